@@ -1,0 +1,107 @@
+//! One folder per wire format. Bytes in, bytes out: no clock, no socket, no `async`.
+
+mod error;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+pub use error::DialectError;
+
+use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+
+/// What a method and path mean in a dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Not a search: forwarded, streamed.
+    Forward,
+    /// A search, by the name it has in metrics and logs.
+    Search(SearchKind),
+}
+
+/// The kinds of search, over all dialects; the metric label `operation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum SearchKind {
+    Query,
+    QueryBatch,
+    QueryGroups,
+    Search,
+    SearchBatch,
+    SearchGroups,
+    Recommend,
+    RecommendBatch,
+    RecommendGroups,
+    Discover,
+    DiscoverBatch,
+    Msearch,
+    SearchTemplate,
+    MsearchTemplate,
+}
+
+impl SearchKind {
+    /// Every kind.
+    pub const ALL: [SearchKind; 14] = {
+        use SearchKind::*;
+        [
+            Query,
+            QueryBatch,
+            QueryGroups,
+            Search,
+            SearchBatch,
+            SearchGroups,
+            Recommend,
+            RecommendBatch,
+            RecommendGroups,
+            Discover,
+            DiscoverBatch,
+            Msearch,
+            SearchTemplate,
+            MsearchTemplate,
+        ]
+    };
+
+    /// The word for labels and logs.
+    pub fn as_str(self) -> &'static str {
+        use SearchKind::*;
+        match self {
+            Query => "query",
+            QueryBatch => "query_batch",
+            QueryGroups => "query_groups",
+            Search => "search",
+            SearchBatch => "search_batch",
+            SearchGroups => "search_groups",
+            Recommend => "recommend",
+            RecommendBatch => "recommend_batch",
+            RecommendGroups => "recommend_groups",
+            Discover => "discover",
+            DiscoverBatch => "discover_batch",
+            Msearch => "msearch",
+            SearchTemplate => "search_template",
+            MsearchTemplate => "msearch_template",
+        }
+    }
+}
+
+/// One database's way to say "search". Pure, so that one suite of laws holds every implementation to the
+/// same promises.
+pub trait Dialect: Send + Sync + 'static {
+    /// The dialect's name, as in the configuration and the metric label.
+    fn name(&self) -> &'static str;
+    /// Decides from the head alone; the body has not been read yet.
+    fn classify(&self, head: &Head<'_>) -> Operation;
+    /// One intent per search in head and body (the body already decompressed). On `Err` the request is
+    /// forwarded untouched.
+    fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError>;
+    /// The same searches, asking for the hits and fields of each plan, without the proxy's own members.
+    /// A plan of [`FetchPlan::as_asked`] changes nothing else; if no search needs a change the target and
+    /// the body are the client's own bytes.
+    fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError>;
+    /// Finds each hit as a byte range of `body` (the answer to a request of this head).
+    fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError>;
+    /// The page again with only the hits of each ranking, in that order, less what `widen` had added.
+    /// One ranking per list of the page; one strip per search. `None` as a ranking leaves the list as it is
+    /// (strips apart).
+    fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes;
+    /// Our own failure in this database's shape, so that its client libraries can read it.
+    fn failure(&self, status: StatusCode, message: &str) -> Bytes;
+}

@@ -1,0 +1,3 @@
+//! The `rerankd` program: parse, run, exit code; nothing else.
+
+fn main() {}

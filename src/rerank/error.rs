@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+use crate::search::KeepReason;
+
+/// The classes of failure of a rerank call (the closed list of `x-rerank-status` reasons).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum FailureClass {
+    InvalidRequest,
+    TooLarge,
+    Auth,
+    Billing,
+    NotFound,
+    RateLimited,
+    QuotaExhausted,
+    ProviderUnavailable,
+    Timeout,
+    BadResponse,
+    Deadline,
+    Overloaded,
+    CircuitOpen,
+    Budget,
+    NoProvider,
+}
+
+impl FailureClass {
+    /// The reason to give for the database's order.
+    pub fn reason(self) -> KeepReason {
+        match self {
+            FailureClass::InvalidRequest => KeepReason::InvalidRequest,
+            FailureClass::TooLarge => KeepReason::TooLarge,
+            FailureClass::Auth => KeepReason::Auth,
+            FailureClass::Billing => KeepReason::Billing,
+            FailureClass::NotFound => KeepReason::NotFound,
+            FailureClass::RateLimited => KeepReason::RateLimited,
+            FailureClass::QuotaExhausted => KeepReason::QuotaExhausted,
+            FailureClass::ProviderUnavailable => KeepReason::ProviderUnavailable,
+            FailureClass::Timeout => KeepReason::Timeout,
+            FailureClass::BadResponse => KeepReason::BadResponse,
+            FailureClass::Deadline => KeepReason::Deadline,
+            FailureClass::Overloaded => KeepReason::Overloaded,
+            FailureClass::CircuitOpen => KeepReason::CircuitOpen,
+            FailureClass::Budget => KeepReason::Budget,
+            FailureClass::NoProvider => KeepReason::NoProvider,
+        }
+    }
+}
+
+/// Why a rerank call gave no scores. Layers ask [`RerankError::class`]; none reads a message. `Clone`,
+/// because one flight answers many callers. Carries no text of query, document or key.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RerankError {
+    /// The caller's time ran out.
+    #[error("no scores before the deadline")]
+    Deadline,
+    /// The provider answered with an error status.
+    #[error("provider answered {status}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// What it means.
+        class: FailureClass,
+        /// When the provider said to come back.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, or it broke.
+    #[error("provider could not be reached: {0}")]
+    Unreachable(&'static str),
+    /// One try took too long.
+    #[error("provider did not answer in time")]
+    Timeout,
+    /// A 200 answer that cannot be right.
+    #[error("provider's answer is unusable: {0}")]
+    BadResponse(&'static str),
+    /// The provider is held off after an answer that said so.
+    #[error("provider held off")]
+    HeldOff {
+        /// What it had answered.
+        class: FailureClass,
+    },
+    /// Too many calls in flight.
+    #[error("too many calls in flight")]
+    Overloaded,
+    /// No provider is configured.
+    #[error("no provider is configured")]
+    NoProvider,
+}
+
+impl RerankError {
+    /// The class that layers decide by.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            RerankError::Deadline => FailureClass::Deadline,
+            RerankError::Status { class, .. } | RerankError::HeldOff { class } => *class,
+            RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
+            RerankError::Timeout => FailureClass::Timeout,
+            RerankError::BadResponse(_) => FailureClass::BadResponse,
+            RerankError::Overloaded => FailureClass::Overloaded,
+            RerankError::NoProvider => FailureClass::NoProvider,
+        }
+    }
+}

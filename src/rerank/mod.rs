@@ -1,0 +1,52 @@
+//! The rerank stack. It knows text and scores, not hits or databases.
+
+mod error;
+
+use std::{fmt, sync::Arc};
+
+use tokio::time::Instant;
+use tower::util::BoxCloneSyncService;
+
+pub use error::{FailureClass, RerankError};
+
+/// The boxed service at the top of the stack.
+pub type Reranker = BoxCloneSyncService<RerankRequest, Scores, RerankError>;
+
+/// One query and the documents to score for it.
+#[derive(Clone)]
+pub struct RerankRequest {
+    /// The query text.
+    pub query: Arc<str>,
+    /// The documents, never blank.
+    pub documents: Arc<[Arc<str>]>,
+    /// A model from the allow-list instead of the provider's own.
+    pub model: Option<Arc<str>>,
+    /// When the caller stops waiting.
+    pub answer_by: Instant,
+}
+
+/// Scores for the documents of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Scores {
+    /// One per document, in the order of the request; `None` if it was not scored.
+    pub scores: Vec<Option<f32>>,
+    /// The provider that scored, by its configured name.
+    pub provider: Arc<str>,
+    /// The model that scored.
+    pub model: Arc<str>,
+    /// How many documents were looked up in the cache, and how many were there.
+    pub cache_lookups: u32,
+    /// See `cache_lookups`.
+    pub cache_hits: u32,
+    /// Search units billed for this request.
+    pub billed_units: f64,
+    /// Why some scores are missing, if they are.
+    pub failure: Option<FailureClass>,
+}
+
+impl fmt::Debug for RerankRequest {
+    /// Sizes only: query and documents stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RerankRequest").field("documents", &self.documents.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+use std::fmt;
+
+use super::KeepReason;
+
+/// What a dialect reads from one search of a request.
+#[derive(Clone)]
+pub struct SearchIntent {
+    /// The collections or indices that the client named, decoded; a list because Elasticsearch takes several.
+    /// `["_all"]` where none was named.
+    pub collections: Vec<String>,
+    /// How many hits the client asked for, its default filled in.
+    pub limit: u64,
+    /// How many of the best hits the client skips.
+    pub offset: u64,
+    /// Set where this search is not to be reranked whatever its text: sorted, sampled, size 0, not understood.
+    pub keep: Option<KeepReason>,
+    /// Query text in the request's own query.
+    pub native: NativeText,
+    /// What the body's `rerank` object (or `ext.rerank`, or a served reranker) says.
+    pub caller: CallerOptions,
+    /// Whether the body holds members that are the proxy's own and have to go before it is forwarded.
+    pub own_members: bool,
+    /// The first components of the dense query vector, at most 16; empty where there is none.
+    pub vector: Vec<f64>,
+    /// How this search may be asked for more hits.
+    pub widening: Widening,
+    /// The most hits that may be asked for (engine limit or a compound retriever's window).
+    pub max_hits: u64,
+    /// Hits come in groups: reranked inside each group, never widened.
+    pub grouped: bool,
+}
+
+/// Query text found in the query itself.
+#[derive(Clone, PartialEq, Eq)]
+pub enum NativeText {
+    /// None there.
+    None,
+    /// One distinct text.
+    One(String),
+    /// Several different texts.
+    Several,
+}
+
+/// What one request may say about its own reranking, in the body.
+#[derive(Clone, Default)]
+pub struct CallerOptions {
+    /// Query text.
+    pub query: Option<String>,
+    /// `false` switches reranking off for this search.
+    pub enabled: Option<bool>,
+    /// A smaller window.
+    pub window: Option<u64>,
+    /// A floor for relevance scores.
+    pub min_score: Option<f32>,
+    /// Another model, from the allow-list.
+    pub model: Option<String>,
+    /// Other document fields, from the allow-list.
+    pub fields: Option<Vec<String>>,
+    /// A shorter deadline in milliseconds.
+    pub deadline_ms: Option<u64>,
+}
+
+/// Whether asking for more hits changes which hits the client would get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Widening {
+    /// The widened answer, cut back, is the client's answer.
+    Neutral,
+    /// Inner limits move too; on failure the client's own request must be sent instead.
+    NotNeutral,
+    /// The page is reranked as it is.
+    Never,
+}
+
+impl fmt::Debug for NativeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NativeText::None => "None",
+            NativeText::One(_) => "One(…)",
+            NativeText::Several => "Several",
+        })
+    }
+}
+
+impl fmt::Debug for SearchIntent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SearchIntent")
+            .field("collections", &self.collections)
+            .field("limit", &self.limit)
+            .field("offset", &self.offset)
+            .field("keep", &self.keep)
+            .field("native", &self.native)
+            .field("widening", &self.widening)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! The words that all other modules share. Pure: no clock, no socket, no runtime.
+
+mod head;
+mod intent;
+mod order;
+mod page;
+mod plan;
+mod reason;
+
+pub use head::Head;
+pub use intent::{CallerOptions, NativeText, SearchIntent, Widening};
+pub use order::{Candidate, OrderRule, Ranked, Ranking, order};
+pub use page::{Hit, HitList, HitPage};
+pub use plan::{FetchPlan, FieldSet, Rewrite, Strip, StripPath};
+pub use reason::KeepReason;

@@ -1,0 +1,42 @@
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// An answer and where its hits stand in it. Nothing inside a hit is copied.
+#[derive(Clone, Debug)]
+pub struct HitPage {
+    /// The whole answer.
+    pub body: Bytes,
+    /// The lists of hits, in body order. One for a plain search, one per search of a batch, one per group.
+    pub lists: Vec<HitList>,
+}
+
+/// One array of hits.
+#[derive(Clone, Debug)]
+pub struct HitList {
+    /// Which search of the request it answers, counted from 0.
+    pub search: usize,
+    /// The hits, in the database's order.
+    pub hits: Vec<Hit>,
+    /// The array's range in the body, brackets included.
+    pub array: Range<usize>,
+    /// `max_score`'s number, where the answer has one for this list.
+    pub max_score: Option<Range<usize>>,
+    /// `hits.total`'s number, where there is one.
+    pub total: Option<Range<usize>>,
+}
+
+/// One hit.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The hit's object.
+    pub span: Range<usize>,
+    /// The number of its score member, if it has one.
+    pub score: Option<Range<usize>>,
+    /// The object that holds its fields (`payload`, `_source`), if there.
+    pub source: Option<Range<usize>>,
+    /// A second object with fields, each an array of values (Elasticsearch's `fields`).
+    pub fields: Option<Range<usize>>,
+    /// The number of its `_rank` member (Elasticsearch 8.8–8.15 RRF).
+    pub rank: Option<Range<usize>>,
+}

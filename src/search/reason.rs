@@ -1,0 +1,99 @@
+/// Why the database's order was kept. One closed list: the words of `x-rerank-status` and of the metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum KeepReason {
+    Off,
+    NoQuery,
+    AmbiguousQuery,
+    StaleQuery,
+    NoText,
+    NoProvider,
+    NotRanked,
+    PastWindow,
+    Unsupported,
+    Malformed,
+    UpstreamError,
+    Shadow,
+    Deadline,
+    RateLimited,
+    Budget,
+    CircuitOpen,
+    Overloaded,
+    InvalidRequest,
+    TooLarge,
+    Auth,
+    Billing,
+    NotFound,
+    QuotaExhausted,
+    ProviderUnavailable,
+    Timeout,
+    BadResponse,
+}
+
+impl KeepReason {
+    /// Every reason.
+    pub const ALL: [KeepReason; 26] = {
+        use KeepReason::*;
+        [
+            Off,
+            NoQuery,
+            AmbiguousQuery,
+            StaleQuery,
+            NoText,
+            NoProvider,
+            NotRanked,
+            PastWindow,
+            Unsupported,
+            Malformed,
+            UpstreamError,
+            Shadow,
+            Deadline,
+            RateLimited,
+            Budget,
+            CircuitOpen,
+            Overloaded,
+            InvalidRequest,
+            TooLarge,
+            Auth,
+            Billing,
+            NotFound,
+            QuotaExhausted,
+            ProviderUnavailable,
+            Timeout,
+            BadResponse,
+        ]
+    };
+
+    /// The word for headers, labels and logs.
+    pub fn as_str(self) -> &'static str {
+        use KeepReason::*;
+        match self {
+            Off => "off",
+            NoQuery => "no_query",
+            AmbiguousQuery => "ambiguous_query",
+            StaleQuery => "stale_query",
+            NoText => "no_text",
+            NoProvider => "no_provider",
+            NotRanked => "not_ranked",
+            PastWindow => "past_window",
+            Unsupported => "unsupported",
+            Malformed => "malformed",
+            TooLarge => "too_large",
+            UpstreamError => "upstream_error",
+            Shadow => "shadow",
+            Deadline => "deadline",
+            RateLimited => "rate_limited",
+            Budget => "budget",
+            CircuitOpen => "circuit_open",
+            Overloaded => "overloaded",
+            InvalidRequest => "invalid_request",
+            Auth => "auth",
+            Billing => "billing",
+            NotFound => "not_found",
+            QuotaExhausted => "quota_exhausted",
+            ProviderUnavailable => "provider_unavailable",
+            Timeout => "timeout",
+            BadResponse => "bad_response",
+        }
+    }
+}
