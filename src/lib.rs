@@ -3,6 +3,7 @@
 //! The folders are the path of a request; `README.md` tells what the program does for its user.
 
 pub mod dialect;
+pub mod document;
 pub mod json;
 pub mod rerank;
 pub mod search;
