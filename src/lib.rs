@@ -2,6 +2,7 @@
 //!
 //! The folders are the path of a request; `README.md` tells what the program does for its user.
 
+pub mod demo;
 pub mod dialect;
 pub mod document;
 pub mod json;
