@@ -8,3 +8,4 @@ pub mod document;
 pub mod json;
 pub mod rerank;
 pub mod search;
+pub mod pipeline;

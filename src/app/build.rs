@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError};
 use crate::{
     config::{self, Config, DialectChoice, ListenerConfig, RerankConfig},
-    dialect::{Dialect, Dialects, SearchKind, elastic::Elastic, qdrant::Qdrant},
+    dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
     rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
@@ -34,7 +34,7 @@ pub(super) fn proxy(
     })?;
     let dialects = dialects(listener.dialect);
     for dialect in &dialects {
-        for kind in SearchKind::ALL.into_iter().filter(|&kind| dialect.speaks(kind)) {
+        for kind in dialect.kinds() {
             shared.search_metrics.declare(dialect.name(), kind.as_str());
         }
     }

@@ -2,18 +2,21 @@
 //! a database that serves it.
 
 mod api;
+mod ask;
 mod corpus;
 mod database;
 mod embedding;
 mod measures;
 mod points;
 mod report;
+mod run;
 
 pub use corpus::{Passage, Question, passages, questions};
 pub use database::DemoDatabase;
 pub use embedding::{DIMENSIONS, embed};
 pub use measures::ndcg;
 pub use report::{Row, question_table};
+pub use run::{Demo, DemoError};
 
 /// The collection's name.
 pub const COLLECTION: &str = "demo";

@@ -90,6 +90,8 @@ impl SearchKind {
 pub trait Dialect: Send + Sync + 'static {
     /// The dialect's name, as in the configuration and the metric label.
     fn name(&self) -> &'static str;
+    /// The kinds of search that `classify` may give.
+    fn kinds(&self) -> &'static [SearchKind];
     /// Decides from the head alone; the body has not been read yet.
     fn classify(&self, head: &Head<'_>) -> Operation;
     /// One intent per search in head and body (the body already decompressed). On `Err` the request is
