@@ -1,6 +1,7 @@
 //! One folder per wire format. Bytes in, bytes out: no clock, no socket, no `async`.
 
 mod error;
+pub mod qdrant;
 pub mod splice;
 
 use std::sync::Arc;

@@ -1,0 +1,66 @@
+//! Qdrant's REST interface.
+
+mod caller;
+mod operation;
+mod payload;
+mod query;
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+mod widen;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::{
+    Dialect, DialectError, Operation,
+    splice::{self, HitStyle},
+};
+use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+use operation::Endpoint;
+
+/// Qdrant: `query`, and the older `search`, `recommend` and `discover`, alone, in batches and in groups.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Qdrant;
+
+impl Dialect for Qdrant {
+    fn name(&self) -> &'static str {
+        "qdrant"
+    }
+
+    fn classify(&self, head: &Head<'_>) -> Operation {
+        Endpoint::of(head).map_or(Operation::Forward, |endpoint| Operation::Search(endpoint.kind()))
+    }
+
+    fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
+        let endpoint = endpoint(head)?;
+        request::Request::read(endpoint.form, body)?.intents(&endpoint)
+    }
+
+    fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
+        let (body, strips) = widen::widen(&endpoint(head)?, body, plans)?;
+        let target = match head.query {
+            Some(query) => format!("{}?{query}", head.path),
+            None => head.path.to_owned(),
+        };
+        Ok(Rewrite { target, body, strips })
+    }
+
+    fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError> {
+        response::split(&endpoint(head)?, body)
+    }
+
+    fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
+        splice::join(page, strips, rankings, &HitStyle { score_key: "score" })
+    }
+
+    fn failure(&self, _status: StatusCode, message: &str) -> Bytes {
+        let message = serde_json::Value::from(message);
+        Bytes::from(format!(r#"{{"status":{{"error":{message}}},"time":0.0}}"#))
+    }
+}
+
+fn endpoint(head: &Head<'_>) -> Result<Endpoint, DialectError> {
+    Endpoint::of(head).ok_or(DialectError::Unsupported("a path that is no search"))
+}

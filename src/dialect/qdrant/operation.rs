@@ -1,0 +1,86 @@
+//! Which paths are searches.
+
+use std::borrow::Cow;
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::{dialect::SearchKind, search::Head};
+
+/// What is searched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Query,
+    Search,
+    Recommend,
+    Discover,
+}
+
+/// How many searches a request holds and how its hits come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Single,
+    Batch,
+    Groups,
+}
+
+/// A search path, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// The collection or alias, decoded.
+    pub collection: String,
+    pub verb: Verb,
+    pub form: Form,
+}
+
+impl Endpoint {
+    /// `None` for whatever is not a search.
+    pub fn of(head: &Head<'_>) -> Option<Self> {
+        if head.method != Method::POST || !head.path.starts_with('/') {
+            return None;
+        }
+        // The server takes doubled slashes, one at the end and needlessly encoded letters; a slash that is
+        // encoded belongs to its segment.
+        let segments: Vec<Cow<'_, str>> = head
+            .path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| percent_decode_str(segment).decode_utf8().ok())
+            .collect::<Option<_>>()?;
+        let segments: Vec<&str> = segments.iter().map(Cow::as_ref).collect();
+        let (collection, verb, form) = match segments[..] {
+            ["collections", collection, "points", verb] => (collection, verb, Form::Single),
+            ["collections", collection, "points", verb, "batch"] => (collection, verb, Form::Batch),
+            ["collections", collection, "points", verb, "groups"] => (collection, verb, Form::Groups),
+            _ => return None,
+        };
+        let verb = match verb {
+            "query" => Verb::Query,
+            "search" => Verb::Search,
+            "recommend" => Verb::Recommend,
+            "discover" => Verb::Discover,
+            _ => return None,
+        };
+        if verb == Verb::Discover && form == Form::Groups {
+            return None;
+        }
+        Some(Self { collection: collection.to_owned(), verb, form })
+    }
+
+    /// The name for metrics and logs.
+    pub fn kind(&self) -> SearchKind {
+        match (self.verb, self.form) {
+            (Verb::Query, Form::Single) => SearchKind::Query,
+            (Verb::Query, Form::Batch) => SearchKind::QueryBatch,
+            (Verb::Query, Form::Groups) => SearchKind::QueryGroups,
+            (Verb::Search, Form::Single) => SearchKind::Search,
+            (Verb::Search, Form::Batch) => SearchKind::SearchBatch,
+            (Verb::Search, Form::Groups) => SearchKind::SearchGroups,
+            (Verb::Recommend, Form::Single) => SearchKind::Recommend,
+            (Verb::Recommend, Form::Batch) => SearchKind::RecommendBatch,
+            (Verb::Recommend, Form::Groups) => SearchKind::RecommendGroups,
+            (Verb::Discover, Form::Batch) => SearchKind::DiscoverBatch,
+            (Verb::Discover, Form::Single | Form::Groups) => SearchKind::Discover,
+        }
+    }
+}

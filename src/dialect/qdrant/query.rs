@@ -1,0 +1,174 @@
+//! The query of one search: whether its order may be changed, its text, its vector.
+
+use crate::{
+    dialect::{
+        DialectError,
+        qdrant::{
+            operation::Verb,
+            request::{MAX_DEPTH, Object},
+        },
+    },
+    json::{Kind, Value},
+    search::{KeepReason, NativeText, Widening},
+};
+
+/// As many components of a vector as tell it from others.
+const VECTOR_HEAD: usize = 16;
+
+/// How the hits of a search were ranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By one scorer: a longer answer begins as the shorter one does.
+    Plain,
+    /// From inner lists whose lengths matter.
+    Composed,
+    /// Not by relevance to a query, or in an order that is the point of the request.
+    Kept(KeepReason),
+}
+
+impl Order {
+    pub fn widening(self) -> Widening {
+        match self {
+            Order::Plain => Widening::Neutral,
+            Order::Composed => Widening::NotNeutral,
+            Order::Kept(_) => Widening::Never,
+        }
+    }
+}
+
+/// How `search` ranks.
+pub(super) fn order(verb: Verb, search: &Object<'_>) -> Result<Order, DialectError> {
+    Ok(match verb {
+        Verb::Search => Order::Plain,
+        Verb::Discover if search.get("target").is_none() => Order::Kept(KeepReason::NotRanked),
+        Verb::Discover => Order::Plain,
+        Verb::Recommend => recommend(search, search.get("strategy")),
+        Verb::Query => {
+            let composed = !search.prefetches()?.is_empty();
+            match search.get("query") {
+                None if composed => Order::Composed,
+                None => Order::Kept(KeepReason::NotRanked),
+                Some(query) => match by(search, query) {
+                    Order::Plain if composed => Order::Composed,
+                    order => order,
+                },
+            }
+        }
+    })
+}
+
+/// How a query with a `query` member ranks, its prefetches apart.
+fn by(search: &Object<'_>, query: Value<'_>) -> Order {
+    if query.kind() != Kind::Object {
+        return match query.kind() {
+            Kind::Array | Kind::String | Kind::Number => Order::Plain,
+            _ => Order::Kept(KeepReason::Malformed),
+        };
+    }
+    let Some(members) = query.members() else { return Order::Kept(KeepReason::Malformed) };
+    let get = |key: &str| {
+        members.iter().rev().find(|m| m.key == key).map(|m| m.value).filter(|value| !value.is_null())
+    };
+    let has = |key: &str| get(key).is_some();
+    if has("model") || has("indices") {
+        // Document, image and other inputs of inference; a sparse vector.
+        Order::Plain
+    } else if has("nearest") {
+        if has("mmr") { Order::Kept(KeepReason::NotRanked) } else { Order::Plain }
+    } else if let Some(examples) = get("recommend") {
+        recommend(search, examples.get("strategy").filter(|value| !value.is_null()))
+    } else if has("discover") || has("relevance_feedback") {
+        Order::Plain
+    } else if has("context") || has("order_by") || has("sample") {
+        Order::Kept(KeepReason::NotRanked)
+    } else if has("fusion") || has("rrf") || has("formula") {
+        Order::Composed
+    } else {
+        Order::Kept(KeepReason::Unsupported)
+    }
+}
+
+/// Who recommends by average and asks for the vectors chooses among the hits by itself (as LangChain's MMR
+/// does), and counts on the database's order.
+fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
+    let average = strategy.is_none_or(|strategy| strategy.as_str().as_deref() == Some("average_vector"));
+    let vectors = ["with_vector", "with_vectors"].iter().any(|key| {
+        search.get(key).is_some_and(|value| match value.kind() {
+            Kind::Bool => value.as_bool() == Some(true),
+            Kind::Array => value.items().is_some_and(|names| !names.is_empty()),
+            _ => true,
+        })
+    });
+    if average && vectors { Order::Kept(KeepReason::NotRanked) } else { Order::Plain }
+}
+
+/// The text of the query and its prefetches, where they are inference documents.
+pub(super) fn text(search: &Object<'_>) -> Result<NativeText, DialectError> {
+    let mut texts = Vec::new();
+    collect_texts(search, 0, &mut texts)?;
+    Ok(match texts.len() {
+        0 => NativeText::None,
+        1 => NativeText::One(texts.swap_remove(0)),
+        _ => NativeText::Several,
+    })
+}
+
+fn collect_texts(search: &Object<'_>, depth: usize, texts: &mut Vec<String>) -> Result<(), DialectError> {
+    if depth > MAX_DEPTH {
+        return Err(DialectError::Unsupported("a prefetch nested this deep"));
+    }
+    if let Some(query) = search.get("query") {
+        let text = document(query).or_else(|| document(query.get("nearest")?));
+        if let Some(text) = text.filter(|text| !texts.contains(text)) {
+            texts.push(text);
+        }
+    }
+    search.prefetches()?.iter().try_for_each(|inner| collect_texts(inner, depth + 1, texts))
+}
+
+/// The text of `{"text": …, "model": …}`.
+fn document(value: Value<'_>) -> Option<String> {
+    value.get("model").filter(|model| model.kind() == Kind::String)?;
+    Some(value.get("text")?.as_str()?.into_owned())
+}
+
+/// The first components of the dense vector that is searched for.
+pub(super) fn vector(verb: Verb, search: &Object<'_>) -> Result<Vec<f64>, DialectError> {
+    match verb {
+        Verb::Query => query_vector(search, 0),
+        Verb::Search => Ok(search
+            .get("vector")
+            .map(|vector| {
+                let named = if vector.kind() == Kind::Object { vector.get("vector") } else { Some(vector) };
+                named.map(dense).unwrap_or_default()
+            })
+            .unwrap_or_default()),
+        Verb::Recommend | Verb::Discover => Ok(Vec::new()),
+    }
+}
+
+/// The query's own, else the first one of the prefetches: a fusion has none itself.
+fn query_vector(search: &Object<'_>, depth: usize) -> Result<Vec<f64>, DialectError> {
+    if depth > MAX_DEPTH {
+        return Ok(Vec::new());
+    }
+    if let Some(query) = search.get("query") {
+        let own = dense(query.get("nearest").unwrap_or(query));
+        if !own.is_empty() {
+            return Ok(own);
+        }
+    }
+    for inner in search.prefetches()? {
+        let found = query_vector(&inner, depth + 1)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Empty for anything but a list of numbers.
+fn dense(value: Value<'_>) -> Vec<f64> {
+    let items = value.items().unwrap_or_default();
+    items.into_iter().take(VECTOR_HEAD).map(Value::as_f64).collect::<Option<_>>().unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! The searches of a request, and what each of them asks for.
+
+use crate::{
+    dialect::{
+        DialectError,
+        qdrant::{
+            caller,
+            operation::{Endpoint, Form, Verb},
+            query,
+        },
+    },
+    json::{Member, Value},
+    search::{CallerOptions, KeepReason, SearchIntent},
+};
+
+/// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.
+pub(super) const MAX_DEPTH: usize = 16;
+
+/// The proxy's own member.
+pub(super) const OWN: &str = "rerank";
+
+const DEFAULT_LIMIT: u64 = 10;
+const DEFAULT_GROUP_SIZE: u64 = 3;
+
+/// The members whose meaning matters here; the server refuses each of them when it is given twice.
+const KNOWN: [&str; 14] = [
+    "query",
+    "prefetch",
+    "vector",
+    "positive",
+    "target",
+    "strategy",
+    "limit",
+    "offset",
+    "group_size",
+    "with_payload",
+    "with_vector",
+    "with_vectors",
+    "searches",
+    "using",
+];
+
+/// One object of a request, its members read once.
+pub(super) struct Object<'a> {
+    pub value: Value<'a>,
+    members: Vec<Member<'a>>,
+}
+
+impl<'a> Object<'a> {
+    fn new(value: Value<'a>, member: &'static str) -> Result<Self, DialectError> {
+        let members = value.members().ok_or(DialectError::Malformed { member, expected: "an object" })?;
+        for known in KNOWN {
+            if members.iter().filter(|member| member.key == known).count() > 1 {
+                return Err(DialectError::Malformed { member: known, expected: "given once" });
+            }
+        }
+        Ok(Self { value, members })
+    }
+
+    /// A member's value; `null` counts as absent, as it does for the server.
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.member(key).filter(|value| !value.is_null())
+    }
+
+    /// A member's value, `null` too.
+    pub fn member(&self, key: &str) -> Option<Value<'a>> {
+        self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
+    }
+
+    /// A whole number from 0 up.
+    pub fn count(&self, key: &'static str) -> Result<Option<u64>, DialectError> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let malformed = DialectError::Malformed { member: key, expected: "a whole number" };
+        value.as_u64().map(Some).ok_or(malformed)
+    }
+
+    /// The prefetches of a query or a prefetch: a list, or a single one without brackets.
+    pub fn prefetches(&self) -> Result<Vec<Object<'a>>, DialectError> {
+        let Some(value) = self.get("prefetch") else { return Ok(Vec::new()) };
+        let prefetches = value.items().unwrap_or_else(|| vec![value]);
+        prefetches.into_iter().map(|one| Object::new(one, "prefetch")).collect()
+    }
+}
+
+/// A request's searches in their order.
+pub(super) struct Request<'a> {
+    /// The object around the searches of a batch.
+    pub batch: Option<Object<'a>>,
+    pub searches: Vec<Object<'a>>,
+}
+
+impl<'a> Request<'a> {
+    pub fn read(form: Form, body: &'a [u8]) -> Result<Self, DialectError> {
+        let root = Value::parse(body)
+            .map_err(|_| DialectError::Malformed { member: "body", expected: "well-formed JSON" })?;
+        let root = Object::new(root, "body")?;
+        if form != Form::Batch {
+            return Ok(Self { batch: None, searches: vec![root] });
+        }
+        let list = root.get("searches").and_then(Value::items);
+        let list = list.ok_or(DialectError::Malformed { member: "searches", expected: "an array" })?;
+        let searches = list.into_iter().map(|one| Object::new(one, "search")).collect::<Result<_, _>>()?;
+        Ok(Self { batch: Some(root), searches })
+    }
+
+    /// What each search asks for.
+    pub fn intents(&self, endpoint: &Endpoint) -> Result<Vec<SearchIntent>, DialectError> {
+        let shared = self.batch.as_ref().and_then(|batch| batch.member(OWN));
+        self.searches.iter().map(|search| intent(endpoint, search, shared)).collect()
+    }
+}
+
+fn intent(
+    endpoint: &Endpoint,
+    search: &Object<'_>,
+    shared: Option<Value<'_>>,
+) -> Result<SearchIntent, DialectError> {
+    let (limit, offset) = page(endpoint, search)?;
+    let order = query::order(endpoint.verb, search)?;
+    let mut keep = match order {
+        query::Order::Kept(reason) => Some(reason),
+        _ if limit == 0 => Some(KeepReason::NotRanked),
+        _ => None,
+    };
+    let own = search.member(OWN).or(shared);
+    let caller = match own.map(caller::options) {
+        Some(Ok(options)) => options,
+        Some(Err(_)) => {
+            keep = Some(KeepReason::Malformed);
+            CallerOptions::default()
+        }
+        None => CallerOptions::default(),
+    };
+    let grouped = endpoint.form == Form::Groups;
+    let native = match endpoint.verb {
+        Verb::Query => query::text(search)?,
+        Verb::Search | Verb::Recommend | Verb::Discover => crate::search::NativeText::None,
+    };
+    Ok(SearchIntent {
+        collections: vec![endpoint.collection.clone()],
+        limit,
+        offset,
+        keep,
+        native,
+        caller,
+        own_members: own.is_some() || shared.is_some(),
+        vector: query::vector(endpoint.verb, search)?,
+        widening: if grouped { crate::search::Widening::Never } else { order.widening() },
+        max_hits: u64::MAX,
+        grouped,
+    })
+}
+
+/// Limit and offset of a search; those of a group for groups, which have no offset.
+pub(super) fn page(endpoint: &Endpoint, search: &Object<'_>) -> Result<(u64, u64), DialectError> {
+    let limit = search.count("limit")?;
+    if endpoint.form == Form::Groups {
+        let size = search.count("group_size")?.unwrap_or(DEFAULT_GROUP_SIZE);
+        return Ok((if limit == Some(0) { 0 } else { size }, 0));
+    }
+    let limit = match (limit, endpoint.verb) {
+        (Some(limit), _) => limit,
+        (None, Verb::Query) => DEFAULT_LIMIT,
+        (None, _) => return Err(DialectError::Malformed { member: "limit", expected: "given" }),
+    };
+    Ok((limit, search.count("offset")?.unwrap_or(0)))
+}
+
+/// How many hits a prefetch hands on.
+pub(super) fn prefetch_limit(prefetch: &Object<'_>) -> Result<u64, DialectError> {
+    Ok(prefetch.count("limit")?.unwrap_or(DEFAULT_LIMIT))
+}

@@ -1,0 +1,172 @@
+//! What the dialect promises, held against recorded traffic and against invented bodies.
+
+mod fixtures;
+mod intents;
+mod properties;
+mod widening;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use super::Qdrant;
+use crate::{
+    dialect::{Dialect, DialectError, Operation, SearchKind},
+    search::{FetchPlan, Head, HitList, Ranked, Ranking, Rewrite, SearchIntent},
+};
+
+static POST: Method = Method::POST;
+static GET: Method = Method::GET;
+
+const QUERY: &str = "/collections/kb/points/query";
+const BATCH: &str = "/collections/kb/points/query/batch";
+const GROUPS: &str = "/collections/kb/points/query/groups";
+const SEARCH: &str = "/collections/kb/points/search";
+const RECOMMEND: &str = "/collections/kb/points/recommend";
+
+/// Hands a head for `path` to `work`.
+fn with_head<T>(method: &Method, target: &str, work: impl FnOnce(&Head<'_>) -> T) -> T {
+    let headers = HeaderMap::new();
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    work(&Head { method, path, query, headers: &headers })
+}
+
+fn parse(target: &str, body: &str) -> Result<Vec<SearchIntent>, DialectError> {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    with_head(&POST, target, |head| Qdrant.parse(head, &body))
+}
+
+fn one(target: &str, body: &str) -> SearchIntent {
+    parse(target, body).unwrap().pop().unwrap()
+}
+
+fn widen(target: &str, body: &str, plans: &[FetchPlan]) -> Rewrite {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    with_head(&POST, target, |head| Qdrant.widen(head, &body, plans)).unwrap()
+}
+
+fn plan(hits: impl Into<Option<u64>>, fields: &[&str]) -> FetchPlan {
+    FetchPlan { hits: hits.into(), fields: fields.iter().map(|field| (*field).to_owned()).collect() }
+}
+
+/// The list's hits in an order of their indices, scores kept.
+fn ranking(order: impl IntoIterator<Item = usize>) -> Ranking {
+    let hits = order.into_iter().map(|hit| Ranked { hit, score: None }).collect();
+    Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 }
+}
+
+fn identity(list: &HitList) -> Option<Ranking> {
+    Some(ranking(0..list.hits.len()))
+}
+
+fn reversed(list: &HitList) -> Option<Ranking> {
+    Some(ranking((0..list.hits.len()).rev()))
+}
+
+#[test]
+fn every_search_path_is_known_and_nothing_else() {
+    let kind = |target: &str| with_head(&POST, target, |head| Qdrant.classify(head));
+    let searches = [
+        ("query", SearchKind::Query),
+        ("query/batch", SearchKind::QueryBatch),
+        ("query/groups", SearchKind::QueryGroups),
+        ("search", SearchKind::Search),
+        ("search/batch", SearchKind::SearchBatch),
+        ("search/groups", SearchKind::SearchGroups),
+        ("recommend", SearchKind::Recommend),
+        ("recommend/batch", SearchKind::RecommendBatch),
+        ("recommend/groups", SearchKind::RecommendGroups),
+        ("discover", SearchKind::Discover),
+        ("discover/batch", SearchKind::DiscoverBatch),
+        ("quer%79", SearchKind::Query),
+        ("query/", SearchKind::Query),
+        ("/query//batch", SearchKind::QueryBatch),
+    ];
+    for (end, expected) in searches {
+        assert_eq!(kind(&format!("/collections/kb/points/{end}")), Operation::Search(expected), "{end}");
+    }
+    for other in [
+        "/collections/kb/points/discover/groups",
+        "/collections/kb/points/search/matrix/pairs",
+        "/collections/kb/points/scroll",
+        "/collections/kb/points",
+        "/collections/kb/points/Query",
+        "/collections/points/query",
+        "/collections//points/query",
+        "/some/prefix/collections/kb/points/query",
+        "/collections/kb/points/query%2Fbatch",
+        "/collections/%ff/points/query",
+        "collections/kb/points/query",
+        "",
+        "*",
+    ] {
+        assert_eq!(kind(other), Operation::Forward, "{other}");
+    }
+    assert_eq!(with_head(&GET, QUERY, |head| Qdrant.classify(head)), Operation::Forward);
+}
+
+#[test]
+fn collection_names_are_decoded() {
+    let name = |path: &str| one(path, r#"{"query":[1]}"#).collections;
+    assert_eq!(name("/collections/caf%C3%A9%20docs/points/query"), ["café docs"]);
+    assert_eq!(name("/collections/a%2Fb/points/query"), ["a/b"]);
+    assert_eq!(name("//collections/points/points/query/"), ["points"]);
+}
+
+#[test]
+fn a_failure_has_the_shape_of_the_servers_own() {
+    let body = Qdrant.failure(http::StatusCode::BAD_GATEWAY, "no \"answer\"\n");
+    assert_eq!(&body[..], br#"{"status":{"error":"no \"answer\"\n"},"time":0.0}"#);
+}
+
+#[test]
+fn an_answer_of_another_shape_is_malformed() {
+    let split = |target: &str, body: &'static str| {
+        with_head(&POST, target, |head| Qdrant.split(head, Bytes::from_static(body.as_bytes())))
+    };
+    for (target, body) in [
+        (QUERY, ""),
+        (QUERY, "[]"),
+        (QUERY, r#"{"status":{"error":"x"},"time":0.0}"#),
+        (QUERY, r#"{"result":[]}"#),
+        (QUERY, r#"{"result":{"points":null}}"#),
+        (QUERY, r#"{"result":{"points":[1]}}"#),
+        (SEARCH, r#"{"result":{"points":[]}}"#),
+        (BATCH, r#"{"result":{"points":[]}}"#),
+        (BATCH, r#"{"result":[{"points":[]},7]}"#),
+        (GROUPS, r#"{"result":{"groups":[{"id":1}]}}"#),
+        (GROUPS, r#"{"result":{"groups":{}}}"#),
+    ] {
+        let answer = split(target, body);
+        assert!(matches!(answer, Err(DialectError::Malformed { .. })), "{target} {body}");
+    }
+    let page = split(BATCH, r#"{"result":[]}"#).unwrap();
+    assert!(page.lists.is_empty());
+}
+
+#[test]
+fn score_and_payload_are_found_only_where_they_are_what_they_should_be() {
+    let body = r#"{"result":[{"score":1.5,"payload":{"a":1}},{"score":"1","payload":null},{}]}"#;
+    let page = with_head(&POST, SEARCH, |head| Qdrant.split(head, Bytes::from(body))).unwrap();
+    let hits = &page.lists[0].hits;
+    assert_eq!(&body[hits[0].score.clone().unwrap()], "1.5");
+    assert_eq!(&body[hits[0].source.clone().unwrap()], r#"{"a":1}"#);
+    assert!(hits[1..].iter().all(|hit| hit.score.is_none() && hit.source.is_none()));
+}
+
+#[test]
+fn a_heap_of_brackets_overflows_no_stack() {
+    let deep = format!(r#"{{"query":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert!(one(QUERY, &deep).vector.is_empty());
+    let nested = |depth: usize| {
+        let open = r#"{"prefetch":"#.repeat(depth);
+        format!(r#"{open}{{"query":[1]}}{}"#, "}".repeat(depth))
+    };
+    assert_eq!(one(QUERY, &nested(5)).vector, [1.0]);
+    assert!(matches!(parse(QUERY, &nested(5_000)), Err(DialectError::Unsupported(_))));
+    let hits = format!(r#"{{"result":[{{"payload":{}1{}}}]}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let page = with_head(&POST, SEARCH, |head| Qdrant.split(head, Bytes::from(hits.clone()))).unwrap();
+    assert_eq!(Qdrant.join(&page, &[], &[identity(&page.lists[0])]), hits);
+}

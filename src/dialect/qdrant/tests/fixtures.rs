@@ -1,0 +1,128 @@
+//! Recorded traffic: see `tests/fixtures/qdrant/README.md`.
+
+use std::path::PathBuf;
+
+use super::*;
+
+struct Capture {
+    name: String,
+    target: String,
+    request: Bytes,
+    status: u64,
+    response: Option<Bytes>,
+}
+
+/// The recorded `POST`s to search paths.
+fn captures() -> Vec<Capture> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/qdrant");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "json"))
+        .filter_map(capture)
+        .collect()
+}
+
+fn capture(file: &PathBuf) -> Option<Capture> {
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (request, response) = (json.get("request")?, json.get("response")?);
+    if request["method"] != "POST" {
+        return None;
+    }
+    let target = request["target"].as_str()?.trim_start_matches("http://127.0.0.1:6333").to_owned();
+    let search = with_head(&POST, &target, |head| Qdrant.classify(head) != Operation::Forward);
+    search.then(|| Capture {
+        name: file.file_stem().unwrap().to_string_lossy().into_owned(),
+        target,
+        request: text(request).unwrap_or_default(),
+        status: response["status"].as_u64().unwrap(),
+        response: text(response),
+    })
+}
+
+fn text(message: &serde_json::Value) -> Option<Bytes> {
+    let body = match message["body_encoding"].as_str() {
+        Some("utf-8") => message["body"].as_str(),
+        _ => message["body_decoded"].as_str(),
+    };
+    body.map(|body| Bytes::copy_from_slice(body.as_bytes()))
+}
+
+#[test]
+fn what_the_server_accepted_is_understood() {
+    let captures = captures();
+    assert!(captures.len() > 120, "{} captures", captures.len());
+    for capture in captures {
+        let intents = with_head(&POST, &capture.target, |head| Qdrant.parse(head, &capture.request));
+        if capture.status == 200 {
+            let intents = intents.unwrap_or_else(|error| panic!("{}: {error}", capture.name));
+            let unknown = |intent: &SearchIntent| {
+                use crate::search::KeepReason::{Malformed, Unsupported};
+                matches!(intent.keep, Some(Malformed | Unsupported))
+            };
+            assert!(!intents.iter().any(unknown), "{}", capture.name);
+        }
+    }
+}
+
+#[test]
+fn a_search_as_asked_is_the_clients_own_bytes() {
+    for capture in captures() {
+        with_head(&POST, &capture.target, |head| {
+            let Ok(intents) = Qdrant.parse(head, &capture.request) else { return };
+            let plans = vec![FetchPlan::as_asked(); intents.len()];
+            let rewrite = Qdrant.widen(head, &capture.request, &plans).unwrap();
+            assert_eq!(rewrite.target, capture.target, "{}", capture.name);
+            assert_eq!(rewrite.strips.len(), intents.len(), "{}", capture.name);
+            if intents.iter().any(|intent| intent.own_members) {
+                assert!(!String::from_utf8_lossy(&rewrite.body).contains("rerank"), "{}", capture.name);
+            } else {
+                assert_eq!(rewrite.body.as_ptr(), capture.request.as_ptr(), "{}", capture.name);
+            }
+        });
+    }
+}
+
+#[test]
+fn every_hit_of_every_answer_is_found_and_moved_whole() {
+    let mut hits_seen = 0;
+    for capture in captures().into_iter().filter(|capture| capture.status == 200) {
+        let name = &capture.name;
+        let body = capture.response.unwrap_or_else(|| panic!("{name} has no body"));
+        with_head(&POST, &capture.target, |head| {
+            let intents = Qdrant.parse(head, &capture.request).unwrap();
+            let page = Qdrant.split(head, body.clone()).unwrap();
+            assert!(page.lists.iter().all(|list| list.search < intents.len()), "{name}");
+            let hits: usize = page.lists.iter().map(|list| list.hits.len()).sum();
+            let versions = String::from_utf8_lossy(&body).matches(r#","version":"#).count();
+            assert!(hits > 0 || versions == 0, "{name}");
+            for hit in page.lists.iter().flat_map(|list| &list.hits) {
+                assert!(body[hit.span.clone()].starts_with(br#"{"id":"#), "{name}");
+                assert!(hit.score.is_some(), "{name}");
+            }
+            hits_seen += hits;
+
+            let same: Vec<_> = page.lists.iter().map(identity).collect();
+            assert_eq!(Qdrant.join(&page, &[], &same), body, "{name}");
+
+            let turned: Vec<_> = page.lists.iter().map(reversed).collect();
+            let turned = Qdrant.join(&page, &[], &turned);
+            let again = Qdrant.split(head, turned.clone()).unwrap();
+            assert_eq!(turned.len(), body.len(), "{name}");
+            assert_eq!(page.lists.len(), again.lists.len(), "{name}");
+            let (mut before, mut after) = (0, 0);
+            for (old, new) in page.lists.iter().zip(&again.lists) {
+                assert_eq!(body[before..old.array.start], turned[after..new.array.start], "{name}: envelope");
+                (before, after) = (old.array.end, new.array.end);
+                assert_eq!(old.hits.len(), new.hits.len(), "{name}");
+                for (old, new) in old.hits.iter().rev().zip(&new.hits) {
+                    assert_eq!(body[old.span.clone()], turned[new.span.clone()], "{name}");
+                }
+            }
+            assert_eq!(body[before..], turned[after..], "{name}: envelope");
+        });
+    }
+    assert!(hits_seen > 500, "{hits_seen} hits");
+}

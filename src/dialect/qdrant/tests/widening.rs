@@ -1,0 +1,158 @@
+//! What a request becomes for its plans.
+
+use super::*;
+use crate::search::StripPath;
+
+fn widened(target: &str, body: &str, plan: FetchPlan) -> String {
+    String::from_utf8(widen(target, body, &[plan]).body.to_vec()).unwrap()
+}
+
+/// The body and the strips' paths, written `kept|gone`.
+fn asked(body: &str, fields: &[&str]) -> (String, Vec<String>) {
+    let rewrite = widen(QUERY, body, &[plan(None, fields)]);
+    let path = |path: &StripPath| {
+        let (kept, gone) = path.keys.split_at(path.keep);
+        format!("{}|{}", kept.join("."), gone.join("."))
+    };
+    let strips = rewrite.strips[0].paths.iter().map(path).collect();
+    (String::from_utf8(rewrite.body.to_vec()).unwrap(), strips)
+}
+
+#[test]
+fn limit_and_offset_move_and_every_other_byte_stays() {
+    for (before, after) in [
+        (r#"{"query":[1]}"#, r#"{"query":[1],"limit":50}"#),
+        (r#"{ "limit" : 5 , "query":[1.00] }"#, r#"{ "limit" : 50 , "query":[1.00] }"#),
+        (r#"{"offset":20,"query":1,"limit":10}"#, r#"{"offset":0,"query":1,"limit":50}"#),
+        (r#"{"query":1,"limit":null,"offset":0}"#, r#"{"query":1,"limit":50,"offset":0}"#),
+        (r#"{"rerank":{"query":"x"},"query":1}"#, r#"{"query":1,"limit":50}"#),
+    ] {
+        assert_eq!(widened(QUERY, before, plan(50, &[])), after);
+    }
+    let same = r#"{"query":1,"limit":50}"#;
+    let body = Bytes::from(same);
+    let rewrite = with_head(&POST, QUERY, |head| Qdrant.widen(head, &body, &[plan(50, &[])])).unwrap();
+    assert_eq!(rewrite.body.as_ptr(), body.as_ptr());
+}
+
+#[test]
+fn path_and_query_string_stay_as_they_are() {
+    let target = "/collections/caf%C3%A9//points/quer%79/?timeout=5&consistency=majority";
+    assert_eq!(widen(target, r#"{"query":1}"#, &[plan(50, &[])]).target, target);
+}
+
+#[test]
+fn groups_are_never_widened_but_bring_their_fields() {
+    let body = r#"{"query":1,"group_by":"a","group_size":2}"#;
+    assert_eq!(
+        widened(GROUPS, body, plan(50, &["text"])),
+        r#"{"query":1,"group_by":"a","group_size":2,"with_payload":["text"]}"#
+    );
+}
+
+#[test]
+fn prefetches_hand_on_as_many_hits_as_are_asked_for() {
+    let before = r#"{"prefetch":[{"query":[1],"limit":20},{"query":[2],"limit":80},
+        {"query":[3],"prefetch":{"query":[4]}},{}],"query":{"fusion":"rrf"},"limit":5}"#;
+    let after = r#"{"prefetch":[{"query":[1],"limit":50},{"query":[2],"limit":80},
+        {"query":[3],"prefetch":{"query":[4],"limit":50},"limit":50},{"limit":50}],"query":{"fusion":"rrf"},"limit":50}"#;
+    assert_eq!(widened(QUERY, before, plan(50, &[])), after);
+    let last = r#"{"query":{"fusion":"rrf"},"prefetch":{"query":[1]}}"#;
+    assert_eq!(
+        widened(QUERY, last, plan(50, &["text"])),
+        r#"{"query":{"fusion":"rrf"},"prefetch":{"query":[1],"limit":50},"limit":50,"with_payload":["text"]}"#
+    );
+}
+
+#[test]
+fn prefetches_stay_where_no_more_hits_are_wanted() {
+    let body = r#"{"prefetch":{"query":[1],"limit":5},"query":[2],"limit":30,"offset":20}"#;
+    let after = r#"{"prefetch":{"query":[1],"limit":5},"query":[2],"limit":50,"offset":0}"#;
+    assert_eq!(widened(QUERY, body, plan(50, &[])), after);
+    assert_eq!(widened(QUERY, body, FetchPlan::as_asked()), body);
+}
+
+#[test]
+fn payload_that_nobody_asked_for_goes_again_as_a_whole() {
+    for before in
+        [r#"{"query":1}"#, r#"{"query":1,"with_payload":null}"#, r#"{"query":1,"with_payload":false}"#]
+    {
+        let (after, strips) = asked(before, &["title", "meta.text"]);
+        assert_eq!(after, r#"{"query":1,"with_payload":["title","meta.text"]}"#);
+        assert_eq!(strips, ["|payload"]);
+    }
+}
+
+#[test]
+fn a_list_of_fields_grows_by_those_that_are_missing() {
+    let list = |list: &str, fields: &[&str]| {
+        let (after, strips) = asked(&format!(r#"{{"with_payload":{list},"query":1}}"#), fields);
+        let list = after.strip_prefix(r#"{"with_payload":"#).unwrap();
+        (list.strip_suffix(r#","query":1}"#).unwrap().to_owned(), strips.join(" "))
+    };
+    let is = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(list("[]", &["text"]), is(r#"["text"]"#, "payload|text"));
+    assert_eq!(list("[ ]", &["a", "b"]), is(r#"[ "a","b"]"#, "payload|a payload|b"));
+    assert_eq!(list(r#"["title"]"#, &["title", "text"]), is(r#"["title","text"]"#, "payload|text"));
+    assert_eq!(list(r#"["meta"]"#, &["meta.text"]), is(r#"["meta"]"#, ""));
+    assert_eq!(list(r#"{"include":["a"]}"#, &["b"]), is(r#"{"include":["a","b"]}"#, "payload|b"));
+    // What comes along with a parent that the client did not name goes too ...
+    let nested = list(r#"["title"]"#, &["meta.text", "meta.body"]);
+    assert_eq!(nested, is(r#"["title","meta.text","meta.body"]"#, "payload|meta"));
+    // ... and stays where it did.
+    let nested = list(r#"["meta[].source"]"#, &["meta.text"]);
+    assert_eq!(nested, is(r#"["meta[].source","meta.text"]"#, "payload.meta|text"));
+    // A field inside the wanted one could not be told from it afterwards.
+    assert_eq!(list(r#"["text.en"]"#, &["text"]), is(r#"["text.en"]"#, ""));
+    assert_eq!(list(r#"["\"a.b\".c"]"#, &["a.b"]), is(r#"["\"a.b\".c","a.b"]"#, "payload|a"));
+}
+
+#[test]
+fn payload_that_comes_anyway_or_is_excluded_is_left_alone() {
+    for payload in [
+        "true",
+        r#"{"exclude":["text"]}"#,
+        r#"{"exclude":[]}"#,
+        "7",
+        "[1]",
+        r#"{"include":null}"#,
+        "\"a\"",
+        "{}",
+    ] {
+        let body = format!(r#"{{"query":1,"with_payload":{payload}}}"#);
+        assert_eq!(asked(&body, &["text"]), (body, Vec::new()));
+    }
+}
+
+#[test]
+fn fields_are_written_in_the_servers_syntax_or_not_at_all() {
+    let (after, _) = asked(r#"{"query":1}"#, &["a b.naïve_1-x", "say \"hi\"", "back\\slash", "a..b", ""]);
+    assert_eq!(after, r#"{"query":1,"with_payload":["\"a b\".naïve_1-x"]}"#);
+    let (after, strips) = asked(r#"{"query":1}"#, &["\""]);
+    assert_eq!((after.as_str(), strips.len()), (r#"{"query":1}"#, 0));
+}
+
+#[test]
+fn each_search_of_a_batch_follows_its_own_plan() {
+    let body = r#"{"searches":[{"query":1},{"query":2,"rerank":false},{"query":3,"with_payload":["a"]}]}"#;
+    let rewrite = widen(BATCH, body, &[plan(50, &[]), FetchPlan::as_asked(), plan(None, &["b"])]);
+    assert_eq!(
+        &rewrite.body[..],
+        br#"{"searches":[{"query":1,"limit":50},{"query":2},{"query":3,"with_payload":["a","b"]}]}"#
+    );
+    let lengths: Vec<_> = rewrite.strips.iter().map(|strip| strip.paths.len()).collect();
+    assert_eq!(lengths, [0, 0, 1]);
+}
+
+#[test]
+fn an_added_payload_is_gone_from_the_joined_page() {
+    let body = r#"{"query":1,"with_payload":["title"]}"#;
+    let strips = widen(QUERY, body, &[plan(50, &["meta.text"])]).strips;
+    let answer = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"text":"b"}}},{"id":2,"score":0.4,"payload":{"meta":"x"}}]},"time":0.1}"#;
+    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(answer))).unwrap();
+    let joined = Qdrant.join(&page, &strips, &[reversed(&page.lists[0])]);
+    assert_eq!(
+        joined,
+        r#"{"result":{"points":[{"id":2,"score":0.4,"payload":{}},{"id":1,"score":0.5,"payload":{"title":"a"}}]},"time":0.1}"#
+    );
+}
