@@ -1,1 +1,3 @@
+//! Integration tests: one binary, one harness.
 
+mod import_map;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    Dialect, DialectError, Operation,
+    Dialect, DialectError, Operation, SearchKind,
     splice::{self, HitStyle},
 };
 use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
@@ -27,6 +27,14 @@ pub struct Qdrant;
 impl Dialect for Qdrant {
     fn name(&self) -> &'static str {
         "qdrant"
+    }
+
+    fn kinds(&self) -> &'static [SearchKind] {
+        use SearchKind::*;
+        &[
+            Query, QueryBatch, QueryGroups, Search, SearchBatch, SearchGroups, Recommend, RecommendBatch,
+            RecommendGroups, Discover, DiscoverBatch,
+        ]
     }
 
     fn classify(&self, head: &Head<'_>) -> Operation {
