@@ -5,11 +5,14 @@ mod build;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use prometheus::Registry;
-use tokio::task::JoinSet;
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{Admin, Readiness},
+    admin::{Admin, Condition, Readiness},
     config::Config,
     pipeline::SearchMetrics,
     proxy::{
@@ -55,6 +58,8 @@ pub struct App {
     pub admin: SocketAddr,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
+    bound: Condition,
+    admin_task: JoinHandle<()>,
 }
 
 /// How long open requests may take to finish after a signal.
@@ -91,20 +96,23 @@ impl App {
             tasks.spawn(serve(listener, proxy, shutdown.clone()));
         }
         let address = config.admin.listen;
-        let admin = Admin::bind(address, registry, readiness.clone())
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
-        let admin_address = admin.local_addr().unwrap_or(address);
-        tasks.spawn(admin.serve(shutdown.clone()));
-        readiness.set_ready();
+        let socket =
+            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let admin_address = socket.local_addr().unwrap_or(address);
+        let admin = Admin { registry, readiness: readiness.clone(), refresh: shared.refresh() };
+        let admin = tokio::spawn(admin.serve(socket));
+        let bound = readiness.condition("listener");
+        bound.set(true);
         build::announce(config, &listening, admin_address);
-        Ok(Self { listening, admin: admin_address, shutdown, tasks })
+        Ok(Self { listening, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
     }
 
     /// Stops accepting, lets open requests finish, and returns when all is over.
     pub async fn stop(mut self) {
+        self.bound.set(false);
         self.shutdown.cancel();
         while self.tasks.join_next().await.is_some() {}
+        self.admin_task.abort();
     }
 }
 
@@ -121,9 +129,16 @@ impl Shared {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let cache = build::cache(config).map_err(StartError::Secret)?;
-        if let Some(cache) = &cache {
-            rerank_metrics.observe_cache(cache);
-        }
         Ok(Self { rerank_metrics, search_metrics, cache })
+    }
+
+    /// Brings the cache's gauges up to date.
+    fn refresh(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let (metrics, cache) = (self.rerank_metrics.clone(), self.cache.clone());
+        Arc::new(move || {
+            if let Some(cache) = &cache {
+                metrics.observe_cache(cache);
+            }
+        })
     }
 }
