@@ -225,8 +225,8 @@ fn info() -> String {
     )
 }
 
+/// `default`: unless told otherwise Qdrant shows payloads in scrolls, but not in retrievals.
 fn read_selection(read: &Read, default: bool) -> Outcome<Selection> {
-    // Qdrant gives payloads to scrolls and retrievals unless told otherwise; the clients always say.
     Selection::read(read.with_payload.as_ref(), read.with_vector.as_ref(), default)
         .ok_or_else(wrong_selection)
 }

@@ -128,19 +128,23 @@ fn errors_have_the_shape_of_qdrant() {
     }
 }
 
+/// The ids in the first stage's order.
+fn first_stage(question: &str) -> Vec<u64> {
+    points::nearest(&embed(question), None).iter().map(|(_, point)| point.passage.id).collect()
+}
+
 #[test]
-fn the_first_stage_is_imperfect_but_finds_answers() {
-    let mean = questions()
-        .iter()
-        .map(|question| {
-            let ranking: Vec<u64> = points::nearest(&embed(&question.text), None)
-                .iter()
-                .map(|(_, point)| point.passage.id)
-                .collect();
-            ndcg(&ranking, &question.grades, 5)
-        })
-        .sum::<f64>()
-        / questions().len() as f64;
-    assert!(mean > 0.1 && mean < 0.9, "nDCG@5 of the first stage is {mean}");
-    println!("nDCG@5 of the first stage is {mean}");
+fn the_first_stage_is_imperfect_but_not_useless() {
+    let sum: f64 = questions().iter().map(|q| ndcg(&first_stage(&q.text), &q.grades, 5)).sum();
+    let mean = sum / questions().len() as f64;
+    assert!(mean > 0.2 && mean < 0.9, "nDCG@5 of the first stage is {mean}");
+}
+
+#[test]
+fn a_window_of_50_holds_every_best_answer() {
+    for question in questions() {
+        let ranking = first_stage(&question.text);
+        let mut best = question.grades.iter().filter(|(_, grade)| **grade == 3).map(|(id, _)| id);
+        assert!(best.all(|id| ranking[..50].contains(id)), "{}", question.text);
+    }
 }

@@ -1,6 +1,11 @@
 //! [`DemoDatabase`]: an HTTP server on the loopback interface that speaks enough of Qdrant's REST.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Instant};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -56,8 +61,8 @@ async fn accept(listener: TcpListener) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream));
                 }
-                // Out of descriptors, most likely: let others run before the next attempt.
-                Err(_) => tokio::task::yield_now().await,
+                // Out of descriptors, most likely: some are free again in a moment.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
         }

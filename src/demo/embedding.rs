@@ -9,10 +9,10 @@ pub const DIMENSIONS: usize = 16;
 /// The embedding of a text, of length 1; zeros where there are no words.
 pub fn embed(text: &str) -> Vec<f32> {
     let mut vector = vec![0.0_f32; DIMENSIONS];
-    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 3) {
-        let hash = fnv1a(&word.to_lowercase());
-        let sign = if hash & 1 == 0 { 1.0 } else { -1.0 };
-        vector[(hash >> 32) as usize % DIMENSIONS] += sign;
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2) {
+        // Five letters stand for the word, so that most endings do not matter.
+        let stem: String = word.to_lowercase().chars().take(5).collect();
+        vector[(fnv1a(&stem) >> 32) as usize % DIMENSIONS] += 1.0;
     }
     let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
     if length > 0.0 {

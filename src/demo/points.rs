@@ -20,7 +20,8 @@ pub(super) struct Point {
 static POINTS: LazyLock<Vec<Point>> = LazyLock::new(|| {
     let point = |passage: &'static Passage| Point {
         passage,
-        vector: embed(&format!("{} {}", passage.title, passage.text)),
+        // The title three times: it says best what a passage is about.
+        vector: embed(&format!("{0} {0} {0} {1}", passage.title, passage.text)),
     };
     passages().iter().map(point).collect()
 });

@@ -1,5 +1,7 @@
 //! Which members of a hit's objects make its document.
 
+use std::collections::HashMap;
+
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
 use crate::json::{Kind, Member, Value};
 
@@ -9,6 +11,8 @@ const LONGEST_NUMBER_LIST: usize = 16;
 const DEPTH: usize = 8;
 /// YAML's limit for a plain key is 1024 characters; such names are data, not names.
 const LONGEST_KEY: usize = 256;
+/// A payload with more fields is a table, which no model reads to its end.
+const MOST_ENTRIES: usize = 256;
 
 type Objects<'a> = [Vec<Member<'a>>];
 type Entry = (String, Scalar);
@@ -77,7 +81,9 @@ fn string(value: Value<'_>) -> Option<String> {
     let text = match value.kind() {
         Kind::String => clean::text(&value.as_str()?),
         Kind::Array => {
-            let texts: Vec<String> = value.items()?.into_iter().filter_map(string).collect();
+            // No arrays inside it: bodies nest as deep as they like, the stack does not.
+            let items = value.items()?.into_iter().filter(|item| item.kind() != Kind::Array);
+            let texts: Vec<String> = items.filter_map(string).collect();
             texts.join(", ")
         }
         Kind::Object => clean::text(&value.get("text")?.as_str()?),
@@ -165,8 +171,12 @@ fn push_members(entries: &mut Vec<Entry>, prefix: &str, members: &[Member<'_>], 
     if depth > DEPTH {
         return;
     }
+    let last_at: HashMap<&str, usize> = members.iter().enumerate().map(|(at, m)| (&*m.key, at)).collect();
     for (at, member) in members.iter().enumerate() {
-        if members[at + 1..].iter().any(|later| later.key == member.key) {
+        if entries.len() >= MOST_ENTRIES {
+            return;
+        }
+        if last_at.get(&*member.key) != Some(&at) {
             continue;
         }
         let key = match prefix {

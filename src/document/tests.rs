@@ -132,6 +132,20 @@ fn a_span_outside_the_body_gives_nothing() {
     assert_eq!(document(b"{}", &hit, &FieldSet::All, 99), None);
 }
 
+#[test]
+fn no_depth_or_breadth_of_a_payload_is_too_much() {
+    let deep = format!(r#"{{"text":{}"x"{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    let nested = format!("{}1{}", r#"{"a":"#.repeat(20_000), "}".repeat(20_000));
+    let keys: Vec<String> = (0..20_000).map(|n| format!(r#""k{n}":"v""#)).collect();
+    let broad = format!("{{{}}}", keys.join(","));
+    for set in [FieldSet::Auto, FieldSet::All, named(&["text", "a.a.a.a"])] {
+        assert_eq!(render(&deep, &set), None);
+        assert_eq!(render(&nested, &set), None);
+    }
+    assert_eq!(render(&broad, &FieldSet::All).unwrap().lines().count(), 256);
+    assert_eq!(top_level_keys(broad.as_bytes(), &hit(&broad)).len(), 32);
+}
+
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~\\n\\t]{0,40}",
