@@ -16,8 +16,7 @@ use crate::{
     config::Config,
     pipeline::SearchMetrics,
     proxy::{
-        Proxy,
-        body,
+        Proxy, body,
         listener::{Listener, ListenerSettings},
     },
     rerank::{BuildError, RerankMetrics, ScoreStore},

@@ -62,11 +62,16 @@ pub struct Cli {
 
 /// Runs what was typed; returns the exit code.
 pub fn run(cli: Cli) -> u8 {
-    let env: HashMap<String, String> =
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let env: HashMap<String, String> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
     match cli.into_command() {
         Command::Serve(args) => {
-            telemetry::init_logging(args.log_format);
+            let directives = env.get("RUST_LOG").map(String::as_str);
+            if let Err(error) = telemetry::init_logging(args.log_format, directives) {
+                eprintln!("rerankd: {error}");
+                return EXIT_FAILURE;
+            }
             serve::serve(&args, &env)
         }
         Command::Check(args) => check(&args, &env, &mut std::io::stdout()).unwrap_or(EXIT_FAILURE),
@@ -166,7 +171,10 @@ mod tests {
 
     #[test]
     fn no_command_means_serve_with_the_same_flags() {
-        for args in [&["--upstream", "http://x", "--listen", "a"][..], &["serve", "--upstream", "http://x", "--listen", "a"]] {
+        for args in [
+            &["--upstream", "http://x", "--listen", "a"][..],
+            &["serve", "--upstream", "http://x", "--listen", "a"],
+        ] {
             let Command::Serve(serve) = parse(args).unwrap() else { panic!("not serve") };
             assert_eq!(serve.flags().upstream.as_deref(), Some("http://x"));
             assert_eq!(serve.flags().listen.as_deref(), Some("a"));
@@ -174,12 +182,20 @@ mod tests {
         }
         assert!(matches!(parse(&[]), Ok(Command::Serve(_))));
         assert!(matches!(parse(&["demo", "--once"]), Ok(Command::Demo(DemoArgs { once: true }))));
-        assert!(matches!(parse(&["check", "--config", "f"]), Ok(Command::Check(CheckArgs { config: Some(_) }))));
+        assert!(matches!(
+            parse(&["check", "--config", "f"]),
+            Ok(Command::Check(CheckArgs { config: Some(_) }))
+        ));
     }
 
     #[test]
     fn what_is_not_a_flag_or_word_is_refused() {
-        for args in [&["--windwo", "3"][..], &["--log-format", "xml"], &["check", "--upstream", "x"], &["--listen", "a", "check"]] {
+        for args in [
+            &["--windwo", "3"][..],
+            &["--log-format", "xml"],
+            &["check", "--upstream", "x"],
+            &["--listen", "a", "check"],
+        ] {
             assert!(parse(args).is_err(), "{args:?}");
         }
     }
@@ -187,7 +203,8 @@ mod tests {
     #[test]
     fn help_has_the_two_settings_the_environment_and_the_exit_codes() {
         let help = Cli::command().render_long_help().to_string();
-        for word in ["CO_API_KEY", "--upstream http://127.0.0.1:6333", "RERANKD_UPSTREAM__URL", "Exit codes:"] {
+        for word in ["CO_API_KEY", "--upstream http://127.0.0.1:6333", "RERANKD_UPSTREAM__URL", "Exit codes:"]
+        {
             assert!(help.contains(word), "{word}");
         }
     }

@@ -87,9 +87,7 @@ fn passthrough(args: &ServeArgs, env: &HashMap<String, String>) -> Option<Config
             Some(config)
         }
         Err(_) => {
-            eprintln!(
-                "rerankd: passthrough needs the upstream's URL by --upstream or RERANKD_UPSTREAM__URL"
-            );
+            eprintln!("rerankd: passthrough needs the upstream's URL by --upstream or RERANKD_UPSTREAM__URL");
             None
         }
     }

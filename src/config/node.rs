@@ -9,7 +9,10 @@ use super::problem::Problems;
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Origin {
-    File { line: usize, column: usize },
+    File {
+        line: usize,
+        column: usize,
+    },
     /// An environment variable or a flag.
     Named(String),
     Nowhere,

@@ -24,12 +24,7 @@ const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
 const SECTIONS: [&str; 6] = ["admin", "rerank", "providers", "cache", "limits", "upstream"];
 
 /// Lays `env`, then `flags`, over `root`.
-pub(super) fn lay(
-    root: &mut Node,
-    env: &HashMap<String, String>,
-    flags: &Flags,
-    problems: &mut Problems,
-) {
+pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {
     let mut names: Vec<&String> = env.keys().filter(|name| name.starts_with("RERANKD_")).collect();
     names.sort();
     for name in names {
@@ -39,16 +34,15 @@ pub(super) fn lay(
         match parts.as_slice() {
             [single] if LISTENER.contains(single) => listener(root, &[single], name, text, problems),
             // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
-            [_] => {}
+            [_] | [] => {}
             ["upstream", ..] => listener(root, &parts, name, text, problems),
             [section, ..] if SECTIONS.contains(section) => root.set(&parts, Node::named(name, text)),
             [section, ..] => {
                 let sentence = match (*section, nearest(section, &SECTIONS)) {
                     ("listeners" | "routes", _) => "lists are set in the file only.".to_owned(),
-                    (_, Some(near)) => format!(
-                        "no such section; did you mean `RERANKD_{}__…`?",
-                        near.to_ascii_uppercase()
-                    ),
+                    (_, Some(near)) => {
+                        format!("no such section; did you mean `RERANKD_{}__…`?", near.to_ascii_uppercase())
+                    }
                     _ => format!("no such section; there are {}.", SECTIONS.join(", ")),
                 };
                 problems.add(name, &Origin::Nowhere, sentence);

@@ -49,9 +49,11 @@ fn list<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(Strin
 
 fn listeners(top: &Section<'_>, problems: &mut Problems) -> Vec<ListenerConfig> {
     let items = list(top, "listeners", problems);
-    if items.is_empty() && !matches!(top.node("listeners").map(|n| &n.value), Some(Value::Map(_) | Value::Text(_)))
+    if items.is_empty()
+        && !matches!(top.node("listeners").map(|n| &n.value), Some(Value::Map(_) | Value::Text(_)))
     {
-        let sentence = "no upstream is named; set RERANKD_UPSTREAM__URL, --upstream or listeners[0].upstream.url.";
+        let sentence =
+            "no upstream is named; set RERANKD_UPSTREAM__URL, --upstream or listeners[0].upstream.url.";
         problems.add("listeners", &Origin::Nowhere, sentence);
     }
     let single = items.len() == 1;

@@ -43,11 +43,8 @@ pub(super) fn providers(
         _ => Vec::new(),
     };
     let all = Section::open(top.node("providers"), "providers", &names, problems);
-    let mut providers: Vec<ProviderConfig> = all
-        .entries()
-        .iter()
-        .map(|entry| provider(&entry.key, Some(&entry.node), env, problems))
-        .collect();
+    let mut providers: Vec<ProviderConfig> =
+        all.entries().iter().map(|entry| provider(&entry.key, Some(&entry.node), env, problems)).collect();
 
     let uses = std::iter::once(("rerank".to_owned(), base))
         .chain(routes.iter().enumerate().map(|(i, route)| (format!("routes[{i}]"), &route.rerank)));
@@ -121,7 +118,12 @@ fn provider(
     };
     let mut provider = if lexical { ProviderConfig::lexical(name) } else { ProviderConfig::cohere(name) };
     section.set("max_concurrency", &mut provider.max_concurrency, problems, whole(1, 100_000));
-    section.set_option("requests_per_minute", &mut provider.requests_per_minute, problems, whole(1, 10_000_000));
+    section.set_option(
+        "requests_per_minute",
+        &mut provider.requests_per_minute,
+        problems,
+        whole(1, 10_000_000),
+    );
     if let ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } =
         &mut provider.kind
     {

@@ -77,7 +77,8 @@ fn fields(section: &Section<'_>, slot: &mut FieldSet, problems: &mut Problems) {
         [one] if one == "auto" && !written_list => FieldSet::Auto,
         [one] if one == "*" => FieldSet::All,
         [] => {
-            if written_list && matches!(section.node("fields").map(|n| &n.value), Some(Value::List(l)) if l.is_empty())
+            if written_list
+                && matches!(section.node("fields").map(|n| &n.value), Some(Value::List(l)) if l.is_empty())
             {
                 section.complain("fields", "the list is empty; write auto, \"*\" or field names.", problems);
             }

@@ -131,21 +131,21 @@ impl<'a> Section<'a> {
         let Some(node) = self.node(key) else { return };
         let path = self.path_of(key);
         let mut values = Vec::new();
-        let mut one = |text: &str, path: &str, origin: &Origin| match parse(text) {
+        let mut one = |text: &str, path: &str, origin: &Origin, problems: &mut Problems| match parse(text) {
             Ok(value) => values.push(value),
             Err(sentence) => problems.add(path, origin, sentence),
         };
         match &node.value {
             Value::Null => return,
             Value::Text(text) if matches!(node.origin, Origin::Named(_)) => {
-                text.split(',').for_each(|text| one(text.trim(), &path, &node.origin));
+                text.split(',').for_each(|text| one(text.trim(), &path, &node.origin, problems));
             }
-            Value::Text(text) => one(text, &path, &node.origin),
+            Value::Text(text) => one(text, &path, &node.origin, problems),
             Value::List(items) => {
                 for (i, item) in items.iter().enumerate() {
                     let path = format!("{path}[{i}]");
                     match &item.value {
-                        Value::Text(text) => one(text, &path, &item.origin),
+                        Value::Text(text) => one(text, &path, &item.origin, problems),
                         _ => problems.add(&path, &item.origin, "this has to be one text."),
                     }
                 }

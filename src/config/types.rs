@@ -224,10 +224,7 @@ impl ListenerConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9464),
-            ready_needs_upstream: false,
-        }
+        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9464), ready_needs_upstream: false }
     }
 }
 

@@ -81,8 +81,9 @@ pub(super) fn memory(text: &str) -> Result<usize, String> {
 
 /// An address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not an address with a port from 0 to 65535, such as 127.0.0.1:6343."))
+    text.parse().map_err(|_| {
+        format!("`{text}` is not an address with a port from 0 to 65535, such as 127.0.0.1:6343.")
+    })
 }
 
 /// A path of the file system.
@@ -142,7 +143,9 @@ pub(super) fn glob(text: &str) -> Result<String, String> {
         return Err("an empty pattern; `*` stands for every collection.".to_owned());
     }
     if pattern.chars().any(|c| matches!(c, '[' | ']' | '{' | '}' | '/' | ',' | '\\') || c.is_whitespace()) {
-        return Err(format!("`{text}` is not a pattern: only `*` and `?` have a meaning, one pattern an entry."));
+        return Err(format!(
+            "`{text}` is not a pattern: only `*` and `?` have a meaning, one pattern an entry."
+        ));
     }
     Ok(text.to_owned())
 }
@@ -171,7 +174,10 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 /// The name of an environment variable. Not quoted: a key written here by mistake must not be printed.
 pub(super) fn variable(text: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if text.is_empty() || text.len() > 64 || !text.chars().all(good) || text.starts_with(|c: char| c.is_ascii_digit())
+    if text.is_empty()
+        || text.len() > 64
+        || !text.chars().all(good)
+        || text.starts_with(|c: char| c.is_ascii_digit())
     {
         return Err("this has to be the name of an environment variable, not the key itself.".to_owned());
     }

@@ -54,13 +54,18 @@ impl Demo {
     pub async fn tell(&self) -> Result<(), DemoError> {
         let (mut before, mut after) = (0.0, 0.0);
         for question in questions() {
-            let direct = ask(self.database.addr(), question, PLACES, false).await?;
+            let direct = ask(self.database.addr(), question, passages().len(), false).await?;
             let reranked = ask(self.proxy(), question, PLACES, false).await?;
             let measures = (measure(question, &direct), measure(question, &reranked));
             before += measures.0;
             after += measures.1;
-            let table =
-                question_table(&question.text, &rows(question, &direct), &rows(question, &reranked), measures, PLACES);
+            let table = question_table(
+                &question.text,
+                &rows(question, &direct),
+                &rows(question, &reranked),
+                measures,
+                PLACES,
+            );
             println!("{table}");
         }
         let count = questions().len() as f64;

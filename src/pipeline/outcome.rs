@@ -97,7 +97,9 @@ impl Report {
             all.outcome = match (all.outcome, report.outcome) {
                 (Outcome::Applied, Outcome::Applied) => Outcome::Applied,
                 (Outcome::Kept(reason), Outcome::Kept(_)) => Outcome::Kept(reason),
-                (Outcome::Applied, Outcome::Kept(reason) | Outcome::Partial(reason)) => Outcome::Partial(reason),
+                (Outcome::Applied, Outcome::Kept(reason) | Outcome::Partial(reason)) => {
+                    Outcome::Partial(reason)
+                }
                 (Outcome::Partial(reason), _) | (Outcome::Kept(reason), _) => Outcome::Partial(reason),
             };
             all.source = all.source.or(report.source);

@@ -6,11 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 
-use super::{
-    Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode,
-    outcome::Moves,
-    plan::Work,
-};
+use super::{Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode, outcome::Moves, plan::Work};
 use crate::{
     document,
     rerank::{RerankError, RerankRequest, Scores},
@@ -46,8 +42,11 @@ impl Pipeline {
     pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage) -> RankedPage {
         let (calls, mut reports) = collect_calls(searches, page);
         let results = join_all(calls.iter().map(score)).await;
-        let mut rankings: Vec<Option<Ranking>> =
-            page.lists.iter().map(|list| searches.get(list.search).and_then(|s| database_order(s, list))).collect();
+        let mut rankings: Vec<Option<Ranking>> = page
+            .lists
+            .iter()
+            .map(|list| searches.get(list.search).and_then(|s| database_order(s, list)))
+            .collect();
         for (call, result) in calls.iter().zip(&results) {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
@@ -120,7 +119,8 @@ fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
 
 async fn score(call: &Call<'_>) -> CallResult {
     let answer_by = Instant::now() + call.work.deadline;
-    let documents: Arc<[Arc<str>]> = call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
+    let documents: Arc<[Arc<str>]> =
+        call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
     let count = documents.len();
     let request = RerankRequest {
         query: call.work.query.clone(),

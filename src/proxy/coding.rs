@@ -19,11 +19,6 @@ pub enum CodingError {
     TooLarge,
 }
 
-/// Whether a body with these headers is coded at all.
-pub fn is_coded(headers: &HeaderMap) -> bool {
-    codings(headers).next().is_some()
-}
-
 /// `body` without its content codings (RFC 9110 §8.4), at most `limit` bytes of it.
 pub fn decode(headers: &HeaderMap, body: &Bytes, limit: usize) -> Result<Bytes, CodingError> {
     let mut names: Vec<&str> = codings(headers).collect();

@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     dialect::{Dialect, SearchKind},
-    pipeline::{CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own},
+    pipeline::{
+        CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own,
+    },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
 };
 
@@ -269,12 +271,7 @@ async fn send_raw(
 }
 
 fn head(parts: &request::Parts) -> Head<'_> {
-    Head {
-        method: &parts.method,
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
-    }
+    Head { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers }
 }
 
 fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Vec<Report> {

@@ -19,7 +19,8 @@ mod tests {
 
     #[test]
     fn the_build_and_the_process_are_reported() {
-        let text = prometheus::TextEncoder::new().encode_to_string(&new_registry().unwrap().gather()).unwrap();
+        let text =
+            prometheus::TextEncoder::new().encode_to_string(&new_registry().unwrap().gather()).unwrap();
         assert!(text.contains(&format!("rerankd_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))));
         #[cfg(target_os = "linux")]
         assert!(text.contains("process_resident_memory_bytes"));

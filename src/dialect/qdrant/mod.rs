@@ -32,8 +32,17 @@ impl Dialect for Qdrant {
     fn kinds(&self) -> &'static [SearchKind] {
         use SearchKind::*;
         &[
-            Query, QueryBatch, QueryGroups, Search, SearchBatch, SearchGroups, Recommend, RecommendBatch,
-            RecommendGroups, Discover, DiscoverBatch,
+            Query,
+            QueryBatch,
+            QueryGroups,
+            Search,
+            SearchBatch,
+            SearchGroups,
+            Recommend,
+            RecommendBatch,
+            RecommendGroups,
+            Discover,
+            DiscoverBatch,
         ]
     }
 
