@@ -2,7 +2,11 @@
 //!
 //! The folders are the path of a request; `README.md` tells what the program does for its user.
 
+pub mod admin;
+pub mod cli;
+pub mod config;
 pub mod dialect;
 pub mod json;
 pub mod rerank;
 pub mod search;
+pub mod telemetry;

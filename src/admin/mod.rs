@@ -1,0 +1,7 @@
+//! The admin listener: `/livez`, `/readyz`, `/metrics`.
+
+mod health;
+mod server;
+
+pub use health::{Condition, Readiness};
+pub use server::Admin;

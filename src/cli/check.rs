@@ -1,0 +1,77 @@
+use std::{collections::HashMap, io, io::Write};
+
+use super::{CheckArgs, EXIT_FAILURE, EXIT_OK};
+use crate::config::{Flags, ProviderKind, load_path, to_yaml};
+
+/// Prints every problem of the configuration, or what is in effect, and gives the exit code.
+pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
+    let config = match load_path(args.config.as_deref(), env, &Flags::default()) {
+        Ok(config) => config,
+        Err(problems) => {
+            writeln!(out, "{problems}")?;
+            return Ok(EXIT_FAILURE);
+        }
+    };
+    for provider in &config.providers {
+        if let ProviderKind::Cohere { api_key: None, .. } = provider.kind {
+            writeln!(out, "# The provider {} has no API key and will not be used.", provider.name)?;
+        }
+    }
+    write!(out, "{}", to_yaml(&config))?;
+    Ok(EXIT_OK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(file: &str, env: &[(&str, &str)]) -> (u8, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rerankd.yaml");
+        std::fs::write(&path, file).unwrap();
+        let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let mut out = Vec::new();
+        let code = check(&CheckArgs { config: Some(path) }, &env, &mut out).unwrap();
+        (code, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn every_problem_is_printed_with_its_place_and_the_exit_code_is_1() {
+        let file = "listeners:\n  - upstream: { url: 'ftp://x' }\nrerank:\n  windwo: 3\n  score: best\n";
+        let (code, out) = run(file, &[]);
+        assert_eq!(code, 1);
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "2:22 listeners[0].upstream.url: the URL has to begin with http:// or https://.",
+                "4:3 rerank.windwo: unknown key `windwo`; did you mean `window`?",
+                "5:10 rerank.score: `best` is not one of keep, replace, rrf.",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_in_effect_is_printed_without_the_key() {
+        let env = [("RERANKD_UPSTREAM__URL", "http://db:6333"), ("CO_API_KEY", "s3cr3t-k3y")];
+        let (code, out) = run("", &env);
+        assert_eq!(code, 0);
+        assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
+        assert!(!out.contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_missing_key_is_said() {
+        let (code, out) = run("", &[("RERANKD_UPSTREAM__URL", "http://db:6333")]);
+        assert_eq!(code, 0);
+        assert!(out.starts_with("# The provider cohere has no API key"), "{out}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_problem() {
+        let mut out = Vec::new();
+        let args = CheckArgs { config: Some("no/such/file.yaml".into()) };
+        assert_eq!(check(&args, &HashMap::new(), &mut out).unwrap(), 1);
+        assert!(String::from_utf8(out).unwrap().starts_with("no/such/file.yaml: the file cannot be read"));
+    }
+}

@@ -1,0 +1,187 @@
+//! The command line: what may be typed, and the `check` command.
+
+mod check;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use check::check;
+
+use crate::{config::Flags, telemetry::LogFormat};
+
+/// Exit code: all is well.
+pub const EXIT_OK: u8 = 0;
+/// Exit code: the configuration is bad, or serving failed.
+pub const EXIT_FAILURE: u8 = 1;
+
+const ABOUT: &str = "\
+rerankd stands between a search client and Qdrant, Elasticsearch or OpenSearch. Search results come back reranked by a \
+cross-encoder; everything else passes as if the proxy were not there. When reranking is slow, down or switched off, \
+the database's own answer comes back.";
+
+const AFTER: &str = "\
+Two settings are enough:
+
+  export CO_API_KEY=...
+  rerankd --upstream http://127.0.0.1:6333 --listen 127.0.0.1:6343
+
+Then point the client at port 6343 and send the query's text along, for example in the header x-rerank-query. \
+Without a key rerankd is a plain proxy and says so.
+
+Environment (flags go before it, it goes before the file):
+  RERANKD_CONFIG               the configuration file
+  RERANKD_LISTEN               the address of the single listener
+  RERANKD_UPSTREAM__URL        the URL of its upstream
+  RERANKD_<SECTION>__<KEY>     any scalar of the file, such as RERANKD_RERANK__WINDOW=100 or
+                               RERANKD_CACHE__TTL=1h; lists are written with commas
+  CO_API_KEY, COHERE_API_KEY   the key for Cohere
+  CO_API_URL                   another base URL for it
+  RUST_LOG                     log directives, such as info,rerankd=debug
+
+Exit codes:
+  0  done, or stopped by a signal
+  1  the configuration has problems (all are printed), or serving failed
+  2  the command line was not understood";
+
+/// A reranking sidecar proxy for vector and search databases.
+#[derive(Debug, Parser)]
+#[command(name = "rerankd", version, long_about = ABOUT, after_long_help = AFTER, after_help = "See --help for more.")]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl Cli {
+    /// What to do: to serve where no command was typed.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve until a signal says to stop (what happens without a command)
+    #[command(after_long_help = AFTER)]
+    Serve(ServeArgs),
+    /// Check the configuration, print every problem or what is in effect (secrets masked)
+    Check(CheckArgs),
+    /// Show reranking on a sample corpus; needs no network, no key and no database
+    Demo(DemoArgs),
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// The configuration file (YAML); deploy/config/reference.yaml has every option
+    #[arg(long, value_name = "FILE", env = "RERANKD_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The address of the single listener, where clients connect [default: 127.0.0.1:6343]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// The address of the admin listener: /livez, /readyz, /metrics [default: 0.0.0.0:9464]
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+    /// The URL of the search database, such as http://127.0.0.1:6333
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    pub upstream: Option<String>,
+    /// What to do when the configuration is bad
+    #[arg(long, value_enum, default_value_t, value_name = "ACTION", env = "RERANKD_ON_BAD_CONFIG")]
+    pub on_bad_config: OnBadConfig,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", env = "RERANKD_LOG_FORMAT")]
+    pub log_format: LogFormat,
+}
+
+impl ServeArgs {
+    /// What the flags say of the configuration.
+    pub fn flags(&self) -> Flags {
+        Flags { listen: self.listen.clone(), admin: self.admin.clone(), upstream: self.upstream.clone() }
+    }
+}
+
+/// What to do when the configuration is bad at start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnBadConfig {
+    /// Print every problem and exit with 1
+    #[default]
+    Exit,
+    /// Serve as a plain proxy, which needs a good listener and upstream at least, and say so loudly
+    Passthrough,
+}
+
+/// What to check.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CheckArgs {
+    /// The configuration file (YAML)
+    #[arg(long, value_name = "FILE", env = "RERANKD_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// How to show.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DemoArgs {
+    /// Ask the sample questions, print the comparison and exit
+    #[arg(long)]
+    pub once: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(std::iter::once("rerankd").chain(args.iter().copied())).map(Cli::into_command)
+    }
+
+    #[test]
+    fn the_clap_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_serve_with_the_same_flags() {
+        for args in [
+            &["--upstream", "http://x", "--listen", "a"][..],
+            &["serve", "--upstream", "http://x", "--listen", "a"],
+        ] {
+            let Command::Serve(serve) = parse(args).unwrap() else { panic!("not serve") };
+            assert_eq!(serve.flags().upstream.as_deref(), Some("http://x"));
+            assert_eq!(serve.flags().listen.as_deref(), Some("a"));
+            assert_eq!((serve.on_bad_config, serve.log_format), (OnBadConfig::Exit, LogFormat::Text));
+        }
+        assert!(matches!(parse(&[]), Ok(Command::Serve(_))));
+        assert!(matches!(parse(&["demo", "--once"]), Ok(Command::Demo(DemoArgs { once: true }))));
+        assert!(matches!(
+            parse(&["check", "--config", "f"]),
+            Ok(Command::Check(CheckArgs { config: Some(_) }))
+        ));
+    }
+
+    #[test]
+    fn what_is_not_a_flag_or_word_is_refused() {
+        for args in [
+            &["--windwo", "3"][..],
+            &["--log-format", "xml"],
+            &["check", "--upstream", "x"],
+            &["--listen", "a", "check"],
+        ] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn help_has_the_two_settings_the_environment_and_the_exit_codes() {
+        let help = Cli::command().render_long_help().to_string();
+        for word in ["CO_API_KEY", "--upstream http://127.0.0.1:6333", "RERANKD_UPSTREAM__URL", "Exit codes:"]
+        {
+            assert!(help.contains(word), "{word}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Variables and flags, laid over the file.
+
+use std::collections::HashMap;
+
+use super::{
+    node::{Node, Origin, Value},
+    problem::Problems,
+    values::nearest,
+};
+
+/// What the command line says of the configuration; as typed, so that its problems are told with the others.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--admin`
+    pub admin: Option<String>,
+    /// `--upstream`
+    pub upstream: Option<String>,
+}
+
+/// Settings of the single listener that have a variable.
+const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
+const SECTIONS: [&str; 6] = ["admin", "rerank", "providers", "cache", "limits", "upstream"];
+
+/// Lays `env`, then `flags`, over `root`.
+pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {
+    let mut names: Vec<&String> = env.keys().filter(|name| name.starts_with("RERANKD_")).collect();
+    names.sort();
+    for name in names {
+        let key = name.strip_prefix("RERANKD_").unwrap_or(name).to_ascii_lowercase();
+        let parts: Vec<&str> = key.split("__").collect();
+        let text = env.get(name).map(String::as_str).unwrap_or_default();
+        match parts.as_slice() {
+            [single] if LISTENER.contains(single) => listener(root, &[single], name, text, problems),
+            // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
+            [] | [_] => {}
+            ["upstream", ..] => listener(root, &parts, name, text, problems),
+            [section, ..] if SECTIONS.contains(section) => root.set(&parts, Node::named(name, text)),
+            [section, ..] => {
+                let sentence = match (*section, nearest(section, &SECTIONS)) {
+                    ("listeners" | "routes", _) => "lists are set in the file only.".to_owned(),
+                    (_, Some(near)) => {
+                        format!("no such section; did you mean `RERANKD_{}__…`?", near.to_ascii_uppercase())
+                    }
+                    _ => format!("no such section; there are {}.", SECTIONS.join(", ")),
+                };
+                problems.add(name, &Origin::Nowhere, sentence);
+            }
+        }
+    }
+    if let Some(text) = &flags.listen {
+        listener(root, &["listen"], "--listen", text, problems);
+    }
+    if let Some(text) = &flags.upstream {
+        listener(root, &["upstream", "url"], "--upstream", text, problems);
+    }
+    if let Some(text) = &flags.admin {
+        root.set(&["admin", "listen"], Node::named("--admin", text));
+    }
+}
+
+/// Sets something of the single listener.
+fn listener(root: &mut Node, path: &[&str], name: &str, text: &str, problems: &mut Problems) {
+    let node = Node::named(name, text);
+    if matches!(node.value, Value::Null) {
+        return;
+    }
+    let absent = root.get_mut("listeners").is_none_or(|list| matches!(list.value, Value::Null));
+    if absent {
+        let origin = node.origin.clone();
+        let one = Node { origin: origin.clone(), value: Value::Map(Vec::new()) };
+        root.set(&["listeners"], Node { origin, value: Value::List(vec![one]) });
+    }
+    // Anything but a list is the reader's to complain of.
+    let Some(Node { value: Value::List(list), .. }) = root.get_mut("listeners") else { return };
+    match list.as_mut_slice() {
+        [one] => one.set(path, node),
+        [] => {
+            let mut one = Node { origin: node.origin.clone(), value: Value::Map(Vec::new()) };
+            one.set(path, node);
+            list.push(one);
+        }
+        several => {
+            let sentence = format!(
+                "this means the single listener, but the file has {}; set it in the file.",
+                several.len()
+            );
+            problems.add(name, &Origin::Nowhere, sentence);
+        }
+    }
+}

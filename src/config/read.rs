@@ -1,0 +1,141 @@
+//! The tree to `Config`: everything but reranking and providers, which have readers of their own.
+
+use std::collections::HashMap;
+
+use super::{
+    Config, ListenerConfig, RouteConfig,
+    node::{Node, Origin, Value},
+    problem::Problems,
+    read_providers::providers,
+    read_rerank::{RERANK_KEYS, rerank},
+    section::Section,
+    types::{AdminConfig, CacheConfig, LimitsConfig},
+    values::{self, whole},
+    words::{DialectChoice, HostMode},
+};
+
+/// Reads a whole configuration.
+pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
+    let known = ["listeners", "admin", "rerank", "routes", "providers", "cache", "limits"];
+    let top = Section::open(Some(root), "", &known, problems);
+    let base = Section::open(top.node("rerank"), "rerank", &RERANK_KEYS, problems);
+    let rerank = rerank(&base, &Default::default(), problems);
+    let routes = routes(&top, &rerank, problems);
+    let providers = providers(&top, env, &rerank, &routes, problems);
+    Config {
+        listeners: listeners(&top, problems),
+        admin: admin(&top, problems),
+        rerank,
+        routes,
+        providers,
+        cache: cache(&top, problems),
+        limits: limits(&top, problems),
+    }
+}
+
+/// The entries of the list at `key`, each with its path.
+fn list<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(String, &'a Node)> {
+    match top.node(key).map(|node| &node.value) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::List(items)) => {
+            items.iter().enumerate().map(|(i, item)| (format!("{key}[{i}]"), item)).collect()
+        }
+        Some(_) => {
+            top.complain(key, "this has to be a list (lines that begin with `- `).", problems);
+            Vec::new()
+        }
+    }
+}
+
+fn listeners(top: &Section<'_>, problems: &mut Problems) -> Vec<ListenerConfig> {
+    let items = list(top, "listeners", problems);
+    if items.is_empty()
+        && !matches!(top.node("listeners").map(|n| &n.value), Some(Value::Map(_) | Value::Text(_)))
+    {
+        let sentence =
+            "no upstream is named; set RERANKD_UPSTREAM__URL, --upstream or listeners[0].upstream.url.";
+        problems.add("listeners", &Origin::Nowhere, sentence);
+    }
+    let single = items.len() == 1;
+    let mut listeners: Vec<ListenerConfig> = Vec::new();
+    for (path, item) in items {
+        let known = ["listen", "upstream", "dialect", "max_connections"];
+        let section = Section::open(Some(item), path, &known, problems);
+        let listener = listener(&section, single, problems);
+        let taken = |other: &ListenerConfig| other.listen == listener.listen && listener.listen.port() != 0;
+        if section.has("listen") && listeners.iter().any(taken) {
+            section.complain("listen", "another listener has this address.", problems);
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> ListenerConfig {
+    let mut listener = ListenerConfig::before(http::Uri::from_static("http://127.0.0.1:6333/"));
+    if !single && !section.has("listen") {
+        section.complain("listen", "each of several listeners needs its own address.", problems);
+    }
+    section.set("listen", &mut listener.listen, problems, values::address);
+    section.set("dialect", &mut listener.dialect, problems, DialectChoice::parse);
+    section.set("max_connections", &mut listener.max_connections, problems, whole(1, 1_000_000));
+
+    let known = ["url", "host", "http2", "ca_file", "connect_timeout", "answer_timeout"];
+    let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
+    let to = &mut listener.upstream;
+    if !upstream.has("url") {
+        upstream.complain("url", "the upstream's URL is missing, such as http://127.0.0.1:6333.", problems);
+    }
+    upstream.set("url", &mut to.url, problems, values::origin_url);
+    upstream.set("host", &mut to.host, problems, HostMode::parse);
+    upstream.set("http2", &mut to.http2, problems, values::boolean);
+    upstream.set_option("ca_file", &mut to.ca_file, problems, values::readable_file);
+    upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
+    upstream.set("answer_timeout", &mut to.answer_timeout, problems, values::duration);
+    listener
+}
+
+fn admin(top: &Section<'_>, problems: &mut Problems) -> AdminConfig {
+    let mut admin = AdminConfig::default();
+    let section = Section::open(top.node("admin"), "admin", &["listen", "ready_needs_upstream"], problems);
+    section.set("listen", &mut admin.listen, problems, values::address);
+    section.set("ready_needs_upstream", &mut admin.ready_needs_upstream, problems, values::boolean);
+    admin
+}
+
+fn routes(top: &Section<'_>, base: &super::RerankConfig, problems: &mut Problems) -> Vec<RouteConfig> {
+    // A route is chosen by its own pattern, so `collections` has no meaning in it.
+    let mut known: Vec<&str> = RERANK_KEYS.iter().copied().filter(|key| *key != "collections").collect();
+    known.push("collection");
+    list(top, "routes", problems)
+        .into_iter()
+        .map(|(path, item)| {
+            let section = Section::open(Some(item), path, &known, problems);
+            if !section.has("collection") {
+                section.complain("collection", "a route needs a pattern, such as \"legal-*\".", problems);
+            }
+            let collection =
+                section.read("collection", problems, values::route_glob).unwrap_or_else(|| "*".to_owned());
+            RouteConfig { collection, rerank: rerank(&section, base, problems) }
+        })
+        .collect()
+}
+
+fn cache(top: &Section<'_>, problems: &mut Problems) -> CacheConfig {
+    let mut cache = CacheConfig::default();
+    let section = Section::open(top.node("cache"), "cache", &["max_bytes", "ttl", "secret_file"], problems);
+    section.set("max_bytes", &mut cache.max_bytes, problems, values::bytes);
+    section.set("ttl", &mut cache.ttl, problems, values::duration);
+    section.set_option("secret_file", &mut cache.secret_file, problems, values::readable_file);
+    cache
+}
+
+fn limits(top: &Section<'_>, problems: &mut Problems) -> LimitsConfig {
+    let mut limits = LimitsConfig::default();
+    let known = ["max_request_bytes", "max_response_bytes", "max_rerank_in_flight"];
+    let section = Section::open(top.node("limits"), "limits", &known, problems);
+    section.set("max_request_bytes", &mut limits.max_request_bytes, problems, values::memory);
+    section.set("max_response_bytes", &mut limits.max_response_bytes, problems, values::memory);
+    section.set("max_rerank_in_flight", &mut limits.max_rerank_in_flight, problems, whole(1, 100_000));
+    limits
+}

@@ -1,0 +1,137 @@
+//! The effective configuration as YAML, secrets masked.
+
+use std::{fmt::Write, path::Path, time::Duration};
+
+use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig};
+use crate::search::FieldSet;
+
+/// `config` as a file that would give it again, but for keys of providers, which read `***`.
+pub fn to_yaml(config: &Config) -> String {
+    let mut out = Out(String::new());
+    out.line(0, "listeners:");
+    config.listeners.iter().for_each(|each| listener(&mut out, each));
+    out.line(0, "admin:");
+    out.set(2, "listen", config.admin.listen);
+    out.set(2, "ready_needs_upstream", config.admin.ready_needs_upstream);
+    out.line(0, "rerank:");
+    rerank(&mut out, 2, &config.rerank, true);
+    if config.routes.is_empty() {
+        out.set(0, "routes", "[]");
+    } else {
+        out.line(0, "routes:");
+    }
+    for route in &config.routes {
+        out.set(2, "- collection", quoted(&route.collection));
+        rerank(&mut out, 4, &route.rerank, false);
+    }
+    out.line(0, "providers:");
+    config.providers.iter().for_each(|each| provider(&mut out, each));
+    out.line(0, "cache:");
+    out.set(2, "max_bytes", config.cache.max_bytes);
+    out.set(2, "ttl", time(config.cache.ttl));
+    out.set(2, "secret_file", path(config.cache.secret_file.as_deref()));
+    out.line(0, "limits:");
+    out.set(2, "max_request_bytes", config.limits.max_request_bytes);
+    out.set(2, "max_response_bytes", config.limits.max_response_bytes);
+    out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    out.0
+}
+
+struct Out(String);
+
+impl Out {
+    fn line(&mut self, indent: usize, text: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{:indent$}{text}", "");
+    }
+
+    fn set(&mut self, indent: usize, key: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "{:indent$}{key}: {value}", "");
+    }
+}
+
+fn listener(out: &mut Out, each: &ListenerConfig) {
+    let to = &each.upstream;
+    out.set(2, "- listen", each.listen);
+    out.set(4, "dialect", each.dialect.as_str());
+    out.set(4, "max_connections", each.max_connections);
+    out.line(4, "upstream:");
+    out.set(6, "url", quoted(to.url.to_string().trim_end_matches('/')));
+    out.set(6, "host", to.host.as_str());
+    out.set(6, "http2", to.http2);
+    out.set(6, "ca_file", path(to.ca_file.as_deref()));
+    out.set(6, "connect_timeout", time(to.connect_timeout));
+    out.set(6, "answer_timeout", time(to.answer_timeout));
+}
+
+fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
+    out.set(at, "mode", each.mode.as_str());
+    if base {
+        out.set(at, "collections", list(&each.collections));
+    }
+    out.set(at, "providers", list(&each.providers));
+    out.set(at, "window", each.window);
+    out.set(at, "max_window", each.max_window);
+    let fields = match &each.fields {
+        FieldSet::Auto => "auto".to_owned(),
+        FieldSet::All => "\"*\"".to_owned(),
+        FieldSet::Named(names) => list(names),
+    };
+    out.set(at, "fields", fields);
+    out.set(at, "score", each.score.as_str());
+    out.set(at, "annotate", each.annotate);
+    out.set(at, "min_score", or_null(each.min_score));
+    out.set(at, "min_keep", each.min_keep);
+    out.set(at, "deadline", time(each.deadline));
+    out.set(at, "fail_open", each.fail_open.as_str());
+    out.set(at, "widen", each.widen.as_str());
+    let sources: Vec<String> = each.query_sources.iter().map(|s| s.as_str().to_owned()).collect();
+    out.set(at, "query_sources", list(&sources));
+    out.set(at, "query_path", or_null(each.query_path.as_deref().map(quoted)));
+    out.line(at, "allow:");
+    out.set(at + 2, "models", list(&each.allow.models));
+    out.set(at + 2, "fields", list(&each.allow.fields));
+    out.set(at + 2, "max_window", or_null(each.allow.max_window));
+    out.set(at + 2, "max_deadline", or_null(each.allow.max_deadline.map(time)));
+    out.set(at, "answer_headers", each.answer_headers);
+}
+
+fn provider(out: &mut Out, each: &ProviderConfig) {
+    out.line(2, &format!("{}:", quoted(&each.name)));
+    match &each.kind {
+        ProviderKind::Lexical => out.set(4, "kind", "lexical"),
+        ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
+            out.set(4, "kind", "cohere");
+            out.set(4, "base_url", quoted(&base_url.to_string()));
+            out.set(4, "api_key", if api_key.is_some() { "\"***\"" } else { "null" });
+            out.set(4, "model", quoted(model));
+            out.set(4, "max_tokens_per_doc", or_null(*max_tokens_per_doc));
+            out.set(4, "ca_file", path(ca_file.as_deref()));
+            out.set(4, "priority", or_null(*priority));
+        }
+    }
+    out.set(4, "max_concurrency", each.max_concurrency);
+    out.set(4, "requests_per_minute", or_null(each.requests_per_minute));
+}
+
+/// A JSON string is a YAML one.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn or_null(value: Option<impl std::fmt::Display>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
+}
+
+fn path(path: Option<&Path>) -> String {
+    or_null(path.map(|path| quoted(&path.to_string_lossy())))
+}
+
+fn time(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

@@ -1,0 +1,160 @@
+//! Reading one map of the tree: unknown keys, wrong shapes and bad values become problems, all of them.
+
+use super::{
+    node::{Entry, Node, Origin, Value},
+    problem::Problems,
+    values::nearest,
+};
+
+pub(super) struct Section<'a> {
+    pub(super) path: String,
+    origin: Origin,
+    entries: &'a [Entry],
+}
+
+impl<'a> Section<'a> {
+    /// The map at `node`, with a problem for every key that is not in `known`.
+    pub(super) fn open(
+        node: Option<&'a Node>,
+        path: impl Into<String>,
+        known: &[&str],
+        problems: &mut Problems,
+    ) -> Self {
+        let path = path.into();
+        let origin = node.map_or(Origin::Nowhere, |node| node.origin.clone());
+        let entries: &[Entry] = match node.map(|node| &node.value) {
+            None | Some(Value::Null) => &[],
+            Some(Value::Map(entries)) => entries,
+            Some(_) => {
+                problems.add(&path, &origin, "this has to be a map of settings (`key: value` lines).");
+                &[]
+            }
+        };
+        let section = Self { path, origin, entries };
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let path = section.path_of(&entry.key);
+            let hint = match nearest(&entry.key, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}.", known.join(", ")),
+            };
+            problems.add(&path, &entry.origin, format!("unknown key `{}`; {hint}", entry.key));
+        }
+        section
+    }
+
+    pub(super) fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    pub(super) fn entries(&self) -> &'a [Entry] {
+        self.entries
+    }
+
+    /// The value of `key`, also if it is null.
+    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// Whether `key` has a value that is not null.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.node(key).is_some_and(|node| !matches!(node.value, Value::Null))
+    }
+
+    /// A problem with the value of `key`, or with the section if the key is not written.
+    pub(super) fn complain(&self, key: &str, sentence: impl Into<String>, problems: &mut Problems) {
+        let origin = self.node(key).map_or(&self.origin, |node| &node.origin);
+        problems.add(&self.path_of(key), origin, sentence);
+    }
+
+    /// The parsed scalar at `key`; null and absent are the same.
+    pub(super) fn read<T>(
+        &self,
+        key: &str,
+        problems: &mut Problems,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match &self.node(key)?.value {
+            Value::Null => None,
+            Value::Text(text) => match parse(text) {
+                Ok(value) => Some(value),
+                Err(sentence) => {
+                    self.complain(key, sentence, problems);
+                    None
+                }
+            },
+            Value::List(_) | Value::Map(_) => {
+                self.complain(key, "this has to be one value, not a list or a map.", problems);
+                None
+            }
+        }
+    }
+
+    /// Replaces `slot` if `key` has a good value.
+    pub(super) fn set<T>(
+        &self,
+        key: &str,
+        slot: &mut T,
+        problems: &mut Problems,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) {
+        if let Some(value) = self.read(key, problems, parse) {
+            *slot = value;
+        }
+    }
+
+    /// Like `set`; a written null empties the slot, so that a route can undo what the base sets.
+    pub(super) fn set_option<T>(
+        &self,
+        key: &str,
+        slot: &mut Option<T>,
+        problems: &mut Problems,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) {
+        match self.node(key) {
+            Some(node) if matches!(node.value, Value::Null) => *slot = None,
+            _ => {
+                if let Some(value) = self.read(key, problems, parse) {
+                    *slot = Some(value);
+                }
+            }
+        }
+    }
+
+    /// Replaces `slot` by the list at `key`; one scalar is a list of one, of the environment a comma list.
+    pub(super) fn set_list<T>(
+        &self,
+        key: &str,
+        slot: &mut Vec<T>,
+        problems: &mut Problems,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) {
+        let Some(node) = self.node(key) else { return };
+        let path = self.path_of(key);
+        // (path, where, text), or None for what is no text
+        let items: Vec<(String, &Origin, Option<&str>)> = match &node.value {
+            Value::Null => return,
+            Value::Text(text) if matches!(node.origin, Origin::Named(_)) => {
+                text.split(',').map(|text| (path.clone(), &node.origin, Some(text.trim()))).collect()
+            }
+            Value::Text(text) => vec![(path, &node.origin, Some(text.as_str()))],
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| match &item.value {
+                    Value::Text(text) => (format!("{path}[{i}]"), &item.origin, Some(text.as_str())),
+                    _ => (format!("{path}[{i}]"), &item.origin, None),
+                })
+                .collect(),
+            Value::Map(_) => vec![(path, &node.origin, None)],
+        };
+        let mut values = Vec::new();
+        for (path, origin, text) in items {
+            match text.map(&parse) {
+                Some(Ok(value)) => values.push(value),
+                Some(Err(sentence)) => problems.add(&path, origin, sentence),
+                None => problems.add(&path, origin, "this has to be a list of texts, such as [a, b]."),
+            }
+        }
+        *slot = values;
+    }
+}

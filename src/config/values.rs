@@ -1,0 +1,185 @@
+//! Texts to values. Each error is a sentence for the operator; URLs and keys are never quoted in one.
+
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use http::Uri;
+
+/// The known word that is most like `word`, if one is like it at all.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase();
+    known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(&word, candidate), *candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// One of a closed list of words.
+pub(super) fn word<T: Copy>(text: &str, all: &[T], as_str: fn(T) -> &'static str) -> Result<T, String> {
+    if let Some(value) = all.iter().find(|value| as_str(**value) == text) {
+        return Ok(*value);
+    }
+    let words: Vec<&str> = all.iter().map(|value| as_str(*value)).collect();
+    let hint = nearest(text, &words).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("`{text}` is not one of {}.{hint}", words.join(", ")))
+}
+
+/// A whole number inside a range.
+pub(super) fn whole<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    move |text| match text.replace('_', "").parse::<T>() {
+        Ok(value) if value >= min && value <= max => Ok(value),
+        _ => Err(format!("`{text}` is not a whole number from {min} to {max}.")),
+    }
+}
+
+/// A finite number.
+pub(super) fn score(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err(format!("`{text}` is not a number, such as 0.2.")),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false.")),
+    }
+}
+
+/// A duration longer than nothing.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(value) if !value.is_zero() => Ok(value),
+        Ok(_) => Err("a duration of zero is of no use here.".to_owned()),
+        Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 300ms, 1s or 24h.")),
+    }
+}
+
+/// A byte size.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    text.parse::<bytesize::ByteSize>()
+        .map(|size| size.as_u64())
+        .map_err(|_| format!("`{text}` is not a size in bytes, such as 64MiB."))
+}
+
+/// A byte size for something that is held in memory.
+pub(super) fn memory(text: &str) -> Result<usize, String> {
+    let size = bytes(text)?;
+    match usize::try_from(size) {
+        Ok(size) if size >= 1024 => Ok(size),
+        Ok(_) => Err(format!("`{text}` is less than 1KiB.")),
+        Err(_) => Err(format!("`{text}` is more than this machine can address.")),
+    }
+}
+
+/// An address to listen on.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("`{text}` is not an address with a port from 0 to 65535, such as 127.0.0.1:6343.")
+    })
+}
+
+/// A path of the file system.
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("an empty path.".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+/// A file that can be opened now; what it holds is read by its user.
+pub(super) fn readable_file(text: &str) -> Result<PathBuf, String> {
+    let path = path(text)?;
+    match std::fs::metadata(&path).and_then(|meta| std::fs::File::open(&path).map(|_| meta.is_file())) {
+        Ok(true) => Ok(path),
+        Ok(false) => Err(format!("`{text}` is not a file.")),
+        Err(error) => Err(format!("`{text}` cannot be read: {}.", error.kind())),
+    }
+}
+
+/// The URL of a provider: scheme, host, maybe a path.
+pub(super) fn url(text: &str) -> Result<Uri, String> {
+    let uri: Uri =
+        text.parse().map_err(|_| "this is not a URL, such as https://search.internal:9200.".to_owned())?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err("the URL has to begin with http:// or https://.".to_owned());
+    }
+    let Some(authority) = uri.authority() else { return Err("the URL names no host.".to_owned()) };
+    if authority.as_str().contains('@') {
+        return Err("the URL must not hold a user name or password; clients send their own.".to_owned());
+    }
+    // `http` takes any digits as a port and then knows none.
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    if authority.host().is_empty() || (!port.is_empty() && uri.port_u16().is_none_or(|port| port == 0)) {
+        return Err("the URL's host or port is not valid; ports are from 1 to 65535.".to_owned());
+    }
+    if uri.query().is_some() {
+        return Err("the URL must not have a query string.".to_owned());
+    }
+    Ok(uri)
+}
+
+/// The URL of an upstream: scheme and host only.
+pub(super) fn origin_url(text: &str) -> Result<Uri, String> {
+    let uri = url(text)?;
+    if !matches!(uri.path(), "" | "/") {
+        return Err("the URL must not have a path: clients' own paths are forwarded as they are.".to_owned());
+    }
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = uri.scheme().cloned();
+    parts.authority = uri.authority().cloned();
+    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).map_err(|_| "this is not a URL.".to_owned())
+}
+
+/// A collection pattern: `*` and `?` are the only signs.
+pub(super) fn glob(text: &str) -> Result<String, String> {
+    let pattern = text.strip_prefix('-').unwrap_or(text);
+    if pattern.is_empty() {
+        return Err("an empty pattern; `*` stands for every collection.".to_owned());
+    }
+    if pattern.chars().any(|c| matches!(c, '[' | ']' | '{' | '}' | '/' | ',' | '\\') || c.is_whitespace()) {
+        return Err(format!(
+            "`{text}` is not a pattern: only `*` and `?` have a meaning, one pattern an entry."
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// A pattern of a route, where a leading `-` would exclude nothing.
+pub(super) fn route_glob(text: &str) -> Result<String, String> {
+    if text.starts_with('-') {
+        return Err("a route cannot exclude; write `mode: off` in a route for the collection.".to_owned());
+    }
+    glob(text)
+}
+
+/// A dotted path into a document.
+pub(super) fn dotted(text: &str) -> Result<String, String> {
+    if text.split('.').any(|part| part.trim().is_empty()) {
+        return Err(format!("`{text}` is not a dotted path, such as params.query."));
+    }
+    Ok(text.to_owned())
+}
+
+/// Any text but none.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("an empty name.".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// The name of an environment variable. Not quoted: a key written here by mistake must not be printed.
+pub(super) fn variable(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.is_empty()
+        || text.len() > 64
+        || !text.chars().all(good)
+        || text.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return Err("this has to be the name of an environment variable, not the key itself.".to_owned());
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,7 @@
+//! Logs and the metric registry.
+
+mod log;
+mod registry;
+
+pub use log::{LogError, LogFormat, init_logging};
+pub use registry::new_registry;
