@@ -28,13 +28,13 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
     let mut names: Vec<&String> = env.keys().filter(|name| name.starts_with("RERANKD_")).collect();
     names.sort();
     for name in names {
-        let key = name.trim_start_matches("RERANKD_").to_ascii_lowercase();
+        let key = name.strip_prefix("RERANKD_").unwrap_or(name).to_ascii_lowercase();
         let parts: Vec<&str> = key.split("__").collect();
         let text = env.get(name).map(String::as_str).unwrap_or_default();
         match parts.as_slice() {
             [single] if LISTENER.contains(single) => listener(root, &[single], name, text, problems),
             // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
-            [_] | [] => {}
+            [] | [_] => {}
             ["upstream", ..] => listener(root, &parts, name, text, problems),
             [section, ..] if SECTIONS.contains(section) => root.set(&parts, Node::named(name, text)),
             [section, ..] => {

@@ -130,27 +130,30 @@ impl<'a> Section<'a> {
     ) {
         let Some(node) = self.node(key) else { return };
         let path = self.path_of(key);
-        let mut values = Vec::new();
-        let mut one = |text: &str, path: &str, origin: &Origin, problems: &mut Problems| match parse(text) {
-            Ok(value) => values.push(value),
-            Err(sentence) => problems.add(path, origin, sentence),
-        };
-        match &node.value {
+        // (path, where, text), or None for what is no text
+        let items: Vec<(String, &Origin, Option<&str>)> = match &node.value {
             Value::Null => return,
             Value::Text(text) if matches!(node.origin, Origin::Named(_)) => {
-                text.split(',').for_each(|text| one(text.trim(), &path, &node.origin, problems));
+                text.split(',').map(|text| (path.clone(), &node.origin, Some(text.trim()))).collect()
             }
-            Value::Text(text) => one(text, &path, &node.origin, problems),
-            Value::List(items) => {
-                for (i, item) in items.iter().enumerate() {
-                    let path = format!("{path}[{i}]");
-                    match &item.value {
-                        Value::Text(text) => one(text, &path, &item.origin, problems),
-                        _ => problems.add(&path, &item.origin, "this has to be one text."),
-                    }
-                }
+            Value::Text(text) => vec![(path, &node.origin, Some(text.as_str()))],
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| match &item.value {
+                    Value::Text(text) => (format!("{path}[{i}]"), &item.origin, Some(text.as_str())),
+                    _ => (format!("{path}[{i}]"), &item.origin, None),
+                })
+                .collect(),
+            Value::Map(_) => vec![(path, &node.origin, None)],
+        };
+        let mut values = Vec::new();
+        for (path, origin, text) in items {
+            match text.map(&parse) {
+                Some(Ok(value)) => values.push(value),
+                Some(Err(sentence)) => problems.add(&path, origin, sentence),
+                None => problems.add(&path, origin, "this has to be a list of texts, such as [a, b]."),
             }
-            Value::Map(_) => problems.add(&path, &node.origin, "this has to be a list, such as [a, b]."),
         }
         *slot = values;
     }

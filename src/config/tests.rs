@@ -1,1 +1,295 @@
+use std::{collections::HashMap, path::Path};
 
+use super::*;
+use crate::search::FieldSet;
+
+const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
+const UPSTREAM: &str = "listeners: [{ upstream: { url: 'http://db:6333' } }]\n";
+
+fn env(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+fn try_load(text: &str, pairs: &[(&str, &str)]) -> Result<Config, Problems> {
+    load(Some((Path::new("f.yaml"), text)), &env(pairs), &Flags::default())
+}
+
+/// A good upstream and `text`, which has to load.
+fn good(text: &str, pairs: &[(&str, &str)]) -> Config {
+    try_load(&format!("{UPSTREAM}{text}"), pairs).unwrap()
+}
+
+/// A good upstream and `text`, which must not.
+fn bad(text: &str) -> String {
+    try_load(&format!("{UPSTREAM}{text}"), &[]).unwrap_err().to_string()
+}
+
+#[test]
+fn the_reference_file_is_the_defaults() {
+    let config = try_load(REFERENCE, &[]).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+}
+
+#[test]
+fn the_reference_file_has_every_option() {
+    let mut printed = to_yaml(&Config::default());
+    printed.push_str("api_key_env: x\napi_key_file: x\n");
+    for line in printed.lines().filter(|line| !line.trim_start().starts_with("api_key:")) {
+        let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap().trim_matches('"');
+        assert!(REFERENCE.contains(&format!("{key}:")), "{key}");
+    }
+}
+
+#[test]
+fn the_examples_load() {
+    for text in [
+        include_str!("../../deploy/config/examples/qdrant.yaml"),
+        include_str!("../../deploy/config/examples/elasticsearch.yaml"),
+        include_str!("../../deploy/config/examples/opensearch.yaml"),
+    ] {
+        try_load(text, &[]).unwrap();
+    }
+}
+
+#[test]
+fn two_settings_are_enough() {
+    let pairs = [("RERANKD_UPSTREAM__URL", "http://db:6333"), ("COHERE_API_KEY", "k")];
+    let config = load(None, &env(&pairs), &Flags::default()).unwrap();
+    assert_eq!(config.listeners[0].upstream.url, "http://db:6333/");
+    assert!(matches!(&config.providers[0].kind, ProviderKind::Cohere { api_key: Some(_), .. }));
+}
+
+#[test]
+fn without_an_upstream_the_problem_says_how_to_name_one() {
+    let problems = load(None, &env(&[]), &Flags::default()).unwrap_err().to_string();
+    assert!(problems.contains("RERANKD_UPSTREAM__URL"), "{problems}");
+}
+
+#[test]
+fn an_unknown_key_of_every_section_is_named_with_its_place_and_the_nearest_known_one() {
+    for (text, expected) in [
+        ("rerrank: {}", "2:1 rerrank: unknown key `rerrank`; did you mean `rerank`?"),
+        ("admin: { lisen: x }", "2:10 admin.lisen: unknown key `lisen`; did you mean `listen`?"),
+        ("rerank:\n  windwo: 3", "3:3 rerank.windwo: unknown key `windwo`; did you mean `window`?"),
+        (
+            "rerank: { allow: { model: [x] } }",
+            "2:20 rerank.allow.model: unknown key `model`; did you mean `models`?",
+        ),
+        (
+            "routes: [{ collection: a, windows: 3 }]",
+            "2:27 routes[0].windows: unknown key `windows`; did you mean `window`?",
+        ),
+        (
+            "providers: { cohere: { modell: x } }",
+            "2:24 providers.cohere.modell: unknown key `modell`; did you mean `model`?",
+        ),
+        ("cache: { max_byte: 1 }", "2:10 cache.max_byte: unknown key `max_byte`; did you mean `max_bytes`?"),
+        ("limits: { zzz: 1 }", "2:11 limits.zzz: unknown key `zzz`; known here: max_request_bytes"),
+    ] {
+        let problems = bad(text);
+        assert!(problems.starts_with(expected), "{problems}");
+    }
+    let problems =
+        try_load("listeners: [{ upstream: { ulr: x }, dialekt: auto }]", &[]).unwrap_err().to_string();
+    assert!(
+        problems.contains("`ulr`; did you mean `url`") && problems.contains("did you mean `dialect`"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_path() {
+    for (text, expected) in [
+        ("admin: { listen: 'x:1' }", "2:18 admin.listen: `x:1` is not an address"),
+        ("admin: { listen: '1.2.3.4:70000' }", "port from 0 to 65535"),
+        ("admin: { ready_needs_upstream: maybe }", "neither true nor false"),
+        ("rerank: { mode: shadow }", "comes in a later version"),
+        ("rerank: { window: fifty }", "`fifty` is not a whole number from 1 to 10000"),
+        ("rerank: { window: 0 }", "not a whole number"),
+        ("rerank: { window: 300 }", "window (300) is larger than max_window (200)"),
+        ("rerank: { max_window: 20 }", "rerank.max_window: window (50) is larger than max_window (20)"),
+        ("rerank: { deadline: 5 }", "such as 300ms"),
+        ("rerank: { deadline: 0s }", "of no use"),
+        ("rerank: { min_score: .nan }", "not a number"),
+        ("rerank: { score: replce }", "Did you mean `replace`?"),
+        ("rerank: { fields: [] }", "the list is empty"),
+        ("rerank: { fields: [a, '*'] }", "stands alone"),
+        ("rerank: { collections: ['a[bc]'] }", "rerank.collections[0]: `a[bc]` is not a pattern"),
+        ("rerank: { query_sources: [header, cookie] }", "rerank.query_sources[1]: `cookie` is not one of"),
+        ("rerank: { query_path: a..b }", "not a dotted path"),
+        (
+            "rerank: { providers: [cohre] }",
+            "2:22 rerank.providers: there is no provider `cohre`; did you mean `cohere`?",
+        ),
+        (
+            "routes: [{ collection: a, providers: [mine] }]",
+            "routes[0].providers: there is no provider `mine`",
+        ),
+        ("routes: [{ window: 3 }]", "a route needs a pattern"),
+        ("routes: { a: b }", "routes: this has to be a list"),
+        ("rerank: [a]", "rerank: this has to be a map"),
+        ("rerank: { window: [1] }", "one value"),
+        ("providers: { mine: { model: x } }", "a provider needs its kind"),
+        ("providers: { cohere: { kind: coher } }", "Did you mean `cohere`?"),
+        ("providers: { lexical: { model: x } }", "unknown key `model`"),
+        ("cache: { max_bytes: many }", "not a size"),
+        ("cache: { secret_file: /no/such/file }", "cannot be read"),
+        ("limits: { max_rerank_in_flight: -1 }", "not a whole number"),
+        ("a: [", "this is not YAML"),
+        ("cache: {}\ncache: {}", "this is not YAML"),
+    ] {
+        let problems = bad(text);
+        assert!(problems.contains(expected), "{text} gave {problems}");
+    }
+}
+
+#[test]
+fn a_bad_upstream_is_told_and_its_url_never_quoted() {
+    for url in [
+        "ftp://s3cret",
+        "s3cret",
+        "http://u:s3cret@db",
+        "http://db/s3cret",
+        "http://db:99999",
+        "http://db:0",
+        "http://db?s3cret",
+        "http://",
+        "http://:80",
+        "s3cret:9200",
+        "/s3cret",
+    ] {
+        let text = format!("listeners: [{{ upstream: {{ url: '{url}' }} }}]");
+        let problems = try_load(&text, &[]).unwrap_err().to_string();
+        assert!(problems.contains("listeners[0].upstream.url") && !problems.contains("s3cret"), "{problems}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+    let problems = bad("cache: { ttl: x }\nrerank: { window: x, score: x }\nadmin: { listen: x }");
+    let paths: Vec<&str> = problems.lines().map(|l| l.split([' ', ':']).nth(2).unwrap()).collect();
+    assert_eq!(paths, ["cache.ttl", "rerank.window", "rerank.score", "admin.listen"]);
+}
+
+#[test]
+fn flags_go_before_the_environment_and_it_before_the_file() {
+    let file = "listeners: [{ listen: '127.0.0.1:1', upstream: { url: 'http://file' } }]\nrerank: { window: 7, min_keep: 2 }";
+    let pairs = [
+        ("RERANKD_LISTEN", "127.0.0.1:2"),
+        ("RERANKD_UPSTREAM__URL", "http://env"),
+        ("RERANKD_UPSTREAM__HOST", "preserve"),
+        ("RERANKD_RERANK__WINDOW", "9"),
+        ("RERANKD_RERANK__PROVIDERS", "cohere, lexical"),
+        ("RERANKD_RERANK__ALLOW__MAX_WINDOW", "100"),
+        ("RERANKD_PROVIDERS__COHERE__MODEL", "rerank-v4.0-pro"),
+        ("RERANKD_CACHE__MAX_BYTES", "1MiB"),
+        ("RERANKD_CONFIG", "elsewhere"),
+        ("RERANKD_PORT_9464_TCP", "tcp://10.0.0.1:9464"),
+        ("RERANKD_RERANK__MIN_SCORE", ""),
+    ];
+    let flags =
+        Flags { listen: Some("127.0.0.1:3".into()), admin: Some("127.0.0.1:4".into()), upstream: None };
+    let config = load(Some((Path::new("f"), file)), &env(&pairs), &flags).unwrap();
+    assert_eq!(config.listeners[0].listen.port(), 3);
+    assert_eq!(config.admin.listen.port(), 4);
+    assert_eq!(config.listeners[0].upstream.url, "http://env/");
+    assert_eq!(config.listeners[0].upstream.host, HostMode::Preserve);
+    assert_eq!((config.rerank.window, config.rerank.min_keep), (9, 2));
+    assert_eq!(config.rerank.providers, ["cohere", "lexical"]);
+    assert!(matches!(config.providers[1].kind, ProviderKind::Lexical));
+    assert_eq!(config.rerank.allow.max_window, Some(100));
+    assert!(
+        matches!(&config.providers[0].kind, ProviderKind::Cohere { model, .. } if model == "rerank-v4.0-pro")
+    );
+    assert_eq!(config.cache.max_bytes, 1 << 20);
+}
+
+#[test]
+fn a_bad_variable_is_told_by_its_name() {
+    for (name, expected) in [
+        ("RERANKD_RERANK__WINDOW", "rerank.window (RERANKD_RERANK__WINDOW): `x` is not"),
+        ("RERANKD_RERANK__WINDWO", "rerank.windwo (RERANKD_RERANK__WINDWO): unknown key"),
+        ("RERANKD_RERNK__WINDOW", "did you mean `RERANKD_RERANK__…`?"),
+        ("RERANKD_ROUTES__0__WINDOW", "in the file only"),
+        ("CO_API_URL", "CO_API_URL: "),
+    ] {
+        let problems = try_load(UPSTREAM, &[(name, "x")]).unwrap_err().to_string();
+        assert!(problems.contains(expected), "{problems}");
+    }
+}
+
+#[test]
+fn settings_of_the_single_listener_are_refused_beside_several() {
+    let file = include_str!("../../deploy/config/examples/qdrant.yaml");
+    let flags = Flags { listen: Some("127.0.0.1:1".into()), admin: None, upstream: Some("http://x".into()) };
+    let pairs = env(&[("RERANKD_UPSTREAM__URL", "http://x")]);
+    let problems = load(Some((Path::new("f"), file)), &pairs, &flags).unwrap_err();
+    let mut paths: Vec<&str> = problems.0.iter().map(|p| p.path.as_str()).collect();
+    paths.sort();
+    assert_eq!(paths, ["--listen", "--upstream", "RERANKD_UPSTREAM__URL"]);
+}
+
+#[test]
+fn a_route_overrides_the_base_key_by_key() {
+    let config = good(
+        "rerank: { window: 20, min_score: 0.5, fields: [a, b.c] }\n\
+         routes: [{ collection: 007, min_score: null, fields: '*' }, { collection: 'x-*', window: 30 }]",
+        &[("RERANKD_RERANK__DEADLINE", "2s")],
+    );
+    let [first, second] = config.routes.as_slice() else { panic!() };
+    assert_eq!(first.collection, "007");
+    assert_eq!((first.rerank.window, first.rerank.min_score), (20, None));
+    assert_eq!(first.rerank.fields, FieldSet::All);
+    assert_eq!((second.rerank.window, second.rerank.min_score), (30, Some(0.5)));
+    assert_eq!(second.rerank.fields, FieldSet::Named(vec!["a".into(), "b.c".into()]));
+    assert_eq!(second.rerank.deadline.as_secs(), 2);
+}
+
+#[test]
+fn co_api_url_goes_before_the_file_for_cohere_only() {
+    let text =
+        "providers: { cohere: { base_url: 'http://a' }, other: { kind: cohere, base_url: 'http://b' } }";
+    let config = good(text, &[("CO_API_URL", "http://c")]);
+    let urls: Vec<String> = config
+        .providers
+        .iter()
+        .map(|p| match &p.kind {
+            ProviderKind::Cohere { base_url, .. } => base_url.to_string(),
+            ProviderKind::Lexical => String::new(),
+        })
+        .collect();
+    assert_eq!(urls, ["http://c/", "http://b/"]);
+}
+
+#[test]
+fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "s3cret-of-file\n").unwrap();
+    let text =
+        format!("providers: {{ other: {{ kind: cohere, api_key_file: '{}' }} }}", file.path().display());
+    let config = good(&text, &[("CO_API_KEY", "s3cret")]);
+    let keys =
+        config.providers.iter().filter(|p| matches!(&p.kind, ProviderKind::Cohere { api_key: Some(_), .. }));
+    assert_eq!(keys.count(), 2);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert!(!to_yaml(&config).contains("s3cret"));
+
+    let spoilt = try_load(UPSTREAM, &[("CO_API_KEY", "s3cret with spaces")]).unwrap_err();
+    assert!(spoilt.to_string().contains("cannot be sent in a header"), "{spoilt}");
+    assert!(!format!("{spoilt} {spoilt:?}").contains("s3cret"));
+    for text in
+        ["providers: { cohere: { api_key_env: s3cret-key } }", "providers: { cohere: { api_key: s3cret } }"]
+    {
+        assert!(!bad(text).contains("s3cret"));
+    }
+}
+
+#[test]
+fn the_printed_configuration_gives_itself_again() {
+    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] } }]\n\
+                rerank: { providers: [lexical, cohere], deadline: 1500ms, fields: ['auto'] }";
+    let config = good(text, &[]);
+    let printed = to_yaml(&config);
+    let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
+    assert_eq!(to_yaml(&try_load(&again, &[]).unwrap()), printed);
+}
