@@ -4,5 +4,7 @@
 
 pub mod dialect;
 pub mod json;
+pub mod proxy;
 pub mod rerank;
 pub mod search;
+pub mod upstream;

@@ -1,0 +1,123 @@
+//! Passing requests on to the upstream and its answers back.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::body::{self, Body};
+use super::listener::ConnectionSlot;
+use super::{ProxyError, expect, headers};
+use crate::upstream::Upstream;
+
+/// Passes requests on to one upstream. Cheap to clone; clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    upstream: Upstream,
+}
+
+impl Forwarder {
+    /// Forwards to this upstream.
+    pub fn new(upstream: Upstream) -> Self {
+        Self { upstream }
+    }
+
+    /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
+    pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
+        let client_side = hyper::upgrade::on(&mut request);
+        let slot = request.extensions_mut().remove::<ConnectionSlot>();
+        let upgrade = headers::asks_upgrade(request.headers())
+            && request.version() == Version::HTTP_11
+            && !self.upstream.is_http2();
+        *request.headers_mut() = headers::end_to_end(request.headers(), upgrade);
+        // hyper takes a GET or HEAD of unknown length to have no body unless told otherwise.
+        let quiet = matches!(*request.method(), Method::GET | Method::HEAD);
+        let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
+        if quiet && unsized_body && !self.upstream.is_http2() {
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+
+        let (request, held) = expect::hold(request);
+        let mut response = self.upstream.send(request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if !upgrade {
+                return Err(ProxyError::UnaskedUpgrade);
+            }
+            let upstream_side = hyper::upgrade::on(&mut response);
+            tokio::spawn(tunnel(client_side, upstream_side, slot));
+            let (mut parts, _) = response.into_parts();
+            parts.headers = headers::end_to_end(&parts.headers, true);
+            return Ok(Response::from_parts(parts, body::empty()));
+        }
+        Ok(answer(response).map(|body| expect::tie(body, held)))
+    }
+
+    /// Sends a request whose body is in memory; `parts` are the client's, `target` and `body` what is to be
+    /// sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
+    ///
+    /// For searches only: it is sent once more if the connection breaks before an answer.
+    pub async fn send_buffered(
+        &self,
+        parts: &Parts,
+        target: &str,
+        body: Bytes,
+        edit: impl FnOnce(&mut HeaderMap),
+    ) -> Result<Response<Body>, ProxyError> {
+        let mut parts = parts.clone();
+        parts.extensions.remove::<OnUpgrade>();
+        parts.extensions.remove::<ConnectionSlot>();
+        parts.uri = with_target(&parts.uri, target)?;
+        let mut kept = headers::end_to_end(&parts.headers, false);
+        edit(&mut kept);
+        // The body was awaited already, and its trailers have not been kept.
+        for name in [EXPECT, TRAILER, TRANSFER_ENCODING] {
+            kept = headers::replace(&kept, &name, None);
+        }
+        let silent = body.is_empty() && !kept.contains_key(CONTENT_LENGTH);
+        if !silent {
+            kept = headers::replace(&kept, &CONTENT_LENGTH, Some(HeaderValue::from(body.len())));
+        }
+        parts.headers = kept;
+
+        let request = |body: Bytes| Request::from_parts(parts.clone(), body::full(body));
+        match self.upstream.send(request(body.clone())).await {
+            Err(error) if error.is_broken() => Ok(answer(self.upstream.send(request(body)).await?)),
+            other => Ok(answer(other?)),
+        }
+    }
+}
+
+/// The same authority, another path and query.
+fn with_target(uri: &Uri, target: &str) -> Result<Uri, ProxyError> {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target.parse().map_err(|_| ProxyError::Unforwardable)?);
+    if parts.authority.is_none() {
+        parts.scheme = None;
+    }
+    Uri::from_parts(parts).map_err(|_| ProxyError::Unforwardable)
+}
+
+/// The upstream's answer as the client gets it. Its extensions carry the case of the names and the reason.
+fn answer(response: Response<Incoming>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers = headers::end_to_end(&parts.headers, false);
+    parts.version = Version::HTTP_11;
+    parts.extensions.remove::<OnUpgrade>();
+    Response::from_parts(parts, body::boxed(body))
+}
+
+/// Carries bytes both ways until both sides have ended; counts as one connection until then.
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, slot: Option<ConnectionSlot>) {
+    if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
+        let copied =
+            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
+        if let Err(error) = copied {
+            tracing::debug!(%error, "tunnel ended");
+        }
+    }
+    drop(slot);
+}

@@ -1,0 +1,138 @@
+//! Which headers belong to one connection only, and taking them out without disturbing the others.
+
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// The comma-separated tokens of every line of a header.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|token| !token.is_empty())
+}
+
+/// Whether the sender wants to switch protocols. Not to cleartext HTTP/2: requests inside such a tunnel would
+/// pass by the proxy unseen, and a client that wants it may as well begin with it.
+pub fn asks_upgrade(headers: &HeaderMap) -> bool {
+    let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
+    let mut protocols = tokens(headers, &UPGRADE).peekable();
+    asked
+        && protocols.peek().is_some()
+        && protocols.all(|token| !token.to_ascii_lowercase().starts_with(b"h2c"))
+}
+
+/// The end-to-end headers, in their order. `upgrade` keeps what a switch of protocols needs.
+pub fn end_to_end(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
+    let nominated: Vec<HeaderName> =
+        tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(token).ok()).collect();
+    let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        match name {
+            &CONNECTION if upgrade && !kept.contains_key(CONNECTION) => {
+                let alone = value.as_bytes().eq_ignore_ascii_case(b"upgrade");
+                let value = if alone { value.clone() } else { HeaderValue::from_static("upgrade") };
+                kept.insert(CONNECTION, value);
+            }
+            &UPGRADE if upgrade => {
+                kept.append(UPGRADE, value.clone());
+            }
+            &TE if wants_trailers => {
+                kept.insert(TE, HeaderValue::from_static("trailers"));
+            }
+            // Declares what the chunked framing on the other side will carry as well.
+            &TRAILER => {
+                kept.append(TRAILER, value.clone());
+            }
+            name if is_hop_by_hop(name) || nominated.contains(name) => {}
+            name => {
+                kept.append(name, value.clone());
+            }
+        }
+    }
+    kept
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE, &HTTP2_SETTINGS]
+        .contains(&name)
+}
+
+/// Sets a header in the place where it already stands, or last; the others keep their order.
+pub fn replace(headers: &HeaderMap, name: &HeaderName, value: Option<HeaderValue>) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(headers.len() + 1);
+    for (other, kept) in headers {
+        match (other == name, &value) {
+            (false, _) => drop(out.append(other, kept.clone())),
+            (true, Some(value)) => drop(out.insert(name, value.clone())),
+            (true, None) => {}
+        }
+    }
+    if let (Some(value), false) = (value, out.contains_key(name)) {
+        out.insert(name, value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn flat(headers: &HeaderMap) -> Vec<(&str, &str)> {
+        headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn what_is_for_one_hop_goes_and_the_rest_keeps_its_order() {
+        let headers = map(&[
+            ("a", "1"),
+            ("connection", "close, X-Mine"),
+            ("b", "2"),
+            ("x-mine", "3"),
+            ("keep-alive", "timeout=5"),
+            ("te", "gzip, trailers"),
+            ("transfer-encoding", "chunked"),
+            ("trailer", "x-sum"),
+            ("b", "4"),
+            ("upgrade", "websocket"),
+            ("proxy-connection", "x"),
+            ("c", "5"),
+        ]);
+        let kept = end_to_end(&headers, false);
+        let expected =
+            [("a", "1"), ("b", "2"), ("b", "4"), ("te", "trailers"), ("trailer", "x-sum"), ("c", "5")];
+        assert_eq!(flat(&kept), expected);
+    }
+
+    #[test]
+    fn an_upgrade_is_passed_on_when_asked_but_never_to_cleartext_http2() {
+        let websocket = map(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert!(asks_upgrade(&websocket));
+        let kept = end_to_end(&websocket, true);
+        assert_eq!(flat(&kept), [("connection", "upgrade"), ("upgrade", "websocket")]);
+        assert!(!asks_upgrade(&map(&[("connection", "upgrade"), ("upgrade", "h2c")])));
+        assert!(!asks_upgrade(&map(&[("upgrade", "websocket")])));
+    }
+
+    #[test]
+    fn replacing_a_header_moves_no_other() {
+        let headers = map(&[("a", "1"), ("content-length", "9"), ("b", "2")]);
+        let out = replace(&headers, &http::header::CONTENT_LENGTH, Some(HeaderValue::from_static("3")));
+        assert_eq!(flat(&out), [("a", "1"), ("content-length", "3"), ("b", "2")]);
+        let out = replace(&headers, &HeaderName::from_static("a"), None);
+        assert_eq!(flat(&out), [("content-length", "9"), ("b", "2")]);
+    }
+}

@@ -1,0 +1,42 @@
+//! The few answers that are the proxy's own.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::ProxyError;
+use super::body::{self, Body};
+
+/// Writes a failure in a database's own shape (JSON).
+pub type Failure<'a> = &'a dyn Fn(StatusCode, &str) -> Bytes;
+
+/// The answer to a request that could not be forwarded; plain text where no dialect gives a shape.
+pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body> {
+    let status = error.status();
+    let reason = format!("rerankd: {error}");
+    let (kind, bytes) = match shape {
+        Some(shape) => ("application/json", shape(status, &reason)),
+        None => ("text/plain; charset=utf-8", Bytes::from(reason + "\n")),
+    };
+    let mut response = Response::new(body::full(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::UpstreamError;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn a_silent_upstream_is_a_504_in_the_shape_of_the_dialect() {
+        let error = ProxyError::from(UpstreamError::Silent);
+        let shape = |status: StatusCode, _: &str| Bytes::from(format!("{{\"status\":{}}}", status.as_u16()));
+        let answer = failure(&error, Some(&shape));
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "{\"status\":504}");
+    }
+}

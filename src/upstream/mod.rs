@@ -1,0 +1,255 @@
+//! The connection pool to the search database.
+
+mod error;
+mod tls;
+mod watch;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::header::{COOKIE, HOST};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::proxy::body::{self, Body};
+pub use error::{UpstreamError, UpstreamSetupError};
+use watch::Watch;
+
+/// Which `Host` the upstream sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HostHeader {
+    /// The upstream's own authority.
+    #[default]
+    Upstream,
+    /// What the client sent. Over HTTP/2 the `:authority` is the upstream's all the same.
+    Preserve,
+}
+
+/// How to reach the upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamSettings {
+    /// `http://host[:port]` or `https://host[:port]`.
+    pub url: Uri,
+    /// Which `Host` header goes upstream.
+    pub host: HostHeader,
+    /// Speak HTTP/2 (without upgrade, also in cleartext).
+    pub http2: bool,
+    /// Trust these certificates (PEM) instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long making a TCP connection may take.
+    pub connect_timeout: Duration,
+    /// Idle connections are closed after this; Qdrant closes its own after 5 s.
+    pub idle_timeout: Duration,
+    /// How long the upstream may take to begin its answer once it has the request; `None` waits for ever.
+    pub answer_timeout: Option<Duration>,
+}
+
+impl UpstreamSettings {
+    /// The defaults for an upstream at `url`.
+    pub fn new(url: Uri) -> Self {
+        Self {
+            url,
+            host: HostHeader::default(),
+            http2: false,
+            ca_file: None,
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(4),
+            answer_timeout: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// The database, with a pool of connections to it. Cheap to clone; clones share the pool.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    scheme: Scheme,
+    authority: Authority,
+    host_value: HeaderValue,
+    host: HostHeader,
+    http2: bool,
+    answer_timeout: Option<Duration>,
+}
+
+impl Upstream {
+    /// Prepares the pool; connects to nothing yet.
+    pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamSetupError> {
+        let parts = settings.url.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(UpstreamSetupError::Url);
+        };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(UpstreamSetupError::Url);
+        }
+        let has_path = parts.path_and_query.is_some_and(|path| path.as_str() != "/");
+        if has_path || authority.as_str().contains('@') {
+            return Err(UpstreamSetupError::UrlExtras);
+        }
+        let host_value = HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamSetupError::Url)?;
+
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(settings.connect_timeout));
+        let tls = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::client_config(settings.ca_file.as_deref())?)
+            .https_or_http();
+        let connector = match settings.http2 {
+            true => tls.enable_http2().wrap_connector(tcp),
+            false => tls.enable_http1().wrap_connector(tcp),
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(settings.idle_timeout)
+            .http1_preserve_header_case(true)
+            .http2_only(settings.http2)
+            .http2_adaptive_window(true)
+            .set_host(false)
+            .build(connector);
+        Ok(Self {
+            client,
+            scheme,
+            authority,
+            host_value,
+            host: settings.host,
+            http2: settings.http2,
+            answer_timeout: settings.answer_timeout,
+        })
+    }
+
+    /// Whether HTTP/2 is spoken upstream.
+    pub fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Sends a request whose target is in origin form, and waits for the head of the answer.
+    ///
+    /// A GET or HEAD without body is sent once more if a connection breaks before an answer; any request is
+    /// if a pooled connection turned out to be closed before a byte of it was written.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+        let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !harmless || !request.body().is_end_stream() {
+            return self.send_once(request).await;
+        }
+        let (parts, _) = request.into_parts();
+        match self.send_once(Request::from_parts(parts.clone(), body::empty())).await {
+            Err(error) if error.is_broken() => {
+                self.send_once(Request::from_parts(parts, body::empty())).await
+            }
+            other => other,
+        }
+    }
+
+    async fn send_once(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+        let watch = Watch::new();
+        let request = self.address(request)?.map(|body| watch.body(body));
+        let answer = self.client.request(request);
+        let result = match self.answer_timeout {
+            None => answer.await,
+            Some(limit) => tokio::select! {
+                result = answer => result,
+                () = watch.silence(limit) => return Err(UpstreamError::Silent),
+            },
+        };
+        result.map_err(UpstreamError::from_client)
+    }
+
+    /// Puts the upstream's address on a request: target, version and `Host`.
+    fn address(&self, mut request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
+        if *request.method() == Method::CONNECT {
+            return Err(UpstreamError::Unforwardable);
+        }
+        let asked = std::mem::take(request.uri_mut()).into_parts();
+        let mut target = http::uri::Parts::default();
+        target.scheme = Some(self.scheme.clone());
+        target.authority = Some(self.authority.clone());
+        target.path_and_query = Some(asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        *request.uri_mut() = Uri::from_parts(target).map_err(|_| UpstreamError::Unforwardable)?;
+
+        let headers = request.headers();
+        if headers.get_all(HOST).iter().count() > 1 {
+            return Err(UpstreamError::Unforwardable);
+        }
+        let host = match (self.host, &asked.authority) {
+            (HostHeader::Upstream, _) => self.host_value.clone(),
+            // An absolute target stands above the `Host` beside it (RFC 9112 §3.2.2).
+            (HostHeader::Preserve, Some(authority)) => {
+                HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamError::Unforwardable)?
+            }
+            (HostHeader::Preserve, None) => headers.get(HOST).unwrap_or(&self.host_value).clone(),
+        };
+        *request.headers_mut() = match self.http2 {
+            true => without(headers, &[HOST]),
+            false => with_host(headers, host, request.version() == Version::HTTP_2),
+        };
+        *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        Ok(request)
+    }
+}
+
+/// `HeaderMap::remove` moves the last name into the gap; this keeps the order.
+fn without(headers: &HeaderMap, names: &[http::HeaderName]) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers.iter().filter(|(name, _)| !names.contains(name)) {
+        kept.append(name, value.clone());
+    }
+    kept
+}
+
+/// `Host` in the place where the client had it, or first; cookies that HTTP/2 has split put together again.
+fn with_host(headers: &HeaderMap, host: HeaderValue, from_http2: bool) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(headers.len() + 1);
+    if !headers.contains_key(HOST) {
+        out.insert(HOST, host.clone());
+    }
+    for (name, value) in headers {
+        if name == HOST {
+            out.insert(HOST, host.clone());
+        } else if let (true, &COOKIE, Some(before)) = (from_http2, name, out.get(name)) {
+            let joined = [before.as_bytes(), b"; ", value.as_bytes()].concat();
+            match HeaderValue::from_bytes(&joined) {
+                Ok(joined) => out.insert(COOKIE, joined),
+                Err(_) => None,
+            };
+        } else {
+            out.append(name, value.clone());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(url: &'static str) -> Result<Upstream, UpstreamSetupError> {
+        Upstream::new(UpstreamSettings::new(Uri::from_static(url)))
+    }
+
+    #[test]
+    fn a_url_with_more_than_an_address_is_refused() {
+        assert!(matches!(upstream("http://db:1/prefix"), Err(UpstreamSetupError::UrlExtras)));
+        assert!(matches!(upstream("http://me:secret@db:1"), Err(UpstreamSetupError::UrlExtras)));
+        assert!(matches!(upstream("/just/a/path"), Err(UpstreamSetupError::Url)));
+        assert!(matches!(upstream("ftp://db:1"), Err(UpstreamSetupError::Url)));
+        assert!(upstream("https://db:1/").is_ok());
+    }
+
+    #[test]
+    fn host_keeps_its_place_and_split_cookies_are_joined() {
+        let mut headers = HeaderMap::new();
+        headers.append("accept", HeaderValue::from_static("*/*"));
+        headers.append(COOKIE, HeaderValue::from_static("a=1"));
+        headers.append(HOST, HeaderValue::from_static("client"));
+        headers.append(COOKIE, HeaderValue::from_static("b=2"));
+        let out = with_host(&headers, HeaderValue::from_static("db"), true);
+        let flat: Vec<_> = out.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
+        assert_eq!(flat, [("accept", "*/*"), ("cookie", "a=1; b=2"), ("host", "db")]);
+    }
+}
