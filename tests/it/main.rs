@@ -3,3 +3,5 @@
 mod forward;
 mod framing;
 mod harness;
+mod http2;
+mod shutdown;
