@@ -169,9 +169,9 @@ async fn a_refused_expectation_reaches_the_client_without_100() {
     let mut upstream = db.connection().await;
     upstream.head().await;
     upstream.send("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n").await;
-    let got = client.to_end().await;
+    let got = client.rest().await;
     assert!(got.starts_with("HTTP/1.1 417 Expectation Failed\r\n"), "{got}");
-    assert_eq!(upstream.to_end().await, "");
+    assert_eq!(upstream.rest().await, "");
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn an_upgrade_is_tunnelled_both_ways() {
     upstream.send("pong").await;
     assert_eq!(client.exactly(4).await, "pong");
     drop(client);
-    assert_eq!(upstream.to_end().await, "");
+    assert_eq!(upstream.rest().await, "");
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn a_client_of_http_1_0_gets_an_answer_and_a_close() {
     let proxy = Proxy::start(db.addr).await;
     let mut client = proxy.client().await;
     client.send("GET /a HTTP/1.0\r\n\r\n").await;
-    let got = client.to_end().await;
+    let got = client.rest().await;
     assert!(got.starts_with("HTTP/1.0 200 OK\r\n") && got.ends_with("\r\n\r\nok"), "{got}");
     assert_eq!(db.request().await, format!("GET /a HTTP/1.1\r\nhost: {}\r\n\r\n", db.addr));
 }

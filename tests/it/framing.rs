@@ -10,7 +10,7 @@ async fn seen(raw: &str) -> (Vec<String>, String) {
     client.send(raw).await;
     // A second request, as a client that reuses the connection: it must be answered as what it is, or not at all.
     client.try_send("GET /sentinel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    let answers = client.to_end().await;
+    let answers = client.rest().await;
     let mut requests = db.requests_so_far().await;
     requests.retain(|request| !request.starts_with("GET /sentinel HTTP/1.1\r\n"));
     (requests, answers)

@@ -14,7 +14,7 @@ async fn an_open_request_is_answered_after_shutdown_began_and_then_the_connectio
     upstream.head().await;
     proxy.shutdown.cancel();
     upstream.send(OK).await;
-    let got = client.to_end().await;
+    let got = client.rest().await;
     assert!(got.starts_with("HTTP/1.1 200 OK\r\n") && got.ends_with("\r\n\r\nok"), "{got}");
 }
 

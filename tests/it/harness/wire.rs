@@ -77,7 +77,7 @@ impl Wire {
     }
 
     /// Everything until the other side closes.
-    pub async fn to_end(&mut self) -> String {
+    pub async fn rest(&mut self) -> String {
         while self.fill().await {}
         String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
     }
