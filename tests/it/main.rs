@@ -1,3 +1,7 @@
-//! Integration tests: one binary, one harness.
+//! Integration tests: the real proxy between real sockets.
 
-mod import_map;
+mod forward;
+mod framing;
+mod harness;
+mod http2;
+mod shutdown;

@@ -1,0 +1,51 @@
+//! The proxy as the program starts it, forwarding only.
+
+use std::net::SocketAddr;
+
+use rerankd::proxy::{Forwarder, Listener, ListenerSettings, body, respond};
+use rerankd::upstream::{Upstream, UpstreamSettings};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Wire;
+
+/// Stops when dropped.
+pub struct Proxy {
+    pub addr: SocketAddr,
+    pub shutdown: CancellationToken,
+    _stop: DropGuard,
+}
+
+impl Proxy {
+    /// In front of an HTTP/1.1 upstream, with the defaults.
+    pub async fn start(upstream: SocketAddr) -> Self {
+        Self::with(upstream, |_| {}, |_| {}).await
+    }
+
+    pub async fn with(
+        upstream: SocketAddr,
+        edit_upstream: impl FnOnce(&mut UpstreamSettings),
+        edit_listener: impl FnOnce(&mut ListenerSettings),
+    ) -> Self {
+        let mut settings = UpstreamSettings::new(format!("http://{upstream}").parse().unwrap());
+        edit_upstream(&mut settings);
+        let forwarder = Forwarder::new(Upstream::new(settings).unwrap());
+        let mut settings = ListenerSettings::default();
+        edit_listener(&mut settings);
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let service = move |request: http::Request<hyper::body::Incoming>| {
+            let forwarder = forwarder.clone();
+            async move {
+                let answer = forwarder.forward(request.map(body::boxed)).await;
+                answer.unwrap_or_else(|error| respond::failure(&error, None))
+            }
+        };
+        tokio::spawn(listener.serve(service, shutdown.clone()));
+        Self { addr, _stop: shutdown.clone().drop_guard(), shutdown }
+    }
+
+    pub async fn client(&self) -> Wire {
+        Wire::connect(self.addr).await
+    }
+}

@@ -1,0 +1,120 @@
+//! One end of a TCP connection, byte for byte. Every wait ends after ten seconds with a panic.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const GUARD: Duration = Duration::from_secs(10);
+
+/// A connection and what was read from it beyond what was asked for.
+pub struct Wire {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Wire {
+    pub fn new(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: Vec::new() }
+    }
+
+    pub async fn connect(addr: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(addr).await.unwrap())
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Like `send`, where the other side may have hung up already.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.ok();
+    }
+
+    /// More bytes into the buffer; false at the end.
+    async fn fill(&mut self) -> bool {
+        let read = tokio::time::timeout(GUARD, self.stream.read_buf(&mut self.buffer)).await;
+        let Ok(read) = read else {
+            panic!("nothing came; so far: {:?}", String::from_utf8_lossy(&self.buffer))
+        };
+        read.unwrap_or(0) > 0
+    }
+
+    /// Everything up to and with `end`; `None` if the connection ends first.
+    pub async fn try_until(&mut self, end: &[u8]) -> Option<String> {
+        loop {
+            if let Some(at) = self.buffer.windows(end.len()).position(|window| window == end) {
+                let rest = self.buffer.split_off(at + end.len());
+                let found = std::mem::replace(&mut self.buffer, rest);
+                return Some(String::from_utf8_lossy(&found).into_owned());
+            }
+            if !self.fill().await {
+                return None;
+            }
+        }
+    }
+
+    pub async fn until(&mut self, end: &str) -> String {
+        match self.try_until(end.as_bytes()).await {
+            Some(found) => found,
+            None => panic!("ended before {end:?}: {:?}", String::from_utf8_lossy(&self.buffer)),
+        }
+    }
+
+    /// A message's head with its empty line.
+    pub async fn head(&mut self) -> String {
+        self.until("\r\n\r\n").await
+    }
+
+    pub async fn exactly(&mut self, length: usize) -> String {
+        while self.buffer.len() < length {
+            assert!(self.fill().await, "ended early: {:?}", String::from_utf8_lossy(&self.buffer));
+        }
+        let rest = self.buffer.split_off(length);
+        String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap()
+    }
+
+    /// Everything until the other side closes.
+    pub async fn rest(&mut self) -> String {
+        while self.fill().await {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
+    /// A whole request or answer, framed by its own headers; `None` if the connection ends before its head.
+    pub async fn message(&mut self) -> Option<String> {
+        let head = self.try_until(b"\r\n\r\n").await?;
+        let lower = head.to_ascii_lowercase();
+        let length = lower.split("content-length: ").nth(1).map(|rest| {
+            rest.split("\r\n").next().unwrap_or_default().parse::<usize>().expect("a content-length")
+        });
+        let body = match length {
+            Some(length) => self.exactly(length).await,
+            None if lower.contains("transfer-encoding: chunked") => self.chunks().await,
+            None => String::new(),
+        };
+        Some(head + &body)
+    }
+
+    /// A chunked body as it is on the wire, with its trailers.
+    pub async fn chunks(&mut self) -> String {
+        let mut raw = String::new();
+        loop {
+            let line = self.until("\r\n").await;
+            let size = usize::from_str_radix(line.trim_end(), 16).expect("a chunk size");
+            raw += &line;
+            if size == 0 {
+                break;
+            }
+            raw += &self.exactly(size + 2).await;
+        }
+        loop {
+            let line = self.until("\r\n").await;
+            raw += &line;
+            if line == "\r\n" {
+                return raw;
+            }
+        }
+    }
+}
