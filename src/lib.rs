@@ -3,12 +3,16 @@
 //! The folders are the path of a request; `README.md` tells what the program does for its user.
 
 pub mod admin;
+pub mod app;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod dialect;
 pub mod document;
 pub mod json;
+pub mod pipeline;
 pub mod proxy;
 pub mod rerank;
 pub mod search;
+pub mod telemetry;
 pub mod upstream;

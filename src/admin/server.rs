@@ -21,6 +21,8 @@ pub struct Admin {
     pub registry: Registry,
     /// For `/readyz`.
     pub readiness: Readiness,
+    /// Called before each scrape, to bring gauges up to date.
+    pub refresh: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Admin {
@@ -76,6 +78,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
+        (self.refresh)();
         match TextEncoder::new().encode_to_string(&self.registry.gather()) {
             Ok(body) => {
                 let mut answer = text(StatusCode::OK, body);
@@ -121,7 +124,7 @@ mod tests {
         let readiness = Readiness::new();
         let bound = readiness.condition("listener");
         let registry = crate::telemetry::new_registry().unwrap();
-        let server = tokio::spawn(Admin { registry, readiness }.serve(listener));
+        let server = tokio::spawn(Admin { registry, readiness, refresh: Arc::new(|| ()) }.serve(listener));
 
         assert!(ask(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
         let unready = ask(address, "GET /readyz").await;

@@ -15,13 +15,10 @@ use crate::{
     admin::{Admin, Condition, Readiness},
     config::Config,
     pipeline::SearchMetrics,
-    proxy::{
-        Proxy, body,
-        listener::{Listener, ListenerSettings},
-    },
+    proxy::{Listener, ListenerSettings, Proxy},
     rerank::{BuildError, RerankMetrics, ScoreStore},
     telemetry,
-    upstream::UpstreamSetupError,
+    upstream::{UpstreamSetupError, body},
 };
 
 /// Why the program could not start.

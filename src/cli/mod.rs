@@ -1,14 +1,19 @@
 //! The command line: what may be typed, and the `check` command.
 
 mod check;
+mod demo;
+mod serve;
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use check::check;
 
-use crate::{config::Flags, telemetry::LogFormat};
+use crate::{
+    config::Flags,
+    telemetry::{self, LogFormat},
+};
 
 /// Exit code: all is well.
 pub const EXIT_OK: u8 = 0;
@@ -53,6 +58,25 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     serve: ServeArgs,
+}
+
+/// Runs what was typed; returns the exit code.
+pub fn run(cli: Cli) -> u8 {
+    let env: HashMap<String, String> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .collect();
+    match cli.into_command() {
+        Command::Serve(args) => {
+            let directives = env.get("RUST_LOG").map(String::as_str);
+            if let Err(error) = telemetry::init_logging(args.log_format, directives) {
+                eprintln!("rerankd: {error}");
+                return EXIT_FAILURE;
+            }
+            serve::serve(&args, &env)
+        }
+        Command::Check(args) => check(&args, &env, &mut std::io::stdout()).unwrap_or(EXIT_FAILURE),
+        Command::Demo(args) => demo::demo(&args, &env),
+    }
 }
 
 impl Cli {

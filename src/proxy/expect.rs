@@ -11,7 +11,7 @@ use http::{Request, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use super::body::{Body, BoxError};
+use crate::upstream::body::{Body, BoxError};
 
 /// An upstream that never says 100 gets the body after this (RFC 9110 §10.1.1 forbids to wait for ever).
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::body::{self, Body};
 use super::listener::ConnectionSlot;
 use super::{ProxyError, expect, headers};
 use crate::upstream::Upstream;
+use crate::upstream::body::{self, Body};
 
 /// Passes requests on to one upstream. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::body::Body;
+use crate::upstream::body::Body;
 
 /// Limits of a listener.
 #[derive(Debug, Clone)]

@@ -10,17 +10,14 @@ use http::{
     request, response,
 };
 
-use super::{
-    Forwarder, ProxyError,
-    body::{self, Body, Read},
-    coding, headers, report,
-};
+use super::{Forwarder, ProxyError, coding, headers, report};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
         CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own,
     },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
+    upstream::body::{self, Body, Read},
 };
 
 /// Limits on what is held in memory for one search.

@@ -1,5 +1,6 @@
 //! The connection pool to the search database.
 
+pub mod body;
 mod error;
 mod tls;
 mod watch;
@@ -16,7 +17,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::proxy::body::{self, Body};
+pub use body::Body;
 pub use error::{UpstreamError, UpstreamSetupError};
 use watch::Watch;
 

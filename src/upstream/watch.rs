@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
-use crate::proxy::body::{Body, BoxError};
+use crate::upstream::body::{Body, BoxError};
 
 #[derive(Debug)]
 struct Progress {

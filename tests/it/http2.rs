@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rerankd::proxy::{Body, body};
+use rerankd::upstream::{Body, body};
 use tokio::net::TcpListener;
 
 use crate::harness::{FakeDatabase, Proxy};

@@ -4,4 +4,5 @@ mod forward;
 mod framing;
 mod harness;
 mod http2;
+mod import_map;
 mod shutdown;

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use rerankd::proxy::{Forwarder, Listener, ListenerSettings, body, respond};
 use rerankd::upstream::{Upstream, UpstreamSettings};
+use rerankd::{
+    proxy::{Forwarder, Listener, ListenerSettings, respond},
+    upstream::body,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Wire;
