@@ -9,7 +9,11 @@ pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
     known
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(&word, candidate), *candidate))
+        .map(|candidate| {
+            // One slip makes a short word very unlike by Jaro-Winkler (`ulr`).
+            let slip = strsim::damerau_levenshtein(&word, candidate) <= 1 && candidate.len() > 2;
+            (if slip { 1.0 } else { strsim::jaro_winkler(&word, candidate) }, *candidate)
+        })
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
