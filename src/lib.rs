@@ -2,7 +2,9 @@
 //!
 //! The folders are the path of a request; `README.md` tells what the program does for its user.
 
+pub mod demo;
 pub mod dialect;
+pub mod document;
 pub mod json;
 pub mod rerank;
 pub mod search;

@@ -1,6 +1,9 @@
 //! One folder per wire format. Bytes in, bytes out: no clock, no socket, no `async`.
 
 mod error;
+pub mod splice;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -104,4 +107,31 @@ pub trait Dialect: Send + Sync + 'static {
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes;
     /// Our own failure in this database's shape, so that its client libraries can read it.
     fn failure(&self, status: StatusCode, message: &str) -> Bytes;
+}
+
+/// The dialects that a listener speaks: none, one, or all (`auto`: their paths do not overlap).
+#[derive(Clone, Default)]
+pub struct Dialects(Vec<Arc<dyn Dialect>>);
+
+impl Dialects {
+    /// In the order in which they are asked.
+    pub fn new(dialects: Vec<Arc<dyn Dialect>>) -> Self {
+        Self(dialects)
+    }
+
+    /// The dialect in which this head is a search, and which search.
+    pub fn search(&self, head: &Head<'_>) -> Option<(&Arc<dyn Dialect>, SearchKind)> {
+        self.0.iter().find_map(|dialect| match dialect.classify(head) {
+            Operation::Search(kind) => Some((dialect, kind)),
+            Operation::Forward => None,
+        })
+    }
+
+    /// The only dialect, if there is just one; its error shape suits every answer.
+    pub fn only(&self) -> Option<&Arc<dyn Dialect>> {
+        match self.0.as_slice() {
+            [dialect] => Some(dialect),
+            _ => None,
+        }
+    }
 }

@@ -28,6 +28,11 @@ impl Edits {
         self.changes.push((range, new.into()));
     }
 
+    /// Takes over the changes of `other`.
+    pub fn append(&mut self, other: Edits) {
+        self.changes.extend(other.changes);
+    }
+
     /// The body with all changes made.
     pub fn apply(self, body: &Bytes) -> Bytes {
         if self.changes.is_empty() {

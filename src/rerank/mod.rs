@@ -1,13 +1,29 @@
 //! The rerank stack. It knows text and scores, not hits or databases.
 
+mod batch;
+pub mod cache;
+mod chain;
 mod error;
+mod hold;
+mod limit;
+mod metrics;
+pub mod provider;
+mod retry;
+mod settings;
+mod stack;
+mod timed;
 
 use std::{fmt, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
-use tower::util::BoxCloneSyncService;
+use tower::{Service, util::BoxCloneSyncService};
 
+pub use cache::ScoreStore;
 pub use error::{FailureClass, RerankError};
+pub use metrics::RerankMetrics;
+pub use settings::{BuildError, CohereSettings, ProviderKind, ProviderSettings};
+pub use stack::reranker;
 
 /// The boxed service at the top of the stack.
 pub type Reranker = BoxCloneSyncService<RerankRequest, Scores, RerankError>;
@@ -50,3 +66,31 @@ impl fmt::Debug for RerankRequest {
         f.debug_struct("RerankRequest").field("documents", &self.documents.len()).finish_non_exhaustive()
     }
 }
+
+/// What every layer of the stack gives back.
+type Answer = Result<Scores, RerankError>;
+
+/// The future of every layer of the stack.
+type AnswerFuture = BoxFuture<'static, Answer>;
+
+/// What every layer of the stack is, and wraps. All are always ready: limits answer, nothing queues.
+trait Rerank:
+    Service<RerankRequest, Response = Scores, Error = RerankError, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Rerank for S where
+    S: Service<RerankRequest, Response = Scores, Error = RerankError, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+#[cfg(test)]
+mod test_support;

@@ -1,0 +1,278 @@
+//! The answer again, with hits moved: every byte of a hit that promise 3 does not name stays as it was.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::{
+    json::{Edits, ObjectEdit, Value},
+    search::{Hit, HitList, HitPage, Ranked, Ranking, Strip, StripPath},
+};
+
+/// How a dialect writes its hits.
+#[derive(Clone, Copy, Debug)]
+pub struct HitStyle {
+    /// The member that holds a hit's score.
+    pub score_key: &'static str,
+}
+
+/// `page` with the hits of each ranking in its order, less what the strips name. See [`super::Dialect::join`].
+pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], style: &HitStyle) -> Bytes {
+    let mut edits = Edits::new();
+    for (at, list) in page.lists.iter().enumerate() {
+        let ranking = rankings.get(at).and_then(Option::as_ref);
+        let strip = strips.get(list.search);
+        edit_envelope(&mut edits, &page.body, list, strip, ranking);
+        edit_hits(&mut edits, &page.body, list, strip, ranking, style);
+    }
+    edits.apply(&page.body)
+}
+
+fn edit_envelope(
+    edits: &mut Edits,
+    body: &[u8],
+    list: &HitList,
+    strip: Option<&Strip>,
+    ranking: Option<&Ranking>,
+) {
+    if let (Some(span), Some(ranking)) = (&list.max_score, ranking)
+        && ranking.replace_scores
+        && let Some(best) = ranking.best
+    {
+        edits.replace(span.clone(), number(best));
+    }
+    if let (Some(span), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) {
+        let total = std::str::from_utf8(&body[span.clone()]).ok().and_then(|text| text.parse::<u64>().ok());
+        if total.is_some_and(|total| total > most) {
+            edits.replace(span.clone(), most.to_string());
+        }
+    }
+}
+
+fn edit_hits(
+    edits: &mut Edits,
+    body: &[u8],
+    list: &HitList,
+    strip: Option<&Strip>,
+    ranking: Option<&Ranking>,
+    style: &HitStyle,
+) {
+    let tree = strip.map(|strip| StripTree::new(&strip.paths)).unwrap_or_default();
+    match ranking {
+        Some(ranking) => {
+            let new = reordered(body, list, &tree, ranking, style);
+            if new != body[list.array.clone()] {
+                edits.replace(list.array.clone(), new);
+            }
+        }
+        None if tree.is_empty() => {}
+        None => {
+            for hit in &list.hits {
+                edits.replace(hit.span.clone(), hit_bytes(body, hit, &tree, None, style));
+            }
+        }
+    }
+}
+
+/// The array's new text. White space between hits is that of the places, so that pretty answers stay pretty.
+fn reordered(body: &[u8], list: &HitList, tree: &StripTree, ranking: &Ranking, style: &HitStyle) -> Vec<u8> {
+    let (Some(first), Some(last)) = (list.hits.first(), list.hits.last()) else {
+        return body[list.array.clone()].to_vec();
+    };
+    if ranking.hits.is_empty() {
+        return b"[]".to_vec();
+    }
+    let mut out = Vec::with_capacity(list.array.len());
+    out.extend_from_slice(&body[list.array.start..first.span.start]);
+    for (place, ranked) in ranking.hits.iter().enumerate() {
+        let Some(hit) = list.hits.get(ranked.hit) else { continue };
+        if place > 0 {
+            let before = &list.hits[place - 1].span;
+            let after = &list.hits[place].span;
+            out.extend_from_slice(&body[before.end..after.start]);
+        }
+        let change = HitChange { ranked: *ranked, ranking, place };
+        out.extend_from_slice(&hit_bytes(body, hit, tree, Some(&change), style));
+    }
+    out.extend_from_slice(&body[last.span.end..list.array.end]);
+    out
+}
+
+/// What a ranking changes inside one hit.
+struct HitChange<'a> {
+    ranked: Ranked,
+    ranking: &'a Ranking,
+    place: usize,
+}
+
+fn hit_bytes(
+    body: &[u8],
+    hit: &Hit,
+    tree: &StripTree,
+    change: Option<&HitChange<'_>>,
+    style: &HitStyle,
+) -> Vec<u8> {
+    let bytes = &body[hit.span.clone()];
+    let mut edits = Edits::new();
+    let relative = |span: &std::ops::Range<usize>| span.start - hit.span.start..span.end - hit.span.start;
+    if let Some(change) = change {
+        if let (true, Some(score)) = (change.ranking.replace_scores, &hit.score) {
+            edits.replace(relative(score), number(change.ranked.score.unwrap_or(0.0)));
+        }
+        if let Some(rank) = &hit.rank {
+            let new = change.ranking.offset.saturating_add(change.place as u64 + 1).to_string();
+            edits.replace(relative(rank), new);
+        }
+    }
+    let annotation = change.filter(|change| change.ranking.annotate);
+    if !tree.is_empty() || annotation.is_some() {
+        edit_members(bytes, tree, annotation, style, &mut edits);
+    }
+    edits.apply_to(bytes)
+}
+
+fn edit_members(
+    bytes: &[u8],
+    tree: &StripTree,
+    annotation: Option<&HitChange<'_>>,
+    style: &HitStyle,
+    edits: &mut Edits,
+) {
+    let Some(mut edit) = Value::parse(bytes).ok().and_then(ObjectEdit::new) else { return };
+    tree.strip(&mut edit, edits);
+    if let Some(change) = annotation {
+        debug_assert_ne!(style.score_key, "rerank_score");
+        if let Some(score) = change.ranked.score {
+            edit.set("rerank_score", number(score));
+        }
+        edit.set("rerank_from", change.ranked.hit.to_string());
+    }
+    edit.finish(edits);
+}
+
+/// Shortest text that reads back as the same 32-bit float.
+fn number(score: f32) -> Vec<u8> {
+    serde_json::to_vec(&score).unwrap_or_else(|_| b"0.0".to_vec())
+}
+
+/// The paths of a strip as a tree, so that one pass over an object serves all of them.
+#[derive(Default)]
+struct StripTree {
+    children: BTreeMap<String, StripTree>,
+    leaf: bool,
+    keep: bool,
+}
+
+impl StripTree {
+    fn new(paths: &[StripPath]) -> Self {
+        let mut root = Self::default();
+        for path in paths {
+            let mut node = &mut root;
+            for (depth, key) in path.keys.iter().enumerate() {
+                node = node.children.entry(key.clone()).or_default();
+                node.keep |= depth < path.keep;
+            }
+            node.leaf = true;
+        }
+        root
+    }
+
+    fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    /// Takes the tree's members out of an object; deeper objects that this empties go too, unless kept.
+    fn strip(&self, edit: &mut ObjectEdit<'_>, edits: &mut Edits) {
+        for (key, node) in &self.children {
+            if node.leaf {
+                edit.remove(key);
+                continue;
+            }
+            let found = edit.members().iter().rev().find(|member| member.key == *key).map(|m| m.value);
+            let Some(mut inner) = found.and_then(ObjectEdit::new) else { continue };
+            let had_members = !inner.members().is_empty();
+            let mut inner_edits = Edits::new();
+            node.strip(&mut inner, &mut inner_edits);
+            if had_members && inner.leaves_nothing() && !node.keep {
+                edit.remove(key);
+            } else {
+                inner.finish(&mut inner_edits);
+                edits.append(inner_edits);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STYLE: HitStyle = HitStyle { score_key: "score" };
+
+    fn page(body: &'static str) -> HitPage {
+        let body = Bytes::from_static(body.as_bytes());
+        let array = Value::parse(&body).unwrap().get("r").unwrap();
+        let hits = array.items().unwrap();
+        let hits = hits
+            .iter()
+            .map(|hit| Hit {
+                span: hit.span(),
+                score: hit.get("score").map(|score| score.span()),
+                source: None,
+                fields: None,
+                rank: None,
+            })
+            .collect();
+        let list = HitList { search: 0, hits, array: array.span(), max_score: None, total: None };
+        HitPage { body: body.clone(), lists: vec![list] }
+    }
+
+    fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {
+        let hits = hits.iter().map(|&(hit, score)| Ranked { hit, score }).collect();
+        Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 }
+    }
+
+    fn joined(page: &HitPage, strip: Strip, ranking: Option<Ranking>) -> String {
+        String::from_utf8(join(page, &[strip], &[ranking], &STYLE).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn hits_move_and_the_space_between_places_stays() {
+        let page = page("{\"r\": [ {\"a\":1},\n  {\"a\": 2 } ], \"t\":1}");
+        let swapped = joined(&page, Strip::default(), Some(ranking(&[(1, None), (0, None)])));
+        assert_eq!(swapped, "{\"r\": [ {\"a\": 2 },\n  {\"a\":1} ], \"t\":1}");
+        let cut = joined(&page, Strip::default(), Some(ranking(&[(1, None)])));
+        assert_eq!(cut, "{\"r\": [ {\"a\": 2 } ], \"t\":1}");
+        assert_eq!(joined(&page, Strip::default(), Some(ranking(&[]))), "{\"r\": [], \"t\":1}");
+    }
+
+    #[test]
+    fn the_identity_order_gives_the_same_bytes() {
+        let page = page("{\"r\":[ {\"a\":1} , {\"a\":2}]}");
+        let same = join(&page, &[], &[Some(ranking(&[(0, None), (1, None)]))], &STYLE);
+        assert_eq!(same, page.body);
+    }
+
+    #[test]
+    fn added_members_go_with_the_parents_they_emptied_unless_kept() {
+        let path =
+            |keys: &[&str], keep| StripPath { keys: keys.iter().map(|k| k.to_string()).collect(), keep };
+        let page = page(r#"{"r":[{"p":{"m":{"t":"x"}}},{"p":{"m":{"t":"x","u":1}},"q":2},{"p":{}}]}"#);
+        let strip = |keep| Strip { paths: vec![path(&["p", "m", "t"], keep)], total_at_most: None };
+        assert_eq!(joined(&page, strip(0), None), r#"{"r":[{},{"p":{"m":{"u":1}},"q":2},{"p":{}}]}"#);
+        assert_eq!(joined(&page, strip(1), None), r#"{"r":[{"p":{}},{"p":{"m":{"u":1}},"q":2},{"p":{}}]}"#);
+    }
+
+    #[test]
+    fn scores_and_annotations_are_written_only_when_asked_for() {
+        let page = page(r#"{"r":[{"score":7,"a":1},{"score":1e2}]}"#);
+        let mut ranking = ranking(&[(1, Some(0.25)), (0, None)]);
+        ranking.replace_scores = true;
+        ranking.annotate = true;
+        let text = joined(&page, Strip::default(), Some(ranking));
+        assert_eq!(
+            text,
+            r#"{"r":[{"score":0.25,"rerank_score":0.25,"rerank_from":1},{"score":0.0,"a":1,"rerank_from":0}]}"#
+        );
+    }
+}

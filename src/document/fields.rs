@@ -1,0 +1,202 @@
+//! Which members of a hit's objects make its document.
+
+use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
+use crate::json::{Kind, Member, Value};
+
+/// Numbers in an array beyond this many are a vector, not words.
+const LONGEST_NUMBER_LIST: usize = 16;
+/// How far down objects are searched for strings.
+const DEPTH: usize = 8;
+/// YAML's limit for a plain key is 1024 characters; such names are data, not names.
+const LONGEST_KEY: usize = 256;
+
+type Objects<'a> = [Vec<Member<'a>>];
+type Entry = (String, Scalar);
+
+/// The main text by its well-known names, and the name to show for it.
+pub(super) fn main_text(objects: &Objects<'_>) -> Option<(&'static str, String)> {
+    first_string(objects, &AUTO_FIELDS).or_else(|| {
+        let node = objects.iter().find_map(|members| last(members, NODE_CONTENT))?;
+        Some(("text", node_text(node)?))
+    })
+}
+
+/// The title by its well-known names.
+pub(super) fn title(objects: &Objects<'_>) -> Option<(&'static str, String)> {
+    first_string(objects, &AUTO_TITLES)
+}
+
+/// The named fields that have text, in the order they were named in.
+pub(super) fn named(objects: &Objects<'_>, paths: &[String]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for path in paths {
+        if in_node_content(path) {
+            let node = objects.iter().find_map(|members| last(members, NODE_CONTENT));
+            push(&mut entries, "text", node.and_then(node_text).map(Scalar::Text));
+            continue;
+        }
+        for members in objects {
+            let mut found = Vec::new();
+            collect(members, path, &mut found);
+            let before = entries.len();
+            match found.as_slice() {
+                [value] if value.kind() == Kind::Object => push_object(&mut entries, path, *value, true, 1),
+                values => push(&mut entries, path, joined(values, true)),
+            }
+            if entries.len() > before {
+                break;
+            }
+        }
+    }
+    entries
+}
+
+/// Every field with a string in it, in the order of the payload.
+pub(super) fn all(objects: &Objects<'_>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for members in objects {
+        push_members(&mut entries, "", members, false, 0);
+    }
+    entries
+}
+
+/// Whether a path means LlamaIndex's node or something in it, which upstream sees as one string.
+pub(super) fn in_node_content(path: &str) -> bool {
+    path.strip_prefix(NODE_CONTENT).is_some_and(|rest| rest.is_empty() || rest == ".text")
+}
+
+fn first_string(objects: &Objects<'_>, names: &[&'static str]) -> Option<(&'static str, String)> {
+    names.iter().find_map(|&name| {
+        let text = objects.iter().filter_map(|members| last(members, name)).find_map(string)?;
+        Some((name, text))
+    })
+}
+
+/// The text of a string, of an array of strings, or of a legacy `semantic_text` object.
+fn string(value: Value<'_>) -> Option<String> {
+    let text = match value.kind() {
+        Kind::String => clean::text(&value.as_str()?),
+        Kind::Array => {
+            let texts: Vec<String> = value.items()?.into_iter().filter_map(string).collect();
+            texts.join(", ")
+        }
+        Kind::Object => clean::text(&value.get("text")?.as_str()?),
+        _ => return None,
+    };
+    if text.is_empty() { None } else { Some(text) }
+}
+
+/// The text inside a `_node_content` string: `text`, or `text_resource.text` in newer versions.
+fn node_text(value: Value<'_>) -> Option<String> {
+    let json = value.as_str()?;
+    let node = Value::parse(json.as_bytes()).ok()?;
+    let text = node.get("text").and_then(string);
+    text.or_else(|| node.at(&["text_resource", "text"]).and_then(string))
+}
+
+/// The last member of that name, as most parsers would read it.
+fn last<'a>(members: &[Member<'a>], key: &str) -> Option<Value<'a>> {
+    members.iter().rev().find(|member| member.key == key).map(|member| member.value)
+}
+
+/// The values at a dotted path: a literal dotted key first, then nested objects, also inside arrays.
+fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
+    if let Some(value) = last(members, path) {
+        found.push(value);
+        return;
+    }
+    for (dot, _) in path.match_indices('.') {
+        if let Some(value) = last(members, &path[..dot]) {
+            match value.kind() {
+                Kind::Object => collect(&value.members().unwrap_or_default(), &path[dot + 1..], found),
+                Kind::Array => {
+                    for item in value.items().unwrap_or_default() {
+                        collect(&item.members().unwrap_or_default(), &path[dot + 1..], found);
+                    }
+                }
+                _ => {}
+            }
+            if !found.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+/// One scalar of one or several values. `numbers`: whether values that hold no string count.
+fn joined(values: &[Value<'_>], numbers: bool) -> Option<Scalar> {
+    let mut scalars = Vec::new();
+    for value in values {
+        match value.kind() {
+            Kind::Array => scalars.extend(value.items()?.into_iter().filter_map(scalar)),
+            _ => scalars.extend(scalar(*value)),
+        }
+    }
+    let strings = scalars.iter().any(|scalar| matches!(scalar, Scalar::Text(_)));
+    if !strings && (!numbers || scalars.len() > LONGEST_NUMBER_LIST) {
+        return None;
+    }
+    if scalars.len() < 2 {
+        return scalars.pop();
+    }
+    let texts: Vec<String> = scalars.into_iter().map(Scalar::into_text).collect();
+    Some(Scalar::Text(texts.join(", ")))
+}
+
+fn scalar(value: Value<'_>) -> Option<Scalar> {
+    match value.kind() {
+        Kind::String | Kind::Object => string(value).map(Scalar::Text),
+        Kind::Number | Kind::Bool => Some(Scalar::AsIs(value.text().to_owned())),
+        Kind::Array | Kind::Null => None,
+    }
+}
+
+fn push_object(entries: &mut Vec<Entry>, key: &str, value: Value<'_>, numbers: bool, depth: usize) {
+    let Some(members) = value.members() else { return };
+    // A legacy semantic_text object: the text, never its chunks and their embeddings.
+    if last(&members, "inference").is_some() {
+        push(entries, key, string(value).map(Scalar::Text));
+    } else {
+        push_members(entries, key, &members, numbers, depth);
+    }
+}
+
+fn push_members(entries: &mut Vec<Entry>, prefix: &str, members: &[Member<'_>], numbers: bool, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    for (at, member) in members.iter().enumerate() {
+        if members[at + 1..].iter().any(|later| later.key == member.key) {
+            continue;
+        }
+        let key = match prefix {
+            "" => member.key.to_string(),
+            prefix => format!("{prefix}.{}", member.key),
+        };
+        match member.value.kind() {
+            Kind::String if member.key == NODE_CONTENT => {
+                push(entries, "text", node_text(member.value).map(Scalar::Text));
+            }
+            Kind::Object => push_object(entries, &key, member.value, numbers, depth + 1),
+            // Chunks with their vectors come as arrays of objects.
+            Kind::Array if holds_objects(member.value) => {}
+            _ => push(entries, &key, joined(&[member.value], numbers)),
+        }
+    }
+}
+
+fn holds_objects(array: Value<'_>) -> bool {
+    array.items().is_some_and(|items| items.iter().any(|item| item.kind() == Kind::Object))
+}
+
+/// Adds an entry unless it is empty or its key is there already.
+fn push(entries: &mut Vec<Entry>, key: &str, scalar: Option<Scalar>) {
+    let key = clean::line(key);
+    if let Some(scalar) = scalar
+        && !key.is_empty()
+        && key.len() <= LONGEST_KEY
+        && entries.iter().all(|(there, _)| *there != key)
+    {
+        entries.push((key, scalar));
+    }
+}

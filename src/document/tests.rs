@@ -1,0 +1,187 @@
+use proptest::prelude::*;
+use saphyr::{LoadableYamlNode, Yaml};
+
+use super::*;
+
+fn hit(source: &str) -> Hit {
+    Hit { span: 0..source.len(), score: None, source: Some(0..source.len()), fields: None, rank: None }
+}
+
+fn render(source: &str, set: &FieldSet) -> Option<String> {
+    document(source.as_bytes(), &hit(source), set, 1 << 20)
+}
+
+fn auto(source: &str) -> Option<String> {
+    render(source, &FieldSet::Auto)
+}
+
+fn named(paths: &[&str]) -> FieldSet {
+    FieldSet::Named(paths.iter().map(|&path| path.to_owned()).collect())
+}
+
+#[test]
+fn auto_asks_for_titles_texts_and_the_node() {
+    let wanted = wanted_fields(&FieldSet::Auto);
+    assert_eq!(&wanted[..4], ["title", "name", "heading", "page_content"]);
+    assert_eq!(wanted.last().unwrap(), "_node_content");
+    assert_eq!(wanted_fields(&named(&["a.b", "_node_content.text", "a.b"])), ["a.b", "_node_content"]);
+    assert!(wanted_fields(&FieldSet::All).is_empty());
+}
+
+#[test]
+fn auto_takes_the_first_main_field_with_text_and_a_title_before_it() {
+    let source = r#"{"text":"B","page_content":" ","body":"C","metadata":{"x":"y"},"name":"N","secret":"s"}"#;
+    assert_eq!(auto(source).unwrap(), "name: N\ntext: B");
+    assert_eq!(auto(r#"{"content":"just\ntext","topic":"x"}"#).unwrap(), "just\ntext");
+    let langchain = r#"{"page_content":"P","metadata":{"source":"s","text":"no"}}"#;
+    assert_eq!(auto(langchain).unwrap(), "P");
+}
+
+#[test]
+fn llama_index_text_is_found_inside_its_node() {
+    let node = r#"{"_node_content":"{\"id_\":\"1\",\"embedding\":null,\"text\":\"Caf\\u00e9\\nau lait\"}","_node_type":"TextNode"}"#;
+    assert_eq!(auto(node).unwrap(), "Café\nau lait");
+    assert_eq!(render(node, &named(&["_node_content.text"])).unwrap(), "Café\nau lait");
+    let newer = r#"{"_node_content":"{\"text_resource\":{\"text\":\"T\"}}"}"#;
+    assert_eq!(auto(newer).unwrap(), "T");
+    assert_eq!(auto(r#"{"_node_content":"not JSON","title":"t"}"#), None);
+}
+
+#[test]
+fn a_legacy_semantic_text_object_gives_its_text_and_no_chunks() {
+    let source = r#"{"content":{"text":"T","inference":{"chunks":[{"text":"chunk","embeddings":[0.1]}]}},"v":[0.1,0.2]}"#;
+    assert_eq!(auto(source).unwrap(), "T");
+    assert_eq!(render(source, &named(&["content"])).unwrap(), "T");
+    assert_eq!(render(source, &FieldSet::All).unwrap(), "content: T");
+}
+
+#[test]
+fn the_odd_payloads_of_the_fixture_become_text_or_nothing() {
+    for none in [
+        r#"{"title":"No text field at all","source":"kb/special/notext.md","summary":"This document has a summary but no text."}"#,
+        r#"{"text":null,"title":"Text is null","topic":"special","rank":66}"#,
+        r#"{"text":{"en":"An object instead of a string.","de":"Ein Objekt."},"title":"Text is an object"}"#,
+        r#"{"text":"","title":"Empty text","seq":9007199254741053}"#,
+        r#"{"text":"   \n\t ","title":"Only white space"}"#,
+        r#"{"text":42,"title":"Text is a number","nums":[1,1.0,-0.0,1e-7,18446744073709551615]}"#,
+        "{}",
+        "[]",
+        "not JSON",
+    ] {
+        assert_eq!(auto(none), None);
+    }
+    let control = r#"{"text":"Zero\u0000byte, lone quote ', <b>markup</b> & amp; and right-to-left \u202bשלום\u202c.","title":"Control characters","a.b":"dotted key","":"empty key","_score":1}"#;
+    assert_eq!(
+        auto(control).unwrap(),
+        "title: Control characters\ntext: Zerobyte, lone quote ', <b>markup</b> & amp; and right-to-left \u{202b}שלום\u{202c}."
+    );
+    assert_eq!(render(control, &named(&["a.b"])).unwrap(), "dotted key");
+    let array = r#"{"text":["First passage about password resets.","Second passage about pasta water."]}"#;
+    assert_eq!(
+        auto(array).unwrap(),
+        "First passage about password resets., Second passage about pasta water."
+    );
+}
+
+#[test]
+fn named_fields_come_in_their_order_without_nulls() {
+    let source = r#"{"b":"B","a":{"x":{"y":"deep"}},"n":1.50,"t":true,"z":null,"tags":["p",null,"q",3],"a.x.w":"flat","list":[{"s":"1st"},{"s":"2nd"}],"v":[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1.0,1.1,1.2,1.3,1.4,1.5,1.6,1.7]}"#;
+    assert_eq!(
+        render(source, &named(&["t", "a.x.y", "z", "n", "a.x.w", "missing", "tags", "list.s", "b", "v"]))
+            .unwrap(),
+        "t: true\na.x.y: deep\nn: 1.50\na.x.w: flat\ntags: p, q, 3\nlist.s: 1st, 2nd\nb: B"
+    );
+    assert_eq!(render(source, &named(&["n"])).unwrap(), "1.50");
+    assert_eq!(render(source, &named(&["b", "missing"])).unwrap(), "b: B", "one shape for all hits");
+    assert_eq!(render(source, &named(&["v"])), None);
+}
+
+#[test]
+fn all_takes_every_string_and_nothing_else() {
+    let source = r#"{"s":"x","n":1,"v":[0.1,0.2],"m":{"author":"É. Szabó","rev":1},"chunks":[{"text":"c"}],"tags":["a","b"],"s":"last"}"#;
+    assert_eq!(render(source, &FieldSet::All).unwrap(), "m.author: É. Szabó\ntags: a, b\ns: last");
+}
+
+#[test]
+fn elasticsearch_fields_are_read_after_the_source() {
+    let body =
+        br#"{"_source":{"title":"T"},"fields":{"body":["one"],"user.name":["Ana"],"title":["other"]}}"#;
+    let hit = Hit {
+        span: 0..body.len(),
+        score: None,
+        source: Some(11..24),
+        fields: Some(34..body.len() - 1),
+        rank: None,
+    };
+    assert_eq!(&body[11..24], br#"{"title":"T"}"#);
+    assert_eq!(document(body, &hit, &FieldSet::Auto, 99).unwrap(), "title: T\nbody: one");
+    assert_eq!(document(body, &hit, &named(&["user.name"]), 99).unwrap(), "Ana");
+    assert_eq!(top_level_keys(body, &hit), ["title", "body", "user.name"]);
+}
+
+#[test]
+fn a_document_is_cut_between_characters_and_never_empty() {
+    let source = r#"{"text":"ééé"}"#;
+    assert_eq!(document(source.as_bytes(), &hit(source), &FieldSet::Auto, 3).unwrap(), "é");
+    assert_eq!(document(source.as_bytes(), &hit(source), &FieldSet::Auto, 1), None);
+}
+
+#[test]
+fn a_span_outside_the_body_gives_nothing() {
+    let hit = Hit { span: 0..9, score: None, source: Some(5..99), fields: None, rank: None };
+    assert_eq!(document(b"{}", &hit, &FieldSet::All, 99), None);
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~\\n\\t]{0,40}",
+        "\\PC{0,30}",
+        any::<String>(),
+        "[-?:,#&*!|>'\"%@` ~+.0-9e_xo\\[\\]{}\\\\\\n]{1,12}",
+        prop::sample::select(vec![
+            "yes", "null", "~", "1.5", "0x1f", "1_000", ".inf", "12:30:45", "---", "<<"
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_yaml_document_parses_back_to_its_fields(
+        fields in prop::collection::vec((any_text(), any_text()), 1..5)
+    ) {
+        let mut source = String::from("{");
+        let mut expected: Vec<(String, String)> = Vec::new();
+        for (index, (key, text)) in fields.iter().enumerate() {
+            let key = format!("{key}{index}");
+            if index > 0 { source.push(','); }
+            source.push_str(&serde_json::to_string(&key).unwrap());
+            source.push(':');
+            source.push_str(&serde_json::to_string(text).unwrap());
+            let (key, text) = (clean::line(&key), clean::text(text));
+            if !key.is_empty() && key.len() <= 256 && !text.is_empty() && expected.iter().all(|(k, _)| *k != key) {
+                expected.push((key, text));
+            }
+        }
+        source.push('}');
+        let Some(document) = render(&source, &FieldSet::All) else {
+            prop_assert!(expected.is_empty());
+            return Ok(());
+        };
+        let yaml = Yaml::load_from_str(&document).map_err(|e| TestCaseError::fail(format!("{e}: {document:?}")))?;
+        let mapping = yaml[0].as_mapping().unwrap();
+        let read: Vec<(String, String)> = mapping
+            .iter()
+            .map(|(k, v)| (k.as_str().unwrap_or("?").to_owned(), v.as_str().unwrap_or("?").to_owned()))
+            .collect();
+        prop_assert_eq!(read, expected, "{:?}", document);
+    }
+
+    #[test]
+    fn no_payload_panics(source in "\\PC{0,60}", max in 0usize..50) {
+        for set in [FieldSet::Auto, FieldSet::All, named(&["a.b", "_node_content"])] {
+            let document = document(source.as_bytes(), &hit(&source), &set, max);
+            prop_assert!(document.is_none_or(|d| !d.is_empty() && d.len() <= max));
+        }
+    }
+}

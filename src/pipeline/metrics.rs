@@ -1,0 +1,137 @@
+//! [`SearchMetrics`]: what searches did, for Prometheus.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+
+use super::{Outcome, Report};
+use crate::search::KeepReason;
+
+/// Time spent in the parts of a search.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// From the request's head to the answer's.
+    pub total: Duration,
+    /// Waiting for the database.
+    pub upstream: Duration,
+    /// The rerank step.
+    pub rerank: Duration,
+}
+
+/// Metrics of searches. Labels are closed sets.
+#[derive(Clone)]
+pub struct SearchMetrics {
+    searches: IntCounterVec,
+    seconds: HistogramVec,
+    upstream_seconds: Histogram,
+    rerank_seconds: Histogram,
+    documents: Histogram,
+    moved: Histogram,
+    top_changed: Histogram,
+    deepest: Histogram,
+}
+
+/// From half a millisecond to ten seconds.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+impl SearchMetrics {
+    /// Registers every series; the label sets of `dialects` and `operations` are there at zero from the start.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let searches = IntCounterVec::new(
+            Opts::new("rerankd_searches_total", "Searches answered, by how they ended and why."),
+            &["dialect", "operation", "outcome", "reason"],
+        )?;
+        let seconds = HistogramVec::new(
+            HistogramOpts::new(
+                "rerankd_search_duration_seconds",
+                "Time from a search's head to the head of its answer.",
+            )
+            .buckets(SECONDS.to_vec()),
+            &["outcome"],
+        )?;
+        let metrics = Self {
+            searches,
+            seconds,
+            upstream_seconds: histogram(
+                "rerankd_upstream_duration_seconds",
+                "Time a search waited for the database.",
+                &SECONDS,
+            )?,
+            rerank_seconds: histogram(
+                "rerankd_rerank_duration_seconds",
+                "Time of the rerank step: documents, scores, order.",
+                &SECONDS,
+            )?,
+            documents: histogram(
+                "rerankd_rerank_documents",
+                "Documents in the rerank step of one search.",
+                &[1.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 500.0],
+            )?,
+            moved: histogram(
+                "rerankd_hit_displacement",
+                "Mean distance between old and new place of the returned hits of one reranked search.",
+                &[0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0],
+            )?,
+            top_changed: histogram(
+                "rerankd_top_changed_ratio",
+                "Share of the first ten returned hits that were not among the database's first ten.",
+                &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+            )?,
+            deepest: histogram(
+                "rerankd_promotion_depth",
+                "Old place (from 0) of the deepest hit that reached the first ten.",
+                &[0.0, 1.0, 3.0, 5.0, 9.0, 14.0, 19.0, 29.0, 49.0, 99.0, 199.0],
+            )?,
+        };
+        registry.register(Box::new(metrics.searches.clone()))?;
+        registry.register(Box::new(metrics.seconds.clone()))?;
+        for histogram in [
+            &metrics.upstream_seconds,
+            &metrics.rerank_seconds,
+            &metrics.documents,
+            &metrics.moved,
+            &metrics.top_changed,
+            &metrics.deepest,
+        ] {
+            registry.register(Box::new(histogram.clone()))?;
+        }
+        Ok(metrics)
+    }
+
+    /// Puts the series of one dialect and operation there at zero.
+    pub fn declare(&self, dialect: &str, operation: &str) {
+        self.searches.with_label_values(&[dialect, operation, "applied", "none"]);
+        for reason in KeepReason::ALL {
+            self.searches.with_label_values(&[dialect, operation, "kept", reason.as_str()]);
+        }
+    }
+
+    /// Counts one search of a request.
+    pub fn search(&self, dialect: &str, operation: &str, report: &Report) {
+        let outcome = report.outcome;
+        self.searches.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]).inc();
+        if report.documents > 0 {
+            self.documents.observe(report.documents as f64);
+        }
+        let moves = &report.moves;
+        if let (Outcome::Applied, Some(distance)) = (outcome, moves.mean_distance) {
+            self.moved.observe(distance);
+            self.top_changed.observe(moves.top_changed.unwrap_or(0.0));
+            self.deepest.observe(moves.deepest.unwrap_or(0) as f64);
+        }
+    }
+
+    /// Records the times of one request with searches.
+    pub fn request(&self, outcome: Outcome, timings: &Timings) {
+        self.seconds.with_label_values(&[outcome.as_str()]).observe(timings.total.as_secs_f64());
+        self.upstream_seconds.observe(timings.upstream.as_secs_f64());
+        if !timings.rerank.is_zero() {
+            self.rerank_seconds.observe(timings.rerank.as_secs_f64());
+        }
+    }
+}
+
+fn histogram(name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
+}

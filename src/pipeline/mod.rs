@@ -1,0 +1,53 @@
+//! One search from intent to ranking. It decides and ranks; sockets belong to `proxy`.
+//!
+//! 1. [`Pipeline::plan`]: which searches are reranked, by which text, and what to ask upstream.
+//! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
+
+mod caller;
+mod metrics;
+mod outcome;
+mod plan;
+mod profile;
+mod rank;
+
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use tokio::time::Instant;
+
+pub use caller::{CallerHeaders, strip_own};
+pub use metrics::{SearchMetrics, Timings};
+pub use outcome::{Outcome, Report};
+pub use plan::{PlannedSearch, QuerySource};
+pub use profile::{AllowList, FailOpen, Profile, Profiles, Route, ScoreMode};
+pub use rank::RankedPage;
+
+/// How long a collection whose database refused a widened search is not widened.
+const NOT_WIDENED_FOR: Duration = Duration::from_secs(60);
+
+/// Plans and ranks searches.
+pub struct Pipeline {
+    profiles: Profiles,
+    refused: Mutex<HashMap<String, Instant>>,
+}
+
+impl Pipeline {
+    /// A pipeline for these profiles.
+    pub fn new(profiles: Profiles) -> Self {
+        Self { profiles, refused: Mutex::new(HashMap::new()) }
+    }
+
+    /// Remembers that the database refused a widened search of these collections.
+    pub fn widening_refused(&self, searches: &[PlannedSearch]) {
+        let mut refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let now = Instant::now();
+        refused.retain(|_, until| *until > now);
+        for search in searches.iter().filter(|search| search.widened()) {
+            refused.insert(search.intent.collections.join(","), now + NOT_WIDENED_FOR);
+        }
+    }
+
+    fn may_widen(&self, collections: &[String]) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        refused.is_empty() || refused.get(&collections.join(",")).is_none_or(|until| *until <= Instant::now())
+    }
+}

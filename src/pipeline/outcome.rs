@@ -1,0 +1,152 @@
+//! How searches ended: header, metric label and log field say the same words.
+
+use std::sync::Arc;
+
+use super::QuerySource;
+use crate::search::KeepReason;
+
+/// How one search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The hits are in the reranker's order.
+    Applied,
+    /// Some are; the others could not be scored.
+    Partial(KeepReason),
+    /// The database's order was kept.
+    Kept(KeepReason),
+}
+
+impl Outcome {
+    /// `applied`, `partial` or `kept`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Applied => "applied",
+            Outcome::Partial(_) => "partial",
+            Outcome::Kept(_) => "kept",
+        }
+    }
+
+    /// The reason, or `none`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Outcome::Applied => "none",
+            Outcome::Partial(reason) | Outcome::Kept(reason) => reason.as_str(),
+        }
+    }
+
+    /// `x-rerank-status`.
+    pub fn header(self) -> String {
+        match self {
+            Outcome::Applied => "applied".to_owned(),
+            _ => format!("{}; reason={}", self.as_str(), self.reason()),
+        }
+    }
+}
+
+/// What the answer says of one search.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the query text came from.
+    pub source: Option<QuerySource>,
+    /// The model that scored.
+    pub model: Option<Arc<str>>,
+    /// Scores looked up in the cache.
+    pub cache_lookups: u32,
+    /// Scores found there.
+    pub cache_hits: u32,
+    /// Hits of the window without a score.
+    pub unscored: usize,
+    /// Documents in the rerank call.
+    pub documents: usize,
+    /// How hits moved.
+    pub moves: Moves,
+}
+
+/// How far an order moved from the database's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moves {
+    /// Mean distance between a returned hit's old and new place.
+    pub mean_distance: Option<f64>,
+    /// Share of the first ten returned hits that were not among the database's first ten, 0..1.
+    pub top_changed: Option<f64>,
+    /// Old place (from 0) of the deepest hit that reached the first ten.
+    pub deepest: Option<usize>,
+}
+
+impl Report {
+    /// A search whose order was kept.
+    pub fn kept(reason: KeepReason) -> Self {
+        Self {
+            outcome: Outcome::Kept(reason),
+            source: None,
+            model: None,
+            cache_lookups: 0,
+            cache_hits: 0,
+            unscored: 0,
+            documents: 0,
+            moves: Moves::default(),
+        }
+    }
+
+    /// One report for the answer to several searches: `partial` where only some were reranked.
+    pub fn of_all(reports: &[Report]) -> Option<Report> {
+        let mut all = reports.first()?.clone();
+        for report in &reports[1..] {
+            all.outcome = match (all.outcome, report.outcome) {
+                (Outcome::Applied, Outcome::Applied) => Outcome::Applied,
+                (Outcome::Kept(reason), Outcome::Kept(_)) => Outcome::Kept(reason),
+                (Outcome::Applied, Outcome::Kept(reason) | Outcome::Partial(reason)) => Outcome::Partial(reason),
+                (Outcome::Partial(reason), _) | (Outcome::Kept(reason), _) => Outcome::Partial(reason),
+            };
+            all.source = all.source.or(report.source);
+            all.model = all.model.or_else(|| report.model.clone());
+            all.cache_lookups += report.cache_lookups;
+            all.cache_hits += report.cache_hits;
+            all.unscored += report.unscored;
+            all.documents += report.documents;
+        }
+        Some(all)
+    }
+}
+
+impl Moves {
+    /// From the old places of the returned hits, in their new order.
+    pub fn of(old_places: &[usize]) -> Self {
+        const TOP: usize = 10;
+        if old_places.is_empty() {
+            return Self::default();
+        }
+        let distance: usize = old_places.iter().enumerate().map(|(new, &old)| old.abs_diff(new)).sum();
+        let top = &old_places[..old_places.len().min(TOP)];
+        let changed = top.iter().filter(|&&old| old >= top.len()).count();
+        Self {
+            mean_distance: Some(distance as f64 / old_places.len() as f64),
+            top_changed: Some(changed as f64 / top.len() as f64),
+            deepest: top.iter().max().copied(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_are_counted_from_old_to_new_place() {
+        assert_eq!(
+            Moves::of(&[2, 0, 1]),
+            Moves { mean_distance: Some(4.0 / 3.0), top_changed: Some(0.0), deepest: Some(2) }
+        );
+        assert_eq!(Moves::of(&[14]).top_changed, Some(1.0));
+        assert_eq!(Moves::of(&[]), Moves::default());
+    }
+
+    #[test]
+    fn a_batch_with_both_is_partial() {
+        let applied = Report { outcome: Outcome::Applied, ..Report::kept(KeepReason::Off) };
+        let all = Report::of_all(&[applied, Report::kept(KeepReason::NoText)]).unwrap();
+        assert_eq!(all.outcome.header(), "partial; reason=no_text");
+    }
+}

@@ -1,0 +1,233 @@
+//! Which searches are reranked, by which text, and what to ask upstream for them.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{AllowList, CallerHeaders, Pipeline, Profile};
+use crate::{
+    document,
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Widening},
+};
+
+/// Where the query text came from; `x-rerank-query-source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum QuerySource {
+    Header,
+    Body,
+    Native,
+    Baggage,
+}
+
+impl QuerySource {
+    /// The word for the header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            QuerySource::Header => "header",
+            QuerySource::Body => "body",
+            QuerySource::Native => "native",
+            QuerySource::Baggage => "baggage",
+        }
+    }
+}
+
+/// One search with the decision about it.
+#[derive(Clone)]
+pub struct PlannedSearch {
+    /// What the dialect read.
+    pub intent: SearchIntent,
+    /// How it is reranked.
+    pub profile: Arc<Profile>,
+    /// What to ask upstream.
+    pub fetch: FetchPlan,
+    /// The work to do, or why the database's order stays.
+    pub work: Result<Work, KeepReason>,
+}
+
+/// What is needed to rerank one search.
+#[derive(Clone)]
+pub struct Work {
+    /// The query text.
+    pub query: Arc<str>,
+    /// Where it came from.
+    pub source: QuerySource,
+    /// How many of the best candidates are reranked.
+    pub window: u64,
+    /// The floor.
+    pub min_score: Option<f32>,
+    /// Time for the rerank step.
+    pub deadline: Duration,
+    /// A model from the allow-list.
+    pub model: Option<Arc<str>>,
+    /// Fields of the document.
+    pub fields: FieldSet,
+}
+
+impl PlannedSearch {
+    /// Whether upstream is asked for more hits than the client asked for.
+    pub fn widened(&self) -> bool {
+        self.fetch.hits.is_some()
+    }
+
+    /// Whether the widened answer, cut back, may differ from the client's own.
+    pub fn not_neutral(&self) -> bool {
+        self.widened() && self.intent.widening == Widening::NotNeutral
+    }
+
+    /// The same search, asked exactly as the client did.
+    pub fn as_asked(&self) -> Self {
+        Self { fetch: FetchPlan::as_asked(), ..self.clone() }
+    }
+}
+
+impl Pipeline {
+    /// Decides about every search of a request.
+    pub fn plan(&self, intents: Vec<SearchIntent>, caller: &CallerHeaders) -> Vec<PlannedSearch> {
+        intents.into_iter().map(|intent| self.plan_one(intent, caller)).collect()
+    }
+
+    fn plan_one(&self, intent: SearchIntent, caller: &CallerHeaders) -> PlannedSearch {
+        let profile = self.profiles.find(&intent.collections).clone();
+        let work = work(&intent, &profile, caller);
+        let fetch = match &work {
+            Ok(work) => self.fetch(&intent, &profile, work),
+            Err(_) => FetchPlan::as_asked(),
+        };
+        PlannedSearch { intent, profile, fetch, work }
+    }
+
+    fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
+        let fields = document::wanted_fields(&work.fields);
+        let page_end = intent.offset.saturating_add(intent.limit);
+        let hits = work.window.max(page_end).min(intent.max_hits);
+        let widen = profile.widen
+            && !intent.grouped
+            && intent.widening != Widening::Never
+            && (hits > page_end || intent.offset > 0)
+            && hits >= page_end
+            && self.may_widen(&intent.collections);
+        FetchPlan { hits: widen.then_some(hits), fields }
+    }
+}
+
+fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Result<Work, KeepReason> {
+    if !profile.enabled || caller.off || intent.caller.enabled == Some(false) {
+        return Err(KeepReason::Off);
+    }
+    if !profile.lets_in(&intent.collections) {
+        return Err(KeepReason::Off);
+    }
+    if let Some(reason) = intent.keep {
+        return Err(reason);
+    }
+    let (query, source) = query(intent, profile, caller)?;
+    if !profile.has_provider {
+        return Err(KeepReason::NoProvider);
+    }
+    let asked_window = caller.window.or(intent.caller.window);
+    let window = narrowed(asked_window, profile.window, profile.allow.max_window);
+    if intent.offset >= window {
+        return Err(KeepReason::PastWindow);
+    }
+    let asked_deadline = caller.deadline_ms.or(intent.caller.deadline_ms).map(Duration::from_millis);
+    Ok(Work {
+        query: query.into(),
+        source,
+        window,
+        min_score: floor(profile.min_score, caller.min_score.or(intent.caller.min_score)),
+        deadline: narrowed(asked_deadline, profile.deadline, profile.allow.max_deadline),
+        model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
+        fields: fields(profile, caller.fields.as_ref().or(intent.caller.fields.as_ref())),
+    })
+}
+
+/// The first source that has text wins, in the order of the design.
+fn query(
+    intent: &SearchIntent,
+    profile: &Profile,
+    caller: &CallerHeaders,
+) -> Result<(String, QuerySource), KeepReason> {
+    let allowed = |source| profile.sources.contains(&source);
+    let usable = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    if let Some(text) = usable(&caller.query).filter(|_| allowed(QuerySource::Header)) {
+        if is_stale(&caller.vector, &intent.vector) {
+            return Err(KeepReason::StaleQuery);
+        }
+        return Ok((text, QuerySource::Header));
+    }
+    if let Some(text) = usable(&intent.caller.query).filter(|_| allowed(QuerySource::Body)) {
+        return Ok((text, QuerySource::Body));
+    }
+    if allowed(QuerySource::Native) {
+        match &intent.native {
+            NativeText::One(text) if !text.trim().is_empty() => {
+                return Ok((text.clone(), QuerySource::Native));
+            }
+            NativeText::Several => return Err(KeepReason::AmbiguousQuery),
+            _ => {}
+        }
+    }
+    match usable(&caller.baggage).filter(|_| allowed(QuerySource::Baggage)) {
+        Some(text) => Ok((text, QuerySource::Baggage)),
+        None => Err(KeepReason::NoQuery),
+    }
+}
+
+/// Whether the vector that came with the header is not the one the request begins with. Values pass through
+/// 32-bit floats and short decimal texts on the way, so they are compared to 0.01 %, and 0.00001 near zero.
+fn is_stale(guard: &[f64], vector: &[f64]) -> bool {
+    if guard.is_empty() {
+        return false;
+    }
+    let same = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5_f64.max(a.abs().max(b.abs()) * 1e-4);
+    vector.len() < guard.len().min(16) || !guard.iter().zip(vector).all(same)
+}
+
+/// A smaller value than the configured one is taken; a larger one only up to what is allowed.
+fn narrowed<T: Ord + Copy>(asked: Option<T>, configured: T, allowed: Option<T>) -> T {
+    asked.map_or(configured, |asked| asked.min(allowed.unwrap_or(configured).max(configured)))
+}
+
+/// A caller may raise the configured floor, never lower it.
+fn floor(configured: Option<f32>, asked: Option<f32>) -> Option<f32> {
+    match (configured, asked) {
+        (Some(configured), Some(asked)) => Some(configured.max(asked)),
+        (configured, asked) => configured.or(asked),
+    }
+}
+
+fn model(allow: &AllowList, asked: Option<&String>) -> Option<Arc<str>> {
+    asked.filter(|model| allow.models.contains(model)).map(|model| model.as_str().into())
+}
+
+fn fields(profile: &Profile, asked: Option<&Vec<String>>) -> FieldSet {
+    match asked {
+        Some(names) if !names.is_empty() && names.iter().all(|name| profile.allow.fields.contains(name)) => {
+            FieldSet::Named(names.clone())
+        }
+        _ => profile.fields.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_that_went_through_floats_is_not_stale() {
+        let sent = [0.0123, -0.0456, 0.0789];
+        let arrived: Vec<f64> = sent.iter().map(|&x: &f64| f64::from(x as f32)).collect();
+        assert!(!is_stale(&sent, &arrived));
+        assert!(is_stale(&sent, &[0.0123, 0.0456, 0.0789]));
+        assert!(is_stale(&sent, &[0.0123]), "a shorter vector is another one");
+        assert!(!is_stale(&[], &[0.5]));
+    }
+
+    #[test]
+    fn callers_narrow_and_only_widen_as_allowed() {
+        assert_eq!(narrowed(Some(20), 50, None), 20);
+        assert_eq!(narrowed(Some(80), 50, None), 50);
+        assert_eq!(narrowed(Some(80), 50, Some(70)), 70);
+        assert_eq!(floor(Some(0.3), Some(0.1)), Some(0.3));
+        assert_eq!(floor(None, Some(0.1)), Some(0.1));
+    }
+}

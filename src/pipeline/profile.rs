@@ -1,0 +1,117 @@
+//! [`Profile`]: how the searches of some collections are reranked.
+
+use std::{sync::Arc, time::Duration};
+
+use wildmatch::WildMatch;
+
+use super::QuerySource;
+use crate::{rerank::Reranker, search::FieldSet};
+
+/// What `score` does to the hits' own scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoreMode {
+    /// The hits keep their scores.
+    Keep,
+    /// The relevance score is written instead.
+    Replace,
+    /// Scores are kept, the order is a reciprocal-rank fusion.
+    Rrf,
+}
+
+/// What the client gets when reranking fails after the request was widened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailOpen {
+    /// The widened answer, cut back.
+    Cut,
+    /// The answer to the client's own request, sent again.
+    Replay,
+}
+
+/// What callers may ask for beyond narrowing.
+#[derive(Clone, Debug, Default)]
+pub struct AllowList {
+    /// Models.
+    pub models: Vec<String>,
+    /// Document fields.
+    pub fields: Vec<String>,
+    /// A larger window than the configured one, up to this.
+    pub max_window: Option<u64>,
+    /// A longer deadline than the configured one, up to this.
+    pub max_deadline: Option<Duration>,
+}
+
+/// How the searches of some collections are reranked. Values are checked by the configuration.
+#[derive(Clone)]
+pub struct Profile {
+    /// Whether reranking is on.
+    pub enabled: bool,
+    /// Name patterns; one that starts with `-` excludes. Every name of a search has to be let in.
+    pub collections: Vec<String>,
+    /// The stack that scores.
+    pub reranker: Reranker,
+    /// Whether there is any provider behind it.
+    pub has_provider: bool,
+    /// How many of the best candidates are reranked.
+    pub window: u64,
+    /// Fields of the document.
+    pub fields: FieldSet,
+    /// The most bytes of a document.
+    pub document_bytes: usize,
+    /// What happens to scores.
+    pub score: ScoreMode,
+    /// Add `rerank_score` and `rerank_from`.
+    pub annotate: bool,
+    /// Floor.
+    pub min_score: Option<f32>,
+    /// Hits kept in spite of the floor.
+    pub min_keep: usize,
+    /// Time for the rerank step.
+    pub deadline: Duration,
+    /// What a failure gives.
+    pub fail_open: FailOpen,
+    /// Ask for more hits than the client did.
+    pub widen: bool,
+    /// Where query text may come from.
+    pub sources: Vec<QuerySource>,
+    /// What callers may ask for.
+    pub allow: AllowList,
+}
+
+/// A profile for some collections.
+pub struct Route {
+    /// Name pattern.
+    pub collection: String,
+    /// Its profile.
+    pub profile: Arc<Profile>,
+}
+
+/// Routes, first match wins, and the profile of everything else.
+pub struct Profiles {
+    /// In order.
+    pub routes: Vec<Route>,
+    /// Where no route matches.
+    pub default: Arc<Profile>,
+}
+
+impl Profiles {
+    /// The profile for a search of these collections: a route has to match every name.
+    pub fn find(&self, collections: &[String]) -> &Arc<Profile> {
+        let matches = |route: &&Route| {
+            let pattern = WildMatch::new(&route.collection);
+            collections.iter().all(|name| pattern.matches(name))
+        };
+        self.routes.iter().find(matches).map_or(&self.default, |route| &route.profile)
+    }
+}
+
+impl Profile {
+    /// Whether every name is let in by `collections`: matched by a pattern, and by no excluding one.
+    pub fn lets_in(&self, collections: &[String]) -> bool {
+        collections.iter().all(|name| {
+            let matches = |pattern: &str| WildMatch::new(pattern).matches(name);
+            let excluded = self.collections.iter().filter_map(|p| p.strip_prefix('-')).any(matches);
+            let included = self.collections.iter().filter(|p| !p.starts_with('-')).any(|p| matches(p));
+            included && !excluded
+        })
+    }
+}

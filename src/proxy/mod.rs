@@ -1,0 +1,64 @@
+//! The client's side: classify a request, then forward it or answer the search.
+
+pub mod body;
+mod coding;
+mod error;
+mod expect;
+mod forward;
+pub mod headers;
+pub mod listener;
+mod report;
+mod respond;
+mod search;
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+pub use body::Body;
+pub use error::ProxyError;
+pub use forward::Forwarder;
+pub use search::{SearchHandler, SearchLimits};
+
+use crate::{dialect::Dialects, pipeline::strip_own, search::Head};
+
+/// What one listener does with requests.
+#[derive(Clone)]
+pub struct Proxy {
+    /// Speaks to the upstream.
+    pub forwarder: Forwarder,
+    /// The dialects in which a request may be a search.
+    pub dialects: Dialects,
+    /// Answers searches.
+    pub searches: Arc<SearchHandler>,
+}
+
+impl Proxy {
+    /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let head = Head {
+            method: request.method(),
+            path: request.uri().path(),
+            query: request.uri().query(),
+            headers: request.headers(),
+        };
+        let found = self.dialects.search(&head).map(|(dialect, kind)| (dialect.clone(), kind));
+        let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
+        let answer = match found {
+            Some((dialect, kind)) => {
+                self.searches.answer(&self.forwarder, dialect.as_ref(), kind, request).await
+            }
+            None => self.forwarder.forward(without_own_headers(request)).await,
+        };
+        answer.unwrap_or_else(|error| match &shape {
+            Some(dialect) => respond::failure(&error, Some(&|status, text| dialect.failure(status, text))),
+            None => respond::failure(&error, None),
+        })
+    }
+}
+
+fn without_own_headers(request: Request<Body>) -> Request<Body> {
+    let (mut parts, body) = request.into_parts();
+    parts.headers = strip_own(parts.headers);
+    Request::from_parts(parts, body)
+}

@@ -1,0 +1,64 @@
+//! What an answer and the log say about reranking. Never a word of query or documents.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::{
+    dialect::SearchKind,
+    pipeline::{Outcome, Report, Timings},
+    search::KeepReason,
+};
+
+/// Adds the `x-rerank-*` headers and `server-timing`.
+pub fn write_headers(headers: &mut HeaderMap, report: &Report, timings: &Timings) {
+    set(headers, "x-rerank-status", &report.outcome.header());
+    if let Some(source) = report.source {
+        set(headers, "x-rerank-query-source", source.as_str());
+    }
+    if let Some(model) = &report.model {
+        set(headers, "x-rerank-model", model);
+    }
+    if !matches!(report.outcome, Outcome::Kept(_)) {
+        set(headers, "x-rerank-cache", &format!("{}/{}", report.cache_hits, report.cache_lookups));
+        set(headers, "x-rerank-unscored", &report.unscored.to_string());
+    }
+    let timing = format!("upstream;dur={:.1}, rerank;dur={:.1}", ms(timings.upstream), ms(timings.rerank));
+    if let Ok(value) = HeaderValue::from_str(&timing) {
+        headers.append(HeaderName::from_static("server-timing"), value);
+    }
+}
+
+/// One line for at most one kept search a second: a sample that says which reason and how long.
+pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &Timings) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let Outcome::Kept(reason) = report.outcome else { return };
+    if reason == KeepReason::Off {
+        return;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if LAST.swap(now, Ordering::Relaxed) == now {
+        return;
+    }
+    tracing::info!(
+        dialect,
+        operation = kind.as_str(),
+        reason = reason.as_str(),
+        total_ms = ms(timings.total),
+        rerank_ms = ms(timings.rerank),
+        "a search kept the database's order"
+    );
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}

@@ -1,0 +1,173 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tower::{Service, ServiceExt};
+
+use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores};
+
+const PAUSE: Duration = Duration::from_millis(25);
+const JITTER_MILLIS: u64 = 75;
+
+/// What a retry costs; every call brings 1, so retries stay at a tenth of the calls.
+const COST: u32 = 10;
+const FLOOR: u32 = 3 * COST;
+const MOST: u32 = 10 * COST;
+
+/// Keeps a failing provider from getting twice the load. Shared by all providers.
+#[derive(Debug)]
+pub(super) struct RetryBudget(AtomicU32);
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self(AtomicU32::new(FLOOR))
+    }
+}
+
+impl RetryBudget {
+    fn deposit(&self) {
+        let _ =
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < MOST).then_some(now + 1));
+    }
+
+    fn withdraw(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| now.checked_sub(COST)).is_ok()
+    }
+}
+
+/// How long to wait before a second try; `None` if there is no sense in one.
+fn pause(error: &RerankError, jitter: Duration) -> Option<Duration> {
+    let said = match error {
+        RerankError::Status { retry_after, .. } => *retry_after,
+        _ => None,
+    };
+    match error.class() {
+        FailureClass::ProviderUnavailable => Some(said.unwrap_or_default().max(PAUSE + jitter)),
+        FailureClass::RateLimited => said.map(|said| said.max(PAUSE + jitter)),
+        _ => None,
+    }
+}
+
+/// A second try, when it can help, fits before `answer_by` and the budget allows it.
+#[derive(Clone)]
+pub(super) struct Retry<S> {
+    inner: S,
+    budget: Arc<RetryBudget>,
+    provider: Arc<str>,
+    metrics: Arc<RerankMetrics>,
+}
+
+impl<S: Rerank> Retry<S> {
+    pub(super) fn new(
+        inner: S,
+        budget: Arc<RetryBudget>,
+        provider: Arc<str>,
+        metrics: Arc<RerankMetrics>,
+    ) -> Self {
+        Self { inner, budget, provider, metrics }
+    }
+
+    async fn run(self, request: RerankRequest) -> Answer {
+        self.budget.deposit();
+        let error = match self.inner.clone().oneshot(request.clone()).await {
+            // Shed here, before any byte was sent: not the provider's answer.
+            Err(error) if !matches!(error, RerankError::HeldOff { .. }) => error,
+            answer => return answer,
+        };
+        let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
+        let Some(pause) = pause(&error, jitter) else { return Err(error) };
+        let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.answer_by);
+        if !fits || !self.budget.withdraw() {
+            return Err(error);
+        }
+        tokio::time::sleep(pause).await;
+        self.metrics.retries(&self.provider);
+        self.inner.oneshot(request).await
+    }
+}
+
+impl<S: Rerank> Service<RerankRequest> for Retry<S> {
+    type Response = Scores;
+    type Error = RerankError;
+    type Future = AnswerFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+        Box::pin(self.clone().run(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rerank::test_support::{half_for_each, metrics, request, scripted};
+
+    async fn tries(error: RerankError) -> usize {
+        let (inner, calls) = scripted(move |_, _| Err(error.clone()));
+        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        assert!(service.oneshot(request(&["a"])).await.is_err());
+        calls.load(Ordering::SeqCst)
+    }
+
+    fn status(class: FailureClass, retry_after: Option<u64>) -> RerankError {
+        RerankError::Status { status: 0, class, retry_after: retry_after.map(Duration::from_secs) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_can_pass_is_tried_a_second_time() {
+        assert_eq!(tries(status(FailureClass::ProviderUnavailable, None)).await, 2);
+        assert_eq!(tries(RerankError::Unreachable("reset")).await, 2);
+        assert_eq!(tries(status(FailureClass::Auth, None)).await, 1);
+        assert_eq!(tries(status(FailureClass::InvalidRequest, None)).await, 1);
+        assert_eq!(tries(RerankError::Timeout).await, 1);
+        assert_eq!(tries(RerankError::BadResponse("x")).await, 1);
+        assert_eq!(tries(RerankError::HeldOff { class: FailureClass::RateLimited }).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_is_tried_again_only_if_its_retry_after_fits() {
+        assert_eq!(tries(status(FailureClass::RateLimited, None)).await, 1);
+        assert_eq!(tries(status(FailureClass::RateLimited, Some(2))).await, 2);
+        assert_eq!(tries(status(FailureClass::RateLimited, Some(20))).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_retry_starts_after_the_deadline() {
+        let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
+        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        let hasty =
+            RerankRequest { answer_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
+        assert!(service.oneshot(hasty).await.is_err());
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_try_that_works_is_the_answer() {
+        let (inner, _) =
+            scripted(|n, r| if n == 0 { Err(RerankError::Unreachable("reset")) } else { half_for_each(r) });
+        let begun = Instant::now();
+        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        assert!(service.oneshot(request(&["a"])).await.is_ok());
+        let waited = begun.elapsed().as_millis();
+        assert!((25..=102).contains(&waited), "{waited} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_stay_near_a_tenth_of_the_calls() {
+        let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
+        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        for _ in 0..100 {
+            let _ = service.clone().oneshot(request(&["a"])).await;
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 113);
+    }
+}

@@ -1,0 +1,49 @@
+//! Small pieces for the tests of the layers.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Answer, Rerank, RerankMetrics, RerankRequest, Scores};
+
+pub(super) fn request(documents: &[&str]) -> RerankRequest {
+    RerankRequest {
+        query: "the query".into(),
+        documents: documents.iter().map(|text| Arc::from(*text)).collect(),
+        model: None,
+        answer_by: Instant::now() + Duration::from_secs(10),
+    }
+}
+
+pub(super) fn half_for_each(request: RerankRequest) -> Answer {
+    Ok(Scores {
+        scores: vec![Some(0.5); request.documents.len()],
+        provider: "p".into(),
+        model: "m".into(),
+        billed_units: 1.0,
+        ..Scores::default()
+    })
+}
+
+pub(super) fn metrics() -> Arc<RerankMetrics> {
+    Arc::new(RerankMetrics::register(&prometheus::Registry::new()).unwrap())
+}
+
+/// A provider from a closure of (number of the call, request), and the count of its calls.
+pub(super) fn scripted(
+    script: impl Fn(usize, RerankRequest) -> Answer + Send + Sync + 'static,
+) -> (impl Rerank, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (script, count) = (Arc::new(script), calls.clone());
+    let service = tower::service_fn(move |request| {
+        let answer = script(count.fetch_add(1, Ordering::SeqCst), request);
+        async move { answer }
+    });
+    (service, calls)
+}
