@@ -1,5 +1,6 @@
 //! One folder per wire format. Bytes in, bytes out: no clock, no socket, no `async`.
 
+pub mod elastic;
 mod error;
 pub mod splice;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
+pub use elastic::Elastic;
 pub use error::DialectError;
 
 use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};

@@ -40,7 +40,9 @@ pub(super) fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
             Some((SearchKind::MsearchTemplate, Some(index)))
         }
         // A type of 7.x. From 8 on `/{index}/_doc/_search` is a document called `_search`.
-        [index, kind, "_search"] if is_index(index) && !kind.is_empty() && !decoded(kind).starts_with('_') => {
+        [index, kind, "_search"]
+            if is_index(index) && !kind.is_empty() && !decoded(kind).starts_with('_') =>
+        {
             Some((SearchKind::Search, Some(index)))
         }
         _ => None,

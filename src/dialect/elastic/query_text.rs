@@ -144,7 +144,8 @@ impl Texts {
     }
 
     fn wrapper(&mut self, value: Value<'_>, depth: usize) {
-        let decoded = value.get("query").and_then(Value::as_str).and_then(|q| BASE64_STANDARD.decode(&*q).ok());
+        let decoded =
+            value.get("query").and_then(Value::as_str).and_then(|q| BASE64_STANDARD.decode(&*q).ok());
         if let Some(query) = decoded.as_deref().and_then(|query| Value::parse(query).ok()) {
             self.query(query, depth);
         }

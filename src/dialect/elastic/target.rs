@@ -87,7 +87,11 @@ impl<'a> Params<'a> {
             done = span.end;
         }
         out.push_str(&self.raw[done..]);
-        out.push_str(if out.is_empty() || out.ends_with('&') { added.trim_start_matches('&') } else { &added });
+        out.push_str(if out.is_empty() || out.ends_with('&') {
+            added.trim_start_matches('&')
+        } else {
+            &added
+        });
         (!out.is_empty()).then_some(out)
     }
 }
