@@ -1,5 +1,6 @@
 //! One folder per wire format. Bytes in, bytes out: no clock, no socket, no `async`.
 
+pub mod elastic;
 mod error;
 pub mod qdrant;
 pub mod splice;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
+pub use elastic::Elastic;
 pub use error::DialectError;
 
 use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};

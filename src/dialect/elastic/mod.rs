@@ -1,0 +1,166 @@
+//! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
+
+mod lucene;
+mod msearch;
+mod operation;
+mod options;
+mod query_text;
+mod request;
+mod response;
+mod settings;
+mod shape;
+mod target;
+mod widen;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{StatusCode, header::CONTENT_TYPE};
+
+use super::{
+    Dialect, DialectError, Operation, SearchKind,
+    splice::{self, HitStyle},
+};
+use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+use target::Params;
+
+/// The dialect of Elasticsearch and OpenSearch.
+#[derive(Clone, Debug, Default)]
+pub struct Elastic {
+    /// The inference ids whose `text_similarity_reranker` the proxy is to stand in for. Not served yet: such
+    /// searches are left to the upstream.
+    pub served_inference_ids: Vec<String>,
+}
+
+/// A request taken apart.
+struct Request<'a> {
+    kind: SearchKind,
+    params: Params<'a>,
+    /// Where the bytes of the body are: the body, or the `source` parameter.
+    source: Option<Cow<'a, [u8]>>,
+    indices: Vec<String>,
+}
+
+impl<'a> Request<'a> {
+    fn read(head: &Head<'a>, body: &'a [u8]) -> Result<Self, DialectError> {
+        let (kind, index) = operation::read_path(head.path).ok_or(DialectError::Unsupported("this path"))?;
+        let params = Params::parse(head.query)?;
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let mut source = (!body.is_empty()).then_some(Cow::Borrowed(body));
+        if source.is_some() && request::is_foreign_type(content_type) {
+            return Err(DialectError::Unsupported("a body that is not JSON"));
+        }
+        if source.is_none()
+            && let Some(text) = params.get("source")
+        {
+            if request::is_foreign_type(params.get("source_content_type").unwrap_or("")) {
+                return Err(DialectError::Unsupported("a source that is not JSON"));
+            }
+            source = Some(Cow::Owned(text.as_bytes().to_vec()));
+        }
+        Ok(Self { kind, params, source, indices: operation::indices(index) })
+    }
+
+    fn is_batch(&self) -> bool {
+        is_batch(self.kind)
+    }
+
+    /// The bytes of the searches; empty where there are none.
+    fn bytes(&self) -> &[u8] {
+        self.source.as_deref().unwrap_or_default()
+    }
+}
+
+fn is_batch(kind: SearchKind) -> bool {
+    matches!(kind, SearchKind::Msearch | SearchKind::MsearchTemplate)
+}
+
+impl Dialect for Elastic {
+    fn name(&self) -> &'static str {
+        "elasticsearch"
+    }
+
+    fn classify(&self, head: &Head<'_>) -> Operation {
+        operation::classify(head)
+    }
+
+    fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
+        let request = Request::read(head, body)?;
+        if !request.is_batch() {
+            let body = request.source.as_deref().map(request::object).transpose()?;
+            let params = &request.params;
+            let indices = request.indices.clone();
+            return Ok(vec![request::intent(request.kind, indices, params, params, body)]);
+        }
+        // A sub-search takes its limits from its body line alone.
+        let own = Params::default();
+        let intent = |pair: msearch::Pair<'_>| {
+            let indices = pair.indices.unwrap_or_else(|| request.indices.clone());
+            request::intent(request.kind, indices, &request.params, &own, Some(pair.body))
+        };
+        Ok(msearch::pairs(request.bytes())?.into_iter().map(intent).collect())
+    }
+
+    fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
+        let request = Request::read(head, body)?;
+        let as_asked = FetchPlan::as_asked();
+        let plan = |at: usize| plans.get(at).unwrap_or(&as_asked);
+        let shared = &request.params;
+        let mut changed = Vec::new();
+        let mut strips = Vec::new();
+        let mut params = Vec::new();
+        let mut untouched = true;
+        if request.is_batch() {
+            let own = Params::default();
+            for (at, pair) in msearch::pairs(request.bytes())?.into_iter().enumerate() {
+                let changes = widen::changes(request.kind, shared, &own, Some(pair.body), plan(at));
+                untouched &= changes.body.is_empty();
+                changed.extend_from_slice(pair.header_line);
+                changed.extend_from_slice(&changes.body.apply_to(pair.body_line));
+                strips.push(changes.strip);
+            }
+        } else {
+            let search = request.source.as_deref().map(request::object).transpose()?;
+            let changes = widen::changes(request.kind, shared, shared, search, plan(0));
+            untouched = changes.body.is_empty();
+            if !untouched {
+                changed = changes.body.apply_to(request.bytes());
+            }
+            params = changes.params;
+            strips.push(changes.strip);
+        }
+        let mut new_body = body.clone();
+        if !untouched {
+            if matches!(request.source, Some(Cow::Owned(_))) {
+                let source =
+                    String::from_utf8(changed).map_err(|_| DialectError::Unsupported("this source"))?;
+                params.push(("source", source));
+            } else {
+                new_body = Bytes::from(changed);
+            }
+        }
+        Ok(Rewrite { target: target(head, &request.params, &params), body: new_body, strips })
+    }
+
+    fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError> {
+        let (kind, _) = operation::read_path(head.path).ok_or(DialectError::Unsupported("this path"))?;
+        response::split(is_batch(kind), body)
+    }
+
+    fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
+        splice::join(page, strips, rankings, &HitStyle { score_key: "_score" })
+    }
+
+    fn failure(&self, status: StatusCode, message: &str) -> Bytes {
+        response::failure(status, message)
+    }
+}
+
+/// Path and query string; the client's own bytes where nothing is set.
+fn target(head: &Head<'_>, params: &Params<'_>, changes: &[(&'static str, String)]) -> String {
+    let query = if changes.is_empty() { head.query.map(str::to_owned) } else { params.with(changes) };
+    query.map_or_else(|| head.path.to_owned(), |query| format!("{}?{query}", head.path))
+}

@@ -1,0 +1,70 @@
+//! Which paths are searches, and of which indices.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::{
+    dialect::{Operation, SearchKind},
+    search::Head,
+};
+
+/// The header by which Kibana and its kin say that a request is their own.
+const ORIGIN: &str = "x-elastic-product-origin";
+
+/// What the head means.
+pub(super) fn classify(head: &Head<'_>) -> Operation {
+    if head.headers.get(ORIGIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"kibana")) {
+        return Operation::Forward;
+    }
+    if head.method != Method::GET && head.method != Method::POST {
+        return Operation::Forward;
+    }
+    read_path(head.path).map_or(Operation::Forward, |(kind, _)| Operation::Search(kind))
+}
+
+/// The kind of search, and the raw index part if there is one.
+///
+/// The raw path is split before anything is decoded: index names hold `%2F`, literals are never encoded.
+pub(super) fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
+    let path = path.strip_prefix('/')?;
+    let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    match parts[..] {
+        ["_search"] => Some((SearchKind::Search, None)),
+        ["_msearch"] => Some((SearchKind::Msearch, None)),
+        ["_search", "template"] => Some((SearchKind::SearchTemplate, None)),
+        ["_msearch", "template"] => Some((SearchKind::MsearchTemplate, None)),
+        [index, "_search"] if is_index(index) => Some((SearchKind::Search, Some(index))),
+        [index, "_msearch"] if is_index(index) => Some((SearchKind::Msearch, Some(index))),
+        [index, "_search", "template"] if is_index(index) => Some((SearchKind::SearchTemplate, Some(index))),
+        [index, "_msearch", "template"] if is_index(index) => {
+            Some((SearchKind::MsearchTemplate, Some(index)))
+        }
+        // A type of 7.x. From 8 on `/{index}/_doc/_search` is a document called `_search`.
+        [index, kind, "_search"]
+            if is_index(index) && !kind.is_empty() && !decoded(kind).starts_with('_') =>
+        {
+            Some((SearchKind::Search, Some(index)))
+        }
+        _ => None,
+    }
+}
+
+fn is_index(part: &str) -> bool {
+    let name = decoded(part);
+    !name.is_empty() && (!name.starts_with('_') || name == "_all" || name.starts_with("_all,"))
+}
+
+fn decoded(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
+}
+
+/// The index expressions of a path's index part.
+pub(super) fn indices(part: Option<&str>) -> Vec<String> {
+    split_indices(&part.map(decoded).unwrap_or_default())
+}
+
+/// The index expressions of a comma list.
+pub(super) fn split_indices(list: &str) -> Vec<String> {
+    let names: Vec<String> = list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() { vec!["_all".to_owned()] } else { names }
+}

@@ -1,0 +1,162 @@
+//! The proxy's own members of a search body: `rerank`, and `ext.rerank` where nothing upstream reads it.
+
+use super::settings::pipeline;
+use super::target::Params;
+use crate::{
+    json::{Kind, ObjectEdit, Value},
+    search::CallerOptions,
+};
+
+/// The member at the top of a body, and under `ext`.
+const OWN: &str = "rerank";
+
+/// What the caller says in the body.
+#[derive(Default)]
+pub(super) struct Caller {
+    pub(super) options: CallerOptions,
+    /// There is something to remove before forwarding.
+    pub(super) own_members: bool,
+    /// A member has the wrong type; nothing of it is used.
+    pub(super) malformed: bool,
+}
+
+/// Reads `rerank` and `ext.rerank`; the former wins where both say something.
+pub(super) fn read(params: &Params<'_>, body: Option<Value<'_>>) -> Caller {
+    let mut caller = Caller::default();
+    let Some(body) = body else { return caller };
+    let mut found = Vec::new();
+    found.extend(body.get(OWN));
+    // With a pipeline upstream, `ext.rerank` is the pipeline's.
+    if pipeline(params, Some(body)).is_none() {
+        found.extend(body.at(&["ext", OWN]));
+    }
+    caller.own_members = !found.is_empty();
+    for own in found {
+        match options(own, body) {
+            Some(options) => fill(&mut caller.options, options),
+            None => caller.malformed = true,
+        }
+    }
+    if caller.malformed {
+        caller.options = CallerOptions::default();
+    }
+    caller
+}
+
+/// Takes the own members out of `root`, and writes the change of a kept `ext` into `edits`.
+pub(super) fn remove(
+    params: &Params<'_>,
+    body: Value<'_>,
+    root: &mut ObjectEdit<'_>,
+    edits: &mut crate::json::Edits,
+) {
+    root.remove(OWN);
+    if pipeline(params, Some(body)).is_some() {
+        return;
+    }
+    if let Some(mut ext) = body.get("ext").and_then(ObjectEdit::new)
+        && ext.remove(OWN)
+    {
+        if ext.leaves_nothing() {
+            root.remove("ext");
+        } else {
+            ext.finish(edits);
+        }
+    }
+}
+
+fn fill(into: &mut CallerOptions, from: CallerOptions) {
+    into.query = into.query.take().or(from.query);
+    into.enabled = into.enabled.or(from.enabled);
+    into.window = into.window.or(from.window);
+    into.min_score = into.min_score.or(from.min_score);
+    into.model = into.model.take().or(from.model);
+    into.fields = into.fields.take().or(from.fields);
+    into.deadline_ms = into.deadline_ms.or(from.deadline_ms);
+}
+
+fn options(own: Value<'_>, body: Value<'_>) -> Option<CallerOptions> {
+    let mut options = CallerOptions::default();
+    if own.kind() == Kind::Bool {
+        options.enabled = own.as_bool();
+        return Some(options);
+    }
+    for member in own.members()? {
+        let value = member.value;
+        if value.is_null() {
+            continue;
+        }
+        match member.key.as_ref() {
+            "query" => options.query = Some(string(value)?),
+            "enabled" => options.enabled = Some(value.as_bool()?),
+            "window" => options.window = Some(value.as_u64()?),
+            "min_score" => options.min_score = Some(value.as_f64()? as f32).filter(|score| score.is_finite()),
+            "model" => options.model = Some(string(value)?),
+            "fields" => {
+                options.fields = Some(
+                    super::query_text::one_or_many(value).into_iter().map(string).collect::<Option<_>>()?,
+                );
+            }
+            "deadline" => options.deadline_ms = Some(milliseconds(value)?),
+            "query_context" => {
+                let text = context_text(value, body)?;
+                options.query.get_or_insert(text);
+            }
+            _ => {}
+        }
+    }
+    Some(options)
+}
+
+fn string(value: Value<'_>) -> Option<String> {
+    value.as_str().map(|text| text.into_owned())
+}
+
+fn milliseconds(value: Value<'_>) -> Option<u64> {
+    if let Some(number) = value.as_u64() {
+        return Some(number);
+    }
+    let duration = humantime::parse_duration(value.as_str()?.trim()).ok()?;
+    u64::try_from(duration.as_millis()).ok()
+}
+
+/// OpenSearch's `query_context`: exactly one of the text and the path to it.
+fn context_text(context: Value<'_>, body: Value<'_>) -> Option<String> {
+    match (context.get("query_text"), context.get("query_text_path")) {
+        (Some(text), None) => string(text),
+        (None, Some(path)) => {
+            let path = path.as_str().filter(|path| path.chars().count() <= 1000)?;
+            let keys: Vec<&str> = path.split('.').collect();
+            text_at(body, &keys).filter(|text| !text.is_empty())
+        }
+        _ => None,
+    }
+}
+
+/// The text at a path. Servers evaluate it on the query's long form, clients write the short one: accept both.
+fn text_at(value: Value<'_>, keys: &[&str]) -> Option<String> {
+    let [first, rest @ ..] = keys else {
+        return string(value).or_else(|| string(value.get("query")?));
+    };
+    match value.kind() {
+        Kind::Array => text_at(value.items()?.into_iter().nth(first.parse().ok()?)?, rest),
+        Kind::String if *first == "query" && rest.is_empty() => string(value),
+        // `bool.must.0`, although the client wrote one object instead of a list.
+        Kind::Object if *first == "0" && value.get("0").is_none() => text_at(value, rest),
+        Kind::Object => {
+            // A field's name may hold dots itself.
+            let mut name = String::new();
+            for (at, key) in keys.iter().enumerate() {
+                if at > 0 {
+                    name.push('.');
+                }
+                name.push_str(key);
+                if let Some(inner) = value.get(&name) {
+                    return text_at(inner, &keys[at + 1..]);
+                }
+            }
+            None
+        }
+        _ => None,
+    }
+}

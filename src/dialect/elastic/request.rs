@@ -1,0 +1,149 @@
+//! One search of a request, read.
+
+use super::{
+    options, query_text,
+    settings::{self, FilterPath},
+    shape,
+    target::Params,
+};
+use crate::{
+    dialect::{DialectError, SearchKind},
+    json::{Kind, Value},
+    search::{KeepReason, NativeText, SearchIntent, Widening},
+};
+
+/// The most hits of one page: `index.max_result_window`'s default.
+pub(super) const MAX_RESULT_WINDOW: u64 = 10_000;
+/// The page size where the client names none.
+const DEFAULT_SIZE: u64 = 10;
+
+/// The body of a search as an object without repeated keys; Elasticsearch refuses all others.
+pub(super) fn object(body: &[u8]) -> Result<Value<'_>, DialectError> {
+    let malformed =
+        DialectError::Malformed { member: "body", expected: "a JSON object without repeated keys" };
+    let value = Value::parse(body).map_err(|_| malformed.clone())?;
+    let members = value.members().ok_or(malformed.clone())?;
+    let mut keys: Vec<&str> = members.iter().map(|member| member.key.as_ref()).collect();
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(malformed) } else { Ok(value) }
+}
+
+/// What is read from one search. `shared` are the parameters of the whole request, `own` those that this
+/// search obeys as its own settings (none of them for a sub-search of `_msearch`).
+pub(super) fn intent(
+    kind: SearchKind,
+    collections: Vec<String>,
+    shared: &Params<'_>,
+    own: &Params<'_>,
+    body: Option<Value<'_>>,
+) -> SearchIntent {
+    let caller = options::read(shared, body);
+    let mut intent = SearchIntent {
+        collections,
+        limit: DEFAULT_SIZE,
+        offset: 0,
+        keep: None,
+        native: NativeText::None,
+        caller: caller.options,
+        own_members: caller.own_members,
+        vector: Vec::new(),
+        widening: Widening::Never,
+        max_hits: MAX_RESULT_WINDOW,
+        grouped: false,
+    };
+    let format_keep = foreign_format(shared).then_some(KeepReason::Unsupported);
+    let caller_keep = caller.malformed.then_some(KeepReason::Malformed);
+    if matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate) {
+        // What a template makes of its parameters is the upstream's to know.
+        intent.limit = MAX_RESULT_WINDOW;
+        let scrolled = shared.has("scroll").then_some(KeepReason::NotRanked);
+        intent.keep = caller_keep
+            .or(scrolled)
+            .or(format_keep)
+            .or_else(|| filtered_away(kind, shared).then_some(KeepReason::Unsupported));
+        return intent;
+    }
+    let (from, size) =
+        (settings::number(own, body, "from", 0), settings::number(own, body, "size", DEFAULT_SIZE));
+    let mut malformed = from.is_err() || size.is_err();
+    intent.offset = from.map_or(0, |(from, _)| from);
+    intent.limit = size.map_or(DEFAULT_SIZE, |(size, _)| size);
+    intent.native = query_text::native(own, body);
+    intent.vector = body.map(shape::vector).unwrap_or_default();
+    match shape::widening(own, body, intent.offset, intent.limit) {
+        Ok(shape) => {
+            intent.widening = shape.widening;
+            intent.max_hits = shape.max_hits;
+            // `k` bounds the hits of a kNN search, whatever its size.
+            if let Some(k) = shape.k {
+                intent.limit = intent.limit.min(k.saturating_sub(intent.offset));
+            }
+        }
+        Err(()) => malformed = true,
+    }
+    intent.keep = caller_keep
+        .or(malformed.then_some(KeepReason::Malformed))
+        .or_else(|| (intent.limit == 0 || not_ranked(own, body)).then_some(KeepReason::NotRanked))
+        .or(format_keep)
+        .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported));
+    intent
+}
+
+fn foreign_format(params: &Params<'_>) -> bool {
+    params.get("format").is_some_and(|format| !format.eq_ignore_ascii_case("json"))
+}
+
+fn not_ranked(params: &Params<'_>, body: Option<Value<'_>>) -> bool {
+    let has = |name: &str| body.is_some_and(|body| body.get(name).is_some_and(|value| !value.is_null()));
+    let suggest_only = has("suggest")
+        && !params.has("q")
+        && !["query", "knn", "retriever", "sub_searches"].into_iter().any(has);
+    params.has("scroll")
+        || has("search_after")
+        || suggest_only
+        || !settings::sorted_by_score(params, body)
+        || body.is_some_and(|body| shape::sorted_retriever(body, 20))
+}
+
+fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Option<Value<'_>>) -> bool {
+    let stored = settings::names(body.and_then(|body| body.get("stored_fields")));
+    let stored_none = own.get("stored_fields").is_some_and(|list| list.split(',').any(|f| f == "_none_"))
+        || stored.iter().any(|field| field == "_none_");
+    let has = |name: &str| body.is_some_and(|body| body.get(name).is_some_and(|value| !value.is_null()));
+    stored_none
+        || filtered_away(kind, shared)
+        || settings::pipeline(shared, body).is_some()
+        || has("slice")
+        || has("runtime_mappings")
+        || body.and_then(|b| b.get("retriever")).is_some_and(|r| shape::reranks_upstream(r, 20))
+}
+
+/// Whether `filter_path` hides the hits or their text.
+fn filtered_away(kind: SearchKind, params: &Params<'_>) -> bool {
+    FilterPath::read(params)
+        .is_some_and(|filter| filter.excludes || !filter.includes(&hit_member(kind, "_source")))
+}
+
+/// The path of a hit's member in the answer.
+pub(super) fn hit_member(kind: SearchKind, member: &str) -> Vec<&str> {
+    match kind {
+        SearchKind::Msearch | SearchKind::MsearchTemplate => vec!["responses", "hits", "hits", member],
+        _ => vec!["hits", "hits", member],
+    }
+}
+
+/// Whether a content type says that the body is not JSON.
+pub(super) fn is_foreign_type(content_type: &str) -> bool {
+    let media = content_type.split(';').next().unwrap_or("").to_ascii_lowercase();
+    ["yaml", "cbor", "smile"].iter().any(|format| media.contains(format))
+}
+
+/// Whether a body member is a non-empty object or array.
+pub(super) fn is_filled(value: Option<Value<'_>>) -> bool {
+    value.is_some_and(|value| match value.kind() {
+        Kind::Object => value.members().is_some_and(|members| !members.is_empty()),
+        Kind::Array => value.items().is_some_and(|items| !items.is_empty()),
+        Kind::Null => false,
+        _ => true,
+    })
+}

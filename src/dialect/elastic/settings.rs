@@ -1,0 +1,175 @@
+//! Settings that may stand in the query string or in the body, and which of the two wins.
+
+use super::{query_text::one_or_many, target::Params};
+use crate::json::{Kind, Value};
+
+/// Where a setting takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Query,
+    Body,
+    Unset,
+}
+
+/// A number with its place; `Err` where it is none, or negative.
+pub(super) fn number(
+    params: &Params<'_>,
+    body: Option<Value<'_>>,
+    name: &str,
+    default: u64,
+) -> Result<(u64, Place), ()> {
+    if let Some(text) = params.get(name) {
+        return text.parse().map(|number| (number, Place::Query)).map_err(|_| ());
+    }
+    match body.and_then(|body| body.get(name)) {
+        Some(value) => value.as_u64().map(|number| (number, Place::Body)).ok_or(()),
+        None => Ok((default, Place::Unset)),
+    }
+}
+
+/// Whether a search pipeline of the request is named upstream, other than `_none`.
+pub(super) fn pipeline(params: &Params<'_>, body: Option<Value<'_>>) -> Option<()> {
+    let none = |name: &str| name == "_none";
+    if let Some(name) = params.get("search_pipeline") {
+        return (!none(name)).then_some(());
+    }
+    let value = body?.get("search_pipeline").filter(|value| !value.is_null())?;
+    (!value.as_str().is_some_and(|name| none(&name))).then_some(())
+}
+
+/// Whether the order is that of scores: no sort, or one plain `_score`, best first.
+pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<Value<'_>>) -> bool {
+    let mut keys = 0;
+    let mut plain = true;
+    for key in params.get("sort").unwrap_or("").split(',').filter(|key| !key.is_empty()) {
+        keys += 1;
+        plain &= key == "_score" || key == "_score:desc";
+    }
+    let sort = body.and_then(|body| body.get("sort")).filter(|sort| !sort.is_null());
+    for key in sort.map(one_or_many).unwrap_or_default() {
+        keys += 1;
+        plain &= plain_score(key);
+    }
+    keys == 0 || (keys == 1 && plain)
+}
+
+fn plain_score(key: Value<'_>) -> bool {
+    let is = |value: Value<'_>, word: &str| value.as_str().is_some_and(|text| text == word);
+    if is(key, "_score") {
+        return true;
+    }
+    let Some([member]) = key.members().and_then(|members| <[_; 1]>::try_from(members).ok()) else {
+        return false;
+    };
+    let order = member.value;
+    member.key == "_score"
+        && match order.kind() {
+            Kind::Object => order.members().is_some_and(|m| {
+                m.iter().all(|m| m.key == "order" && m.value.as_str().is_some_and(|o| o == "desc"))
+            }),
+            _ => is(order, "desc"),
+        }
+}
+
+/// The names in a list, a comma list, or a single string; other elements give their `field`.
+pub(super) fn names(value: Option<Value<'_>>) -> Vec<String> {
+    let elements = value.map(one_or_many).unwrap_or_default();
+    elements.into_iter().filter_map(name).collect()
+}
+
+fn name(value: Value<'_>) -> Option<String> {
+    Some(match value.kind() {
+        Kind::Object => value.get("field")?.as_str()?.into_owned(),
+        _ => value.as_str()?.into_owned(),
+    })
+}
+
+fn comma_list(text: &str) -> Vec<String> {
+    text.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What the client lets hits show of `_source`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum SourceRule {
+    All,
+    None,
+    Filter { includes: Vec<String>, excludes: Vec<String> },
+}
+
+/// The rule in effect: anything about `_source` in the query string replaces the body's setting whole.
+pub(super) fn source_rule(params: &Params<'_>, body: Option<Value<'_>>) -> SourceRule {
+    let list = |name: &str| params.get(name).map(comma_list).unwrap_or_default();
+    if ["_source", "_source_includes", "_source_excludes"].iter().any(|name| params.has(name)) {
+        let mut includes = list("_source_includes");
+        match params.get("_source") {
+            Some("false") => return SourceRule::None,
+            Some("true" | "") | None => {}
+            Some(names) => includes.extend(comma_list(names)),
+        }
+        return filter(includes, list("_source_excludes"));
+    }
+    let Some(setting) = body.and_then(|body| body.get("_source")).filter(|value| !value.is_null()) else {
+        // Stored fields switch `_source` off unless it is asked for.
+        let stored = params.has("stored_fields") || body.is_some_and(|b| b.get("stored_fields").is_some());
+        return if stored { SourceRule::None } else { SourceRule::All };
+    };
+    match setting.kind() {
+        Kind::Bool if setting.as_bool() == Some(false) => SourceRule::None,
+        Kind::Object => {
+            let either = |long, short| names(setting.get(long).or_else(|| setting.get(short)));
+            filter(either("includes", "include"), either("excludes", "exclude"))
+        }
+        Kind::String | Kind::Array => filter(names(Some(setting)), Vec::new()),
+        _ => SourceRule::All,
+    }
+}
+
+fn filter(includes: Vec<String>, excludes: Vec<String>) -> SourceRule {
+    if includes.is_empty() && excludes.is_empty() {
+        SourceRule::All
+    } else {
+        SourceRule::Filter { includes, excludes }
+    }
+}
+
+/// Whether a `_source` or `fields` pattern names this path or an object above it.
+pub(super) fn covers(pattern: &str, path: &str) -> bool {
+    let pattern = wildmatch::WildMatchPattern::<'*', '\0'>::new(pattern);
+    pattern.matches(path) || path.match_indices('.').any(|(dot, _)| pattern.matches(&path[..dot]))
+}
+
+/// What `filter_path` leaves of an answer.
+pub(super) struct FilterPath {
+    patterns: Vec<Vec<String>>,
+    /// Has patterns that exclude.
+    pub(super) excludes: bool,
+}
+
+impl FilterPath {
+    /// `None` without such a parameter.
+    pub(super) fn read(params: &Params<'_>) -> Option<Self> {
+        let list = comma_list(params.get("filter_path")?);
+        (!list.is_empty()).then(|| Self {
+            excludes: list.iter().any(|pattern| pattern.starts_with('-')),
+            patterns: list.iter().map(|p| p.split('.').map(str::to_owned).collect()).collect(),
+        })
+    }
+
+    /// Whether some pattern lets all of `path` through.
+    pub(super) fn includes(&self, path: &[&str]) -> bool {
+        self.patterns.iter().any(|pattern| reaches(pattern, path))
+    }
+}
+
+fn reaches(pattern: &[String], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], _) => true,
+        ([any, rest @ ..], _) if any == "**" => {
+            (0..=path.len()).any(|skipped| reaches(rest, &path[skipped..]))
+        }
+        (_, []) => false,
+        ([first, rest @ ..], [key, deeper @ ..]) => {
+            wildmatch::WildMatchPattern::<'*', '\0'>::new(first).matches(key) && reaches(rest, deeper)
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What kind of query a search holds, as far as asking for more hits depends on it.
+
+use super::{
+    query_text::one_or_many,
+    request::{MAX_RESULT_WINDOW, is_filled},
+    target::Params,
+};
+use crate::{
+    json::{Kind, Value},
+    search::Widening,
+};
+
+/// Deeper queries are taken for ones that cannot be widened.
+const MAX_DEPTH: usize = 40;
+/// How many components tell one vector from another.
+const VECTOR_HEAD: usize = 16;
+/// `rank_window_size` where the client names none.
+const DEFAULT_RANK_WINDOW: u64 = 10;
+
+/// How a search may be asked for more.
+pub(super) struct Shape {
+    pub(super) widening: Widening,
+    pub(super) max_hits: u64,
+    /// The effective `k` of a pure top-level kNN search.
+    pub(super) k: Option<u64>,
+}
+
+/// `Err` where a number that matters is none.
+pub(super) fn widening(
+    params: &Params<'_>,
+    body: Option<Value<'_>>,
+    from: u64,
+    size: u64,
+) -> Result<Shape, ()> {
+    let mut shape = Shape { widening: Widening::Neutral, max_hits: MAX_RESULT_WINDOW, k: None };
+    let has = |name: &str| body.is_some_and(|body| is_filled(body.get(name)));
+    let aggregated = has("aggs") || has("aggregations");
+    let never = params.has("terminate_after")
+        || ["terminate_after", "rescore", "rank", "sub_searches"].into_iter().any(has)
+        || body.and_then(|body| body.at(&["collapse", "inner_hits"])).is_some();
+    let queried = params.has("q") || has("query") || has("retriever");
+    if let Some(knn) = body.and_then(pure_knn).filter(|_| !queried) {
+        let k = match knn.get("k").filter(|k| !k.is_null()) {
+            Some(k) => k.as_u64().filter(|&k| k > 0).ok_or(())?,
+            // Unset, it follows the size.
+            None => size,
+        };
+        if let Some(candidates) = knn.get("num_candidates").filter(|c| !c.is_null()) {
+            candidates.as_u64().ok_or(())?;
+        }
+        shape.k = Some(k);
+        shape.widening = Widening::NotNeutral;
+    } else if has("knn") {
+        shape.widening = Widening::Never;
+    } else if let Some(retriever) = body.and_then(|body| body.get("retriever")) {
+        (shape.widening, shape.max_hits) = of_retriever(retriever)?;
+    } else if let Some(query) = body.and_then(|body| body.get("query"))
+        && !params.has("q")
+        && follows_size(query, MAX_DEPTH)
+    {
+        shape.widening = Widening::Never;
+    }
+    let past_window = from.saturating_add(size) > shape.max_hits;
+    if never || past_window || (aggregated && shape.widening == Widening::NotNeutral) {
+        shape.widening = Widening::Never;
+    }
+    Ok(shape)
+}
+
+/// The `knn` object of a body, if there is exactly one.
+pub(super) fn pure_knn(body: Value<'_>) -> Option<Value<'_>> {
+    body.get("knn").filter(|knn| knn.kind() == Kind::Object)
+}
+
+fn of_retriever(retriever: Value<'_>) -> Result<(Widening, u64), ()> {
+    let members = retriever.members().unwrap_or_default();
+    let [only] = &members[..] else { return Ok((Widening::Never, MAX_RESULT_WINDOW)) };
+    match only.key.as_ref() {
+        "standard" => {
+            let settled =
+                ["terminate_after", "search_after", "sort"].iter().all(|k| only.value.get(k).is_none())
+                    && only.value.at(&["collapse", "inner_hits"]).is_none()
+                    && !only.value.get("query").is_some_and(|query| follows_size(query, MAX_DEPTH));
+            Ok((if settled { Widening::Neutral } else { Widening::Never }, MAX_RESULT_WINDOW))
+        }
+        // Inside its own window a compound retriever does not look at the size; past it upstream refuses.
+        "rrf" | "linear" => {
+            let window = match only.value.get("rank_window_size").filter(|window| !window.is_null()) {
+                Some(window) => window.as_u64().filter(|&window| window > 0).ok_or(())?,
+                None => DEFAULT_RANK_WINDOW,
+            };
+            Ok((Widening::NotNeutral, window.min(MAX_RESULT_WINDOW)))
+        }
+        _ => Ok((Widening::Never, MAX_RESULT_WINDOW)),
+    }
+}
+
+/// Whether the first page, or the total, depends on how many hits are asked for: `hybrid`, `semantic`, and
+/// `knn` whose `k` follows the size. Looks at every key, so a field of such a name counts too: too careful
+/// is safe.
+fn follows_size(query: Value<'_>, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    match query.kind() {
+        Kind::Object => query.members().unwrap_or_default().into_iter().any(|member| {
+            matches!(member.key.as_ref(), "hybrid" | "semantic" | "wrapper")
+                || (member.key == "knn" && !has_k(member.value))
+                || follows_size(member.value, depth)
+        }),
+        Kind::Array => {
+            let items = query.items().unwrap_or_default();
+            let nested = |item: &Value<'_>| matches!(item.kind(), Kind::Object | Kind::Array);
+            items.into_iter().filter(nested).any(|item| follows_size(item, depth))
+        }
+        _ => false,
+    }
+}
+
+/// `k` of Elasticsearch's query, or under OpenSearch's field (which may bound by score or distance instead).
+fn has_k(knn: Value<'_>) -> bool {
+    knn.get("k").is_some()
+        || knn.members().unwrap_or_default().into_iter().any(|field| {
+            field.value.kind() == Kind::Object
+                && ["k", "min_score", "max_distance"].iter().any(|key| field.value.get(key).is_some())
+        })
+}
+
+/// The first components of the query vector: top-level `knn`, else a `knn` query of either product.
+pub(super) fn vector(body: Value<'_>) -> Vec<f64> {
+    let top = body.get("knn").map(one_or_many).and_then(|knns| knns.first()?.get("query_vector"));
+    let query = || {
+        let knn = body.at(&["query", "knn"])?;
+        knn.get("query_vector").or_else(|| knn.members()?.iter().find_map(|field| field.value.get("vector")))
+    };
+    let retriever = || body.at(&["retriever", "knn", "query_vector"]);
+    let numbers = top.or_else(query).or_else(retriever).and_then(Value::items).unwrap_or_default();
+    numbers.into_iter().take(VECTOR_HEAD).map_while(Value::as_f64).collect()
+}
+
+/// Whether a retriever of the request is a reranker that runs upstream.
+pub(super) fn reranks_upstream(retriever: Value<'_>, depth: usize) -> bool {
+    any_retriever(retriever, depth, &|kind, _| kind == "text_similarity_reranker")
+}
+
+/// Whether the request's retriever orders by something other than relevance, or pages with a cursor.
+pub(super) fn sorted_retriever(body: Value<'_>, depth: usize) -> bool {
+    body.get("retriever").is_some_and(|retriever| {
+        any_retriever(retriever, depth, &|kind, value| {
+            kind == "standard" && (value.get("sort").is_some() || value.get("search_after").is_some())
+        })
+    })
+}
+
+fn any_retriever(retriever: Value<'_>, depth: usize, test: &dyn Fn(&str, Value<'_>) -> bool) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return true };
+    retriever.members().unwrap_or_default().into_iter().any(|kind| {
+        let children =
+            ["retriever", "retrievers"].iter().filter_map(|key| kind.value.get(key)).flat_map(one_or_many);
+        test(&kind.key, kind.value)
+            || children
+                .into_iter()
+                .any(|child| any_retriever(child.get("retriever").unwrap_or(child), depth, test))
+    })
+}

@@ -1,0 +1,291 @@
+//! One test per rule.
+
+use super::*;
+
+fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    then(&Head { method: &Method::POST, path, query, headers: &HeaderMap::new() })
+}
+
+fn read(target: &str, body: &str) -> SearchIntent {
+    let body = Bytes::from(body.to_owned());
+    ask(target, |head| Elastic::default().parse(head, &body)).unwrap().remove(0)
+}
+
+fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
+    let plan = FetchPlan { hits: Some(hits), fields: fields.iter().map(|f| (*f).to_owned()).collect() };
+    let body = Bytes::from(body.to_owned());
+    let plans = vec![plan; 4];
+    let rewrite = ask(target, |head| Elastic::default().widen(head, &body, &plans)).unwrap();
+    (rewrite.target, String::from_utf8(rewrite.body.to_vec()).unwrap(), rewrite.strips)
+}
+
+#[test]
+fn only_searches_are_searches() {
+    let operation = |target: &str| ask(target, |head| Elastic::default().classify(head));
+    for (path, kind) in [
+        ("/_search", SearchKind::Search),
+        ("/a,b/_search/", SearchKind::Search),
+        ("/a/t/_search", SearchKind::Search),
+        ("/%3Cb-%7Bnow%2Fd%7D%3E/_search", SearchKind::Search),
+        ("/a/_msearch", SearchKind::Msearch),
+        ("/a/_search/template", SearchKind::SearchTemplate),
+        ("/_msearch/template", SearchKind::MsearchTemplate),
+    ] {
+        assert_eq!(operation(path), Operation::Search(kind), "{path}");
+    }
+    for path in [
+        "/_search/scroll",
+        "/a/_delete_by_query",
+        "/a/_doc/_search",
+        "/a/%5Fsearch",
+        "//_search",
+        "/a//_search",
+        "/_sql/_search",
+        "/a/_search//",
+        "/_async_search",
+        "/",
+        "",
+        "/a/_update_by_query",
+        "/a/%5Fx/_search",
+    ] {
+        assert_eq!(operation(path), Operation::Forward, "{path}");
+    }
+}
+
+#[test]
+fn the_query_string_wins_over_the_body() {
+    let intent = read("/a,b/_search?size=3&q=title:x", r#"{"size":7,"from":2,"query":{"match":{"t":"y"}}}"#);
+    assert_eq!((intent.limit, intent.offset), (3, 2));
+    assert_eq!(intent.native, NativeText::One("x".into()));
+    assert_eq!(intent.collections, ["a", "b"]);
+    let (target, body, _) = widened("/a/_search?size=3&pretty", r#"{"size":7,"from":2}"#, 50, &[]);
+    assert_eq!((target.as_str(), body.as_str()), ("/a/_search?size=50&pretty", r#"{"size":7,"from":0}"#));
+    assert_eq!(widened("/a/_search?q=x", "", 50, &[]).0, "/a/_search?q=x&size=50");
+}
+
+#[test]
+fn own_members_go_and_nothing_else() {
+    let body = r#"{"rerank":{"query":"q","window":20,"deadline":"2s"} , "ext":{"rerank":{}},"size":1.0e0}"#;
+    assert_eq!(read("/_search", body).keep, Some(KeepReason::Malformed));
+    let body = r#"{"rerank":{"query":"q","window":20,"deadline":"2s"} , "ext":{"rerank":{}},"x":1.0e0}"#;
+    let intent = read("/_search", body);
+    assert!(intent.own_members && intent.keep.is_none());
+    assert_eq!((intent.caller.query.as_deref(), intent.caller.deadline_ms), (Some("q"), Some(2000)));
+    let rewrite = ask("/_search", |head| {
+        Elastic::default().widen(head, &Bytes::from_static(body.as_bytes()), &[FetchPlan::as_asked()])
+    });
+    assert_eq!(rewrite.unwrap().body, r#"{"x":1.0e0}"#);
+    assert_eq!(read("/_search", r#"{"rerank":{"window":"x"}}"#).keep, Some(KeepReason::Malformed));
+}
+
+#[test]
+fn a_path_to_the_text_is_read_in_its_long_and_short_form() {
+    for query in [r#"{"match":{"a.b":"words"}}"#, r#"{"match":{"a.b":{"query":"words"}}}"#] {
+        let body = format!(
+            r#"{{"query":{query},"ext":{{"rerank":{{"query_context":{{"query_text_path":"query.match.a.b.query"}}}}}}}}"#
+        );
+        assert_eq!(read("/_search", &body).caller.query.as_deref(), Some("words"));
+    }
+}
+
+#[test]
+fn what_is_not_ranked_by_relevance_is_left_alone() {
+    for (target, body, reason) in [
+        ("/_search", r#"{"size":0}"#, KeepReason::NotRanked),
+        ("/_search?scroll=1m", "{}", KeepReason::NotRanked),
+        ("/_search?sort=year", "{}", KeepReason::NotRanked),
+        ("/_search", r#"{"sort":["_score","_id"]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"search_after":[1]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"size":-1}"#, KeepReason::Malformed),
+        ("/_search", r#"{"stored_fields":"_none_"}"#, KeepReason::Unsupported),
+        ("/_search?filter_path=-took", "{}", KeepReason::Unsupported),
+        ("/_search?filter_path=took", "{}", KeepReason::Unsupported),
+        ("/_search?search_pipeline=p", "{}", KeepReason::Unsupported),
+        ("/_search?format=yaml", "{}", KeepReason::Unsupported),
+    ] {
+        assert_eq!(read(target, body).keep, Some(reason), "{target} {body}");
+    }
+    for (target, body) in [
+        ("/_search?sort=_score", "{}"),
+        ("/_search", r#"{"sort":[{"_score":{"order":"desc"}}]}"#),
+        ("/_search?filter_path=hits", "{}"),
+        ("/_search?filter_path=took,**.hits._source", "{}"),
+        ("/_search?search_pipeline=_none", "{}"),
+    ] {
+        assert_eq!(read(target, body).keep, None, "{target} {body}");
+    }
+}
+
+#[test]
+fn widening_is_neutral_only_where_the_page_does_not_depend_on_the_size() {
+    for (body, widening, max) in [
+        (r#"{"query":{"match":{"a":"b"}},"aggs":{"x":{}}}"#, Widening::Neutral, 10_000),
+        (r#"{"knn":{"query_vector":[1],"k":5}}"#, Widening::NotNeutral, 10_000),
+        (r#"{"knn":{"query_vector":[1],"k":5},"aggs":{"x":{}}}"#, Widening::Never, 10_000),
+        (r#"{"knn":{"query_vector":[1],"k":5},"query":{"match":{"a":"b"}}}"#, Widening::Never, 10_000),
+        (r#"{"knn":[{"query_vector":[1],"k":5}]}"#, Widening::Never, 10_000),
+        (r#"{"query":{"hybrid":{"queries":[]}}}"#, Widening::Never, 10_000),
+        (r#"{"query":{"match_all":{}},"terminate_after":1}"#, Widening::Never, 10_000),
+        (r#"{"query":{"match_all":{}},"rescore":{"window_size":5}}"#, Widening::Never, 10_000),
+        (r#"{"retriever":{"rrf":{"retrievers":[],"rank_window_size":30}}}"#, Widening::NotNeutral, 30),
+        (r#"{"retriever":{"standard":{"query":{"match":{"a":"b"}}}}}"#, Widening::Neutral, 10_000),
+        (r#"{"size":10000,"from":1}"#, Widening::Never, 10_000),
+    ] {
+        let intent = read("/_search", body);
+        assert_eq!((intent.widening, intent.max_hits), (widening, max), "{body}");
+    }
+}
+
+#[test]
+fn k_bounds_a_knn_search_and_grows_with_it() {
+    let body = r#"{"knn":{"field":"v","query_vector":[0.1,2],"k":3,"num_candidates":20}}"#;
+    let intent = read("/_search", body);
+    assert_eq!((intent.limit, intent.vector.as_slice()), (3, &[0.1, 2.0][..]));
+    let (_, body, strips) = widened("/_search", body, 50, &[]);
+    assert_eq!(body, r#"{"knn":{"field":"v","query_vector":[0.1,2],"k":50,"num_candidates":50},"size":50}"#);
+    assert_eq!(strips[0].total_at_most, Some(3));
+}
+
+#[test]
+fn hidden_fields_are_asked_for_beside_the_source_unless_excluded() {
+    let (_, body, strips) = widened("/_search", r#"{"size":5,"_source":["id"]}"#, 5, &["title", "body"]);
+    assert_eq!(body, r#"{"size":5,"_source":["id"],"fields":["title","body"]}"#);
+    assert!(
+        strips[0]
+            .paths
+            .contains(&crate::search::StripPath { keys: vec!["fields".into(), "title".into()], keep: 0 })
+    );
+    let (_, body, _) =
+        widened("/_search", r#"{"size":5,"_source":false,"fields":["title"]}"#, 5, &["title", "b"]);
+    assert_eq!(body, r#"{"size":5,"_source":false,"fields":["title","b"]}"#);
+    for same in
+        [r#"{"size":5}"#, r#"{"size":5,"_source":{"excludes":["title"]}}"#, r#"{"size":5,"_source":"t*"}"#]
+    {
+        assert_eq!(widened("/_search", same, 5, &["title"]).1, same);
+    }
+    let (target, _, strips) = widened("/_search?size=5&_source_includes=id", "", 5, &["m.title"]);
+    assert_eq!(target, "/_search?size=5&_source_includes=id,m.title");
+    assert_eq!(strips[0].paths[0].keys, ["_source", "m", "title"]);
+    let (target, _, _) =
+        widened("/_search?filter_path=hits.hits._source", r#"{"size":5,"_source":["id"]}"#, 5, &["title"]);
+    assert_eq!(target, "/_search?filter_path=hits.hits._source,hits.hits.fields");
+}
+
+#[test]
+fn sub_searches_are_edited_alone_and_keep_their_lines() {
+    let body = "{\"index\":\"x\"}\r\n{\"size\":1}\r\n\n{\"rerank\":{},\"size\":2,\"q\":1}\n";
+    let intents =
+        ask("/p/_msearch", |head| Elastic::default().parse(head, &Bytes::from_static(body.as_bytes())));
+    let intents = intents.unwrap();
+    assert_eq!((intents[0].collections[0].as_str(), intents[1].collections[0].as_str()), ("x", "p"));
+    let (_, out, strips) = widened("/p/_msearch", body, 9, &[]);
+    assert_eq!(out, "{\"index\":\"x\"}\r\n{\"size\":9}\r\n\n{\"size\":9,\"q\":1}\n");
+    assert_eq!(strips.len(), 2);
+    for bad in ["{}\n{}", "{}\n", "", "{}\n[]\n", "{\n{}\n"] {
+        let body = Bytes::from_static(bad.as_bytes());
+        assert!(ask("/_msearch", |head| Elastic::default().parse(head, &body)).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_repeated_key_or_another_format_is_not_touched() {
+    let parse = |body: &'static str| {
+        ask("/_search", |head| Elastic::default().parse(head, &Bytes::from_static(body.as_bytes())))
+    };
+    assert!(matches!(parse(r#"{"size":1,"size":2}"#), Err(DialectError::Malformed { .. })));
+    assert!(matches!(parse("[]"), Err(DialectError::Malformed { .. })));
+}
+
+#[test]
+fn an_error_has_the_form_that_clients_read() {
+    let body = Elastic::default().failure(StatusCode::BAD_GATEWAY, "no \"answer\"");
+    let json: Json = serde_json::from_slice(&body).unwrap();
+    assert_eq!(json["status"], 502);
+    assert_eq!(json["error"]["root_cause"][0]["reason"], "no \"answer\"");
+}
+
+fn json_tree() -> impl Strategy<Value = Json> {
+    let key = prop::sample::select(vec![
+        "query",
+        "bool",
+        "must",
+        "match",
+        "knn",
+        "k",
+        "size",
+        "from",
+        "ext",
+        "rerank",
+        "query_context",
+        "fields",
+        "query_text_path",
+        "_source",
+        "includes",
+        "retriever",
+        "rrf",
+        "retrievers",
+        "sort",
+        "hits",
+        "responses",
+        "total",
+        "value",
+        "_score",
+        "query_string",
+        "collapse",
+        "title",
+        "intervals",
+        "stored_fields",
+    ]);
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        "[a-z_.:*0-9 \\\\]{0,8}".prop_map(Json::from),
+        key.clone().prop_map(Json::from),
+    ];
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..5)
+                .prop_map(|map| Json::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn survive(target: &str, body: &Bytes) {
+    ask(target, |head| {
+        let dialect = Elastic::default();
+        dialect.classify(head);
+        if let Ok(intents) = dialect.parse(head, body) {
+            let plan = FetchPlan { hits: Some(50), fields: vec!["title".into(), "a.b".into()] };
+            let rewrite = dialect.widen(head, body, &vec![plan; intents.len()]).unwrap();
+            assert_eq!(rewrite.strips.len(), intents.len());
+        }
+        let _ = dialect.split(head, body.clone());
+    });
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(target in "/[a-z_/%?&=;+,0-9*]{0,30}", body in prop::collection::vec(any::<u8>(), 0..60)) {
+        survive(&target, &Bytes::from(body.clone()));
+        survive("/_search", &Bytes::from(body.clone()));
+        survive("/_msearch", &Bytes::from(body));
+    }
+
+    #[test]
+    fn no_json_makes_it_panic_and_rewrites_stay_json(json in json_tree(), query in "(size|_source|filter_path|q)=[a-z0-9.,*%]{0,12}") {
+        let body = Bytes::from(json.to_string());
+        survive(&format!("/a/_search?{query}"), &body);
+        survive("/_msearch", &Bytes::from(format!("{{}}\n{json}\n")));
+        ask("/_search", |head| {
+            let dialect = Elastic::default();
+            if dialect.parse(head, &body).is_ok() {
+                let plan = FetchPlan { hits: Some(50), fields: vec!["title".into()] };
+                let rewrite = dialect.widen(head, &body, &[plan]).unwrap();
+                assert!(crate::json::Value::parse(&rewrite.body).is_ok());
+            }
+        });
+    }
+}
