@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError};
 use crate::{
     config::{self, Config, DialectChoice, ListenerConfig, RerankConfig},
-    dialect::{Dialect, Dialects, qdrant::Qdrant},
+    dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
     rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
@@ -56,7 +56,7 @@ pub(super) fn proxy(
 
 fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
     let qdrant = || Arc::new(Qdrant) as Arc<dyn Dialect>;
-    let elastic = qdrant; // MERGE
+    let elastic = || Arc::new(Elastic) as Arc<dyn Dialect>;
     match choice {
         DialectChoice::Auto => vec![qdrant(), elastic()],
         DialectChoice::Qdrant => vec![qdrant()],

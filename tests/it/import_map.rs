@@ -39,7 +39,7 @@ fn imported(module: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for text in &texts {
         for part in text.split("crate::").skip(1) {
-            let grouped = part.strip_prefix('{').map(|group| top_level_names(group));
+            let grouped = part.strip_prefix('{').map(top_level_names);
             let single = || vec![part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()];
             names.extend(grouped.unwrap_or_else(single));
         }

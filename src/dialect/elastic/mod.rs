@@ -28,12 +28,8 @@ use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, St
 use target::Params;
 
 /// The dialect of Elasticsearch and OpenSearch.
-#[derive(Clone, Debug, Default)]
-pub struct Elastic {
-    /// The inference ids whose `text_similarity_reranker` the proxy is to stand in for. Not served yet: such
-    /// searches are left to the upstream.
-    pub served_inference_ids: Vec<String>,
-}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Elastic;
 
 /// A request taken apart.
 struct Request<'a> {
@@ -81,6 +77,10 @@ fn is_batch(kind: SearchKind) -> bool {
 impl Dialect for Elastic {
     fn name(&self) -> &'static str {
         "elasticsearch"
+    }
+
+    fn kinds(&self) -> &'static [SearchKind] {
+        &[SearchKind::Search, SearchKind::Msearch, SearchKind::SearchTemplate, SearchKind::MsearchTemplate]
     }
 
     fn classify(&self, head: &Head<'_>) -> Operation {

@@ -90,7 +90,7 @@ impl Fixture {
 
 #[test]
 fn every_recorded_request_is_read_as_its_note_says() {
-    let dialect = Elastic::default();
+    let dialect = Elastic;
     let mut wrong = Vec::new();
     for fixture in Fixture::all() {
         fixture.with_head(|head| {
@@ -137,7 +137,7 @@ fn every_recorded_request_is_read_as_its_note_says() {
 
 #[test]
 fn a_request_as_asked_without_own_members_is_the_clients_own_bytes() {
-    let dialect = Elastic::default();
+    let dialect = Elastic;
     let mut seen = 0;
     for fixture in Fixture::all() {
         fixture.with_head(|head| {
@@ -163,7 +163,7 @@ fn a_request_as_asked_without_own_members_is_the_clients_own_bytes() {
 
 #[test]
 fn every_recorded_answer_is_split_and_joined_byte_for_byte() {
-    let dialect = Elastic::default();
+    let dialect = Elastic;
     let mut seen = 0;
     for fixture in Fixture::all() {
         fixture.with_head(|head| {

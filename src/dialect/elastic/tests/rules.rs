@@ -9,20 +9,20 @@ fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
 
 fn read(target: &str, body: &str) -> SearchIntent {
     let body = Bytes::from(body.to_owned());
-    ask(target, |head| Elastic::default().parse(head, &body)).unwrap().remove(0)
+    ask(target, |head| Elastic.parse(head, &body)).unwrap().remove(0)
 }
 
 fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
     let plan = FetchPlan { hits: Some(hits), fields: fields.iter().map(|f| (*f).to_owned()).collect() };
     let body = Bytes::from(body.to_owned());
     let plans = vec![plan; 4];
-    let rewrite = ask(target, |head| Elastic::default().widen(head, &body, &plans)).unwrap();
+    let rewrite = ask(target, |head| Elastic.widen(head, &body, &plans)).unwrap();
     (rewrite.target, String::from_utf8(rewrite.body.to_vec()).unwrap(), rewrite.strips)
 }
 
 #[test]
 fn only_searches_are_searches() {
-    let operation = |target: &str| ask(target, |head| Elastic::default().classify(head));
+    let operation = |target: &str| ask(target, |head| Elastic.classify(head));
     for (path, kind) in [
         ("/_search", SearchKind::Search),
         ("/a,b/_search/", SearchKind::Search),
@@ -73,7 +73,7 @@ fn own_members_go_and_nothing_else() {
     assert!(intent.own_members && intent.keep.is_none());
     assert_eq!((intent.caller.query.as_deref(), intent.caller.deadline_ms), (Some("q"), Some(2000)));
     let rewrite = ask("/_search", |head| {
-        Elastic::default().widen(head, &Bytes::from_static(body.as_bytes()), &[FetchPlan::as_asked()])
+        Elastic.widen(head, &Bytes::from_static(body.as_bytes()), &[FetchPlan::as_asked()])
     });
     assert_eq!(rewrite.unwrap().body, r#"{"x":1.0e0}"#);
     assert_eq!(read("/_search", r#"{"rerank":{"window":"x"}}"#).keep, Some(KeepReason::Malformed));
@@ -175,8 +175,7 @@ fn hidden_fields_are_asked_for_beside_the_source_unless_excluded() {
 #[test]
 fn sub_searches_are_edited_alone_and_keep_their_lines() {
     let body = "{\"index\":\"x\"}\r\n{\"size\":1}\r\n\n{\"rerank\":{},\"size\":2,\"q\":1}\n";
-    let intents =
-        ask("/p/_msearch", |head| Elastic::default().parse(head, &Bytes::from_static(body.as_bytes())));
+    let intents = ask("/p/_msearch", |head| Elastic.parse(head, &Bytes::from_static(body.as_bytes())));
     let intents = intents.unwrap();
     assert_eq!((intents[0].collections[0].as_str(), intents[1].collections[0].as_str()), ("x", "p"));
     let (_, out, strips) = widened("/p/_msearch", body, 9, &[]);
@@ -184,14 +183,14 @@ fn sub_searches_are_edited_alone_and_keep_their_lines() {
     assert_eq!(strips.len(), 2);
     for bad in ["{}\n{}", "{}\n", "", "{}\n[]\n", "{\n{}\n"] {
         let body = Bytes::from_static(bad.as_bytes());
-        assert!(ask("/_msearch", |head| Elastic::default().parse(head, &body)).is_err(), "{bad:?}");
+        assert!(ask("/_msearch", |head| Elastic.parse(head, &body)).is_err(), "{bad:?}");
     }
 }
 
 #[test]
 fn a_repeated_key_or_another_format_is_not_touched() {
     let parse = |body: &'static str| {
-        ask("/_search", |head| Elastic::default().parse(head, &Bytes::from_static(body.as_bytes())))
+        ask("/_search", |head| Elastic.parse(head, &Bytes::from_static(body.as_bytes())))
     };
     assert!(matches!(parse(r#"{"size":1,"size":2}"#), Err(DialectError::Malformed { .. })));
     assert!(matches!(parse("[]"), Err(DialectError::Malformed { .. })));
@@ -199,7 +198,7 @@ fn a_repeated_key_or_another_format_is_not_touched() {
 
 #[test]
 fn an_error_has_the_form_that_clients_read() {
-    let body = Elastic::default().failure(StatusCode::BAD_GATEWAY, "no \"answer\"");
+    let body = Elastic.failure(StatusCode::BAD_GATEWAY, "no \"answer\"");
     let json: Json = serde_json::from_slice(&body).unwrap();
     assert_eq!(json["status"], 502);
     assert_eq!(json["error"]["root_cause"][0]["reason"], "no \"answer\"");
@@ -255,7 +254,7 @@ fn json_tree() -> impl Strategy<Value = Json> {
 
 fn survive(target: &str, body: &Bytes) {
     ask(target, |head| {
-        let dialect = Elastic::default();
+        let dialect = Elastic;
         dialect.classify(head);
         if let Ok(intents) = dialect.parse(head, body) {
             let plan = FetchPlan { hits: Some(50), fields: vec!["title".into(), "a.b".into()] };
@@ -280,7 +279,7 @@ proptest! {
         survive(&format!("/a/_search?{query}"), &body);
         survive("/_msearch", &Bytes::from(format!("{{}}\n{json}\n")));
         ask("/_search", |head| {
-            let dialect = Elastic::default();
+            let dialect = Elastic;
             if dialect.parse(head, &body).is_ok() {
                 let plan = FetchPlan { hits: Some(50), fields: vec!["title".into()] };
                 let rewrite = dialect.widen(head, &body, &[plan]).unwrap();
