@@ -39,7 +39,7 @@ pub(super) fn proxy(
         }
     }
     let searches = SearchHandler {
-        pipeline: Pipeline::new(profiles(config, shared)?),
+        pipeline: Pipeline::new(profiles(config, shared)?, config.limits.max_rerank_in_flight),
         limits: SearchLimits {
             request_bytes: config.limits.max_request_bytes,
             response_bytes: config.limits.max_response_bytes,
@@ -116,6 +116,7 @@ fn profile(
         },
         widen: section.widen == config::WidenMode::Replay,
         sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
+        query_path: section.query_path.clone(),
         allow: AllowList {
             models: section.allow.models.clone(),
             fields: section.allow.fields.clone(),

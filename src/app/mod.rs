@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use prometheus::Registry;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -99,6 +99,12 @@ impl App {
         let admin = tokio::spawn(admin.serve(socket));
         let bound = readiness.condition("listener");
         bound.set(true);
+        if config.admin.ready_needs_upstream {
+            for listener in &config.listeners {
+                let condition = readiness.condition("upstream");
+                tasks.spawn(watch_upstream(listener.upstream.url.clone(), condition, shutdown.clone()));
+            }
+        }
         build::announce(config, &listening, admin_address);
         Ok(Self { listening, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
     }
@@ -118,6 +124,20 @@ async fn serve(listener: Listener, proxy: Arc<Proxy>, shutdown: CancellationToke
         async move { proxy.handle(request.map(body::boxed)).await }
     };
     listener.serve(service, shutdown).await;
+}
+
+/// Ready while the upstream takes connections; looked at every two seconds.
+async fn watch_upstream(url: http::Uri, condition: Condition, shutdown: CancellationToken) {
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    loop {
+        let connect = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect((host.as_str(), port)));
+        condition.set(matches!(connect.await, Ok(Ok(_))));
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+    }
 }
 
 impl Shared {

@@ -12,7 +12,7 @@ mod rank;
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 pub use caller::{CallerHeaders, strip_own};
 pub use metrics::{SearchMetrics, Timings};
@@ -28,12 +28,15 @@ const NOT_WIDENED_FOR: Duration = Duration::from_secs(60);
 pub struct Pipeline {
     profiles: Profiles,
     refused: Mutex<HashMap<String, Instant>>,
+    /// Places for rerank calls in flight; without one a search keeps the database's order at once.
+    places: Semaphore,
 }
 
 impl Pipeline {
-    /// A pipeline for these profiles.
-    pub fn new(profiles: Profiles) -> Self {
-        Self { profiles, refused: Mutex::new(HashMap::new()) }
+    /// A pipeline for these profiles, with at most `in_flight` rerank calls at a time.
+    pub fn new(profiles: Profiles, in_flight: usize) -> Self {
+        let places = Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS));
+        Self { profiles, refused: Mutex::new(HashMap::new()), places }
     }
 
     /// Remembers that the database refused a widened search of these collections.

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{AllowList, CallerHeaders, Pipeline, Profile};
 use crate::{
     document,
+    json::Value,
     search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Widening},
 };
 
@@ -80,13 +81,27 @@ impl PlannedSearch {
 }
 
 impl Pipeline {
-    /// Decides about every search of a request.
-    pub fn plan(&self, intents: Vec<SearchIntent>, caller: &CallerHeaders) -> Vec<PlannedSearch> {
-        intents.into_iter().map(|intent| self.plan_one(intent, caller)).collect()
+    /// Decides about every search of a request with this body.
+    pub fn plan(
+        &self,
+        intents: Vec<SearchIntent>,
+        caller: &CallerHeaders,
+        body: &[u8],
+    ) -> Vec<PlannedSearch> {
+        let alone = intents.len() == 1;
+        intents.into_iter().map(|intent| self.plan_one(intent, caller, alone.then_some(body))).collect()
     }
 
-    fn plan_one(&self, intent: SearchIntent, caller: &CallerHeaders) -> PlannedSearch {
+    fn plan_one(
+        &self,
+        mut intent: SearchIntent,
+        caller: &CallerHeaders,
+        body: Option<&[u8]>,
+    ) -> PlannedSearch {
         let profile = self.profiles.find(&intent.collections).clone();
+        if let (NativeText::None, Some(path), Some(body)) = (&intent.native, &profile.query_path, body) {
+            intent.native = text_at(body, path);
+        }
         let work = work(&intent, &profile, caller);
         let fetch = match &work {
             Ok(work) => self.fetch(&intent, &profile, work),
@@ -138,6 +153,13 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
         fields: fields(profile, caller.fields.as_ref().or(intent.caller.fields.as_ref())),
     })
+}
+
+/// The text at a configured path of the body: where a search template keeps its query.
+fn text_at(body: &[u8], path: &str) -> NativeText {
+    let keys: Vec<&str> = path.split('.').collect();
+    let text = Value::parse(body).ok().and_then(|value| value.at(&keys)).and_then(Value::as_str);
+    text.map_or(NativeText::None, |text| NativeText::One(text.into_owned()))
 }
 
 /// The first source that has text wins, in the order of the design.
@@ -220,6 +242,14 @@ mod tests {
         assert!(is_stale(&sent, &[0.0123, 0.0456, 0.0789]));
         assert!(is_stale(&sent, &[0.0123]), "a shorter vector is another one");
         assert!(!is_stale(&[], &[0.5]));
+    }
+
+    #[test]
+    fn a_template_gives_its_text_by_path() {
+        let body = br#"{"id":"t","params":{"q":"red shoes","n":1}}"#;
+        assert_eq!(text_at(body, "params.q"), NativeText::One("red shoes".into()));
+        assert_eq!(text_at(body, "params.n"), NativeText::None);
+        assert_eq!(text_at(b"{", "params.q"), NativeText::None);
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Profile {
     pub widen: bool,
     /// Where query text may come from.
     pub sources: Vec<QuerySource>,
+    /// Dotted path of the query text in the body of a search that has none of its own (templates).
+    pub query_path: Option<String>,
     /// What callers may ask for.
     pub allow: AllowList,
 }

@@ -41,7 +41,7 @@ impl Pipeline {
     /// Ranks the lists of `page`, the answer to `searches`.
     pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage) -> RankedPage {
         let (calls, mut reports) = collect_calls(searches, page);
-        let results = join_all(calls.iter().map(score)).await;
+        let results = join_all(calls.iter().map(|call| self.score(call))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -51,6 +51,28 @@ impl Pipeline {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
         RankedPage { rankings, reports }
+    }
+
+    async fn score(&self, call: &Call<'_>) -> CallResult {
+        let Ok(_place) = self.places.try_acquire() else { return Err(KeepReason::Overloaded) };
+        let answer_by = Instant::now() + call.work.deadline;
+        let documents: Arc<[Arc<str>]> =
+            call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
+        let count = documents.len();
+        let request = RerankRequest {
+            query: call.work.query.clone(),
+            documents,
+            model: call.work.model.clone(),
+            answer_by,
+        };
+        let scores = call.profile.reranker.clone().oneshot(request);
+        let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
+        match answer {
+            Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
+            Ok(Scores { failure: Some(failure), .. }) => Err(failure.reason()),
+            Ok(scores) => Ok(scores),
+            Err(error) => Err(error.class().reason()),
+        }
     }
 }
 
@@ -115,27 +137,6 @@ fn list_documents(
 fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
     let first = if search.widened() || search.intent.grouped { 0 } else { search.intent.offset };
     first.saturating_add(place as u64) < work.window
-}
-
-async fn score(call: &Call<'_>) -> CallResult {
-    let answer_by = Instant::now() + call.work.deadline;
-    let documents: Arc<[Arc<str>]> =
-        call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
-    let count = documents.len();
-    let request = RerankRequest {
-        query: call.work.query.clone(),
-        documents,
-        model: call.work.model.clone(),
-        answer_by,
-    };
-    let scores = call.profile.reranker.clone().oneshot(request);
-    let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
-    match answer {
-        Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
-        Ok(Scores { failure: Some(failure), .. }) => Err(failure.reason()),
-        Ok(scores) => Ok(scores),
-        Err(error) => Err(error.class().reason()),
-    }
 }
 
 fn apply_call(

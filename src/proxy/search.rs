@@ -110,7 +110,7 @@ impl SearchHandler {
             Ok(intents) => intents,
             Err(error) => return forward_as_is(forwarder, &parts, raw, error.reason()).await,
         };
-        let searches = self.pipeline.plan(intents, &caller);
+        let searches = self.pipeline.plan(intents, &caller, &body);
         let mut exchange =
             Exchange { handler: self, forwarder, dialect, parts, raw, body, timings: *timings };
         let answer = exchange.run(searches).await;

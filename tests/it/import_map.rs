@@ -11,7 +11,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("document", &["json", "search"]),
     ("rerank", &["search", "document"]),
     ("upstream", &[]),
-    ("pipeline", &["document", "rerank", "search"]),
+    ("pipeline", &["document", "json", "rerank", "search"]),
     ("proxy", &["dialect", "pipeline", "search", "upstream"]),
     ("admin", &[]),
     ("config", &["search"]),
