@@ -10,7 +10,11 @@ mod plan;
 mod profile;
 mod rank;
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+    time::Duration,
+};
 
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -30,13 +34,18 @@ pub struct Pipeline {
     refused: Mutex<HashMap<String, Instant>>,
     /// Places for rerank calls in flight; without one a search keeps the database's order at once.
     places: Semaphore,
+    /// Collections whose hits had no text, each told of once.
+    told: Mutex<HashSet<String>>,
 }
+
+/// The most collections remembered as told of.
+const MOST_TOLD: usize = 1000;
 
 impl Pipeline {
     /// A pipeline for these profiles, with at most `in_flight` rerank calls at a time.
     pub fn new(profiles: Profiles, in_flight: usize) -> Self {
         let places = Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS));
-        Self { profiles, refused: Mutex::new(HashMap::new()), places }
+        Self { profiles, refused: Mutex::new(HashMap::new()), places, told: Mutex::default() }
     }
 
     /// Remembers that the database refused a widened search of these collections.
@@ -46,6 +55,20 @@ impl Pipeline {
         refused.retain(|_, until| *until > now);
         for search in searches.iter().filter(|search| search.widened()) {
             refused.insert(search.intent.collections.join(","), now + NOT_WIDENED_FOR);
+        }
+    }
+
+    /// One log line per collection whose hits have no known text field: the names of the fields they have.
+    fn tell_no_text(&self, collections: &[String], keys: impl FnOnce() -> Vec<String>) {
+        let name = collections.join(",");
+        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if told.len() < MOST_TOLD && told.insert(name.clone()) {
+            let keys = keys().join(", ");
+            tracing::info!(
+                collection = name,
+                keys,
+                "no known text field in the hits: name one in rerank.fields"
+            );
         }
     }
 

@@ -40,7 +40,7 @@ type CallResult = Result<Scores, KeepReason>;
 impl Pipeline {
     /// Ranks the lists of `page`, the answer to `searches`.
     pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage) -> RankedPage {
-        let (calls, mut reports) = collect_calls(searches, page);
+        let (calls, mut reports) = self.collect_calls(searches, page);
         let results = join_all(calls.iter().map(|call| self.score(call))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
@@ -51,6 +51,40 @@ impl Pipeline {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
         RankedPage { rankings, reports }
+    }
+
+    fn collect_calls<'a>(
+        &self,
+        searches: &'a [PlannedSearch],
+        page: &HitPage,
+    ) -> (Vec<Call<'a>>, Vec<Report>) {
+        let mut calls: Vec<Call<'a>> = Vec::new();
+        let mut reports: Vec<Report> = searches
+            .iter()
+            .map(|search| match &search.work {
+                Err(reason) => Report::kept(*reason),
+                Ok(work) => Report { source: Some(work.source), ..Report::kept(KeepReason::NotRanked) },
+            })
+            .collect();
+        for (at, list) in page.lists.iter().enumerate() {
+            let Some(search) = searches.get(list.search) else { continue };
+            let (Ok(work), true) = (&search.work, list.hits.len() > 1) else { continue };
+            let documents = list_documents(search, work, at, list, page);
+            if documents.documents.is_empty() {
+                if reports[list.search].documents == 0 {
+                    reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
+                    let keys = || document::top_level_keys(&page.body, &list.hits[0]);
+                    self.tell_no_text(&search.intent.collections, keys);
+                }
+                continue;
+            }
+            reports[list.search].documents += documents.documents.len();
+            match calls.iter_mut().find(|call| call.shares(search, work)) {
+                Some(call) => call.lists.push(documents),
+                None => calls.push(Call { work, profile: &search.profile, lists: vec![documents] }),
+            }
+        }
+        (calls, reports)
     }
 
     async fn score(&self, call: &Call<'_>) -> CallResult {
@@ -74,34 +108,6 @@ impl Pipeline {
             Err(error) => Err(error.class().reason()),
         }
     }
-}
-
-fn collect_calls<'a>(searches: &'a [PlannedSearch], page: &HitPage) -> (Vec<Call<'a>>, Vec<Report>) {
-    let mut calls: Vec<Call<'a>> = Vec::new();
-    let mut reports: Vec<Report> = searches
-        .iter()
-        .map(|search| match &search.work {
-            Err(reason) => Report::kept(*reason),
-            Ok(work) => Report { source: Some(work.source), ..Report::kept(KeepReason::NotRanked) },
-        })
-        .collect();
-    for (at, list) in page.lists.iter().enumerate() {
-        let Some(search) = searches.get(list.search) else { continue };
-        let (Ok(work), true) = (&search.work, list.hits.len() > 1) else { continue };
-        let documents = list_documents(search, work, at, list, page);
-        if documents.documents.is_empty() {
-            if reports[list.search].documents == 0 {
-                reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
-            }
-            continue;
-        }
-        reports[list.search].documents += documents.documents.len();
-        match calls.iter_mut().find(|call| call.shares(search, work)) {
-            Some(call) => call.lists.push(documents),
-            None => calls.push(Call { work, profile: &search.profile, lists: vec![documents] }),
-        }
-    }
-    (calls, reports)
 }
 
 impl Call<'_> {

@@ -33,7 +33,7 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, timings: &Timings
 }
 
 /// One line for at most one kept search a second: a sample that says which reason and how long.
-pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &Timings) {
+pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &Timings, trace: Option<&str>) {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let Outcome::Kept(reason) = report.outcome else { return };
     if reason == KeepReason::Off {
@@ -47,10 +47,18 @@ pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &T
         dialect,
         operation = kind.as_str(),
         reason = reason.as_str(),
+        trace,
         total_ms = ms(timings.total),
         rerank_ms = ms(timings.rerank),
         "a search kept the database's order"
     );
+}
+
+/// The trace id of `traceparent` (W3C Trace Context, §3.2): 32 hexadecimal digits.
+pub fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    let id = value.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -60,5 +68,23 @@ fn ms(duration: Duration) -> f64 {
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_trace_id_reaches_the_log() {
+        let read = |value: &'static str| {
+            trace_id(&HeaderMap::from_iter([(
+                HeaderName::from_static("traceparent"),
+                HeaderValue::from_static(value),
+            )]))
+        };
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(), Some(id));
+        assert_eq!(read("00-how do I reset my password-b7ad6b7169203331-01"), None);
     }
 }

@@ -68,6 +68,7 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
+        let trace = report::trace_id(request.headers());
         let (mut response, reports) = self.exchange(forwarder, dialect, request, &mut timings).await?;
         timings.total = started.elapsed();
         if let Some(all) = Report::of_all(&reports) {
@@ -75,7 +76,7 @@ impl SearchHandler {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings);
+            report::log(dialect.name(), kind, &all, &timings, trace.as_deref());
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
