@@ -32,7 +32,8 @@ fn page(hits: impl IntoIterator<Item = u64>, with_text: bool) -> String {
 fn found(request: &str) -> Option<String> {
     let asked = json_of(request);
     let (offset, limit) = (asked["offset"].as_u64().unwrap_or(0), asked["limit"].as_u64().unwrap_or(10));
-    let with_text = !matches!(asked["with_payload"], Value::Null | Value::Bool(false));
+    let payload = &asked["with_payload"];
+    let with_text = !matches!(payload, Value::Null | Value::Bool(false)) && payload["exclude"].is_null();
     Some(answer(200, JSON, &page(offset..(offset + limit).min(POINTS), with_text)))
 }
 
@@ -107,6 +108,17 @@ async fn a_payload_that_the_client_asked_for_stays() {
 }
 
 #[tokio::test]
+async fn a_text_that_the_client_excludes_is_neither_asked_for_nor_sent_away() {
+    let setup = Setup::new(Scripted::start(found).await, Scripted::scoring(reversing).await).await;
+    let got = setup.search(r#"{"query":[0.1,0.2],"limit":3,"with_payload":{"exclude":["text"]}}"#).await;
+    assert_eq!(status(&got), "kept; reason=no_text");
+    assert_eq!(body_of(&got), page(0..3, false));
+    let asked = json_of(&setup.database.seen()[0]);
+    assert_eq!(asked["with_payload"]["exclude"][0], "text");
+    assert!(setup.service.seen().is_empty());
+}
+
+#[tokio::test]
 async fn the_database_sees_the_window_and_none_of_the_proxys_own_headers() {
     let setup = Setup::new(Scripted::start(found).await, Scripted::scoring(reversing).await).await;
     setup.search(THREE).await;
@@ -131,6 +143,7 @@ async fn a_failing_service_leaves_the_databases_own_answer() {
         let got = setup.search(THREE).await;
         assert_eq!(status(&got), format!("kept; reason={reason}"));
         assert_eq!(body_of(&got), page(0..3, false), "{reason}");
+        assert_eq!(setup.database.seen().len(), 1, "{reason}");
         assert!(!setup.service.seen().is_empty());
     }
 }
@@ -179,11 +192,12 @@ async fn a_refused_widening_is_asked_again_as_the_client_did_and_not_tried_again
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     let got = setup.search(THREE).await;
     assert!(got.starts_with("HTTP/1.1 200"), "{got}");
-    assert_eq!(json_of(&got)["result"]["points"].as_array().unwrap().len(), 3);
+    assert_eq!(body_of(&got), page(0..3, false));
     let seen = setup.database.seen();
     assert_eq!(seen.len(), 2);
     assert_eq!(body_of(&seen[1]), THREE);
-    setup.search(THREE).await;
+    let again = setup.search(THREE).await;
+    assert_eq!(body_of(&again), page([2, 1, 0], false));
     let seen = setup.database.seen();
     assert_eq!(seen.len(), 3);
     assert_eq!(json_of(&seen[2])["limit"], 3);
