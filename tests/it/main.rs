@@ -5,4 +5,5 @@ mod framing;
 mod harness;
 mod http2;
 mod import_map;
+mod search;
 mod shutdown;

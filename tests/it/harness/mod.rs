@@ -2,8 +2,10 @@
 
 mod database;
 mod proxy;
+mod scripted;
 mod wire;
 
 pub use database::FakeDatabase;
 pub use proxy::Proxy;
+pub use scripted::{Scripted, answer, body_of, header, json_of};
 pub use wire::Wire;

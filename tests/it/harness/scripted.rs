@@ -1,0 +1,96 @@
+//! A server whose every answer a closure makes: a rerank service, or a database that counts.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+
+use super::Wire;
+
+/// Listens on a free port; stops when dropped.
+pub struct Scripted {
+    pub addr: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+    task: AbortHandle,
+}
+
+impl Scripted {
+    /// Answers each request with what `script` makes of its bytes, or with silence for `None`.
+    pub async fn start(script: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = socket.local_addr().unwrap();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (script, record) = (Arc::new(script), seen.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let (script, record) = (script.clone(), record.clone());
+                tokio::spawn(async move {
+                    let mut wire = Wire::new(stream);
+                    while let Some(request) = wire.message().await {
+                        let answer = script(&request);
+                        record.lock().unwrap().push(request);
+                        if let Some(answer) = answer {
+                            wire.try_send(answer).await;
+                        }
+                    }
+                });
+            }
+        })
+        .abort_handle();
+        Self { addr, seen, task }
+    }
+
+    /// A rerank service that scores each document by `score`.
+    pub async fn scoring(score: impl Fn(&str) -> f64 + Send + Sync + 'static) -> Self {
+        Self::start(move |request| {
+            let documents = json_of(request)["documents"].as_array().cloned().unwrap_or_default();
+            let results: Vec<Value> = documents
+                .iter()
+                .enumerate()
+                .map(
+                    |(index, text)| json!({"index": index, "relevance_score": score(text.as_str().unwrap())}),
+                )
+                .collect();
+            Some(answer(200, "application/json", &json!({"id": "r", "results": results}).to_string()))
+        })
+        .await
+    }
+
+    /// Every request so far, byte for byte.
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A whole answer.
+pub fn answer(status: u16, media_type: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n{body}")
+}
+
+/// What follows a message's head.
+pub fn body_of(message: &str) -> &str {
+    message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+/// A message's body as JSON; null if it is none.
+pub fn json_of(message: &str) -> Value {
+    serde_json::from_str(body_of(message)).unwrap_or_default()
+}
+
+/// The first header of that name, of any case.
+pub fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
+    let (head, _) = message.split_once("\r\n\r\n")?;
+    head.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
