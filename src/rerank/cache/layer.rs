@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -40,15 +41,24 @@ impl<S: Rerank> Cached<S> {
 
         let mut answer = Scores { provider: self.base.provider.as_str().into(), model, ..Scores::default() };
         if !missing.is_empty() {
-            let wanted = missing.iter().map(|at| request.documents[*at].clone()).collect();
-            let fresh = self.inner.oneshot(RerankRequest { documents: wanted, ..request }).await?;
-            if fresh.scores.len() != missing.len() {
+            // Equal documents (one point in several groups, say) are asked for once.
+            let mut places = HashMap::new();
+            let mut wanted: Vec<usize> = Vec::new();
+            for &at in &missing {
+                places.entry(keys[at]).or_insert_with(|| {
+                    wanted.push(at);
+                    wanted.len() - 1
+                });
+            }
+            let documents = wanted.iter().map(|at| request.documents[*at].clone()).collect();
+            let fresh = self.inner.oneshot(RerankRequest { documents, ..request }).await?;
+            if fresh.scores.len() != wanted.len() {
                 return Err(RerankError::BadResponse("wrong number of scores"));
             }
-            for (at, score) in missing.into_iter().zip(&fresh.scores) {
-                scores[at] = *score;
-                if let Some(score) = score {
-                    store.put(keys[at], *score);
+            for at in missing {
+                scores[at] = places.get(&keys[at]).and_then(|&place| fresh.scores[place]);
+                if let Some(score) = scores[at] {
+                    store.put(keys[at], score);
                 }
             }
             store.settle();
@@ -95,6 +105,16 @@ mod tests {
             settings: String::new(),
         };
         Cached::new(inner, Some(store), base, metrics())
+    }
+
+    #[tokio::test]
+    async fn equal_documents_are_asked_for_once() {
+        let (inner, _) = scripted(|_, r| {
+            assert_eq!(r.documents.len(), 2);
+            half_for_each(r)
+        });
+        let scores = cached(inner).oneshot(request(&["a", "b", "a"])).await.unwrap();
+        assert_eq!(scores.scores, [Some(0.5); 3]);
     }
 
     #[tokio::test]
