@@ -4,19 +4,7 @@
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-use super::problem::Problems;
-
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Origin {
-    File {
-        line: usize,
-        column: usize,
-    },
-    /// An environment variable or a flag.
-    Named(String),
-    Nowhere,
-}
+use super::{origin::Origin, problem::Problems};
 
 #[derive(Clone)]
 pub(super) struct Node {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    node::{Node, Origin, Value},
+    node::{Node, Value},
+    origin::Origin,
     problem::Problems,
     values::nearest,
 };

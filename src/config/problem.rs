@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::node::Origin;
+use super::origin::Origin;
 
 /// One thing that is wrong with the configuration. It never holds the value of a secret or of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{
     Config, ListenerConfig, RouteConfig,
-    node::{Node, Origin, Value},
+    node::{Node, Value},
+    origin::Origin,
     problem::Problems,
     read_providers::providers,
     read_rerank::{RERANK_KEYS, rerank},

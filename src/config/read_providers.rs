@@ -75,8 +75,8 @@ pub(super) fn providers(
 }
 
 /// Where a list of providers is written.
-fn place(top: &Section<'_>, path: &str) -> (super::node::Origin, String) {
-    use super::node::{Origin, Value};
+fn place(top: &Section<'_>, path: &str) -> (super::origin::Origin, String) {
+    use super::{node::Value, origin::Origin};
     let section = match path.strip_prefix("routes[").and_then(|rest| rest.strip_suffix(']')) {
         Some(index) => match top.node("routes").map(|node| &node.value) {
             Some(Value::List(items)) => index.parse::<usize>().ok().and_then(|i| items.get(i)),
@@ -161,7 +161,7 @@ fn base(
     }
     match values::url(text.trim()) {
         Ok(url) => *slot = url,
-        Err(sentence) => problems.add("CO_API_URL", &super::node::Origin::Nowhere, sentence),
+        Err(sentence) => problems.add("CO_API_URL", &super::origin::Origin::Nowhere, sentence),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Reading one map of the tree: unknown keys, wrong shapes and bad values become problems, all of them.
 
 use super::{
-    node::{Entry, Node, Origin, Value},
+    node::{Entry, Node, Value},
+    origin::Origin,
     problem::Problems,
     values::nearest,
 };

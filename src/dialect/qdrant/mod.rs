@@ -1,6 +1,7 @@
 //! Qdrant's REST interface.
 
 mod caller;
+mod object;
 mod operation;
 mod payload;
 mod query;

@@ -1,7 +1,7 @@
 //! `with_payload`: asking for the fields of documents, and knowing how to take them out again.
 
 use crate::{
-    dialect::qdrant::request::Object,
+    dialect::qdrant::object::Object,
     json::{Edits, Kind, ObjectEdit, Value},
     search::{Strip, StripPath},
 };

@@ -4,8 +4,8 @@ use crate::{
     dialect::{
         DialectError,
         qdrant::{
+            object::{MAX_DEPTH, Object},
             operation::Verb,
-            request::{MAX_DEPTH, Object},
         },
     },
     json::{Kind, Value},

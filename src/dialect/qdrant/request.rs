@@ -5,82 +5,20 @@ use crate::{
         DialectError,
         qdrant::{
             caller,
+            object::Object,
             operation::{Endpoint, Form, Verb},
             query,
         },
     },
-    json::{Member, Value},
+    json::Value,
     search::{CallerOptions, KeepReason, SearchIntent},
 };
-
-/// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.
-pub(super) const MAX_DEPTH: usize = 16;
 
 /// The proxy's own member.
 pub(super) const OWN: &str = "rerank";
 
 const DEFAULT_LIMIT: u64 = 10;
 const DEFAULT_GROUP_SIZE: u64 = 3;
-
-/// The members whose meaning matters here; the server refuses each of them when it is given twice.
-const KNOWN: [&str; 14] = [
-    "query",
-    "prefetch",
-    "vector",
-    "positive",
-    "target",
-    "strategy",
-    "limit",
-    "offset",
-    "group_size",
-    "with_payload",
-    "with_vector",
-    "with_vectors",
-    "searches",
-    "using",
-];
-
-/// One object of a request, its members read once.
-pub(super) struct Object<'a> {
-    pub value: Value<'a>,
-    members: Vec<Member<'a>>,
-}
-
-impl<'a> Object<'a> {
-    fn new(value: Value<'a>, member: &'static str) -> Result<Self, DialectError> {
-        let members = value.members().ok_or(DialectError::Malformed { member, expected: "an object" })?;
-        for known in KNOWN {
-            if members.iter().filter(|member| member.key == known).count() > 1 {
-                return Err(DialectError::Malformed { member: known, expected: "given once" });
-            }
-        }
-        Ok(Self { value, members })
-    }
-
-    /// A member's value; `null` counts as absent, as it does for the server.
-    pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.member(key).filter(|value| !value.is_null())
-    }
-
-    /// A member's value, `null` too.
-    pub fn member(&self, key: &str) -> Option<Value<'a>> {
-        self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
-    }
-
-    /// A whole number from 0 up.
-    pub fn count(&self, key: &'static str) -> Result<Option<u64>, DialectError> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        let malformed = DialectError::Malformed { member: key, expected: "a whole number" };
-        value.as_u64().map(Some).ok_or(malformed)
-    }
-
-    /// The prefetches of a query or a prefetch: a list, or a single one without brackets.
-    pub fn prefetches(&self) -> Result<Vec<Object<'a>>, DialectError> {
-        let Some(value) = self.get("prefetch") else { return Ok(Vec::new()) };
-        let prefetches = value.items().unwrap_or_else(|| vec![value]);
-        prefetches.into_iter().map(|one| Object::new(one, "prefetch")).collect()
-    }
-}
 
 /// A request's searches in their order.
 pub(super) struct Request<'a> {

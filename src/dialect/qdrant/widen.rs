@@ -6,9 +6,10 @@ use crate::{
     dialect::{
         DialectError,
         qdrant::{
+            object::{MAX_DEPTH, Object},
             operation::{Endpoint, Form},
             payload, query,
-            request::{MAX_DEPTH, OWN, Object, Request, page, prefetch_limit},
+            request::{OWN, Request, page, prefetch_limit},
         },
     },
     json::{Edits, ObjectEdit},
