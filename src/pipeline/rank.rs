@@ -98,6 +98,7 @@ impl Pipeline {
             documents,
             model: call.work.model.clone(),
             answer_by,
+            background: false,
         };
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));

@@ -42,7 +42,7 @@ fn how_long(error: &RerankError, minute_left: Duration) -> Option<Duration> {
 }
 
 /// What is left of the clock's minute: providers count per minute and do not say when it began.
-pub(super) fn minute_left(now: SystemTime) -> Duration {
+fn minute_left(now: SystemTime) -> Duration {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     MINUTE.saturating_sub(Duration::from_secs(since.as_secs() % 60))
 }
@@ -65,6 +65,10 @@ impl<S: Rerank> HoldOff<S> {
         }
         let own_model = request.model.is_none();
         let answer = self.inner.oneshot(request).await;
+        if let Ok(Scores { calls_left: Some(0), .. }) = &answer {
+            let until = Instant::now() + minute_left(SystemTime::now());
+            self.hold.extend(until, FailureClass::RateLimited);
+        }
         if let Err(error) = &answer {
             // A caller's unknown model says nothing about the configured one.
             let concerns_all = own_model || error.class() != FailureClass::NotFound;
@@ -117,6 +121,16 @@ mod tests {
         assert_eq!(calls.load(Ordering::SeqCst), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(service.oneshot(request(&["a"])).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_trial_call_of_a_minute_holds_the_provider_off() {
+        let (inner, calls) = scripted(|_, r| Ok(Scores { calls_left: Some(0), ..half_for_each(r)? }));
+        let service = HoldOff::new(inner, Arc::default());
+        assert!(service.clone().oneshot(request(&["a"])).await.is_ok());
+        let held = service.oneshot(request(&["a"])).await.unwrap_err();
+        assert_eq!(held, RerankError::HeldOff { class: FailureClass::RateLimited });
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,7 +22,9 @@ use tower::{Service, util::BoxCloneSyncService};
 pub use cache::ScoreStore;
 pub use error::{FailureClass, RerankError};
 pub use metrics::RerankMetrics;
-pub use settings::{BuildError, CohereSettings, ProviderKind, ProviderSettings};
+pub use settings::{
+    Billing, BuildError, CohereSettings, ProviderFacts, ProviderKind, ProviderSettings, Scoring,
+};
 pub use stack::reranker;
 
 /// The boxed service at the top of the stack.
@@ -39,6 +41,8 @@ pub struct RerankRequest {
     pub model: Option<Arc<str>>,
     /// When the caller stops waiting.
     pub answer_by: Instant,
+    /// Nobody waits for the scores: a service that knows priorities may serve others first.
+    pub background: bool,
 }
 
 /// Scores for the documents of one request.
@@ -56,6 +60,10 @@ pub struct Scores {
     pub cache_hits: u32,
     /// Search units billed for this request.
     pub billed_units: f64,
+    /// Tokens billed for this request, where the provider bills tokens.
+    pub billed_tokens: u64,
+    /// Calls that the provider says are left in this minute.
+    pub calls_left: Option<u64>,
     /// Why some scores are missing, if they are.
     pub failure: Option<FailureClass>,
 }

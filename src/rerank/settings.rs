@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 
@@ -22,6 +22,39 @@ pub enum ProviderKind {
     Cohere(CohereSettings),
     /// Embedded BM25, no network.
     Lexical,
+}
+
+/// What a provider says of itself, for the layers around it.
+#[derive(Clone, Debug)]
+pub struct ProviderFacts {
+    /// Whether a document's score depends on its neighbours.
+    pub scoring: Scoring,
+    /// What it charges for.
+    pub billing: Billing,
+    /// The model, unless a request names another.
+    pub model: Arc<str>,
+    /// All else that changes scores, as text for cache keys: kind, address, version, options.
+    pub score_settings: String,
+}
+
+/// Whether a document's score depends on its neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scoring {
+    /// It does not: scores are cached one by one, calls may be split and merged.
+    Pairwise,
+    /// It does: one call, cached whole.
+    Listwise,
+}
+
+/// What a provider charges for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Billing {
+    /// Search units: one query with up to 100 documents of about 500 tokens.
+    SearchUnits,
+    /// Tokens read.
+    Tokens,
+    /// Nothing.
+    Free,
 }
 
 /// How to reach and use a Cohere-shaped service.

@@ -40,14 +40,15 @@ fn provider(
     match settings.kind {
         ProviderKind::Cohere(cohere) => {
             let hold = Arc::new(Hold::default());
-            let call = CohereCall::new(name.clone(), &cohere, hold.clone())?;
+            let call = CohereCall::new(name.clone(), &cohere)?;
+            let (facts, max_documents) = (call.facts().clone(), call.max_documents());
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = RateLimit::new(call, settings.requests_per_minute);
             let call = Retry::new(call, budget.clone(), name.clone(), metrics.clone());
             let call = HoldOff::new(call, hold);
             let call = ConcurrencyLimit::new(call, settings.max_concurrency);
-            let call = Batch::new(call, cohere.max_documents_per_call);
-            let base = KeyBase::cohere(&name, &cohere);
+            let call = Batch::new(call, max_documents);
+            let base = KeyBase::new(&name, &facts);
             let call = Cached::new(call, cache, base, metrics.clone());
             Ok(BoxCloneSyncService::new(call))
         }

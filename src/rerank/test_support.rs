@@ -18,6 +18,7 @@ pub(super) fn request(documents: &[&str]) -> RerankRequest {
         documents: documents.iter().map(|text| Arc::from(*text)).collect(),
         model: None,
         answer_by: Instant::now() + Duration::from_secs(10),
+        background: false,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::rerank::CohereSettings;
+use crate::rerank::ProviderFacts;
 
 /// Goes up when documents are rendered otherwise: old scores are then no longer found.
 const RENDERING_VERSION: u8 = 1;
@@ -19,18 +19,16 @@ impl fmt::Debug for ScoreKey {
 #[derive(Clone, Debug)]
 pub(in crate::rerank) struct KeyBase {
     pub(in crate::rerank) provider: String,
-    pub(in crate::rerank) base_url: String,
     pub(in crate::rerank) model: String,
     pub(in crate::rerank) settings: String,
 }
 
 impl KeyBase {
-    pub(in crate::rerank) fn cohere(provider: &str, settings: &CohereSettings) -> Self {
+    pub(in crate::rerank) fn new(provider: &str, facts: &ProviderFacts) -> Self {
         Self {
             provider: provider.to_owned(),
-            base_url: settings.base_url.trim_end_matches('/').to_owned(),
-            model: settings.model.clone(),
-            settings: format!("max_tokens_per_doc={:?}", settings.max_tokens_per_doc),
+            model: facts.model.to_string(),
+            settings: facts.score_settings.clone(),
         }
     }
 
@@ -38,7 +36,7 @@ impl KeyBase {
     pub(super) fn for_query(&self, secret: &[u8; 32], model: &str, query: &str) -> QueryKey {
         let mut hasher = blake3::Hasher::new_keyed(secret);
         hasher.update(&[RENDERING_VERSION]);
-        for part in [&self.provider, &self.base_url, model, &self.settings, query] {
+        for part in [&self.provider, model, &self.settings, query] {
             update(&mut hasher, part);
         }
         QueryKey(hasher)
@@ -70,17 +68,17 @@ mod tests {
 
     use super::*;
 
-    fn key(parts: &[String; 6]) -> ScoreKey {
-        let [provider, base_url, settings, model, query, document] = parts.clone();
-        let base = KeyBase { provider, base_url, model: String::new(), settings };
+    fn key(parts: &[String; 5]) -> ScoreKey {
+        let [provider, settings, model, query, document] = parts.clone();
+        let base = KeyBase { provider, model: String::new(), settings };
         base.for_query(&[7; 32], &model, &query).document(&document)
     }
 
     proptest! {
         #[test]
         fn keys_are_equal_only_if_every_part_is(
-            a in prop::array::uniform6("[ab]{0,2}"),
-            b in prop::array::uniform6("[ab]{0,2}"),
+            a in prop::array::uniform5("[ab]{0,2}"),
+            b in prop::array::uniform5("[ab]{0,2}"),
         ) {
             prop_assert_eq!(key(&a) == key(&b), a == b);
         }
@@ -88,12 +86,7 @@ mod tests {
 
     #[test]
     fn another_secret_gives_other_keys() {
-        let base = KeyBase {
-            provider: "p".into(),
-            base_url: "u".into(),
-            model: "m".into(),
-            settings: String::new(),
-        };
+        let base = KeyBase { provider: "p".into(), model: "m".into(), settings: String::new() };
         let of = |secret| base.for_query(&[secret; 32], "m", "q").document("d");
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));

@@ -98,12 +98,7 @@ mod tests {
 
     fn cached<S: Rerank>(inner: S) -> Cached<S> {
         let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
-        let base = KeyBase {
-            provider: "p".into(),
-            base_url: "u".into(),
-            model: "m".into(),
-            settings: String::new(),
-        };
+        let base = KeyBase { provider: "p".into(), model: "m".into(), settings: String::new() };
         Cached::new(inner, Some(store), base, metrics())
     }
 

@@ -69,12 +69,7 @@ mod tests {
     #[test]
     fn the_store_stays_within_its_bytes() {
         let store = ScoreStore::new(10 * u64::from(ENTRY_BYTES), Duration::from_secs(60), [1; 32]);
-        let base = KeyBase {
-            provider: "p".into(),
-            base_url: "u".into(),
-            model: "m".into(),
-            settings: String::new(),
-        };
+        let base = KeyBase { provider: "p".into(), model: "m".into(), settings: String::new() };
         let keys = base.for_query(store.secret(), "m", "q");
         for n in 0..1000 {
             store.put(keys.document(&n.to_string()), 0.5);

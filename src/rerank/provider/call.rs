@@ -16,8 +16,8 @@ use super::{
     http::HttpClient,
 };
 use crate::rerank::{
-    Answer, AnswerFuture, BuildError, CohereSettings, FailureClass, RerankError, RerankRequest, Scores,
-    hold::{Hold, minute_left},
+    Answer, AnswerFuture, Billing, BuildError, CohereSettings, FailureClass, ProviderFacts, RerankError,
+    RerankRequest, Scores, Scoring,
 };
 
 /// One timed HTTP call to a Cohere-shaped service.
@@ -28,16 +28,13 @@ struct Inner {
     name: Arc<str>,
     http: HttpClient,
     format: Format,
-    hold: Arc<Hold>,
+    facts: ProviderFacts,
+    max_documents: usize,
     refusal_told: AtomicBool,
 }
 
 impl CohereCall {
-    pub(in crate::rerank) fn new(
-        name: Arc<str>,
-        settings: &CohereSettings,
-        hold: Arc<Hold>,
-    ) -> Result<Self, BuildError> {
+    pub(in crate::rerank) fn new(name: Arc<str>, settings: &CohereSettings) -> Result<Self, BuildError> {
         let http = HttpClient::new(
             &name,
             &settings.base_url,
@@ -50,7 +47,28 @@ impl CohereCall {
             max_tokens_per_doc: settings.max_tokens_per_doc,
             priority: settings.priority,
         };
-        Ok(Self(Arc::new(Inner { name, http, format, hold, refusal_told: AtomicBool::new(false) })))
+        let base_url = settings.base_url.trim_end_matches('/');
+        let facts = ProviderFacts {
+            scoring: Scoring::Pairwise,
+            billing: Billing::SearchUnits,
+            model: format.model.clone(),
+            score_settings: format!(
+                "cohere-v2 {base_url} max_tokens_per_doc={:?}",
+                settings.max_tokens_per_doc
+            ),
+        };
+        let max_documents = settings.max_documents_per_call;
+        let refusal_told = AtomicBool::new(false);
+        Ok(Self(Arc::new(Inner { name, http, format, facts, max_documents, refusal_told })))
+    }
+
+    pub(in crate::rerank) fn facts(&self) -> &ProviderFacts {
+        &self.0.facts
+    }
+
+    /// The most documents of one call, as far as known by now.
+    pub(in crate::rerank) fn max_documents(&self) -> usize {
+        self.0.max_documents
     }
 }
 
@@ -63,12 +81,10 @@ impl Inner {
         if request.answer_by <= Instant::now() {
             return Err(RerankError::Deadline);
         }
-        let body = self.format.body(&model, &request.query, &request.documents);
+        let format = if request.background { &self.background() } else { &self.format };
+        let body = format.body(&model, &request.query, &request.documents);
         let answer = self.http.post(body, request.answer_by).await?;
         let now = SystemTime::now();
-        if cohere::trial_calls_left(&answer.headers) == Some(0) {
-            self.hold.extend(Instant::now() + minute_left(now), FailureClass::RateLimited);
-        }
         if !answer.status.is_success() {
             let error = cohere::classify(answer.status, &answer.headers, &answer.body, now);
             self.tell(&error);
@@ -77,7 +93,14 @@ impl Inner {
         self.refusal_told.store(false, Ordering::Relaxed);
         let (scores, billed_units) = cohere::parse(&answer.body, request.documents.len())?;
         let scores = scores.into_iter().map(Some).collect();
-        Ok(Scores { scores, provider: self.name.clone(), model, billed_units, ..Scores::default() })
+        let calls_left = cohere::trial_calls_left(&answer.headers);
+        let provider = self.name.clone();
+        Ok(Scores { scores, provider, model, billed_units, calls_left, ..Scores::default() })
+    }
+
+    /// What nobody waits for goes last.
+    fn background(&self) -> Format {
+        Format { priority: Some(cohere::LOWEST_PRIORITY), ..self.format.clone() }
     }
 
     /// Says once, until a call succeeds again, what only the operator can mend.

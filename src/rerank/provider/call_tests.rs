@@ -65,16 +65,16 @@ fn sized(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     http(status, &format!("{headers}content-length: {}\r\n", body.len()), body)
 }
 
-fn call_to(address: SocketAddr, hold: Arc<Hold>) -> CohereCall {
+fn call_to(address: SocketAddr) -> CohereCall {
     let mut settings = CohereSettings::new(SecretString::from("the-key"));
     settings.base_url = format!("http://{address}/prefix/");
-    CohereCall::new("cohere".into(), &settings, hold).unwrap()
+    CohereCall::new("cohere".into(), &settings).unwrap()
 }
 
 async fn ask(answer: Vec<u8>, hold_open: bool, within: Duration) -> Answer {
     let (address, _requests) = server(answer, hold_open).await;
     let request = RerankRequest { answer_by: Instant::now() + within, ..request(&["a"]) };
-    call_to(address, Arc::default()).oneshot(request).await
+    call_to(address).oneshot(request).await
 }
 
 const LONG: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ const SHORT: Duration = Duration::from_millis(200);
 #[tokio::test]
 async fn the_request_is_the_documented_one() {
     let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), false).await;
-    let answer = call_to(address, Arc::default()).oneshot(request(&["a"])).await.unwrap();
+    let answer = call_to(address).oneshot(request(&["a"])).await.unwrap();
     assert_eq!(answer.scores, [Some(0.25)]);
     assert_eq!((&*answer.provider, &*answer.model), ("cohere", "rerank-v3.5"));
     let sent = requests.recv().await.unwrap();
@@ -114,7 +114,7 @@ async fn a_broken_connection_is_an_unavailable_provider() {
         assert_eq!(error.class(), FailureClass::ProviderUnavailable, "{error}");
     }
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let error = call_to(address, Arc::default()).oneshot(request(&["a"])).await.unwrap_err();
+    let error = call_to(address).oneshot(request(&["a"])).await.unwrap_err();
     assert_eq!(error, RerankError::Unreachable("cannot connect"));
 }
 
@@ -144,13 +144,19 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn the_last_trial_call_of_a_minute_holds_the_provider_off() {
+async fn a_trial_keys_calls_left_are_read_from_the_answer() {
     let last = sized("200 OK", "x-trial-endpoint-call-remaining: 0\r\n", GOOD.as_bytes());
     let (address, _requests) = server(last, false).await;
-    let hold = Arc::new(Hold::default());
-    let call = call_to(address, hold.clone());
-    assert!(call.oneshot(request(&["a"])).await.is_ok());
-    assert_eq!(hold.at(Instant::now()), Some(FailureClass::RateLimited));
+    let scores = call_to(address).oneshot(request(&["a"])).await.unwrap();
+    assert_eq!(scores.calls_left, Some(0));
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_goes_at_the_lowest_priority() {
+    let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), false).await;
+    let behind = RerankRequest { background: true, ..request(&["a"]) };
+    assert!(call_to(address).oneshot(behind).await.is_ok());
+    assert!(requests.recv().await.unwrap().contains(r#""priority":999"#));
 }
 
 #[test]
@@ -159,7 +165,7 @@ fn settings_that_cannot_work_are_refused() {
         let mut settings = CohereSettings::new(SecretString::from(key));
         settings.base_url = base_url.to_owned();
         settings.ca_file = ca_file.map(Into::into);
-        CohereCall::new("c".into(), &settings, Arc::default()).err()
+        CohereCall::new("c".into(), &settings).err()
     };
     assert!(matches!(build("no url", "k", None), Some(BuildError::BaseUrl { .. })));
     assert!(matches!(build("ftp://host", "k", None), Some(BuildError::BaseUrl { .. })));

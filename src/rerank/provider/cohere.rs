@@ -40,6 +40,9 @@ pub fn limits(model: &str) -> ModelLimits {
     }
 }
 
+/// The least urgent `priority`.
+pub const LOWEST_PRIORITY: u16 = 999;
+
 /// The service's own cut of a document if none is sent.
 const DEFAULT_TOKENS_PER_DOC: usize = 4_096;
 
