@@ -3,7 +3,7 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -162,6 +162,17 @@ impl Address {
     }
 }
 
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        let password = |address: &Self| address.password.as_ref().map(|p| p.expose_secret().to_owned());
+        self.written("") == other.written("")
+            && self.username == other.username
+            && password(self) == password(other)
+    }
+}
+
+impl Eq for Address {}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written(""))
@@ -224,8 +235,6 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn written(text: &str) -> Result<String, AddressError> {
@@ -259,6 +268,25 @@ mod tests {
         assert_eq!(format!("{address:?}"), "Address(redis://***@cache:6379/0)");
         assert_eq!(Address::parse("redis://cache").unwrap().masked(), "redis://cache:6379/0");
         assert!(Address::parse("redis://app@cache").unwrap().password.is_none());
+    }
+
+    #[test]
+    fn addresses_are_equal_if_everything_is() {
+        let all = [
+            "redis://a",
+            "rediss://a",
+            "redis://a:1",
+            "redis://a/1",
+            "redis://u@a",
+            "redis://u:p@a",
+            "redis://u:q@a",
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for (place, other) in all.iter().enumerate() {
+                let equal = Address::parse(one) == Address::parse(other);
+                assert_eq!(equal, at == place, "{one} {other}");
+            }
+        }
     }
 
     #[test]

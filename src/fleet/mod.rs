@@ -23,6 +23,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
     time::Instant,
 };
@@ -62,10 +63,11 @@ impl Fleet {
         let reads = Connector::new(settings.clone(), settings.timeout);
         let writes = Connector::new(settings.clone(), write_patience(settings.timeout));
         reads.check()?;
-        Ok(Self::with(settings, [reads, writes].map(dial), metrics))
+        let runtime = Handle::try_current().map_err(|_| FleetError::NoRuntime)?;
+        Ok(Self::with(settings, [reads, writes].map(dial), metrics, &runtime))
     }
 
-    fn with(settings: Settings, [reads, writes]: [Dial; 2], metrics: FleetMetrics) -> Self {
+    fn with(settings: Settings, [reads, writes]: [Dial; 2], metrics: FleetMetrics, runtime: &Handle) -> Self {
         let (address, keys) = (settings.address.to_string(), Keys::new(&settings.prefix));
         let lane = |purpose, dial, patience| {
             Arc::new(Lane::new(purpose, address.clone(), dial, keys.clone(), patience, metrics.clone()))
@@ -76,9 +78,9 @@ impl Fleet {
         let writer =
             Writer { lane: writes.clone(), keys: keys.clone(), ttl: settings.ttl, metrics: metrics.clone() };
         let tasks = [
-            tokio::spawn(reads.clone().keep()),
-            tokio::spawn(writes.clone().keep()),
-            tokio::spawn(writer.run(jobs)),
+            runtime.spawn(reads.clone().keep()),
+            runtime.spawn(writes.clone().keep()),
+            runtime.spawn(writer.run(jobs)),
         ];
         let _tasks = tasks.map(AbortOnDropHandle::new);
         Self { reads, writes, queue, keys, timeout: settings.timeout, metrics, _tasks }

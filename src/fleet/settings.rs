@@ -59,7 +59,7 @@ pub enum FleetError {
     /// A CA file without certificates.
     #[error("cache.redis.ca_file holds no PEM certificates")]
     NoCertificates,
-    /// The client cannot be set up.
-    #[error("cache.redis: the client cannot be set up with this address")]
-    Client,
+    /// Not called inside a Tokio runtime.
+    #[error("no runtime to connect to Redis in")]
+    NoRuntime,
 }

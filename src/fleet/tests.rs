@@ -7,6 +7,7 @@ mod writes;
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use prometheus::Registry;
+use tokio::runtime::Handle;
 
 use super::{Address, Fleet, FleetMetrics, ScoreId, Settings};
 use peer::Peer;
@@ -34,7 +35,8 @@ impl Member {
     fn of_broken(peer: &Arc<Peer>) -> Self {
         let registry = Registry::new();
         let metrics = FleetMetrics::register(&registry).unwrap();
-        let fleet = Fleet::with(settings("redis://app:s3cret@cache"), [peer.dial(), peer.dial()], metrics);
+        let dials = [peer.dial(), peer.dial()];
+        let fleet = Fleet::with(settings("redis://app:s3cret@cache"), dials, metrics, &Handle::current());
         Self { fleet, registry }
     }
 

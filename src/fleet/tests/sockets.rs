@@ -135,6 +135,13 @@ async fn a_refused_login_opens_the_breakers_and_a_renewed_password_file_is_read_
     assert_eq!(peer.seen("AUTH").last().unwrap()[1..], [b"app".to_vec(), b"new".to_vec()]);
 }
 
+#[test]
+fn outside_a_runtime_it_is_an_error_and_no_panic() {
+    let settings = Settings::new(Address::parse("redis://a").unwrap());
+    let metrics = FleetMetrics::register(&prometheus::Registry::new()).unwrap();
+    assert!(matches!(Fleet::start(settings, metrics), Err(FleetError::NoRuntime)));
+}
+
 #[tokio::test]
 async fn settings_that_can_never_work_are_told() {
     let file = tempfile::NamedTempFile::new().unwrap();
