@@ -7,6 +7,7 @@ mod origin;
 mod overlay;
 mod problem;
 mod read;
+mod read_fleet;
 mod read_providers;
 mod read_rerank;
 mod render;
@@ -24,7 +25,7 @@ pub use problem::{Problem, Problems};
 pub use render::to_yaml;
 pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
-    RerankConfig, RouteConfig, UpstreamConfig,
+    RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
 

@@ -26,6 +26,7 @@ const SECTIONS: [&str; 6] = ["admin", "rerank", "providers", "cache", "limits", 
 
 /// Lays `env`, then `flags`, over `root`.
 pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {
+    unfold_redis(root);
     let mut names: Vec<&String> = env.keys().filter(|name| name.starts_with("RERANKD_")).collect();
     names.sort();
     for name in names {
@@ -37,6 +38,7 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
             // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
             [] | [_] => {}
             ["upstream", ..] => listener(root, &parts, name, text, problems),
+            ["cache", "redis"] => redis(root, Node::named(name, text)),
             [section, ..] if SECTIONS.contains(section) => root.set(&parts, Node::named(name, text)),
             [section, ..] => {
                 let sentence = match (*section, nearest(section, &SECTIONS)) {
@@ -58,6 +60,24 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
     }
     if let Some(text) = &flags.admin {
         root.set(&["admin", "listen"], Node::named("--admin", text));
+    }
+}
+
+/// `cache.redis` may be the URL alone: made the map that it stands for, so that variables can set the rest.
+fn unfold_redis(root: &mut Node) {
+    let Some(node) = root.get_mut("cache").and_then(|cache| cache.get_mut("redis")) else { return };
+    if let Value::Text(_) = node.value {
+        let url = node.clone();
+        node.value = Value::Map(Vec::new());
+        node.set(&["url"], url);
+    }
+}
+
+/// The URL, or nothing to switch it off.
+fn redis(root: &mut Node, node: Node) {
+    match node.value {
+        Value::Null => root.set(&["cache", "redis"], node),
+        _ => root.set(&["cache", "redis", "url"], node),
     }
 }
 

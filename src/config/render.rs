@@ -2,10 +2,10 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig};
+use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RedisConfig, RerankConfig};
 use crate::search::FieldSet;
 
-/// `config` as a file that would give it again, but for keys of providers, which read `***`.
+/// `config` as a file that would give it again, but for keys of providers and Redis's login, which read `***`.
 pub fn to_yaml(config: &Config) -> String {
     let mut out = Out(String::new());
     out.line(0, "listeners:");
@@ -30,6 +30,10 @@ pub fn to_yaml(config: &Config) -> String {
     out.set(2, "max_bytes", config.cache.max_bytes);
     out.set(2, "ttl", time(config.cache.ttl));
     out.set(2, "secret_file", path(config.cache.secret_file.as_deref()));
+    match &config.cache.redis {
+        Some(each) => redis(&mut out, each),
+        None => out.set(2, "redis", "null"),
+    }
     out.line(0, "limits:");
     out.set(2, "max_request_bytes", config.limits.max_request_bytes);
     out.set(2, "max_response_bytes", config.limits.max_response_bytes);
@@ -112,6 +116,16 @@ fn provider(out: &mut Out, each: &ProviderConfig) {
     }
     out.set(4, "max_concurrency", each.max_concurrency);
     out.set(4, "requests_per_minute", or_null(each.requests_per_minute));
+}
+
+fn redis(out: &mut Out, each: &RedisConfig) {
+    out.line(2, "redis:");
+    out.set(4, "url", quoted(&each.address.masked()));
+    out.set(4, "timeout", time(each.timeout));
+    out.set(4, "ca_file", path(each.ca_file.as_deref()));
+    out.set(4, "password_file", path(each.password_file.as_deref()));
+    out.set(4, "prefix", quoted(&each.prefix));
+    out.set(4, "share_limits", each.share_limits);
 }
 
 /// A JSON string is a YAML one.
