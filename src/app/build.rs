@@ -1,14 +1,17 @@
 //! From the configuration's sections to the settings of the modules.
 
-use std::{collections::HashMap, fs, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 
 use super::{Shared, StartError};
 use crate::{
-    config::{self, Config, DialectChoice, ListenerConfig, RerankConfig},
+    config::{self, Config, DialectChoice, ListenerConfig, ProviderConfig, RerankConfig, RouteConfig},
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
-    rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
+    rerank::{
+        BuildError, CircuitSettings, CohereSettings, FlightSettings, LimitSettings, ProviderKind,
+        ProviderSettings, Providers, ScoreStore, SpendSettings,
+    },
     upstream::{HostHeader, Upstream, UpstreamSettings},
 };
 
@@ -19,6 +22,7 @@ const DOCUMENT_BYTES: usize = 256 * 1024;
 pub(super) fn proxy(
     config: &Config,
     listener: &ListenerConfig,
+    providers: &Providers,
     shared: &Shared,
 ) -> Result<Proxy, StartError> {
     let upstream = Upstream::new(UpstreamSettings {
@@ -39,7 +43,7 @@ pub(super) fn proxy(
         }
     }
     let searches = SearchHandler {
-        pipeline: Pipeline::new(profiles(config, shared)?, config.limits.max_rerank_in_flight),
+        pipeline: Pipeline::new(profiles(config, providers, shared), config.limits.max_rerank_in_flight),
         limits: SearchLimits {
             request_bytes: config.limits.max_request_bytes,
             response_bytes: config.limits.max_response_bytes,
@@ -65,39 +69,19 @@ fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
     }
 }
 
-fn profiles(config: &Config, shared: &Shared) -> Result<Profiles, BuildError> {
-    let mut stacks = HashMap::new();
-    let default = Arc::new(profile(config, &config.rerank, shared, &mut stacks)?);
-    let mut routes = Vec::new();
-    for route in &config.routes {
-        let profile = Arc::new(profile(config, &route.rerank, shared, &mut stacks)?);
-        routes.push(Route { collection: route.collection.clone(), profile });
-    }
-    Ok(Profiles { routes, default })
+fn profiles(config: &Config, providers: &Providers, shared: &Shared) -> Profiles {
+    let profile = |section: &RerankConfig| Arc::new(profile(section, providers, shared));
+    let route =
+        |route: &RouteConfig| Route { collection: route.collection.clone(), profile: profile(&route.rerank) };
+    Profiles { routes: config.routes.iter().map(route).collect(), default: profile(&config.rerank) }
 }
 
-fn profile(
-    config: &Config,
-    section: &RerankConfig,
-    shared: &Shared,
-    stacks: &mut HashMap<Vec<String>, Reranker>,
-) -> Result<Profile, BuildError> {
-    let providers: Vec<ProviderSettings> =
-        section.providers.iter().filter_map(|name| provider(config, name)).collect();
-    let has_provider = !providers.is_empty();
-    let reranker = match stacks.get(&section.providers) {
-        Some(stack) => stack.clone(),
-        None => {
-            let stack = rerank::reranker(providers, shared.cache.clone(), shared.rerank_metrics.clone())?;
-            stacks.insert(section.providers.clone(), stack.clone());
-            stack
-        }
-    };
-    Ok(Profile {
+fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Profile {
+    Profile {
         enabled: section.mode == config::Mode::On,
         collections: section.collections.clone(),
-        reranker,
-        has_provider,
+        reranker: providers.chain(&section.providers, &shared.stack),
+        has_provider: section.providers.iter().any(|name| providers.has(name)),
         window: section.window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
@@ -123,7 +107,7 @@ fn profile(
             max_window: section.allow.max_window,
             max_deadline: section.allow.max_deadline,
         },
-    })
+    }
 }
 
 fn query_source(source: config::QuerySource) -> QuerySource {
@@ -135,9 +119,20 @@ fn query_source(source: config::QuerySource) -> QuerySource {
     }
 }
 
+/// Every provider that some section names and that can be used; what is unchanged is taken over from `before`.
+pub(super) fn providers(
+    config: &Config,
+    before: &Providers,
+    shared: &Shared,
+) -> Result<Providers, BuildError> {
+    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
+    let named: HashSet<&String> = sections.flat_map(|section| &section.providers).collect();
+    let used = config.providers.iter().filter(|section| named.contains(&section.name));
+    Providers::build(used.filter_map(provider).collect(), before, &shared.stack)
+}
+
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
-fn provider(config: &Config, name: &str) -> Option<ProviderSettings> {
-    let section = config.providers.iter().find(|provider| provider.name == name)?;
+fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
     let kind = match &section.kind {
         config::ProviderKind::Lexical => ProviderKind::Lexical,
         config::ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
@@ -151,19 +146,43 @@ fn provider(config: &Config, name: &str) -> Option<ProviderSettings> {
             })
         }
     };
+    let limits = &section.limits;
+    let breaker = &limits.breaker;
     Some(ProviderSettings {
         name: section.name.clone(),
         kind,
-        max_concurrency: section.max_concurrency,
-        requests_per_minute: section.requests_per_minute,
+        limits: LimitSettings {
+            max_concurrency: limits.max_concurrency,
+            requests_per_minute: limits.requests_per_minute,
+            search_units: SpendSettings {
+                per_minute: limits.max_search_units_per_minute,
+                per_day: limits.max_search_units_per_day,
+            },
+            tokens: SpendSettings {
+                per_minute: limits.max_tokens_per_minute,
+                per_day: limits.max_tokens_per_day,
+            },
+            search_units_per_search: limits.max_search_units_per_search,
+        },
+        circuit: CircuitSettings {
+            failure_ratio: breaker.failure_ratio,
+            slow_ratio: breaker.slow_ratio,
+            slow_call: breaker.slow_call,
+            min_calls: breaker.min_calls,
+            window: breaker.window,
+            open_for: breaker.open_for,
+            probes: breaker.probes,
+        },
+        flights: FlightSettings {
+            finish_in_background: limits.finish_in_background,
+            max_in_background: limits.max_in_background,
+            ..FlightSettings::default()
+        },
     })
 }
 
 /// The score cache, keyed by the configured secret or a random one.
-pub(super) fn cache(config: &Config) -> io::Result<Option<Arc<ScoreStore>>> {
-    if config.cache.max_bytes == 0 {
-        return Ok(None);
-    }
+pub(super) fn cache(config: &Config) -> io::Result<Arc<ScoreStore>> {
     let secret = match &config.cache.secret_file {
         Some(path) => *blake3::hash(&fs::read(path)?).as_bytes(),
         None => {
@@ -172,17 +191,16 @@ pub(super) fn cache(config: &Config) -> io::Result<Option<Arc<ScoreStore>>> {
             secret
         }
     };
-    Ok(Some(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret))))
+    Ok(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret)))
 }
 
 /// Says what runs; loudly, if nothing can rerank.
-pub(super) fn announce(config: &Config, listening: &[SocketAddr], admin: SocketAddr) {
+pub(super) fn announce(config: &Config, providers: &Providers, listening: &[SocketAddr], admin: SocketAddr) {
     for (listener, address) in config.listeners.iter().zip(listening) {
         tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
-    let any = config.rerank.providers.iter().any(|name| provider(config, name).is_some());
-    if !any {
+    if !config.rerank.providers.iter().any(|name| providers.has(name)) {
         tracing::warn!(
             "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
              database's order"

@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     pipeline::SearchMetrics,
     proxy::{Listener, ListenerSettings, Proxy},
-    rerank::{BuildError, RerankMetrics, ScoreStore},
+    rerank::{BuildError, Providers, RerankMetrics, StackShared},
     telemetry,
     upstream::{UpstreamSetupError, body},
 };
@@ -63,9 +63,8 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// What all listeners share.
 struct Shared {
-    rerank_metrics: Arc<RerankMetrics>,
+    stack: StackShared,
     search_metrics: SearchMetrics,
-    cache: Option<Arc<ScoreStore>>,
 }
 
 impl App {
@@ -73,6 +72,7 @@ impl App {
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let registry = telemetry::new_registry()?;
         let shared = Shared::new(config, &registry)?;
+        let providers = build::providers(config, &Providers::default(), &shared)?;
         let readiness = Readiness::new();
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -88,14 +88,15 @@ impl App {
                 .await
                 .map_err(|source| StartError::Listen { address, source })?;
             listening.push(listener.local_addr().unwrap_or(address));
-            let proxy = Arc::new(build::proxy(config, settings, &shared)?);
+            let proxy = Arc::new(build::proxy(config, settings, &providers, &shared)?);
             tasks.spawn(serve(listener, proxy, shutdown.clone()));
         }
         let address = config.admin.listen;
         let socket =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let admin_address = socket.local_addr().unwrap_or(address);
-        let admin = Admin { registry, readiness: readiness.clone(), refresh: shared.refresh() };
+        let admin =
+            Admin { registry, readiness: readiness.clone(), refresh: shared.refresh(providers.clone()) };
         let admin = tokio::spawn(admin.serve(socket));
         let bound = readiness.condition("listener");
         bound.set(true);
@@ -105,7 +106,7 @@ impl App {
                 tasks.spawn(watch_upstream(listener.upstream.url.clone(), condition, shutdown.clone()));
             }
         }
-        build::announce(config, &listening, admin_address);
+        build::announce(config, &providers, &listening, admin_address);
         Ok(Self { listening, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
     }
 
@@ -145,16 +146,15 @@ impl Shared {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let cache = build::cache(config).map_err(StartError::Secret)?;
-        Ok(Self { rerank_metrics, search_metrics, cache })
+        Ok(Self { stack: StackShared::new(cache, rerank_metrics), search_metrics })
     }
 
-    /// Brings the cache's gauges up to date.
-    fn refresh(&self) -> Arc<dyn Fn() + Send + Sync> {
-        let (metrics, cache) = (self.rerank_metrics.clone(), self.cache.clone());
+    /// Brings the gauges of cache and budgets up to date.
+    fn refresh(&self, providers: Providers) -> Arc<dyn Fn() + Send + Sync> {
+        let stack = self.stack.clone();
         Arc::new(move || {
-            if let Some(cache) = &cache {
-                metrics.observe_cache(cache);
-            }
+            stack.metrics.observe_cache(&stack.store);
+            providers.observe();
         })
     }
 }

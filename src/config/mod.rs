@@ -6,6 +6,7 @@ mod node;
 mod origin;
 mod overlay;
 mod problem;
+mod provider_limits;
 mod read;
 mod read_providers;
 mod read_rerank;
@@ -21,6 +22,7 @@ use std::{collections::HashMap, path::Path};
 
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
+pub use provider_limits::{BreakerConfig, ProviderLimits};
 pub use render::to_yaml;
 pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,

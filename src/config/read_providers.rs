@@ -9,24 +9,15 @@ use super::{
     ProviderConfig, RerankConfig, RouteConfig,
     node::Node,
     problem::Problems,
+    provider_limits,
     section::Section,
     types::ProviderKind,
     values::{self, nearest, whole},
 };
 
-const COMMON: [&str; 3] = ["kind", "max_concurrency", "requests_per_minute"];
-const COHERE: [&str; 10] = [
-    "kind",
-    "max_concurrency",
-    "requests_per_minute",
-    "model",
-    "base_url",
-    "api_key_env",
-    "api_key_file",
-    "max_tokens_per_doc",
-    "ca_file",
-    "priority",
-];
+const LEXICAL: [&str; 1] = ["kind"];
+const COHERE: [&str; 8] =
+    ["kind", "model", "base_url", "api_key_env", "api_key_file", "max_tokens_per_doc", "ca_file", "priority"];
 
 /// The providers that are configured, and the built-in ones that are used without being so.
 pub(super) fn providers(
@@ -100,8 +91,9 @@ fn provider(
     let path = format!("providers.{name}");
     // The kind decides which keys are known; an unreadable one is told once, below.
     let kind = node.and_then(|node| kind_of(node)).unwrap_or(name);
-    let known: &[&str] = if kind == "lexical" { &COMMON } else { &COHERE };
-    let section = Section::open(node, path, known, problems);
+    let known =
+        if kind == "lexical" { LEXICAL.to_vec() } else { [&COHERE[..], &provider_limits::KEYS].concat() };
+    let section = Section::open(node, path, &known, problems);
     let kinds = [false, true];
     let word = |lexical: bool| if lexical { "lexical" } else { "cohere" };
     let written = section.read("kind", problems, |text| values::word(text, &kinds, word));
@@ -117,13 +109,9 @@ fn provider(
         }
     };
     let mut provider = if lexical { ProviderConfig::lexical(name) } else { ProviderConfig::cohere(name) };
-    section.set("max_concurrency", &mut provider.max_concurrency, problems, whole(1, 100_000));
-    section.set_option(
-        "requests_per_minute",
-        &mut provider.requests_per_minute,
-        problems,
-        whole(1, 10_000_000),
-    );
+    if !lexical {
+        provider_limits::read(&section, &mut provider.limits, problems);
+    }
     if let ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } =
         &mut provider.kind
     {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig};
+use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig, provider_limits};
 use crate::search::FieldSet;
 
 /// `config` as a file that would give it again, but for keys of providers, which read `***`.
@@ -37,15 +37,15 @@ pub fn to_yaml(config: &Config) -> String {
     out.0
 }
 
-struct Out(String);
+pub(super) struct Out(String);
 
 impl Out {
-    fn line(&mut self, indent: usize, text: &str) {
+    pub(super) fn line(&mut self, indent: usize, text: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{:indent$}{text}", "");
     }
 
-    fn set(&mut self, indent: usize, key: &str, value: impl std::fmt::Display) {
+    pub(super) fn set(&mut self, indent: usize, key: &str, value: impl std::fmt::Display) {
         let _ = writeln!(self.0, "{:indent$}{key}: {value}", "");
     }
 }
@@ -110,8 +110,9 @@ fn provider(out: &mut Out, each: &ProviderConfig) {
             out.set(4, "priority", or_null(*priority));
         }
     }
-    out.set(4, "max_concurrency", each.max_concurrency);
-    out.set(4, "requests_per_minute", or_null(each.requests_per_minute));
+    if !matches!(each.kind, ProviderKind::Lexical) {
+        provider_limits::render(out, 4, &each.limits);
+    }
 }
 
 /// A JSON string is a YAML one.
@@ -124,7 +125,7 @@ fn list(texts: &[String]) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-fn or_null(value: Option<impl std::fmt::Display>) -> String {
+pub(super) fn or_null(value: Option<impl std::fmt::Display>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
@@ -132,6 +133,6 @@ fn path(path: Option<&Path>) -> String {
     or_null(path.map(|path| quoted(&path.to_string_lossy())))
 }
 
-fn time(duration: Duration) -> String {
+pub(super) fn time(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }

@@ -9,6 +9,7 @@ use std::{
 use http::Uri;
 use secrecy::SecretString;
 
+use super::provider_limits::ProviderLimits;
 use super::words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
 use crate::search::FieldSet;
 
@@ -138,10 +139,8 @@ pub struct ProviderConfig {
     pub name: String,
     /// What it is.
     pub kind: ProviderKind,
-    /// Calls at the same time; more are shed.
-    pub max_concurrency: usize,
-    /// Calls a minute; more are shed.
-    pub requests_per_minute: Option<u32>,
+    /// What it may be asked and may cost.
+    pub limits: ProviderLimits,
 }
 
 /// What a provider is.
@@ -274,7 +273,7 @@ impl ProviderConfig {
     }
 
     fn with_kind(name: &str, kind: ProviderKind) -> Self {
-        Self { name: name.to_owned(), kind, max_concurrency: 32, requests_per_minute: None }
+        Self { name: name.to_owned(), kind, limits: ProviderLimits::default() }
     }
 }
 

@@ -48,6 +48,18 @@ pub(super) fn score(text: &str) -> Result<f32, String> {
     }
 }
 
+/// A share over 0, up to 1: as 0.05 or 5%.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse::<f64>(),
+    };
+    match value {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err(format!("`{text}` is not a share over 0 and up to 1, such as 0.05 or 5%.")),
+    }
+}
+
 /// `true` or `false`.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {

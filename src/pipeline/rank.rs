@@ -93,13 +93,8 @@ impl Pipeline {
         let documents: Arc<[Arc<str>]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
         let count = documents.len();
-        let request = RerankRequest {
-            query: call.work.query.clone(),
-            documents,
-            model: call.work.model.clone(),
-            answer_by,
-            background: false,
-        };
+        let mut request = RerankRequest::new(call.work.query.clone(), documents, answer_by);
+        request.model = call.work.model.clone();
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match answer {

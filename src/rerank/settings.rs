@@ -1,6 +1,8 @@
 use std::{path::PathBuf, sync::Arc};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{CircuitSettings, FlightSettings, LimitSettings};
 
 /// One provider of the chain, as configured.
 #[derive(Clone, Debug)]
@@ -9,10 +11,29 @@ pub struct ProviderSettings {
     pub name: String,
     /// What it is.
     pub kind: ProviderKind,
-    /// Calls in flight at once; more are shed.
-    pub max_concurrency: usize,
-    /// Calls in any 60 seconds; more are shed.
-    pub requests_per_minute: Option<u32>,
+    /// What it may be asked and may cost.
+    pub limits: LimitSettings,
+    /// When it is left alone.
+    pub circuit: CircuitSettings,
+    /// How long its calls may fly.
+    pub flights: FlightSettings,
+}
+
+impl ProviderSettings {
+    /// Equal for equal settings, key and certificates included: a provider whose fingerprint is as it was keeps
+    /// its state over a reload. Keyed by nothing, so it must not be shown.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        // `Debug` says all but secrets.
+        hasher.update(format!("{self:?}").as_bytes());
+        if let ProviderKind::Cohere(settings) = &self.kind {
+            hasher.update(settings.api_key.expose_secret().as_bytes());
+            if let Some(pem) = settings.ca_file.as_ref().and_then(|file| std::fs::read(file).ok()) {
+                hasher.update(&pem);
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
 }
 
 /// The kinds of provider.

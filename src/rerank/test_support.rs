@@ -10,15 +10,19 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Answer, Rerank, RerankMetrics, RerankRequest, Scores};
+use super::{Answer, Billing, ProviderFacts, Rerank, RerankMetrics, RerankRequest, Scores, Scoring};
 
 pub(super) fn request(documents: &[&str]) -> RerankRequest {
-    RerankRequest {
-        query: "the query".into(),
-        documents: documents.iter().map(|text| Arc::from(*text)).collect(),
-        model: None,
-        answer_by: Instant::now() + Duration::from_secs(10),
-        background: false,
+    let documents = documents.iter().map(|text| Arc::from(*text)).collect();
+    RerankRequest::new("the query".into(), documents, Instant::now() + Duration::from_secs(10))
+}
+
+pub(super) fn facts() -> ProviderFacts {
+    ProviderFacts {
+        scoring: Scoring::Pairwise,
+        billing: Billing::SearchUnits,
+        model: "m".into(),
+        score_settings: "s".into(),
     }
 }
 
