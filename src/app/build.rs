@@ -6,7 +6,7 @@ use super::{Shared, StartError};
 use crate::{
     config::{self, Config, DialectChoice, ListenerConfig, ProviderConfig, RerankConfig, RouteConfig},
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
-    pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
+    pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
     rerank::{
         BuildError, CircuitSettings, CohereSettings, FlightSettings, LimitSettings, ProviderKind,
@@ -78,7 +78,12 @@ fn profiles(config: &Config, providers: &Providers, shared: &Shared) -> Profiles
 
 fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Profile {
     Profile {
-        enabled: section.mode == config::Mode::On,
+        mode: match section.mode {
+            config::Mode::On => Mode::On,
+            config::Mode::Shadow => Mode::Shadow,
+            config::Mode::Off => Mode::Off,
+        },
+        sample: section.sample,
         collections: section.collections.clone(),
         reranker: providers.chain(&section.providers, &shared.stack),
         has_provider: section.providers.iter().any(|name| providers.has(name)),
@@ -94,6 +99,9 @@ fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Pr
         min_score: section.min_score,
         min_keep: section.min_keep,
         deadline: section.deadline,
+        shadow_deadline: section.shadow_deadline,
+        partial: section.partial_scores == config::PartialScores::Partial,
+        margin_gate: section.margin_gate,
         fail_open: match section.fail_open {
             config::FailOpen::Cut => FailOpen::Cut,
             config::FailOpen::Replay => FailOpen::Replay,

@@ -28,7 +28,7 @@ pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
     RerankConfig, RouteConfig, UpstreamConfig,
 };
-pub use words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
+pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
 
 /// Makes a configuration of a file's text, the environment and flags.
 ///

@@ -66,6 +66,7 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
 
 fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     out.set(at, "mode", each.mode.as_str());
+    out.set(at, "sample", each.sample);
     if base {
         out.set(at, "collections", list(&each.collections));
     }
@@ -83,6 +84,9 @@ fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     out.set(at, "min_score", or_null(each.min_score));
     out.set(at, "min_keep", each.min_keep);
     out.set(at, "deadline", time(each.deadline));
+    out.set(at, "shadow_deadline", time(each.shadow_deadline));
+    out.set(at, "partial_scores", each.partial_scores.as_str());
+    out.set(at, "margin_gate", or_null(each.margin_gate));
     out.set(at, "fail_open", each.fail_open.as_str());
     out.set(at, "widen", each.widen.as_str());
     let sources: Vec<String> = each.query_sources.iter().map(|s| s.as_str().to_owned()).collect();

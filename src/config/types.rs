@@ -10,7 +10,9 @@ use http::Uri;
 use secrecy::SecretString;
 
 use super::provider_limits::ProviderLimits;
-use super::words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
+use super::words::{
+    DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
+};
 use crate::search::FieldSet;
 
 /// Everything that can be configured.
@@ -74,8 +76,10 @@ pub struct AdminConfig {
 /// How to rerank.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RerankConfig {
-    /// On or off.
+    /// On, behind the answer, or off.
     pub mode: Mode,
+    /// Share of queries that are reranked at all, over 0 up to 1.
+    pub sample: f64,
     /// Patterns of collections that may be reranked; `-` excludes, the last that matches wins.
     pub collections: Vec<String>,
     /// Names of providers, tried in order.
@@ -96,6 +100,12 @@ pub struct RerankConfig {
     pub min_keep: usize,
     /// For the rerank step.
     pub deadline: Duration,
+    /// For the rerank step behind the answer.
+    pub shadow_deadline: Duration,
+    /// What becomes of a search whose hits have scores only in part.
+    pub partial_scores: PartialScores,
+    /// A best hit that leads by so much is not worth a call, 0 to 1.
+    pub margin_gate: Option<f64>,
     /// What to answer with on failure.
     pub fail_open: FailOpen,
     /// Whether searches that are not neutral to widen are widened.
@@ -231,6 +241,7 @@ impl Default for RerankConfig {
     fn default() -> Self {
         Self {
             mode: Mode::On,
+            sample: 1.0,
             collections: vec!["*".to_owned(), "-.*".to_owned()],
             providers: vec!["cohere".to_owned()],
             window: 50,
@@ -241,6 +252,9 @@ impl Default for RerankConfig {
             min_score: None,
             min_keep: 0,
             deadline: Duration::from_secs(1),
+            shadow_deadline: Duration::from_secs(5),
+            partial_scores: PartialScores::Kept,
+            margin_gate: None,
             fail_open: FailOpen::Cut,
             widen: WidenMode::Replay,
             query_sources: vec![QuerySource::Header, QuerySource::Body, QuerySource::Native],

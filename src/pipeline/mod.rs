@@ -22,8 +22,8 @@ pub use caller::{CallerHeaders, strip_own};
 pub use metrics::{SearchMetrics, Timings};
 pub use outcome::{Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
-pub use profile::{AllowList, FailOpen, Profile, Profiles, Route, ScoreMode};
-pub use rank::RankedPage;
+pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
+pub use rank::{RankedPage, Waiting};
 
 /// How long a collection whose database refused a widened search is not widened.
 const NOT_WIDENED_FOR: Duration = Duration::from_secs(60);

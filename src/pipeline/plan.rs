@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{AllowList, CallerHeaders, Pipeline, Profile};
+use super::{AllowList, CallerHeaders, Mode, Pipeline, Profile};
 use crate::{
     document,
     json::Value,
@@ -42,6 +42,8 @@ pub struct PlannedSearch {
     pub fetch: FetchPlan,
     /// The work to do, or why the database's order stays.
     pub work: Result<Work, KeepReason>,
+    /// The work to do behind the answer (`mode: shadow`), and what to ask upstream for it.
+    pub shadow: Option<(Work, FetchPlan)>,
 }
 
 /// What is needed to rerank one search.
@@ -57,6 +59,8 @@ pub struct Work {
     pub min_score: Option<f32>,
     /// Time for the rerank step.
     pub deadline: Duration,
+    /// Time that the client gives the database for the whole search, where it says so.
+    pub timeout: Option<Duration>,
     /// A model from the allow-list.
     pub model: Option<Arc<str>>,
     /// Fields of the document.
@@ -72,6 +76,14 @@ impl PlannedSearch {
     /// Whether the widened answer, cut back, may differ from the client's own.
     pub fn not_neutral(&self) -> bool {
         self.widened() && self.intent.widening == Widening::NotNeutral
+    }
+
+    /// The same search as it is done behind the answer.
+    pub fn in_shadow(&self) -> Self {
+        match self.shadow.clone() {
+            Some((work, fetch)) => Self { work: Ok(work), fetch, shadow: None, ..self.clone() },
+            None => self.clone(),
+        }
     }
 
     /// The same search, asked exactly as the client did.
@@ -102,12 +114,18 @@ impl Pipeline {
         if let (NativeText::None, Some(path), Some(body)) = (&intent.native, &profile.query_path, body) {
             intent.native = text_at(body, path);
         }
-        let work = work(&intent, &profile, caller);
-        let fetch = match &work {
-            Ok(work) => self.fetch(&intent, &profile, work),
-            Err(_) => FetchPlan::as_asked(),
+        let as_asked = FetchPlan::as_asked();
+        let (work, fetch, shadow) = match work(&intent, &profile, caller) {
+            Err(reason) => (Err(reason), as_asked, None),
+            Ok(work) => {
+                let fetch = self.fetch(&intent, &profile, &work);
+                match profile.mode {
+                    Mode::Shadow => (Err(KeepReason::Shadow), as_asked, Some((work, fetch))),
+                    Mode::On | Mode::Off => (Ok(work), fetch, None),
+                }
+            }
         };
-        PlannedSearch { intent, profile, fetch, work }
+        PlannedSearch { intent, profile, fetch, work, shadow }
     }
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
@@ -125,7 +143,7 @@ impl Pipeline {
 }
 
 fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Result<Work, KeepReason> {
-    if !profile.enabled || caller.off || intent.caller.enabled == Some(false) {
+    if profile.mode == Mode::Off || caller.off || intent.caller.enabled == Some(false) {
         return Err(KeepReason::Off);
     }
     if !profile.lets_in(&intent.collections) {
@@ -138,6 +156,9 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
     if !profile.has_provider {
         return Err(KeepReason::NoProvider);
     }
+    if !profile.samples(&query) {
+        return Err(KeepReason::NotSampled);
+    }
     let asked_window = caller.window.or(intent.caller.window);
     let window = narrowed(asked_window, profile.window, profile.allow.max_window);
     if intent.offset >= window {
@@ -149,7 +170,11 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
         source,
         window,
         min_score: floor(profile.min_score, caller.min_score.or(intent.caller.min_score)),
-        deadline: narrowed(asked_deadline, profile.deadline, profile.allow.max_deadline),
+        deadline: match profile.mode {
+            Mode::Shadow => profile.shadow_deadline,
+            _ => narrowed(asked_deadline, profile.deadline, profile.allow.max_deadline),
+        },
+        timeout: None,
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
         fields: fields(profile, caller.fields.as_ref().or(intent.caller.fields.as_ref())),
     })

@@ -19,6 +19,9 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, timings: &Timings
     if let Some(source) = report.source {
         set(headers, "x-rerank-query-source", source.as_str());
     }
+    if let Some(provider) = &report.provider {
+        set(headers, "x-rerank-provider", provider);
+    }
     if let Some(model) = &report.model {
         set(headers, "x-rerank-model", model);
     }

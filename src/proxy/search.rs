@@ -1,20 +1,20 @@
 //! A search on its way: read, plan, widen, ask, rank, answer. Every way out that is not a rerank is the
 //! database's own answer.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
     request, response,
 };
+use tokio::time::Instant;
 
 use super::{Forwarder, ProxyError, coding, headers, report};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own,
+        CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting,
+        strip_own,
     },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
@@ -51,6 +51,7 @@ struct Exchange<'a> {
     raw: Bytes,
     /// The body without content codings.
     body: Bytes,
+    asked_at: Instant,
     timings: Timings,
 }
 
@@ -91,6 +92,7 @@ impl SearchHandler {
         request: Request<Body>,
         timings: &mut Timings,
     ) -> Result<Answer, ProxyError> {
+        let asked_at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
@@ -113,7 +115,7 @@ impl SearchHandler {
         };
         let searches = self.pipeline.plan(intents, &caller, &body);
         let mut exchange =
-            Exchange { handler: self, forwarder, dialect, parts, raw, body, timings: *timings };
+            Exchange { handler: self, forwarder, dialect, parts, raw, body, asked_at, timings: *timings };
         let answer = exchange.run(searches).await;
         *timings = exchange.timings;
         answer
@@ -181,7 +183,7 @@ impl Exchange<'_> {
             }
         };
         let started = Instant::now();
-        let ranked = self.handler.pipeline.rank(&searches, &page).await;
+        let ranked = self.handler.pipeline.rank(&searches, &page, Waiting::Client(self.asked_at)).await;
         self.timings.rerank += started.elapsed();
         if must_replay(&searches, &ranked.reports) {
             let (response, _) = self.keep(&searches, None).await?;

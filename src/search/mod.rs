@@ -2,6 +2,7 @@
 
 mod head;
 mod intent;
+mod margin;
 mod order;
 mod page;
 mod plan;
@@ -9,6 +10,7 @@ mod reason;
 
 pub use head::Head;
 pub use intent::{CallerOptions, NativeText, SearchIntent, Widening};
+pub use margin::lead;
 pub use order::{Candidate, OrderRule, Ranked, Ranking, order};
 pub use page::{Hit, HitList, HitPage};
 pub use plan::{FetchPlan, FieldSet, Rewrite, Strip, StripPath};

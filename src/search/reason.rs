@@ -14,6 +14,8 @@ pub enum KeepReason {
     Malformed,
     UpstreamError,
     Shadow,
+    NotSampled,
+    Margin,
     Deadline,
     RateLimited,
     Budget,
@@ -32,7 +34,7 @@ pub enum KeepReason {
 
 impl KeepReason {
     /// Every reason.
-    pub const ALL: [KeepReason; 26] = {
+    pub const ALL: [KeepReason; 28] = {
         use KeepReason::*;
         [
             Off,
@@ -47,6 +49,8 @@ impl KeepReason {
             Malformed,
             UpstreamError,
             Shadow,
+            NotSampled,
+            Margin,
             Deadline,
             RateLimited,
             Budget,
@@ -81,6 +85,8 @@ impl KeepReason {
             TooLarge => "too_large",
             UpstreamError => "upstream_error",
             Shadow => "shadow",
+            NotSampled => "not_sampled",
+            Margin => "margin",
             Deadline => "deadline",
             RateLimited => "rate_limited",
             Budget => "budget",
