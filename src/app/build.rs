@@ -42,15 +42,13 @@ pub(super) fn proxy(
             shared.search_metrics.declare(dialect.name(), kind.as_str());
         }
     }
-    let searches = SearchHandler {
-        pipeline: Pipeline::new(profiles(config, providers, shared), config.limits.max_rerank_in_flight),
-        limits: SearchLimits {
-            request_bytes: config.limits.max_request_bytes,
-            response_bytes: config.limits.max_response_bytes,
-        },
-        metrics: shared.search_metrics.clone(),
-        answer_headers: config.rerank.answer_headers,
+    let pipeline = Pipeline::new(profiles(config, providers, shared), config.limits.max_rerank_in_flight);
+    let limits = SearchLimits {
+        request_bytes: config.limits.max_request_bytes,
+        response_bytes: config.limits.max_response_bytes,
     };
+    let metrics = shared.search_metrics.clone();
+    let searches = SearchHandler::new(pipeline, limits, metrics, config.rerank.answer_headers);
     Ok(Proxy {
         forwarder: Forwarder::new(upstream),
         dialects: Dialects::new(dialects),

@@ -9,6 +9,7 @@ mod listener;
 mod report;
 pub mod respond;
 mod search;
+mod shadow;
 
 use std::sync::Arc;
 
@@ -44,9 +45,7 @@ impl Proxy {
         let found = self.dialects.search(&head).map(|(dialect, kind)| (dialect.clone(), kind));
         let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
         let answer = match found {
-            Some((dialect, kind)) => {
-                self.searches.answer(&self.forwarder, dialect.as_ref(), kind, request).await
-            }
+            Some((dialect, kind)) => self.searches.answer(&self.forwarder, &dialect, kind, request).await,
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
         answer.unwrap_or_else(|error| match &shape {
