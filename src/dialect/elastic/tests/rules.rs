@@ -1,5 +1,7 @@
 //! One test per rule.
 
+use std::time::Duration;
+
 use super::*;
 
 fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
@@ -62,6 +64,40 @@ fn the_query_string_wins_over_the_body() {
     let (target, body, _) = widened("/a/_search?size=3&pretty", r#"{"size":7,"from":2}"#, 50, &[]);
     assert_eq!((target.as_str(), body.as_str()), ("/a/_search?size=50&pretty", r#"{"size":7,"from":0}"#));
     assert_eq!(widened("/a/_search?q=x", "", 50, &[]).0, "/a/_search?q=x&size=50");
+}
+
+#[test]
+fn the_clients_own_timeout_is_read_and_the_query_string_wins() {
+    let ms = |ms| Some(Duration::from_millis(ms));
+    for (text, expected) in [
+        ("500ms", ms(500)),
+        ("2s", ms(2000)),
+        ("1m", ms(60_000)),
+        ("1 H", ms(3_600_000)),
+        ("1d", ms(86_400_000)),
+        ("7000micros", ms(7)),
+        ("9000000nanos", ms(9)),
+        (" 3S ", ms(3000)),
+        ("0", ms(0)),
+        ("-1", None),
+        ("10", None),
+        ("1.5s", None),
+        ("2M", None),
+        ("1w", None),
+        ("99999999999999999d", None),
+        ("", None),
+    ] {
+        let body = read("/a/_search", &format!(r#"{{"timeout":"{text}"}}"#));
+        assert_eq!(body.timeout, expected, "{text}");
+        let target = format!("/a/_search?timeout={}", text.replace(' ', "+"));
+        assert_eq!(read(&target, r#"{"timeout":"9s"}"#).timeout, expected, "{text}");
+    }
+    assert_eq!(read("/_search", r#"{"timeout":-1}"#).timeout, None);
+    assert_eq!(read("/_search", r#"{"timeout":null}"#).timeout, None);
+    assert_eq!(read("/_search", r#"{"timeout":{"a":1}}"#).timeout, None);
+    let lines = Bytes::from_static(b"{}\n{\"timeout\":\"1s\"}\n{}\n{}\n");
+    let intents = ask("/_msearch?timeout=9s", |head| Elastic.parse(head, &lines)).unwrap();
+    assert_eq!((intents[0].timeout, intents[1].timeout), (ms(1000), None));
 }
 
 #[test]
