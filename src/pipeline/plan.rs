@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{AllowList, CallerHeaders, Pipeline, Profile};
+use super::{AllowList, CallerHeaders, Pipeline, Profile, refusal::Extra};
 use crate::{
     document,
     json::Value,
@@ -111,7 +111,8 @@ impl Pipeline {
     }
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
-        let fields = document::wanted_fields(&work.fields);
+        let may = |extra| self.refusals.allow(extra, &intent.collections);
+        let fields = if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { Vec::new() };
         let page_end = intent.offset.saturating_add(intent.limit);
         let hits = work.window.max(page_end).min(intent.max_hits);
         let widen = profile.widen
@@ -119,7 +120,7 @@ impl Pipeline {
             && intent.widening != Widening::Never
             && (hits > page_end || intent.offset > 0)
             && hits >= page_end
-            && self.may_widen(&intent.collections);
+            && may(Extra::Hits);
         FetchPlan { hits: widen.then_some(hits), fields }
     }
 }
