@@ -6,7 +6,7 @@ use super::{AllowList, CallerHeaders, Pipeline, Profile, refusal::Extra};
 use crate::{
     document,
     json::Value,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Widening},
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
 };
 
 /// Where the query text came from; `x-rerank-query-source`.
@@ -112,7 +112,8 @@ impl Pipeline {
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
         let may = |extra| self.refusals.allow(extra, &intent.collections);
-        let fields = if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { Vec::new() };
+        let fields =
+            if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::NONE };
         let page_end = intent.offset.saturating_add(intent.limit);
         let hits = work.window.max(page_end).min(intent.max_hits);
         let widen = profile.widen

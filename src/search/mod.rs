@@ -11,5 +11,5 @@ pub use head::Head;
 pub use intent::{CallerOptions, NativeText, SearchIntent, Widening};
 pub use order::{Candidate, OrderRule, Ranked, Ranking, order};
 pub use page::{Hit, HitList, HitPage};
-pub use plan::{FetchPlan, FieldSet, Rewrite, Strip, StripPath};
+pub use plan::{FetchPlan, FieldSet, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
 pub use reason::KeepReason;
