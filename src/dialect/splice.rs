@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::select;
 use crate::{
     json::{Edits, ObjectEdit, Value},
-    search::{Hit, HitList, HitPage, Ranked, Ranking, Strip, StripPath},
+    search::{Hit, HitList, HitPage, Ranked, Ranking, Selection, Strip, StripPath},
 };
 
 /// How a dialect writes its hits.
@@ -57,25 +58,31 @@ fn edit_hits(
     ranking: Option<&Ranking>,
     style: &HitStyle,
 ) {
-    let tree = strip.map(|strip| StripTree::new(&strip.paths)).unwrap_or_default();
+    let removal = strip.map(Removal::new).unwrap_or_default();
     match ranking {
         Some(ranking) => {
-            let new = reordered(body, list, &tree, ranking, style);
+            let new = reordered(body, list, &removal, ranking, style);
             if new != body[list.array.clone()] {
                 edits.replace(list.array.clone(), new);
             }
         }
-        None if tree.is_empty() => {}
+        None if removal.is_empty() => {}
         None => {
             for hit in &list.hits {
-                edits.replace(hit.span.clone(), hit_bytes(body, hit, &tree, None, style));
+                edits.replace(hit.span.clone(), hit_bytes(body, hit, &removal, None, style));
             }
         }
     }
 }
 
 /// The array's new text. White space between hits is that of the places, so that pretty answers stay pretty.
-fn reordered(body: &[u8], list: &HitList, tree: &StripTree, ranking: &Ranking, style: &HitStyle) -> Vec<u8> {
+fn reordered(
+    body: &[u8],
+    list: &HitList,
+    removal: &Removal<'_>,
+    ranking: &Ranking,
+    style: &HitStyle,
+) -> Vec<u8> {
     let (Some(first), Some(last)) = (list.hits.first(), list.hits.last()) else {
         return body[list.array.clone()].to_vec();
     };
@@ -92,7 +99,7 @@ fn reordered(body: &[u8], list: &HitList, tree: &StripTree, ranking: &Ranking, s
             out.extend_from_slice(&body[before.end..after.start]);
         }
         let change = HitChange { ranked: *ranked, ranking, place };
-        out.extend_from_slice(&hit_bytes(body, hit, tree, Some(&change), style));
+        out.extend_from_slice(&hit_bytes(body, hit, removal, Some(&change), style));
     }
     out.extend_from_slice(&body[last.span.end..list.array.end]);
     out
@@ -108,7 +115,7 @@ struct HitChange<'a> {
 fn hit_bytes(
     body: &[u8],
     hit: &Hit,
-    tree: &StripTree,
+    removal: &Removal<'_>,
     change: Option<&HitChange<'_>>,
     style: &HitStyle,
 ) -> Vec<u8> {
@@ -125,21 +132,26 @@ fn hit_bytes(
         }
     }
     let annotation = change.filter(|change| change.ranking.annotate);
-    if !tree.is_empty() || annotation.is_some() {
-        edit_members(bytes, tree, annotation, style, &mut edits);
+    if !removal.is_empty() || annotation.is_some() {
+        edit_members(bytes, removal, annotation, style, &mut edits);
     }
     edits.apply_to(bytes)
 }
 
 fn edit_members(
     bytes: &[u8],
-    tree: &StripTree,
+    removal: &Removal<'_>,
     annotation: Option<&HitChange<'_>>,
     style: &HitStyle,
     edits: &mut Edits,
 ) {
     let Some(mut edit) = Value::parse(bytes).ok().and_then(ObjectEdit::new) else { return };
-    tree.strip(&mut edit, edits);
+    removal.tree.strip(&mut edit, edits);
+    if let Some(selection) = removal.selection
+        && let Some(member) = edit.members().iter().rev().find(|member| member.key == selection.member)
+    {
+        select::select(member.value, &selection.paths, edits);
+    }
     if let Some(change) = annotation {
         debug_assert_ne!(style.score_key, "rerank_score");
         if let Some(score) = change.ranked.score {
@@ -153,6 +165,23 @@ fn edit_members(
 /// Shortest text that reads back as the same 32-bit float.
 fn number(score: f32) -> Vec<u8> {
     serde_json::to_vec(&score).unwrap_or_else(|_| b"0.0".to_vec())
+}
+
+/// What goes of every hit of a list.
+#[derive(Default)]
+struct Removal<'a> {
+    tree: StripTree,
+    selection: Option<&'a Selection>,
+}
+
+impl<'a> Removal<'a> {
+    fn new(strip: &'a Strip) -> Self {
+        Self { tree: StripTree::new(&strip.paths), selection: strip.selection.as_ref() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tree.is_empty() && self.selection.is_none()
+    }
 }
 
 /// The paths of a strip as a tree, so that one pass over an object serves all of them.
@@ -258,7 +287,7 @@ mod tests {
         let path =
             |keys: &[&str], keep| StripPath { keys: keys.iter().map(|k| k.to_string()).collect(), keep };
         let page = page(r#"{"r":[{"p":{"m":{"t":"x"}}},{"p":{"m":{"t":"x","u":1}},"q":2},{"p":{}}]}"#);
-        let strip = |keep| Strip { paths: vec![path(&["p", "m", "t"], keep)], total_at_most: None };
+        let strip = |keep| Strip { paths: vec![path(&["p", "m", "t"], keep)], ..Strip::default() };
         assert_eq!(joined(&page, strip(0), None), r#"{"r":[{},{"p":{"m":{"u":1}},"q":2},{"p":{}}]}"#);
         assert_eq!(joined(&page, strip(1), None), r#"{"r":[{"p":{}},{"p":{"m":{"u":1}},"q":2},{"p":{}}]}"#);
     }

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{AllowList, CallerHeaders, Mode, Pipeline, Profile};
+use super::{AllowList, CallerHeaders, Mode, Pipeline, Profile, refusal::Extra};
 use crate::{
     document,
     json::Value,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Widening},
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
 };
 
 /// Where the query text came from; `x-rerank-query-source`.
@@ -129,7 +129,9 @@ impl Pipeline {
     }
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
-        let fields = document::wanted_fields(&work.fields);
+        let may = |extra| self.refusals.allow(extra, &intent.collections);
+        let fields =
+            if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::NONE };
         let page_end = intent.offset.saturating_add(intent.limit);
         let hits = work.window.max(page_end).min(intent.max_hits);
         let widen = profile.widen
@@ -137,7 +139,7 @@ impl Pipeline {
             && intent.widening != Widening::Never
             && (hits > page_end || intent.offset > 0)
             && hits >= page_end
-            && self.may_widen(&intent.collections);
+            && may(Extra::Hits);
         FetchPlan { hits: widen.then_some(hits), fields }
     }
 }
@@ -174,7 +176,7 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
             Mode::Shadow => profile.shadow_deadline,
             _ => narrowed(asked_deadline, profile.deadline, profile.allow.max_deadline),
         },
-        timeout: None,
+        timeout: intent.timeout,
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
         fields: fields(profile, caller.fields.as_ref().or(intent.caller.fields.as_ref())),
     })

@@ -159,20 +159,28 @@ impl Exchange {
         if !changed || !may_be_ours(response.status()) {
             return Ok((response, kept(searches, Some(KeepReason::UpstreamError))));
         }
-        self.rank_as_asked(searches).await
+        self.rank_as_asked(searches, rewrite, response).await
     }
 
-    /// The database refused what had been added: the client's own search, its page reranked as it is.
-    async fn rank_as_asked(&mut self, searches: &[PlannedSearch]) -> Result<Answer, ProxyError> {
+    /// The database refused `asked`: the client's own search, its page reranked as it is.
+    async fn rank_as_asked(
+        &mut self,
+        searches: &[PlannedSearch],
+        asked: Rewrite,
+        refusal: Response<Body>,
+    ) -> Result<Answer, ProxyError> {
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let Ok(rewrite) = self.rewrite(&own) else {
             return self.keep(searches, Some(KeepReason::Malformed)).await;
         };
+        if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
+            return Ok((refusal, kept(searches, Some(KeepReason::UpstreamError))));
+        }
         let response = self.ask(&rewrite).await?;
         if response.status() != StatusCode::OK {
             return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
         }
-        self.handler.pipeline.widening_refused(searches);
+        self.handler.pipeline.change_refused(searches);
         self.rank(&own, rewrite, response, false).await
     }
 

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::KeepReason;
 
@@ -28,6 +28,8 @@ pub struct SearchIntent {
     pub max_hits: u64,
     /// Hits come in groups: reranked inside each group, never widened.
     pub grouped: bool,
+    /// How long the client lets the database search, where it says so; zero is possible.
+    pub timeout: Option<Duration>,
 }
 
 /// Query text found in the query itself.
@@ -90,6 +92,7 @@ impl fmt::Debug for SearchIntent {
             .field("keep", &self.keep)
             .field("native", &self.native)
             .field("widening", &self.widening)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }

@@ -13,5 +13,5 @@ pub use intent::{CallerOptions, NativeText, SearchIntent, Widening};
 pub use margin::lead;
 pub use order::{Candidate, OrderRule, Ranked, Ranking, order};
 pub use page::{Hit, HitList, HitPage};
-pub use plan::{FetchPlan, FieldSet, Rewrite, Strip, StripPath};
+pub use plan::{FetchPlan, FieldSet, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
 pub use reason::KeepReason;

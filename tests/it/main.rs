@@ -1,5 +1,6 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod fields;
 mod forward;
 mod framing;
 mod harness;

@@ -1,5 +1,6 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
+mod fields;
 mod lucene;
 mod msearch;
 mod operation;

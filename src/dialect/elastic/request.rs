@@ -50,6 +50,7 @@ pub(super) fn intent(
         widening: Widening::Never,
         max_hits: MAX_RESULT_WINDOW,
         grouped: false,
+        timeout: settings::timeout(own, body),
     };
     let format_keep = foreign_format(shared).then_some(KeepReason::Unsupported);
     let caller_keep = caller.malformed.then_some(KeepReason::Malformed);

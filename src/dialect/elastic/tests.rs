@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::search::{KeepReason, NativeText, Ranked, Widening};
+use crate::search::{KeepReason, NativeText, Ranked, WantedFields, Widening};
 
 mod rules;
 

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use super::Qdrant;
 use crate::{
     dialect::{Dialect, DialectError, Operation, SearchKind},
-    search::{FetchPlan, Head, HitList, Ranked, Ranking, Rewrite, SearchIntent},
+    search::{FetchPlan, Head, HitList, HitPage, Ranked, Ranking, Rewrite, SearchIntent, WantedFields},
 };
 
 static POST: Method = Method::POST;
@@ -48,7 +48,11 @@ fn widen(target: &str, body: &str, plans: &[FetchPlan]) -> Rewrite {
 }
 
 fn plan(hits: impl Into<Option<u64>>, fields: &[&str]) -> FetchPlan {
-    FetchPlan { hits: hits.into(), fields: fields.iter().map(|field| (*field).to_owned()).collect() }
+    let fields = match fields {
+        ["*"] => WantedFields::All,
+        names => WantedFields::Named(names.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    FetchPlan { hits: hits.into(), fields }
 }
 
 /// The list's hits in an order of their indices, scores kept.

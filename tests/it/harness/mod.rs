@@ -3,9 +3,11 @@
 mod database;
 mod proxy;
 mod scripted;
+mod sidecar;
 mod wire;
 
 pub use database::FakeDatabase;
 pub use proxy::Proxy;
 pub use scripted::{Scripted, answer, body_of, header, json_of};
+pub use sidecar::Sidecar;
 pub use wire::Wire;
