@@ -2,6 +2,8 @@
 
 mod forward;
 mod framing;
+mod framing_answers;
+mod framing_http2;
 mod harness;
 mod http2;
 mod import_map;
