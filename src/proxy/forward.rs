@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
+use http_body_util::{Limited, StreamBody};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -12,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use super::listener::ConnectionSlot;
 use super::{ProxyError, expect, headers};
 use crate::upstream::Upstream;
-use crate::upstream::body::{self, Body};
+use crate::upstream::body::{self, Body, BoxError};
 
 /// Passes requests on to one upstream. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]
@@ -120,7 +121,15 @@ fn answer(response: Response<Incoming>) -> Result<Response<Body>, ProxyError> {
     parts.headers = headers::end_to_end(&parts.headers, false);
     parts.version = Version::HTTP_11;
     parts.extensions.remove::<OnUpgrade>();
-    Ok(Response::from_parts(parts, body::boxed(body)))
+    let says_empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    let body = if says_empty && body.is_end_stream() { said_empty() } else { body::boxed(body) };
+    Ok(Response::from_parts(parts, body))
+}
+
+/// A body of length 0. Where hyper sees at once that there is none, it moves a `content-length: 0` to the end.
+fn said_empty() -> Body {
+    let nothing = futures_util::stream::empty::<Result<Frame<Bytes>, BoxError>>();
+    Body::new(Limited::new(StreamBody::new(nothing), 0))
 }
 
 /// Carries bytes both ways until both sides have ended; counts as one connection until then.

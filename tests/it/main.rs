@@ -7,5 +7,6 @@ mod framing_http2;
 mod harness;
 mod http2;
 mod import_map;
+mod replay;
 mod search;
 mod shutdown;

@@ -1,7 +1,9 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
 mod database;
+pub mod fixture;
 mod frames;
+pub mod hits;
 mod program;
 mod proxy;
 mod scripted;
