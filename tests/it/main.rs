@@ -8,5 +8,6 @@ mod harness;
 mod http2;
 mod import_map;
 mod replay;
+mod replay_grpc;
 mod search;
 mod shutdown;
