@@ -2,18 +2,25 @@
 
 mod database;
 mod faulty;
+pub mod fixture;
+mod frames;
+pub mod hits;
 pub mod points;
 mod program;
 mod proxy;
 mod scripted;
 mod sidecar;
+pub mod strict;
+mod tap;
 mod wire;
 
 pub use database::FakeDatabase;
 pub use faulty::{Fault, Faulty};
+pub use frames::{End, Frames};
 pub use points::{Points, QUERY};
 pub use program::Program;
 pub use proxy::Proxy;
 pub use scripted::{Scripted, answer, body_of, header, json_of};
 pub use sidecar::Sidecar;
+pub use tap::{Reply, Tap, echo};
 pub use wire::Wire;

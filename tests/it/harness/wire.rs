@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::strict::{self, Message, Step};
+
 const GUARD: Duration = Duration::from_secs(10);
 
 /// A connection and what was read from it beyond what was asked for.
@@ -78,8 +80,36 @@ impl Wire {
 
     /// Everything until the other side closes.
     pub async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes().await).into_owned()
+    }
+
+    /// The same, byte for byte.
+    pub async fn rest_bytes(&mut self) -> Vec<u8> {
         while self.fill().await {}
-        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Tells the other side that nothing more will be sent.
+    pub async fn end(&mut self) {
+        self.stream.shutdown().await.ok();
+    }
+
+    /// The next answer that is not an interim one; `bodiless` if it is to a HEAD request. `None` if the
+    /// connection ends before it is complete.
+    pub async fn answer(&mut self, bodiless: bool) -> Option<Message> {
+        let mut ended = false;
+        loop {
+            match strict::answer(&self.buffer, bodiless, ended).unwrap() {
+                Step::Whole(message, length) => {
+                    self.buffer.drain(..length);
+                    if !message.word(1).starts_with('1') {
+                        return Some(message);
+                    }
+                }
+                Step::Partial if ended => return None,
+                Step::Partial => ended = !self.fill().await,
+            }
+        }
     }
 
     /// A whole request or answer, framed by its own headers; `None` if the connection ends before its head.
