@@ -99,6 +99,7 @@ fn profile(
         reranker,
         has_provider,
         window: section.window,
+        max_window: section.max_window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
         score: match section.score {
@@ -117,6 +118,7 @@ fn profile(
         widen: section.widen == config::WidenMode::Replay,
         sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
         query_path: section.query_path.clone(),
+        inference_ids: section.inference_ids.clone(),
         allow: AllowList {
             models: section.allow.models.clone(),
             fields: section.allow.fields.clone(),

@@ -117,6 +117,7 @@ fn a_bad_value_is_told_with_its_path() {
         ("rerank: { collections: ['a[bc]'] }", "rerank.collections[0]: `a[bc]` is not a pattern"),
         ("rerank: { query_sources: [header, cookie] }", "rerank.query_sources[1]: `cookie` is not one of"),
         ("rerank: { query_path: a..b }", "not a dotted path"),
+        ("rerank: { inference_ids: [a, 'b c'] }", "rerank.inference_ids[1]: `b c` is not an id"),
         (
             "rerank: { providers: [cohre] }",
             "2:22 rerank.providers: there is no provider `cohre`; did you mean `cohere`?",
@@ -286,7 +287,7 @@ fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
 
 #[test]
 fn the_printed_configuration_gives_itself_again() {
-    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] } }]\n\
+    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] }, inference_ids: ['my-*'] }]\n\
                 rerank: { providers: [lexical, cohere], deadline: 1500ms, fields: ['auto'] }";
     let config = good(text, &[]);
     let printed = to_yaml(&config);

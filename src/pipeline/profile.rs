@@ -14,6 +14,8 @@ pub enum ScoreMode {
     Keep,
     /// The relevance score is written instead.
     Replace,
+    /// What Elasticsearch's own reranker makes of the relevance score is written instead.
+    ReplaceAsElasticsearch,
     /// Scores are kept, the order is a reciprocal-rank fusion.
     Rrf,
 }
@@ -53,6 +55,8 @@ pub struct Profile {
     pub has_provider: bool,
     /// How many of the best candidates are reranked.
     pub window: u64,
+    /// No window is larger, whoever asks.
+    pub max_window: u64,
     /// Fields of the document.
     pub fields: FieldSet,
     /// The most bytes of a document.
@@ -75,6 +79,8 @@ pub struct Profile {
     pub sources: Vec<QuerySource>,
     /// Dotted path of the query text in the body of a search that has none of its own (templates).
     pub query_path: Option<String>,
+    /// Patterns of the ids of rerankers that a request may name and that the proxy serves.
+    pub inference_ids: Vec<String>,
     /// What callers may ask for.
     pub allow: AllowList,
 }
@@ -107,6 +113,11 @@ impl Profiles {
 }
 
 impl Profile {
+    /// Whether the proxy reranks in the place of the reranker of this id.
+    pub fn serves(&self, inference_id: &str) -> bool {
+        self.inference_ids.iter().any(|pattern| WildMatch::new(pattern).matches(inference_id))
+    }
+
     /// Whether every name is let in by `collections`: matched by a pattern, and by no excluding one.
     pub fn lets_in(&self, collections: &[String]) -> bool {
         collections.iter().all(|name| {

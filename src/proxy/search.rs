@@ -13,9 +13,7 @@ use http::{
 use super::{Forwarder, ProxyError, coding, headers, report};
 use crate::{
     dialect::{Dialect, SearchKind},
-    pipeline::{
-        CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own,
-    },
+    pipeline::{CallerHeaders, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own},
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
 };
@@ -146,6 +144,9 @@ impl Exchange<'_> {
         asked: Rewrite,
         refusal: Response<Body>,
     ) -> Result<Answer, ProxyError> {
+        if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
+            return self.keep(&searches, Some(KeepReason::UpstreamError)).await;
+        }
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let Ok(rewrite) = self.rewrite(&own) else {
             return self.keep(&searches, Some(KeepReason::Malformed)).await;
@@ -298,9 +299,7 @@ fn may_be_ours(status: StatusCode) -> bool {
 /// Whether a search failed whose widened answer, cut back, may not be the client's own.
 fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
     searches.iter().zip(reports).any(|(search, report)| {
-        let failed = matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok();
-        let replay = search.profile.fail_open == FailOpen::Replay && search.widened();
-        failed && (search.not_neutral() || replay)
+        matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok() && search.must_replay()
     })
 }
 

@@ -6,5 +6,7 @@ mod framing;
 mod harness;
 mod http2;
 mod import_map;
+mod reranker;
+mod scores;
 mod search;
 mod shutdown;
