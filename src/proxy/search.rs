@@ -9,6 +9,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
     request, response,
 };
+use tracing::Instrument;
 
 use super::{Forwarder, ProxyError, coding, headers, report};
 use crate::{
@@ -64,9 +65,19 @@ impl SearchHandler {
         kind: SearchKind,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
+        let span = report::span(request.headers());
+        self.answer_inside(forwarder, dialect, kind, request).instrument(span).await
+    }
+
+    async fn answer_inside(
+        &self,
+        forwarder: &Forwarder,
+        dialect: &dyn Dialect,
+        kind: SearchKind,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let trace = report::trace_id(request.headers());
         let (mut response, reports) = self.exchange(forwarder, dialect, request, &mut timings).await?;
         timings.total = started.elapsed();
         if let Some(all) = Report::of_all(&reports) {
@@ -74,7 +85,7 @@ impl SearchHandler {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings, trace.as_deref());
+            report::log(dialect.name(), kind, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }

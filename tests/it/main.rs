@@ -10,3 +10,4 @@ mod reranker;
 mod scores;
 mod search;
 mod shutdown;
+mod trace;
