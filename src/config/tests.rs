@@ -294,3 +294,38 @@ fn the_printed_configuration_gives_itself_again() {
     let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
     assert_eq!(to_yaml(&try_load(&again, &[]).unwrap()), printed);
 }
+
+#[test]
+fn a_file_that_is_too_deep_or_too_large_is_one_clear_problem() {
+    let deep = |open: &str, close: &str| format!("rerank: {}x{}", open.repeat(10_000), close.repeat(10_000));
+    let laughs: Vec<String> =
+        (1..30).map(|n| format!("b{n}: &b{n} [{}]", vec![format!("*b{}", n - 1); 9].join(","))).collect();
+    let indented: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    for (text, expected) in [
+        (deep("[", "]"), "recursion limit exceeded"),
+        (deep("{ a: ", " }"), "nested more than 32 levels"),
+        (deep("[", ""), "recursion limit exceeded"),
+        (format!("rerank: {}x{}", "[".repeat(40), "]".repeat(40)), "nested more than 32 levels"),
+        (indented, "nested more than 32 levels"),
+        (format!("b0: &b0 [lol]\n{}\n", laughs.join("\n")), "more than 50000 values"),
+        (format!("rerank: {{ collections: [{}] }}", vec!["a"; 60_000].join(",")), "more than 50000 values"),
+        (format!("# {}", "x".repeat(2 << 20)), "larger than 1.0 MiB"),
+    ] {
+        let problems = try_load(&text, &[]).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        assert!(problems.to_string().contains(expected), "{problems}");
+    }
+}
+
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let problems = load_path(Some(Path::new("/dev/zero")), &env(&[]), &Flags::default()).unwrap_err();
+    assert_eq!(problems.to_string(), "/dev/zero: the file is larger than 1.0 MiB.");
+}
+
+#[test]
+fn aliases_within_bounds_are_read() {
+    let text = "routes: [{ collection: a, allow: &some { models: [x] } }, { collection: b, allow: *some }]";
+    let config = good(text, &[]);
+    assert_eq!(config.routes[1].rerank.allow.models, ["x"]);
+}
