@@ -86,6 +86,7 @@ fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Pr
         reranker: providers.chain(&section.providers, &shared.stack),
         has_provider: section.providers.iter().any(|name| providers.has(name)),
         window: section.window,
+        max_window: section.max_window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
         score: match section.score {
@@ -107,6 +108,7 @@ fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Pr
         widen: section.widen == config::WidenMode::Replay,
         sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
         query_path: section.query_path.clone(),
+        inference_ids: section.inference_ids.clone(),
         allow: AllowList {
             models: section.allow.models.clone(),
             fields: section.allow.fields.clone(),

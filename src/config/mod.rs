@@ -2,6 +2,7 @@
 //!
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
+mod bounds;
 mod node;
 mod origin;
 mod overlay;
@@ -18,7 +19,12 @@ mod types;
 mod values;
 mod words;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
@@ -59,11 +65,19 @@ pub fn load_path(
     flags: &Flags,
 ) -> Result<Config, Problems> {
     let Some(path) = path else { return load(None, env, flags) };
-    match std::fs::read(path).map(String::from_utf8) {
+    match read(path).map(String::from_utf8) {
+        Ok(Ok(text)) if text.len() > bounds::MOST_BYTES => Err(unreadable(path, bounds::too_large())),
         Ok(Ok(text)) => load(Some((path, &text)), env, flags),
         Ok(Err(_)) => Err(unreadable(path, "the file is not UTF-8 text.".to_owned())),
         Err(error) => Err(unreadable(path, format!("the file cannot be read: {}.", error.kind()))),
     }
+}
+
+/// The file's bytes, no more of them than show that there are too many.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bounds::MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn unreadable(path: &Path, sentence: String) -> Problems {

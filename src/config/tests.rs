@@ -123,6 +123,7 @@ fn a_bad_value_is_told_with_its_path() {
         ("rerank: { collections: ['a[bc]'] }", "rerank.collections[0]: `a[bc]` is not a pattern"),
         ("rerank: { query_sources: [header, cookie] }", "rerank.query_sources[1]: `cookie` is not one of"),
         ("rerank: { query_path: a..b }", "not a dotted path"),
+        ("rerank: { inference_ids: [a, 'b c'] }", "rerank.inference_ids[1]: `b c` is not an id"),
         (
             "rerank: { providers: [cohre] }",
             "2:22 rerank.providers: there is no provider `cohre`; did you mean `cohere`?",
@@ -292,10 +293,45 @@ fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
 
 #[test]
 fn the_printed_configuration_gives_itself_again() {
-    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] } }]\n\
+    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] }, inference_ids: ['my-*'] }]\n\
                 rerank: { providers: [lexical, cohere], deadline: 1500ms, fields: ['auto'] }";
     let config = good(text, &[]);
     let printed = to_yaml(&config);
     let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
     assert_eq!(to_yaml(&try_load(&again, &[]).unwrap()), printed);
+}
+
+#[test]
+fn a_file_that_is_too_deep_or_too_large_is_one_clear_problem() {
+    let deep = |open: &str, close: &str| format!("rerank: {}x{}", open.repeat(10_000), close.repeat(10_000));
+    let laughs: Vec<String> =
+        (1..30).map(|n| format!("b{n}: &b{n} [{}]", vec![format!("*b{}", n - 1); 9].join(","))).collect();
+    let indented: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    for (text, expected) in [
+        (deep("[", "]"), "recursion limit exceeded"),
+        (deep("{ a: ", " }"), "nested more than 32 levels"),
+        (deep("[", ""), "recursion limit exceeded"),
+        (format!("rerank: {}x{}", "[".repeat(40), "]".repeat(40)), "nested more than 32 levels"),
+        (indented, "nested more than 32 levels"),
+        (format!("b0: &b0 [lol]\n{}\n", laughs.join("\n")), "more than 50000 values"),
+        (format!("rerank: {{ collections: [{}] }}", vec!["a"; 60_000].join(",")), "more than 50000 values"),
+        (format!("# {}", "x".repeat(2 << 20)), "larger than 1.0 MiB"),
+    ] {
+        let problems = try_load(&text, &[]).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        assert!(problems.to_string().contains(expected), "{problems}");
+    }
+}
+
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let problems = load_path(Some(Path::new("/dev/zero")), &env(&[]), &Flags::default()).unwrap_err();
+    assert_eq!(problems.to_string(), "/dev/zero: the file is larger than 1.0 MiB.");
+}
+
+#[test]
+fn aliases_within_bounds_are_read() {
+    let text = "routes: [{ collection: a, allow: &some { models: [x] } }, { collection: b, allow: *some }]";
+    let config = good(text, &[]);
+    assert_eq!(config.routes[1].rerank.allow.models, ["x"]);
 }

@@ -114,6 +114,8 @@ pub struct RerankConfig {
     pub query_sources: Vec<QuerySource>,
     /// Where a template's body holds the query text.
     pub query_path: Option<String>,
+    /// Ids of Elasticsearch's `text_similarity_reranker` that are served here; patterns.
+    pub inference_ids: Vec<String>,
     /// What callers may ask for beyond narrowing.
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
@@ -259,6 +261,7 @@ impl Default for RerankConfig {
             widen: WidenMode::Replay,
             query_sources: vec![QuerySource::Header, QuerySource::Body, QuerySource::Native],
             query_path: None,
+            inference_ids: Vec::new(),
             allow: AllowList::default(),
             answer_headers: true,
         }

@@ -174,6 +174,14 @@ pub(super) fn route_glob(text: &str) -> Result<String, String> {
     glob(text)
 }
 
+/// A pattern of a model's id.
+pub(super) fn id_glob(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(|c| c == ',' || c.is_whitespace()) {
+        return Err(format!("`{text}` is not an id; `*` and `?` are wild, one id an entry."));
+    }
+    Ok(text.to_owned())
+}
+
 /// A dotted path into a document.
 pub(super) fn dotted(text: &str) -> Result<String, String> {
     if text.split('.').any(|part| part.trim().is_empty()) {

@@ -37,10 +37,11 @@ fn edit_envelope(
     ranking: Option<&Ranking>,
 ) {
     if let (Some(span), Some(ranking)) = (&list.max_score, ranking)
-        && ranking.replace_scores
-        && let Some(best) = ranking.best
+        && let Some(best) = ranking.scores.number(ranking.best)
     {
-        edits.replace(span.clone(), number(best));
+        // Where a floor has dropped every hit there is no best one.
+        let none = ranking.best.is_none() && ranking.hits.is_empty();
+        edits.replace(span.clone(), if none { b"null".to_vec() } else { number(best) });
     }
     if let (Some(span), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) {
         let total = std::str::from_utf8(&body[span.clone()]).ok().and_then(|text| text.parse::<u64>().ok());
@@ -123,8 +124,8 @@ fn hit_bytes(
     let mut edits = Edits::new();
     let relative = |span: &std::ops::Range<usize>| span.start - hit.span.start..span.end - hit.span.start;
     if let Some(change) = change {
-        if let (true, Some(score)) = (change.ranking.replace_scores, &hit.score) {
-            edits.replace(relative(score), number(change.ranked.score.unwrap_or(0.0)));
+        if let (Some(new), Some(score)) = (change.ranking.scores.number(change.ranked.score), &hit.score) {
+            edits.replace(relative(score), number(new));
         }
         if let Some(rank) = &hit.rank {
             let new = change.ranking.offset.saturating_add(change.place as u64 + 1).to_string();
@@ -235,6 +236,7 @@ impl StripTree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::ScoreWriting;
 
     const STYLE: HitStyle = HitStyle { score_key: "score" };
 
@@ -258,7 +260,7 @@ mod tests {
 
     fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {
         let hits = hits.iter().map(|&(hit, score)| Ranked { hit, score }).collect();
-        Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 }
+        Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
     }
 
     fn joined(page: &HitPage, strip: Strip, ranking: Option<Ranking>) -> String {
@@ -296,7 +298,7 @@ mod tests {
     fn scores_and_annotations_are_written_only_when_asked_for() {
         let page = page(r#"{"r":[{"score":7,"a":1},{"score":1e2}]}"#);
         let mut ranking = ranking(&[(1, Some(0.25)), (0, None)]);
-        ranking.replace_scores = true;
+        ranking.scores = ScoreWriting::Relevance;
         ranking.annotate = true;
         let text = joined(&page, Strip::default(), Some(ranking));
         assert_eq!(

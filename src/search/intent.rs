@@ -30,6 +30,23 @@ pub struct SearchIntent {
     pub grouped: bool,
     /// How long the client lets the database search, where it says so; zero is possible.
     pub timeout: Option<Duration>,
+    /// A reranker that the request itself names. Where its id is not served the search is left alone.
+    pub reranker: Option<NamedReranker>,
+}
+
+/// A reranker that a request names, for the database to run: Elasticsearch's `text_similarity_reranker`.
+#[derive(Clone, PartialEq)]
+pub struct NamedReranker {
+    /// The id of its model.
+    pub inference_id: String,
+    /// The text to rank by.
+    pub query: String,
+    /// The field that is read.
+    pub field: String,
+    /// How many candidates are reranked; no page reaches further.
+    pub window: u64,
+    /// A floor for relevance scores.
+    pub min_score: Option<f32>,
 }
 
 /// Query text found in the query itself.

@@ -32,12 +32,14 @@ pub struct FetchPlan {
     pub hits: Option<u64>,
     /// What documents are made of.
     pub fields: WantedFields,
+    /// Ask for the candidates of the request's own reranker instead of for its result.
+    pub without_reranker: bool,
 }
 
 impl FetchPlan {
     /// The client's own search, less the proxy's own members.
     pub fn as_asked() -> Self {
-        Self { hits: None, fields: WantedFields::NONE }
+        Self { hits: None, fields: WantedFields::NONE, without_reranker: false }
     }
 }
 

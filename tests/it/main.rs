@@ -12,5 +12,8 @@ mod import_map;
 mod modes;
 mod replay;
 mod replay_grpc;
+mod reranker;
+mod scores;
 mod search;
 mod shutdown;
+mod trace;

@@ -7,6 +7,7 @@ mod operation;
 mod options;
 mod query_text;
 mod request;
+mod reranker;
 mod response;
 mod settings;
 mod shape;

@@ -2,7 +2,8 @@
 
 use super::{
     fields, options,
-    request::is_filled,
+    request::{DEFAULT_SIZE, is_filled},
+    reranker,
     settings::{self, Place},
     shape,
     target::Params,
@@ -37,6 +38,9 @@ pub(super) fn changes(
     }
     let template = matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate);
     if !template {
+        if plan.without_reranker {
+            ask_for_candidates(own, body, plan.hits.is_none(), root.as_mut(), &mut changes);
+        }
         if let Some(hits) = plan.hits {
             widen_limits(own, body, hits, root.as_mut(), &mut changes);
         }
@@ -49,6 +53,43 @@ pub(super) fn changes(
     changes
 }
 
+/// Puts the inner retriever in the place of the request's reranker. A page that is left as the client wrote it
+/// ends with the candidates, as it does where Elasticsearch reranks: most retrievers refuse a longer one.
+fn ask_for_candidates(
+    own: &Params<'_>,
+    body: Option<Value<'_>>,
+    page_stays: bool,
+    root: Option<&mut ObjectEdit<'_>>,
+    changes: &mut Changes,
+) {
+    let (Some(root), Ok((from, _)), Ok((size, _))) =
+        (root, settings::number(own, body, "from", 0), settings::number(own, body, "size", DEFAULT_SIZE))
+    else {
+        return;
+    };
+    let Some(reranker) = reranker::read(own, body, size) else { return };
+    root.set("retriever", reranker.inner_text());
+    let left = reranker.candidates.saturating_sub(from);
+    if page_stays && size > left {
+        set_number(own, body, "size", left, Some(root), changes);
+    }
+}
+
+/// Sets a number where it takes effect.
+fn set_number(
+    own: &Params<'_>,
+    body: Option<Value<'_>>,
+    name: &'static str,
+    wanted: u64,
+    root: Option<&mut ObjectEdit<'_>>,
+    changes: &mut Changes,
+) {
+    match (settings::number(own, body, name, wanted), root) {
+        (Ok((_, Place::Body | Place::Unset)), Some(root)) => root.set(name, wanted.to_string()),
+        _ => changes.params.push((name, wanted.to_string())),
+    }
+}
+
 fn widen_limits(
     own: &Params<'_>,
     body: Option<Value<'_>>,
@@ -56,25 +97,22 @@ fn widen_limits(
     mut root: Option<&mut ObjectEdit<'_>>,
     changes: &mut Changes,
 ) {
-    let mut size_before = 10;
-    for (name, default, wanted) in [("from", 0, 0), ("size", 10, hits)] {
-        let Ok((now, place)) = settings::number(own, body, name, default) else { return };
-        if name == "size" {
-            size_before = now;
-        }
-        if now == wanted {
-            continue;
-        }
-        match (place, root.as_deref_mut()) {
-            (Place::Body | Place::Unset, Some(root)) => root.set(name, wanted.to_string()),
-            _ => changes.params.push((name, wanted.to_string())),
-        }
+    let (Ok((from, _)), Ok((size, _))) =
+        (settings::number(own, body, "from", 0), settings::number(own, body, "size", DEFAULT_SIZE))
+    else {
+        return;
+    };
+    if from != 0 {
+        set_number(own, body, "from", 0, root.as_deref_mut(), changes);
+    }
+    if size != hits {
+        set_number(own, body, "size", hits, root, changes);
     }
     let Some(body) = body else { return };
     let mixed = own.has("q") || is_filled(body.get("query")) || is_filled(body.get("retriever"));
     let Some(knn) = shape::pure_knn(body).filter(|_| !mixed) else { return };
     let k = knn.get("k").and_then(Value::as_u64);
-    changes.strip.total_at_most = Some(k.unwrap_or(size_before));
+    changes.strip.total_at_most = Some(k.unwrap_or(size));
     let Some(mut edit) = ObjectEdit::new(knn) else { return };
     let mut changed = false;
     if k.is_some_and(|k| k < hits) {

@@ -106,6 +106,7 @@ fn intent(
         max_hits: u64::MAX,
         grouped,
         timeout: None,
+        reranker: None,
     })
 }
 

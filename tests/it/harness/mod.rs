@@ -1,5 +1,6 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
+mod binary;
 mod database;
 mod faulty;
 pub mod fixture;
@@ -14,6 +15,7 @@ pub mod strict;
 mod tap;
 mod wire;
 
+pub use binary::Binary;
 pub use database::FakeDatabase;
 pub use faulty::{Fault, Faulty};
 pub use frames::{End, Frames};

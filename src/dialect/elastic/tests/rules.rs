@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use super::*;
 
-fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
+pub(super) fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     then(&Head { method: &Method::POST, path, query, headers: &HeaderMap::new() })
 }
 
-fn read(target: &str, body: &str) -> SearchIntent {
+pub(super) fn read(target: &str, body: &str) -> SearchIntent {
     let body = Bytes::from(body.to_owned());
     ask(target, |head| Elastic.parse(head, &body)).unwrap().remove(0)
 }
 
 fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
     let fields = if fields == ["*"] { WantedFields::All } else { named(fields) };
-    let plan = FetchPlan { hits: Some(hits), fields };
+    let plan = FetchPlan { hits: Some(hits), fields, ..FetchPlan::as_asked() };
     let body = Bytes::from(body.to_owned());
     let plans = vec![plan; 4];
     let rewrite = ask(target, |head| Elastic.widen(head, &body, &plans)).unwrap();
@@ -313,6 +313,11 @@ fn json_tree() -> impl Strategy<Value = Json> {
         "includes",
         "retriever",
         "rrf",
+        "standard",
+        "text_similarity_reranker",
+        "inference_text",
+        "field",
+        "filter",
         "retrievers",
         "sort",
         "hits",
@@ -347,7 +352,7 @@ fn survive(target: &str, body: &Bytes) {
         let dialect = Elastic;
         dialect.classify(head);
         if let Ok(intents) = dialect.parse(head, body) {
-            let plan = FetchPlan { hits: Some(50), fields: named(&["title", "a.b"]) };
+            let plan = FetchPlan { hits: Some(50), fields: named(&["title", "a.b"]), without_reranker: true };
             let rewrite = dialect.widen(head, body, &vec![plan; intents.len()]).unwrap();
             assert_eq!(rewrite.strips.len(), intents.len());
         }
@@ -371,7 +376,7 @@ proptest! {
         ask("/_search", |head| {
             let dialect = Elastic;
             if dialect.parse(head, &body).is_ok() {
-                let plan = FetchPlan { hits: Some(50), fields: named(&["title"]) };
+                let plan = FetchPlan { hits: Some(50), fields: named(&["title"]), without_reranker: true };
                 let rewrite = dialect.widen(head, &body, &[plan]).unwrap();
                 assert!(crate::json::Value::parse(&rewrite.body).is_ok());
             }
