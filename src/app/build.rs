@@ -8,7 +8,7 @@ use crate::{
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
-    rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
+    rerank::{self, BuildError, ProviderSettings, Reranker, ScoreStore},
     upstream::{HostHeader, Upstream, UpstreamSettings},
 };
 
@@ -138,22 +138,12 @@ fn query_source(source: config::QuerySource) -> QuerySource {
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
 fn provider(config: &Config, name: &str) -> Option<ProviderSettings> {
     let section = config.providers.iter().find(|provider| provider.name == name)?;
-    let kind = match &section.kind {
-        config::ProviderKind::Lexical => ProviderKind::Lexical,
-        config::ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            ProviderKind::Cohere(CohereSettings {
-                base_url: base_url.to_string(),
-                model: model.clone(),
-                max_tokens_per_doc: *max_tokens_per_doc,
-                priority: priority.and_then(|priority| u16::try_from(priority).ok()),
-                ca_file: ca_file.clone(),
-                ..CohereSettings::new(api_key.clone()?)
-            })
-        }
-    };
+    if section.lacks_key() {
+        return None;
+    }
     Some(ProviderSettings {
         name: section.name.clone(),
-        kind,
+        kind: section.kind.clone(),
         max_concurrency: section.max_concurrency,
         requests_per_minute: section.requests_per_minute,
     })

@@ -6,7 +6,10 @@ mod node;
 mod origin;
 mod overlay;
 mod problem;
+#[cfg(test)]
+mod provider_tests;
 mod read;
+mod read_provider;
 mod read_providers;
 mod read_rerank;
 mod render;
@@ -23,8 +26,8 @@ pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use render::to_yaml;
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
-    RerankConfig, RouteConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, RerankConfig,
+    RouteConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
 

@@ -5,9 +5,10 @@ pub mod cache;
 mod chain;
 mod error;
 mod hold;
+mod kind;
 mod limit;
 mod metrics;
-pub mod provider;
+mod provider;
 mod retry;
 mod settings;
 mod stack;
@@ -21,9 +22,12 @@ use tower::{Service, util::BoxCloneSyncService};
 
 pub use cache::ScoreStore;
 pub use error::{FailureClass, RerankError};
+pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use metrics::RerankMetrics;
+pub use provider::appended_path;
 pub use settings::{
-    Billing, BuildError, CohereSettings, ProviderFacts, ProviderKind, ProviderSettings, Scoring,
+    Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
+    Scoring,
 };
 pub use stack::reranker;
 
@@ -58,7 +62,8 @@ pub struct Scores {
     pub cache_lookups: u32,
     /// See `cache_lookups`.
     pub cache_hits: u32,
-    /// Search units billed for this request.
+    /// Search units billed for this request, as the provider says; where it never does (Bedrock), the least that
+    /// it can be.
     pub billed_units: f64,
     /// Tokens billed for this request, where the provider bills tokens.
     pub billed_tokens: u64,

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore,
+    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
     batch::Batch,
     cache::{Cached, KeyBase},
     chain::Chain,
     hold::{Hold, HoldOff},
     limit::{ConcurrencyLimit, RateLimit},
-    provider::{CohereCall, Lexical},
+    provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
 };
@@ -38,16 +38,20 @@ fn provider(
 ) -> Result<Reranker, BuildError> {
     let name: Arc<str> = settings.name.into();
     match settings.kind {
-        ProviderKind::Cohere(cohere) => {
+        ProviderKind::Http(http) => {
             let hold = Arc::new(Hold::default());
-            let call = CohereCall::new(name.clone(), &cohere)?;
-            let (facts, max_documents) = (call.facts().clone(), call.max_documents());
+            let call = HttpProvider::new(name.clone(), &http)?;
+            let (facts, provider) = (call.facts().clone(), call.clone());
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = RateLimit::new(call, settings.requests_per_minute);
             let call = Retry::new(call, budget.clone(), name.clone(), metrics.clone());
             let call = HoldOff::new(call, hold);
             let call = ConcurrencyLimit::new(call, settings.max_concurrency);
-            let call = Batch::new(call, max_documents);
+            // Listwise: a score depends on the other documents, so neither cached nor split.
+            if facts.scoring == Scoring::Listwise {
+                return Ok(BoxCloneSyncService::new(call));
+            }
+            let call = Batch::new(call, Arc::new(move || provider.max_documents()));
             let base = KeyBase::new(&name, &facts);
             let call = Cached::new(call, cache, base, metrics.clone());
             Ok(BoxCloneSyncService::new(call))

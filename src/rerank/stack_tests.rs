@@ -6,7 +6,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::rerank::{
-    CohereSettings, FailureClass, RerankError, RerankRequest, Scores,
+    ApiKey, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest, Scores,
     test_support::{half_for_each, metrics, request, scripted},
 };
 
@@ -28,9 +28,9 @@ async fn no_provider_is_an_answer_not_a_crash() {
 #[tokio::test]
 async fn an_unreachable_provider_falls_to_the_next() {
     // Port 9 of the loopback address answers nobody.
-    let mut cohere = CohereSettings::new(SecretString::from("key"));
-    cohere.base_url = "http://127.0.0.1:9".into();
-    let first = ProviderSettings { kind: ProviderKind::Cohere(cohere), ..lexical("cohere") };
+    let key = ApiKey::Secret(SecretString::from("key"));
+    let cohere = HttpSettings::at(HttpKind::Cohere, "http://127.0.0.1:9", key);
+    let first = ProviderSettings { kind: ProviderKind::Http(cohere), ..lexical("cohere") };
     let registry = prometheus::Registry::new();
     let metrics = Arc::new(RerankMetrics::register(&registry).unwrap());
     let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
@@ -85,7 +85,10 @@ async fn parts_are_merged_under_their_global_indexes() {
         answer.scores = r.documents.iter().map(|text| text.parse().ok()).collect();
         Ok(answer)
     });
-    let answer = Batch::new(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
+    let answer = Batch::new(inner, Arc::new(|| 2))
+        .oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"]))
+        .await
+        .unwrap();
     assert_eq!(answer.scores, [0.1, 0.2, 0.3, 0.4, 0.5].map(Some));
     assert_eq!((answer.billed_units, calls.load(Ordering::SeqCst)), (3.0, 3));
 }
@@ -93,6 +96,6 @@ async fn parts_are_merged_under_their_global_indexes() {
 #[tokio::test]
 async fn one_failed_part_fails_the_whole() {
     let (inner, _) = scripted(|n, r| if n == 1 { Err(RerankError::Timeout) } else { half_for_each(r) });
-    let error = Batch::new(inner, 1).oneshot(request(&["a", "b", "c"])).await.unwrap_err();
+    let error = Batch::new(inner, Arc::new(|| 1)).oneshot(request(&["a", "b", "c"])).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::Timeout);
 }
