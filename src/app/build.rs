@@ -9,8 +9,8 @@ use crate::{
     pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
     rerank::{
-        BuildError, CircuitSettings, CohereSettings, FlightSettings, LimitSettings, ProviderKind,
-        ProviderSettings, Providers, ScoreStore, SpendSettings,
+        BuildError, CircuitSettings, FlightSettings, LimitSettings, ProviderKind, ProviderSettings,
+        Providers, ScoreStore, SpendSettings,
     },
     upstream::{HostHeader, Upstream, UpstreamSettings},
 };
@@ -141,24 +141,18 @@ pub(super) fn providers(
 
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
 fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
-    let kind = match &section.kind {
-        config::ProviderKind::Lexical => ProviderKind::Lexical,
-        config::ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            ProviderKind::Cohere(CohereSettings {
-                base_url: base_url.to_string(),
-                model: model.clone(),
-                max_tokens_per_doc: *max_tokens_per_doc,
-                priority: priority.and_then(|priority| u16::try_from(priority).ok()),
-                ca_file: ca_file.clone(),
-                ..CohereSettings::new(api_key.clone()?)
-            })
-        }
+    if section.lacks_key() {
+        return None;
+    }
+    let timeout = match &section.kind {
+        ProviderKind::Http(http) => http.timeout,
+        ProviderKind::Lexical => FlightSettings::default().timeout,
     };
     let limits = &section.limits;
     let breaker = &limits.breaker;
     Some(ProviderSettings {
         name: section.name.clone(),
-        kind,
+        kind: section.kind.clone(),
         limits: LimitSettings {
             max_concurrency: limits.max_concurrency,
             requests_per_minute: limits.requests_per_minute,
@@ -182,9 +176,9 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
             probes: breaker.probes,
         },
         flights: FlightSettings {
+            timeout,
             finish_in_background: limits.finish_in_background,
             max_in_background: limits.max_in_background,
-            ..FlightSettings::default()
         },
     })
 }

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, io, io::Write};
 
 use super::{CheckArgs, EXIT_FAILURE, EXIT_OK};
-use crate::config::{Flags, ProviderKind, load_path, to_yaml};
+use crate::config::{Flags, load_path, to_yaml};
 
 /// Prints every problem of the configuration, or what is in effect, and gives the exit code.
 pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
@@ -13,7 +13,7 @@ pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Writ
         }
     };
     for provider in &config.providers {
-        if let ProviderKind::Cohere { api_key: None, .. } = provider.kind {
+        if provider.lacks_key() {
             writeln!(out, "# The provider {} has no API key and will not be used.", provider.name)?;
         }
     }

@@ -8,7 +8,10 @@ mod origin;
 mod overlay;
 mod problem;
 mod provider_limits;
+#[cfg(test)]
+mod provider_tests;
 mod read;
+mod read_provider;
 mod read_providers;
 mod read_rerank;
 mod render;
@@ -31,8 +34,8 @@ pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
 pub use render::to_yaml;
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
-    RerankConfig, RouteConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, RerankConfig,
+    RouteConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
 

@@ -2,8 +2,14 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig, provider_limits};
-use crate::search::FieldSet;
+use super::{
+    Config, ListenerConfig, ProviderConfig, RerankConfig, provider_limits,
+    read_provider::{activation_word, scoring_word},
+};
+use crate::{
+    rerank::{ApiKey, HttpSettings, ProviderKind, Setting},
+    search::FieldSet,
+};
 
 /// `config` as a file that would give it again, but for keys of providers, which read `***`.
 pub fn to_yaml(config: &Config) -> String {
@@ -105,19 +111,31 @@ fn provider(out: &mut Out, each: &ProviderConfig) {
     out.line(2, &format!("{}:", quoted(&each.name)));
     match &each.kind {
         ProviderKind::Lexical => out.set(4, "kind", "lexical"),
-        ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            out.set(4, "kind", "cohere");
-            out.set(4, "base_url", quoted(&base_url.to_string()));
-            out.set(4, "api_key", if api_key.is_some() { "\"***\"" } else { "null" });
-            out.set(4, "model", quoted(model));
-            out.set(4, "max_tokens_per_doc", or_null(*max_tokens_per_doc));
-            out.set(4, "ca_file", path(ca_file.as_deref()));
-            out.set(4, "priority", or_null(*priority));
-        }
+        ProviderKind::Http(settings) => http(out, settings),
     }
     if !matches!(each.kind, ProviderKind::Lexical) {
         provider_limits::render(out, 4, &each.limits);
     }
+}
+
+fn http(out: &mut Out, each: &HttpSettings) {
+    out.set(4, "kind", each.kind.as_str());
+    out.set(4, "base_url", quoted(&each.base_url));
+    let key = if matches!(each.api_key, ApiKey::Secret(_)) { "\"***\"" } else { "null" };
+    out.set(4, "api_key", key);
+    out.set(4, "model", or_null(each.model.as_deref().map(quoted)));
+    for setting in each.kind.facts().settings {
+        match setting {
+            Setting::MaxTokensPerDoc => out.set(4, "max_tokens_per_doc", or_null(each.max_tokens_per_doc)),
+            Setting::Priority => out.set(4, "priority", or_null(each.priority)),
+            Setting::Activation => out.set(4, "activation", activation_word(each.activation)),
+            Setting::Scoring => out.set(4, "scoring", or_null(each.scoring.map(scoring_word))),
+            // It is in the base URL.
+            Setting::Region => {}
+        }
+    }
+    out.set(4, "ca_file", path(each.ca_file.as_deref()));
+    out.set(4, "timeout", time(each.timeout));
 }
 
 /// A JSON string is a YAML one.

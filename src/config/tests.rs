@@ -1,7 +1,10 @@
 use std::{collections::HashMap, path::Path};
 
 use super::*;
-use crate::search::FieldSet;
+use crate::{
+    rerank::{ApiKey, HttpSettings, ProviderKind},
+    search::FieldSet,
+};
 
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const UPSTREAM: &str = "listeners: [{ upstream: { url: 'http://db:6333' } }]\n";
@@ -24,6 +27,13 @@ fn bad(text: &str) -> String {
     try_load(&format!("{UPSTREAM}{text}"), &[]).unwrap_err().to_string()
 }
 
+fn http(provider: &ProviderConfig) -> &HttpSettings {
+    match &provider.kind {
+        ProviderKind::Http(http) => http,
+        ProviderKind::Lexical => panic!("{} is lexical", provider.name),
+    }
+}
+
 #[test]
 fn the_reference_file_is_the_defaults() {
     let config = try_load(REFERENCE, &[]).unwrap();
@@ -33,7 +43,7 @@ fn the_reference_file_is_the_defaults() {
 #[test]
 fn the_reference_file_has_every_option() {
     let mut printed = to_yaml(&Config::default());
-    printed.push_str("api_key_env: x\napi_key_file: x\n");
+    printed.push_str("api_key_env: x\napi_key_file: x\nregion: x\nactivation: x\nscoring: x\n");
     for line in printed.lines().filter(|line| !line.trim_start().starts_with("api_key:")) {
         let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap().trim_matches('"');
         assert!(REFERENCE.contains(&format!("{key}:")), "{key}");
@@ -56,7 +66,7 @@ fn two_settings_are_enough() {
     let pairs = [("RERANKD_UPSTREAM__URL", "http://db:6333"), ("COHERE_API_KEY", "k")];
     let config = load(None, &env(&pairs), &Flags::default()).unwrap();
     assert_eq!(config.listeners[0].upstream.url, "http://db:6333/");
-    assert!(matches!(&config.providers[0].kind, ProviderKind::Cohere { api_key: Some(_), .. }));
+    assert!(matches!(http(&config.providers[0]).api_key, ApiKey::Secret(_)));
 }
 
 #[test]
@@ -205,9 +215,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
     assert_eq!(config.rerank.providers, ["cohere", "lexical"]);
     assert!(matches!(config.providers[1].kind, ProviderKind::Lexical));
     assert_eq!(config.rerank.allow.max_window, Some(100));
-    assert!(
-        matches!(&config.providers[0].kind, ProviderKind::Cohere { model, .. } if model == "rerank-v4.0-pro")
-    );
+    assert_eq!(http(&config.providers[0]).model.as_deref(), Some("rerank-v4.0-pro"));
     assert_eq!(config.cache.max_bytes, 1 << 20);
 }
 
@@ -257,15 +265,8 @@ fn co_api_url_goes_before_the_file_for_cohere_only() {
     let text =
         "providers: { cohere: { base_url: 'http://a' }, other: { kind: cohere, base_url: 'http://b' } }";
     let config = good(text, &[("CO_API_URL", "http://c")]);
-    let urls: Vec<String> = config
-        .providers
-        .iter()
-        .map(|p| match &p.kind {
-            ProviderKind::Cohere { base_url, .. } => base_url.to_string(),
-            ProviderKind::Lexical => String::new(),
-        })
-        .collect();
-    assert_eq!(urls, ["http://c/", "http://b/"]);
+    let urls: Vec<&str> = config.providers.iter().map(|p| http(p).base_url.as_str()).collect();
+    assert_eq!(urls, ["http://c", "http://b"]);
 }
 
 #[test]
@@ -275,9 +276,8 @@ fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
     let text =
         format!("providers: {{ other: {{ kind: cohere, api_key_file: '{}' }} }}", file.path().display());
     let config = good(&text, &[("CO_API_KEY", "s3cret")]);
-    let keys =
-        config.providers.iter().filter(|p| matches!(&p.kind, ProviderKind::Cohere { api_key: Some(_), .. }));
-    assert_eq!(keys.count(), 2);
+    assert!(config.providers.iter().all(|p| matches!(http(p).api_key, ApiKey::Secret(_))));
+    assert_eq!(config.providers.len(), 2);
     assert!(!format!("{config:?}").contains("s3cret"));
     assert!(!to_yaml(&config).contains("s3cret"));
 

@@ -7,13 +7,15 @@ use std::{
 };
 
 use http::Uri;
-use secrecy::SecretString;
 
 use super::provider_limits::ProviderLimits;
 use super::words::{
     DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
 };
-use crate::search::FieldSet;
+use crate::{
+    rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind},
+    search::FieldSet,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -155,28 +157,6 @@ pub struct ProviderConfig {
     pub limits: ProviderLimits,
 }
 
-/// What a provider is.
-#[derive(Clone, Debug)]
-pub enum ProviderKind {
-    /// Cohere's v2 `/rerank` or a service that speaks it.
-    Cohere {
-        /// Scheme, host and maybe a path, before `/v2/rerank`.
-        base_url: Uri,
-        /// Without one the provider is not used.
-        api_key: Option<SecretString>,
-        /// The model.
-        model: String,
-        /// Sent as it is where set.
-        max_tokens_per_doc: Option<u32>,
-        /// Trust this certificate authority instead of the system's.
-        ca_file: Option<PathBuf>,
-        /// Sent as it is where set; 0 is the most urgent.
-        priority: Option<u32>,
-    },
-    /// Embedded BM25.
-    Lexical,
-}
-
 /// The score cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
@@ -271,26 +251,17 @@ impl Default for RerankConfig {
 impl ProviderConfig {
     /// Cohere with its defaults and no key.
     pub fn cohere(name: &str) -> Self {
-        Self::with_kind(
-            name,
-            ProviderKind::Cohere {
-                base_url: Uri::from_static("https://api.cohere.com/"),
-                api_key: None,
-                model: "rerank-v3.5".to_owned(),
-                max_tokens_per_doc: None,
-                ca_file: None,
-                priority: None,
-            },
-        )
+        Self::with_kind(name, ProviderKind::Http(HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)))
     }
 
-    /// The embedded BM25.
-    pub fn lexical(name: &str) -> Self {
-        Self::with_kind(name, ProviderKind::Lexical)
-    }
-
-    fn with_kind(name: &str, kind: ProviderKind) -> Self {
+    /// A provider of this kind with the default limits.
+    pub fn with_kind(name: &str, kind: ProviderKind) -> Self {
         Self { name: name.to_owned(), kind, limits: ProviderLimits::default() }
+    }
+
+    /// Whether it lacks the key that it needs: it is then as if it were not configured.
+    pub fn lacks_key(&self) -> bool {
+        matches!(&self.kind, ProviderKind::Http(http) if matches!(http.api_key, ApiKey::Missing))
     }
 }
 

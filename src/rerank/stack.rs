@@ -3,14 +3,14 @@ use std::{collections::HashMap, sync::Arc};
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore,
+    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
     batch::Batch,
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
     flights::Flights,
     limits::{Gate, Limits, Trim},
-    provider::{CohereCall, Lexical},
+    provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
 };
@@ -100,8 +100,8 @@ fn layers(
     let StackShared { store, metrics, budget } = shared.clone();
     metrics.declare(&name);
     match settings.kind {
-        ProviderKind::Cohere(cohere) => {
-            let call = CohereCall::new(name.clone(), &cohere)?;
+        ProviderKind::Http(http) => {
+            let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
             let max_documents = Arc::new(move || asked.max_documents());
@@ -112,7 +112,11 @@ fn layers(
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
             let call = Limits::new(call, gate.clone());
             let call = Fill::new(call, store.clone());
-            let call = Batch::new(call, max_documents);
+            let call = match facts.scoring {
+                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
+                // Parts of a list would be other lists.
+                Scoring::Listwise => BoxCloneSyncService::new(call),
+            };
             let call = Flights::new(call, settings.flights, name.clone(), metrics.clone());
             let call = Lookup::new(call, store, KeyBase::new(name, &facts), metrics);
             let call = Trim::new(call, limits.search_units_per_search);

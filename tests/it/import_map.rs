@@ -14,7 +14,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("pipeline", &["document", "json", "rerank", "search"]),
     ("proxy", &["dialect", "pipeline", "search", "upstream"]),
     ("admin", &[]),
-    ("config", &["search"]),
+    ("config", &["rerank", "search"]),
     ("app", &["admin", "config", "dialect", "pipeline", "proxy", "rerank", "telemetry", "upstream"]),
     ("demo", &["app", "config"]),
     ("cli", &["app", "config", "demo", "telemetry"]),

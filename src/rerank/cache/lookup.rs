@@ -44,7 +44,7 @@ impl<S: Rerank> Lookup<S> {
         let model = request.model.clone().unwrap_or_else(|| self.base.model.clone());
         let keys = self.base.keys(self.store.secret(), &model, &request);
         let mut scores = self.known(&keys);
-        let missing = Missing::of(&keys, &scores);
+        let missing = Missing::of(&keys, &scores, self.base.one_by_one());
         let hits = keys.len() - missing.places.len();
         self.metrics.lookups(hits, missing.places.len());
         let mut answer = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
@@ -95,9 +95,14 @@ impl<S: Rerank> Lookup<S> {
 }
 
 impl Missing {
-    fn of(keys: &[ScoreKey], scores: &[Option<f32>]) -> Self {
+    /// `one_by_one`: without its equals a list would be another list.
+    fn of(keys: &[ScoreKey], scores: &[Option<f32>], one_by_one: bool) -> Self {
         let places: Vec<usize> =
             scores.iter().enumerate().filter_map(|(at, score)| score.is_none().then_some(at)).collect();
+        if !one_by_one {
+            let (sent, sent_as) = (places.clone(), (0..places.len()).collect());
+            return Self { places, sent_as, sent };
+        }
         let mut of_key = HashMap::with_capacity(places.len());
         let mut sent = Vec::with_capacity(places.len());
         let sent_as = places
