@@ -15,6 +15,7 @@ use super::{
 };
 use crate::rerank::{
     Activation, ApiKey, DefaultModel, HttpKind, HttpSettings, ProviderKind, Scoring, Setting, appended_path,
+    billing,
 };
 
 /// The word of the provider that needs no network.
@@ -59,14 +60,14 @@ pub(super) fn provider(
         return unknown(name, path, node, problems);
     }
     let section = Section::open(node, path, &keys(kind), problems);
-    let kind_is_http = kind.is_some();
     let kind = match kind {
         Some(kind) => ProviderKind::Http(http(&section, kind, name, env, problems)),
         None => ProviderKind::Lexical,
     };
     let mut provider = ProviderConfig::with_kind(name, kind);
-    if kind_is_http {
+    if let ProviderKind::Http(http) = &provider.kind {
         provider_limits::read(&section, &mut provider.limits, problems);
+        provider_limits::check(&section, billing(http), problems);
     }
     provider
 }

@@ -117,6 +117,14 @@ fn a_bad_value_is_told_with_its_path() {
         ("rerank: { sample: 0% }", "not a share over 0"),
         ("rerank: { margin_gate: 1.5 }", "not a share over 0"),
         (
+            "providers: { cohere: { max_tokens_per_day: 5 } }",
+            "providers.cohere.max_tokens_per_day: this provider bills search units",
+        ),
+        (
+            "providers: { voyage: { max_search_units_per_search: 1 } }",
+            "providers.voyage.max_search_units_per_search: this provider bills tokens",
+        ),
+        (
             "providers: { cohere: { breaker: { failure_ration: 0.5 } } }",
             "providers.cohere.breaker.failure_ration: unknown key `failure_ration`; did you mean `failure_ratio`?",
         ),

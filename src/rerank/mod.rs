@@ -30,7 +30,7 @@ pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings};
 pub use metrics::RerankMetrics;
-pub use provider::appended_path;
+pub use provider::{appended_path, billing};
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
     Scoring,

@@ -14,7 +14,7 @@ mod tei;
 
 pub(super) use call::HttpProvider;
 pub(super) use lexical::Lexical;
-pub use presets::appended_path;
+pub use presets::{appended_path, billing};
 
 #[cfg(test)]
 mod cohere_tests;

@@ -8,6 +8,11 @@ use crate::rerank::{
     kind::{is_foundry, is_nvidia_cloud},
 };
 
+/// What a provider with these settings charges for, as far as is known before it has answered.
+pub fn billing(settings: &HttpSettings) -> Billing {
+    shape(settings.kind, &settings.base_url, settings.model.as_deref().unwrap_or_default()).billing
+}
+
 /// The shape that a kind of provider has at this address and for this model.
 pub(super) fn shape(kind: HttpKind, base_url: &str, model: &str) -> &'static Shape {
     match kind {
