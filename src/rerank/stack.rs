@@ -111,14 +111,15 @@ fn layers(
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
             let call = Limits::new(call, gate.clone());
-            let call = Fill::new(call, store.clone());
+            let base = Arc::new(KeyBase::new(name.clone(), &facts));
+            let call = Fill::new(call, store.clone(), base.clone());
             let call = match facts.scoring {
                 Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
                 // Parts of a list would be other lists.
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
-            let call = Flights::new(call, settings.flights, name.clone(), metrics.clone());
-            let call = Lookup::new(call, store, KeyBase::new(name, &facts), metrics);
+            let call = Flights::new(call, settings.flights, name, metrics.clone());
+            let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
             Ok((BoxCloneSyncService::new(call), Some(gate)))
         }
