@@ -1,6 +1,7 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
 mod coding;
+mod connection;
 mod error;
 mod expect;
 mod forward;
@@ -9,6 +10,7 @@ mod listener;
 mod report;
 pub mod respond;
 mod search;
+mod tls;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ pub use error::ProxyError;
 pub use forward::Forwarder;
 pub use listener::{ClientAddr, Listener, ListenerSettings};
 pub use search::{SearchHandler, SearchLimits};
+pub use tls::{ServerTls, TlsError, TlsSettings};
 
 use crate::{dialect::Dialects, pipeline::strip_own, search::Head, upstream::Body};
 
