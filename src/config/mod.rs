@@ -2,6 +2,7 @@
 //!
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
+mod fingerprint;
 mod node;
 mod origin;
 mod overlay;
@@ -9,8 +10,11 @@ mod problem;
 mod read;
 mod read_providers;
 mod read_rerank;
+mod read_shutdown;
+mod read_tls;
 mod render;
 mod section;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -19,12 +23,14 @@ mod words;
 
 use std::{collections::HashMap, path::Path};
 
+pub use fingerprint::Fingerprint;
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
-pub use render::to_yaml;
+pub use render::{short_hash, to_yaml};
+pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
-    RerankConfig, RouteConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,
+    ProviderConfig, ProviderKind, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
 
@@ -37,7 +43,7 @@ pub fn load(
     flags: &Flags,
 ) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut root = match file {
+    let root = match file {
         Some((_, text)) => node::parse(text, &mut problems),
         None => node::Node::empty_map(),
     };
@@ -45,6 +51,11 @@ pub fn load(
         // What could not be parsed would only look like settings that are missing.
         return problems.or(Config::default());
     }
+    read_tree(root, env, flags)
+}
+
+fn read_tree(mut root: node::Node, env: &HashMap<String, String>, flags: &Flags) -> Result<Config, Problems> {
+    let mut problems = Problems::default();
     overlay::lay(&mut root, env, flags, &mut problems);
     let config = read::config(&root, env, &mut problems);
     problems.or(config)
