@@ -4,34 +4,62 @@ use std::{collections::HashMap, fs, io, net::SocketAddr, sync::Arc};
 
 use super::{Shared, StartError};
 use crate::{
-    config::{self, Config, DialectChoice, ListenerConfig, RerankConfig},
+    config::{self, Config, DialectChoice, ListenerConfig, RerankConfig, UpstreamConfig},
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
-    proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
+    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
     rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
-    upstream::{HostHeader, Upstream, UpstreamSettings},
+    upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
 
 /// Documents are cut here before they reach a provider, which cuts to its own context.
 const DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// One listener's own settings. Blocks on the disk.
+pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> Result<ListenerSettings, StartError> {
+    let tls = listener.tls.as_ref().map(|tls| {
+        ServerTls::load(&TlsSettings {
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+            client_ca_file: tls.client_ca_file.clone(),
+            handshake_timeout: tls.handshake_timeout,
+        })
+    });
+    Ok(ListenerSettings {
+        max_connections: listener.max_connections,
+        drain_timeout: config.shutdown.grace,
+        tls: tls.transpose().map_err(|source| StartError::Tls { listen: listener.listen, source })?,
+        ..ListenerSettings::default()
+    })
+}
+
+/// The pool of connections to one database. Blocks on the disk.
+pub(super) fn upstream(settings: &UpstreamConfig) -> Result<Upstream, UpstreamSetupError> {
+    let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
+    Upstream::new(UpstreamSettings {
+        http2: settings.http2,
+        tls: UpstreamTls {
+            ca_file: settings.ca_file.clone(),
+            client: client.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
+            server_name: settings.server_name.clone(),
+        },
+        connect_timeout: settings.connect_timeout,
+        answer_timeout: Some(settings.answer_timeout),
+        host: match settings.host {
+            config::HostMode::Upstream => HostHeader::Upstream,
+            config::HostMode::Preserve => HostHeader::Preserve,
+        },
+        ..UpstreamSettings::new(settings.url.clone())
+    })
+}
 
 /// One listener's proxy.
 pub(super) fn proxy(
     config: &Config,
     listener: &ListenerConfig,
     shared: &Shared,
+    upstream: Upstream,
 ) -> Result<Proxy, StartError> {
-    let upstream = Upstream::new(UpstreamSettings {
-        http2: listener.upstream.http2,
-        ca_file: listener.upstream.ca_file.clone(),
-        connect_timeout: listener.upstream.connect_timeout,
-        answer_timeout: Some(listener.upstream.answer_timeout),
-        host: match listener.upstream.host {
-            config::HostMode::Upstream => HostHeader::Upstream,
-            config::HostMode::Preserve => HostHeader::Preserve,
-        },
-        ..UpstreamSettings::new(listener.upstream.url.clone())
-    })?;
     let dialects = dialects(listener.dialect);
     for dialect in &dialects {
         for kind in dialect.kinds() {

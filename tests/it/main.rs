@@ -5,5 +5,7 @@ mod framing;
 mod harness;
 mod http2;
 mod import_map;
+mod reload;
 mod search;
 mod shutdown;
+mod tls;
