@@ -203,12 +203,17 @@ pub(super) fn cache(config: &Config) -> io::Result<Option<Arc<ScoreStore>>> {
     Ok(Some(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret))))
 }
 
-/// Says what runs; loudly, if nothing can rerank.
+/// Says what runs.
 pub(super) fn announce(config: &Config, listening: &[SocketAddr], admin: SocketAddr) {
     for (listener, address) in config.listeners.iter().zip(listening) {
         tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
+    warn_without_provider(config);
+}
+
+/// Says so, loudly, if nothing can rerank.
+pub(super) fn warn_without_provider(config: &Config) {
     let any = config.rerank.providers.iter().any(|name| provider(config, name).is_some());
     if !any {
         tracing::warn!(

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Running, StartError,
+    Running, StartError, build,
     in_force::Ending,
     live::{self, Built},
 };
@@ -144,6 +144,7 @@ impl Running {
         let built: Built = spawn_blocking(move || live::build(config, &before)).await??;
         let certificates = live.take_over(built).await?;
         self.in_force.set(hash.clone(), false, &certificates);
+        build::warn_without_provider(&live.config);
         tracing::info!(hash, "the changed configuration is in force");
         Ok(())
     }
