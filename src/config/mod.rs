@@ -3,6 +3,7 @@
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
 mod bounds;
+mod fingerprint;
 mod node;
 mod origin;
 mod overlay;
@@ -14,8 +15,11 @@ mod read;
 mod read_provider;
 mod read_providers;
 mod read_rerank;
+mod read_shutdown;
+mod read_tls;
 mod render;
 mod section;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -29,13 +33,15 @@ use std::{
     path::Path,
 };
 
+pub use fingerprint::Fingerprint;
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
-pub use render::to_yaml;
+pub use render::{short_hash, to_yaml};
+pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, RerankConfig,
-    RouteConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,
+    ProviderConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
 
@@ -48,7 +54,7 @@ pub fn load(
     flags: &Flags,
 ) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut root = match file {
+    let root = match file {
         Some((_, text)) => node::parse(text, &mut problems),
         None => node::Node::empty_map(),
     };
@@ -56,6 +62,11 @@ pub fn load(
         // What could not be parsed would only look like settings that are missing.
         return problems.or(Config::default());
     }
+    read_tree(root, env, flags)
+}
+
+fn read_tree(mut root: node::Node, env: &HashMap<String, String>, flags: &Flags) -> Result<Config, Problems> {
+    let mut problems = Problems::default();
     overlay::lay(&mut root, env, flags, &mut problems);
     let config = read::config(&root, env, &mut problems);
     problems.or(config)

@@ -40,7 +40,18 @@ pub fn to_yaml(config: &Config) -> String {
     out.set(2, "max_request_bytes", config.limits.max_request_bytes);
     out.set(2, "max_response_bytes", config.limits.max_response_bytes);
     out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    out.line(0, "shutdown:");
+    out.set(2, "delay", time(config.shutdown.delay));
+    out.set(2, "grace", time(config.shutdown.grace));
     out.0
+}
+
+/// Eight hex digits that stand for the effective configuration. Keys are masked before: they change nothing in it,
+/// and it tells nothing of them.
+pub fn short_hash(config: &Config) -> String {
+    let mut hex = blake3::hash(to_yaml(config).as_bytes()).to_hex().to_string();
+    hex.truncate(8);
+    hex
 }
 
 pub(super) struct Out(String);
@@ -59,6 +70,16 @@ impl Out {
 fn listener(out: &mut Out, each: &ListenerConfig) {
     let to = &each.upstream;
     out.set(2, "- listen", each.listen);
+    match &each.tls {
+        None => out.set(4, "tls", "null"),
+        Some(tls) => {
+            out.line(4, "tls:");
+            out.set(6, "cert_file", path(Some(&tls.cert_file)));
+            out.set(6, "key_file", path(Some(&tls.key_file)));
+            out.set(6, "client_ca_file", path(tls.client_ca_file.as_deref()));
+            out.set(6, "handshake_timeout", time(tls.handshake_timeout));
+        }
+    }
     out.set(4, "dialect", each.dialect.as_str());
     out.set(4, "max_connections", each.max_connections);
     out.line(4, "upstream:");
@@ -66,6 +87,9 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "host", to.host.as_str());
     out.set(6, "http2", to.http2);
     out.set(6, "ca_file", path(to.ca_file.as_deref()));
+    out.set(6, "client_cert_file", path(to.client_cert_file.as_deref()));
+    out.set(6, "client_key_file", path(to.client_key_file.as_deref()));
+    out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
     out.set(6, "answer_timeout", time(to.answer_timeout));
 }

@@ -160,6 +160,8 @@ fn a_bad_value_is_told_with_its_path() {
         ("cache: { max_bytes: many }", "not a size"),
         ("cache: { secret_file: /no/such/file }", "cannot be read"),
         ("limits: { max_rerank_in_flight: -1 }", "not a whole number"),
+        ("shutdown: { delay: 5 }", "2:20 shutdown.delay: `5` is not a duration"),
+        ("shutdown: { graze: 5s }", "did you mean `grace`"),
         ("a: [", "this is not YAML"),
         ("cache: {}\ncache: {}", "this is not YAML"),
     ] {

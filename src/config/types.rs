@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::Uri;
+use rustls_pki_types::ServerName;
 
 use super::provider_limits::ProviderLimits;
 use super::words::{
@@ -34,6 +35,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Bounds of the whole program.
     pub limits: LimitsConfig,
+    /// How it ends.
+    pub shutdown: ShutdownConfig,
 }
 
 /// One listener.
@@ -41,12 +44,27 @@ pub struct Config {
 pub struct ListenerConfig {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// TLS instead of cleartext.
+    pub tls: Option<ListenerTlsConfig>,
     /// The database behind it.
     pub upstream: UpstreamConfig,
     /// How the database speaks.
     pub dialect: DialectChoice,
     /// Accepting pauses at this many connections.
     pub max_connections: usize,
+}
+
+/// TLS on a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTlsConfig {
+    /// The certificate, then its chain (PEM).
+    pub cert_file: PathBuf,
+    /// Its private key (PEM).
+    pub key_file: PathBuf,
+    /// Let in only clients with a certificate of these authorities (PEM).
+    pub client_ca_file: Option<PathBuf>,
+    /// A handshake that takes longer is given up.
+    pub handshake_timeout: Duration,
 }
 
 /// One search database.
@@ -60,6 +78,12 @@ pub struct UpstreamConfig {
     pub http2: bool,
     /// Trust this certificate authority instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Our certificate, then its chain (PEM), for an upstream that asks for one; never without the key.
+    pub client_cert_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub client_key_file: Option<PathBuf>,
+    /// The name to ask for and to expect in the certificate instead of the URL's host.
+    pub server_name: Option<ServerName<'static>>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
     /// For the head of a search's answer.
@@ -168,6 +192,15 @@ pub struct CacheConfig {
     pub secret_file: Option<PathBuf>,
 }
 
+/// How the program ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// After a signal: how long to go on serving while `/readyz` fails, before the listeners close.
+    pub delay: Duration,
+    /// After that: how long open requests, streams and tunnels may take to finish.
+    pub grace: Duration,
+}
+
 /// Bounds of the whole program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
@@ -190,6 +223,7 @@ impl Default for Config {
             providers: vec![ProviderConfig::cohere("cohere")],
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
+            shutdown: ShutdownConfig::default(),
         }
     }
 }
@@ -204,9 +238,13 @@ impl ListenerConfig {
                 host: HostMode::Upstream,
                 http2: false,
                 ca_file: None,
+                client_cert_file: None,
+                client_key_file: None,
+                server_name: None,
                 connect_timeout: Duration::from_secs(5),
                 answer_timeout: Duration::from_secs(60),
             },
+            tls: None,
             dialect: DialectChoice::Auto,
             max_connections: 10_000,
         }
@@ -268,6 +306,13 @@ impl ProviderConfig {
 impl Default for CacheConfig {
     fn default() -> Self {
         Self { max_bytes: 64 << 20, ttl: Duration::from_secs(24 * 60 * 60), secret_file: None }
+    }
+}
+
+impl Default for ShutdownConfig {
+    /// Together less than the 30 s that Kubernetes gives a pod.
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, grace: Duration::from_secs(25) }
     }
 }
 

