@@ -28,7 +28,7 @@ pub(super) fn redis(cache: &Section<'_>, problems: &mut Problems) -> Option<Redi
     let mut to = RedisConfig::at(section.read("url", problems, address)?);
     cluster(&section, &mut to, problems);
     section.set("timeout", &mut to.timeout, problems, values::duration);
-    section.set_option::<PathBuf>("ca_file", &mut to.ca_file, problems, readable_file);
+    section.set_option::<PathBuf>("ca_file", &mut to.ca_file, problems, values::certificate_file);
     section.set_option::<PathBuf>("password_file", &mut to.password_file, problems, readable_file);
     section.set("prefix", &mut to.prefix, problems, prefix);
     section.set("share_limits", &mut to.share_limits, problems, values::boolean);
