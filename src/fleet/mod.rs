@@ -19,7 +19,11 @@ mod tests;
 mod value;
 mod writer;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -54,20 +58,21 @@ pub struct Fleet {
     keys: Keys,
     timeout: Duration,
     metrics: FleetMetrics,
-    _tasks: [AbortOnDropHandle<()>; 3],
+    /// What the writer's task will be made of.
+    idle: Mutex<Option<(Writer, mpsc::Receiver<Job>)>>,
+    tasks: OnceLock<[AbortOnDropHandle<()>; 3]>,
 }
 
 impl Fleet {
-    /// Begins to connect, in tasks of its own that end with the last handle. Needs a Tokio runtime.
-    pub fn start(settings: Settings, metrics: FleetMetrics) -> Result<Self, FleetError> {
+    /// Ready to [`Fleet::connect`]. Blocks on the disk.
+    pub fn new(settings: Settings, metrics: FleetMetrics) -> Result<Self, FleetError> {
         let reads = Connector::new(settings.clone(), settings.timeout);
         let writes = Connector::new(settings.clone(), write_patience(settings.timeout));
         reads.check()?;
-        let runtime = Handle::try_current().map_err(|_| FleetError::NoRuntime)?;
-        Ok(Self::with(settings, [reads, writes].map(dial), metrics, &runtime))
+        Ok(Self::with(settings, [reads, writes].map(dial), metrics))
     }
 
-    fn with(settings: Settings, [reads, writes]: [Dial; 2], metrics: FleetMetrics, runtime: &Handle) -> Self {
+    fn with(settings: Settings, [reads, writes]: [Dial; 2], metrics: FleetMetrics) -> Self {
         let (address, keys) = (settings.address.to_string(), Keys::new(&settings.prefix));
         let lane = |purpose, dial, patience| {
             Arc::new(Lane::new(purpose, address.clone(), dial, keys.clone(), patience, metrics.clone()))
@@ -77,13 +82,24 @@ impl Fleet {
         let (queue, jobs) = mpsc::channel(writer::QUEUE);
         let writer =
             Writer { lane: writes.clone(), keys: keys.clone(), ttl: settings.ttl, metrics: metrics.clone() };
-        let tasks = [
-            runtime.spawn(reads.clone().keep()),
-            runtime.spawn(writes.clone().keep()),
-            runtime.spawn(writer.run(jobs)),
-        ];
-        let _tasks = tasks.map(AbortOnDropHandle::new);
-        Self { reads, writes, queue, keys, timeout: settings.timeout, metrics, _tasks }
+        let idle = Mutex::new(Some((writer, jobs)));
+        let tasks = OnceLock::new();
+        Self { reads, writes, queue, keys, timeout: settings.timeout, metrics, idle, tasks }
+    }
+
+    /// Begins to connect, in tasks that end with the fleet. Until then, and outside a Tokio runtime, all is a miss.
+    pub fn connect(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((writer, jobs)) = idle {
+            let tasks = [
+                runtime.spawn(self.reads.clone().keep()),
+                runtime.spawn(self.writes.clone().keep()),
+                runtime.spawn(writer.run(jobs)),
+            ];
+            // It is empty: only who has taken the writer comes here.
+            let _ = self.tasks.set(tasks.map(AbortOnDropHandle::new));
+        }
     }
 
     /// The scores that the fleet knows, in the order of `ids`, in one round trip. Whatever goes wrong is a miss.

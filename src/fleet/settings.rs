@@ -59,7 +59,4 @@ pub enum FleetError {
     /// A CA file without certificates.
     #[error("cache.redis.ca_file holds no PEM certificates")]
     NoCertificates,
-    /// Not called inside a Tokio runtime.
-    #[error("no runtime to connect to Redis in")]
-    NoRuntime,
 }

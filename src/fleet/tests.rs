@@ -7,7 +7,6 @@ mod writes;
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use prometheus::Registry;
-use tokio::runtime::Handle;
 
 use super::{Address, Fleet, FleetMetrics, ScoreId, Settings};
 use peer::Peer;
@@ -33,10 +32,16 @@ impl Member {
     }
 
     fn of_broken(peer: &Arc<Peer>) -> Self {
+        let member = Self::unconnected(peer);
+        member.fleet.connect();
+        member
+    }
+
+    fn unconnected(peer: &Arc<Peer>) -> Self {
         let registry = Registry::new();
         let metrics = FleetMetrics::register(&registry).unwrap();
         let dials = [peer.dial(), peer.dial()];
-        let fleet = Fleet::with(settings("redis://app:s3cret@cache"), dials, metrics, &Handle::current());
+        let fleet = Fleet::with(settings("redis://app:s3cret@cache"), dials, metrics);
         Self { fleet, registry }
     }
 
@@ -45,7 +50,8 @@ impl Member {
         let registry = Registry::new();
         let mut settings = settings(url);
         change(&mut settings);
-        let fleet = Fleet::start(settings, FleetMetrics::register(&registry).unwrap()).unwrap();
+        let fleet = Fleet::new(settings, FleetMetrics::register(&registry).unwrap()).unwrap();
+        fleet.connect();
         Self { fleet, registry }
     }
 

@@ -228,6 +228,28 @@ async fn a_breaker_changes_once_for_each_outage() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn before_it_connects_everything_is_a_miss_and_it_connects_once() {
+    let peer = Peer::new();
+    known(&peer);
+    let member = Member::unconnected(&peer);
+    assert_eq!(ask(&member).await, (vec![None; 3], 0));
+    for _ in 0..3 {
+        member.fleet.connect();
+    }
+    member.connected().await;
+    assert_eq!(ask(&member).await, (vec![None, Some(0.25), None], 0));
+    assert_eq!(peer.times_dialled(), 2);
+}
+
+#[test]
+fn outside_a_runtime_it_does_not_connect() {
+    let peer = Peer::new();
+    let member = Member::unconnected(&peer);
+    member.fleet.connect();
+    assert!(!member.fleet.reads.is_usable());
+}
+
+#[tokio::test(start_paused = true)]
 async fn debug_output_shows_no_login() {
     let member = Member::of(&Peer::new()).await;
     let shown = format!("{:?} {:?}", member.fleet, super::settings("redis://app:s3cret@cache"));

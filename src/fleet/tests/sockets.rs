@@ -66,6 +66,55 @@ async fn members_share_scores_over_sockets() {
     assert_eq!(other.fleet.scores(&[id(3), id(9), id(1)]).await, [Some(0.03), None, Some(0.01)]);
 }
 
+/// A certificate for `localhost`, and a socket where `peer` shows it.
+async fn listen_with_tls(peer: Arc<Peer>) -> (tempfile::NamedTempFile, u16) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let address = listen(Peer::new(), move |stream| {
+        let (acceptor, peer) = (acceptor.clone(), peer.clone());
+        tokio::spawn(async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                peer.serve(stream).await;
+            }
+        });
+        None
+    })
+    .await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), made.cert.pem()).unwrap();
+    (file, address.rsplit_once(':').unwrap().1.parse().unwrap())
+}
+
+#[tokio::test]
+async fn over_tls_only_a_trusted_certificate_is_spoken_to() {
+    let peer = Peer::new();
+    let (ca, port) = listen_with_tls(peer.clone()).await;
+    let path = ca.path().to_owned();
+    let url = format!("rediss://localhost:{port}");
+    let member = Member::at(&url, |settings| {
+        settings.timeout = Duration::from_secs(5);
+        settings.ca_file = Some(path);
+    });
+    polled(|| member.fleet.reads.is_usable()).await;
+    assert_eq!(member.fleet.scores(&[id(1)]).await, [None]);
+    assert_eq!(peer.seen("MGET").len(), 1);
+
+    let (_other, port) = listen_with_tls(peer.clone()).await;
+    let path = ca.path().to_owned();
+    let member = Member::at(&format!("rediss://localhost:{port}"), |settings| settings.ca_file = Some(path));
+    polled(|| member.breaker("reads") == 2.0).await;
+    misses_at_once(&member).await;
+    assert_eq!(peer.seen("MGET").len(), 1);
+}
+
 #[tokio::test]
 async fn a_port_where_nobody_listens_opens_the_breakers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -136,20 +185,13 @@ async fn a_refused_login_opens_the_breakers_and_a_renewed_password_file_is_read_
 }
 
 #[test]
-fn outside_a_runtime_it_is_an_error_and_no_panic() {
-    let settings = Settings::new(Address::parse("redis://a").unwrap());
-    let metrics = FleetMetrics::register(&prometheus::Registry::new()).unwrap();
-    assert!(matches!(Fleet::start(settings, metrics), Err(FleetError::NoRuntime)));
-}
-
-#[tokio::test]
-async fn settings_that_can_never_work_are_told() {
+fn settings_that_can_never_work_are_told() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let start = |url: &str, change: &dyn Fn(&mut Settings)| {
         let mut settings = Settings::new(Address::parse(url).unwrap());
         change(&mut settings);
         let metrics = FleetMetrics::register(&prometheus::Registry::new()).unwrap();
-        Fleet::start(settings, metrics).unwrap_err()
+        Fleet::new(settings, metrics).unwrap_err()
     };
     let path = || Some(file.path().to_owned());
     let error = start("redis://a", &|s| s.ca_file = path());
