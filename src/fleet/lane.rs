@@ -48,12 +48,33 @@ struct State {
     epoch: u64,
 }
 
-/// Leave to make one round trip.
+/// Leave to make one round trip, which should [`Pass::end`].
 pub(super) struct Pass {
     pub(super) connection: Connection,
+    lane: Arc<Lane>,
     operation: Operation,
     started: Instant,
     epoch: u64,
+    ended: bool,
+}
+
+/// Who has waited so long and leaves has seen that Redis is slow. Who leaves earlier has seen nothing.
+const SLOW: Duration = Duration::from_millis(20);
+
+impl Pass {
+    /// Tells how the round trip ended.
+    pub(super) fn end(mut self, failure: Option<Failure>) {
+        self.ended = true;
+        self.lane.note(&self, failure);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if !self.ended && self.started.elapsed() >= SLOW {
+            self.lane.note(self, Some(Failure::Timeout));
+        }
+    }
 }
 
 impl Lane {
@@ -71,10 +92,11 @@ impl Lane {
     }
 
     /// Leave for one round trip, or `None` at once while there is no connection or the breaker is open.
-    pub(super) fn enter(&self, operation: Operation) -> Option<Pass> {
+    pub(super) fn enter(self: &Arc<Self>, operation: Operation) -> Option<Pass> {
         let pass = self.with(|state| {
             let connection = state.connection.clone()?;
-            Some(Pass { connection, operation, started: Instant::now(), epoch: state.epoch })
+            let (lane, started) = (self.clone(), Instant::now());
+            Some(Pass { connection, lane, operation, started, epoch: state.epoch, ended: false })
         });
         if pass.is_none() {
             self.metrics.skipped(operation);
@@ -86,7 +108,7 @@ impl Lane {
     ///
     /// A Redis that has restarted, or has ended an idle connection, shows it only when it is asked.
     pub(super) async fn enter_again(
-        &self,
+        self: &Arc<Self>,
         failure: Option<Failure>,
         operation: Operation,
         until: Instant,
@@ -106,8 +128,7 @@ impl Lane {
         self.with(|state| state.connection.is_some())
     }
 
-    /// Tells how the round trip ended.
-    pub(super) fn leave(&self, pass: Pass, failure: Option<Failure>) {
+    fn note(&self, pass: &Pass, failure: Option<Failure>) {
         self.metrics.round_trip(pass.operation, failure, pass.started.elapsed());
         let opened = self.with(|state| {
             if state.epoch != pass.epoch {

@@ -125,12 +125,12 @@ impl Fleet {
         let until = Instant::now() + self.timeout;
         let pass = self.reads.enter(Operation::Get)?;
         let (values, failure) = pass.connection.values(keys, until).await;
-        self.reads.leave(pass, failure);
+        pass.end(failure);
         let Some(pass) = self.reads.enter_again(failure, Operation::Get, until).await else {
             return Some(values);
         };
         let (values, failure) = pass.connection.values(keys, until).await;
-        self.reads.leave(pass, failure);
+        pass.end(failure);
         Some(values)
     }
 
@@ -203,7 +203,7 @@ impl Fleet {
     ) -> Shared<T> {
         let Some(pass) = self.writes.enter(operation) else { return Shared::Away };
         let answer = pass.connection.run(command, Instant::now() + self.timeout).await.and_then(read);
-        self.writes.leave(pass, answer.as_ref().err().copied());
+        pass.end(answer.as_ref().err().copied());
         answer.unwrap_or(Shared::Away)
     }
 

@@ -38,10 +38,14 @@ impl Member {
     }
 
     fn unconnected(peer: &Arc<Peer>) -> Self {
+        Self::waiting(peer, TIMEOUT)
+    }
+
+    fn waiting(peer: &Arc<Peer>, timeout: Duration) -> Self {
         let registry = Registry::new();
         let metrics = FleetMetrics::register(&registry).unwrap();
         let dials = [peer.dial(), peer.dial()];
-        let fleet = Fleet::with(settings("redis://app:s3cret@cache"), dials, metrics);
+        let fleet = Fleet::with(Settings { timeout, ..settings("redis://app:s3cret@cache") }, dials, metrics);
         Self { fleet, registry }
     }
 

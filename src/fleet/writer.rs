@@ -81,10 +81,10 @@ impl Writer {
             return;
         };
         let (mut written, failure) = pass.connection.write(scores, until).await;
-        self.lane.leave(pass, failure);
+        pass.end(failure);
         if let Some(pass) = self.lane.enter_again(failure, Operation::Set, until).await {
             let (again, failure) = pass.connection.write(scores, until).await;
-            self.lane.leave(pass, failure);
+            pass.end(failure);
             written = again;
         }
         self.metrics.written(written);
@@ -98,7 +98,7 @@ impl Writer {
         };
         let answer =
             pass.connection.run(&amendment.command(&self.keys), Instant::now() + self.lane.patience).await;
-        self.lane.leave(pass, answer.as_ref().err().copied());
+        pass.end(answer.as_ref().err().copied());
         if answer.is_err() {
             self.metrics.dropped(Dropped::Failed, 1);
         }

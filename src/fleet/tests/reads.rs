@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Member, TIMEOUT, id,
@@ -180,7 +180,7 @@ async fn what_a_call_on_the_old_connection_says_is_not_held_against_the_new_one(
     let reads = &member.fleet.reads;
     let calls = [(); 10].map(|()| reads.enter(Operation::Get).unwrap());
     for call in calls {
-        reads.leave(call, Some(Failure::Unreachable));
+        call.end(Some(Failure::Unreachable));
         until(|| reads.is_usable()).await;
     }
     assert_eq!((member.breaker("reads"), member.round_trips("probe")[0]), (0.0, 3.0));
@@ -225,6 +225,23 @@ async fn a_breaker_changes_once_for_each_outage() {
         sleep(Duration::from_secs(40)).await;
         assert_eq!((changes("open"), changes("closed")), (f64::from(outage), f64::from(outage)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_leave_after_a_long_wait_count_and_hasty_ones_do_not() {
+    let peer = Peer::new();
+    let member = Member::waiting(&peer, Duration::from_secs(5));
+    member.fleet.connect();
+    member.connected().await;
+    peer.script(|words| if is_read(words) { Act::Hang } else { Act::Serve });
+    let leave_after = async |wait| {
+        for _ in 0..10 {
+            let _ = timeout(wait, member.fleet.scores(&[id(1)])).await;
+        }
+        member.breaker("reads")
+    };
+    assert_eq!(leave_after(Duration::from_millis(19)).await, 0.0);
+    assert_eq!(leave_after(Duration::from_millis(20)).await, 2.0);
 }
 
 #[tokio::test(start_paused = true)]
