@@ -2,6 +2,7 @@
 
 mod faults;
 mod fields;
+mod fleet;
 mod forward;
 mod framing;
 mod framing_answers;
