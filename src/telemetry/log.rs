@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -23,17 +23,29 @@ pub enum LogError {
     Twice,
 }
 
-/// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default).
+/// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
+/// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
 pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), LogError> {
     let filter = filter(directives)?;
     let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(io::stderr)).try_init(),
-        LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).try_init()
-        }
+        LogFormat::Text => registry.with(layer).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     }
     .map_err(|_| LogError::Twice)
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
 }
 
 fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {

@@ -1,11 +1,13 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
+mod fields;
 mod lucene;
 mod msearch;
 mod operation;
 mod options;
 mod query_text;
 mod request;
+mod reranker;
 mod response;
 mod settings;
 mod shape;

@@ -1,5 +1,7 @@
 //! Settings that may stand in the query string or in the body, and which of the two wins.
 
+use std::{borrow::Cow, time::Duration};
+
 use super::{query_text::one_or_many, target::Params};
 use crate::json::{Kind, Value};
 
@@ -24,6 +26,37 @@ pub(super) fn number(
     match body.and_then(|body| body.get(name)) {
         Some(value) => value.as_u64().map(|number| (number, Place::Body)).ok_or(()),
         None => Ok((default, Place::Unset)),
+    }
+}
+
+/// How long the search may take: `timeout` of the query string, else of the body. `-1` is none, and so is
+/// what the upstream will refuse.
+pub(super) fn timeout(params: &Params<'_>, body: Option<Value<'_>>) -> Option<Duration> {
+    if let Some(text) = params.get("timeout") {
+        return duration(text);
+    }
+    let value = body?.get("timeout")?;
+    duration(&value.as_str().unwrap_or(Cow::Borrowed(value.text())))
+}
+
+/// A number with a unit, as Elasticsearch reads it: units of any case, but `M` is no minute. `0` needs none.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().ok()?;
+    let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);
+    match unit.trim_start() {
+        "" if number == 0 => Some(Duration::ZERO),
+        "m" => seconds(60),
+        unit => match unit.to_ascii_lowercase().as_str() {
+            "nanos" => Some(Duration::from_nanos(number)),
+            "micros" => Some(Duration::from_micros(number)),
+            "ms" => Some(Duration::from_millis(number)),
+            "s" => seconds(1),
+            "h" => seconds(60 * 60),
+            "d" => seconds(24 * 60 * 60),
+            _ => None,
+        },
     }
 }
 

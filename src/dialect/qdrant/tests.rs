@@ -11,7 +11,9 @@ use http::{HeaderMap, Method};
 use super::Qdrant;
 use crate::{
     dialect::{Dialect, DialectError, Operation, SearchKind},
-    search::{FetchPlan, Head, HitList, Ranked, Ranking, Rewrite, SearchIntent},
+    search::{
+        FetchPlan, Head, HitList, HitPage, Ranked, Ranking, Rewrite, ScoreWriting, SearchIntent, WantedFields,
+    },
 };
 
 static POST: Method = Method::POST;
@@ -48,13 +50,17 @@ fn widen(target: &str, body: &str, plans: &[FetchPlan]) -> Rewrite {
 }
 
 fn plan(hits: impl Into<Option<u64>>, fields: &[&str]) -> FetchPlan {
-    FetchPlan { hits: hits.into(), fields: fields.iter().map(|field| (*field).to_owned()).collect() }
+    let fields = match fields {
+        ["*"] => WantedFields::All,
+        names => WantedFields::Named(names.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    FetchPlan { hits: hits.into(), fields, ..FetchPlan::as_asked() }
 }
 
 /// The list's hits in an order of their indices, scores kept.
 fn ranking(order: impl IntoIterator<Item = usize>) -> Ranking {
     let hits = order.into_iter().map(|hit| Ranked { hit, score: None }).collect();
-    Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 }
+    Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
 fn identity(list: &HitList) -> Option<Ranking> {
