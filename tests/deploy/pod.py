@@ -37,15 +37,21 @@ def get(url: str, timeout: float = 5) -> tuple[int, str]:
 
 
 def mount(folder: Path, files: dict[str, str]) -> None:
-    """Lays a volume as the kubelet does: a folder of links into a folder of the day, all of it read-only."""
-    day = folder / "..2026_01_01_00_00_00.1"
-    day.mkdir(parents=True)
-    (folder / "..data").symlink_to(day.name)
+    """Lays a volume, or another state of it, as the kubelet does: links through `..data` into a folder of the moment, all
+    of it read-only, and `..data` changes in one step.
+    """
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    moment = Path(tempfile.mkdtemp(prefix="..2026_01_01_", dir=folder))
     for name, text in files.items():
-        (day / name).write_text(text)
-        (day / name).chmod(0o444)
-        (folder / name).symlink_to(f"..data/{name}")
-    day.chmod(0o555)
+        (moment / name).write_text(text)
+        (moment / name).chmod(0o444)
+    moment.chmod(0o555)
+    (folder / "..data_tmp").symlink_to(moment.name)
+    (folder / "..data_tmp").replace(folder / "..data")
+    for name in files:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
     folder.chmod(0o555)
 
 
@@ -56,9 +62,8 @@ class Pod:
         self.folder = Path(tempfile.mkdtemp(prefix="rerankd-pod."))
         self.folder.chmod(0o755)
         shutil.copy(RERANKD, self.folder / "rerankd")
-        moved = {name: text.replace(MOUNTED, f"{self.folder}/") for name, text in config.items()}
-        mount(self.folder / "config", moved)
-        mount(self.folder / "secrets", secrets)
+        self.put("config", config)
+        self.put("secrets", secrets)
         self.container = container
         self.proxy, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
         variables = {
@@ -87,6 +92,11 @@ class Pod:
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def put(self, volume: str, files: dict[str, str]) -> None:
+        """What the ConfigMap or the Secret holds from now on."""
+        moved = {name: text.replace(MOUNTED, f"{self.folder}/") for name, text in files.items()}
+        mount(self.folder / volume, moved)
+
     def probe(self, name: str) -> int | None:
         try:
             return get(f"http://{self.admin}{self.container[name]['httpGet']['path']}")[0]
@@ -96,7 +106,5 @@ class Pod:
     def logged(self) -> str:
         return (self.folder / "log").read_text()
 
-    def told_to_stop(self, within: float) -> int:
-        """The exit code after SIGTERM."""
+    def tell_to_stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=within)

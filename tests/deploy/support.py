@@ -135,9 +135,12 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
     assert container["resources"]["requests"].keys() == {"cpu", "memory"} and "memory" in container["resources"]["limits"]
     assert_restricted(pod, container)
     assert_mounts(pod, container)
-    shutdown = effective.get("shutdown", {"delay": "0s", "grace": "25s"})
-    drain = milliseconds(shutdown["delay"]) + milliseconds(shutdown["grace"])
+    drain = sum(milliseconds(effective["shutdown"][name]) for name in ("delay", "grace"))
     assert drain < pod["spec"].get("terminationGracePeriodSeconds", 30) * 1000
+
+
+def assert_serves_on_while_the_service_forgets_it(effective: dict) -> None:
+    assert milliseconds(effective["shutdown"]["delay"]) >= 5000
 
 
 def assert_restricted(pod: dict, container: dict) -> None:

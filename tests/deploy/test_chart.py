@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from support import (
-    ADMIN_PORT, CHART, HERE, PROXY_PORT, ROOT, assert_good_rerankd, checked, environment, helm_template, lay_mounts,
+    ADMIN_PORT, CHART, HERE, PROXY_PORT, ROOT, assert_good_rerankd,
+    assert_serves_on_while_the_service_forgets_it, checked, environment, helm_template, lay_mounts,
     one, output_of, pods, rerankd_of, validate,
 )
 
@@ -37,7 +38,9 @@ def test_every_rerankd_is_hardened_probed_and_loads_its_configuration(values, tm
     [(_, pod)] = pods(manifests)
     container, sidecar = rerankd_of(pod)
     assert not sidecar
-    assert_good_rerankd(pod, checked(text, environment(container), tmp_path))
+    effective = checked(text, environment(container), tmp_path)
+    assert_good_rerankd(pod, effective)
+    assert_serves_on_while_the_service_forgets_it(effective)
 
 
 def test_one_setting_is_enough():
@@ -176,6 +179,7 @@ def test_another_chart_takes_the_sidecar_by_name(app, tmp_path):
     effective = checked(text, environment(container), tmp_path)
     assert_good_rerankd(pod, effective)
     assert effective["rerank"]["window"] == 30 and effective["listeners"][0]["listen"] == "127.0.0.1:6343"
+    assert effective["shutdown"]["delay"] == "0s"
     volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
     assert volumes["rerankd-config"]["configMap"]["name"] == name
     assert one(manifests, "PodMonitor")["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()

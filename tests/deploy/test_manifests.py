@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from support import (
-    ADMIN_PORT, DEPLOY, EXAMPLES, PROXY_PORT, assert_good_rerankd, checked, environment, kustomized, lay_mounts,
+    ADMIN_PORT, DEPLOY, EXAMPLES, PROXY_PORT, assert_good_rerankd,
+    assert_serves_on_while_the_service_forgets_it, checked, environment, kustomized, lay_mounts,
     objects, one, output_of, pods, rerankd_of, validate,
 )
 
@@ -34,10 +35,13 @@ def test_every_rerankd_is_hardened_probed_and_loads_its_configuration(name, tmp_
     found = 0
     files = lay_mounts(PLAIN[name], tmp_path)
     for _, pod in pods(PLAIN[name]):
-        container, _ = rerankd_of(pod)
+        container, sidecar = rerankd_of(pod)
         volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
         text = files[volumes["rerankd-config"]["configMap"]["name"]]
-        assert_good_rerankd(pod, checked(text, environment(container), tmp_path))
+        effective = checked(text, environment(container), tmp_path)
+        assert_good_rerankd(pod, effective)
+        if not sidecar:
+            assert_serves_on_while_the_service_forgets_it(effective)
         found += 1
     assert found == 1
 

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -99,7 +100,8 @@ def test_it_starts_answers_its_probes_reranks_with_the_key_of_the_secret_and_sto
         assert pod.probe("livenessProbe") == pod.probe("readinessProbe") == 200
         scraped = get(f"http://{pod.admin}/metrics")
         assert scraped[0] == 200 and "rerankd_searches_total" in scraped[1]
-        assert pod.told_to_stop(within=spec.get("terminationGracePeriodSeconds", 30)) == 0, pod.logged()
+        pod.tell_to_stop()
+        assert pod.process.wait(timeout=spec.get("terminationGracePeriodSeconds", 30)) == 0, pod.logged()
         assert "BAD CONFIGURATION" not in pod.logged()
 
 
@@ -120,4 +122,48 @@ def test_whatever_is_missing_or_broken_the_pod_starts_as_a_plain_proxy(name, con
         through = search(pod.proxy)
         assert through[1:] == direct[1:] and through[0] in (None, "kept; reason=off"), pod.logged()
         assert pod.probe("readinessProbe") == 200
+        assert "rerankd_passthrough 1\n" in get(f"http://{pod.admin}/metrics")[1]
         assert "BAD CONFIGURATION" in pod.logged()
+
+
+def until(what, pod: Pod) -> None:
+    """Waits, for as long as a busy machine may need, until something holds."""
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end, pod.logged()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_change_of_the_config_map_reaches_the_running_pod_and_a_bad_one_does_not(name, database, cohere):
+    _, container, config = example(name)
+    off = {"rerankd.yaml": config["rerankd.yaml"] + "rerank: { mode: off }\n"}
+    with Pod(container, database, cohere, config, secrets_named(config)) as pod:
+        assert search(pod.proxy)[0] == "applied"
+        pod.put("config", off)
+        until(lambda: search(pod.proxy)[0] == "kept; reason=off", pod)
+        pod.put("config", {"rerankd.yaml": "rerank: { windwo: 3 }\n"})
+        until(lambda: "BAD CONFIGURATION" in pod.logged(), pod)
+        assert search(pod.proxy)[0] == "kept; reason=off"
+        pod.put("config", config)
+        until(lambda: search(pod.proxy)[0] == "applied", pod)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_secret_that_comes_later_or_changes_reaches_the_running_pod(name, database, cohere):
+    _, container, config = example(name)
+    with Pod(container, database, cohere, config, {}) as pod:
+        assert search(pod.proxy)[0] == "kept; reason=off"
+        pod.put("secrets", {**secrets_named(config), "cohere-api-key": "wrong\n"})
+        until(lambda: search(pod.proxy)[0] == "kept; reason=auth", pod)
+        pod.put("secrets", secrets_named(config))
+        until(lambda: search(pod.proxy)[0] == "applied", pod)
+
+
+def test_alone_a_pod_that_is_told_to_stop_serves_on_until_the_service_has_forgotten_it(database, cohere):
+    spec, container, config = example("standalone")
+    with Pod(container, database, cohere, config, secrets_named(config)) as pod:
+        pod.tell_to_stop()
+        until(lambda: pod.probe("readinessProbe") == 503, pod)
+        assert search(pod.proxy)[0] == "applied" and pod.probe("livenessProbe") == 200
+        assert pod.process.wait(timeout=spec["terminationGracePeriodSeconds"]) == 0, pod.logged()
