@@ -73,7 +73,9 @@ def lay_context(target: Path) -> None:
     ignore = (ROOT / ".dockerignore").read_text()
     listed = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.split("\0")
     wanted = {path for path in listed if path and in_context(path, ignore) and (ROOT / path).is_file()}
     for path in wanted:
@@ -113,7 +115,7 @@ def command(rest: str) -> str:
     """A RUN's command without its cache mounts, which change nothing but speed."""
     words = rest
     while mount := re.match(r"--mount=type=cache,\S+\s+", words):
-        words = words[mount.end():]
+        words = words[mount.end() :]
     if words.startswith("--") or words.startswith("["):
         raise Unknown(f"RUN {rest}")
     return words
@@ -125,7 +127,9 @@ def run(folder: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     lay_context(context)
     copied: set[Path] = set()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("CARGO_TARGET", "RUSTFLAGS"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CARGO_TARGET", "RUSTFLAGS"))
+    }
     for word, rest in stages(DOCKERFILE.read_text())["build"]:
         match word:
             case "FROM" | "ARG" | "WORKDIR":

@@ -33,7 +33,8 @@ def text(seed: str) -> str:
 
 def page(seed: str) -> bytes:
     points = [
-        {"id": n, "version": 0, "score": 1 - n / 100, "payload": {"text": text(f"{seed}/{n}")}} for n in range(CANDIDATES)
+        {"id": n, "version": 0, "score": 1 - n / 100, "payload": {"text": text(f"{seed}/{n}")}}
+        for n in range(CANDIDATES)
     ]
     return json.dumps({"result": {"points": points}, "status": "ok", "time": 0.001}).encode()
 
@@ -70,8 +71,12 @@ class Rerankd:
         config = folder / "rerankd.yaml"
         config.write_text("rerank: { deadline: 10s }\nproviders: { cohere: { breaker: { slow_ratio: 1 } } }\n")
         variables = {
-            "RERANKD_LISTEN": f"127.0.0.1:{self.proxy}", "RERANKD_ADMIN__LISTEN": f"127.0.0.1:{self.admin}",
-            "RERANKD_UPSTREAM__URL": peer, "CO_API_URL": peer, "CO_API_KEY": "test", "RUST_LOG": "warn",
+            "RERANKD_LISTEN": f"127.0.0.1:{self.proxy}",
+            "RERANKD_ADMIN__LISTEN": f"127.0.0.1:{self.admin}",
+            "RERANKD_UPSTREAM__URL": peer,
+            "CO_API_URL": peer,
+            "CO_API_KEY": "test",
+            "RUST_LOG": "warn",
         }
         self.process = subprocess.Popen([RERANKD, "serve", "--config", config], env=variables)
         while True:
@@ -111,19 +116,32 @@ def main() -> None:
     rerankd = Rerankd(f"http://127.0.0.1:{server.server_address[1]}")
     try:
         print(f"resident after start: {rerankd.resident() / 2**20:.1f} MiB")
-        for name, query in (("every score from the provider", "q{}"), ("every score from the cache", "same"), ("passed through", None)):
+        for name, query in (
+            ("every score from the provider", "q{}"),
+            ("every score from the cache", "same"),
+            ("passed through", None),
+        ):
             rerankd.search("same", "same")
             before = rerankd.cpu()
             for n in range(SEARCHES):
                 rerankd.search("same", (query or "").format(n), rerank=query is not None)
             print(f"CPU for {SEARCHES} searches, {name}: {rerankd.cpu() - before:.2f} s")
-        before, entries, counted = rerankd.resident(), rerankd.metric("rerankd_cache_entries"), rerankd.metric("rerankd_cache_bytes")
+        before, entries, counted = (
+            rerankd.resident(),
+            rerankd.metric("rerankd_cache_entries"),
+            rerankd.metric("rerankd_cache_bytes"),
+        )
         for n in range(int(sys.argv[1]) if len(sys.argv) > 1 else 4000):
             rerankd.search("same", f"more{n}")
         more = rerankd.metric("rerankd_cache_entries") - entries
-        print(f"memory for {more:.0f} more cache entries: {(rerankd.resident() - before) / more:.0f} bytes each resident,"
-              f" {(rerankd.metric('rerankd_cache_bytes') - counted) / more:.0f} counted against cache.max_bytes")
-        print(f"resident at the end: {rerankd.resident() / 2**20:.1f} MiB with {rerankd.metric('rerankd_cache_entries'):.0f} entries")
+        print(
+            f"memory for {more:.0f} more cache entries: {(rerankd.resident() - before) / more:.0f} bytes each resident,"
+            f" {(rerankd.metric('rerankd_cache_bytes') - counted) / more:.0f} counted against cache.max_bytes"
+        )
+        print(
+            f"resident at the end: {rerankd.resident() / 2**20:.1f} MiB"
+            f" with {rerankd.metric('rerankd_cache_entries'):.0f} entries"
+        )
     finally:
         rerankd.process.kill()
         rerankd.process.wait()

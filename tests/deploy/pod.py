@@ -1,5 +1,5 @@
-"""Starts a rerankd as the kubelet would: the manifest's arguments and variables, its mounts, its user, a root file system
-that cannot be written to. Only addresses differ: free ports, and peers that stand in.
+"""Starts a rerankd as the kubelet would: the manifest's arguments and variables, its mounts, its user, a root file
+system that cannot be written to. Only addresses differ: free ports, and peers that stand in.
 """
 
 import os
@@ -17,9 +17,13 @@ from support import MOUNTED, RERANKD, environment
 
 # As root, as CI is, the root can be made read-only and the user be the image's; anybody else has no rights to lose.
 CONFINED = [
-    "unshare", "--mount", "sh", "-c",
-    'mount -o remount,bind,ro / && exec setpriv --reuid 65532 --regid 65532 --clear-groups --bounding-set=-all '
-    '--inh-caps=-all --no-new-privs "$@"', "confined",
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    "mount -o remount,bind,ro / && exec setpriv --reuid 65532 --regid 65532 --clear-groups --bounding-set=-all "
+    '--inh-caps=-all --no-new-privs "$@"',
+    "confined",
 ]
 
 
@@ -37,8 +41,8 @@ def get(url: str, timeout: float = 5) -> tuple[int, str]:
 
 
 def mount(folder: Path, files: dict[str, str]) -> None:
-    """Lays a volume, or another state of it, as the kubelet does: links through `..data` into a folder of the moment, all
-    of it read-only, and `..data` changes in one step.
+    """Lays a volume, or another state of it, as the kubelet does: links through `..data` into a folder of the moment,
+    all of it read-only, and `..data` changes in one step.
     """
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
@@ -67,14 +71,22 @@ class Pod:
         self.container = container
         self.proxy, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
         variables = {
-            **environment(container), "RERANKD_LISTEN": self.proxy, "RERANKD_ADMIN__LISTEN": self.admin,
-            "RERANKD_UPSTREAM__URL": upstream, "CO_API_URL": provider, "PATH": os.environ["PATH"],
+            **environment(container),
+            "RERANKD_LISTEN": self.proxy,
+            "RERANKD_ADMIN__LISTEN": self.admin,
+            "RERANKD_UPSTREAM__URL": upstream,
+            "CO_API_URL": provider,
+            "PATH": os.environ["PATH"],
         }
         arguments = [each.replace(MOUNTED, f"{self.folder}/") for each in container["args"]]
         confined = CONFINED if os.geteuid() == 0 else []
         self.log = open(self.folder / "log", "w+")
         self.process = subprocess.Popen(
-            [*confined, str(self.folder / "rerankd"), *arguments], env=variables, cwd="/", stdout=self.log, stderr=self.log,
+            [*confined, str(self.folder / "rerankd"), *arguments],
+            env=variables,
+            cwd="/",
+            stdout=self.log,
+            stderr=self.log,
         )
 
     def __enter__(self) -> "Pod":

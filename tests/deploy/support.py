@@ -124,7 +124,8 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
     assert {"RERANKD_LISTEN", "RERANKD_UPSTREAM__URL"} <= environment(container).keys()
 
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
-        "rerankd": PROXY_PORT, "rerankd-admin": ADMIN_PORT,
+        "rerankd": PROXY_PORT,
+        "rerankd-admin": ADMIN_PORT,
     }
     assert effective["listeners"][0]["listen"].endswith(f":{PROXY_PORT}")
     assert effective["admin"]["listen"] == f"0.0.0.0:{ADMIN_PORT}"
@@ -132,7 +133,9 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
         assert container[probe]["httpGet"] == {"path": path, "port": "rerankd-admin"}, probe
 
     assert container.get("restartPolicy") == ("Always" if sidecar else None)
-    assert container["resources"]["requests"].keys() == {"cpu", "memory"} and "memory" in container["resources"]["limits"]
+    assert (
+        container["resources"]["requests"].keys() == {"cpu", "memory"} and "memory" in container["resources"]["limits"]
+    )
     assert_restricted(pod, container)
     assert_mounts(pod, container)
     drain = sum(milliseconds(effective["shutdown"][name]) for name in ("delay", "grace"))

@@ -6,11 +6,22 @@ import subprocess
 
 import pytest
 import yaml
-
 from support import (
-    ADMIN_PORT, CHART, HERE, PROXY_PORT, ROOT, assert_good_rerankd,
-    assert_serves_on_while_the_service_forgets_it, checked, environment, helm_template, lay_mounts,
-    one, output_of, pods, rerankd_of, validate,
+    ADMIN_PORT,
+    CHART,
+    HERE,
+    PROXY_PORT,
+    assert_good_rerankd,
+    assert_serves_on_while_the_service_forgets_it,
+    checked,
+    environment,
+    helm_template,
+    lay_mounts,
+    one,
+    output_of,
+    pods,
+    rerankd_of,
+    validate,
 )
 
 VALUES = sorted((HERE / "values").glob("*.yaml"), key=lambda path: path.name)
@@ -52,7 +63,8 @@ def test_one_setting_is_enough():
     assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
     assert container["image"] == f"rerankd:{chart()['appVersion']}"
     assert environment(container) == {
-        "RERANKD_LISTEN": "0.0.0.0:6343", "RERANKD_UPSTREAM__URL": "http://qdrant:6333",
+        "RERANKD_LISTEN": "0.0.0.0:6343",
+        "RERANKD_UPSTREAM__URL": "http://qdrant:6333",
     }
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
     assert service["spec"]["ports"][0]["targetPort"] == PROXY_PORT
@@ -62,7 +74,13 @@ def test_one_setting_is_enough():
 def test_everything_that_can_be_given_arrives(tmp_path):
     manifests = rendered("most")
     assert kinds(manifests) == [
-        "ConfigMap", "Deployment", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "Service", "Service",
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "PodMonitor",
+        "Service",
+        "Service",
         "ServiceMonitor",
     ]
     deployment = one(manifests, "Deployment", "search-rerank")
@@ -91,12 +109,15 @@ def test_monitors_find_what_they_are_for():
     pod_monitor, service_monitor = one(manifests, "PodMonitor"), one(manifests, "ServiceMonitor")
     assert pod_monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
     found = [
-        each["metadata"]["name"] for each in manifests
+        each["metadata"]["name"]
+        for each in manifests
         if each["kind"] == "Service"
         and service_monitor["spec"]["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
     ]
     assert found == ["search-rerank-admin"]
-    assert pod_monitor["metadata"]["labels"]["release"] == service_monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert (
+        pod_monitor["metadata"]["labels"]["release"] == service_monitor["metadata"]["labels"]["release"] == "prometheus"
+    )
 
 
 def test_a_policy_without_peers_lets_nobody_in_rather_than_everybody():
@@ -127,13 +148,17 @@ def test_a_policy_without_peers_lets_nobody_in_rather_than_everybody():
 def test_a_wrong_value_is_refused_and_named(setting, complaint):
     done = subprocess.run(
         ["helm", "template", "search", CHART, "--values", HERE / "values/least.yaml", "--set", setting],
-        capture_output=True, text=True,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode != 0 and complaint in done.stderr, done.stderr
 
 
 def test_the_schema_knows_every_value_and_no_other():
-    schema, values = yaml.safe_load((CHART / "values.schema.json").read_text()), yaml.safe_load((CHART / "values.yaml").read_text())
+    schema, values = (
+        yaml.safe_load((CHART / "values.schema.json").read_text()),
+        yaml.safe_load((CHART / "values.yaml").read_text()),
+    )
 
     def compare(schema, values, path):
         if schema.get("additionalProperties") is not False:
@@ -203,7 +228,9 @@ def test_the_notes_name_what_was_installed(values, tmp_path):
     )
     manifests = helm_template("search", copy, "--namespace", "shop", "--values", values)
     text = one(manifests, "ConfigMap", "notes")["data"]["text"]
-    service = next(each for each in manifests if each["kind"] == "Service" and not each["metadata"]["name"].endswith("-admin"))
+    service = next(
+        each for each in manifests if each["kind"] == "Service" and not each["metadata"]["name"].endswith("-admin")
+    )
     assert f"http://{service['metadata']['name']}.shop.svc:{service['spec']['ports'][0]['port']}" in text
     assert f"deployment/{one(manifests, 'Deployment')['metadata']['name']} {ADMIN_PORT}" in text
     assert yaml.safe_load(values.read_text()).get("secretName", "rerankd") in text

@@ -7,14 +7,26 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from support import (
-    DEPLOY, ROOT, assert_good_rerankd, checked, environment, helm_template, kustomized, lay_mounts, objects, one,
-    output_of, pods, rerankd_of, validate,
+    DEPLOY,
+    ROOT,
+    assert_good_rerankd,
+    checked,
+    environment,
+    helm_template,
+    kustomized,
+    lay_mounts,
+    objects,
+    one,
+    output_of,
+    pods,
+    rerankd_of,
 )
 
 GUIDE = ROOT / "docs/kubernetes.md"
-PAGES = {page.relative_to(ROOT).as_posix(): page for page in (GUIDE, DEPLOY / "helm/rerankd/README.md", ROOT / "README.md")}
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page for page in (GUIDE, DEPLOY / "helm/rerankd/README.md", ROOT / "README.md")
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -27,6 +39,10 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line.split(" | ")[0]) for line in lines]
 
 
+def secret_keys(words: list[str]) -> list[str]:
+    return [word.split("=")[1] for word in words if word.startswith("--from-file=")]
+
+
 def named(text: str) -> dict[str, str]:
     """YAML fragments that begin with the name of their file."""
     found = (re.match(r"# (\S+\.yaml)\n", block) for block in blocks(GUIDE, "yaml"))
@@ -36,7 +52,10 @@ def named(text: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_link_leads_to_a_file_or_a_heading(name):
     page = PAGES[name]
-    headings = {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", page.read_text(), re.M)}
+    headings = {
+        re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    }
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         if target.startswith("http"):
             continue
@@ -72,14 +91,15 @@ def test_helm_takes_the_commands_that_install(page):
 
 
 def test_the_secret_that_is_made_is_the_one_that_is_mounted(tmp_path):
-    (tmp_path / "cohere-api-key").write_text("test\n")
     made = [words for words in commands(GUIDE) if "secret" in words]
     assert len(made) == 2
     for words in made:
+        for name in secret_keys(words):
+            (tmp_path / name).write_text("test\n")
         words = [word for word in words if word not in ("--dry-run=client", "-o", "yaml")]
         [secret] = objects(output_of(*words, "--dry-run=client", "-o", "yaml", cwd=tmp_path))
         assert secret["metadata"] == {"name": "rerankd", "namespace": "search"}
-        assert list(secret["data"]) == ["cohere-api-key"]
+        assert list(secret["data"]) == secret_keys(words) == ["cohere-api-key"]
     [(_, pod)] = pods(objects((DEPLOY / "plain/standalone.yaml").read_text()))
     volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
     assert volumes["rerankd-secrets"]["secret"]["secretName"] == "rerankd"
@@ -100,8 +120,23 @@ def test_the_configuration_in_the_guide_loads(tmp_path):
     authority = tmp_path / "ca" / "ca.crt"
     authority.parent.mkdir()
     key = tmp_path / "key.pem"
-    output_of("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", authority, "-subj", "/CN=test")
-    [text] = lay_mounts([{"kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"rerankd.yaml": text}}], tmp_path).values()
+    output_of(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        authority,
+        "-subj",
+        "/CN=test",
+    )
+    [text] = lay_mounts(
+        [{"kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"rerankd.yaml": text}}], tmp_path
+    ).values()
     [(_, pod)] = pods(objects((DEPLOY / "plain/standalone.yaml").read_text()))
     container, _ = rerankd_of(pod)
     variables = {**environment(container), "RERANKD_UPSTREAM__URL": "https://elasticsearch:9200"}

@@ -1,12 +1,10 @@
 """deploy/Dockerfile, and the program that its build stage made."""
 
 import re
-import subprocess
 import tomllib
 
-import yaml
-
 import build_stage
+import yaml
 from support import CHART, DEPLOY, EXAMPLES, HERE, RERANKD, ROOT, objects, output_of, pods, rerankd_of
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
@@ -58,7 +56,15 @@ def test_only_what_is_built_reaches_the_builder(tmp_path):
 
 def test_the_base_image_has_every_library_that_the_program_needs():
     # What distroless/cc holds: the C library's parts and libgcc.
-    there = {"libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
+    there = {
+        "libc.so.6",
+        "libm.so.6",
+        "libdl.so.2",
+        "libpthread.so.0",
+        "librt.so.1",
+        "libgcc_s.so.1",
+        "ld-linux-x86-64.so.2",
+    }
     needed = set(re.findall(r"NEEDED\s+(\S+)", output_of("objdump", "-p", RERANKD)))
     assert needed <= there, needed - there
 

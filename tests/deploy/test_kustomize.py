@@ -1,8 +1,7 @@
 """The component, laid over workloads that it has never seen."""
 
 import pytest
-
-from support import DEPLOY, checked, assert_good_rerankd, environment, kustomized, one, rerankd_of, validate
+from support import DEPLOY, assert_good_rerankd, checked, environment, kustomized, one, rerankd_of, validate
 
 APPS = """
 apiVersion: apps/v1

@@ -1,12 +1,22 @@
 """deploy/plain and the kustomizations that it is made of."""
 
 import pytest
-import yaml
-
 from support import (
-    ADMIN_PORT, DEPLOY, EXAMPLES, PROXY_PORT, assert_good_rerankd,
-    assert_serves_on_while_the_service_forgets_it, checked, environment, kustomized, lay_mounts,
-    objects, one, output_of, pods, rerankd_of, validate,
+    ADMIN_PORT,
+    DEPLOY,
+    EXAMPLES,
+    PROXY_PORT,
+    assert_good_rerankd,
+    assert_serves_on_while_the_service_forgets_it,
+    checked,
+    environment,
+    lay_mounts,
+    objects,
+    one,
+    output_of,
+    pods,
+    rerankd_of,
+    validate,
 )
 
 PLAIN = {name: objects((DEPLOY / f"plain/{name}.yaml").read_text()) for name in EXAMPLES}
@@ -89,7 +99,10 @@ def test_in_front_of_qdrant_the_service_leads_to_rerankd_and_another_one_past_it
     assert environment(container)["RERANKD_UPSTREAM__URL"] == "http://127.0.0.1:6333"
 
     def ports(name):
-        return {port["name"]: (port["port"], port["targetPort"]) for port in one(manifests, "Service", name)["spec"]["ports"]}
+        return {
+            port["name"]: (port["port"], port["targetPort"])
+            for port in one(manifests, "Service", name)["spec"]["ports"]
+        }
 
     assert ports("qdrant") == {"http": (6333, 6343), "grpc": (6334, "grpc")}
     assert ports("qdrant-direct") == {"http": (6333, "http")}
@@ -106,7 +119,9 @@ def test_alone_a_rollout_takes_no_pod_away_before_another_is_ready():
     assert one(manifests, "HorizontalPodAutoscaler")["spec"]["minReplicas"] >= 2
     assert one(manifests, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
     assert pod["metadata"]["annotations"] == {
-        "prometheus.io/scrape": "true", "prometheus.io/port": str(ADMIN_PORT), "prometheus.io/path": "/metrics",
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(ADMIN_PORT),
+        "prometheus.io/path": "/metrics",
     }
 
 

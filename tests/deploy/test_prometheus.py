@@ -1,8 +1,7 @@
 """deploy/prometheus: what finds every rerankd."""
 
 import yaml
-
-from support import ADMIN_PORT, DEPLOY, EXAMPLES, objects, one, pods, rerankd_of, validate
+from support import ADMIN_PORT, DEPLOY, EXAMPLES, objects, pods, rerankd_of, validate
 
 PROMETHEUS = DEPLOY / "prometheus"
 
@@ -35,10 +34,15 @@ def test_the_service_monitor_finds_the_admin_service_alone():
 
 
 def test_the_scrape_configs_keep_the_admin_port_and_drop_no_init_container():
-    jobs = {job["job_name"]: job for job in yaml.safe_load((PROMETHEUS / "scrape-configs.yaml").read_text())["scrape_configs"]}
+    jobs = {
+        job["job_name"]: job
+        for job in yaml.safe_load((PROMETHEUS / "scrape-configs.yaml").read_text())["scrape_configs"]
+    }
     rules = jobs["rerankd"]["relabel_configs"]
     assert rules[0] == {
-        "source_labels": ["__meta_kubernetes_pod_container_port_name"], "regex": "rerankd-admin", "action": "keep",
+        "source_labels": ["__meta_kubernetes_pod_container_port_name"],
+        "regex": "rerankd-admin",
+        "action": "keep",
     }
     assert not any("__meta_kubernetes_pod_container_init" in rule["source_labels"] for rule in rules)
     assert jobs["rerankd-static"]["static_configs"] == [{"targets": [f"127.0.0.1:{ADMIN_PORT}"]}]

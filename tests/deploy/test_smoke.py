@@ -9,7 +9,6 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
 from pod import Pod, get
 from support import DEPLOY, EXAMPLES, ROOT, objects, one, pods, rerankd_of
 
@@ -28,13 +27,23 @@ class Database(BaseHTTPRequestHandler):
     def do_POST(self):
         sent = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.path.endswith("/points/query"):
-            points = [{"id": n, "version": 0, "score": 0.9 - n / 10, "payload": {"text": text}} for n, text in enumerate(TEXTS)]
+            points = [
+                {"id": n, "version": 0, "score": 0.9 - n / 10, "payload": {"text": text}}
+                for n, text in enumerate(TEXTS)
+            ]
             body = {"result": {"points": points}, "status": "ok", "time": 0.001}
         elif self.path.endswith("/_search"):
-            hits = [{"_index": "docs", "_id": str(n), "_score": 3.0 - n, "_source": {"text": text}} for n, text in enumerate(TEXTS)]
+            hits = [
+                {"_index": "docs", "_id": str(n), "_score": 3.0 - n, "_source": {"text": text}}
+                for n, text in enumerate(TEXTS)
+            ]
             total = {"value": len(hits), "relation": "eq"}
-            body = {"took": 1, "timed_out": False, "_shards": {"total": 1, "successful": 1, "skipped": 0, "failed": 0},
-                    "hits": {"total": total, "max_score": 3.0, "hits": hits}}
+            body = {
+                "took": 1,
+                "timed_out": False,
+                "_shards": {"total": 1, "successful": 1, "skipped": 0, "failed": 0},
+                "hits": {"total": total, "max_score": 3.0, "hits": hits},
+            }
         else:
             body = {"path": self.path, "sent": sent.decode()}
         data = json.dumps(body).encode()
