@@ -1,5 +1,8 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod bad_answers;
+mod bad_input;
+mod depth;
 mod faults;
 mod fields;
 mod forward;
