@@ -1,5 +1,6 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod codings;
 mod forward;
 mod framing;
 mod framing_answers;
