@@ -1,6 +1,7 @@
 //! The connection pool to the search database.
 
 pub mod body;
+mod connect;
 mod error;
 mod tls;
 mod watch;
@@ -18,6 +19,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use body::Body;
+use connect::Timed;
 pub use error::{UpstreamError, UpstreamSetupError};
 use watch::Watch;
 
@@ -42,7 +44,7 @@ pub struct UpstreamSettings {
     pub http2: bool,
     /// Trust these certificates (PEM) instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// How long making a TCP connection may take.
+    /// How long making a connection may take, TLS included.
     pub connect_timeout: Duration,
     /// Idle connections are closed after this; Qdrant closes its own after 5 s.
     pub idle_timeout: Duration,
@@ -68,7 +70,7 @@ impl UpstreamSettings {
 /// The database, with a pool of connections to it. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    client: Client<Timed<HttpsConnector<HttpConnector>>, Body>,
     scheme: Scheme,
     authority: Authority,
     host_value: HeaderValue,
@@ -104,6 +106,7 @@ impl Upstream {
             true => tls.enable_http2().wrap_connector(tcp),
             false => tls.enable_http1().wrap_connector(tcp),
         };
+        let connector = Timed { inner: connector, limit: settings.connect_timeout };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())

@@ -12,3 +12,4 @@ mod replay;
 mod replay_grpc;
 mod search;
 mod shutdown;
+mod upstream;

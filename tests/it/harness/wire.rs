@@ -89,6 +89,20 @@ impl Wire {
         std::mem::take(&mut self.buffer)
     }
 
+    /// What has come already.
+    pub fn so_far(&mut self) -> String {
+        while self.stream.try_read_buf(&mut self.buffer).is_ok_and(|read| read > 0) {}
+        String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
+    /// Waits until nobody listens any more where this connection was made.
+    pub async fn until_refused(&self) {
+        let addr = self.stream.peer_addr().unwrap();
+        while TcpStream::connect(addr).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Tells the other side that nothing more will be sent.
     pub async fn end(&mut self) {
         self.stream.shutdown().await.ok();
