@@ -12,4 +12,5 @@ mod replay;
 mod replay_grpc;
 mod search;
 mod shutdown;
+mod tls;
 mod upstream;
