@@ -1,5 +1,6 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod binary;
 mod codings;
 mod forward;
 mod framing;

@@ -1,5 +1,6 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
+pub mod binary;
 mod database;
 pub mod fixture;
 mod frames;
