@@ -9,6 +9,7 @@ mod framing_http2;
 mod harness;
 mod http2;
 mod import_map;
+mod privacy;
 mod replay;
 mod replay_grpc;
 mod search;

@@ -18,13 +18,14 @@ use tokio_rustls::TlsAcceptor;
 use crate::harness::Program;
 
 /// A certification authority of the test's own.
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    file: NamedTempFile,
+    /// Its certificate.
+    pub file: NamedTempFile,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -34,7 +35,7 @@ impl Authority {
     }
 
     /// A server that has a certificate for `name` from this authority and answers with version and path.
-    async fn serve(&self, name: &str, protocol: &[u8]) -> SocketAddr {
+    pub async fn serve(&self, name: &str, protocol: &[u8]) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let certificate =
             CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();

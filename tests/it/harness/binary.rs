@@ -5,8 +5,10 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 const GUARD: Duration = Duration::from_secs(20);
 
@@ -35,11 +37,12 @@ pub async fn run(args: &[&str], env: &[(&str, &str)]) -> Ended {
 
 /// A server that runs until it is told to stop.
 pub struct Serving {
-    pub addr: SocketAddr,
+    /// In the configuration's order.
+    pub listening: Vec<SocketAddr>,
     pub admin: SocketAddr,
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
-    so_far: String,
+    /// Reads all that it says, so that it never has to wait for a reader.
+    log: JoinHandle<String>,
 }
 
 impl Serving {
@@ -47,38 +50,41 @@ impl Serving {
     pub async fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
         let args = [args, &["--log-format", "json"]].concat();
         let mut child = command(&args, env).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (mut so_far, mut addr) = (String::new(), None);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = tokio::spawn(async move {
+            let mut all = String::new();
+            while let Ok(Some(line)) = lines.next_line().await {
+                all += &line;
+                all.push('\n');
+                tell.send(line).ok();
+            }
+            all
+        });
+        let mut listening = Vec::new();
         loop {
-            let line = tokio::time::timeout(GUARD, log.next_line()).await.expect("it says nothing");
-            let line = line.unwrap().unwrap_or_else(|| panic!("it ended early: {so_far}"));
-            so_far += &line;
-            so_far.push('\n');
+            let line = tokio::time::timeout(GUARD, told.recv()).await.expect("it says nothing");
+            let Some(line) = line else { panic!("it ended early: {}", log.await.unwrap()) };
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let listen = || event["listen"].as_str().unwrap().parse().unwrap();
             match event["message"].as_str() {
-                Some("serving") => addr = Some(listen()),
-                Some("metrics and health") => {
-                    return Self { addr: addr.unwrap(), admin: listen(), child, log, so_far };
-                }
+                Some("serving") => listening.push(listen()),
+                Some("metrics and health") => return Self { listening, admin: listen(), child, log },
                 _ => {}
             }
         }
     }
 
-    /// Tells it to stop (SIGTERM) and reads what it still says.
+    /// Tells it to stop (SIGTERM) and waits for its end.
     pub async fn stop(mut self) -> Ended {
         let pid = self.child.id().unwrap();
         let told = Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().await.unwrap();
         assert!(told.success());
         let rest = async {
-            while let Ok(Some(line)) = self.log.next_line().await {
-                self.so_far += &line;
-                self.so_far.push('\n');
-            }
+            let stderr = self.log.await.unwrap();
             let mut stdout = String::new();
             self.child.stdout.take().unwrap().read_to_string(&mut stdout).await.unwrap();
-            Ended { status: self.child.wait().await.unwrap(), stdout, stderr: self.so_far }
+            Ended { status: self.child.wait().await.unwrap(), stdout, stderr }
         };
         tokio::time::timeout(GUARD, rest).await.expect("it does not stop")
     }
