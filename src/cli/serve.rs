@@ -14,6 +14,8 @@ use crate::{
 pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
     let Some(config) = load(args, env) else { return EXIT_FAILURE };
     block_on(async move {
+        // Before anybody can see it run: a signal that comes at once must not find the default action.
+        let told_to_stop = until_signal();
         let app = match App::start(&config).await {
             Ok(app) => app,
             Err(error) => {
@@ -21,7 +23,7 @@ pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
                 return EXIT_FAILURE;
             }
         };
-        until_signal().await;
+        told_to_stop.await;
         tracing::info!("stopping: open requests may finish");
         app.stop().await;
         EXIT_OK
@@ -50,16 +52,15 @@ pub(super) fn tell(error: &dyn std::error::Error) {
     eprintln!("{line}");
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(super) async fn until_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Listens for SIGINT and SIGTERM from now on; the future ends with the first.
+pub(super) fn until_signal() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
