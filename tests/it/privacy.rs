@@ -98,10 +98,11 @@ fn file(
             "  {mode}: {{ kind: cohere, api_key_env: KEY, base_url: \"{url}\", ca_file: {ca} }}"
         )
         .unwrap();
-        writeln!(routes, "  - {{ collection: {mode}, providers: [{mode}] }}").unwrap();
+        let deadline = if ["silent", "cut"].contains(&mode) { "50ms" } else { "20s" };
+        writeln!(routes, "  - {{ collection: {mode}, providers: [{mode}], deadline: {deadline} }}").unwrap();
     }
     let listener = |upstream: &str| {
-        let limits = "answer_timeout: 100ms, connect_timeout: 5s";
+        let limits = "answer_timeout: 1s, connect_timeout: 5s";
         format!("  - {{ listen: 127.0.0.1:0, upstream: {{ {upstream}, {limits} }} }}\n")
     };
     let listeners = [
@@ -112,7 +113,7 @@ fn file(
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     let yaml = format!(
         "listeners:\n{}admin: {{ listen: 127.0.0.1:0 }}\n\
-         rerank: {{ deadline: 100ms, providers: [applied], query_sources: [header, body, native, baggage] }}\n\
+         rerank: {{ deadline: 20s, providers: [applied], query_sources: [header, body, native, baggage] }}\n\
          limits: {{ max_request_bytes: 64KiB }}\nproviders:\n{providers}routes:\n{routes}",
         listeners.concat()
     );
