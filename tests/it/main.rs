@@ -2,6 +2,8 @@
 
 mod bad_answers;
 mod bad_input;
+mod binary;
+mod codings;
 mod depth;
 mod faults;
 mod fields;
@@ -13,6 +15,7 @@ mod harness;
 mod http2;
 mod import_map;
 mod modes;
+mod privacy;
 mod reload;
 mod replay;
 mod replay_grpc;
@@ -22,3 +25,4 @@ mod search;
 mod shutdown;
 mod tls;
 mod trace;
+mod upstream;
