@@ -1,5 +1,6 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod depth;
 mod fields;
 mod forward;
 mod framing;

@@ -7,7 +7,7 @@ use super::{
     target::Params,
 };
 use crate::{
-    json::{Edits, Kind, ObjectEdit, Value},
+    json::{Edits, Kind, Object, ObjectEdit, Value},
     search::NamedReranker,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Reranker<'a> {
 }
 
 /// `None` where there is none, where another place holds it, or where the upstream will refuse it.
-pub(super) fn read<'a>(params: &Params<'_>, body: Option<Value<'a>>, size: u64) -> Option<Reranker<'a>> {
+pub(super) fn read<'a>(params: &Params<'_>, body: Option<&Object<'a>>, size: u64) -> Option<Reranker<'a>> {
     let body = body?;
     let retriever = only_member(body.get("retriever")?, KIND)?;
     if stands_beside_others(params, body) {
@@ -53,10 +53,14 @@ pub(super) fn read<'a>(params: &Params<'_>, body: Option<Value<'a>>, size: u64) 
         "allow_rerank_failures",
         "_name",
     ];
-    if retriever.members()?.iter().any(|member| !known.contains(&member.key.as_ref())) {
+    let members = retriever.members()?;
+    if members.iter().any(|member| !known.contains(&member.key.as_ref())) {
         return None;
     }
-    let given = |key: &str| retriever.get(key).filter(|value| !value.is_null());
+    let given = |key: &str| {
+        let member = members.iter().rev().find(|member| member.key == key)?;
+        Some(member.value).filter(|value| !value.is_null())
+    };
     let text = |key: &str| given(key)?.as_str().filter(|text| !text.trim().is_empty());
     let field = text("field").filter(|field| is_name(field))?.into_owned();
     let inference_id = match given("inference_id") {
@@ -91,7 +95,7 @@ fn only_member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
 }
 
 /// What Elasticsearch refuses beside such a retriever.
-fn stands_beside_others(params: &Params<'_>, body: Value<'_>) -> bool {
+fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
     const REFUSED: [&str; 10] = [
         "query",
         "knn",
@@ -104,7 +108,9 @@ fn stands_beside_others(params: &Params<'_>, body: Value<'_>) -> bool {
         "min_score",
         "slice",
     ];
-    REFUSED.iter().any(|name| is_filled(body.get(name)))
+    body.members()
+        .iter()
+        .any(|member| REFUSED.contains(&member.key.as_ref()) && is_filled(Some(member.value)))
         || ["q", "sort", "scroll", "terminate_after"].iter().any(|name| params.has(name))
 }
 
