@@ -1,5 +1,7 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod bad_answers;
+mod bad_input;
 mod depth;
 mod fields;
 mod forward;

@@ -3,6 +3,7 @@
 mod binary;
 mod database;
 mod proxy;
+mod raw;
 mod scripted;
 mod sidecar;
 mod wire;
@@ -10,6 +11,7 @@ mod wire;
 pub use binary::Binary;
 pub use database::FakeDatabase;
 pub use proxy::Proxy;
+pub use raw::{RawServer, gzip, request, whole};
 pub use scripted::{Scripted, answer, body_of, header, json_of};
 pub use sidecar::Sidecar;
 pub use wire::Wire;
