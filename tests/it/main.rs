@@ -2,6 +2,7 @@
 
 mod bad_answers;
 mod bad_input;
+mod config_reference;
 mod depth;
 mod fields;
 mod forward;
