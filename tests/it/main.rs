@@ -4,6 +4,7 @@ mod bad_answers;
 mod bad_input;
 mod binary;
 mod codings;
+mod config_reference;
 mod depth;
 mod faults;
 mod fields;

@@ -68,7 +68,7 @@ fn ask_for_candidates(
         return;
     };
     let Some(reranker) = reranker::read(own, body, size) else { return };
-    root.set("retriever", reranker.inner_text());
+    root.set("retriever", reranker.inner);
     let left = reranker.candidates.saturating_sub(from);
     if page_stays && size > left {
         set_number(own, body, "size", left, Some(root), changes);
