@@ -15,4 +15,5 @@ pub mod proxy;
 pub mod rerank;
 pub mod search;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

@@ -1,52 +1,84 @@
 //! From the configuration's sections to the settings of the modules.
 
-use std::{collections::HashMap, fs, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 
 use super::{Shared, StartError};
 use crate::{
-    config::{self, Config, DialectChoice, ListenerConfig, RerankConfig},
+    config::{
+        self, Config, DialectChoice, ListenerConfig, ProviderConfig, RerankConfig, RouteConfig,
+        UpstreamConfig,
+    },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
-    pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
-    proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
-    rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
-    upstream::{HostHeader, Upstream, UpstreamSettings},
+    pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
+    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
+    rerank::{
+        BuildError, CircuitSettings, FlightSettings, LimitSettings, ProviderKind, ProviderSettings,
+        Providers, ScoreStore, SpendSettings, StackShared,
+    },
+    upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
 
 /// Documents are cut here before they reach a provider, which cuts to its own context.
 const DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// One listener's own settings. Blocks on the disk.
+pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> Result<ListenerSettings, StartError> {
+    let tls = listener.tls.as_ref().map(|tls| {
+        ServerTls::load(&TlsSettings {
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+            client_ca_file: tls.client_ca_file.clone(),
+            handshake_timeout: tls.handshake_timeout,
+        })
+    });
+    Ok(ListenerSettings {
+        max_connections: listener.max_connections,
+        drain_timeout: config.shutdown.grace,
+        tls: tls.transpose().map_err(|source| StartError::Tls { listen: listener.listen, source })?,
+        ..ListenerSettings::default()
+    })
+}
+
+/// The pool of connections to one database. Blocks on the disk.
+pub(super) fn upstream(settings: &UpstreamConfig) -> Result<Upstream, UpstreamSetupError> {
+    let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
+    Upstream::new(UpstreamSettings {
+        http2: settings.http2,
+        tls: UpstreamTls {
+            ca_file: settings.ca_file.clone(),
+            client: client.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
+            server_name: settings.server_name.clone(),
+        },
+        connect_timeout: settings.connect_timeout,
+        answer_timeout: Some(settings.answer_timeout),
+        host: match settings.host {
+            config::HostMode::Upstream => HostHeader::Upstream,
+            config::HostMode::Preserve => HostHeader::Preserve,
+        },
+        ..UpstreamSettings::new(settings.url.clone())
+    })
+}
 
 /// One listener's proxy.
 pub(super) fn proxy(
     config: &Config,
     listener: &ListenerConfig,
     shared: &Shared,
+    upstream: Upstream,
 ) -> Result<Proxy, StartError> {
-    let upstream = Upstream::new(UpstreamSettings {
-        http2: listener.upstream.http2,
-        ca_file: listener.upstream.ca_file.clone(),
-        connect_timeout: listener.upstream.connect_timeout,
-        answer_timeout: Some(listener.upstream.answer_timeout),
-        host: match listener.upstream.host {
-            config::HostMode::Upstream => HostHeader::Upstream,
-            config::HostMode::Preserve => HostHeader::Preserve,
-        },
-        ..UpstreamSettings::new(listener.upstream.url.clone())
-    })?;
     let dialects = dialects(listener.dialect);
     for dialect in &dialects {
         for kind in dialect.kinds() {
             shared.search_metrics.declare(dialect.name(), kind.as_str());
         }
     }
-    let searches = SearchHandler {
-        pipeline: Pipeline::new(profiles(config, shared)?, config.limits.max_rerank_in_flight),
-        limits: SearchLimits {
-            request_bytes: config.limits.max_request_bytes,
-            response_bytes: config.limits.max_response_bytes,
-        },
-        metrics: shared.search_metrics.clone(),
-        answer_headers: config.rerank.answer_headers,
+    let pipeline = Pipeline::new(profiles(config, shared), config.limits.max_rerank_in_flight);
+    let limits = SearchLimits {
+        request_bytes: config.limits.max_request_bytes,
+        response_bytes: config.limits.max_response_bytes,
     };
+    let metrics = shared.search_metrics.clone();
+    let searches = SearchHandler::new(pipeline, limits, metrics, config.rerank.answer_headers);
     Ok(Proxy {
         forwarder: Forwarder::new(upstream),
         dialects: Dialects::new(dialects),
@@ -65,40 +97,26 @@ fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
     }
 }
 
-fn profiles(config: &Config, shared: &Shared) -> Result<Profiles, BuildError> {
-    let mut stacks = HashMap::new();
-    let default = Arc::new(profile(config, &config.rerank, shared, &mut stacks)?);
-    let mut routes = Vec::new();
-    for route in &config.routes {
-        let profile = Arc::new(profile(config, &route.rerank, shared, &mut stacks)?);
-        routes.push(Route { collection: route.collection.clone(), profile });
-    }
-    Ok(Profiles { routes, default })
+fn profiles(config: &Config, shared: &Shared) -> Profiles {
+    let profile = |section: &RerankConfig| Arc::new(profile(section, shared));
+    let route =
+        |route: &RouteConfig| Route { collection: route.collection.clone(), profile: profile(&route.rerank) };
+    Profiles { routes: config.routes.iter().map(route).collect(), default: profile(&config.rerank) }
 }
 
-fn profile(
-    config: &Config,
-    section: &RerankConfig,
-    shared: &Shared,
-    stacks: &mut HashMap<Vec<String>, Reranker>,
-) -> Result<Profile, BuildError> {
-    let providers: Vec<ProviderSettings> =
-        section.providers.iter().filter_map(|name| provider(config, name)).collect();
-    let has_provider = !providers.is_empty();
-    let reranker = match stacks.get(&section.providers) {
-        Some(stack) => stack.clone(),
-        None => {
-            let stack = rerank::reranker(providers, shared.cache.clone(), shared.rerank_metrics.clone())?;
-            stacks.insert(section.providers.clone(), stack.clone());
-            stack
-        }
-    };
-    Ok(Profile {
-        enabled: section.mode == config::Mode::On,
+fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
+    Profile {
+        mode: match section.mode {
+            config::Mode::On => Mode::On,
+            config::Mode::Shadow => Mode::Shadow,
+            config::Mode::Off => Mode::Off,
+        },
+        sample: section.sample,
         collections: section.collections.clone(),
-        reranker,
-        has_provider,
+        reranker: shared.providers.chain(&section.providers, &shared.stack),
+        has_provider: section.providers.iter().any(|name| shared.providers.has(name)),
         window: section.window,
+        max_window: section.max_window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
         score: match section.score {
@@ -110,6 +128,9 @@ fn profile(
         min_score: section.min_score,
         min_keep: section.min_keep,
         deadline: section.deadline,
+        shadow_deadline: section.shadow_deadline,
+        partial: section.partial_scores == config::PartialScores::Partial,
+        margin_gate: section.margin_gate,
         fail_open: match section.fail_open {
             config::FailOpen::Cut => FailOpen::Cut,
             config::FailOpen::Replay => FailOpen::Replay,
@@ -117,13 +138,14 @@ fn profile(
         widen: section.widen == config::WidenMode::Replay,
         sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
         query_path: section.query_path.clone(),
+        inference_ids: section.inference_ids.clone(),
         allow: AllowList {
             models: section.allow.models.clone(),
             fields: section.allow.fields.clone(),
             max_window: section.allow.max_window,
             max_deadline: section.allow.max_deadline,
         },
-    })
+    }
 }
 
 fn query_source(source: config::QuerySource) -> QuerySource {
@@ -135,35 +157,64 @@ fn query_source(source: config::QuerySource) -> QuerySource {
     }
 }
 
+/// Every provider that some section names and that can be used; what is unchanged is taken over from `before`.
+pub(super) fn providers(
+    config: &Config,
+    before: &Providers,
+    stack: &StackShared,
+) -> Result<Providers, BuildError> {
+    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
+    let named: HashSet<&String> = sections.flat_map(|section| &section.providers).collect();
+    let used = config.providers.iter().filter(|section| named.contains(&section.name));
+    Providers::build(used.filter_map(provider).collect(), before, stack)
+}
+
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
-fn provider(config: &Config, name: &str) -> Option<ProviderSettings> {
-    let section = config.providers.iter().find(|provider| provider.name == name)?;
-    let kind = match &section.kind {
-        config::ProviderKind::Lexical => ProviderKind::Lexical,
-        config::ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            ProviderKind::Cohere(CohereSettings {
-                base_url: base_url.to_string(),
-                model: model.clone(),
-                max_tokens_per_doc: *max_tokens_per_doc,
-                priority: priority.and_then(|priority| u16::try_from(priority).ok()),
-                ca_file: ca_file.clone(),
-                ..CohereSettings::new(api_key.clone()?)
-            })
-        }
+fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
+    if section.lacks_key() {
+        return None;
+    }
+    let timeout = match &section.kind {
+        ProviderKind::Http(http) => http.timeout,
+        ProviderKind::Lexical => FlightSettings::default().timeout,
     };
+    let limits = &section.limits;
+    let breaker = &limits.breaker;
     Some(ProviderSettings {
         name: section.name.clone(),
-        kind,
-        max_concurrency: section.max_concurrency,
-        requests_per_minute: section.requests_per_minute,
+        kind: section.kind.clone(),
+        limits: LimitSettings {
+            max_concurrency: limits.max_concurrency,
+            requests_per_minute: limits.requests_per_minute,
+            search_units: SpendSettings {
+                per_minute: limits.max_search_units_per_minute,
+                per_day: limits.max_search_units_per_day,
+            },
+            tokens: SpendSettings {
+                per_minute: limits.max_tokens_per_minute,
+                per_day: limits.max_tokens_per_day,
+            },
+            search_units_per_search: limits.max_search_units_per_search,
+        },
+        circuit: CircuitSettings {
+            failure_ratio: breaker.failure_ratio,
+            slow_ratio: breaker.slow_ratio,
+            slow_call: breaker.slow_call,
+            min_calls: breaker.min_calls,
+            window: breaker.window,
+            open_for: breaker.open_for,
+            probes: breaker.probes,
+        },
+        flights: FlightSettings {
+            timeout,
+            finish_in_background: limits.finish_in_background,
+            max_in_background: limits.max_in_background,
+        },
     })
 }
 
 /// The score cache, keyed by the configured secret or a random one.
-pub(super) fn cache(config: &Config) -> io::Result<Option<Arc<ScoreStore>>> {
-    if config.cache.max_bytes == 0 {
-        return Ok(None);
-    }
+pub(super) fn cache(config: &Config) -> io::Result<Arc<ScoreStore>> {
     let secret = match &config.cache.secret_file {
         Some(path) => *blake3::hash(&fs::read(path)?).as_bytes(),
         None => {
@@ -172,17 +223,21 @@ pub(super) fn cache(config: &Config) -> io::Result<Option<Arc<ScoreStore>>> {
             secret
         }
     };
-    Ok(Some(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret))))
+    Ok(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret)))
 }
 
-/// Says what runs; loudly, if nothing can rerank.
-pub(super) fn announce(config: &Config, listening: &[SocketAddr], admin: SocketAddr) {
+/// Says what runs.
+pub(super) fn announce(config: &Config, providers: &Providers, listening: &[SocketAddr], admin: SocketAddr) {
     for (listener, address) in config.listeners.iter().zip(listening) {
         tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
-    let any = config.rerank.providers.iter().any(|name| provider(config, name).is_some());
-    if !any {
+    warn_without_provider(config, providers);
+}
+
+/// Says so, loudly, if nothing can rerank.
+pub(super) fn warn_without_provider(config: &Config, providers: &Providers) {
+    if !config.rerank.providers.iter().any(|name| providers.has(name)) {
         tracing::warn!(
             "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
              database's order"

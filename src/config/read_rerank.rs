@@ -7,12 +7,13 @@ use super::{
     section::Section,
     types::AllowList,
     values::{self, whole},
-    words::{FailOpen, Mode, QuerySource, ScoreMode, WidenMode},
+    words::{FailOpen, Mode, PartialScores, QuerySource, ScoreMode, WidenMode},
 };
 use crate::search::FieldSet;
 
-pub(super) const RERANK_KEYS: [&str; 17] = [
+pub(super) const RERANK_KEYS: [&str; 22] = [
     "mode",
+    "sample",
     "collections",
     "providers",
     "window",
@@ -23,10 +24,14 @@ pub(super) const RERANK_KEYS: [&str; 17] = [
     "min_score",
     "min_keep",
     "deadline",
+    "shadow_deadline",
+    "partial_scores",
+    "margin_gate",
     "fail_open",
     "widen",
     "query_sources",
     "query_path",
+    "inference_ids",
     "allow",
     "answer_headers",
 ];
@@ -38,6 +43,7 @@ const MOST_HITS: u64 = 10_000;
 pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> RerankConfig {
     let mut to = base.clone();
     section.set("mode", &mut to.mode, problems, Mode::read);
+    section.set("sample", &mut to.sample, problems, values::share);
     section.set_list("collections", &mut to.collections, problems, values::glob);
     section.set_list("providers", &mut to.providers, problems, values::name);
     section.set("window", &mut to.window, problems, whole(1, MOST_HITS));
@@ -48,10 +54,14 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     section.set_option("min_score", &mut to.min_score, problems, values::score);
     section.set("min_keep", &mut to.min_keep, problems, whole(0, MOST_HITS as usize));
     section.set("deadline", &mut to.deadline, problems, values::duration);
+    section.set("shadow_deadline", &mut to.shadow_deadline, problems, values::duration);
+    section.set("partial_scores", &mut to.partial_scores, problems, PartialScores::parse);
+    section.set_option("margin_gate", &mut to.margin_gate, problems, values::share);
     section.set("fail_open", &mut to.fail_open, problems, FailOpen::parse);
     section.set("widen", &mut to.widen, problems, WidenMode::parse);
     section.set_list("query_sources", &mut to.query_sources, problems, QuerySource::parse);
     section.set_option("query_path", &mut to.query_path, problems, values::dotted);
+    section.set_list("inference_ids", &mut to.inference_ids, problems, values::id_glob);
     section.set("answer_headers", &mut to.answer_headers, problems, values::boolean);
     allow(section, &mut to.allow, problems);
 
@@ -60,7 +70,7 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
         let sentence = format!("window ({}) is larger than max_window ({}).", to.window, to.max_window);
         section.complain(key, sentence, problems);
     }
-    if to.mode == Mode::On && to.providers.is_empty() && section.has("providers") {
+    if to.mode != Mode::Off && to.providers.is_empty() && section.has("providers") {
         section.complain("providers", "the list is empty; write `mode: off` to rerank nothing.", problems);
     }
     to

@@ -2,8 +2,14 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig};
-use crate::search::FieldSet;
+use super::{
+    Config, ListenerConfig, ProviderConfig, RerankConfig, provider_limits,
+    read_provider::{activation_word, scoring_word},
+};
+use crate::{
+    rerank::{ApiKey, HttpSettings, ProviderKind, Setting},
+    search::FieldSet,
+};
 
 /// `config` as a file that would give it again, but for keys of providers, which read `***`.
 pub fn to_yaml(config: &Config) -> String {
@@ -34,18 +40,29 @@ pub fn to_yaml(config: &Config) -> String {
     out.set(2, "max_request_bytes", config.limits.max_request_bytes);
     out.set(2, "max_response_bytes", config.limits.max_response_bytes);
     out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    out.line(0, "shutdown:");
+    out.set(2, "delay", time(config.shutdown.delay));
+    out.set(2, "grace", time(config.shutdown.grace));
     out.0
 }
 
-struct Out(String);
+/// Eight hex digits that stand for the effective configuration. Keys are masked before: they change nothing in it,
+/// and it tells nothing of them.
+pub fn short_hash(config: &Config) -> String {
+    let mut hex = blake3::hash(to_yaml(config).as_bytes()).to_hex().to_string();
+    hex.truncate(8);
+    hex
+}
+
+pub(super) struct Out(String);
 
 impl Out {
-    fn line(&mut self, indent: usize, text: &str) {
+    pub(super) fn line(&mut self, indent: usize, text: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{:indent$}{text}", "");
     }
 
-    fn set(&mut self, indent: usize, key: &str, value: impl std::fmt::Display) {
+    pub(super) fn set(&mut self, indent: usize, key: &str, value: impl std::fmt::Display) {
         let _ = writeln!(self.0, "{:indent$}{key}: {value}", "");
     }
 }
@@ -53,6 +70,16 @@ impl Out {
 fn listener(out: &mut Out, each: &ListenerConfig) {
     let to = &each.upstream;
     out.set(2, "- listen", each.listen);
+    match &each.tls {
+        None => out.set(4, "tls", "null"),
+        Some(tls) => {
+            out.line(4, "tls:");
+            out.set(6, "cert_file", path(Some(&tls.cert_file)));
+            out.set(6, "key_file", path(Some(&tls.key_file)));
+            out.set(6, "client_ca_file", path(tls.client_ca_file.as_deref()));
+            out.set(6, "handshake_timeout", time(tls.handshake_timeout));
+        }
+    }
     out.set(4, "dialect", each.dialect.as_str());
     out.set(4, "max_connections", each.max_connections);
     out.line(4, "upstream:");
@@ -60,12 +87,16 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "host", to.host.as_str());
     out.set(6, "http2", to.http2);
     out.set(6, "ca_file", path(to.ca_file.as_deref()));
+    out.set(6, "client_cert_file", path(to.client_cert_file.as_deref()));
+    out.set(6, "client_key_file", path(to.client_key_file.as_deref()));
+    out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
     out.set(6, "answer_timeout", time(to.answer_timeout));
 }
 
 fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     out.set(at, "mode", each.mode.as_str());
+    out.set(at, "sample", each.sample);
     if base {
         out.set(at, "collections", list(&each.collections));
     }
@@ -83,11 +114,15 @@ fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     out.set(at, "min_score", or_null(each.min_score));
     out.set(at, "min_keep", each.min_keep);
     out.set(at, "deadline", time(each.deadline));
+    out.set(at, "shadow_deadline", time(each.shadow_deadline));
+    out.set(at, "partial_scores", each.partial_scores.as_str());
+    out.set(at, "margin_gate", or_null(each.margin_gate));
     out.set(at, "fail_open", each.fail_open.as_str());
     out.set(at, "widen", each.widen.as_str());
     let sources: Vec<String> = each.query_sources.iter().map(|s| s.as_str().to_owned()).collect();
     out.set(at, "query_sources", list(&sources));
     out.set(at, "query_path", or_null(each.query_path.as_deref().map(quoted)));
+    out.set(at, "inference_ids", list(&each.inference_ids));
     out.line(at, "allow:");
     out.set(at + 2, "models", list(&each.allow.models));
     out.set(at + 2, "fields", list(&each.allow.fields));
@@ -100,18 +135,31 @@ fn provider(out: &mut Out, each: &ProviderConfig) {
     out.line(2, &format!("{}:", quoted(&each.name)));
     match &each.kind {
         ProviderKind::Lexical => out.set(4, "kind", "lexical"),
-        ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            out.set(4, "kind", "cohere");
-            out.set(4, "base_url", quoted(&base_url.to_string()));
-            out.set(4, "api_key", if api_key.is_some() { "\"***\"" } else { "null" });
-            out.set(4, "model", quoted(model));
-            out.set(4, "max_tokens_per_doc", or_null(*max_tokens_per_doc));
-            out.set(4, "ca_file", path(ca_file.as_deref()));
-            out.set(4, "priority", or_null(*priority));
+        ProviderKind::Http(settings) => http(out, settings),
+    }
+    if !matches!(each.kind, ProviderKind::Lexical) {
+        provider_limits::render(out, 4, &each.limits);
+    }
+}
+
+fn http(out: &mut Out, each: &HttpSettings) {
+    out.set(4, "kind", each.kind.as_str());
+    out.set(4, "base_url", quoted(&each.base_url));
+    let key = if matches!(each.api_key, ApiKey::Secret(_)) { "\"***\"" } else { "null" };
+    out.set(4, "api_key", key);
+    out.set(4, "model", or_null(each.model.as_deref().map(quoted)));
+    for setting in each.kind.facts().settings {
+        match setting {
+            Setting::MaxTokensPerDoc => out.set(4, "max_tokens_per_doc", or_null(each.max_tokens_per_doc)),
+            Setting::Priority => out.set(4, "priority", or_null(each.priority)),
+            Setting::Activation => out.set(4, "activation", activation_word(each.activation)),
+            Setting::Scoring => out.set(4, "scoring", or_null(each.scoring.map(scoring_word))),
+            // It is in the base URL.
+            Setting::Region => {}
         }
     }
-    out.set(4, "max_concurrency", each.max_concurrency);
-    out.set(4, "requests_per_minute", or_null(each.requests_per_minute));
+    out.set(4, "ca_file", path(each.ca_file.as_deref()));
+    out.set(4, "timeout", time(each.timeout));
 }
 
 /// A JSON string is a YAML one.
@@ -124,7 +172,7 @@ fn list(texts: &[String]) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-fn or_null(value: Option<impl std::fmt::Display>) -> String {
+pub(super) fn or_null(value: Option<impl std::fmt::Display>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
@@ -132,6 +180,6 @@ fn path(path: Option<&Path>) -> String {
     or_null(path.map(|path| quoted(&path.to_string_lossy())))
 }
 
-fn time(duration: Duration) -> String {
+pub(super) fn time(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }

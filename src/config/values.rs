@@ -3,6 +3,9 @@
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use http::Uri;
+use rustls_pki_types::ServerName;
+
+use crate::tls;
 
 /// The known word that is most like `word`, if one is like it at all.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -48,6 +51,18 @@ pub(super) fn score(text: &str) -> Result<f32, String> {
     }
 }
 
+/// A share over 0, up to 1: as 0.05 or 5%.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse::<f64>(),
+    };
+    match value {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err(format!("`{text}` is not a share over 0 and up to 1, such as 0.05 or 5%.")),
+    }
+}
+
 /// `true` or `false`.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {
@@ -64,6 +79,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(_) => Err("a duration of zero is of no use here.".to_owned()),
         Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 300ms, 1s or 24h.")),
     }
+}
+
+/// A duration, which may be nothing.
+pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is not a duration with its unit, such as 0s, 5s or 1m."))
 }
 
 /// A byte size.
@@ -103,6 +124,26 @@ pub(super) fn readable_file(text: &str) -> Result<PathBuf, String> {
         Ok(false) => Err(format!("`{text}` is not a file.")),
         Err(error) => Err(format!("`{text}` cannot be read: {}.", error.kind())),
     }
+}
+
+/// A PEM file with at least one certificate.
+pub(super) fn certificate_file(text: &str) -> Result<PathBuf, String> {
+    let path = readable_file(text)?;
+    tls::certificates(&path).map_err(|error| format!("{error}."))?;
+    Ok(path)
+}
+
+/// A PEM file with a private key.
+pub(super) fn private_key_file(text: &str) -> Result<PathBuf, String> {
+    let path = readable_file(text)?;
+    tls::private_key(&path).map_err(|error| format!("{error}."))?;
+    Ok(path)
+}
+
+/// A host name or an IP address, as certificates have them.
+pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(text.to_owned())
+        .map_err(|_| format!("`{text}` is not a host name, such as search.internal."))
 }
 
 /// The URL of a provider: scheme, host, maybe a path.
@@ -160,6 +201,14 @@ pub(super) fn route_glob(text: &str) -> Result<String, String> {
         return Err("a route cannot exclude; write `mode: off` in a route for the collection.".to_owned());
     }
     glob(text)
+}
+
+/// A pattern of a model's id.
+pub(super) fn id_glob(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(|c| c == ',' || c.is_whitespace()) {
+        return Err(format!("`{text}` is not an id; `*` and `?` are wild, one id an entry."));
+    }
+    Ok(text.to_owned())
 }
 
 /// A dotted path into a document.

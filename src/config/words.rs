@@ -52,6 +52,8 @@ words! {
     Mode {
         /// Rerank.
         On = "on",
+        /// Answer as the database does, and rerank behind for the metrics.
+        Shadow = "shadow",
         /// Forward only.
         Off = "off",
     }
@@ -90,6 +92,16 @@ words! {
 }
 
 words! {
+    /// What a search gets whose hits have scores only in part.
+    PartialScores {
+        /// The database's order.
+        Kept = "kept",
+        /// The scored hits first, then the others in the database's order.
+        Partial = "partial",
+    }
+}
+
+words! {
     /// Where a query text may come from.
     QuerySource {
         /// `x-rerank-query`.
@@ -104,10 +116,9 @@ words! {
 }
 
 impl Mode {
-    /// Also the booleans that older YAML makes of on and off, and a word of its own for what is not there yet.
+    /// Also the booleans that older YAML makes of on and off.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         match text {
-            "shadow" => Err("`shadow` comes in a later version; write on or off.".to_owned()),
             "true" => Ok(Mode::On),
             "false" => Ok(Mode::Off),
             _ => Mode::parse(text),

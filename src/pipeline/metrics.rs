@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use super::{Outcome, Report};
 use crate::search::KeepReason;
@@ -18,18 +18,23 @@ pub struct Timings {
     pub rerank: Duration,
 }
 
-/// Metrics of searches. Labels are closed sets.
+/// Metrics of searches. Labels are closed sets. What reranking does is measured alike for answers (`on`) and
+/// behind them (`shadow`).
 #[derive(Clone)]
 pub struct SearchMetrics {
     searches: IntCounterVec,
+    shadows: IntCounterVec,
     seconds: HistogramVec,
-    upstream_seconds: Histogram,
-    rerank_seconds: Histogram,
-    documents: Histogram,
-    moved: Histogram,
-    top_changed: Histogram,
-    deepest: Histogram,
+    upstream_seconds: HistogramVec,
+    rerank_seconds: HistogramVec,
+    documents: HistogramVec,
+    moved: HistogramVec,
+    top_changed: HistogramVec,
+    deepest: HistogramVec,
 }
+
+const ON: &str = "on";
+const SHADOW: &str = "shadow";
 
 /// From half a millisecond to ten seconds.
 const SECONDS: [f64; 14] =
@@ -42,6 +47,13 @@ impl SearchMetrics {
             Opts::new("rerankd_searches_total", "Searches answered, by how they ended and why."),
             &["dialect", "operation", "outcome", "reason"],
         )?;
+        let shadows = IntCounterVec::new(
+            Opts::new(
+                "rerankd_shadow_searches_total",
+                "Searches reranked behind the database's own answer, by how that ended and why.",
+            ),
+            &["dialect", "operation", "outcome", "reason"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -52,6 +64,7 @@ impl SearchMetrics {
         )?;
         let metrics = Self {
             searches,
+            shadows,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -85,6 +98,7 @@ impl SearchMetrics {
             )?,
         };
         registry.register(Box::new(metrics.searches.clone()))?;
+        registry.register(Box::new(metrics.shadows.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -109,29 +123,58 @@ impl SearchMetrics {
 
     /// Counts one search of a request.
     pub fn search(&self, dialect: &str, operation: &str, report: &Report) {
-        let outcome = report.outcome;
-        self.searches.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]).inc();
+        count(&self.searches, dialect, operation, report.outcome);
+        self.effect(ON, report);
+    }
+
+    /// Counts one search that was reranked behind its answer.
+    pub fn shadow(&self, dialect: &str, operation: &str, report: &Report) {
+        count(&self.shadows, dialect, operation, report.outcome);
+        self.effect(SHADOW, report);
+    }
+
+    /// What reranking did to the order.
+    fn effect(&self, mode: &str, report: &Report) {
+        let mode = &[mode];
         if report.documents > 0 {
-            self.documents.observe(report.documents as f64);
+            self.documents.with_label_values(mode).observe(report.documents as f64);
         }
         let moves = &report.moves;
-        if let (Outcome::Applied, Some(distance)) = (outcome, moves.mean_distance) {
-            self.moved.observe(distance);
-            self.top_changed.observe(moves.top_changed.unwrap_or(0.0));
-            self.deepest.observe(moves.deepest.unwrap_or(0) as f64);
+        if let (Outcome::Applied | Outcome::Partial(_), Some(distance)) =
+            (report.outcome, moves.mean_distance)
+        {
+            self.moved.with_label_values(mode).observe(distance);
+            self.top_changed.with_label_values(mode).observe(moves.top_changed.unwrap_or(0.0));
+            self.deepest.with_label_values(mode).observe(moves.deepest.unwrap_or(0) as f64);
         }
     }
 
     /// Records the times of one request with searches.
     pub fn request(&self, outcome: Outcome, timings: &Timings) {
         self.seconds.with_label_values(&[outcome.as_str()]).observe(timings.total.as_secs_f64());
-        self.upstream_seconds.observe(timings.upstream.as_secs_f64());
+        self.times(ON, timings);
+    }
+
+    /// Records the times of one request that was reranked behind its answer.
+    pub fn shadow_times(&self, timings: &Timings) {
+        self.times(SHADOW, timings);
+    }
+
+    fn times(&self, mode: &str, timings: &Timings) {
+        self.upstream_seconds.with_label_values(&[mode]).observe(timings.upstream.as_secs_f64());
         if !timings.rerank.is_zero() {
-            self.rerank_seconds.observe(timings.rerank.as_secs_f64());
+            self.rerank_seconds.with_label_values(&[mode]).observe(timings.rerank.as_secs_f64());
         }
     }
 }
 
-fn histogram(name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
-    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))
+fn count(counter: &IntCounterVec, dialect: &str, operation: &str, outcome: Outcome) {
+    counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]).inc();
+}
+
+/// By mode; the series of answers are there at zero from the start.
+fn histogram(name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+    let histogram = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])?;
+    histogram.with_label_values(&[ON]);
+    Ok(histogram)
 }

@@ -50,6 +50,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Where the query text came from.
     pub source: Option<QuerySource>,
+    /// The provider that scored, by its configured name.
+    pub provider: Option<Arc<str>>,
     /// The model that scored.
     pub model: Option<Arc<str>>,
     /// Scores looked up in the cache.
@@ -81,6 +83,7 @@ impl Report {
         Self {
             outcome: Outcome::Kept(reason),
             source: None,
+            provider: None,
             model: None,
             cache_lookups: 0,
             cache_hits: 0,
@@ -103,6 +106,7 @@ impl Report {
                 (Outcome::Partial(reason), _) | (Outcome::Kept(reason), _) => Outcome::Partial(reason),
             };
             all.source = all.source.or(report.source);
+            all.provider = all.provider.or_else(|| report.provider.clone());
             all.model = all.model.or_else(|| report.model.clone());
             all.cache_lookups += report.cache_lookups;
             all.cache_hits += report.cache_hits;

@@ -7,6 +7,17 @@ use wildmatch::WildMatch;
 use super::QuerySource;
 use crate::{rerank::Reranker, search::FieldSet};
 
+/// Whether to rerank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Answers are reranked.
+    On,
+    /// Answers are the database's; they are reranked behind, for the metrics.
+    Shadow,
+    /// Never.
+    Off,
+}
+
 /// What `score` does to the hits' own scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoreMode {
@@ -14,6 +25,8 @@ pub enum ScoreMode {
     Keep,
     /// The relevance score is written instead.
     Replace,
+    /// What Elasticsearch's own reranker makes of the relevance score is written instead.
+    ReplaceAsElasticsearch,
     /// Scores are kept, the order is a reciprocal-rank fusion.
     Rrf,
 }
@@ -43,8 +56,10 @@ pub struct AllowList {
 /// How the searches of some collections are reranked. Values are checked by the configuration.
 #[derive(Clone)]
 pub struct Profile {
-    /// Whether reranking is on.
-    pub enabled: bool,
+    /// Whether to rerank, and for whom.
+    pub mode: Mode,
+    /// Share of queries that are reranked at all, 0 to 1.
+    pub sample: f64,
     /// Name patterns; one that starts with `-` excludes. Every name of a search has to be let in.
     pub collections: Vec<String>,
     /// The stack that scores.
@@ -53,6 +68,8 @@ pub struct Profile {
     pub has_provider: bool,
     /// How many of the best candidates are reranked.
     pub window: u64,
+    /// No window is larger, whoever asks.
+    pub max_window: u64,
     /// Fields of the document.
     pub fields: FieldSet,
     /// The most bytes of a document.
@@ -67,6 +84,12 @@ pub struct Profile {
     pub min_keep: usize,
     /// Time for the rerank step.
     pub deadline: Duration,
+    /// Time for it where nobody waits.
+    pub shadow_deadline: Duration,
+    /// Whether scores for some of the hits make an order.
+    pub partial: bool,
+    /// A best hit that leads by so much ([`crate::search::lead`]) is not worth a call.
+    pub margin_gate: Option<f64>,
     /// What a failure gives.
     pub fail_open: FailOpen,
     /// Ask for more hits than the client did.
@@ -75,6 +98,8 @@ pub struct Profile {
     pub sources: Vec<QuerySource>,
     /// Dotted path of the query text in the body of a search that has none of its own (templates).
     pub query_path: Option<String>,
+    /// Patterns of the ids of rerankers that a request may name and that the proxy serves.
+    pub inference_ids: Vec<String>,
     /// What callers may ask for.
     pub allow: AllowList,
 }
@@ -107,6 +132,18 @@ impl Profiles {
 }
 
 impl Profile {
+    /// Whether a query is of the sample. The same query always is, or never, on every replica.
+    pub fn samples(&self, query: &str) -> bool {
+        let hash = blake3::hash(query.as_bytes());
+        let [a, b, c, d, ..] = *hash.as_bytes();
+        f64::from(u32::from_le_bytes([a, b, c, d])) < self.sample * f64::from(u32::MAX) || self.sample >= 1.0
+    }
+
+    /// Whether the proxy reranks in the place of the reranker of this id.
+    pub fn serves(&self, inference_id: &str) -> bool {
+        self.inference_ids.iter().any(|pattern| WildMatch::new(pattern).matches(inference_id))
+    }
+
     /// Whether every name is let in by `collections`: matched by a pattern, and by no excluding one.
     pub fn lets_in(&self, collections: &[String]) -> bool {
         collections.iter().all(|name| {

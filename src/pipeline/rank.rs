@@ -10,7 +10,9 @@ use super::{Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode, outcom
 use crate::{
     document,
     rerank::{RerankError, RerankRequest, Scores},
-    search::{Candidate, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, order},
+    search::{
+        Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
+    },
 };
 
 /// The rankings of an answer, and how each search ended.
@@ -35,13 +37,34 @@ struct Call<'a> {
     lists: Vec<ListDocuments>,
 }
 
+/// Who waits for a ranking.
+#[derive(Clone, Copy, Debug)]
+pub enum Waiting {
+    /// A client, which asked at this moment.
+    Client(Instant),
+    /// Nobody: its answer has gone out.
+    Nobody,
+}
+
+impl Waiting {
+    /// When the rerank step has to have ended: its deadline is over, or the time that the client gave the
+    /// database for the whole search.
+    fn answer_by(self, work: &Work, now: Instant) -> Instant {
+        let own = now + work.deadline;
+        match (self, work.timeout) {
+            (Waiting::Client(asked_at), Some(timeout)) => own.min(asked_at + timeout),
+            _ => own,
+        }
+    }
+}
+
 type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
-    /// Ranks the lists of `page`, the answer to `searches`.
-    pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage) -> RankedPage {
+    /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer.
+    pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage, waiting: Waiting) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
-        let results = join_all(calls.iter().map(|call| self.score(call))).await;
+        let results = join_all(calls.iter().map(|call| self.score(call, waiting))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -68,7 +91,14 @@ impl Pipeline {
             .collect();
         for (at, list) in page.lists.iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
-            let (Ok(work), true) = (&search.work, list.hits.len() > 1) else { continue };
+            let (Ok(work), true) = (&search.work, !list.hits.is_empty()) else { continue };
+            if list.hits.len() < work.fewest {
+                continue;
+            }
+            if is_clear(search, work, list, page) {
+                reports[list.search].outcome = Outcome::Kept(KeepReason::Margin);
+                continue;
+            }
             let documents = list_documents(search, work, at, list, page);
             if documents.documents.is_empty() {
                 if reports[list.search].documents == 0 {
@@ -87,24 +117,20 @@ impl Pipeline {
         (calls, reports)
     }
 
-    async fn score(&self, call: &Call<'_>) -> CallResult {
+    async fn score(&self, call: &Call<'_>, waiting: Waiting) -> CallResult {
         let Ok(_place) = self.places.try_acquire() else { return Err(KeepReason::Overloaded) };
-        let answer_by = Instant::now() + call.work.deadline;
+        let answer_by = waiting.answer_by(call.work, Instant::now());
         let documents: Arc<[Arc<str>]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
         let count = documents.len();
-        let request = RerankRequest {
-            query: call.work.query.clone(),
-            documents,
-            model: call.work.model.clone(),
-            answer_by,
-            background: false,
-        };
+        let mut request = RerankRequest::new(call.work.query.clone(), documents, answer_by);
+        request.model = call.work.model.clone();
+        request.background = matches!(waiting, Waiting::Nobody);
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match answer {
             Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
-            Ok(Scores { failure: Some(failure), .. }) => Err(failure.reason()),
+            Ok(Scores { failure: Some(failure), .. }) if !call.profile.partial => Err(failure.reason()),
             Ok(scores) => Ok(scores),
             Err(error) => Err(error.class().reason()),
         }
@@ -117,6 +143,7 @@ impl Call<'_> {
             && self.work.query == work.query
             && self.work.model == work.model
             && self.work.deadline == work.deadline
+            && self.work.timeout == work.timeout
     }
 }
 
@@ -138,6 +165,19 @@ fn list_documents(
         }
     }
     found
+}
+
+/// Whether the database's best hit of the window leads so far that an order change at the top is improbable.
+fn is_clear(search: &PlannedSearch, work: &Work, list: &HitList, page: &HitPage) -> bool {
+    let Some(gate) = search.profile.margin_gate else { return false };
+    let in_window = |(place, hit)| in_window(search, work, place).then_some(hit);
+    let hits = list.hits.iter().enumerate().map_while(in_window);
+    let score = |hit: &Hit| {
+        let text = std::str::from_utf8(page.body.get(hit.score.clone()?)?).ok()?;
+        text.parse().ok()
+    };
+    let scores: Option<Vec<f64>> = hits.map(score).collect();
+    scores.and_then(|scores| lead(&scores)).is_some_and(|lead| lead >= gate)
 }
 
 /// Whether the hit at `place` of an answer is among the best candidates of the whole search.
@@ -168,10 +208,16 @@ fn apply_call(
         let own = &scores.scores[from..from + documents.hits.len()];
         from += documents.hits.len();
         let search = &searches[list.search];
-        let (ranking, unscored) = rank_list(search, call.work, list, &documents.hits, own);
-        report.outcome = Outcome::Applied;
+        // Searches of one call may differ in window and floor.
+        let work = search.work.as_ref().unwrap_or(call.work);
+        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own);
+        report.outcome = match scores.failure {
+            Some(failure) => Outcome::Partial(failure.reason()),
+            None => Outcome::Applied,
+        };
         report.unscored += unscored;
         report.model = Some(scores.model.clone());
+        report.provider = Some(scores.provider.clone());
         report.moves = Moves::of(&ranking.hits.iter().map(|ranked| ranked.hit).collect::<Vec<_>>());
         if place == 0 {
             report.cache_lookups += scores.cache_lookups;
@@ -199,13 +245,17 @@ fn rank_list(
     let rule = OrderRule {
         min_score: work.min_score,
         min_keep: profile.min_keep,
-        fuse: profile.score == ScoreMode::Rrf,
+        fuse: work.score == ScoreMode::Rrf,
     };
     let ordered = order(&candidates, &rule);
     let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
     let ranking = Ranking {
         hits: cut(search, ordered),
-        replace_scores: profile.score == ScoreMode::Replace,
+        scores: match work.score {
+            ScoreMode::Keep | ScoreMode::Rrf => ScoreWriting::Keep,
+            ScoreMode::Replace => ScoreWriting::Relevance,
+            ScoreMode::ReplaceAsElasticsearch => ScoreWriting::ElasticsearchReranker,
+        },
         annotate: profile.annotate,
         best,
         offset: search.intent.offset,
@@ -226,7 +276,7 @@ fn cut(search: &PlannedSearch, hits: Vec<Ranked>) -> Vec<Ranked> {
 fn database_order(search: &PlannedSearch, list: &HitList) -> Option<Ranking> {
     search.widened().then(|| Ranking {
         hits: cut(search, (0..list.hits.len()).map(|hit| Ranked { hit, score: None }).collect()),
-        replace_scores: false,
+        scores: ScoreWriting::Keep,
         annotate: false,
         best: None,
         offset: search.intent.offset,

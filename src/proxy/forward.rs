@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::listener::ConnectionSlot;
+use super::connection::ConnectionSlot;
 use super::{ProxyError, expect, headers};
 use crate::upstream::Upstream;
 use crate::upstream::body::{self, Body, BoxError};
@@ -132,14 +132,18 @@ fn said_empty() -> Body {
     Body::new(Limited::new(StreamBody::new(nothing), 0))
 }
 
-/// Carries bytes both ways until both sides have ended; counts as one connection until then.
+/// Carries bytes both ways until both sides have ended; counts as one connection until then, and is cut as one.
 async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, slot: Option<ConnectionSlot>) {
-    if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
-        let copied =
-            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
-        if let Err(error) = copied {
-            tracing::debug!(%error, "tunnel ended");
+    let carried = async {
+        if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
+            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+            if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut upstream).await {
+                tracing::debug!(%error, "tunnel ended");
+            }
         }
+    };
+    match &slot {
+        Some(slot) => tokio::select! { () = carried => {}, () = slot.cut() => {} },
+        None => carried.await,
     }
-    drop(slot);
 }

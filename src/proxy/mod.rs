@@ -1,6 +1,7 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
 mod coding;
+mod connection;
 mod error;
 mod expect;
 mod forward;
@@ -9,6 +10,8 @@ mod listener;
 mod report;
 pub mod respond;
 mod search;
+mod shadow;
+mod tls;
 
 use std::sync::Arc;
 
@@ -18,6 +21,7 @@ pub use error::ProxyError;
 pub use forward::Forwarder;
 pub use listener::{ClientAddr, Listener, ListenerSettings};
 pub use search::{SearchHandler, SearchLimits};
+pub use tls::{ServerTls, TlsError, TlsSettings};
 
 use crate::{dialect::Dialects, pipeline::strip_own, search::Head, upstream::Body};
 
@@ -44,9 +48,7 @@ impl Proxy {
         let found = self.dialects.search(&head).map(|(dialect, kind)| (dialect.clone(), kind));
         let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
         let answer = match found {
-            Some((dialect, kind)) => {
-                self.searches.answer(&self.forwarder, dialect.as_ref(), kind, request).await
-            }
+            Some((dialect, kind)) => self.searches.answer(&self.forwarder, &dialect, kind, request).await,
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
         answer.unwrap_or_else(|error| match &shape {

@@ -1,7 +1,7 @@
 //! A search on its way: read, plan, widen, ask, rank, answer. Every way out that is not a rerank is the
 //! database's own answer.
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
@@ -9,12 +9,14 @@ use http::{
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
     request, response,
 };
+use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument;
 
-use super::{Forwarder, ProxyError, coding, headers, report};
+use super::{Forwarder, ProxyError, coding, headers, report, shadow};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own,
+        CallerHeaders, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting, strip_own,
     },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
@@ -39,44 +41,69 @@ pub struct SearchHandler {
     pub metrics: SearchMetrics,
     /// Whether answers carry `x-rerank-*` and `server-timing`.
     pub answer_headers: bool,
+    /// Places for the work behind answers.
+    pub(super) shadow_places: Arc<Semaphore>,
 }
 
 /// One search being answered.
-struct Exchange<'a> {
-    handler: &'a SearchHandler,
-    forwarder: &'a Forwarder,
-    dialect: &'a dyn Dialect,
+#[derive(Clone)]
+pub(super) struct Exchange {
+    pub(super) handler: Arc<SearchHandler>,
+    forwarder: Forwarder,
+    pub(super) dialect: Arc<dyn Dialect>,
     parts: request::Parts,
     /// The body as the client sent it.
     raw: Bytes,
     /// The body without content codings.
     body: Bytes,
-    timings: Timings,
+    asked_at: Instant,
+    pub(super) timings: Timings,
 }
 
 /// An answer with what to say about it.
 type Answer = (Response<Body>, Vec<Report>);
 
 impl SearchHandler {
+    /// Plans and ranks with `pipeline`, within `limits`.
+    pub fn new(
+        pipeline: Pipeline,
+        limits: SearchLimits,
+        metrics: SearchMetrics,
+        answer_headers: bool,
+    ) -> Self {
+        let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
+        Self { pipeline, limits, metrics, answer_headers, shadow_places }
+    }
+
     /// Answers one search, and says and counts how it ended.
     pub async fn answer(
-        &self,
+        self: &Arc<Self>,
         forwarder: &Forwarder,
-        dialect: &dyn Dialect,
+        dialect: &Arc<dyn Dialect>,
+        kind: SearchKind,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, ProxyError> {
+        let span = report::span(request.headers());
+        self.answer_inside(forwarder, dialect, kind, request).instrument(span).await
+    }
+
+    async fn answer_inside(
+        self: &Arc<Self>,
+        forwarder: &Forwarder,
+        dialect: &Arc<dyn Dialect>,
         kind: SearchKind,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let trace = report::trace_id(request.headers());
-        let (mut response, reports) = self.exchange(forwarder, dialect, request, &mut timings).await?;
+        let (mut response, reports) = self.exchange(forwarder, dialect, kind, request, &mut timings).await?;
         timings.total = started.elapsed();
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings, trace.as_deref());
+            report::log(dialect.name(), kind, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
@@ -85,12 +112,14 @@ impl SearchHandler {
     }
 
     async fn exchange(
-        &self,
+        self: &Arc<Self>,
         forwarder: &Forwarder,
-        dialect: &dyn Dialect,
+        dialect: &Arc<dyn Dialect>,
+        kind: SearchKind,
         request: Request<Body>,
         timings: &mut Timings,
     ) -> Result<Answer, ProxyError> {
+        let asked_at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
@@ -112,21 +141,25 @@ impl SearchHandler {
             Err(error) => return forward_as_is(forwarder, &parts, raw, error.reason()).await,
         };
         let searches = self.pipeline.plan(intents, &caller, &body);
+        let (handler, forwarder, dialect) = (self.clone(), forwarder.clone(), dialect.clone());
         let mut exchange =
-            Exchange { handler: self, forwarder, dialect, parts, raw, body, timings: *timings };
-        let answer = exchange.run(searches).await;
+            Exchange { handler, forwarder, dialect, parts, raw, body, asked_at, timings: *timings };
+        let answer = exchange.run(&searches).await;
+        if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
+            exchange.follow(kind, &searches);
+        }
         *timings = exchange.timings;
         answer
     }
 }
 
-impl Exchange<'_> {
-    async fn run(&mut self, searches: Vec<PlannedSearch>) -> Result<Answer, ProxyError> {
+impl Exchange {
+    async fn run(&mut self, searches: &[PlannedSearch]) -> Result<Answer, ProxyError> {
         if searches.iter().all(|search| search.work.is_err()) {
-            return self.keep(&searches, None).await;
+            return self.keep(searches, None).await;
         }
-        let Ok(rewrite) = self.rewrite(&searches) else {
-            return self.keep(&searches, Some(KeepReason::Malformed)).await;
+        let Ok(rewrite) = self.rewrite(searches) else {
+            return self.keep(searches, Some(KeepReason::Malformed)).await;
         };
         let response = self.ask(&rewrite).await?;
         let changed = searches.iter().any(|search| search.fetch != FetchPlan::as_asked());
@@ -134,28 +167,39 @@ impl Exchange<'_> {
             return self.rank(searches, rewrite, response, changed).await;
         }
         if !changed || !may_be_ours(response.status()) {
-            return Ok((response, kept(&searches, Some(KeepReason::UpstreamError))));
+            return Ok((response, kept(searches, Some(KeepReason::UpstreamError))));
         }
-        self.rank_as_asked(searches).await
+        self.rank_as_asked(searches, rewrite, response).await
     }
 
-    /// The database refused what had been added: the client's own search, its page reranked as it is.
-    async fn rank_as_asked(&mut self, searches: Vec<PlannedSearch>) -> Result<Answer, ProxyError> {
+    /// The database refused `asked`: the client's own search, its page reranked as it is.
+    async fn rank_as_asked(
+        &mut self,
+        searches: &[PlannedSearch],
+        asked: Rewrite,
+        refusal: Response<Body>,
+    ) -> Result<Answer, ProxyError> {
+        if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
+            return self.keep(searches, Some(KeepReason::UpstreamError)).await;
+        }
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let Ok(rewrite) = self.rewrite(&own) else {
-            return self.keep(&searches, Some(KeepReason::Malformed)).await;
+            return self.keep(searches, Some(KeepReason::Malformed)).await;
         };
+        if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
+            return Ok((refusal, kept(searches, Some(KeepReason::UpstreamError))));
+        }
         let response = self.ask(&rewrite).await?;
         if response.status() != StatusCode::OK {
             return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
         }
-        self.handler.pipeline.widening_refused(&searches);
-        self.rank(own, rewrite, response, false).await
+        self.handler.pipeline.change_refused(searches);
+        self.rank(&own, rewrite, response, false).await
     }
 
     async fn rank(
         &mut self,
-        searches: Vec<PlannedSearch>,
+        searches: &[PlannedSearch],
         rewrite: Rewrite,
         response: Response<Body>,
         changed: bool,
@@ -164,27 +208,27 @@ impl Exchange<'_> {
         let raw = match body::read_up_to(stream, self.handler.limits.response_bytes).await {
             Ok(Read::Whole { bytes, .. }) => bytes,
             // The answer broke off: a search may be asked again, and what comes then is passed on as it comes.
-            Err(_) => return self.keep(&searches, Some(KeepReason::UpstreamError)).await,
+            Err(_) => return self.keep(searches, Some(KeepReason::UpstreamError)).await,
             Ok(Read::TooLarge(_)) if changed => {
-                return self.keep(&searches, Some(KeepReason::TooLarge)).await;
+                return self.keep(searches, Some(KeepReason::TooLarge)).await;
             }
             Ok(Read::TooLarge(stream)) => {
                 let response = Response::from_parts(parts, stream);
-                return Ok((response, kept(&searches, Some(KeepReason::TooLarge))));
+                return Ok((response, kept(searches, Some(KeepReason::TooLarge))));
             }
         };
         let page = match self.page(&parts, &raw) {
             Ok(page) => page,
-            Err(reason) if changed => return self.keep(&searches, Some(reason)).await,
+            Err(reason) if changed => return self.keep(searches, Some(reason)).await,
             Err(reason) => {
-                return Ok((Response::from_parts(parts, body::full(raw)), kept(&searches, Some(reason))));
+                return Ok((Response::from_parts(parts, body::full(raw)), kept(searches, Some(reason))));
             }
         };
         let started = Instant::now();
-        let ranked = self.handler.pipeline.rank(&searches, &page).await;
+        let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Client(self.asked_at)).await;
         self.timings.rerank += started.elapsed();
-        if must_replay(&searches, &ranked.reports) {
-            let (response, _) = self.keep(&searches, None).await?;
+        if must_replay(searches, &ranked.reports) {
+            let (response, _) = self.keep(searches, None).await?;
             return Ok((response, replayed(ranked.reports)));
         }
         let joined = self.dialect.join(&page, &rewrite.strips, &ranked.rankings);
@@ -196,7 +240,7 @@ impl Exchange<'_> {
         Ok((response, ranked.reports))
     }
 
-    fn page(&self, parts: &response::Parts, raw: &Bytes) -> Result<HitPage, KeepReason> {
+    pub(super) fn page(&self, parts: &response::Parts, raw: &Bytes) -> Result<HitPage, KeepReason> {
         if !is_json(&parts.headers) {
             return Err(KeepReason::Unsupported);
         }
@@ -215,18 +259,21 @@ impl Exchange<'_> {
         let started = Instant::now();
         let response = match self.rewrite(&own) {
             Ok(rewrite) => self.send(&rewrite, false).await?,
-            Err(_) => send_raw(self.forwarder, &self.parts, self.raw.clone()).await?,
+            Err(_) => send_raw(&self.forwarder, &self.parts, self.raw.clone()).await?,
         };
         self.timings.upstream += started.elapsed();
         Ok((response, kept(searches, reason)))
     }
 
-    fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, crate::dialect::DialectError> {
+    pub(super) fn rewrite(
+        &self,
+        searches: &[PlannedSearch],
+    ) -> Result<Rewrite, crate::dialect::DialectError> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
         self.dialect.widen(&head(&self.parts), &self.body, &plans)
     }
 
-    async fn ask(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
+    pub(super) async fn ask(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let response = self.send(rewrite, true).await;
         self.timings.upstream += started.elapsed();
@@ -290,9 +337,7 @@ fn may_be_ours(status: StatusCode) -> bool {
 /// Whether a search failed whose widened answer, cut back, may not be the client's own.
 fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
     searches.iter().zip(reports).any(|(search, report)| {
-        let failed = matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok();
-        let replay = search.profile.fail_open == FailOpen::Replay && search.widened();
-        failed && (search.not_neutral() || replay)
+        matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok() && search.must_replay()
     })
 }
 

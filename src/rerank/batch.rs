@@ -1,59 +1,97 @@
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, stream};
 use tower::{Service, ServiceExt};
 
 use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores};
 
-/// Splits a request at the provider's limit; the parts run at once and any failed part fails the whole. A
-/// request that the provider finds too large is halved, once.
+/// Parts of one request in flight at a time: a large one is not to take all the places of a provider.
+const PARALLEL_PARTS: usize = 4;
+
+/// The most documents of one call, as far as known by now.
+pub(super) type MaxDocuments = Arc<dyn Fn() -> usize + Send + Sync>;
+
+/// Splits a request at the provider's limit. A failed part leaves its documents unscored and says so; if all
+/// fail, the whole does. A request that the provider finds too large is halved, once.
 #[derive(Clone)]
 pub(super) struct Batch<S> {
     inner: S,
-    limit: usize,
+    limit: MaxDocuments,
 }
 
 impl<S: Rerank> Batch<S> {
-    pub(super) fn new(inner: S, limit: usize) -> Self {
-        Self { inner, limit: limit.max(1) }
+    pub(super) fn new(inner: S, limit: MaxDocuments) -> Self {
+        Self { inner, limit }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
-        let count = request.documents.len();
-        if count > self.limit {
-            return self.in_parts(request, self.limit).await;
+        let (count, limit) = (request.documents.len(), (self.limit)().max(1));
+        if count > limit {
+            return self.in_parts(request, limit).await;
         }
         match self.inner.clone().oneshot(request.clone()).await {
             Err(error) if error.class() == FailureClass::TooLarge && count > 1 => {
-                self.in_parts(request, count.div_ceil(2)).await
+                // The answer may have taught a smaller limit.
+                let half = count.div_ceil(2);
+                self.in_parts(request, half.min((self.limit)().max(1))).await
             }
             answer => answer,
         }
     }
 
     async fn in_parts(&self, request: RerankRequest, size: usize) -> Answer {
-        let parts = request.documents.chunks(size).map(|documents| {
-            let part = RerankRequest { documents: documents.into(), ..request.clone() };
-            let sent = documents.len();
+        let parts: Vec<RerankRequest> = parts(&request, size).collect();
+        let calls = parts.into_iter().map(|part| {
+            let sent = part.documents.len();
             let call = self.inner.clone().oneshot(part);
-            async move {
-                let scores = call.await?;
-                // One part out of step would give every later document another one's score.
-                if scores.scores.len() == sent {
-                    Ok(scores)
-                } else {
-                    Err(RerankError::BadResponse("wrong number of scores"))
-                }
-            }
+            async move { (sent, call.await) }
         });
-        let mut whole = Scores::default();
-        for part in try_join_all(parts).await? {
-            whole.scores.extend(part.scores);
-            whole.billed_units += part.billed_units;
-            whole.failure = whole.failure.or(part.failure);
-            (whole.provider, whole.model) = (part.provider, part.model);
+        let answers: Vec<(usize, Answer)> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
+        merge(answers)
+    }
+}
+
+/// The parts of a request, each with its own documents' keys.
+fn parts(request: &RerankRequest, size: usize) -> impl Iterator<Item = RerankRequest> {
+    request.documents.chunks(size).enumerate().map(move |(at, documents)| RerankRequest {
+        documents: documents.into(),
+        keys: request.keys.as_ref().and_then(|keys| keys.chunks(size).nth(at)).map(Into::into),
+        ..request.clone()
+    })
+}
+
+/// One answer of the parts', in their order.
+fn merge(answers: Vec<(usize, Answer)>) -> Answer {
+    let mut whole = Scores::default();
+    let mut failure = None;
+    for (sent, answer) in answers {
+        match answer {
+            Ok(part) if part.scores.len() == sent => {
+                whole.scores.extend(part.scores);
+                whole.billed_units += part.billed_units;
+                whole.billed_tokens += part.billed_tokens;
+                whole.failure = whole.failure.or(part.failure);
+                whole.calls_left = part.calls_left.or(whole.calls_left);
+                if !part.model.is_empty() {
+                    (whole.provider, whole.model) = (part.provider, part.model);
+                }
+                continue;
+            }
+            // One part out of step would give every later document another one's score.
+            Ok(_) => failure = Some(RerankError::BadResponse("wrong number of scores")),
+            Err(error) => failure = Some(error),
         }
-        Ok(whole)
+        whole.scores.resize(whole.scores.len() + sent, None);
+    }
+    match failure {
+        Some(error) if whole.scores.iter().all(Option::is_none) => Err(error),
+        failure => {
+            whole.failure = whole.failure.or(failure.map(|error| error.class()));
+            Ok(whole)
+        }
     }
 }
 
@@ -78,6 +116,10 @@ mod tests {
     use super::*;
     use crate::rerank::test_support::{half_for_each, request, scripted};
 
+    fn batch<S: Rerank>(inner: S, limit: usize) -> Batch<S> {
+        Batch::new(inner, Arc::new(move || limit))
+    }
+
     fn too_large() -> RerankError {
         RerankError::Status { status: 413, class: FailureClass::TooLarge, retry_after: None }
     }
@@ -86,13 +128,47 @@ mod tests {
     async fn what_is_too_large_for_the_provider_is_halved_once() {
         let (inner, calls) =
             scripted(|_, r| if r.documents.len() > 2 { Err(too_large()) } else { half_for_each(r) });
-        let scores = Batch::new(inner, 100).oneshot(request(&["a", "b", "c"])).await.unwrap();
+        let scores = batch(inner, 100).oneshot(request(&["a", "b", "c"])).await.unwrap();
         assert_eq!(scores.scores, [Some(0.5); 3]);
         assert_eq!(calls.load(Ordering::SeqCst), 3);
 
         let (inner, calls) = scripted(|_, _| Err(too_large()));
-        let failed = Batch::new(inner, 100).oneshot(request(&["a", "b", "c", "d"])).await.unwrap_err();
+        let failed = batch(inner, 100).oneshot(request(&["a", "b", "c", "d"])).await.unwrap_err();
         assert_eq!(failed.class(), FailureClass::TooLarge);
         assert!(calls.load(Ordering::SeqCst) <= 3, "halves are not halved again");
+    }
+
+    #[tokio::test]
+    async fn parts_are_merged_under_their_global_indexes() {
+        let (inner, calls) = scripted(|_, r| {
+            let mut answer = half_for_each(r.clone())?;
+            answer.scores = r.documents.iter().map(|text| text.parse().ok()).collect();
+            Ok(answer)
+        });
+        let answer = batch(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
+        assert_eq!(answer.scores, [0.1, 0.2, 0.3, 0.4, 0.5].map(Some));
+        assert_eq!((answer.billed_units, calls.load(Ordering::SeqCst)), (3.0, 3));
+    }
+
+    #[tokio::test]
+    async fn a_failed_part_leaves_only_its_own_documents_unscored() {
+        let (inner, _) = scripted(|n, r| if n == 1 { Err(RerankError::Timeout) } else { half_for_each(r) });
+        let answer = batch(inner, 1).oneshot(request(&["a", "b", "c"])).await.unwrap();
+        assert_eq!(answer.scores, [Some(0.5), None, Some(0.5)]);
+        assert_eq!(answer.failure, Some(FailureClass::Timeout));
+        let (inner, _) = scripted(|_, _| Err(RerankError::Timeout));
+        assert_eq!(batch(inner, 1).oneshot(request(&["a", "b"])).await.unwrap_err(), RerankError::Timeout);
+    }
+
+    #[tokio::test]
+    async fn a_part_out_of_step_gives_no_document_anothers_score() {
+        let (inner, _) = scripted(|n, r| {
+            let mut answer = half_for_each(r)?;
+            answer.scores.extend((n == 0).then_some(Some(0.9)));
+            Ok(answer)
+        });
+        let answer = batch(inner, 2).oneshot(request(&["a", "b", "c"])).await.unwrap();
+        assert_eq!(answer.scores, [None, None, Some(0.5)]);
+        assert_eq!(answer.failure, Some(FailureClass::BadResponse));
     }
 }

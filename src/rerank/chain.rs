@@ -7,52 +7,78 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 use tower::{Service, ServiceExt};
 
-use super::{Answer, AnswerFuture, RerankError, RerankMetrics, RerankRequest, Reranker};
+use super::{Answer, AnswerFuture, RerankError, RerankMetrics, RerankRequest, Reranker, Scores};
 
 /// Kept back from a provider's time for those that follow it.
 const RESERVE: Duration = Duration::from_millis(100);
 
+/// One provider of a chain.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) name: Arc<str>,
+    pub(super) provider: Reranker,
+}
+
 /// Providers in order: the first that scores everything wins, whole. Owns `answer_by`.
 #[derive(Clone)]
 pub(super) struct Chain {
-    providers: Arc<[Reranker]>,
+    links: Arc<[Link]>,
     metrics: Arc<RerankMetrics>,
 }
 
 impl Chain {
-    pub(super) fn new(providers: Vec<Reranker>, metrics: Arc<RerankMetrics>) -> Self {
-        Self { providers: providers.into(), metrics }
+    pub(super) fn new(links: Vec<Link>, metrics: Arc<RerankMetrics>) -> Self {
+        Self { links: links.into(), metrics }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
         let mut failure = None;
-        for (at, provider) in self.providers.iter().enumerate() {
-            let last = at + 1 == self.providers.len();
-            let answer_by = if last {
-                request.answer_by
-            } else {
-                request.answer_by.checked_sub(RESERVE).unwrap_or(request.answer_by)
-            };
+        // The first that scored some, for callers who take that.
+        let mut partial: Option<Scores> = None;
+        for (at, link) in self.links.iter().enumerate() {
+            let following = at + 1 < self.links.len();
+            let answer_by = answer_by(request.answer_by, Instant::now(), following);
             if answer_by <= Instant::now() {
                 failure.get_or_insert(RerankError::Deadline);
                 continue;
             }
             let narrowed = RerankRequest { answer_by, ..request.clone() };
-            match timeout_at(answer_by, provider.clone().oneshot(narrowed)).await {
-                Ok(Ok(scores)) => {
-                    self.metrics.relevance(&scores);
-                    return Ok(scores);
-                }
-                Ok(Err(error)) => failure = Some(error),
-                Err(_) => failure = Some(RerankError::Deadline),
+            let answer = timeout_at(answer_by, link.provider.clone().oneshot(narrowed)).await;
+            let error = match answer.unwrap_or(Err(RerankError::Deadline)) {
+                Ok(scores) => match scores.failure {
+                    None => {
+                        self.metrics.relevance(&scores);
+                        return Ok(scores);
+                    }
+                    Some(class) => {
+                        partial.get_or_insert(scores);
+                        RerankError::Held { class }
+                    }
+                },
+                Err(error) => error,
+            };
+            if following {
+                self.metrics.failed_over(&link.name, error.class());
             }
+            failure = Some(error);
         }
-        Err(failure.unwrap_or(RerankError::NoProvider))
+        match partial {
+            Some(scores) => Ok(scores),
+            None => Err(failure.unwrap_or(RerankError::NoProvider)),
+        }
     }
 }
 
+/// When a provider has to have answered, `following` others behind it: the reserve is kept back for them, but
+/// never more than half of what is left.
+fn answer_by(answer_by: Instant, now: Instant, following: bool) -> Instant {
+    let left = answer_by.saturating_duration_since(now);
+    let reserve = if following { RESERVE.min(left / 2) } else { Duration::ZERO };
+    answer_by.checked_sub(reserve).unwrap_or(answer_by)
+}
+
 impl Service<RerankRequest> for Chain {
-    type Response = super::Scores;
+    type Response = Scores;
     type Error = RerankError;
     type Future = AnswerFuture;
 

@@ -24,6 +24,28 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// What a call that was made can end with.
+    pub(super) const OF_PROVIDER: [FailureClass; 10] = [
+        FailureClass::InvalidRequest,
+        FailureClass::TooLarge,
+        FailureClass::Auth,
+        FailureClass::Billing,
+        FailureClass::NotFound,
+        FailureClass::RateLimited,
+        FailureClass::QuotaExhausted,
+        FailureClass::ProviderUnavailable,
+        FailureClass::Timeout,
+        FailureClass::BadResponse,
+    ];
+
+    /// What can stand against a call before it is made.
+    pub(super) const OF_LIMITS: [FailureClass; 4] = [
+        FailureClass::RateLimited,
+        FailureClass::Overloaded,
+        FailureClass::Budget,
+        FailureClass::CircuitOpen,
+    ];
+
     /// The reason to give for the database's order.
     pub fn reason(self) -> KeepReason {
         match self {
@@ -72,10 +94,13 @@ pub enum RerankError {
     /// A 200 answer that cannot be right.
     #[error("provider's answer is unusable: {0}")]
     BadResponse(&'static str),
-    /// The provider is held off after an answer that said so.
-    #[error("provider held off")]
-    HeldOff {
-        /// What it had answered.
+    /// A request that this provider cannot be asked.
+    #[error("the request does not suit the provider: {0}")]
+    Unsuited(&'static str),
+    /// No call was made: a limit, a budget or the circuit stood against it.
+    #[error("call not made: {}", class.reason().as_str())]
+    Held {
+        /// What stood against it.
         class: FailureClass,
     },
     /// Too many calls in flight.
@@ -91,12 +116,29 @@ impl RerankError {
     pub fn class(&self) -> FailureClass {
         match self {
             RerankError::Deadline => FailureClass::Deadline,
-            RerankError::Status { class, .. } | RerankError::HeldOff { class } => *class,
+            RerankError::Status { class, .. } | RerankError::Held { class } => *class,
             RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
+            RerankError::Unsuited(_) => FailureClass::InvalidRequest,
             RerankError::Overloaded => FailureClass::Overloaded,
             RerankError::NoProvider => FailureClass::NoProvider,
         }
+    }
+
+    /// Whether a byte may have reached the provider.
+    pub(super) fn was_sent(&self) -> bool {
+        !matches!(self, RerankError::Held { .. } | RerankError::Overloaded | RerankError::NoProvider)
+    }
+
+    /// Whether the provider may bill the call all the same: it had the request and nobody knows how it ended.
+    pub(super) fn may_be_billed(&self) -> bool {
+        matches!(
+            self,
+            RerankError::Deadline
+                | RerankError::Timeout
+                | RerankError::Unreachable(_)
+                | RerankError::BadResponse(_)
+        )
     }
 }

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use prometheus::{
-    CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    core::Collector,
+    CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, core::Collector,
 };
 
-use super::{RerankError, ScoreStore, Scores};
+use super::{Billing, FailureClass, RerankError, ScoreStore, Scores, breaker::CircuitState};
 
 const CALL_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0];
 const RELEVANCE: [f64; 12] = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -17,14 +17,26 @@ pub struct RerankMetrics {
     duration: HistogramVec,
     retries: IntCounterVec,
     in_flight: IntGaugeVec,
-    billed: CounterVec,
+    units: CounterVec,
+    tokens: IntCounterVec,
+    shed: IntCounterVec,
+    failed_over: IntCounterVec,
+    coalesced: IntCounterVec,
+    landed_alone: IntCounterVec,
+    circuit: IntGaugeVec,
+    circuit_changes: IntCounterVec,
+    spend_left: GaugeVec,
     lookups: IntCounterVec,
     entries: IntGauge,
     bytes: IntGauge,
     relevance: Histogram,
 }
 
-fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
+fn add<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: prometheus::Result<C>,
+) -> prometheus::Result<C> {
+    let metric = metric?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
@@ -32,69 +44,79 @@ fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> promet
 impl RerankMetrics {
     /// Creates the metrics and registers them; fails if the registry has them already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let by_provider = &["provider"];
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            add(registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            add(registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let duration = HistogramOpts::new(
+            "rerankd_provider_call_duration_seconds",
+            "Time of one call to a rerank provider.",
+        );
+        let units =
+            Opts::new("rerankd_search_units_billed_total", "Search units billed, as the provider says.");
+        let spend_left = Opts::new(
+            "rerankd_spend_left",
+            "What is left of a provider's budget for this minute or day; absent where none is set.",
+        );
+        let relevance =
+            HistogramOpts::new("rerankd_relevance_score", "Relevance scores of reranked documents.");
+        let provider = &["provider"];
         let metrics = Self {
-            calls: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("rerankd_provider_calls_total", "Calls to a rerank provider, by outcome."),
-                    &["provider", "status"],
-                )?,
+            calls: counter(
+                "rerankd_provider_calls_total",
+                "Calls to a rerank provider, by outcome.",
+                &["provider", "status"],
             )?,
-            duration: add(
-                registry,
-                HistogramVec::new(
-                    HistogramOpts::new(
-                        "rerankd_provider_call_duration_seconds",
-                        "Time of one call to a rerank provider.",
-                    )
-                    .buckets(CALL_SECONDS.to_vec()),
-                    by_provider,
-                )?,
+            duration: add(registry, HistogramVec::new(duration.buckets(CALL_SECONDS.to_vec()), provider))?,
+            retries: counter("rerankd_provider_retries_total", "Calls that were a second try.", provider)?,
+            in_flight: gauges(
+                "rerankd_provider_calls_in_flight",
+                "Calls waiting for a provider's answer.",
+                provider,
             )?,
-            retries: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("rerankd_provider_retries_total", "Calls that were a second try."),
-                    by_provider,
-                )?,
+            units: add(registry, CounterVec::new(units, provider))?,
+            tokens: counter("rerankd_tokens_billed_total", "Tokens billed, as the provider says.", provider)?,
+            shed: counter(
+                "rerankd_provider_shed_total",
+                "Calls not made, by the limit, budget or circuit that stood against them.",
+                &["provider", "reason"],
             )?,
-            in_flight: add(
-                registry,
-                IntGaugeVec::new(
-                    Opts::new("rerankd_provider_calls_in_flight", "Calls waiting for a provider's answer."),
-                    by_provider,
-                )?,
+            failed_over: counter(
+                "rerankd_provider_failovers_total",
+                "Requests that a provider could not score and the next one was asked, by reason.",
+                &["provider", "reason"],
             )?,
-            billed: add(
-                registry,
-                CounterVec::new(
-                    Opts::new(
-                        "rerankd_search_units_billed_total",
-                        "Search units billed, as the provider says.",
-                    ),
-                    by_provider,
-                )?,
+            coalesced: counter(
+                "rerankd_provider_coalesced_total",
+                "Requests that joined an equal call in flight.",
+                provider,
             )?,
-            lookups: add(
-                registry,
-                IntCounterVec::new(
-                    Opts::new("rerankd_cache_lookups_total", "Documents looked up in the score cache."),
-                    &["result"],
-                )?,
+            landed_alone: counter(
+                "rerankd_provider_background_calls_total",
+                "Calls that ran on for the cache after all who waited had left.",
+                provider,
             )?,
-            entries: add(registry, IntGauge::new("rerankd_cache_entries", "Scores in the cache.")?)?,
-            bytes: add(
-                registry,
-                IntGauge::new("rerankd_cache_bytes", "Estimated size of the score cache.")?,
+            circuit: gauges(
+                "rerankd_circuit_state",
+                "State of a provider's circuit: 0 closed, 1 half open, 2 open.",
+                provider,
             )?,
-            relevance: add(
-                registry,
-                Histogram::with_opts(
-                    HistogramOpts::new("rerankd_relevance_score", "Relevance scores of reranked documents.")
-                        .buckets(RELEVANCE.to_vec()),
-                )?,
+            circuit_changes: counter(
+                "rerankd_circuit_changes_total",
+                "Changes of a provider's circuit, by the new state and, for open, why.",
+                &["provider", "state", "reason"],
             )?,
+            spend_left: add(registry, GaugeVec::new(spend_left, &["provider", "unit", "window"]))?,
+            lookups: counter(
+                "rerankd_cache_lookups_total",
+                "Documents looked up in the score cache.",
+                &["result"],
+            )?,
+            entries: add(registry, IntGauge::new("rerankd_cache_entries", "Scores in the cache."))?,
+            bytes: add(registry, IntGauge::new("rerankd_cache_bytes", "Estimated size of the score cache."))?,
+            relevance: add(registry, Histogram::with_opts(relevance.buckets(RELEVANCE.to_vec())))?,
         };
         // Present from the start, so that a rate over the first miss is right.
         for result in ["hit", "miss"] {
@@ -109,6 +131,24 @@ impl RerankMetrics {
         self.bytes.set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
     }
 
+    /// Puts a provider's series there at zero, so that rates over the first event are right.
+    pub(super) fn declare(&self, provider: &str) {
+        for counter in [&self.retries, &self.tokens, &self.coalesced, &self.landed_alone] {
+            counter.with_label_values(&[provider]);
+        }
+        self.units.with_label_values(&[provider]);
+        self.in_flight.with_label_values(&[provider]);
+        self.circuit.with_label_values(&[provider]);
+        self.duration.with_label_values(&[provider]);
+        self.calls.with_label_values(&[provider, "ok"]);
+        for class in FailureClass::OF_PROVIDER {
+            self.calls.with_label_values(&[provider, class.reason().as_str()]);
+        }
+        for class in FailureClass::OF_LIMITS {
+            self.shed.with_label_values(&[provider, class.reason().as_str()]);
+        }
+    }
+
     pub(super) fn call(&self, provider: &str, answer: &Result<Scores, RerankError>, took: Duration) {
         let status = match answer {
             Ok(_) => "ok",
@@ -117,7 +157,8 @@ impl RerankMetrics {
         self.calls.with_label_values(&[provider, status]).inc();
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
         if let Ok(scores) = answer {
-            self.billed.with_label_values(&[provider]).inc_by(scores.billed_units);
+            self.units.with_label_values(&[provider]).inc_by(scores.billed_units);
+            self.tokens.with_label_values(&[provider]).inc_by(scores.billed_tokens);
         }
     }
 
@@ -127,6 +168,53 @@ impl RerankMetrics {
 
     pub(super) fn in_flight(&self, provider: &str) -> IntGauge {
         self.in_flight.with_label_values(&[provider])
+    }
+
+    pub(super) fn shed(&self, provider: &str, class: FailureClass) {
+        self.shed.with_label_values(&[provider, class.reason().as_str()]).inc();
+    }
+
+    pub(super) fn failed_over(&self, provider: &str, class: FailureClass) {
+        self.failed_over.with_label_values(&[provider, class.reason().as_str()]).inc();
+    }
+
+    pub(super) fn coalesced(&self, provider: &str) {
+        self.coalesced.with_label_values(&[provider]).inc();
+    }
+
+    pub(super) fn landed_alone(&self, provider: &str) {
+        self.landed_alone.with_label_values(&[provider]).inc();
+    }
+
+    pub(super) fn circuit(&self, provider: &str, state: CircuitState) {
+        let number = match state {
+            CircuitState::Closed => 0,
+            CircuitState::HalfOpen => 1,
+            CircuitState::Open(_) => 2,
+        };
+        self.circuit.with_label_values(&[provider]).set(number);
+    }
+
+    pub(super) fn circuit_changed(&self, provider: &str, state: CircuitState) {
+        self.circuit(provider, state);
+        let (state, reason) = match state {
+            CircuitState::Closed => ("closed", "none"),
+            CircuitState::HalfOpen => ("half_open", "none"),
+            CircuitState::Open(class) => ("open", class.reason().as_str()),
+        };
+        self.circuit_changes.with_label_values(&[provider, state, reason]).inc();
+    }
+
+    pub(super) fn spend_left(&self, provider: &str, billing: Billing, minute: Option<f64>, day: Option<f64>) {
+        let unit = match billing {
+            Billing::Tokens => "tokens",
+            Billing::SearchUnits | Billing::Free => "search_units",
+        };
+        for (window, left) in [("minute", minute), ("day", day)] {
+            if let Some(left) = left {
+                self.spend_left.with_label_values(&[provider, unit, window]).set(left);
+            }
+        }
     }
 
     pub(super) fn lookups(&self, hits: usize, misses: usize) {

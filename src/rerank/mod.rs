@@ -1,17 +1,20 @@
 //! The rerank stack. It knows text and scores, not hits or databases.
 
 mod batch;
+mod breaker;
 pub mod cache;
 mod chain;
 mod error;
-mod hold;
-mod limit;
+mod flights;
+mod kind;
+mod limits;
 mod metrics;
-pub mod provider;
+mod provider;
 mod retry;
 mod settings;
 mod stack;
 mod timed;
+mod wall;
 
 use std::{fmt, sync::Arc};
 
@@ -19,13 +22,20 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
+pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
+use cache::{FlightKey, ScoreKey};
 pub use error::{FailureClass, RerankError};
+pub use flights::FlightSettings;
+pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
+pub use limits::{LimitSettings, SpendSettings};
 pub use metrics::RerankMetrics;
+pub use provider::{appended_path, billing};
 pub use settings::{
-    Billing, BuildError, CohereSettings, ProviderFacts, ProviderKind, ProviderSettings, Scoring,
+    Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
+    Scoring,
 };
-pub use stack::reranker;
+pub use stack::{Providers, StackShared};
 
 /// The boxed service at the top of the stack.
 pub type Reranker = BoxCloneSyncService<RerankRequest, Scores, RerankError>;
@@ -43,6 +53,20 @@ pub struct RerankRequest {
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
+    /// No second try begins after this.
+    retry_by: Instant,
+    /// The documents' names in the cache, once it has been asked.
+    keys: Option<Arc<[ScoreKey]>>,
+    /// The name of the whole work: equal work is one call.
+    flight: Option<FlightKey>,
+}
+
+impl RerankRequest {
+    /// A request of the provider's own model that somebody waits for until `answer_by`.
+    pub fn new(query: Arc<str>, documents: Arc<[Arc<str>]>, answer_by: Instant) -> Self {
+        let (retry_by, background) = (answer_by, false);
+        Self { query, documents, model: None, answer_by, background, retry_by, keys: None, flight: None }
+    }
 }
 
 /// Scores for the documents of one request.
@@ -58,7 +82,8 @@ pub struct Scores {
     pub cache_lookups: u32,
     /// See `cache_lookups`.
     pub cache_hits: u32,
-    /// Search units billed for this request.
+    /// Search units billed for this request, as the provider says; where it never does (Bedrock), the least that
+    /// it can be.
     pub billed_units: f64,
     /// Tokens billed for this request, where the provider bills tokens.
     pub billed_tokens: u64,

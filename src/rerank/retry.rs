@@ -10,7 +10,10 @@ use std::{
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
-use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores};
+use super::{
+    Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores,
+    limits::Gate,
+};
 
 const PAUSE: Duration = Duration::from_millis(25);
 const JITTER_MILLIS: u64 = 75;
@@ -54,11 +57,13 @@ fn pause(error: &RerankError, jitter: Duration) -> Option<Duration> {
     }
 }
 
-/// A second try, when it can help, fits before `answer_by` and the budget allows it.
+/// A second try, when it can help, begins while somebody waits for it, and both the retry budget and the
+/// provider's rate allow it.
 #[derive(Clone)]
 pub(super) struct Retry<S> {
     inner: S,
     budget: Arc<RetryBudget>,
+    gate: Arc<Gate>,
     provider: Arc<str>,
     metrics: Arc<RerankMetrics>,
 }
@@ -67,26 +72,29 @@ impl<S: Rerank> Retry<S> {
     pub(super) fn new(
         inner: S,
         budget: Arc<RetryBudget>,
+        gate: Arc<Gate>,
         provider: Arc<str>,
         metrics: Arc<RerankMetrics>,
     ) -> Self {
-        Self { inner, budget, provider, metrics }
+        Self { inner, budget, gate, provider, metrics }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
         self.budget.deposit();
         let error = match self.inner.clone().oneshot(request.clone()).await {
-            // Shed here, before any byte was sent: not the provider's answer.
-            Err(error) if !matches!(error, RerankError::HeldOff { .. }) => error,
+            Err(error) => error,
             answer => return answer,
         };
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
         let Some(pause) = pause(&error, jitter) else { return Err(error) };
-        let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.answer_by);
+        let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.retry_by);
         if !fits || !self.budget.withdraw() {
             return Err(error);
         }
         tokio::time::sleep(pause).await;
+        if self.gate.rate.take(Instant::now()).is_err() {
+            return Err(error);
+        }
         self.metrics.retries(&self.provider);
         self.inner.oneshot(request).await
     }
@@ -109,11 +117,20 @@ impl<S: Rerank> Service<RerankRequest> for Retry<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rerank::test_support::{half_for_each, metrics, request, scripted};
+    use crate::rerank::{
+        Billing, LimitSettings,
+        test_support::{half_for_each, metrics, request, scripted},
+    };
+
+    fn retry<S: Rerank>(inner: S, requests_per_minute: Option<u32>) -> Retry<S> {
+        let settings = LimitSettings { requests_per_minute, ..LimitSettings::default() };
+        let gate = Arc::new(Gate::new("p".into(), Billing::SearchUnits, &settings, metrics()));
+        Retry::new(inner, Arc::default(), gate, "p".into(), metrics())
+    }
 
     async fn tries(error: RerankError) -> usize {
         let (inner, calls) = scripted(move |_, _| Err(error.clone()));
-        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        let service = retry(inner, None);
         assert!(service.oneshot(request(&["a"])).await.is_err());
         calls.load(Ordering::SeqCst)
     }
@@ -130,7 +147,6 @@ mod tests {
         assert_eq!(tries(status(FailureClass::InvalidRequest, None)).await, 1);
         assert_eq!(tries(RerankError::Timeout).await, 1);
         assert_eq!(tries(RerankError::BadResponse("x")).await, 1);
-        assert_eq!(tries(RerankError::HeldOff { class: FailureClass::RateLimited }).await, 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -141,11 +157,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_retry_takes_a_rate_token_or_is_not_made() {
+        let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
+        let service = retry(inner, Some(1));
+        assert!(service.clone().oneshot(request(&["a"])).await.is_err());
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "the one token went to the retry");
+        assert!(service.oneshot(request(&["a"])).await.is_err());
+        assert_eq!(calls.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_retry_starts_after_the_deadline() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
-        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
-        let hasty =
-            RerankRequest { answer_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
+        let service = retry(inner, None);
+        let hasty = RerankRequest { retry_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
         assert!(service.oneshot(hasty).await.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
@@ -155,7 +180,7 @@ mod tests {
         let (inner, _) =
             scripted(|n, r| if n == 0 { Err(RerankError::Unreachable("reset")) } else { half_for_each(r) });
         let begun = Instant::now();
-        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        let service = retry(inner, None);
         assert!(service.oneshot(request(&["a"])).await.is_ok());
         let waited = begun.elapsed().as_millis();
         assert!((25..=102).contains(&waited), "{waited} ms");
@@ -164,7 +189,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn retries_stay_near_a_tenth_of_the_calls() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
-        let service = Retry::new(inner, Arc::default(), "p".into(), metrics());
+        let service = retry(inner, None);
         for _ in 0..100 {
             let _ = service.clone().oneshot(request(&["a"])).await;
         }

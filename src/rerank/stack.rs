@@ -1,64 +1,142 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore,
+    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
     batch::Batch,
-    cache::{Cached, KeyBase},
-    chain::Chain,
-    hold::{Hold, HoldOff},
-    limit::{ConcurrencyLimit, RateLimit},
-    provider::{CohereCall, Lexical},
+    breaker::Breaker,
+    cache::{Fill, KeyBase, Lookup},
+    chain::{Chain, Link},
+    flights::Flights,
+    limits::{Gate, Limits, Trim},
+    provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
 };
 
-/// Builds the stack: the only place that shows the order of layers, here from the inside out.
-///
-/// `cache` and `metrics` outlive a reload; hold-offs and limits begin anew with each stack.
-pub fn reranker(
-    providers: Vec<ProviderSettings>,
-    cache: Option<Arc<ScoreStore>>,
-    metrics: Arc<RerankMetrics>,
-) -> Result<Reranker, BuildError> {
-    let budget = Arc::new(RetryBudget::default());
-    let chain = providers
-        .into_iter()
-        .map(|settings| provider(settings, cache.clone(), &budget, &metrics))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(BoxCloneSyncService::new(Chain::new(chain, metrics)))
+/// What all providers share, and what outlives them all.
+#[derive(Clone)]
+pub struct StackShared {
+    /// Scores that are known.
+    pub store: Arc<ScoreStore>,
+    /// What is counted.
+    pub metrics: Arc<RerankMetrics>,
+    budget: Arc<RetryBudget>,
+}
+
+impl StackShared {
+    /// For the whole life of the program.
+    pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
+        Self { store, metrics, budget: Arc::default() }
+    }
+}
+
+/// Every configured provider, each there once, however many routes name it: its limits and its circuit are its
+/// own, and stay over a reload that does not change it.
+#[derive(Clone, Default)]
+pub struct Providers(HashMap<String, Provider>);
+
+#[derive(Clone)]
+struct Provider {
+    fingerprint: [u8; 32],
+    link: Link,
+    /// Brings its gauges up to date.
+    observe: Observe,
+}
+
+type Observe = Arc<dyn Fn() + Send + Sync>;
+
+impl Providers {
+    /// Builds what is new or changed; takes over from `before` what is as it was.
+    pub fn build(
+        settings: Vec<ProviderSettings>,
+        before: &Providers,
+        shared: &StackShared,
+    ) -> Result<Self, BuildError> {
+        let mut providers = HashMap::new();
+        for settings in settings {
+            let fingerprint = settings.fingerprint();
+            let name = settings.name.clone();
+            let provider = match before.0.get(&name) {
+                Some(old) if old.fingerprint == fingerprint => old.clone(),
+                _ => provider(settings, fingerprint, shared)?,
+            };
+            providers.insert(name, provider);
+        }
+        Ok(Self(providers))
+    }
+
+    /// The stack that tries the named providers in order. Names without a provider are left out.
+    pub fn chain(&self, names: &[String], shared: &StackShared) -> Reranker {
+        let links = names.iter().filter_map(|name| self.0.get(name)).map(|provider| provider.link.clone());
+        BoxCloneSyncService::new(Chain::new(links.collect(), shared.metrics.clone()))
+    }
+
+    /// Whether there is a provider of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Brings the gauges of budgets and circuits up to date.
+    pub fn observe(&self) {
+        self.0.values().for_each(|provider| (provider.observe)());
+    }
 }
 
 fn provider(
     settings: ProviderSettings,
-    cache: Option<Arc<ScoreStore>>,
-    budget: &Arc<RetryBudget>,
-    metrics: &Arc<RerankMetrics>,
-) -> Result<Reranker, BuildError> {
-    let name: Arc<str> = settings.name.into();
+    fingerprint: [u8; 32],
+    shared: &StackShared,
+) -> Result<Provider, BuildError> {
+    let name: Arc<str> = settings.name.as_str().into();
+    let (provider, observe) = layers(settings, name.clone(), shared)?;
+    Ok(Provider { fingerprint, link: Link { name, provider }, observe })
+}
+
+/// The layers of one provider: the only place that shows their order, here from the inside out.
+fn layers(
+    settings: ProviderSettings,
+    name: Arc<str>,
+    shared: &StackShared,
+) -> Result<(Reranker, Observe), BuildError> {
+    let StackShared { store, metrics, budget } = shared.clone();
+    metrics.declare(&name);
     match settings.kind {
-        ProviderKind::Cohere(cohere) => {
-            let hold = Arc::new(Hold::default());
-            let call = CohereCall::new(name.clone(), &cohere)?;
-            let (facts, max_documents) = (call.facts().clone(), call.max_documents());
+        ProviderKind::Http(http) => {
+            let call = HttpProvider::new(name.clone(), &http)?;
+            let (facts, limits) = (call.facts().clone(), settings.limits);
+            let asked = call.clone();
+            let max_documents = Arc::new(move || asked.max_documents());
+            let gate = Arc::new(Gate::new(name.clone(), facts.billing, &limits, metrics.clone()));
+
             let call = Timed::new(call, name.clone(), metrics.clone());
-            let call = RateLimit::new(call, settings.requests_per_minute);
-            let call = Retry::new(call, budget.clone(), name.clone(), metrics.clone());
-            let call = HoldOff::new(call, hold);
-            let call = ConcurrencyLimit::new(call, settings.max_concurrency);
-            let call = Batch::new(call, max_documents);
-            let base = KeyBase::new(&name, &facts);
-            let call = Cached::new(call, cache, base, metrics.clone());
-            Ok(BoxCloneSyncService::new(call))
+            let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
+            let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
+            let observe = {
+                let (gate, breaker) = (gate.clone(), call.switch());
+                Arc::new(move || {
+                    gate.observe();
+                    breaker.observe();
+                })
+            };
+            let call = Limits::new(call, gate);
+            let base = Arc::new(KeyBase::new(name.clone(), &facts));
+            let call = Fill::new(call, store.clone(), base.clone());
+            let call = match facts.scoring {
+                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
+                // Parts of a list would be other lists.
+                Scoring::Listwise => BoxCloneSyncService::new(call),
+            };
+            let call = Flights::new(call, settings.flights, name, metrics.clone());
+            let call = Lookup::new(call, store, base, metrics);
+            let call = Trim::new(call, limits.search_units_per_search);
+            Ok((BoxCloneSyncService::new(call), observe))
         }
-        // Listwise: a score depends on the other documents, so neither cached nor split.
+        // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
-            let call = Lexical::new(name.clone());
-            let call = Timed::new(call, name, metrics.clone());
-            let call = RateLimit::new(call, settings.requests_per_minute);
-            let call = ConcurrencyLimit::new(call, settings.max_concurrency);
-            Ok(BoxCloneSyncService::new(call))
+            let call = Timed::new(Lexical::new(name.clone()), name, metrics);
+            Ok((BoxCloneSyncService::new(call), Arc::new(|| ())))
         }
     }
 }

@@ -6,44 +6,55 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::rerank::{
-    CohereSettings, FailureClass, RerankError, RerankRequest, Scores,
+    ApiKey, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest, Scores,
     test_support::{half_for_each, metrics, request, scripted},
 };
 
 fn lexical(name: &str) -> ProviderSettings {
-    ProviderSettings {
-        name: name.into(),
-        kind: ProviderKind::Lexical,
-        max_concurrency: 8,
-        requests_per_minute: None,
-    }
+    ProviderSettings::new(name, ProviderKind::Lexical)
+}
+
+/// A provider at port 9 of the loopback address, which answers nobody.
+fn unreachable(name: &str) -> ProviderSettings {
+    let key = ApiKey::Secret(SecretString::from("key"));
+    let cohere = HttpSettings::at(HttpKind::Cohere, "http://127.0.0.1:9", key);
+    ProviderSettings::new(name, ProviderKind::Http(cohere))
+}
+
+fn shared(registry: &prometheus::Registry) -> StackShared {
+    let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
+    StackShared::new(store, Arc::new(RerankMetrics::register(registry).unwrap()))
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 #[tokio::test]
 async fn no_provider_is_an_answer_not_a_crash() {
-    let service = reranker(Vec::new(), None, metrics()).unwrap();
+    let shared = shared(&prometheus::Registry::new());
+    let service = Providers::default().chain(&names(&["nobody"]), &shared);
     assert_eq!(service.oneshot(request(&["a"])).await.unwrap_err(), RerankError::NoProvider);
 }
 
 #[tokio::test]
 async fn an_unreachable_provider_falls_to_the_next() {
-    // Port 9 of the loopback address answers nobody.
-    let mut cohere = CohereSettings::new(SecretString::from("key"));
-    cohere.base_url = "http://127.0.0.1:9".into();
-    let first = ProviderSettings { kind: ProviderKind::Cohere(cohere), ..lexical("cohere") };
     let registry = prometheus::Registry::new();
-    let metrics = Arc::new(RerankMetrics::register(&registry).unwrap());
-    let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
-    let service = reranker(vec![first, lexical("words")], Some(store.clone()), metrics).unwrap();
+    let shared = shared(&registry);
+    let settings = vec![unreachable("cohere"), lexical("words")];
+    let providers = Providers::build(settings, &Providers::default(), &shared).unwrap();
+    let service = providers.chain(&names(&["cohere", "words"]), &shared);
     let answer = service.oneshot(request(&["a query", "nothing"])).await.unwrap();
     assert_eq!(&*answer.provider, "words");
-    assert_eq!(store.entries(), 0, "fallbacks are not cached");
+    assert_eq!(shared.store.entries(), 0, "fallbacks are not cached");
     let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     for line in [
         r#"rerankd_provider_calls_total{provider="cohere",status="provider_unavailable"} 2"#,
         r#"rerankd_provider_calls_total{provider="words",status="ok"} 1"#,
         r#"rerankd_provider_retries_total{provider="cohere"} 1"#,
         r#"rerankd_provider_calls_in_flight{provider="cohere"} 0"#,
+        r#"rerankd_provider_failovers_total{provider="cohere",reason="provider_unavailable"} 1"#,
+        r#"rerankd_circuit_state{provider="cohere"} 0"#,
         r#"rerankd_cache_lookups_total{result="miss"} 2"#,
         "rerankd_relevance_score_count 2",
     ] {
@@ -51,8 +62,53 @@ async fn an_unreachable_provider_falls_to_the_next() {
     }
 }
 
-fn boxed(service: impl crate::rerank::Rerank) -> Reranker {
-    BoxCloneSyncService::new(service)
+#[tokio::test]
+async fn a_reload_keeps_the_state_of_providers_that_did_not_change() {
+    let shared = shared(&prometheus::Registry::new());
+    let mut settings = unreachable("cohere");
+    settings.circuit.min_calls = 1;
+    let before = Providers::build(vec![settings.clone()], &Providers::default(), &shared).unwrap();
+    let ask = |providers: &Providers| providers.chain(&names(&["cohere"]), &shared).oneshot(request(&["a"]));
+    assert_eq!(ask(&before).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
+    let same = Providers::build(vec![settings.clone()], &before, &shared).unwrap();
+    assert_eq!(ask(&same).await.unwrap_err().class(), FailureClass::CircuitOpen, "the circuit is still open");
+    let ProviderKind::Http(cohere) = &mut settings.kind else { panic!("it is Cohere") };
+    cohere.api_key = ApiKey::Secret(SecretString::from("another"));
+    let changed = Providers::build(vec![settings], &same, &shared).unwrap();
+    assert_eq!(ask(&changed).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
+}
+
+fn boxed(name: &str, service: impl crate::rerank::Rerank) -> Link {
+    Link { name: name.into(), provider: BoxCloneSyncService::new(service) }
+}
+
+fn known(score: f32) -> Scores {
+    let failure = Some(FailureClass::Timeout);
+    Scores { scores: vec![Some(score), None], provider: "p".into(), failure, ..Scores::default() }
+}
+
+#[tokio::test]
+async fn the_next_provider_scores_all_or_the_part_that_was_known_is_the_answer() {
+    let part = || scripted(|_, _| Ok(known(0.9))).0;
+    let whole = scripted(|_, r| half_for_each(r)).0;
+    let chain = Chain::new(vec![boxed("a", part()), boxed("b", whole)], metrics());
+    let answer = chain.oneshot(request(&["a", "b"])).await.unwrap();
+    assert_eq!((answer.scores, answer.failure), (vec![Some(0.5); 2], None), "two providers never meet");
+
+    let dead = scripted(|_, _| Err(RerankError::Timeout)).0;
+    let chain = Chain::new(vec![boxed("a", part()), boxed("b", dead)], metrics());
+    let answer = chain.oneshot(request(&["a", "b"])).await.unwrap();
+    assert_eq!((answer.scores, answer.failure), (vec![Some(0.9), None], Some(FailureClass::Timeout)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_time_is_shared_so_that_the_first_provider_is_asked_too() {
+    let (first, calls) = scripted(|_, _| Err(RerankError::Overloaded));
+    let second = scripted(|_, r| half_for_each(r)).0;
+    let chain = Chain::new(vec![boxed("a", first), boxed("b", second)], metrics());
+    let answer_by = Instant::now() + Duration::from_millis(50);
+    assert!(chain.oneshot(RerankRequest { answer_by, ..request(&["a"]) }).await.is_ok());
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +119,7 @@ async fn a_silent_provider_leaves_the_reserve_to_the_next() {
         assert_eq!(asked_at.elapsed(), Duration::from_millis(900));
         half_for_each(r)
     });
-    let chain = Chain::new(vec![boxed(silent), boxed(second)], metrics());
+    let chain = Chain::new(vec![boxed("a", silent), boxed("b", second)], metrics());
     let asked = RerankRequest { answer_by: asked_at + Duration::from_secs(1), ..request(&["a"]) };
     assert!(chain.oneshot(asked).await.is_ok());
     assert_eq!(calls.load(Ordering::SeqCst), 1);
@@ -74,25 +130,6 @@ async fn the_answer_never_comes_after_the_deadline() {
     let silent = tower::service_fn(|_: RerankRequest| std::future::pending::<Result<Scores, RerankError>>());
     let begun = Instant::now();
     let asked = RerankRequest { answer_by: begun + Duration::from_secs(1), ..request(&["a"]) };
-    let error = Chain::new(vec![boxed(silent)], metrics()).oneshot(asked).await.unwrap_err();
+    let error = Chain::new(vec![boxed("a", silent)], metrics()).oneshot(asked).await.unwrap_err();
     assert_eq!((error, begun.elapsed()), (RerankError::Deadline, Duration::from_secs(1)));
-}
-
-#[tokio::test]
-async fn parts_are_merged_under_their_global_indexes() {
-    let (inner, calls) = scripted(|_, r| {
-        let mut answer = half_for_each(r.clone())?;
-        answer.scores = r.documents.iter().map(|text| text.parse().ok()).collect();
-        Ok(answer)
-    });
-    let answer = Batch::new(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
-    assert_eq!(answer.scores, [0.1, 0.2, 0.3, 0.4, 0.5].map(Some));
-    assert_eq!((answer.billed_units, calls.load(Ordering::SeqCst)), (3.0, 3));
-}
-
-#[tokio::test]
-async fn one_failed_part_fails_the_whole() {
-    let (inner, _) = scripted(|n, r| if n == 1 { Err(RerankError::Timeout) } else { half_for_each(r) });
-    let error = Batch::new(inner, 1).oneshot(request(&["a", "b", "c"])).await.unwrap_err();
-    assert_eq!(error.class(), FailureClass::Timeout);
 }

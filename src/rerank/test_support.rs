@@ -10,15 +10,22 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Answer, Rerank, RerankMetrics, RerankRequest, Scores};
+use super::{
+    Answer, Billing, ProviderFacts, ProviderSettings, Providers, Rerank, RerankMetrics, RerankRequest,
+    Reranker, ScoreStore, Scores, Scoring, StackShared,
+};
 
 pub(super) fn request(documents: &[&str]) -> RerankRequest {
-    RerankRequest {
-        query: "the query".into(),
-        documents: documents.iter().map(|text| Arc::from(*text)).collect(),
-        model: None,
-        answer_by: Instant::now() + Duration::from_secs(10),
-        background: false,
+    let documents = documents.iter().map(|text| Arc::from(*text)).collect();
+    RerankRequest::new("the query".into(), documents, Instant::now() + Duration::from_secs(10))
+}
+
+pub(super) fn facts() -> ProviderFacts {
+    ProviderFacts {
+        scoring: Scoring::Pairwise,
+        billing: Billing::SearchUnits,
+        model: "m".into(),
+        score_settings: "s".into(),
     }
 }
 
@@ -47,4 +54,13 @@ pub(super) fn scripted(
         async move { answer }
     });
     (service, calls)
+}
+
+/// The whole stack of one provider, and its cache.
+pub(super) fn stack_of(settings: ProviderSettings) -> (Reranker, Arc<ScoreStore>) {
+    let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
+    let shared = StackShared::new(store.clone(), metrics());
+    let names = [settings.name.clone()];
+    let providers = Providers::build(vec![settings], &Providers::default(), &shared).unwrap();
+    (providers.chain(&names, &shared), store)
 }

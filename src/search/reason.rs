@@ -14,6 +14,8 @@ pub enum KeepReason {
     Malformed,
     UpstreamError,
     Shadow,
+    NotSampled,
+    Margin,
     Deadline,
     RateLimited,
     Budget,
@@ -32,7 +34,7 @@ pub enum KeepReason {
 
 impl KeepReason {
     /// Every reason.
-    pub const ALL: [KeepReason; 26] = {
+    pub const ALL: [KeepReason; 28] = {
         use KeepReason::*;
         [
             Off,
@@ -47,6 +49,8 @@ impl KeepReason {
             Malformed,
             UpstreamError,
             Shadow,
+            NotSampled,
+            Margin,
             Deadline,
             RateLimited,
             Budget,
@@ -81,6 +85,8 @@ impl KeepReason {
             TooLarge => "too_large",
             UpstreamError => "upstream_error",
             Shadow => "shadow",
+            NotSampled => "not_sampled",
+            Margin => "margin",
             Deadline => "deadline",
             RateLimited => "rate_limited",
             Budget => "budget",
@@ -95,5 +101,21 @@ impl KeepReason {
             Timeout => "timeout",
             BadResponse => "bad_response",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_every_reason_and_no_other() {
+        let readme = include_str!("../../README.md");
+        let (_, list) = readme.split_once("\nReasons: ").expect("a list of reasons");
+        let (list, _) = list.split_once("\n\n").expect("its end");
+        let words: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+        let reasons: Vec<&str> = KeepReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert!(words.iter().all(|word| reasons.contains(word)), "{words:?}");
+        assert!(reasons.iter().all(|reason| words.contains(reason)), "{reasons:?}");
     }
 }

@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
@@ -26,14 +26,16 @@ pub enum LogError {
     Twice,
 }
 
-/// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default).
+/// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
+/// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
 pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), LogError> {
-    let layer = match format {
-        LogFormat::Text => fmt::layer().with_writer(io::stderr).boxed(),
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let layer = layer.with_filter(filter_fn(may_be_said));
-    let logged = tracing_subscriber::registry().with(filter(directives)?).with(layer).try_init();
+    let lines = lines.with_filter(filter_fn(may_be_said));
+    let logged = tracing_subscriber::registry().with(filter(directives)?).with(lines).try_init();
     logged.map_err(|_| LogError::Twice)
 }
 
@@ -43,6 +45,18 @@ fn may_be_said(metadata: &Metadata<'_>) -> bool {
     let module = metadata.target();
     let own = module == "rerankd" || module.starts_with("rerankd::");
     own || *metadata.level() <= Level::INFO
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
 }
 
 fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {

@@ -1,39 +1,38 @@
-//! One limit for all that comes before a request can be written: name lookup, TCP, TLS.
+//! Making a connection to the upstream: TCP, then TLS where the URL says so, both within one time.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use tower::Service;
+use http::uri::Scheme;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tower::{timeout::Timeout, util::BoxCloneSyncService};
 
-use super::body::BoxError;
+use super::tls::{self, UpstreamTls};
+use super::{UpstreamSetupError, body::BoxError};
 
-/// A connector that gives up after `limit`.
-#[derive(Debug, Clone)]
-pub(super) struct Timed<C> {
-    pub(super) inner: C,
-    pub(super) limit: Duration,
-}
+pub(super) type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
 
-impl<C> Service<Uri> for Timed<C>
-where
-    C: Service<Uri, Error = BoxError>,
-    C::Future: Send + 'static,
-{
-    type Response = C::Response;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx)
+pub(super) fn connector(
+    scheme: &Scheme,
+    settings: &UpstreamTls,
+    http2: bool,
+    limit: Duration,
+) -> Result<Connector, UpstreamSetupError> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    // Also here: it is what makes the connector go on to the next of several addresses.
+    tcp.set_connect_timeout(Some(limit));
+    let mut https =
+        HttpsConnectorBuilder::new().with_tls_config(tls::client_config(settings, scheme)?).https_or_http();
+    if let Some(name) = &settings.server_name {
+        https = https.with_server_name_resolver(FixedServerNameResolver::new(name.clone()));
     }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.limit, self.inner.call(target));
-        Box::pin(async move {
-            connecting.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-        })
-    }
+    Ok(match http2 {
+        true => BoxCloneSyncService::new(Timeout::new(https.enable_http2().wrap_connector(tcp), limit)),
+        false => BoxCloneSyncService::new(Timeout::new(https.enable_http1().wrap_connector(tcp), limit)),
+    })
 }

@@ -9,10 +9,11 @@ use std::path::Path;
 use base64::Engine;
 use tempfile::NamedTempFile;
 
-use crate::harness::binary::{Serving, run};
+use crate::harness::process::run;
 use crate::harness::strict::Message;
-use crate::harness::{FakeDatabase, Frames, Reply, Scripted, Tap, Wire, answer, echo, json_of};
-use crate::tls::Authority;
+use crate::harness::{
+    Authority, FakeDatabase, Frames, Process, Reply, Scripted, Tap, TlsDatabase, Wire, answer, echo, json_of,
+};
 
 const KEY: &str = "canary-key";
 const QUERY: &str = "canary-query";
@@ -233,20 +234,22 @@ async fn no_canary_is_heard_of_again() {
     let (database, service) = (Tap::start(database).await, Scripted::start(service).await);
     let nobody = FakeDatabase::by_hand().await.addr;
     let authority = Authority::new();
-    let tls = authority.serve("127.0.0.1", b"h2").await;
-    let file = file(database.addr, nobody, service.addr, tls, authority.file.path());
+    let behind_tls = TlsDatabase::start(&authority.issue(&["127.0.0.1"]), None, &["h2", "http/1.1"]).await;
+    let ca = NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), authority.pem()).unwrap();
+    let file = file(database.addr, nobody, service.addr, behind_tls.addr, ca.path());
     let path = file.path().to_str().unwrap();
     let env = [("RUST_LOG", "trace"), ("KEY", KEY)];
-    let program = Serving::start(&["serve", "--config", path], &env).await;
+    let program = Process::start(&["serve", "--config", path], &env).await;
 
     let mut own = String::new();
     for request in requests() {
-        for addr in &program.listening {
+        for addr in &program.listeners {
             own += &own_answers(*addr, &request).await;
             own.push('\n');
         }
     }
-    for addr in &program.listening {
+    for addr in &program.listeners {
         over_http2(*addr).await;
     }
     for status in ["400", "502", "504", "applied", "auth", "rate_limited", "bad_response"] {
@@ -263,7 +266,7 @@ async fn no_canary_is_heard_of_again() {
         assert!(sent.contains(secret), "{secret} did go to the service");
     }
     let ended = program.stop().await;
-    assert!(ended.stderr.contains("\"DEBUG\""), "the program's own lines are on: {}", ended.stderr);
+    assert!(ended.stderr.contains("DEBUG rerankd::"), "the program's own lines are on: {}", ended.stderr);
     assert_silent("standard output", &ended.stdout);
     assert_silent("the log", &ended.stderr);
 }
@@ -271,8 +274,9 @@ async fn no_canary_is_heard_of_again() {
 #[tokio::test]
 async fn check_and_a_refused_configuration_tell_no_secret() {
     let nowhere = "127.0.0.1:1".parse().unwrap();
-    let authority = Authority::new();
-    let good = file(nowhere, nowhere, nowhere, nowhere, authority.file.path());
+    let ca = NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), Authority::new().pem()).unwrap();
+    let good = file(nowhere, nowhere, nowhere, nowhere, ca.path());
     let bad = NamedTempFile::new().unwrap();
     let yaml = format!(
         "listeners:\n  - upstream: {{ url: \"http://user:{PASSWORD}@db:9200\" }}\n\

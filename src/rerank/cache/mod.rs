@@ -1,9 +1,13 @@
 //! Scores that are known already. Only keyed hashes and scores are held, never text.
 
+mod alias;
+mod fill;
 mod key;
-mod layer;
+mod lookup;
 mod store;
 
-pub(super) use key::KeyBase;
-pub(super) use layer::Cached;
+pub(super) use fill::Fill;
+pub use key::ScoreKey;
+pub(super) use key::{FlightKey, KeyBase};
+pub(super) use lookup::Lookup;
 pub use store::ScoreStore;

@@ -9,31 +9,39 @@ const ENTRY_BYTES: u32 = 256;
 
 /// Scores by keyed hash, bounded in bytes and time. Outlives a reload of the configuration.
 pub struct ScoreStore {
-    scores: Cache<ScoreKey, f32>,
+    /// `None` remembers nothing; the secret still names equal work.
+    scores: Option<Cache<ScoreKey, f32>>,
     secret: [u8; 32],
 }
 
 impl ScoreStore {
-    /// An empty store of at most `max_bytes`, whose entries live for `ttl` (at most a thousand years).
+    /// An empty store of at most `max_bytes`, 0 for none, whose entries live for `ttl` (at most a thousand years).
     pub fn new(max_bytes: u64, ttl: Duration, secret: [u8; 32]) -> Self {
         // The store panics above this.
         const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
-        let scores = Cache::builder()
-            .max_capacity(max_bytes)
-            .weigher(|_, _| ENTRY_BYTES)
-            .time_to_live(ttl.min(LONGEST))
-            .build();
+        let scores = (max_bytes > 0).then(|| {
+            Cache::builder()
+                .max_capacity(max_bytes)
+                .weigher(|_, _| ENTRY_BYTES)
+                .time_to_live(ttl.min(LONGEST))
+                .build()
+        });
         Self { scores, secret }
     }
 
-    /// How many scores are held; lags a little behind.
+    /// How many scores are held.
     pub fn entries(&self) -> u64 {
-        self.scores.entry_count()
+        self.settled().map_or(0, Cache::entry_count)
     }
 
     /// Their estimated size.
     pub fn bytes(&self) -> u64 {
-        self.scores.weighted_size()
+        self.settled().map_or(0, Cache::weighted_size)
+    }
+
+    /// With the store's put-off work done, so that its numbers are right.
+    fn settled(&self) -> Option<&Cache<ScoreKey, f32>> {
+        self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
     }
 
     pub(super) fn secret(&self) -> &[u8; 32] {
@@ -41,16 +49,13 @@ impl ScoreStore {
     }
 
     pub(super) fn get(&self, key: &ScoreKey) -> Option<f32> {
-        self.scores.get(key)
+        self.scores.as_ref()?.get(key)
     }
 
     pub(super) fn put(&self, key: ScoreKey, score: f32) {
-        self.scores.insert(key, score);
-    }
-
-    /// Does the store's put-off work, so that its numbers are right.
-    pub(super) fn settle(&self) {
-        self.scores.run_pending_tasks();
+        if let Some(scores) = &self.scores {
+            scores.insert(key, score);
+        }
     }
 }
 
@@ -64,18 +69,21 @@ impl fmt::Debug for ScoreStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rerank::cache::KeyBase;
 
     #[test]
     fn the_store_stays_within_its_bytes() {
         let store = ScoreStore::new(10 * u64::from(ENTRY_BYTES), Duration::from_secs(60), [1; 32]);
-        let base = KeyBase { provider: "p".into(), model: "m".into(), settings: String::new() };
-        let keys = base.for_query(store.secret(), "m", "q");
-        for n in 0..1000 {
-            store.put(keys.document(&n.to_string()), 0.5);
+        for n in 0..100 {
+            store.put(ScoreKey([n; 16]), 0.5);
         }
-        store.settle();
         assert!(store.entries() <= 10 && store.bytes() <= 10 * u64::from(ENTRY_BYTES));
+    }
+
+    #[test]
+    fn a_store_of_no_bytes_remembers_nothing() {
+        let store = ScoreStore::new(0, Duration::from_secs(60), [1; 32]);
+        store.put(ScoreKey([1; 16]), 0.5);
+        assert_eq!((store.get(&ScoreKey([1; 16])), store.entries()), (None, 0));
     }
 
     #[test]

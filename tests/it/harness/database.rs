@@ -65,6 +65,12 @@ impl FakeDatabase {
         next.expect("no request came").expect("the database has stopped")
     }
 
+    /// The requests that have come and were not taken yet.
+    pub async fn requests_so_far(&self) -> Vec<String> {
+        let mut requests = self.requests.lock().await;
+        std::iter::from_fn(|| requests.try_recv().ok()).collect()
+    }
+
     /// The next connection.
     pub async fn connection(&self) -> Wire {
         let mut connections = self.connections.lock().await;

@@ -12,6 +12,7 @@ use super::Wire;
 /// Where the program listens; it stops with the test's runtime, or by `stop`.
 pub struct Program {
     pub addr: SocketAddr,
+    pub admin: SocketAddr,
     app: App,
 }
 
@@ -27,7 +28,14 @@ impl Program {
         let config = config::load(Some((Path::new("test.yaml"), yaml)), &env, &Flags::default());
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let app = App::start(&config).await.unwrap();
-        Self { addr: app.listening[0], app }
+        Self { addr: app.listening[0], admin: app.admin, app }
+    }
+
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        let mut client = Wire::connect(self.admin).await;
+        client.send("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        client.rest().await
     }
 
     pub async fn client(&self) -> Wire {
@@ -41,7 +49,7 @@ impl Program {
 }
 
 /// The configuration's lines of one listener and an admin listener on free ports.
-fn listener(upstream: &str) -> String {
+pub fn listener(upstream: &str) -> String {
     format!(
         "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {upstream}\nadmin: {{ listen: 127.0.0.1:0 }}\n"
     )

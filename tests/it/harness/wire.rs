@@ -1,25 +1,35 @@
-//! One end of a TCP connection, byte for byte. Every wait ends after ten seconds with a panic.
+//! One end of a connection, byte for byte. Every wait ends after ten seconds with a panic.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::strict::{self, Message, Step};
 
 const GUARD: Duration = Duration::from_secs(10);
 
+/// TCP, or TLS over it.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// A connection and what was read from it beyond what was asked for.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
 impl Wire {
     pub fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new() }
+        Self::over(stream)
+    }
+
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     pub async fn connect(addr: SocketAddr) -> Self {
@@ -91,16 +101,8 @@ impl Wire {
 
     /// What has come already.
     pub fn so_far(&mut self) -> String {
-        while self.stream.try_read_buf(&mut self.buffer).is_ok_and(|read| read > 0) {}
+        while let Some(Ok(1..)) = self.stream.read_buf(&mut self.buffer).now_or_never() {}
         String::from_utf8_lossy(&self.buffer).into_owned()
-    }
-
-    /// Waits until nobody listens any more where this connection was made.
-    pub async fn until_refused(&self) {
-        let addr = self.stream.peer_addr().unwrap();
-        while TcpStream::connect(addr).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
     }
 
     /// Tells the other side that nothing more will be sent.

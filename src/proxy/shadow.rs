@@ -1,0 +1,72 @@
+//! `mode: shadow`: the client has the database's own answer; what reranking would have made of the search is
+//! found out behind it, for the metrics alone.
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::search::Exchange;
+use crate::{
+    dialect::SearchKind,
+    pipeline::{PlannedSearch, Report, Timings, Waiting},
+    search::KeepReason,
+    upstream::body::{self, Read},
+};
+
+/// So many searches at a time are reranked behind their answers; others are counted and left.
+pub(super) const MAX_IN_FLIGHT: usize = 16;
+
+impl Exchange {
+    /// Begins the work behind an answer, if there is any. Returns at once.
+    pub(super) fn follow(&self, kind: SearchKind, searches: &[PlannedSearch]) {
+        let shadowed: Vec<PlannedSearch> =
+            searches.iter().filter(|search| search.shadow.is_some()).map(PlannedSearch::in_shadow).collect();
+        if shadowed.is_empty() {
+            return;
+        }
+        let dialect = self.dialect.name();
+        let Ok(place) = self.handler.shadow_places.clone().try_acquire_owned() else {
+            let lost = Report::kept(KeepReason::Overloaded);
+            for _ in &shadowed {
+                self.handler.metrics.shadow(dialect, kind.as_str(), &lost);
+            }
+            return;
+        };
+        let searches: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::in_shadow).collect();
+        let mut exchange = self.clone();
+        exchange.timings = Timings::default();
+        let work = async move {
+            let reports = exchange
+                .in_shadow(&searches)
+                .await
+                .unwrap_or_else(|reason| searches.iter().map(|_| Report::kept(reason)).collect());
+            for (report, _) in reports.iter().zip(&searches).filter(|(_, search)| search.work.is_ok()) {
+                exchange.handler.metrics.shadow(dialect, kind.as_str(), report);
+            }
+            exchange.handler.metrics.shadow_times(&exchange.timings);
+            drop(place);
+        };
+        tokio::spawn(work.in_current_span());
+    }
+
+    /// Asks, ranks, and throws the answer away.
+    async fn in_shadow(&mut self, searches: &[PlannedSearch]) -> Result<Vec<Report>, KeepReason> {
+        let rewrite = self.rewrite(searches).map_err(|error| error.reason())?;
+        let response = self.ask(&rewrite).await.map_err(|_| KeepReason::UpstreamError)?;
+        if response.status() != StatusCode::OK {
+            return Err(KeepReason::UpstreamError);
+        }
+        let (parts, stream) = response.into_parts();
+        let raw: Bytes = match body::read_up_to(stream, self.handler.limits.response_bytes).await {
+            Ok(Read::Whole { bytes, .. }) => bytes,
+            Ok(Read::TooLarge(_)) => return Err(KeepReason::TooLarge),
+            Err(_) => return Err(KeepReason::UpstreamError),
+        };
+        let page = self.page(&parts, &raw)?;
+        let started = Instant::now();
+        let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Nobody).await;
+        self.timings.rerank = started.elapsed();
+        Ok(ranked.reports)
+    }
+}

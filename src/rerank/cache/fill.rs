@@ -1,0 +1,62 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tower::{Service, ServiceExt};
+
+use super::{KeyBase, ScoreStore};
+use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores};
+
+/// Remembers what a call has scored. It stands inside the flight and the batch, so that scores are kept
+/// although their caller has left, or another part of the batch has failed.
+#[derive(Clone)]
+pub(in crate::rerank) struct Fill<S> {
+    inner: S,
+    store: Arc<ScoreStore>,
+    base: Arc<KeyBase>,
+}
+
+impl<S: Rerank> Fill<S> {
+    pub(in crate::rerank) fn new(inner: S, store: Arc<ScoreStore>, base: Arc<KeyBase>) -> Self {
+        Self { inner, store, base }
+    }
+
+    async fn run(self, request: RerankRequest) -> Answer {
+        let Some(keys) = request.keys.clone() else { return self.inner.oneshot(request).await };
+        // A flight that landed between the look-up and now has brought them all.
+        if let Some(scores) = keys.iter().map(|key| self.store.get(key).map(Some)).collect() {
+            return Ok(Scores { scores, ..Scores::default() });
+        }
+        let asked = request.model.clone().unwrap_or_else(|| self.base.model.clone());
+        let answer = self.inner.oneshot(request).await?;
+        if answer.scores.len() != keys.len() {
+            return Err(RerankError::BadResponse("wrong number of scores"));
+        }
+        // Named for another model than the one that has answered, the keys would mix the scores of two.
+        if !self.base.aliases.confirms(&asked, &answer.model) {
+            tracing::info!(asked = &*asked, answered = &*answer.model, "another model answers to this name");
+            return Ok(answer);
+        }
+        for (key, score) in keys.iter().zip(&answer.scores) {
+            if let Some(score) = score {
+                self.store.put(*key, *score);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl<S: Rerank> Service<RerankRequest> for Fill<S> {
+    type Response = Scores;
+    type Error = RerankError;
+    type Future = AnswerFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+        Box::pin(self.clone().run(request))
+    }
+}

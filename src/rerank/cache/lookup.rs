@@ -1,0 +1,158 @@
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::time::timeout_at;
+use tower::{Service, ServiceExt};
+
+use super::{FlightKey, KeyBase, ScoreKey, ScoreStore};
+use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores};
+
+/// Asks only for scores that are not known. With some known when the others fail, these are the answer, which
+/// says so.
+#[derive(Clone)]
+pub(in crate::rerank) struct Lookup<S> {
+    inner: S,
+    store: Arc<ScoreStore>,
+    base: Arc<KeyBase>,
+    metrics: Arc<RerankMetrics>,
+}
+
+/// The documents of a request that have to be asked for.
+struct Missing {
+    /// Their places in the request.
+    places: Vec<usize>,
+    /// Of each, its place among the documents that are sent: equal ones are sent once.
+    sent_as: Vec<usize>,
+    /// The places in the request of the documents that are sent.
+    sent: Vec<usize>,
+}
+
+impl<S: Rerank> Lookup<S> {
+    pub(in crate::rerank) fn new(
+        inner: S,
+        store: Arc<ScoreStore>,
+        base: Arc<KeyBase>,
+        metrics: Arc<RerankMetrics>,
+    ) -> Self {
+        Self { inner, store, base, metrics }
+    }
+
+    async fn run(self, request: RerankRequest) -> Answer {
+        match self.once(&request).await {
+            Some(answer) => answer,
+            // Asked again, nothing of the old model is known any more.
+            None => self.once(&request).await.unwrap_or(Err(RerankError::BadResponse("the model changes"))),
+        }
+    }
+
+    /// `None` if another model has answered than the one whose scores were known: the two must not meet.
+    async fn once(&self, request: &RerankRequest) -> Option<Answer> {
+        let asked = request.model.as_ref().unwrap_or(&self.base.model);
+        let model = self.base.aliases.behind(asked);
+        let keys = self.base.keys(self.store.secret(), &model, request);
+        let mut scores = self.known(&keys);
+        let missing = Missing::of(&keys, &scores, self.base.one_by_one());
+        let hits = keys.len() - missing.places.len();
+        self.metrics.lookups(hits, missing.places.len());
+        let mut answer = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
+        if !missing.sent.is_empty() {
+            match self.ask(request, &keys, &missing).await {
+                Ok(fresh) if hits > 0 && !fresh.model.is_empty() && fresh.model != answer.model => {
+                    return None;
+                }
+                Ok(fresh) => answer = missing.fill(&mut scores, fresh, answer),
+                Err(error) => {
+                    // Parts of a batch may have come although the whole has failed.
+                    scores = self.known(&keys);
+                    if !scores.iter().any(Option::is_some) {
+                        return Some(Err(error));
+                    }
+                    answer.failure = Some(error.class());
+                }
+            }
+        }
+        answer.cache_lookups = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        answer.cache_hits = u32::try_from(hits).unwrap_or(u32::MAX);
+        answer.scores = scores;
+        Some(Ok(answer))
+    }
+
+    /// What the store knows; of a list whose scores are of use only together, all or none.
+    fn known(&self, keys: &[ScoreKey]) -> Vec<Option<f32>> {
+        let scores: Vec<_> = keys.iter().map(|key| self.store.get(key)).collect();
+        if self.base.one_by_one() || scores.iter().all(Option::is_some) {
+            return scores;
+        }
+        vec![None; keys.len()]
+    }
+
+    async fn ask(&self, request: &RerankRequest, keys: &[ScoreKey], missing: &Missing) -> Answer {
+        let keys: Arc<[ScoreKey]> = missing.sent.iter().map(|&at| keys[at]).collect();
+        let asked = RerankRequest {
+            documents: missing.sent.iter().map(|&at| request.documents[at].clone()).collect(),
+            flight: Some(FlightKey::of(&keys, request.background)),
+            keys: Some(keys),
+            ..request.clone()
+        };
+        let answer = timeout_at(request.answer_by, self.inner.clone().oneshot(asked)).await;
+        match answer.unwrap_or(Err(RerankError::Deadline)) {
+            Ok(fresh) if fresh.scores.len() != missing.sent.len() => {
+                Err(RerankError::BadResponse("wrong number of scores"))
+            }
+            answer => answer,
+        }
+    }
+}
+
+impl Missing {
+    /// `one_by_one`: without its equals a list would be another list.
+    fn of(keys: &[ScoreKey], scores: &[Option<f32>], one_by_one: bool) -> Self {
+        let places: Vec<usize> =
+            scores.iter().enumerate().filter_map(|(at, score)| score.is_none().then_some(at)).collect();
+        if !one_by_one {
+            let (sent, sent_as) = (places.clone(), (0..places.len()).collect());
+            return Self { places, sent_as, sent };
+        }
+        let mut of_key = HashMap::with_capacity(places.len());
+        let mut sent = Vec::with_capacity(places.len());
+        let sent_as = places
+            .iter()
+            .map(|&at| {
+                *of_key.entry(keys[at]).or_insert_with(|| {
+                    sent.push(at);
+                    sent.len() - 1
+                })
+            })
+            .collect();
+        Self { places, sent_as, sent }
+    }
+
+    /// Puts fresh scores into their places; who scored is said by the answer, where it does.
+    fn fill(&self, scores: &mut [Option<f32>], fresh: Scores, own: Scores) -> Scores {
+        for (&at, &sent_as) in self.places.iter().zip(&self.sent_as) {
+            scores[at] = fresh.scores[sent_as];
+        }
+        if fresh.model.is_empty() { own } else { fresh }
+    }
+}
+
+impl<S: Rerank> Service<RerankRequest> for Lookup<S> {
+    type Response = Scores;
+    type Error = RerankError;
+    type Future = AnswerFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+        Box::pin(self.clone().run(request))
+    }
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;

@@ -1,0 +1,206 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt};
+use tracing::Instrument;
+
+use super::{
+    Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, cache::FlightKey,
+};
+
+/// How long calls may fly, and whether they land without anybody waiting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlightSettings {
+    /// The most that one flight may take, tries and all. Default 5 s.
+    pub timeout: Duration,
+    /// A flight that all its callers have left runs on to fill the cache. Default true: it is paid for.
+    pub finish_in_background: bool,
+    /// So many flights at most run on without callers; others end. Default 32.
+    pub max_in_background: usize,
+}
+
+impl Default for FlightSettings {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), finish_in_background: true, max_in_background: 32 }
+    }
+}
+
+/// Equal work in flight is one call. A flight is a task of its own: it outlives its first caller, ends with its
+/// last one, or runs on to fill the cache.
+#[derive(Clone)]
+pub(super) struct Flights<S> {
+    inner: S,
+    tower: Arc<Tower>,
+}
+
+/// The flights of one provider.
+struct Tower {
+    settings: FlightSettings,
+    flying: Mutex<HashMap<FlightKey, Flight>>,
+    /// Tells a flight from a later one of the same key.
+    numbers: AtomicU64,
+    background: Arc<Semaphore>,
+    provider: Arc<str>,
+    metrics: Arc<RerankMetrics>,
+}
+
+/// One call in flight.
+struct Flight {
+    number: u64,
+    landed: watch::Receiver<Option<Answer>>,
+    callers: usize,
+    end: CancellationToken,
+    /// Held while it has no callers.
+    alone: Option<OwnedSemaphorePermit>,
+}
+
+impl<S: Rerank> Flights<S> {
+    pub(super) fn new(
+        inner: S,
+        settings: FlightSettings,
+        provider: Arc<str>,
+        metrics: Arc<RerankMetrics>,
+    ) -> Self {
+        let background = Arc::new(Semaphore::new(settings.max_in_background.min(Semaphore::MAX_PERMITS)));
+        let (flying, numbers) = (Mutex::default(), AtomicU64::new(0));
+        Self { inner, tower: Arc::new(Tower { settings, flying, numbers, background, provider, metrics }) }
+    }
+
+    async fn run(self, request: RerankRequest) -> Answer {
+        let Some(key) = request.flight else { return self.inner.oneshot(request).await };
+        let (caller, mut landed) = self.board(key, request);
+        let answer = match landed.wait_for(Option::is_some).await {
+            Ok(answer) => answer.clone(),
+            // The task ended without an answer: it was torn down with the runtime.
+            Err(_) => None,
+        };
+        drop(caller);
+        answer.unwrap_or(Err(RerankError::Unreachable("the call was given up")))
+    }
+
+    /// Joins the flight of this key, or begins it.
+    fn board(&self, key: FlightKey, request: RerankRequest) -> (Caller, watch::Receiver<Option<Answer>>) {
+        let tower = &self.tower;
+        let ticket = |number| Ticket { tower: tower.clone(), key, number };
+        let mut flying = tower.lock();
+        if let Some(flight) = flying.get_mut(&key) {
+            flight.callers += 1;
+            flight.alone = None;
+            tower.metrics.coalesced(&tower.provider);
+            return (Caller(ticket(flight.number)), flight.landed.clone());
+        }
+        let number = tower.numbers.fetch_add(1, Ordering::Relaxed);
+        let (land, landed) = watch::channel(None);
+        let end = CancellationToken::new();
+        let flight = Flight { number, landed: landed.clone(), callers: 1, end: end.clone(), alone: None };
+        flying.insert(key, flight);
+        drop(flying);
+        // Its log lines are those of the search that began it.
+        let flight = fly(self.inner.clone(), ticket(number), request, end, land);
+        tokio::spawn(flight.in_current_span());
+        (Caller(ticket(number)), landed)
+    }
+}
+
+/// The flight itself. It keeps no caller's deadline, only its own.
+async fn fly<S: Rerank>(
+    inner: S,
+    ticket: Ticket,
+    request: RerankRequest,
+    end: CancellationToken,
+    land: watch::Sender<Option<Answer>>,
+) {
+    let answer_by = Instant::now() + ticket.tower.settings.timeout;
+    let request = RerankRequest { answer_by, retry_by: request.answer_by, ..request };
+    let answer = tokio::select! {
+        biased;
+        () = end.cancelled() => return,
+        answer = tokio::time::timeout_at(answer_by, inner.oneshot(request)) => answer,
+    };
+    ticket.tower.land(&ticket);
+    let _ = land.send(Some(answer.unwrap_or(Err(RerankError::Timeout))));
+}
+
+/// Which flight is meant.
+#[derive(Clone)]
+struct Ticket {
+    tower: Arc<Tower>,
+    key: FlightKey,
+    number: u64,
+}
+
+/// A place on a flight; leaving it is counted.
+struct Caller(Ticket);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.tower.leave(&self.0);
+    }
+}
+
+impl Tower {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FlightKey, Flight>> {
+        self.flying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on equal work is a new call, or found in the cache.
+    fn land(&self, ticket: &Ticket) {
+        let mut flying = self.lock();
+        if flying.get(&ticket.key).is_some_and(|flight| flight.number == ticket.number)
+            && let Some(flight) = flying.remove(&ticket.key)
+            && flight.alone.is_some()
+        {
+            self.metrics.landed_alone(&self.provider);
+        }
+    }
+
+    /// One caller fewer; the last one decides what becomes of the flight.
+    fn leave(&self, ticket: &Ticket) {
+        let mut flying = self.lock();
+        let Some(flight) = flying.get_mut(&ticket.key).filter(|flight| flight.number == ticket.number) else {
+            return;
+        };
+        flight.callers = flight.callers.saturating_sub(1);
+        if flight.callers > 0 {
+            return;
+        }
+        if self.settings.finish_in_background {
+            flight.alone = self.background.clone().try_acquire_owned().ok();
+        }
+        if flight.alone.is_none()
+            && let Some(flight) = flying.remove(&ticket.key)
+        {
+            flight.end.cancel();
+        }
+    }
+}
+
+impl<S: Rerank> Service<RerankRequest> for Flights<S> {
+    type Response = Scores;
+    type Error = RerankError;
+    type Future = AnswerFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+        Box::pin(self.clone().run(request))
+    }
+}
+
+#[cfg(test)]
+#[path = "flights_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+use std::{collections::BTreeSet, sync::atomic::AtomicUsize};
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::*;
+use crate::rerank::test_support::{half_for_each, metrics, request};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn of_key(n: u8) -> RerankRequest {
+    RerankRequest { flight: Some(FlightKey::of_test(n)), ..request(&["a"]) }
+}
+
+/// Answers after a second; counts the calls begun and ended.
+fn slow(settings: FlightSettings) -> (Flights<impl Rerank>, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (begun.clone(), ended.clone());
+    let inner = tower::service_fn(move |r| {
+        let (begun, ended) = counts.clone();
+        async move {
+            begun.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(SECOND).await;
+            ended.fetch_add(1, Ordering::SeqCst);
+            half_for_each(r)
+        }
+    });
+    (Flights::new(inner, settings, "p".into(), metrics()), begun, ended)
+}
+
+/// Lets every task that is ready run, without moving the clock.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixty_four_equal_requests_are_one_call_and_all_get_its_answer() {
+    let (flights, begun, _) = slow(FlightSettings::default());
+    let answers = join_all((0..64).map(|_| flights.clone().oneshot(of_key(1)))).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().scores == [Some(0.5)]));
+    assert_eq!(begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn different_work_flies_on_its_own() {
+    let (flights, begun, _) = slow(FlightSettings::default());
+    let answers = join_all((0..5).map(|n| flights.clone().oneshot(of_key(n)))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(begun.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_leaves_loses_nothing_for_the_others() {
+    let (flights, begun, _) = slow(FlightSettings { finish_in_background: false, ..Default::default() });
+    let leader = timeout(SECOND / 2, flights.clone().oneshot(of_key(1)));
+    let follower = flights.oneshot(of_key(1));
+    let (leader, follower) = tokio::join!(leader, follower);
+    assert!(leader.is_err() && follower.is_ok());
+    assert_eq!(begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_more_patient_caller_is_not_held_to_the_first_ones_time() {
+    let (flights, begun, _) = slow(FlightSettings::default());
+    let hasty = RerankRequest { answer_by: Instant::now() + SECOND / 10, ..of_key(1) };
+    let (first, second) = tokio::join!(
+        timeout(SECOND / 10, flights.clone().oneshot(hasty)),
+        timeout(2 * SECOND, flights.clone().oneshot(of_key(1)))
+    );
+    assert!(first.is_err() && second.unwrap().is_ok());
+    assert_eq!(begun.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_callers_a_flight_ends() {
+    let (flights, begun, ended) = slow(FlightSettings { finish_in_background: false, ..Default::default() });
+    assert!(timeout(SECOND / 2, flights.clone().oneshot(of_key(1))).await.is_err());
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!((begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst)), (1, 0));
+    assert!(flights.tower.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_callers_a_flight_runs_on_and_can_be_joined_again() {
+    let (flights, begun, ended) = slow(FlightSettings::default());
+    assert!(timeout(SECOND / 2, flights.clone().oneshot(of_key(1))).await.is_err());
+    settle().await;
+    assert!(flights.clone().oneshot(of_key(1)).await.is_ok());
+    assert_eq!((begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_flights_run_on_alone() {
+    let (flights, begun, ended) = slow(FlightSettings { max_in_background: 2, ..Default::default() });
+    let left = join_all((0..5).map(|n| timeout(SECOND / 2, flights.clone().oneshot(of_key(n))))).await;
+    assert!(left.iter().all(Result::is_err));
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!((begun.load(Ordering::SeqCst), ended.load(Ordering::SeqCst)), (5, 2));
+    assert_eq!(flights.tower.background.available_permits(), 2, "their places are free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flight_ends_at_its_own_time_out() {
+    let settings = FlightSettings { timeout: SECOND / 2, ..Default::default() };
+    let (flights, ..) = slow(settings);
+    assert_eq!(flights.clone().oneshot(of_key(1)).await.unwrap_err(), RerankError::Timeout);
+    assert!(flights.tower.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_leaver_does_not_touch_the_next_flight_of_its_key() {
+    let (flights, begun, _) = slow(FlightSettings { finish_in_background: false, ..Default::default() });
+    let (late, _landed) = flights.board(FlightKey::of_test(1), of_key(1));
+    tokio::time::sleep(2 * SECOND).await;
+    let next = flights.clone().oneshot(of_key(1));
+    tokio::pin!(next);
+    assert!(timeout(SECOND / 2, &mut next).await.is_err(), "still in flight");
+    drop(late);
+    assert!(next.await.is_ok());
+    assert_eq!(begun.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_reach_every_caller_too() {
+    let inner = tower::service_fn(|_: RerankRequest| async {
+        tokio::time::sleep(SECOND).await;
+        Err::<Scores, _>(RerankError::BadResponse("x"))
+    });
+    let flights = Flights::new(inner, FlightSettings::default(), "p".into(), metrics());
+    let answers = join_all((0..3).map(|_| flights.clone().oneshot(of_key(1)))).await;
+    let classes: BTreeSet<String> = answers.into_iter().map(|a| a.unwrap_err().to_string()).collect();
+    assert_eq!(classes.len(), 1);
+}

@@ -1,0 +1,197 @@
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+use tower::{Service, ServiceExt};
+
+use super::{
+    rate::RateLimiter,
+    spend::{Reservation, SpendLimit, SpendSettings, estimate},
+};
+use crate::rerank::{
+    Answer, AnswerFuture, Billing, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores,
+    wall::{Calendar, WallClock},
+};
+
+/// Limits of one provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitSettings {
+    /// Calls in flight at once; more are shed.
+    pub max_concurrency: usize,
+    /// Calls in any 60 seconds, retries counted; more are shed.
+    pub requests_per_minute: Option<u32>,
+    /// The most search units, where the provider bills them.
+    pub search_units: SpendSettings,
+    /// The most tokens, where the provider bills them.
+    pub tokens: SpendSettings,
+    /// Documents are cut, then the window, so that one search stays within so many search units.
+    pub search_units_per_search: Option<u32>,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            max_concurrency: 32,
+            requests_per_minute: None,
+            search_units: SpendSettings::default(),
+            tokens: SpendSettings::default(),
+            search_units_per_search: None,
+        }
+    }
+}
+
+/// The state of one provider's limits.
+pub(in crate::rerank) struct Gate {
+    provider: Arc<str>,
+    billing: Billing,
+    free: Arc<Semaphore>,
+    pub(in crate::rerank) rate: RateLimiter,
+    spend: SpendLimit,
+    wall: WallClock,
+    metrics: Arc<RerankMetrics>,
+}
+
+/// What a call has taken of the limits.
+struct Entry {
+    reserved: Reservation,
+    at: Instant,
+}
+
+impl Gate {
+    pub(in crate::rerank) fn new(
+        provider: Arc<str>,
+        billing: Billing,
+        settings: &LimitSettings,
+        metrics: Arc<RerankMetrics>,
+    ) -> Self {
+        let spend = match billing {
+            Billing::Tokens => settings.tokens,
+            Billing::SearchUnits | Billing::Free => settings.search_units,
+        };
+        let places = settings.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            provider,
+            billing,
+            free: Arc::new(Semaphore::new(places)),
+            rate: RateLimiter::new(settings.requests_per_minute),
+            spend: SpendLimit::new(spend),
+            wall: WallClock::system(),
+            metrics,
+        }
+    }
+
+    /// Brings the gauges of what is left up to date.
+    pub(in crate::rerank) fn observe(&self) {
+        let (minute, day) = self.spend.left(self.now());
+        self.metrics.spend_left(&self.provider, self.billing, minute, day);
+    }
+
+    fn now(&self) -> Calendar {
+        self.wall.calendar(Instant::now())
+    }
+
+    /// Takes all that one call needs, or nothing.
+    fn enter(&self, request: &RerankRequest) -> Result<Entry, FailureClass> {
+        let amount = estimate(self.billing, &request.query, &request.documents);
+        let reserved = self.spend.reserve(amount, self.now()).map_err(|_| FailureClass::Budget)?;
+        let at = Instant::now();
+        match self.rate.take(at) {
+            Ok(()) => Ok(Entry { reserved, at }),
+            Err(_) => {
+                self.spend.settle(reserved, 0.0);
+                Err(FailureClass::RateLimited)
+            }
+        }
+    }
+
+    /// Puts right what a call was counted as, and learns from its answer.
+    fn leave(&self, entry: Entry, answer: &Answer) {
+        let Entry { reserved, at } = entry;
+        match answer {
+            Ok(scores) => {
+                let billed = match self.billing {
+                    Billing::SearchUnits => scores.billed_units,
+                    Billing::Tokens => scores.billed_tokens as f64,
+                    Billing::Free => 0.0,
+                };
+                // Not every host says what it bills: then the estimate stands.
+                if billed > 0.0 {
+                    self.spend.settle(reserved, billed);
+                }
+                if let Some(left) = scores.calls_left {
+                    self.rate.learn(left, Instant::now() + self.now().minute_left);
+                }
+            }
+            Err(error) => {
+                if !error.was_sent() {
+                    self.rate.give_back(at);
+                }
+                if !error.may_be_billed() {
+                    self.spend.settle(reserved, 0.0);
+                }
+                if let RerankError::Status { class: FailureClass::RateLimited, retry_after, .. } = error {
+                    let minute = self.now().minute_left;
+                    self.rate.pause(Instant::now() + retry_after.unwrap_or(minute).min(LONGEST_PAUSE));
+                }
+            }
+        }
+        self.observe();
+    }
+}
+
+/// No answer stops a provider for longer than its own minute.
+const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Sheds a call that is over a limit, at once.
+#[derive(Clone)]
+pub(in crate::rerank) struct Limits<S> {
+    inner: S,
+    gate: Arc<Gate>,
+}
+
+impl<S: Rerank> Limits<S> {
+    pub(in crate::rerank) fn new(inner: S, gate: Arc<Gate>) -> Self {
+        Self { inner, gate }
+    }
+
+    async fn run(self, request: RerankRequest) -> Answer {
+        let gate = self.gate;
+        let Ok(_place) = gate.free.clone().try_acquire_owned() else {
+            gate.metrics.shed(&gate.provider, FailureClass::Overloaded);
+            return Err(RerankError::Overloaded);
+        };
+        let entry = match gate.enter(&request) {
+            Ok(entry) => entry,
+            Err(class) => {
+                gate.metrics.shed(&gate.provider, class);
+                return Err(RerankError::Held { class });
+            }
+        };
+        let answer = self.inner.oneshot(request).await;
+        gate.leave(entry, &answer);
+        if let Err(RerankError::Held { class }) = &answer {
+            gate.metrics.shed(&gate.provider, *class);
+        }
+        answer
+    }
+}
+
+impl<S: Rerank> Service<RerankRequest> for Limits<S> {
+    type Response = Scores;
+    type Error = RerankError;
+    type Future = AnswerFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+        Box::pin(self.clone().run(request))
+    }
+}
+
+#[cfg(test)]
+#[path = "layer_tests.rs"]
+mod tests;

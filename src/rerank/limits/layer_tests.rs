@@ -1,0 +1,128 @@
+use std::{sync::atomic::Ordering, time::Duration};
+
+use super::*;
+use crate::rerank::test_support::{half_for_each, metrics, request, scripted};
+
+fn limits<S: Rerank>(inner: S, settings: LimitSettings) -> Limits<S> {
+    Limits::new(inner, Arc::new(Gate::new("p".into(), Billing::SearchUnits, &settings, metrics())))
+}
+
+fn status(status: u16, class: FailureClass, retry_after: Option<u64>) -> RerankError {
+    RerankError::Status { status, class, retry_after: retry_after.map(Duration::from_secs) }
+}
+
+async fn class<S: Rerank>(service: &Limits<S>) -> Result<(), FailureClass> {
+    service.clone().oneshot(request(&["a"])).await.map(|_| ()).map_err(|error| error.class())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_over_the_concurrency_limit_is_shed_at_once() {
+    let slow = tower::service_fn(|r| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        half_for_each(r)
+    });
+    let service = limits(slow, LimitSettings { max_concurrency: 1, ..LimitSettings::default() });
+    let (first, second) = tokio::join!(class(&service), class(&service));
+    assert_eq!((first, second), (Ok(()), Err(FailureClass::Overloaded)));
+    assert_eq!(class(&service).await, Ok(()), "the place is free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_over_the_rate_is_shed_and_costs_no_budget() {
+    let settings = LimitSettings {
+        requests_per_minute: Some(1),
+        search_units: SpendSettings { per_day: Some(2), per_minute: None },
+        ..LimitSettings::default()
+    };
+    let (inner, calls) = scripted(|_, r| half_for_each(r));
+    let service = limits(inner, settings);
+    assert_eq!(class(&service).await, Ok(()));
+    for _ in 0..5 {
+        assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+    }
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(class(&service).await, Ok(()));
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_budget_no_call_is_made() {
+    let search_units = SpendSettings { per_day: Some(3), per_minute: None };
+    // Billed more than estimated: the bill is what counts.
+    let (inner, calls) = scripted(|_, r| Ok(Scores { billed_units: 3.0, ..half_for_each(r)? }));
+    let service = limits(inner, LimitSettings { search_units, ..LimitSettings::default() });
+    assert_eq!(class(&service).await, Ok(()));
+    assert_eq!(class(&service).await, Err(FailureClass::Budget));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_call_costs_nothing_and_one_of_unknown_end_its_estimate() {
+    let search_units = SpendSettings { per_day: Some(1), per_minute: None };
+    let (inner, calls) = scripted(|n, _| match n {
+        0 => Err(status(401, FailureClass::Auth, None)),
+        _ => Err(RerankError::Timeout),
+    });
+    let service = limits(inner, LimitSettings { search_units, ..LimitSettings::default() });
+    assert_eq!(class(&service).await, Err(FailureClass::Auth));
+    assert_eq!(class(&service).await, Err(FailureClass::Timeout));
+    assert_eq!(class(&service).await, Err(FailureClass::Budget));
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_pauses_the_provider_for_everybody_as_long_as_it_says() {
+    let (inner, calls) = scripted(|n, r| match n {
+        0 => Err(status(429, FailureClass::RateLimited, Some(7))),
+        _ => half_for_each(r),
+    });
+    let service = limits(inner, LimitSettings::default());
+    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+    tokio::time::advance(Duration::from_millis(6999)).await;
+    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(class(&service).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_says_nothing_pauses_to_the_end_of_the_minute() {
+    let (inner, _) = scripted(|n, r| match n {
+        0 => Err(status(429, FailureClass::RateLimited, None)),
+        _ => half_for_each(r),
+    });
+    let mut gate = Gate::new("p".into(), Billing::SearchUnits, &LimitSettings::default(), metrics());
+    gate.wall = WallClock::starting_at(Duration::from_secs(119));
+    let service = Limits::new(inner, Arc::new(gate));
+    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(class(&service).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_trial_call_of_a_minute_holds_the_provider_off() {
+    let (inner, calls) = scripted(|_, r| Ok(Scores { calls_left: Some(0), ..half_for_each(r)? }));
+    let service = limits(inner, LimitSettings::default());
+    assert_eq!(class(&service).await, Ok(()));
+    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_circuit_uses_up_neither_rate_nor_budget() {
+    let settings = LimitSettings {
+        requests_per_minute: Some(1),
+        search_units: SpendSettings { per_day: Some(1), per_minute: None },
+        ..LimitSettings::default()
+    };
+    let (inner, _) = scripted(|n, r| match n {
+        0..9 => Err(RerankError::Held { class: FailureClass::CircuitOpen }),
+        _ => half_for_each(r),
+    });
+    let service = limits(inner, settings);
+    for _ in 0..9 {
+        assert_eq!(class(&service).await, Err(FailureClass::CircuitOpen));
+    }
+    assert_eq!(class(&service).await, Ok(()));
+}

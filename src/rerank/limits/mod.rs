@@ -1,0 +1,11 @@
+//! Limits of one provider, which shed at once: a call that may not go now fails now, nothing queues.
+
+mod layer;
+mod rate;
+mod spend;
+mod trim;
+
+pub use layer::LimitSettings;
+pub(super) use layer::{Gate, Limits};
+pub use spend::SpendSettings;
+pub(super) use trim::Trim;
