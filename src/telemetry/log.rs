@@ -29,13 +29,13 @@ pub enum LogError {
 /// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
 /// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
 pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), LogError> {
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
-    let lines = match format {
-        LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let layer = match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };
-    let lines = lines.with_filter(filter_fn(may_be_said));
-    let logged = tracing_subscriber::registry().with(filter(directives)?).with(lines).try_init();
+    let layer = layer.with_filter(filter_fn(may_be_said));
+    let logged = tracing_subscriber::registry().with(filter(directives)?).with(layer).try_init();
     logged.map_err(|_| LogError::Twice)
 }
 

@@ -1,7 +1,7 @@
 //! Smokes of the installed program.
 
-use crate::harness::process::run;
-use crate::harness::{Process, Scripted, Tap, Wire, answer, json_of};
+use crate::harness::{Process, run};
+use crate::harness::{Scripted, Tap, Wire, answer, json_of};
 
 const PAGE: &str = r#"{"result":{"points":[{"id":1,"version":0,"score":0.9,"payload":{"text":"a 1"}},{"id":2,"version":0,"score":0.8,"payload":{"text":"b 2"}}]},"status":"ok","time":0.1}"#;
 
@@ -25,7 +25,7 @@ async fn it_forwards_and_reranks_and_leaves_with_0_when_told_to_stop() {
     let path = file.path().to_str().unwrap();
     let program = Process::start(&["serve", "--config", path], &[("CO_API_KEY", "key")]).await;
 
-    let mut client = Wire::connect(program.listening).await;
+    let mut client = Wire::connect(program.listening[0]).await;
     client.send("GET /collections HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.answer(false).await.unwrap().text(), PAGE);
     let body = r#"{"query":[0.1],"limit":2,"with_payload":true}"#;
@@ -55,7 +55,7 @@ async fn two_settings_are_enough_to_serve() {
     let upstream = format!("http://{}", database.addr);
     let args = ["--upstream", &upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let program = Process::start(&args, &[]).await;
-    let mut client = Wire::connect(program.listening).await;
+    let mut client = Wire::connect(program.listening[0]).await;
     client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert_eq!(client.answer(false).await.unwrap().text(), "GET /a");
     drop(client);
@@ -109,7 +109,7 @@ async fn a_bad_configuration_can_be_served_as_a_plain_proxy() {
         "127.0.0.1:0",
     ];
     let program = Process::start(&args, &[]).await;
-    let mut client = Wire::connect(program.listening).await;
+    let mut client = Wire::connect(program.listening[0]).await;
     client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert_eq!(client.answer(false).await.unwrap().text(), "GET /a");
     drop(client);

@@ -23,8 +23,8 @@ async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
         "--log-format",
         format,
     ];
-    let mut binary = Process::start(&args, &[("CO_API_KEY", "sekrit"), ("CO_API_URL", &provider)]).await;
-    let mut client = Wire::connect(binary.listening).await;
+    let mut process = Process::start(&args, &[("CO_API_KEY", "sekrit"), ("CO_API_URL", &provider)]).await;
+    let mut client = Wire::connect(process.listening[0]).await;
     let body = r#"{"query":[0.1],"with_payload":true}"#;
     client
         .send(format!(
@@ -34,7 +34,7 @@ async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
         ))
         .await;
     client.message().await.expect("an answer");
-    [binary.line_with("key").await, binary.line_with("kept the database's order").await]
+    [process.line_with("key").await, process.line_with("kept the database's order").await]
 }
 
 #[tokio::test]

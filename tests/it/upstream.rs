@@ -153,15 +153,18 @@ impl FullQueue {
 #[tokio::test]
 async fn a_database_that_takes_no_connection_is_given_up_after_the_connect_timeout() {
     let full = FullQueue::new().await;
-    let yaml = format!(
-        "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {{ url: \"http://{}\", connect_timeout: 50ms }}\n\
-         admin: {{ listen: 127.0.0.1:0 }}\n",
-        full.addr
-    );
-    let program = Program::start(&yaml, &[]).await;
-    let mut client = program.client().await;
-    client.send(WRITE).await;
-    assert_eq!(client.answer(false).await.unwrap().word(1), "502");
+    // And one that takes the connection but never speaks TLS.
+    let mute = FakeDatabase::by_hand().await;
+    for url in [format!("http://{}", full.addr), format!("https://{}", mute.addr)] {
+        let yaml = format!(
+            "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {{ url: \"{url}\", connect_timeout: 50ms }}\n\
+             admin: {{ listen: 127.0.0.1:0 }}\n"
+        );
+        let program = Program::start(&yaml, &[]).await;
+        let mut client = program.client().await;
+        client.send(WRITE).await;
+        assert_eq!(client.answer(false).await.unwrap().word(1), "502", "{url}");
+    }
 }
 
 #[tokio::test]
@@ -250,4 +253,22 @@ async fn the_answer_to_a_search_is_streamed_where_it_is_not_reranked() {
     assert_eq!(client.exactly(7).await, "2\r\nde\r\n");
     upstream.send("0\r\n\r\n").await;
     assert_eq!(client.exactly(5).await, "0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn at_the_drain_timeout_what_is_still_open_is_closed() {
+    let database = FakeDatabase::by_hand().await;
+    let program = Program::before(database.addr, "").await;
+    let mut client = program.client().await;
+    client.send(WRITE).await;
+    let mut upstream = database.connection().await;
+    upstream.message().await.unwrap();
+    let stopped = tokio::spawn(program.stop());
+    // The listener is closed first.
+    client.until_refused().await;
+    assert!(!stopped.is_finished());
+    pass(Duration::from_secs(26)).await;
+    assert_eq!(client.rest().await, "");
+    stopped.await.unwrap();
+    assert_eq!(upstream.rest().await, "");
 }

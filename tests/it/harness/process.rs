@@ -1,4 +1,4 @@
-//! The program as it is installed: a process of its own, and what it says.
+//! The program as it is installed: a process of its own, and what it says on standard error.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -22,7 +22,18 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// `rerankd` with these arguments, and nothing in its environment but `env`. Killed when dropped.
+/// A server that runs until it is told to stop; killed when dropped.
+pub struct Process {
+    /// In the configuration's order.
+    pub listening: Vec<SocketAddr>,
+    pub admin: SocketAddr,
+    child: Child,
+    lines: mpsc::UnboundedReceiver<String>,
+    /// Reads all that it says, so that it never has to wait for a reader.
+    log: JoinHandle<String>,
+}
+
+/// `rerankd` with these arguments, and nothing in its environment but `env`.
 fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rerankd"));
     command.args(args).env_clear().envs(env.iter().copied());
@@ -32,58 +43,48 @@ fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
 
 /// Runs it to its end.
 pub async fn run(args: &[&str], env: &[(&str, &str)]) -> Ended {
-    let output = timeout(GUARD, command(args, env).output()).await.expect("it does not end").unwrap();
+    let output = timeout(GUARD, command(args, env).output()).await;
+    let output = output.expect("it does not end").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// A server; killed when dropped.
-pub struct Process {
-    /// Where the first listener listens.
-    pub listening: SocketAddr,
-    /// Where all of them do, in the configuration's order.
-    pub listeners: Vec<SocketAddr>,
-    pub admin: SocketAddr,
-    child: Child,
-    lines: mpsc::UnboundedReceiver<String>,
-    /// Reads all that it says, so that it never has to wait for a reader.
-    log: JoinHandle<String>,
-}
-
 impl Process {
-    /// With the configuration of a folder and these arguments more; its log is JSON.
-    pub async fn configured(folder: &Folder, args: &[&str]) -> Self {
-        let file = folder.path("rerankd.yaml");
-        let own = ["--config", file.to_str().unwrap(), "--log-format", "json"];
-        Self::start(&[&own, args].concat(), &[]).await
-    }
-
-    /// Waits until it says where it listens, in either format.
+    /// Waits until it says where it listens. It logs JSON unless `args` say otherwise.
     pub async fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = command(args, env).spawn().unwrap();
-        let (tell, mut lines) = mpsc::unbounded_channel();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let own_format = args.contains(&"--log-format");
+        let args = if own_format { args.to_vec() } else { [args, &["--log-format", "json"]].concat() };
+        let mut child = command(&args, env).spawn().unwrap();
+        let (tell, lines) = mpsc::unbounded_channel();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = tokio::spawn(async move {
             let mut all = String::new();
-            while let Ok(Some(line)) = stderr.next_line().await {
+            while let Ok(Some(line)) = said.next_line().await {
                 all += &line;
                 all.push('\n');
                 tell.send(line).ok();
             }
             all
         });
-        let mut listeners = Vec::new();
-        let admin = loop {
-            let line = timeout(GUARD, lines.recv()).await.expect("it says nothing");
-            let Some(line) = line else { panic!("it ended early: {}", log.await.unwrap()) };
-            let Some(address) = address(&line) else { continue };
-            if line.contains("metrics and health") {
-                break address;
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut process = Self { listening: Vec::new(), admin: nowhere, child, lines, log };
+        loop {
+            let line = process.line_with("listen").await;
+            match address(&line) {
+                Some(listen) if line.contains("metrics and health") => {
+                    process.admin = listen;
+                    return process;
+                }
+                Some(listen) if line.contains("serving") => process.listening.push(listen),
+                _ => {}
             }
-            listeners.push(address);
-        };
-        let listening = *listeners.first().expect("a listener");
-        Self { listening, listeners, admin, child, lines, log }
+        }
+    }
+
+    /// With the configuration of a folder.
+    pub async fn of(folder: &Folder, args: &[&str]) -> Self {
+        let path = folder.path("rerankd.yaml");
+        Self::start(&[&["--config", path.to_str().unwrap()], args].concat(), &[]).await
     }
 
     /// The next log line that holds `part`.
@@ -92,20 +93,16 @@ impl Process {
             match timeout(GUARD, self.lines.recv()).await {
                 Ok(Some(line)) if line.contains(part) => return line,
                 Ok(Some(_)) => {}
-                Ok(None) => panic!("ended without saying {part:?}"),
-                Err(_) => panic!("never said {part:?}"),
+                Ok(None) => panic!("ended without {part:?}"),
+                Err(_) => panic!("no line with {part:?}"),
             }
         }
     }
 
-    /// The next line of a JSON log whose message begins with `message`.
+    /// The next log line whose message begins with `message`.
     pub async fn said(&mut self, message: &str) -> Value {
-        loop {
-            let line: Value = serde_json::from_str(&self.line_with(message).await).unwrap_or_default();
-            if line["message"].as_str().is_some_and(|text| text.starts_with(message)) {
-                return line;
-            }
-        }
+        let line = self.line_with(&format!(r#""message":"{message}"#)).await;
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Sends a signal, such as `TERM`.
@@ -120,7 +117,7 @@ impl Process {
         timeout(GUARD, self.child.wait()).await.expect("never ended").unwrap().code()
     }
 
-    /// Tells it to stop and waits for its end: all that it has ever said.
+    /// Tells it to stop and waits for its end.
     pub async fn stop(mut self) -> Ended {
         self.signal("TERM").await;
         let rest = async {
@@ -133,11 +130,8 @@ impl Process {
     }
 }
 
-/// The address in a line that tells where something listens.
+/// What a log line of either format says in its field `listen`.
 fn address(line: &str) -> Option<SocketAddr> {
-    let tells = line.contains("serving") || line.contains("metrics and health");
-    let rest = line.split("listen").nth(1).filter(|_| tells)?;
-    let address =
-        rest.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '[').split(['"', ' ', ',']).next();
-    address?.parse().ok()
+    let rest = line.split("listen").nth(1)?.trim_start_matches(['=', '"', ':']);
+    rest.split(['"', ' ']).next()?.parse().ok()
 }
