@@ -137,9 +137,7 @@ impl Pipeline {
         });
         let fetch = match &work {
             Ok(work) => self.fetch(&intent, &profile, work),
-            Err(reason) => {
-                FetchPlan { without_reranker: stands_in(&intent, &profile, *reason), ..FetchPlan::as_asked() }
-            }
+            Err(_) => FetchPlan { without_reranker: stands_in(&intent, &profile), ..FetchPlan::as_asked() },
         };
         let search = PlannedSearch { intent, profile, fetch, work, shadow };
         if search.work.is_ok() { search } else { search.as_asked() }
@@ -162,11 +160,11 @@ impl Pipeline {
     }
 }
 
-/// Whether the request's own reranker is left out although the order is kept: it is one that the proxy
-/// serves, and what it found in the request was understood.
-fn stands_in(intent: &SearchIntent, profile: &Profile, reason: KeepReason) -> bool {
-    let served = intent.reranker.as_ref().is_some_and(|named| profile.serves(&named.inference_id));
-    served && !matches!(reason, KeepReason::Unsupported | KeepReason::Malformed)
+/// Whether the request's own reranker is left out although the order is kept: the proxy serves it, and
+/// understands the request.
+fn stands_in(intent: &SearchIntent, profile: &Profile) -> bool {
+    let understood = !matches!(intent.keep, Some(KeepReason::Unsupported | KeepReason::Malformed));
+    understood && intent.reranker.as_ref().is_some_and(|named| profile.serves(&named.inference_id))
 }
 
 fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Result<Work, KeepReason> {

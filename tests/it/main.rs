@@ -1,5 +1,11 @@
 //! Integration tests: the real proxy between real sockets.
 
+mod bad_answers;
+mod bad_input;
+mod binary;
+mod codings;
+mod config_reference;
+mod depth;
 mod faults;
 mod fields;
 mod fleet;
@@ -11,6 +17,7 @@ mod harness;
 mod http2;
 mod import_map;
 mod modes;
+mod privacy;
 mod reload;
 mod replay;
 mod replay_grpc;
@@ -20,3 +27,4 @@ mod search;
 mod shutdown;
 mod tls;
 mod trace;
+mod upstream;

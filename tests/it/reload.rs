@@ -331,8 +331,8 @@ async fn a_plain_proxy_for_a_bad_file_raises_an_alert_until_the_file_is_good() {
 async fn sighup_and_a_change_on_disk_reach_the_running_program() {
     let (old, new) = (FakeDatabase::answering(OK).await, Scripted::start(|_| Some(OK.to_owned())).await);
     let folder = Folder::new(&before(old.addr));
-    let mut process = Process::start(&folder, &[]).await;
-    let mut client = Wire::connect(process.listening).await;
+    let mut process = Process::of(&folder, &[]).await;
+    let mut client = Wire::connect(process.listening[0]).await;
     folder.configure(&before(new.addr));
     process.signal("HUP").await;
     process.said("the changed configuration is in force").await;
@@ -351,8 +351,8 @@ async fn sighup_and_a_change_on_disk_reach_the_running_program() {
 async fn a_pod_with_a_bad_file_starts_as_a_plain_proxy_where_that_is_wanted() {
     let database = FakeDatabase::answering(OK).await;
     let folder = Folder::new(&format!("{}rerank: {{ windwo: 3 }}", before(database.addr)));
-    let mut process = Process::start(&folder, &["--on-bad-config", "passthrough"]).await;
-    assert!(ask(process.listening, "/a").await.ends_with("ok"));
+    let mut process = Process::of(&folder, &["--on-bad-config", "passthrough"]).await;
+    assert!(ask(process.listening[0], "/a").await.ends_with("ok"));
     assert!(ask(process.admin, "/metrics").await.contains("rerankd_passthrough 1"));
     folder.configure(&before(database.addr));
     process.said("the changed configuration is in force").await;

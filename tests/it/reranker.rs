@@ -128,6 +128,11 @@ async fn another_id_is_forwarded_untouched() {
         assert_eq!(status(&got), "kept; reason=unsupported");
         assert_eq!(body_of(database.seen().last().unwrap()), body);
     }
+    let strange = search("my-cohere", "", r#","runtime_mappings":{}"#);
+    for headers in ["", "x-rerank: off\r\n"] {
+        sidecar.post("/a/_search", headers, &strange).await;
+        assert_eq!(body_of(database.seen().last().unwrap()), strange);
+    }
     assert!(sidecar.service.seen().is_empty());
 }
 

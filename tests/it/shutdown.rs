@@ -194,8 +194,8 @@ async fn who_had_connected_before_the_listener_closed_is_answered() {
 #[tokio::test]
 async fn sigterm_lets_an_open_stream_finish_and_exits_with_0() {
     let db = FakeDatabase::by_hand().await;
-    let mut process = Process::start(&Folder::new(&before(db.addr, "")), &[]).await;
-    let mut client = Wire::connect(process.listening).await;
+    let mut process = Process::of(&Folder::new(&before(db.addr, "")), &[]).await;
+    let mut client = Wire::connect(process.listening[0]).await;
     client.send(GET).await;
     let mut upstream = db.connection().await;
     upstream.head().await;
@@ -203,7 +203,7 @@ async fn sigterm_lets_an_open_stream_finish_and_exits_with_0() {
     client.until("one").await;
     process.signal("TERM").await;
     process.said("stopping").await;
-    closed(process.listening).await;
+    closed(process.listening[0]).await;
     upstream.send("3\r\ntwo\r\n0\r\n\r\n").await;
     assert!(client.rest().await.ends_with("3\r\ntwo\r\n0\r\n\r\n"));
     assert_eq!(process.exit_code().await, Some(0));
@@ -212,8 +212,8 @@ async fn sigterm_lets_an_open_stream_finish_and_exits_with_0() {
 #[tokio::test]
 async fn a_second_signal_ends_at_once() {
     let db = FakeDatabase::by_hand().await;
-    let mut process = Process::start(&Folder::new(&before(db.addr, "delay: 1h, grace: 1h")), &[]).await;
-    let mut client = Wire::connect(process.listening).await;
+    let mut process = Process::of(&Folder::new(&before(db.addr, "delay: 1h, grace: 1h")), &[]).await;
+    let mut client = Wire::connect(process.listening[0]).await;
     client.send(GET).await;
     let mut upstream = db.connection().await;
     upstream.head().await;

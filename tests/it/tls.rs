@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rerankd::app::Reload;
 
 use crate::harness::{
-    Authority, FakeDatabase, Folder, Identity, TlsDatabase, Watched, Wire, body_of, handshake,
+    Authority, FakeDatabase, Folder, Identity, TlsDatabase, Watched, Wire, body_of, handshake, json_of,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -236,4 +236,31 @@ async fn a_database_that_never_completes_its_handshake_is_given_up_in_time() {
     let sidecar = Watched::start(&yaml).await;
     let answer = tokio::time::timeout(Duration::from_secs(5), get(&sidecar)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_database_with_another_certificate_gets_nothing_and_the_client_a_502() {
+    let (authority, another) = (Authority::new(), Authority::new());
+    let good = TlsDatabase::start(&authority.issue(&["127.0.0.1"]), None, &["http/1.1"]).await;
+    let misnamed = TlsDatabase::start(&authority.issue(&["db.example"]), None, &["http/1.1"]).await;
+    for (upstream, trusted) in [
+        (format!("https://{}", good.addr), &another),
+        (format!("https://{}", misnamed.addr), &authority),
+        // And nothing goes in the clear to who speaks TLS.
+        (format!("http://{}", good.addr), &authority),
+    ] {
+        let folder = Folder::new(&format!(
+            "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"{upstream}\", ca_file: DIR/ca.pem }} }}]\n\
+             admin: {{ listen: \"127.0.0.1:0\" }}\n"
+        ));
+        folder.write("ca.pem", &trusted.pem());
+        let program = Watched::start_in(folder).await;
+        let mut client = program.client().await;
+        client.send("POST /i/_search HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}").await;
+        let got = client.message().await.unwrap();
+        assert!(got.starts_with("HTTP/1.1 502"), "{upstream}: {got}");
+        let error = json_of(&got);
+        assert!(error["error"]["reason"].as_str().unwrap().starts_with("rerankd: "), "{error}");
+    }
+    assert!(good.seen().is_empty() && misnamed.seen().is_empty());
 }

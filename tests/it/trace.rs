@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Binary, Scripted, Wire, answer};
+use crate::harness::{Process, Scripted, Wire, answer};
 
 const JSON: &str = "application/json";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -23,8 +23,8 @@ async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
         "--log-format",
         format,
     ];
-    let mut binary = Binary::start(&args, &[("CO_API_KEY", "sekrit"), ("CO_API_URL", &provider)]);
-    let mut client = Wire::connect(binary.listening().await).await;
+    let mut process = Process::start(&args, &[("CO_API_KEY", "sekrit"), ("CO_API_URL", &provider)]).await;
+    let mut client = Wire::connect(process.listening[0]).await;
     let body = r#"{"query":[0.1],"with_payload":true}"#;
     client
         .send(format!(
@@ -34,7 +34,7 @@ async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
         ))
         .await;
     client.message().await.expect("an answer");
-    [binary.line_with("key").await, binary.line_with("kept the database's order").await]
+    [process.line_with("key").await, process.line_with("kept the database's order").await]
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dialect::SearchKind,
-    json::{ObjectEdit, Value},
+    json::{Object, ObjectEdit, Value},
     search::{StripPath, WantedFields},
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Search<'a> {
     pub(super) kind: SearchKind,
     pub(super) shared: &'a Params<'a>,
     pub(super) own: &'a Params<'a>,
-    pub(super) body: Option<Value<'a>>,
+    pub(super) body: Option<&'a Object<'a>>,
 }
 
 /// Asks for what `_source` would not show, where the client has not excluded it.

@@ -7,7 +7,7 @@ use super::{
     target::Params,
 };
 use crate::{
-    json::{Edits, Kind, ObjectEdit, Value},
+    json::{Edits, Kind, Object, ObjectEdit, Value},
     search::NamedReranker,
 };
 
@@ -23,19 +23,17 @@ const MOST_FIELD_PARTS: usize = 32;
 const LONGEST_FIELD: usize = 1000;
 
 /// The outermost retriever of a request where it is a reranker that could be served.
-pub(super) struct Reranker<'a> {
+pub(super) struct Reranker {
     /// What the request says of it.
     pub(super) named: NamedReranker,
-    /// The retriever that finds its candidates.
-    inner: Value<'a>,
-    /// The filter that goes for the candidates too.
-    filter: Option<Value<'a>>,
+    /// The retriever that finds its candidates, as JSON, with the outer filter too.
+    pub(super) inner: String,
     /// How many candidates there can be.
     pub(super) candidates: u64,
 }
 
 /// `None` where there is none, where another place holds it, or where the upstream will refuse it.
-pub(super) fn read<'a>(params: &Params<'_>, body: Option<Value<'a>>, size: u64) -> Option<Reranker<'a>> {
+pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>, size: u64) -> Option<Reranker> {
     let body = body?;
     let retriever = only_member(body.get("retriever")?, KIND)?;
     if stands_beside_others(params, body) {
@@ -53,10 +51,14 @@ pub(super) fn read<'a>(params: &Params<'_>, body: Option<Value<'a>>, size: u64) 
         "allow_rerank_failures",
         "_name",
     ];
-    if retriever.members()?.iter().any(|member| !known.contains(&member.key.as_ref())) {
+    let members = retriever.members()?;
+    if members.iter().any(|member| !known.contains(&member.key.as_ref())) {
         return None;
     }
-    let given = |key: &str| retriever.get(key).filter(|value| !value.is_null());
+    let given = |key: &str| {
+        let member = members.iter().rev().find(|member| member.key == key)?;
+        Some(member.value).filter(|value| !value.is_null())
+    };
     let text = |key: &str| given(key)?.as_str().filter(|text| !text.trim().is_empty());
     let field = text("field").filter(|field| is_name(field))?.into_owned();
     let inference_id = match given("inference_id") {
@@ -79,7 +81,11 @@ pub(super) fn read<'a>(params: &Params<'_>, body: Option<Value<'a>>, size: u64) 
     let candidates = candidates(inner)?.min(window);
     let query = text("inference_text")?.into_owned();
     let named = NamedReranker { inference_id, query, field, window, min_score };
-    Some(Reranker { named, inner, filter: given("filter"), candidates })
+    let inner = match given("filter") {
+        Some(filter) => filtered(inner, filter)?,
+        None => inner.text().to_owned(),
+    };
+    Some(Reranker { named, inner, candidates })
 }
 
 /// The value of the only member, if it has this name.
@@ -91,7 +97,7 @@ fn only_member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
 }
 
 /// What Elasticsearch refuses beside such a retriever.
-fn stands_beside_others(params: &Params<'_>, body: Value<'_>) -> bool {
+fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
     const REFUSED: [&str; 10] = [
         "query",
         "knn",
@@ -104,7 +110,9 @@ fn stands_beside_others(params: &Params<'_>, body: Value<'_>) -> bool {
         "min_score",
         "slice",
     ];
-    REFUSED.iter().any(|name| is_filled(body.get(name)))
+    body.members()
+        .iter()
+        .any(|member| REFUSED.contains(&member.key.as_ref()) && is_filled(Some(member.value)))
         || ["q", "sort", "scroll", "terminate_after"].iter().any(|name| params.has(name))
 }
 
@@ -130,22 +138,15 @@ fn candidates(inner: Value<'_>) -> Option<u64> {
     shape::of_retriever(inner).ok().map(|(_, most)| most)
 }
 
-impl Reranker<'_> {
-    /// The inner retriever's text, with the outer filter before its own.
-    pub(super) fn inner_text(&self) -> String {
-        let own = self.inner.text();
-        let Some(filter) = self.filter else { return own.to_owned() };
-        let with_filter = || {
-            let inner = Value::parse(own.as_bytes()).ok()?.members()?.pop()?.value;
-            let filters = [Some(filter), inner.get("filter").filter(|filter| !filter.is_null())];
-            let texts: Vec<&str> =
-                filters.into_iter().flatten().flat_map(one_or_many).map(Value::text).collect();
-            let mut edit = ObjectEdit::new(inner)?;
-            edit.set("filter", format!("[{}]", texts.join(",")));
-            let mut edits = Edits::new();
-            edit.finish(&mut edits);
-            String::from_utf8(edits.apply_to(own.as_bytes())).ok()
-        };
-        with_filter().unwrap_or_else(|| own.to_owned())
-    }
+/// A retriever's text with this filter before its own.
+fn filtered(retriever: Value<'_>, filter: Value<'_>) -> Option<String> {
+    let text = retriever.text();
+    let settings = Value::parse(text.as_bytes()).ok()?.members()?.pop()?.value;
+    let filters = [Some(filter), settings.get("filter").filter(|filter| !filter.is_null())];
+    let filters: Vec<&str> = filters.into_iter().flatten().flat_map(one_or_many).map(Value::text).collect();
+    let mut edit = ObjectEdit::new(settings)?;
+    edit.set("filter", format!("[{}]", filters.join(",")));
+    let mut edits = Edits::new();
+    edit.finish(&mut edits);
+    String::from_utf8(edits.apply_to(text.as_bytes())).ok()
 }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use super::{query_text::one_or_many, target::Params};
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Object, Value};
 
 /// Where a setting takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Place {
 /// A number with its place; `Err` where it is none, or negative.
 pub(super) fn number(
     params: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     name: &str,
     default: u64,
 ) -> Result<(u64, Place), ()> {
@@ -31,7 +31,7 @@ pub(super) fn number(
 
 /// How long the search may take: `timeout` of the query string, else of the body. `-1` is none, and so is
 /// what the upstream will refuse.
-pub(super) fn timeout(params: &Params<'_>, body: Option<Value<'_>>) -> Option<Duration> {
+pub(super) fn timeout(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<Duration> {
     if let Some(text) = params.get("timeout") {
         return duration(text);
     }
@@ -61,7 +61,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Whether a search pipeline of the request is named upstream, other than `_none`.
-pub(super) fn pipeline(params: &Params<'_>, body: Option<Value<'_>>) -> Option<()> {
+pub(super) fn pipeline(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<()> {
     let none = |name: &str| name == "_none";
     if let Some(name) = params.get("search_pipeline") {
         return (!none(name)).then_some(());
@@ -71,7 +71,7 @@ pub(super) fn pipeline(params: &Params<'_>, body: Option<Value<'_>>) -> Option<(
 }
 
 /// Whether the order is that of scores: no sort, or one plain `_score`, best first.
-pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<Value<'_>>) -> bool {
+pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
     let mut keys = 0;
     let mut plain = true;
     for key in params.get("sort").unwrap_or("").split(',').filter(|key| !key.is_empty()) {
@@ -130,7 +130,7 @@ pub(super) enum SourceRule {
 }
 
 /// The rule in effect: anything about `_source` in the query string replaces the body's setting whole.
-pub(super) fn source_rule(params: &Params<'_>, body: Option<Value<'_>>) -> SourceRule {
+pub(super) fn source_rule(params: &Params<'_>, body: Option<&Object<'_>>) -> SourceRule {
     let list = |name: &str| params.get(name).map(comma_list).unwrap_or_default();
     if ["_source", "_source_includes", "_source_excludes"].iter().any(|name| params.has(name)) {
         let mut includes = list("_source_includes");

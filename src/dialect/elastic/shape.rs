@@ -7,7 +7,7 @@ use super::{
     target::Params,
 };
 use crate::{
-    json::{Kind, Value},
+    json::{Kind, Object, Value},
     search::Widening,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Shape {
 /// `Err` where a number that matters is none.
 pub(super) fn widening(
     params: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     from: u64,
     size: u64,
 ) -> Result<Shape, ()> {
@@ -69,7 +69,7 @@ pub(super) fn widening(
 }
 
 /// The `knn` object of a body, if there is exactly one.
-pub(super) fn pure_knn(body: Value<'_>) -> Option<Value<'_>> {
+pub(super) fn pure_knn<'a>(body: &Object<'a>) -> Option<Value<'a>> {
     body.get("knn").filter(|knn| knn.kind() == Kind::Object)
 }
 
@@ -127,7 +127,7 @@ fn has_k(knn: Value<'_>) -> bool {
 }
 
 /// The first components of the query vector: top-level `knn`, else a `knn` query of either product.
-pub(super) fn vector(body: Value<'_>) -> Vec<f64> {
+pub(super) fn vector(body: &Object<'_>) -> Vec<f64> {
     let top = body.get("knn").map(one_or_many).and_then(|knns| knns.first()?.get("query_vector"));
     let query = || {
         let knn = body.at(&["query", "knn"])?;

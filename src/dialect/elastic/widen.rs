@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialect::SearchKind,
-    json::{Edits, ObjectEdit, Value},
+    json::{Edits, Object, ObjectEdit, Value},
     search::{FetchPlan, Strip},
 };
 
@@ -28,11 +28,11 @@ pub(super) fn changes(
     kind: SearchKind,
     shared: &Params<'_>,
     own: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     plan: &FetchPlan,
 ) -> Changes {
     let mut changes = Changes::default();
-    let mut root = body.and_then(ObjectEdit::new);
+    let mut root = body.map(Object::value).and_then(ObjectEdit::new);
     if let (Some(body), Some(root)) = (body, &mut root) {
         options::remove(shared, body, root, &mut changes.body);
     }
@@ -57,7 +57,7 @@ pub(super) fn changes(
 /// ends with the candidates, as it does where Elasticsearch reranks: most retrievers refuse a longer one.
 fn ask_for_candidates(
     own: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     page_stays: bool,
     root: Option<&mut ObjectEdit<'_>>,
     changes: &mut Changes,
@@ -68,7 +68,7 @@ fn ask_for_candidates(
         return;
     };
     let Some(reranker) = reranker::read(own, body, size) else { return };
-    root.set("retriever", reranker.inner_text());
+    root.set("retriever", reranker.inner);
     let left = reranker.candidates.saturating_sub(from);
     if page_stays && size > left {
         set_number(own, body, "size", left, Some(root), changes);
@@ -78,7 +78,7 @@ fn ask_for_candidates(
 /// Sets a number where it takes effect.
 fn set_number(
     own: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     name: &'static str,
     wanted: u64,
     root: Option<&mut ObjectEdit<'_>>,
@@ -92,7 +92,7 @@ fn set_number(
 
 fn widen_limits(
     own: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     hits: u64,
     mut root: Option<&mut ObjectEdit<'_>>,
     changes: &mut Changes,

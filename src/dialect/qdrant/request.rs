@@ -33,6 +33,7 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub fn read(form: Form, body: &'a [u8]) -> Result<Self, DialectError> {
+        DialectError::check_depth(body)?;
         let root = Value::parse(body)
             .map_err(|_| DialectError::Malformed { member: "body", expected: "well-formed JSON" })?;
         let root = Object::new(root, "body")?;

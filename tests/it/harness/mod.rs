@@ -1,6 +1,5 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
-mod binary;
 mod database;
 mod faulty;
 pub mod fixture;
@@ -10,6 +9,7 @@ pub mod points;
 mod process;
 mod program;
 mod proxy;
+mod raw;
 mod redis;
 mod scripted;
 mod sidecar;
@@ -19,14 +19,14 @@ mod tls;
 mod watched;
 mod wire;
 
-pub use binary::Binary;
 pub use database::FakeDatabase;
 pub use faulty::{Fault, Faulty};
 pub use frames::{End, Frames};
 pub use points::{Points, QUERY};
-pub use process::Process;
+pub use process::{Process, run};
 pub use program::Program;
 pub use proxy::Proxy;
+pub use raw::{RawServer, gzip, request, whole};
 pub use redis::FakeRedis;
 pub use scripted::{Scripted, answer, body_of, header, json_of};
 pub use sidecar::Sidecar;

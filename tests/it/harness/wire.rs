@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -18,17 +19,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// A connection and what was read from it beyond what was asked for.
 pub struct Wire {
     stream: Box<dyn Stream>,
+    /// Where it goes, if it is TCP alone.
+    peer: Option<SocketAddr>,
     buffer: Vec<u8>,
 }
 
 impl Wire {
     pub fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self::over(stream)
+        let peer = stream.peer_addr().ok();
+        Self { peer, ..Self::over(stream) }
     }
 
     pub fn over(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), buffer: Vec::new() }
+        Self { stream: Box::new(stream), peer: None, buffer: Vec::new() }
     }
 
     pub async fn connect(addr: SocketAddr) -> Self {
@@ -96,6 +100,25 @@ impl Wire {
     pub async fn rest_bytes(&mut self) -> Vec<u8> {
         while self.fill().await {}
         std::mem::take(&mut self.buffer)
+    }
+
+    /// What has come already.
+    pub fn so_far(&mut self) -> String {
+        while self
+            .stream
+            .read_buf(&mut self.buffer)
+            .now_or_never()
+            .is_some_and(|read| read.is_ok_and(|n| n > 0))
+        {}
+        String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
+    /// Waits until nobody listens any more where this connection was made.
+    pub async fn until_refused(&self) {
+        let addr = self.peer.expect("a TCP connection");
+        while TcpStream::connect(addr).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Tells the other side that nothing more will be sent.
