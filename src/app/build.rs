@@ -1,6 +1,6 @@
 //! From the configuration's sections to the settings of the modules.
 
-use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{Shared, StartError};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         BuildError, CircuitSettings, CohereSettings, FlightSettings, LimitSettings, ProviderKind,
         ProviderSettings, Providers, ScoreStore, SpendSettings,
     },
+    rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{HostHeader, Upstream, UpstreamSettings},
 };
 
@@ -132,13 +133,48 @@ pub(super) fn providers(
     shared: &Shared,
 ) -> Result<Providers, BuildError> {
     let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
-    let named: HashSet<&String> = sections.flat_map(|section| &section.providers).collect();
+    let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
+    let named: HashSet<&String> = named.collect();
+    let patience = patience(config);
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    Providers::build(used.filter_map(provider).collect(), before, &shared.stack)
+    let used = used.filter_map(|section| provider(section, patience));
+    Providers::build(used.collect(), before, &shared.stack)
+}
+
+/// How long the most patient caller waits: a shared call must not end before.
+fn patience(config: &Config) -> Duration {
+    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
+    let searches = sections.flat_map(|section| [section.deadline, section.shadow_deadline]);
+    let api = config.rerank_api.listen.map(|_| config.rerank_api.deadline);
+    searches.chain(api).fold(FlightSettings::default().timeout, Duration::max)
+}
+
+/// The rerank API.
+pub(super) fn rerank_api(config: &Config, providers: &Providers, shared: &Shared) -> RerankApi {
+    let (section, names) = (&config.rerank_api, config.rerank_api_providers());
+    let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
+    let cohere = in_chain.filter_map(|provider| match &provider.kind {
+        config::ProviderKind::Cohere { model, max_tokens_per_doc, .. } => Some(CohereProvider {
+            name: provider.name.as_str().into(),
+            model: model.clone(),
+            max_tokens_per_doc: *max_tokens_per_doc,
+        }),
+        config::ProviderKind::Lexical => None,
+    });
+    let settings = ApiSettings {
+        offer: Offer { cohere: cohere.collect(), allow_models: section.allow_models.clone() },
+        deadline: section.deadline,
+        max_documents: section.max_documents,
+        max_request_bytes: section.max_request_bytes,
+        max_in_flight: config.limits.max_rerank_in_flight,
+        answer_headers: section.answer_headers,
+        token: section.token.clone(),
+    };
+    RerankApi::new(settings, providers.chain(names, &shared.stack), shared.api_metrics.clone())
 }
 
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
-fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
+fn provider(section: &ProviderConfig, patience: Duration) -> Option<ProviderSettings> {
     let kind = match &section.kind {
         config::ProviderKind::Lexical => ProviderKind::Lexical,
         config::ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
@@ -182,7 +218,7 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
         flights: FlightSettings {
             finish_in_background: limits.finish_in_background,
             max_in_background: limits.max_in_background,
-            ..FlightSettings::default()
+            timeout: patience,
         },
     })
 }
@@ -201,12 +237,26 @@ pub(super) fn cache(config: &Config) -> io::Result<Arc<ScoreStore>> {
 }
 
 /// Says what runs; loudly, if nothing can rerank.
-pub(super) fn announce(config: &Config, providers: &Providers, listening: &[SocketAddr], admin: SocketAddr) {
+pub(super) fn announce(
+    config: &Config,
+    providers: &Providers,
+    listening: &[SocketAddr],
+    api: Option<SocketAddr>,
+    admin: SocketAddr,
+) {
     for (listener, address) in config.listeners.iter().zip(listening) {
         tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
-    if !config.rerank.providers.iter().any(|name| providers.has(name)) {
+    if let Some(api) = api {
+        tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
+        if !config.rerank_api_providers().iter().any(|name| providers.has(name)) {
+            tracing::warn!(
+                "NO PROVIDER FOR THE RERANK API: until one has a key, every request is answered 503"
+            );
+        }
+    }
+    if !config.listeners.is_empty() && !config.rerank.providers.iter().any(|name| providers.has(name)) {
         tracing::warn!(
             "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
              database's order"

@@ -17,6 +17,7 @@ use crate::{
     pipeline::SearchMetrics,
     proxy::{Listener, ListenerSettings, Proxy},
     rerank::{BuildError, Providers, RerankMetrics, StackShared},
+    rerank_api::{ApiMetrics, RerankApi},
     telemetry,
     upstream::{UpstreamSetupError, body},
 };
@@ -50,6 +51,8 @@ pub enum StartError {
 pub struct App {
     /// Where the listeners listen, in the configuration's order.
     pub listening: Vec<SocketAddr>,
+    /// Where the rerank API listens, if it does.
+    pub rerank_api: Option<SocketAddr>,
     /// Where the admin listener listens.
     pub admin: SocketAddr,
     shutdown: CancellationToken,
@@ -65,6 +68,7 @@ const DRAIN: Duration = Duration::from_secs(25);
 struct Shared {
     stack: StackShared,
     search_metrics: SearchMetrics,
+    api_metrics: ApiMetrics,
 }
 
 impl App {
@@ -78,18 +82,17 @@ impl App {
         let mut tasks = JoinSet::new();
         let mut listening = Vec::new();
         for settings in &config.listeners {
-            let address = settings.listen;
-            let limits = ListenerSettings {
-                max_connections: settings.max_connections,
-                drain_timeout: DRAIN,
-                ..ListenerSettings::default()
-            };
-            let listener = Listener::bind(address, limits)
-                .await
-                .map_err(|source| StartError::Listen { address, source })?;
-            listening.push(listener.local_addr().unwrap_or(address));
+            let (listener, address) = bind(settings.listen, settings.max_connections).await?;
+            listening.push(address);
             let proxy = Arc::new(build::proxy(config, settings, &providers, &shared)?);
             tasks.spawn(serve(listener, proxy, shutdown.clone()));
+        }
+        let mut rerank_api = None;
+        if let Some(listen) = config.rerank_api.listen {
+            let (listener, address) = bind(listen, ListenerSettings::default().max_connections).await?;
+            rerank_api = Some(address);
+            let api = Arc::new(build::rerank_api(config, &providers, &shared));
+            tasks.spawn(serve_api(listener, api, shutdown.clone()));
         }
         let address = config.admin.listen;
         let socket =
@@ -106,8 +109,8 @@ impl App {
                 tasks.spawn(watch_upstream(listener.upstream.url.clone(), condition, shutdown.clone()));
             }
         }
-        build::announce(config, &providers, &listening, admin_address);
-        Ok(Self { listening, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
+        build::announce(config, &providers, &listening, rerank_api, admin_address);
+        Ok(Self { listening, rerank_api, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
     }
 
     /// Stops accepting, lets open requests finish, and returns when all is over.
@@ -125,6 +128,23 @@ async fn serve(listener: Listener, proxy: Arc<Proxy>, shutdown: CancellationToke
         async move { proxy.handle(request.map(body::boxed)).await }
     };
     listener.serve(service, shutdown).await;
+}
+
+async fn serve_api(listener: Listener, api: Arc<RerankApi>, shutdown: CancellationToken) {
+    let service = move |request: http::Request<hyper::body::Incoming>| {
+        let api = api.clone();
+        async move { api.answer(request.map(body::boxed)).await }
+    };
+    listener.serve(service, shutdown).await;
+}
+
+/// A listener, and the address that it really has.
+async fn bind(address: SocketAddr, max_connections: usize) -> Result<(Listener, SocketAddr), StartError> {
+    let limits = ListenerSettings { max_connections, drain_timeout: DRAIN, ..ListenerSettings::default() };
+    let listener =
+        Listener::bind(address, limits).await.map_err(|source| StartError::Listen { address, source })?;
+    let bound = listener.local_addr().unwrap_or(address);
+    Ok((listener, bound))
 }
 
 /// Ready while the upstream takes connections; looked at every two seconds.
@@ -146,7 +166,8 @@ impl Shared {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let cache = build::cache(config).map_err(StartError::Secret)?;
-        Ok(Self { stack: StackShared::new(cache, rerank_metrics), search_metrics })
+        let api_metrics = ApiMetrics::register(registry)?;
+        Ok(Self { stack: StackShared::new(cache, rerank_metrics), search_metrics, api_metrics })
     }
 
     /// Brings the gauges of cache and budgets up to date.

@@ -11,6 +11,7 @@ mod read;
 mod read_providers;
 mod read_rerank;
 mod render;
+mod rerank_api;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
 pub use render::to_yaml;
+pub use rerank_api::RerankApiConfig;
 pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
     RerankConfig, RouteConfig, UpstreamConfig,

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig, provider_limits};
+use super::{
+    Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig, provider_limits, rerank_api,
+};
 use crate::search::FieldSet;
 
 /// `config` as a file that would give it again, but for keys of providers, which read `***`.
@@ -26,6 +28,7 @@ pub fn to_yaml(config: &Config) -> String {
     }
     out.line(0, "providers:");
     config.providers.iter().for_each(|each| provider(&mut out, each));
+    rerank_api::render(&mut out, &config.rerank_api);
     out.line(0, "cache:");
     out.set(2, "max_bytes", config.cache.max_bytes);
     out.set(2, "ttl", time(config.cache.ttl));
@@ -124,7 +127,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn list(texts: &[String]) -> String {
+pub(super) fn list(texts: &[String]) -> String {
     let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     format!("[{}]", texts.join(", "))
 }
@@ -133,7 +136,7 @@ pub(super) fn or_null(value: Option<impl std::fmt::Display>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
-fn path(path: Option<&Path>) -> String {
+pub(super) fn path(path: Option<&Path>) -> String {
     or_null(path.map(|path| quoted(&path.to_string_lossy())))
 }
 

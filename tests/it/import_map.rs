@@ -13,9 +13,13 @@ const MAP: &[(&str, &[&str])] = &[
     ("upstream", &[]),
     ("pipeline", &["document", "json", "rerank", "search"]),
     ("proxy", &["dialect", "pipeline", "search", "upstream"]),
+    ("rerank_api", &["document", "json", "proxy", "rerank", "upstream"]),
     ("admin", &[]),
     ("config", &["search"]),
-    ("app", &["admin", "config", "dialect", "pipeline", "proxy", "rerank", "telemetry", "upstream"]),
+    (
+        "app",
+        &["admin", "config", "dialect", "pipeline", "proxy", "rerank", "rerank_api", "telemetry", "upstream"],
+    ),
     ("demo", &["app", "config"]),
     ("cli", &["app", "config", "demo", "telemetry"]),
 ];
