@@ -5,5 +5,6 @@ mod framing;
 mod harness;
 mod http2;
 mod import_map;
+mod rerank_api;
 mod search;
 mod shutdown;
