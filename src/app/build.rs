@@ -250,6 +250,11 @@ pub(super) fn announce(
     tracing::info!(listen = %admin, "metrics and health");
     if let Some(api) = api {
         tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
+        if !api.ip().is_loopback() && config.rerank_api.token.is_none() {
+            tracing::warn!(
+                "the rerank API serves whoever reaches it, on your key: see rerank_api.token_file"
+            );
+        }
         if !config.rerank_api_providers().iter().any(|name| providers.has(name)) {
             tracing::warn!(
                 "NO PROVIDER FOR THE RERANK API: until one has a key, every request is answered 503"
