@@ -16,4 +16,5 @@ pub mod rerank;
 pub mod rerank_api;
 pub mod search;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

@@ -1,15 +1,22 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whether the process should get traffic: ready when every condition holds.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    conditions: Arc<Mutex<Vec<(&'static str, bool)>>>,
+    conditions: Arc<Mutex<Conditions>>,
 }
 
-/// One thing that has to hold; it does not until it is set. Dropping it leaves it as it is.
+#[derive(Debug, Default)]
+struct Conditions {
+    next: u64,
+    /// Number, name, whether it holds; in the order in which they were made.
+    all: Vec<(u64, &'static str, bool)>,
+}
+
+/// One thing that has to hold; it does not until it is set, and no longer has to once dropped.
 #[derive(Debug)]
 pub struct Condition {
-    index: usize,
+    number: u64,
     readiness: Readiness,
 }
 
@@ -21,25 +28,41 @@ impl Readiness {
 
     /// Adds a condition that does not hold yet: a listener that is not bound, an upstream not reached.
     pub fn condition(&self, name: &'static str) -> Condition {
-        let mut conditions = self.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-        conditions.push((name, false));
-        Condition { index: conditions.len() - 1, readiness: self.clone() }
+        let mut conditions = self.lock();
+        let number = conditions.next;
+        conditions.next += 1;
+        conditions.all.push((number, name, false));
+        Condition { number, readiness: self.clone() }
     }
 
-    /// The conditions that do not hold; empty means ready.
+    /// The conditions that do not hold, each name once; empty means ready.
     pub fn missing(&self) -> Vec<&'static str> {
-        let conditions = self.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-        conditions.iter().filter(|(_, holds)| !holds).map(|(name, _)| *name).collect()
+        let mut missing = Vec::new();
+        for (_, name, holds) in &self.lock().all {
+            if !holds && !missing.contains(name) {
+                missing.push(*name);
+            }
+        }
+        missing
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Conditions> {
+        self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Condition {
-    /// Says whether it holds; `false` again while draining.
+    /// Says whether it holds.
     pub fn set(&self, holds: bool) {
-        let mut conditions = self.readiness.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, slot)) = conditions.get_mut(self.index) {
-            *slot = holds;
+        if let Some(slot) = self.readiness.lock().all.iter_mut().find(|(number, ..)| *number == self.number) {
+            slot.2 = holds;
         }
+    }
+}
+
+impl Drop for Condition {
+    fn drop(&mut self) {
+        self.readiness.lock().all.retain(|(number, ..)| *number != self.number);
     }
 }
 
@@ -58,5 +81,15 @@ mod tests {
         assert!(readiness.missing().is_empty());
         listener.set(false);
         assert_eq!(readiness.missing(), ["listener"]);
+    }
+
+    #[test]
+    fn a_condition_that_is_gone_keeps_nobody_waiting_and_a_name_is_told_once() {
+        let readiness = Readiness::new();
+        let (first, second) = (readiness.condition("upstream"), readiness.condition("upstream"));
+        assert_eq!(readiness.missing(), ["upstream"]);
+        drop(first);
+        second.set(true);
+        assert!(readiness.missing().is_empty());
     }
 }

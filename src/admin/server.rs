@@ -23,6 +23,8 @@ pub struct Admin {
     pub readiness: Readiness,
     /// Called before each scrape, to bring gauges up to date.
     pub refresh: Arc<dyn Fn() + Send + Sync>,
+    /// What `/readyz` says after its first line, in whole lines: which configuration is in force.
+    pub about: Arc<dyn Fn() -> String + Send + Sync>,
 }
 
 impl Admin {
@@ -61,18 +63,24 @@ impl Admin {
     pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/livez") => text(StatusCode::OK, "live\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => match self.readiness.missing().as_slice() {
-                [] => text(StatusCode::OK, "ready\n"),
-                missing => {
-                    text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", ")))
-                }
-            },
+            (&Method::GET | &Method::HEAD, "/readyz") => self.readyz(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (&Method::GET | &Method::HEAD, _) => text(StatusCode::NOT_FOUND, "not found\n"),
             _ => {
                 let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
                 answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
                 answer
+            }
+        }
+    }
+
+    fn readyz(&self) -> Response<Full<Bytes>> {
+        let about = (self.about)();
+        match self.readiness.missing().as_slice() {
+            [] => text(StatusCode::OK, format!("ready\n{about}")),
+            missing => {
+                let missing = missing.join(", ");
+                text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n{about}"))
             }
         }
     }
@@ -124,13 +132,21 @@ mod tests {
         let readiness = Readiness::new();
         let bound = readiness.condition("listener");
         let registry = crate::telemetry::new_registry().unwrap();
-        let server = tokio::spawn(Admin { registry, readiness, refresh: Arc::new(|| ()) }.serve(listener));
+        let about = Arc::new(|| "configuration 0123abcd\n".to_owned());
+        let admin = Admin { registry, readiness, refresh: Arc::new(|| ()), about };
+        let server = tokio::spawn(admin.serve(listener));
 
         assert!(ask(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
         let unready = ask(address, "GET /readyz").await;
-        assert!(unready.starts_with("HTTP/1.1 503") && unready.ends_with("not ready: listener\n"));
+        assert!(
+            unready.starts_with("HTTP/1.1 503")
+                && unready.ends_with("\r\n\r\nnot ready: listener\nconfiguration 0123abcd\n")
+        );
         bound.set(true);
-        assert!(ask(address, "GET /readyz?verbose").await.starts_with("HTTP/1.1 200"));
+        let ready = ask(address, "GET /readyz?verbose").await;
+        assert!(
+            ready.starts_with("HTTP/1.1 200") && ready.ends_with("\r\n\r\nready\nconfiguration 0123abcd\n")
+        );
 
         let metrics = ask(address, "GET /metrics").await;
         assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");

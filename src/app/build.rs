@@ -1,49 +1,79 @@
 //! From the configuration's sections to the settings of the modules.
 
-use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 
 use super::{Shared, StartError};
 use crate::{
-    config::{self, Config, DialectChoice, ListenerConfig, ProviderConfig, RerankConfig, RouteConfig},
+    config::{
+        self, Config, DialectChoice, ListenerConfig, ProviderConfig, RerankConfig, RouteConfig,
+        UpstreamConfig,
+    },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
-    proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
+    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
     rerank::{
-        BuildError, CircuitSettings, CohereSettings, FlightSettings, LimitSettings, ProviderKind,
-        ProviderSettings, Providers, ScoreStore, SpendSettings,
+        BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
+        Providers, ScoreStore, SpendSettings, StackShared,
     },
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
-    upstream::{HostHeader, Upstream, UpstreamSettings},
+    upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
 
 /// Documents are cut here before they reach a provider, which cuts to its own context.
 const DOCUMENT_BYTES: usize = 256 * 1024;
 
+/// One listener's own settings. Blocks on the disk.
+pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> Result<ListenerSettings, StartError> {
+    let tls = listener.tls.as_ref().map(|tls| {
+        ServerTls::load(&TlsSettings {
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+            client_ca_file: tls.client_ca_file.clone(),
+            handshake_timeout: tls.handshake_timeout,
+        })
+    });
+    Ok(ListenerSettings {
+        max_connections: listener.max_connections,
+        drain_timeout: config.shutdown.grace,
+        tls: tls.transpose().map_err(|source| StartError::Tls { listen: listener.listen, source })?,
+        ..ListenerSettings::default()
+    })
+}
+
+/// The pool of connections to one database. Blocks on the disk.
+pub(super) fn upstream(settings: &UpstreamConfig) -> Result<Upstream, UpstreamSetupError> {
+    let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
+    Upstream::new(UpstreamSettings {
+        http2: settings.http2,
+        tls: UpstreamTls {
+            ca_file: settings.ca_file.clone(),
+            client: client.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
+            server_name: settings.server_name.clone(),
+        },
+        connect_timeout: settings.connect_timeout,
+        answer_timeout: Some(settings.answer_timeout),
+        host: match settings.host {
+            config::HostMode::Upstream => HostHeader::Upstream,
+            config::HostMode::Preserve => HostHeader::Preserve,
+        },
+        ..UpstreamSettings::new(settings.url.clone())
+    })
+}
+
 /// One listener's proxy.
 pub(super) fn proxy(
     config: &Config,
     listener: &ListenerConfig,
-    providers: &Providers,
     shared: &Shared,
+    upstream: Upstream,
 ) -> Result<Proxy, StartError> {
-    let upstream = Upstream::new(UpstreamSettings {
-        http2: listener.upstream.http2,
-        ca_file: listener.upstream.ca_file.clone(),
-        connect_timeout: listener.upstream.connect_timeout,
-        answer_timeout: Some(listener.upstream.answer_timeout),
-        host: match listener.upstream.host {
-            config::HostMode::Upstream => HostHeader::Upstream,
-            config::HostMode::Preserve => HostHeader::Preserve,
-        },
-        ..UpstreamSettings::new(listener.upstream.url.clone())
-    })?;
     let dialects = dialects(listener.dialect);
     for dialect in &dialects {
         for kind in dialect.kinds() {
             shared.search_metrics.declare(dialect.name(), kind.as_str());
         }
     }
-    let pipeline = Pipeline::new(profiles(config, providers, shared), config.limits.max_rerank_in_flight);
+    let pipeline = Pipeline::new(profiles(config, shared), config.limits.max_rerank_in_flight);
     let limits = SearchLimits {
         request_bytes: config.limits.max_request_bytes,
         response_bytes: config.limits.max_response_bytes,
@@ -68,14 +98,14 @@ fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
     }
 }
 
-fn profiles(config: &Config, providers: &Providers, shared: &Shared) -> Profiles {
-    let profile = |section: &RerankConfig| Arc::new(profile(section, providers, shared));
+fn profiles(config: &Config, shared: &Shared) -> Profiles {
+    let profile = |section: &RerankConfig| Arc::new(profile(section, shared));
     let route =
         |route: &RouteConfig| Route { collection: route.collection.clone(), profile: profile(&route.rerank) };
     Profiles { routes: config.routes.iter().map(route).collect(), default: profile(&config.rerank) }
 }
 
-fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Profile {
+fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
     Profile {
         mode: match section.mode {
             config::Mode::On => Mode::On,
@@ -84,9 +114,10 @@ fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Pr
         },
         sample: section.sample,
         collections: section.collections.clone(),
-        reranker: providers.chain(&section.providers, &shared.stack),
-        has_provider: section.providers.iter().any(|name| providers.has(name)),
+        reranker: shared.providers.chain(&section.providers, &shared.stack),
+        has_provider: section.providers.iter().any(|name| shared.providers.has(name)),
         window: section.window,
+        max_window: section.max_window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
         score: match section.score {
@@ -108,6 +139,7 @@ fn profile(section: &RerankConfig, providers: &Providers, shared: &Shared) -> Pr
         widen: section.widen == config::WidenMode::Replay,
         sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
         query_path: section.query_path.clone(),
+        inference_ids: section.inference_ids.clone(),
         allow: AllowList {
             models: section.allow.models.clone(),
             fields: section.allow.fields.clone(),
@@ -130,39 +162,29 @@ fn query_source(source: config::QuerySource) -> QuerySource {
 pub(super) fn providers(
     config: &Config,
     before: &Providers,
-    shared: &Shared,
+    stack: &StackShared,
 ) -> Result<Providers, BuildError> {
     let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
-    let patience = patience(config);
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    let used = used.filter_map(|section| provider(section, patience));
-    Providers::build(used.collect(), before, &shared.stack)
+    Providers::build(used.filter_map(provider).collect(), before, stack)
 }
 
-/// How long the most patient caller waits: a shared call must not end before.
-fn patience(config: &Config) -> Duration {
-    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
-    let searches = sections.flat_map(|section| [section.deadline, section.shadow_deadline]);
-    let api = config.rerank_api.listen.map(|_| config.rerank_api.deadline);
-    searches.chain(api).fold(FlightSettings::default().timeout, Duration::max)
-}
-
-/// The rerank API.
-pub(super) fn rerank_api(config: &Config, providers: &Providers, shared: &Shared) -> RerankApi {
-    let (section, names) = (&config.rerank_api, config.rerank_api_providers());
+/// The rerank API, and the settings of its listener; `None` if it is not to listen.
+pub(super) fn rerank_api(
+    config: &Config,
+    shared: &Shared,
+) -> Option<(SocketAddr, RerankApi, ListenerSettings)> {
+    let section = &config.rerank_api;
+    let listen = section.listen?;
+    let names = config.rerank_api_providers();
     let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
-    let cohere = in_chain.filter_map(|provider| match &provider.kind {
-        config::ProviderKind::Cohere { model, max_tokens_per_doc, .. } => Some(CohereProvider {
-            name: provider.name.as_str().into(),
-            model: model.clone(),
-            max_tokens_per_doc: *max_tokens_per_doc,
-        }),
-        config::ProviderKind::Lexical => None,
-    });
     let settings = ApiSettings {
-        offer: Offer { cohere: cohere.collect(), allow_models: section.allow_models.clone() },
+        offer: Offer {
+            cohere: in_chain.filter_map(cohere).collect(),
+            allow_models: section.allow_models.clone(),
+        },
         deadline: section.deadline,
         max_documents: section.max_documents,
         max_request_bytes: section.max_request_bytes,
@@ -170,29 +192,39 @@ pub(super) fn rerank_api(config: &Config, providers: &Providers, shared: &Shared
         answer_headers: section.answer_headers,
         token: section.token.clone(),
     };
-    RerankApi::new(settings, providers.chain(names, &shared.stack), shared.api_metrics.clone())
+    let reranker = shared.providers.chain(names, &shared.stack);
+    let listener = ListenerSettings { drain_timeout: config.shutdown.grace, ..ListenerSettings::default() };
+    Some((listen, RerankApi::new(settings, reranker, shared.api_metrics.clone()), listener))
+}
+
+/// A provider that knows Cohere's models by the names that Cohere's clients use.
+fn cohere(provider: &ProviderConfig) -> Option<CohereProvider> {
+    match &provider.kind {
+        ProviderKind::Http(http) if matches!(http.kind, HttpKind::Cohere | HttpKind::CohereV1) => {
+            Some(CohereProvider {
+                name: provider.name.as_str().into(),
+                model: http.model.clone().unwrap_or_default(),
+                max_tokens_per_doc: http.max_tokens_per_doc,
+            })
+        }
+        _ => None,
+    }
 }
 
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
-fn provider(section: &ProviderConfig, patience: Duration) -> Option<ProviderSettings> {
-    let kind = match &section.kind {
-        config::ProviderKind::Lexical => ProviderKind::Lexical,
-        config::ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            ProviderKind::Cohere(CohereSettings {
-                base_url: base_url.to_string(),
-                model: model.clone(),
-                max_tokens_per_doc: *max_tokens_per_doc,
-                priority: priority.and_then(|priority| u16::try_from(priority).ok()),
-                ca_file: ca_file.clone(),
-                ..CohereSettings::new(api_key.clone()?)
-            })
-        }
+fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
+    if section.lacks_key() {
+        return None;
+    }
+    let timeout = match &section.kind {
+        ProviderKind::Http(http) => http.timeout,
+        ProviderKind::Lexical => FlightSettings::default().timeout,
     };
     let limits = &section.limits;
     let breaker = &limits.breaker;
     Some(ProviderSettings {
         name: section.name.clone(),
-        kind,
+        kind: section.kind.clone(),
         limits: LimitSettings {
             max_concurrency: limits.max_concurrency,
             requests_per_minute: limits.requests_per_minute,
@@ -216,9 +248,9 @@ fn provider(section: &ProviderConfig, patience: Duration) -> Option<ProviderSett
             probes: breaker.probes,
         },
         flights: FlightSettings {
+            timeout,
             finish_in_background: limits.finish_in_background,
             max_in_background: limits.max_in_background,
-            timeout: patience,
         },
     })
 }
@@ -236,7 +268,7 @@ pub(super) fn cache(config: &Config) -> io::Result<Arc<ScoreStore>> {
     Ok(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret)))
 }
 
-/// Says what runs; loudly, if nothing can rerank.
+/// Says what runs.
 pub(super) fn announce(
     config: &Config,
     providers: &Providers,
@@ -250,18 +282,24 @@ pub(super) fn announce(
     tracing::info!(listen = %admin, "metrics and health");
     if let Some(api) = api {
         tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
-        if !api.ip().is_loopback() && config.rerank_api.token.is_none() {
+    }
+    warn_without_provider(config, providers);
+}
+
+/// Says so, loudly, if nothing can rerank, or if anybody can.
+pub(super) fn warn_without_provider(config: &Config, providers: &Providers) {
+    let none = |names: &[String]| !names.iter().any(|name| providers.has(name));
+    if let Some(listen) = config.rerank_api.listen {
+        if !listen.ip().is_loopback() && config.rerank_api.token.is_none() {
             tracing::warn!(
                 "the rerank API serves whoever reaches it, on your key: see rerank_api.token_file"
             );
         }
-        if !config.rerank_api_providers().iter().any(|name| providers.has(name)) {
-            tracing::warn!(
-                "NO PROVIDER FOR THE RERANK API: until one has a key, every request is answered 503"
-            );
+        if none(config.rerank_api_providers()) {
+            tracing::warn!("NO PROVIDER FOR THE RERANK API: until one has a key, it can only answer 503");
         }
     }
-    if !config.listeners.is_empty() && !config.rerank.providers.iter().any(|name| providers.has(name)) {
+    if !config.listeners.is_empty() && none(&config.rerank.providers) {
         tracing::warn!(
             "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
              database's order"

@@ -1,26 +1,38 @@
-//! The composition root: a configuration becomes running listeners.
+//! The composition root: a configuration becomes running listeners, and another one takes its place.
 
 mod build;
+mod in_force;
+mod live;
+mod pools;
+mod reach;
+mod reload;
+mod shutdown;
+#[cfg(test)]
+mod test_support;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{JoinHandle, JoinSet},
+    net::TcpListener,
+    sync::Mutex,
+    task::{JoinError, JoinHandle, spawn_blocking},
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{Admin, Condition, Readiness},
-    config::Config,
+    config::{Config, Fingerprint, Source, short_hash},
     pipeline::SearchMetrics,
-    proxy::{Listener, ListenerSettings, Proxy},
-    rerank::{BuildError, Providers, RerankMetrics, StackShared},
-    rerank_api::{ApiMetrics, RerankApi},
+    proxy::TlsError,
+    rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
+    rerank_api::ApiMetrics,
     telemetry,
-    upstream::{UpstreamSetupError, body},
+    upstream::UpstreamSetupError,
 };
+use in_force::InForce;
+use live::Live;
+pub use reload::{Refusal, Reload, Reloader};
 
 /// Why the program could not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +46,21 @@ pub enum StartError {
         source: io::Error,
     },
     /// An upstream cannot be set up.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamSetupError),
+    #[error("the upstream of the listener {listen}")]
+    Upstream {
+        /// The listener's address, as configured.
+        listen: SocketAddr,
+        /// Why not.
+        source: UpstreamSetupError,
+    },
+    /// A listener's TLS cannot be set up.
+    #[error("TLS of the listener {listen}")]
+    Tls {
+        /// The listener's address, as configured.
+        listen: SocketAddr,
+        /// Why not.
+        source: TlsError,
+    },
     /// A provider cannot be set up.
     #[error(transparent)]
     Provider(#[from] BuildError),
@@ -45,28 +70,46 @@ pub enum StartError {
     /// The cache's secret cannot be had.
     #[error("cache.secret_file cannot be read, or the system has no randomness")]
     Secret(#[source] io::Error),
+    /// Setting up ended before its time.
+    #[error("setting up was not completed")]
+    Ended(#[from] JoinError),
+}
+
+impl StartError {
+    /// Whether another configuration could mend it.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Upstream { .. } | Self::Tls { .. } | Self::Provider(_) | Self::Secret(_) => true,
+            Self::Listen { .. } | Self::Metrics(_) | Self::Ended(_) => false,
+        }
+    }
 }
 
 /// The running program.
 pub struct App {
-    /// Where the listeners listen, in the configuration's order.
-    pub listening: Vec<SocketAddr>,
-    /// Where the rerank API listens, if it does.
-    pub rerank_api: Option<SocketAddr>,
     /// Where the admin listener listens.
     pub admin: SocketAddr,
-    shutdown: CancellationToken,
-    tasks: JoinSet<()>,
-    bound: Condition,
+    /// Where the listeners listened at start, in the configuration's order.
+    pub listening: Vec<SocketAddr>,
+    /// Where the rerank API listened at start, if it did.
+    pub rerank_api: Option<SocketAddr>,
+    running: Arc<Running>,
+    /// Holds until draining begins.
+    serving: Condition,
     admin_task: JoinHandle<()>,
 }
 
-/// How long open requests may take to finish after a signal.
-const DRAIN: Duration = Duration::from_secs(25);
+/// What a reload works on.
+struct Running {
+    live: Mutex<Live>,
+    in_force: InForce,
+}
 
-/// What all listeners share.
+/// What all listeners share; all of it outlives a reload, but for the cache if its settings change.
+#[derive(Clone)]
 struct Shared {
     stack: StackShared,
+    providers: Providers,
     search_metrics: SearchMetrics,
     api_metrics: ApiMetrics,
 }
@@ -74,108 +117,88 @@ struct Shared {
 impl App {
     /// Binds every address and starts to serve.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
+        Self::begin(config, false).await
+    }
+
+    /// Like [`App::start`], with the plain proxy that stands in for a bad configuration, and says so.
+    pub async fn passthrough(config: &Config) -> Result<Self, StartError> {
+        tracing::error!("BAD CONFIGURATION: serving as a plain proxy, nothing is reranked");
+        Self::begin(config, true).await
+    }
+
+    /// Builds everything that `config` asks for, and drops it; opens no socket. Blocks on the disk.
+    pub fn check(config: &Config) -> Result<(), StartError> {
+        live::check(config.clone())
+    }
+
+    async fn begin(config: &Config, passthrough: bool) -> Result<Self, StartError> {
         let registry = telemetry::new_registry()?;
-        let shared = Shared::new(config, &registry)?;
-        let providers = build::providers(config, &Providers::default(), &shared)?;
+        let in_force = InForce::register(&registry)?;
         let readiness = Readiness::new();
-        let shutdown = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let mut listening = Vec::new();
-        for settings in &config.listeners {
-            let (listener, address) = bind(settings.listen, settings.max_connections).await?;
-            listening.push(address);
-            let proxy = Arc::new(build::proxy(config, settings, &providers, &shared)?);
-            tasks.spawn(serve(listener, proxy, shutdown.clone()));
-        }
-        let mut rerank_api = None;
-        if let Some(listen) = config.rerank_api.listen {
-            let (listener, address) = bind(listen, ListenerSettings::default().max_connections).await?;
-            rerank_api = Some(address);
-            let api = Arc::new(build::rerank_api(config, &providers, &shared));
-            tasks.spawn(serve_api(listener, api, shutdown.clone()));
-        }
+        let serving = readiness.condition("draining");
+        let mut live = Live::new(Shared::new(&registry)?, readiness.clone());
+        let (wanted, before) = (config.clone(), live.before());
+        let built = spawn_blocking(move || live::build(wanted, &before)).await??;
         let address = config.admin.listen;
         let socket =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let admin_address = socket.local_addr().unwrap_or(address);
-        let admin =
-            Admin { registry, readiness: readiness.clone(), refresh: shared.refresh(providers.clone()) };
-        let admin = tokio::spawn(admin.serve(socket));
-        let bound = readiness.condition("listener");
-        bound.set(true);
-        if config.admin.ready_needs_upstream {
-            for listener in &config.listeners {
-                let condition = readiness.condition("upstream");
-                tasks.spawn(watch_upstream(listener.upstream.url.clone(), condition, shutdown.clone()));
-            }
-        }
-        build::announce(config, &providers, &listening, rerank_api, admin_address);
-        Ok(Self { listening, rerank_api, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
+        let certificates = live.take_over(built).await?;
+        in_force.set(short_hash(config), passthrough, &certificates);
+        let (listening, rerank_api) = (live.listening(), live.rerank_api());
+        build::announce(config, &live.shared().load().providers, &listening, rerank_api, admin_address);
+
+        let refresh = refresh(live.shared());
+        let running = Arc::new(Running { live: Mutex::new(live), in_force });
+        let told = running.clone();
+        let about = Arc::new(move || told.in_force.about());
+        let admin_task = tokio::spawn(Admin { registry, readiness, refresh, about }.serve(socket));
+        serving.set(true);
+        Ok(Self { admin: admin_address, listening, rerank_api, running, serving, admin_task })
     }
 
-    /// Stops accepting, lets open requests finish, and returns when all is over.
-    pub async fn stop(mut self) {
-        self.bound.set(false);
-        self.shutdown.cancel();
-        while self.tasks.join_next().await.is_some() {}
-        self.admin_task.abort();
+    /// What keeps the program in step with the files of `source`; `files` are those that it was started with.
+    pub fn reloader(&self, source: Source, files: Fingerprint) -> Reloader {
+        let good = !self.running.in_force.is_passthrough();
+        Reloader::new(source, files, good, self.running.clone())
     }
-}
 
-async fn serve(listener: Listener, proxy: Arc<Proxy>, shutdown: CancellationToken) {
-    let service = move |request: http::Request<hyper::body::Incoming>| {
-        let proxy = proxy.clone();
-        async move { proxy.handle(request.map(body::boxed)).await }
-    };
-    listener.serve(service, shutdown).await;
-}
-
-async fn serve_api(listener: Listener, api: Arc<RerankApi>, shutdown: CancellationToken) {
-    let service = move |request: http::Request<hyper::body::Incoming>| {
-        let api = api.clone();
-        async move { api.answer(request.map(body::boxed)).await }
-    };
-    listener.serve(service, shutdown).await;
-}
-
-/// A listener, and the address that it really has.
-async fn bind(address: SocketAddr, max_connections: usize) -> Result<(Listener, SocketAddr), StartError> {
-    let limits = ListenerSettings { max_connections, drain_timeout: DRAIN, ..ListenerSettings::default() };
-    let listener =
-        Listener::bind(address, limits).await.map_err(|source| StartError::Listen { address, source })?;
-    let bound = listener.local_addr().unwrap_or(address);
-    Ok((listener, bound))
-}
-
-/// Ready while the upstream takes connections; looked at every two seconds.
-async fn watch_upstream(url: http::Uri, condition: Condition, shutdown: CancellationToken) {
-    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("https") { 443 } else { 80 });
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    loop {
-        let connect = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect((host.as_str(), port)));
-        condition.set(matches!(connect.await, Ok(Ok(_))));
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(Duration::from_secs(2)) => {}
-        }
+    /// Where the listeners listen now, in the configuration's order.
+    pub async fn listening_now(&self) -> Vec<SocketAddr> {
+        self.running.live.lock().await.listening()
     }
 }
 
 impl Shared {
-    fn new(config: &Config, registry: &Registry) -> Result<Self, StartError> {
+    /// Without a cache, as long as no configuration asks for one.
+    fn new(registry: &Registry) -> Result<Self, StartError> {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
-        let cache = build::cache(config).map_err(StartError::Secret)?;
         let api_metrics = ApiMetrics::register(registry)?;
-        Ok(Self { stack: StackShared::new(cache, rerank_metrics), search_metrics, api_metrics })
+        let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
+        let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
+        Ok(Self { stack, providers: Providers::default(), search_metrics, api_metrics })
     }
 
-    /// Brings the gauges of cache and budgets up to date.
-    fn refresh(&self, providers: Providers) -> Arc<dyn Fn() + Send + Sync> {
-        let stack = self.stack.clone();
-        Arc::new(move || {
-            stack.metrics.observe_cache(&stack.store);
-            providers.observe();
-        })
+    /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are
+    /// as they were keep their state.
+    fn renewed(&self, before: Option<&Config>, config: &Config) -> Result<Self, StartError> {
+        let mut next = self.clone();
+        if before.is_none_or(|before| before.cache != config.cache) {
+            let cache = build::cache(config).map_err(StartError::Secret)?;
+            next.stack = StackShared::new(cache, self.stack.metrics.clone());
+            next.providers = Providers::default();
+        }
+        next.providers = build::providers(config, &next.providers, &next.stack)?;
+        Ok(next)
     }
+}
+
+/// Brings the gauges of cache, budgets and circuits up to date.
+fn refresh(shared: Arc<ArcSwap<Shared>>) -> Arc<dyn Fn() + Send + Sync> {
+    Arc::new(move || {
+        let shared = shared.load();
+        shared.stack.metrics.observe_cache(&shared.stack.store);
+        shared.providers.observe();
+    })
 }

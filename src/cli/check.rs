@@ -1,7 +1,11 @@
 use std::{collections::HashMap, io, io::Write};
 
 use super::{CheckArgs, EXIT_FAILURE, EXIT_OK};
-use crate::config::{Flags, ProviderKind, load_path, to_yaml};
+use crate::{
+    app::{App, StartError},
+    config::{Config, Flags, load_path, to_yaml},
+    telemetry::chain,
+};
 
 /// Prints every problem of the configuration, or what is in effect, and gives the exit code.
 pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
@@ -12,13 +16,24 @@ pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Writ
             return Ok(EXIT_FAILURE);
         }
     };
+    if let Err(error) = built(&config)? {
+        writeln!(out, "{}", chain(&error))?;
+        return Ok(EXIT_FAILURE);
+    }
     for provider in &config.providers {
-        if let ProviderKind::Cohere { api_key: None, .. } = provider.kind {
+        if provider.lacks_key() {
             writeln!(out, "# The provider {} has no API key and will not be used.", provider.name)?;
         }
     }
     write!(out, "{}", to_yaml(&config))?;
     Ok(EXIT_OK)
+}
+
+/// Whether certificates, keys and all else that the settings only name are good for what they are named for.
+fn built(config: &Config) -> io::Result<Result<(), StartError>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    Ok(App::check(config))
 }
 
 #[cfg(test)]
@@ -58,6 +73,25 @@ mod tests {
         assert_eq!(code, 0);
         assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
         assert!(!out.contains("s3cr3t"));
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_fit_its_key_is_a_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| rcgen::generate_simple_self_signed(vec!["x".into()]).unwrap());
+        let (cert, key) = (dir.path().join("cert"), dir.path().join("key"));
+        std::fs::write(&cert, one.cert.pem()).unwrap();
+        let file = format!(
+            "listeners: [{{ tls: {{ cert_file: {}, key_file: {} }}, upstream: {{ url: 'http://db' }} }}]",
+            cert.display(),
+            key.display()
+        );
+        std::fs::write(&key, other.signing_key.serialize_pem()).unwrap();
+        let (code, out) = run(&file, &[]);
+        assert_eq!(code, 1);
+        assert!(out.starts_with("TLS of the listener 127.0.0.1:6343: the certificate and the key"), "{out}");
+        std::fs::write(&key, one.signing_key.serialize_pem()).unwrap();
+        assert_eq!(run(&file, &[]).0, 0);
     }
 
     #[test]

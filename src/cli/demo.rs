@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{
     DemoArgs, EXIT_FAILURE, EXIT_OK,
-    serve::{block_on, tell, until_signal},
+    serve::{block_on, tell},
+    signals::Stop,
 };
 use crate::demo::{Demo, DemoError};
 
@@ -26,7 +27,7 @@ async fn run(args: &DemoArgs, env: &HashMap<String, String>) -> Result<(), DemoE
     demo.tell().await?;
     if !args.once {
         demo.tell_addresses();
-        until_signal().await;
+        Stop::listen().map_err(DemoError::Signals)?.next().await;
     }
     demo.stop().await;
     Ok(())

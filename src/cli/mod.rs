@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod serve;
+mod signals;
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -43,6 +44,10 @@ Environment (flags go before it, it goes before the file):
   CO_API_KEY, COHERE_API_KEY   the key for Cohere
   CO_API_URL                   another base URL for it
   RUST_LOG                     log directives, such as info,rerankd=debug
+
+Signals:
+  SIGTERM, SIGINT  stop: /readyz fails at once, open requests finish (shutdown.delay, shutdown.grace); twice: at once
+  SIGHUP           look at the configuration and the files that it names now; otherwise changes are seen in seconds
 
 Exit codes:
   0  done, or stopped by a signal

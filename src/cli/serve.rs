@@ -1,37 +1,83 @@
 //! `rerankd serve`: until a signal.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
-use tokio::signal::unix::{SignalKind, signal};
-
-use super::{EXIT_FAILURE, EXIT_OK, OnBadConfig, ServeArgs};
+use super::{
+    EXIT_FAILURE, EXIT_OK, OnBadConfig, ServeArgs,
+    signals::{Stop, hangups},
+};
 use crate::{
     app::App,
-    config::{self, Config, Mode},
+    config::{Fingerprint, Source},
+    telemetry::chain,
 };
 
 /// Serves until a signal; returns the exit code.
 pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
-    let Some(config) = load(args, env) else { return EXIT_FAILURE };
-    block_on(async move {
-        let app = match App::start(&config).await {
-            Ok(app) => app,
+    let source = Source::new(args.config.clone(), env.clone(), args.flags());
+    block_on(async {
+        match until_signal(args, source).await {
+            Ok(code) => code,
+            Err(error) => {
+                eprintln!("rerankd: no signals: {error}");
+                EXIT_FAILURE
+            }
+        }
+    })
+}
+
+async fn until_signal(args: &ServeArgs, source: Source) -> io::Result<u8> {
+    let (mut stop, hangups) = (Stop::listen()?, hangups()?);
+    let Some((app, files)) = start(args, &source).await else { return Ok(EXIT_FAILURE) };
+    let reloads = tokio::spawn(app.reloader(source, files).run(hangups));
+    stop.next().await;
+    // What began to stop takes over nothing new.
+    reloads.abort();
+    app.drain(stop.next()).await;
+    Ok(EXIT_OK)
+}
+
+/// Starts what is configured, or the plain proxy if it is bad and that is wanted.
+async fn start(args: &ServeArgs, source: &Source) -> Option<(App, Fingerprint)> {
+    let loaded = source.load();
+    match loaded.config {
+        Ok(config) => match App::start(&config).await {
+            Ok(app) => return Some((app, loaded.fingerprint)),
             Err(error) => {
                 tell(&error);
-                return EXIT_FAILURE;
+                if !error.is_configuration() {
+                    return None;
+                }
             }
-        };
-        until_signal().await;
-        tracing::info!("stopping: open requests may finish");
-        app.stop().await;
-        EXIT_OK
-    })
+        },
+        Err(problems) => eprintln!("{problems}"),
+    }
+    match args.on_bad_config {
+        OnBadConfig::Exit => None,
+        OnBadConfig::Passthrough => Some((passthrough(source).await?, loaded.fingerprint)),
+    }
+}
+
+async fn passthrough(source: &Source) -> Option<App> {
+    let Ok(config) = source.passthrough() else {
+        eprintln!(
+            "rerankd: passthrough needs good listeners in the file, or the upstream's URL by --upstream or \
+             RERANKD_UPSTREAM__URL"
+        );
+        return None;
+    };
+    App::passthrough(&config).await.inspect_err(|error| tell(error)).ok()
 }
 
 /// Runs a future on a runtime of its own; returns its exit code, or that of a failure.
 pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(future),
+        Ok(runtime) => {
+            let code = runtime.block_on(future);
+            // A read from a file system that hangs must not keep the process.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("rerankd: no runtime: {error}");
             EXIT_FAILURE
@@ -41,54 +87,5 @@ pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
 
 /// Prints an error with its causes.
 pub(super) fn tell(error: &dyn std::error::Error) {
-    let mut line = format!("rerankd: {error}");
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        line.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    eprintln!("{line}");
-}
-
-/// Waits for SIGINT or SIGTERM.
-pub(super) async fn until_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-fn load(args: &ServeArgs, env: &HashMap<String, String>) -> Option<Config> {
-    let problems = match config::load_path(args.config.as_deref(), env, &args.flags()) {
-        Ok(config) => return Some(config),
-        Err(problems) => problems,
-    };
-    eprintln!("{problems}");
-    match args.on_bad_config {
-        OnBadConfig::Exit => None,
-        OnBadConfig::Passthrough => passthrough(args, env),
-    }
-}
-
-/// A plain proxy for the upstream that flags or environment name: better than a pod that does not start.
-fn passthrough(args: &ServeArgs, env: &HashMap<String, String>) -> Option<Config> {
-    let addresses = ["RERANKD_LISTEN", "RERANKD_UPSTREAM__URL", "RERANKD_ADMIN__LISTEN"];
-    let env = env.iter().filter(|(name, _)| addresses.contains(&name.as_str()));
-    let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
-    match config::load(None, &env, &args.flags()) {
-        Ok(mut config) => {
-            config.rerank.mode = Mode::Off;
-            tracing::error!("BAD CONFIGURATION: serving as a plain proxy, nothing is reranked");
-            Some(config)
-        }
-        Err(_) => {
-            eprintln!("rerankd: passthrough needs the upstream's URL by --upstream or RERANKD_UPSTREAM__URL");
-            None
-        }
-    }
+    eprintln!("rerankd: {}", chain(error));
 }

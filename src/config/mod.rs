@@ -2,33 +2,48 @@
 //!
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
+mod bounds;
+mod fingerprint;
 mod node;
 mod origin;
 mod overlay;
 mod problem;
 mod provider_limits;
+#[cfg(test)]
+mod provider_tests;
 mod read;
+mod read_provider;
 mod read_providers;
 mod read_rerank;
+mod read_shutdown;
+mod read_tls;
 mod render;
 mod rerank_api;
 mod section;
+mod source;
 #[cfg(test)]
 mod tests;
 mod types;
 mod values;
 mod words;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
+pub use fingerprint::Fingerprint;
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
-pub use render::to_yaml;
+pub use render::{short_hash, to_yaml};
 pub use rerank_api::RerankApiConfig;
+pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
-    RerankConfig, RouteConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,
+    ProviderConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
 
@@ -41,7 +56,7 @@ pub fn load(
     flags: &Flags,
 ) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    let mut root = match file {
+    let root = match file {
         Some((_, text)) => node::parse(text, &mut problems),
         None => node::Node::empty_map(),
     };
@@ -49,6 +64,11 @@ pub fn load(
         // What could not be parsed would only look like settings that are missing.
         return problems.or(Config::default());
     }
+    read_tree(root, env, flags)
+}
+
+fn read_tree(mut root: node::Node, env: &HashMap<String, String>, flags: &Flags) -> Result<Config, Problems> {
+    let mut problems = Problems::default();
     overlay::lay(&mut root, env, flags, &mut problems);
     let config = read::config(&root, env, &mut problems);
     problems.or(config)
@@ -61,11 +81,19 @@ pub fn load_path(
     flags: &Flags,
 ) -> Result<Config, Problems> {
     let Some(path) = path else { return load(None, env, flags) };
-    match std::fs::read(path).map(String::from_utf8) {
+    match read(path).map(String::from_utf8) {
+        Ok(Ok(text)) if text.len() > bounds::MOST_BYTES => Err(unreadable(path, bounds::too_large())),
         Ok(Ok(text)) => load(Some((path, &text)), env, flags),
         Ok(Err(_)) => Err(unreadable(path, "the file is not UTF-8 text.".to_owned())),
         Err(error) => Err(unreadable(path, format!("the file cannot be read: {}.", error.kind()))),
     }
+}
+
+/// The file's bytes, no more of them than show that there are too many.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bounds::MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn unreadable(path: &Path, sentence: String) -> Problems {

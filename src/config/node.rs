@@ -4,7 +4,7 @@
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 
-use super::{origin::Origin, problem::Problems};
+use super::{bounds, origin::Origin, problem::Problems};
 
 #[derive(Clone)]
 pub(super) struct Node {
@@ -74,6 +74,10 @@ impl Node {
 
 /// Parses one YAML document.
 pub(super) fn parse(text: &str, problems: &mut Problems) -> Node {
+    if let Err((origin, sentence)) = bounds::check(text) {
+        problems.add("", &origin, sentence);
+        return Node::empty_map();
+    }
     let mut documents = match MarkedYaml::load_from_str(text) {
         Ok(documents) => documents,
         Err(error) => {
@@ -90,14 +94,15 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Node {
     if documents.is_empty() {
         return Node::empty_map();
     }
-    convert(&documents.swap_remove(0), text, problems)
+    let source: Vec<char> = text.chars().collect();
+    convert(&documents.swap_remove(0), &source, problems)
 }
 
 fn origin_of(yaml: &MarkedYaml<'_>) -> Origin {
     Origin::File { line: yaml.span.start.line().max(1), column: yaml.span.start.col() + 1 }
 }
 
-fn convert(yaml: &MarkedYaml<'_>, source: &str, problems: &mut Problems) -> Node {
+fn convert(yaml: &MarkedYaml<'_>, source: &[char], problems: &mut Problems) -> Node {
     let origin = origin_of(yaml);
     let value = match &yaml.data {
         YamlData::Value(Scalar::Null) => Value::Null,
@@ -138,9 +143,8 @@ fn convert(yaml: &MarkedYaml<'_>, source: &str, problems: &mut Problems) -> Node
     Node { origin, value }
 }
 
-fn written(yaml: &MarkedYaml<'_>, source: &str) -> Option<String> {
-    let (start, end) = (yaml.span.start.index(), yaml.span.end.index());
-    let text: String = source.chars().skip(start).take(end.saturating_sub(start)).collect();
+fn written(yaml: &MarkedYaml<'_>, source: &[char]) -> Option<String> {
+    let text: String = source.get(yaml.span.start.index()..yaml.span.end.index())?.iter().collect();
     let text = text.trim();
     (!text.is_empty() && text.parse::<f64>().is_ok()).then(|| text.to_owned())
 }

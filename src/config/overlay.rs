@@ -22,7 +22,8 @@ pub struct Flags {
 
 /// Settings of the single listener that have a variable.
 const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
-const SECTIONS: [&str; 7] = ["admin", "rerank", "providers", "rerank_api", "cache", "limits", "upstream"];
+const SECTIONS: [&str; 9] =
+    ["admin", "rerank", "providers", "rerank_api", "cache", "limits", "shutdown", "upstream", "tls"];
 
 /// Lays `env`, then `flags`, over `root`.
 pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {
@@ -36,7 +37,8 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
             [single] if LISTENER.contains(single) => listener(root, &[single], name, text, problems),
             // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
             [] | [_] => {}
-            ["upstream", ..] => listener(root, &parts, name, text, problems),
+            // TLS of the single listener; `TLS` alone is no setting.
+            ["upstream", ..] | ["tls", _, ..] => listener(root, &parts, name, text, problems),
             [section, ..] if SECTIONS.contains(section) => root.set(&parts, Node::named(name, text)),
             [section, ..] => {
                 let sentence = match (*section, nearest(section, &SECTIONS)) {

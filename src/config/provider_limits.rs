@@ -8,6 +8,7 @@ use super::{
     section::Section,
     values::{self, whole},
 };
+use crate::rerank::Billing;
 
 /// Limits of one provider.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +99,9 @@ pub(super) const KEYS: [&str; 10] = [
     "breaker",
 ];
 
+const UNITS: [&str; 3] =
+    ["max_search_units_per_minute", "max_search_units_per_day", "max_search_units_per_search"];
+
 /// No budget is larger.
 const MOST: u64 = 1_000_000_000_000;
 
@@ -120,6 +124,19 @@ pub(super) fn read(section: &Section<'_>, to: &mut ProviderLimits, problems: &mu
     section.set("finish_in_background", &mut to.finish_in_background, problems, values::boolean);
     section.set("max_in_background", &mut to.max_in_background, problems, whole(0, 100_000));
     breaker(section, &mut to.breaker, problems);
+}
+
+/// A budget in what the provider does not bill would never be reached.
+pub(super) fn check(section: &Section<'_>, billing: Billing, problems: &mut Problems) {
+    let (bills, others): (&str, &[&str]) = match billing {
+        Billing::SearchUnits => ("search units", &["max_tokens_per_minute", "max_tokens_per_day"]),
+        Billing::Tokens => ("tokens", &UNITS),
+        Billing::Free => return,
+    };
+    for key in others.iter().filter(|key| section.has(key)) {
+        let sentence = format!("this provider bills {bills}; set the key that counts them.");
+        section.complain(key, sentence, problems);
+    }
 }
 
 fn breaker(section: &Section<'_>, to: &mut BreakerConfig, problems: &mut Problems) {

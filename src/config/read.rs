@@ -9,6 +9,8 @@ use super::{
     problem::Problems,
     read_providers::providers,
     read_rerank::{RERANK_KEYS, rerank},
+    read_shutdown::shutdown,
+    read_tls::{UPSTREAM_TLS_KEYS, listener_tls, upstream_tls},
     rerank_api,
     section::Section,
     types::{AdminConfig, CacheConfig, LimitsConfig},
@@ -18,7 +20,8 @@ use super::{
 
 /// Reads a whole configuration.
 pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
-    let known = ["listeners", "admin", "rerank", "routes", "providers", "rerank_api", "cache", "limits"];
+    let known =
+        ["listeners", "admin", "rerank", "routes", "providers", "rerank_api", "cache", "limits", "shutdown"];
     let top = Section::open(Some(root), "", &known, problems);
     let base = Section::open(top.node("rerank"), "rerank", &RERANK_KEYS, problems);
     let rerank = rerank(&base, &Default::default(), problems);
@@ -35,6 +38,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         rerank_api,
         cache: cache(&top, problems),
         limits: limits(&top, problems),
+        shutdown: shutdown(&top, problems),
     };
     rerank_api::check(&config, &top, problems);
     config
@@ -81,7 +85,7 @@ fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<Li
     let single = items.len() == 1;
     let mut listeners: Vec<ListenerConfig> = Vec::new();
     for (path, item) in items {
-        let known = ["listen", "upstream", "dialect", "max_connections"];
+        let known = ["listen", "tls", "upstream", "dialect", "max_connections"];
         let section = Section::open(Some(item), path, &known, problems);
         let listener = listener(&section, single, problems);
         let taken = |other: &ListenerConfig| other.listen == listener.listen && listener.listen.port() != 0;
@@ -102,7 +106,10 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     section.set("dialect", &mut listener.dialect, problems, DialectChoice::parse);
     section.set("max_connections", &mut listener.max_connections, problems, whole(1, 1_000_000));
 
-    let known = ["url", "host", "http2", "ca_file", "connect_timeout", "answer_timeout"];
+    listener.tls = listener_tls(section, problems);
+
+    let mut known = vec!["url", "host", "http2", "connect_timeout", "answer_timeout"];
+    known.extend(UPSTREAM_TLS_KEYS);
     let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
     let to = &mut listener.upstream;
     if !upstream.has("url") {
@@ -111,7 +118,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     upstream.set("url", &mut to.url, problems, values::origin_url);
     upstream.set("host", &mut to.host, problems, HostMode::parse);
     upstream.set("http2", &mut to.http2, problems, values::boolean);
-    upstream.set_option("ca_file", &mut to.ca_file, problems, values::readable_file);
+    upstream_tls(&upstream, to, problems);
     upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
     upstream.set("answer_timeout", &mut to.answer_timeout, problems, values::duration);
     listener

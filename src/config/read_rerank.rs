@@ -11,7 +11,7 @@ use super::{
 };
 use crate::search::FieldSet;
 
-pub(super) const RERANK_KEYS: [&str; 21] = [
+pub(super) const RERANK_KEYS: [&str; 22] = [
     "mode",
     "sample",
     "collections",
@@ -31,6 +31,7 @@ pub(super) const RERANK_KEYS: [&str; 21] = [
     "widen",
     "query_sources",
     "query_path",
+    "inference_ids",
     "allow",
     "answer_headers",
 ];
@@ -60,6 +61,7 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     section.set("widen", &mut to.widen, problems, WidenMode::parse);
     section.set_list("query_sources", &mut to.query_sources, problems, QuerySource::parse);
     section.set_option("query_path", &mut to.query_path, problems, values::dotted);
+    section.set_list("inference_ids", &mut to.inference_ids, problems, values::id_glob);
     section.set("answer_headers", &mut to.answer_headers, problems, values::boolean);
     allow(section, &mut to.allow, problems);
 

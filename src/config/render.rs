@@ -3,9 +3,14 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig, provider_limits, rerank_api,
+    Config, ListenerConfig, ProviderConfig, RerankConfig, provider_limits,
+    read_provider::{activation_word, scoring_word},
+    rerank_api,
 };
-use crate::search::FieldSet;
+use crate::{
+    rerank::{ApiKey, HttpSettings, ProviderKind, Setting},
+    search::FieldSet,
+};
 
 /// `config` as a file that would give it again, but for keys of providers, which read `***`.
 pub fn to_yaml(config: &Config) -> String {
@@ -37,7 +42,18 @@ pub fn to_yaml(config: &Config) -> String {
     out.set(2, "max_request_bytes", config.limits.max_request_bytes);
     out.set(2, "max_response_bytes", config.limits.max_response_bytes);
     out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    out.line(0, "shutdown:");
+    out.set(2, "delay", time(config.shutdown.delay));
+    out.set(2, "grace", time(config.shutdown.grace));
     out.0
+}
+
+/// Eight hex digits that stand for the effective configuration. Keys are masked before: they change nothing in it,
+/// and it tells nothing of them.
+pub fn short_hash(config: &Config) -> String {
+    let mut hex = blake3::hash(to_yaml(config).as_bytes()).to_hex().to_string();
+    hex.truncate(8);
+    hex
 }
 
 pub(super) struct Out(String);
@@ -56,6 +72,16 @@ impl Out {
 fn listener(out: &mut Out, each: &ListenerConfig) {
     let to = &each.upstream;
     out.set(2, "- listen", each.listen);
+    match &each.tls {
+        None => out.set(4, "tls", "null"),
+        Some(tls) => {
+            out.line(4, "tls:");
+            out.set(6, "cert_file", path(Some(&tls.cert_file)));
+            out.set(6, "key_file", path(Some(&tls.key_file)));
+            out.set(6, "client_ca_file", path(tls.client_ca_file.as_deref()));
+            out.set(6, "handshake_timeout", time(tls.handshake_timeout));
+        }
+    }
     out.set(4, "dialect", each.dialect.as_str());
     out.set(4, "max_connections", each.max_connections);
     out.line(4, "upstream:");
@@ -63,6 +89,9 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "host", to.host.as_str());
     out.set(6, "http2", to.http2);
     out.set(6, "ca_file", path(to.ca_file.as_deref()));
+    out.set(6, "client_cert_file", path(to.client_cert_file.as_deref()));
+    out.set(6, "client_key_file", path(to.client_key_file.as_deref()));
+    out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
     out.set(6, "answer_timeout", time(to.answer_timeout));
 }
@@ -95,6 +124,7 @@ fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     let sources: Vec<String> = each.query_sources.iter().map(|s| s.as_str().to_owned()).collect();
     out.set(at, "query_sources", list(&sources));
     out.set(at, "query_path", or_null(each.query_path.as_deref().map(quoted)));
+    out.set(at, "inference_ids", list(&each.inference_ids));
     out.line(at, "allow:");
     out.set(at + 2, "models", list(&each.allow.models));
     out.set(at + 2, "fields", list(&each.allow.fields));
@@ -107,19 +137,31 @@ fn provider(out: &mut Out, each: &ProviderConfig) {
     out.line(2, &format!("{}:", quoted(&each.name)));
     match &each.kind {
         ProviderKind::Lexical => out.set(4, "kind", "lexical"),
-        ProviderKind::Cohere { base_url, api_key, model, max_tokens_per_doc, ca_file, priority } => {
-            out.set(4, "kind", "cohere");
-            out.set(4, "base_url", quoted(&base_url.to_string()));
-            out.set(4, "api_key", if api_key.is_some() { "\"***\"" } else { "null" });
-            out.set(4, "model", quoted(model));
-            out.set(4, "max_tokens_per_doc", or_null(*max_tokens_per_doc));
-            out.set(4, "ca_file", path(ca_file.as_deref()));
-            out.set(4, "priority", or_null(*priority));
-        }
+        ProviderKind::Http(settings) => http(out, settings),
     }
     if !matches!(each.kind, ProviderKind::Lexical) {
         provider_limits::render(out, 4, &each.limits);
     }
+}
+
+fn http(out: &mut Out, each: &HttpSettings) {
+    out.set(4, "kind", each.kind.as_str());
+    out.set(4, "base_url", quoted(&each.base_url));
+    let key = if matches!(each.api_key, ApiKey::Secret(_)) { "\"***\"" } else { "null" };
+    out.set(4, "api_key", key);
+    out.set(4, "model", or_null(each.model.as_deref().map(quoted)));
+    for setting in each.kind.facts().settings {
+        match setting {
+            Setting::MaxTokensPerDoc => out.set(4, "max_tokens_per_doc", or_null(each.max_tokens_per_doc)),
+            Setting::Priority => out.set(4, "priority", or_null(each.priority)),
+            Setting::Activation => out.set(4, "activation", activation_word(each.activation)),
+            Setting::Scoring => out.set(4, "scoring", or_null(each.scoring.map(scoring_word))),
+            // It is in the base URL.
+            Setting::Region => {}
+        }
+    }
+    out.set(4, "ca_file", path(each.ca_file.as_deref()));
+    out.set(4, "timeout", time(each.timeout));
 }
 
 /// A JSON string is a YAML one.

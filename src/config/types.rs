@@ -7,14 +7,17 @@ use std::{
 };
 
 use http::Uri;
-use secrecy::SecretString;
+use rustls_pki_types::ServerName;
 
 use super::provider_limits::ProviderLimits;
 use super::rerank_api::RerankApiConfig;
 use super::words::{
     DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
 };
-use crate::search::FieldSet;
+use crate::{
+    rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind},
+    search::FieldSet,
+};
 
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Bounds of the whole program.
     pub limits: LimitsConfig,
+    /// How it ends.
+    pub shutdown: ShutdownConfig,
 }
 
 /// One listener.
@@ -42,12 +47,27 @@ pub struct Config {
 pub struct ListenerConfig {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// TLS instead of cleartext.
+    pub tls: Option<ListenerTlsConfig>,
     /// The database behind it.
     pub upstream: UpstreamConfig,
     /// How the database speaks.
     pub dialect: DialectChoice,
     /// Accepting pauses at this many connections.
     pub max_connections: usize,
+}
+
+/// TLS on a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTlsConfig {
+    /// The certificate, then its chain (PEM).
+    pub cert_file: PathBuf,
+    /// Its private key (PEM).
+    pub key_file: PathBuf,
+    /// Let in only clients with a certificate of these authorities (PEM).
+    pub client_ca_file: Option<PathBuf>,
+    /// A handshake that takes longer is given up.
+    pub handshake_timeout: Duration,
 }
 
 /// One search database.
@@ -61,6 +81,12 @@ pub struct UpstreamConfig {
     pub http2: bool,
     /// Trust this certificate authority instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Our certificate, then its chain (PEM), for an upstream that asks for one; never without the key.
+    pub client_cert_file: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub client_key_file: Option<PathBuf>,
+    /// The name to ask for and to expect in the certificate instead of the URL's host.
+    pub server_name: Option<ServerName<'static>>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
     /// For the head of a search's answer.
@@ -117,6 +143,8 @@ pub struct RerankConfig {
     pub query_sources: Vec<QuerySource>,
     /// Where a template's body holds the query text.
     pub query_path: Option<String>,
+    /// Ids of Elasticsearch's `text_similarity_reranker` that are served here; patterns.
+    pub inference_ids: Vec<String>,
     /// What callers may ask for beyond narrowing.
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
@@ -156,28 +184,6 @@ pub struct ProviderConfig {
     pub limits: ProviderLimits,
 }
 
-/// What a provider is.
-#[derive(Clone, Debug)]
-pub enum ProviderKind {
-    /// Cohere's v2 `/rerank` or a service that speaks it.
-    Cohere {
-        /// Scheme, host and maybe a path, before `/v2/rerank`.
-        base_url: Uri,
-        /// Without one the provider is not used.
-        api_key: Option<SecretString>,
-        /// The model.
-        model: String,
-        /// Sent as it is where set.
-        max_tokens_per_doc: Option<u32>,
-        /// Trust this certificate authority instead of the system's.
-        ca_file: Option<PathBuf>,
-        /// Sent as it is where set; 0 is the most urgent.
-        priority: Option<u32>,
-    },
-    /// Embedded BM25.
-    Lexical,
-}
-
 /// The score cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
@@ -187,6 +193,15 @@ pub struct CacheConfig {
     pub ttl: Duration,
     /// The secret under which keys are hashed; random if unset.
     pub secret_file: Option<PathBuf>,
+}
+
+/// How the program ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// After a signal: how long to go on serving while `/readyz` fails, before the listeners close.
+    pub delay: Duration,
+    /// After that: how long open requests, streams and tunnels may take to finish.
+    pub grace: Duration,
 }
 
 /// Bounds of the whole program.
@@ -223,6 +238,7 @@ impl Default for Config {
             rerank_api: RerankApiConfig::default(),
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
+            shutdown: ShutdownConfig::default(),
         }
     }
 }
@@ -237,9 +253,13 @@ impl ListenerConfig {
                 host: HostMode::Upstream,
                 http2: false,
                 ca_file: None,
+                client_cert_file: None,
+                client_key_file: None,
+                server_name: None,
                 connect_timeout: Duration::from_secs(5),
                 answer_timeout: Duration::from_secs(60),
             },
+            tls: None,
             dialect: DialectChoice::Auto,
             max_connections: 10_000,
         }
@@ -274,6 +294,7 @@ impl Default for RerankConfig {
             widen: WidenMode::Replay,
             query_sources: vec![QuerySource::Header, QuerySource::Body, QuerySource::Native],
             query_path: None,
+            inference_ids: Vec::new(),
             allow: AllowList::default(),
             answer_headers: true,
         }
@@ -283,32 +304,30 @@ impl Default for RerankConfig {
 impl ProviderConfig {
     /// Cohere with its defaults and no key.
     pub fn cohere(name: &str) -> Self {
-        Self::with_kind(
-            name,
-            ProviderKind::Cohere {
-                base_url: Uri::from_static("https://api.cohere.com/"),
-                api_key: None,
-                model: "rerank-v3.5".to_owned(),
-                max_tokens_per_doc: None,
-                ca_file: None,
-                priority: None,
-            },
-        )
+        Self::with_kind(name, ProviderKind::Http(HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)))
     }
 
-    /// The embedded BM25.
-    pub fn lexical(name: &str) -> Self {
-        Self::with_kind(name, ProviderKind::Lexical)
-    }
-
-    fn with_kind(name: &str, kind: ProviderKind) -> Self {
+    /// A provider of this kind with the default limits.
+    pub fn with_kind(name: &str, kind: ProviderKind) -> Self {
         Self { name: name.to_owned(), kind, limits: ProviderLimits::default() }
+    }
+
+    /// Whether it lacks the key that it needs: it is then as if it were not configured.
+    pub fn lacks_key(&self) -> bool {
+        matches!(&self.kind, ProviderKind::Http(http) if matches!(http.api_key, ApiKey::Missing))
     }
 }
 
 impl Default for CacheConfig {
     fn default() -> Self {
         Self { max_bytes: 64 << 20, ttl: Duration::from_secs(24 * 60 * 60), secret_file: None }
+    }
+}
+
+impl Default for ShutdownConfig {
+    /// Together less than the 30 s that Kubernetes gives a pod.
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, grace: Duration::from_secs(25) }
     }
 }
 

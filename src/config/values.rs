@@ -3,6 +3,9 @@
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use http::Uri;
+use rustls_pki_types::ServerName;
+
+use crate::tls;
 
 /// The known word that is most like `word`, if one is like it at all.
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -78,6 +81,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration, which may be nothing.
+pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is not a duration with its unit, such as 0s, 5s or 1m."))
+}
+
 /// A byte size.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<bytesize::ByteSize>()
@@ -115,6 +124,26 @@ pub(super) fn readable_file(text: &str) -> Result<PathBuf, String> {
         Ok(false) => Err(format!("`{text}` is not a file.")),
         Err(error) => Err(format!("`{text}` cannot be read: {}.", error.kind())),
     }
+}
+
+/// A PEM file with at least one certificate.
+pub(super) fn certificate_file(text: &str) -> Result<PathBuf, String> {
+    let path = readable_file(text)?;
+    tls::certificates(&path).map_err(|error| format!("{error}."))?;
+    Ok(path)
+}
+
+/// A PEM file with a private key.
+pub(super) fn private_key_file(text: &str) -> Result<PathBuf, String> {
+    let path = readable_file(text)?;
+    tls::private_key(&path).map_err(|error| format!("{error}."))?;
+    Ok(path)
+}
+
+/// A host name or an IP address, as certificates have them.
+pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(text.to_owned())
+        .map_err(|_| format!("`{text}` is not a host name, such as search.internal."))
 }
 
 /// The URL of a provider: scheme, host, maybe a path.
@@ -172,6 +201,14 @@ pub(super) fn route_glob(text: &str) -> Result<String, String> {
         return Err("a route cannot exclude; write `mode: off` in a route for the collection.".to_owned());
     }
     glob(text)
+}
+
+/// A pattern of a model's id.
+pub(super) fn id_glob(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(|c| c == ',' || c.is_whitespace()) {
+        return Err(format!("`{text}` is not an id; `*` and `?` are wild, one id an entry."));
+    }
+    Ok(text.to_owned())
 }
 
 /// A dotted path into a document.

@@ -30,6 +30,9 @@ pub enum DemoError {
     /// A question got no answer.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// Signals cannot be caught.
+    #[error("signals cannot be caught")]
+    Signals(#[source] io::Error),
     /// Switched off, the proxy did not give the database's own order.
     #[error("switched off, the proxy changed the database's order")]
     Changed,

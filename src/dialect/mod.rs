@@ -3,6 +3,7 @@
 pub mod elastic;
 mod error;
 pub mod qdrant;
+mod select;
 pub mod splice;
 
 use std::sync::Arc;

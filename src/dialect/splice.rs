@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::select;
 use crate::{
     json::{Edits, ObjectEdit, Value},
-    search::{Hit, HitList, HitPage, Ranked, Ranking, Strip, StripPath},
+    search::{Hit, HitList, HitPage, Ranked, Ranking, Selection, Strip, StripPath},
 };
 
 /// How a dialect writes its hits.
@@ -36,10 +37,11 @@ fn edit_envelope(
     ranking: Option<&Ranking>,
 ) {
     if let (Some(span), Some(ranking)) = (&list.max_score, ranking)
-        && ranking.replace_scores
-        && let Some(best) = ranking.best
+        && let Some(best) = ranking.scores.number(ranking.best)
     {
-        edits.replace(span.clone(), number(best));
+        // Where a floor has dropped every hit there is no best one.
+        let none = ranking.best.is_none() && ranking.hits.is_empty();
+        edits.replace(span.clone(), if none { b"null".to_vec() } else { number(best) });
     }
     if let (Some(span), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) {
         let total = std::str::from_utf8(&body[span.clone()]).ok().and_then(|text| text.parse::<u64>().ok());
@@ -57,25 +59,31 @@ fn edit_hits(
     ranking: Option<&Ranking>,
     style: &HitStyle,
 ) {
-    let tree = strip.map(|strip| StripTree::new(&strip.paths)).unwrap_or_default();
+    let removal = strip.map(Removal::new).unwrap_or_default();
     match ranking {
         Some(ranking) => {
-            let new = reordered(body, list, &tree, ranking, style);
+            let new = reordered(body, list, &removal, ranking, style);
             if new != body[list.array.clone()] {
                 edits.replace(list.array.clone(), new);
             }
         }
-        None if tree.is_empty() => {}
+        None if removal.is_empty() => {}
         None => {
             for hit in &list.hits {
-                edits.replace(hit.span.clone(), hit_bytes(body, hit, &tree, None, style));
+                edits.replace(hit.span.clone(), hit_bytes(body, hit, &removal, None, style));
             }
         }
     }
 }
 
 /// The array's new text. White space between hits is that of the places, so that pretty answers stay pretty.
-fn reordered(body: &[u8], list: &HitList, tree: &StripTree, ranking: &Ranking, style: &HitStyle) -> Vec<u8> {
+fn reordered(
+    body: &[u8],
+    list: &HitList,
+    removal: &Removal<'_>,
+    ranking: &Ranking,
+    style: &HitStyle,
+) -> Vec<u8> {
     let (Some(first), Some(last)) = (list.hits.first(), list.hits.last()) else {
         return body[list.array.clone()].to_vec();
     };
@@ -92,7 +100,7 @@ fn reordered(body: &[u8], list: &HitList, tree: &StripTree, ranking: &Ranking, s
             out.extend_from_slice(&body[before.end..after.start]);
         }
         let change = HitChange { ranked: *ranked, ranking, place };
-        out.extend_from_slice(&hit_bytes(body, hit, tree, Some(&change), style));
+        out.extend_from_slice(&hit_bytes(body, hit, removal, Some(&change), style));
     }
     out.extend_from_slice(&body[last.span.end..list.array.end]);
     out
@@ -108,7 +116,7 @@ struct HitChange<'a> {
 fn hit_bytes(
     body: &[u8],
     hit: &Hit,
-    tree: &StripTree,
+    removal: &Removal<'_>,
     change: Option<&HitChange<'_>>,
     style: &HitStyle,
 ) -> Vec<u8> {
@@ -116,8 +124,8 @@ fn hit_bytes(
     let mut edits = Edits::new();
     let relative = |span: &std::ops::Range<usize>| span.start - hit.span.start..span.end - hit.span.start;
     if let Some(change) = change {
-        if let (true, Some(score)) = (change.ranking.replace_scores, &hit.score) {
-            edits.replace(relative(score), number(change.ranked.score.unwrap_or(0.0)));
+        if let (Some(new), Some(score)) = (change.ranking.scores.number(change.ranked.score), &hit.score) {
+            edits.replace(relative(score), number(new));
         }
         if let Some(rank) = &hit.rank {
             let new = change.ranking.offset.saturating_add(change.place as u64 + 1).to_string();
@@ -125,21 +133,26 @@ fn hit_bytes(
         }
     }
     let annotation = change.filter(|change| change.ranking.annotate);
-    if !tree.is_empty() || annotation.is_some() {
-        edit_members(bytes, tree, annotation, style, &mut edits);
+    if !removal.is_empty() || annotation.is_some() {
+        edit_members(bytes, removal, annotation, style, &mut edits);
     }
     edits.apply_to(bytes)
 }
 
 fn edit_members(
     bytes: &[u8],
-    tree: &StripTree,
+    removal: &Removal<'_>,
     annotation: Option<&HitChange<'_>>,
     style: &HitStyle,
     edits: &mut Edits,
 ) {
     let Some(mut edit) = Value::parse(bytes).ok().and_then(ObjectEdit::new) else { return };
-    tree.strip(&mut edit, edits);
+    removal.tree.strip(&mut edit, edits);
+    if let Some(selection) = removal.selection
+        && let Some(member) = edit.members().iter().rev().find(|member| member.key == selection.member)
+    {
+        select::select(member.value, &selection.paths, edits);
+    }
     if let Some(change) = annotation {
         debug_assert_ne!(style.score_key, "rerank_score");
         if let Some(score) = change.ranked.score {
@@ -153,6 +166,23 @@ fn edit_members(
 /// Shortest text that reads back as the same 32-bit float.
 fn number(score: f32) -> Vec<u8> {
     serde_json::to_vec(&score).unwrap_or_else(|_| b"0.0".to_vec())
+}
+
+/// What goes of every hit of a list.
+#[derive(Default)]
+struct Removal<'a> {
+    tree: StripTree,
+    selection: Option<&'a Selection>,
+}
+
+impl<'a> Removal<'a> {
+    fn new(strip: &'a Strip) -> Self {
+        Self { tree: StripTree::new(&strip.paths), selection: strip.selection.as_ref() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tree.is_empty() && self.selection.is_none()
+    }
 }
 
 /// The paths of a strip as a tree, so that one pass over an object serves all of them.
@@ -206,6 +236,7 @@ impl StripTree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::ScoreWriting;
 
     const STYLE: HitStyle = HitStyle { score_key: "score" };
 
@@ -229,7 +260,7 @@ mod tests {
 
     fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {
         let hits = hits.iter().map(|&(hit, score)| Ranked { hit, score }).collect();
-        Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 }
+        Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
     }
 
     fn joined(page: &HitPage, strip: Strip, ranking: Option<Ranking>) -> String {
@@ -258,7 +289,7 @@ mod tests {
         let path =
             |keys: &[&str], keep| StripPath { keys: keys.iter().map(|k| k.to_string()).collect(), keep };
         let page = page(r#"{"r":[{"p":{"m":{"t":"x"}}},{"p":{"m":{"t":"x","u":1}},"q":2},{"p":{}}]}"#);
-        let strip = |keep| Strip { paths: vec![path(&["p", "m", "t"], keep)], total_at_most: None };
+        let strip = |keep| Strip { paths: vec![path(&["p", "m", "t"], keep)], ..Strip::default() };
         assert_eq!(joined(&page, strip(0), None), r#"{"r":[{},{"p":{"m":{"u":1}},"q":2},{"p":{}}]}"#);
         assert_eq!(joined(&page, strip(1), None), r#"{"r":[{"p":{}},{"p":{"m":{"u":1}},"q":2},{"p":{}}]}"#);
     }
@@ -267,7 +298,7 @@ mod tests {
     fn scores_and_annotations_are_written_only_when_asked_for() {
         let page = page(r#"{"r":[{"score":7,"a":1},{"score":1e2}]}"#);
         let mut ranking = ranking(&[(1, Some(0.25)), (0, None)]);
-        ranking.replace_scores = true;
+        ranking.scores = ScoreWriting::Relevance;
         ranking.annotate = true;
         let text = joined(&page, Strip::default(), Some(ranking));
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Which members of a hit's objects make its document.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
 use crate::json::{Kind, Member, Value};
@@ -62,6 +62,14 @@ pub(super) fn all(objects: &Objects<'_>) -> Vec<Entry> {
         push_members(&mut entries, "", members, false, 0);
     }
     entries
+}
+
+/// Takes Elasticsearch's multi-fields (`title.keyword` beside `title`) out of a hit's `fields`: the same text
+/// once more, for exact matches. Names are flat there, so a name below another can be nothing else.
+pub(super) fn drop_multi_fields(members: &mut Vec<Member<'_>>) {
+    let names: HashSet<String> = members.iter().map(|member| member.key.to_string()).collect();
+    let parents = |name: &str| name.match_indices('.').any(|(dot, _)| names.contains(&name[..dot]));
+    members.retain(|member| !parents(&member.key));
 }
 
 /// Whether a path means LlamaIndex's node or something in it, which upstream sees as one string.

@@ -9,7 +9,7 @@ mod yaml;
 
 use crate::{
     json::{Member, Value},
-    search::{FieldSet, Hit},
+    search::{FieldSet, Hit, WantedFields},
 };
 
 /// The main text, by the names that frameworks and tutorials give it; the first with text in it wins.
@@ -23,14 +23,14 @@ pub const AUTO_TITLES: [&str; 3] = ["title", "name", "heading"];
 pub const NODE_CONTENT: &str = "_node_content";
 
 /// Part of the score cache's key: count it up when the same hit would render differently.
-pub const RENDERING_VERSION: u32 = 1;
+pub const RENDERING_VERSION: u32 = 2;
 
 /// The most key names told for a log line, and the most bytes of one.
 const LOGGED_KEYS: usize = 32;
 const LOGGED_KEY_BYTES: usize = 64;
 
-/// The dotted paths to ask upstream for; empty for [`FieldSet::All`], which needs everything.
-pub fn wanted_fields(set: &FieldSet) -> Vec<String> {
+/// What to ask upstream for.
+pub fn wanted_fields(set: &FieldSet) -> WantedFields {
     let mut wanted: Vec<String> = match set {
         FieldSet::Auto => AUTO_TITLES
             .iter()
@@ -42,16 +42,16 @@ pub fn wanted_fields(set: &FieldSet) -> Vec<String> {
             .iter()
             .map(|path| if fields::in_node_content(path) { NODE_CONTENT.to_owned() } else { path.clone() })
             .collect(),
-        FieldSet::All => Vec::new(),
+        FieldSet::All => return WantedFields::All,
     };
     let mut seen = std::collections::HashSet::new();
     wanted.retain(|path| seen.insert(path.clone()));
-    wanted
+    WantedFields::Named(wanted)
 }
 
 /// The document of one hit of `body`, at most `max_bytes` long; `None` where there is no text.
 pub fn document(body: &[u8], hit: &Hit, set: &FieldSet, max_bytes: usize) -> Option<String> {
-    let objects = objects(body, hit);
+    let mut objects = objects(body, hit);
     let text = match set {
         FieldSet::Auto => {
             let (key, text) = fields::main_text(&objects)?;
@@ -63,7 +63,12 @@ pub fn document(body: &[u8], hit: &Hit, set: &FieldSet, max_bytes: usize) -> Opt
             }
         }
         FieldSet::Named(paths) => named(&objects, paths),
-        FieldSet::All => yaml::render(&fields::all(&objects)),
+        FieldSet::All => {
+            if let (Some(_), Some(last)) = (&hit.fields, objects.last_mut()) {
+                fields::drop_multi_fields(last);
+            }
+            yaml::render(&fields::all(&objects))
+        }
     };
     let cut = clean::cut(&text, max_bytes);
     if cut.is_empty() { None } else { Some(cut.to_owned()) }
@@ -103,7 +108,10 @@ fn objects<'a>(body: &'a [u8], hit: &Hit) -> Vec<Vec<Member<'a>>> {
     [&hit.source, &hit.fields]
         .into_iter()
         .flatten()
-        .filter_map(|span| Value::parse(body.get(span.clone())?).ok()?.members())
+        .map(|span| {
+            let value = body.get(span.clone()).and_then(|bytes| Value::parse(bytes).ok());
+            value.and_then(Value::members).unwrap_or_default()
+        })
         .collect()
 }
 

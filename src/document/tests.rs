@@ -21,11 +21,15 @@ fn named(paths: &[&str]) -> FieldSet {
 
 #[test]
 fn auto_asks_for_titles_texts_and_the_node() {
-    let wanted = wanted_fields(&FieldSet::Auto);
+    let named_paths = |set: &FieldSet| match wanted_fields(set) {
+        WantedFields::Named(paths) => paths,
+        WantedFields::All => panic!("not all fields"),
+    };
+    let wanted = named_paths(&FieldSet::Auto);
     assert_eq!(&wanted[..4], ["title", "name", "heading", "page_content"]);
     assert_eq!(wanted.last().unwrap(), "_node_content");
-    assert_eq!(wanted_fields(&named(&["a.b", "_node_content.text", "a.b"])), ["a.b", "_node_content"]);
-    assert!(wanted_fields(&FieldSet::All).is_empty());
+    assert_eq!(named_paths(&named(&["a.b", "_node_content.text", "a.b"])), ["a.b", "_node_content"]);
+    assert_eq!(wanted_fields(&FieldSet::All), WantedFields::All);
 }
 
 #[test]
@@ -117,6 +121,16 @@ fn elasticsearch_fields_are_read_after_the_source() {
     assert_eq!(document(body, &hit, &FieldSet::Auto, 99).unwrap(), "title: T\nbody: one");
     assert_eq!(document(body, &hit, &named(&["user.name"]), 99).unwrap(), "Ana");
     assert_eq!(top_level_keys(body, &hit), ["title", "body", "user.name"]);
+}
+
+#[test]
+fn all_fields_of_elasticsearch_come_once_without_their_multi_fields() {
+    let body = br#"{"_source":{"title":"T","m":{"a":"A"},"x.y":"kept"},"fields":{"title":["T"],"title.keyword":["T"],"m.a":["A"],"m.a.raw":["A"],"body":["B"],"v":[0.1,0.2]}}"#;
+    let (source, fields) = (11..51, 61..body.len() - 1);
+    assert_eq!(&body[source.clone()], br#"{"title":"T","m":{"a":"A"},"x.y":"kept"}"#);
+    let hit =
+        Hit { span: 0..body.len(), score: None, source: Some(source), fields: Some(fields), rank: None };
+    assert_eq!(document(body, &hit, &FieldSet::All, 99).unwrap(), "title: T\nm.a: A\nx.y: kept\nbody: B");
 }
 
 #[test]

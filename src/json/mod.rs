@@ -7,4 +7,4 @@ mod edit;
 mod value;
 
 pub use edit::{Edits, ObjectEdit};
-pub use value::{Kind, Malformed, Member, Value};
+pub use value::{Kind, Malformed, Member, Object, Value, is_deeper_than};

@@ -161,6 +161,74 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Whether arrays and objects stand more than `levels` deep in each other. One pass, no recursion; of bytes
+/// that are no JSON it says nothing of use.
+pub fn is_deeper_than(body: &[u8], levels: usize) -> bool {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(&byte) = body.get(at) {
+        at += 1;
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > levels {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => at = after_string(body, at),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Behind the closing quote of a string that has begun.
+fn after_string(body: &[u8], mut at: usize) -> usize {
+    while let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if body.get(at - 1) == Some(&b'"') {
+            return at;
+        }
+        at += 1;
+    }
+    body.len()
+}
+
+/// An object whose members have been read once, for many looks at them.
+pub struct Object<'a> {
+    value: Value<'a>,
+    members: Vec<Member<'a>>,
+}
+
+impl<'a> Object<'a> {
+    /// `None` for any other kind.
+    pub fn new(value: Value<'a>) -> Option<Self> {
+        Some(Self { value, members: value.members()? })
+    }
+
+    /// The object itself.
+    pub fn value(&self) -> Value<'a> {
+        self.value
+    }
+
+    /// The members, in their order.
+    pub fn members(&self) -> &[Member<'a>] {
+        &self.members
+    }
+
+    /// As [`Value::get`].
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
+    }
+
+    /// As [`Value::at`].
+    pub fn at(&self, path: &[&str]) -> Option<Value<'a>> {
+        let (first, rest) = path.split_first()?;
+        self.get(first)?.at(rest)
+    }
+}
+
 /// An object's members as serde_json hands them out.
 struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -208,6 +276,21 @@ mod tests {
         assert_eq!(inner.get("bA").unwrap().as_str().unwrap(), "x\ny");
         assert_eq!(members[1].value.as_f64(), None, "1e400 is no finite float");
         assert_eq!(value.get("c").unwrap().as_u64(), Some(u64::MAX));
+    }
+
+    #[test]
+    fn depth_is_that_of_brackets_outside_of_strings() {
+        for (body, depth) in [
+            ("7", 0),
+            ("[]", 1),
+            (r#"{"a":[{"b":1}],"c":{}}"#, 3),
+            (r#"["[[[", "\\\"[{", "\\\\"]"#, 1),
+            (r#"[["unclosed [[["#, 2),
+            (r#"["a\"#, 1),
+        ] {
+            assert!(!is_deeper_than(body.as_bytes(), depth), "{body}");
+            assert!(depth == 0 || is_deeper_than(body.as_bytes(), depth - 1), "{body}");
+        }
     }
 
     #[test]

@@ -9,14 +9,11 @@ mod outcome;
 mod plan;
 mod profile;
 mod rank;
+mod refusal;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Mutex};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 pub use caller::{CallerHeaders, strip_own};
 pub use metrics::{SearchMetrics, Timings};
@@ -25,13 +22,12 @@ pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};
 
-/// How long a collection whose database refused a widened search is not widened.
-const NOT_WIDENED_FOR: Duration = Duration::from_secs(60);
+use refusal::Refusals;
 
 /// Plans and ranks searches.
 pub struct Pipeline {
     profiles: Profiles,
-    refused: Mutex<HashMap<String, Instant>>,
+    refusals: Refusals,
     /// Places for rerank calls in flight; without one a search keeps the database's order at once.
     places: Semaphore,
     /// Collections whose hits had no text, each told of once.
@@ -45,17 +41,7 @@ impl Pipeline {
     /// A pipeline for these profiles, with at most `in_flight` rerank calls at a time.
     pub fn new(profiles: Profiles, in_flight: usize) -> Self {
         let places = Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS));
-        Self { profiles, refused: Mutex::new(HashMap::new()), places, told: Mutex::default() }
-    }
-
-    /// Remembers that the database refused a widened search of these collections.
-    pub fn widening_refused(&self, searches: &[PlannedSearch]) {
-        let mut refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let now = Instant::now();
-        refused.retain(|_, until| *until > now);
-        for search in searches.iter().filter(|search| search.widened()) {
-            refused.insert(search.intent.collections.join(","), now + NOT_WIDENED_FOR);
-        }
+        Self { profiles, refusals: Refusals::default(), places, told: Mutex::default() }
     }
 
     /// One log line per collection whose hits have no known text field: the names of the fields they have.
@@ -70,10 +56,5 @@ impl Pipeline {
                 "no known text field in the hits: name one in rerank.fields"
             );
         }
-    }
-
-    fn may_widen(&self, collections: &[String]) -> bool {
-        let refused = self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        refused.is_empty() || refused.get(&collections.join(",")).is_none_or(|until| *until <= Instant::now())
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{AllowList, CallerHeaders, Mode, Pipeline, Profile};
+use super::{AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, ScoreMode, refusal::Extra};
 use crate::{
     document,
     json::Value,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Widening},
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
 };
 
 /// Where the query text came from; `x-rerank-query-source`.
@@ -65,6 +65,10 @@ pub struct Work {
     pub model: Option<Arc<str>>,
     /// Fields of the document.
     pub fields: FieldSet,
+    /// What becomes of scores.
+    pub score: ScoreMode,
+    /// The fewest hits of a list that are worth a call.
+    pub fewest: usize,
 }
 
 impl PlannedSearch {
@@ -73,9 +77,11 @@ impl PlannedSearch {
         self.fetch.hits.is_some()
     }
 
-    /// Whether the widened answer, cut back, may differ from the client's own.
-    pub fn not_neutral(&self) -> bool {
-        self.widened() && self.intent.widening == Widening::NotNeutral
+    /// Whether a failure is answered by the client's own request rather than by the widened answer, cut back.
+    pub fn must_replay(&self) -> bool {
+        let not_neutral = self.widened() && self.intent.widening == Widening::NotNeutral;
+        let changed = self.widened() || self.fetch.without_reranker;
+        not_neutral || (self.profile.fail_open == FailOpen::Replay && changed)
     }
 
     /// The same search as it is done behind the answer.
@@ -86,9 +92,16 @@ impl PlannedSearch {
         }
     }
 
-    /// The same search, asked exactly as the client did.
+    /// Whether the database reranks by itself where the search is asked as the client did.
+    pub fn reranks_upstream_as_asked(&self) -> bool {
+        self.fetch.without_reranker && self.profile.fail_open == FailOpen::Replay
+    }
+
+    /// The same search for the case that its order is kept: asked as the client did. Only a reranker that
+    /// the proxy serves is left out, since the database need not know it, unless `fail_open` says to replay.
     pub fn as_asked(&self) -> Self {
-        Self { fetch: FetchPlan::as_asked(), ..self.clone() }
+        let without_reranker = self.fetch.without_reranker && !self.reranks_upstream_as_asked();
+        Self { fetch: FetchPlan { without_reranker, ..FetchPlan::as_asked() }, ..self.clone() }
     }
 }
 
@@ -114,32 +127,44 @@ impl Pipeline {
         if let (NativeText::None, Some(path), Some(body)) = (&intent.native, &profile.query_path, body) {
             intent.native = text_at(body, path);
         }
-        let as_asked = FetchPlan::as_asked();
-        let (work, fetch, shadow) = match work(&intent, &profile, caller) {
-            Err(reason) => (Err(reason), as_asked, None),
-            Ok(work) => {
-                let fetch = self.fetch(&intent, &profile, &work);
-                match profile.mode {
-                    Mode::Shadow => (Err(KeepReason::Shadow), as_asked, Some((work, fetch))),
-                    Mode::On | Mode::Off => (Ok(work), fetch, None),
-                }
-            }
+        let (work, shadow) = match work(&intent, &profile, caller) {
+            Ok(work) if profile.mode == Mode::Shadow => (Err(KeepReason::Shadow), Some(work)),
+            work => (work, None),
         };
-        PlannedSearch { intent, profile, fetch, work, shadow }
+        let shadow = shadow.map(|work| {
+            let fetch = self.fetch(&intent, &profile, &work);
+            (work, fetch)
+        });
+        let fetch = match &work {
+            Ok(work) => self.fetch(&intent, &profile, work),
+            Err(_) => FetchPlan { without_reranker: stands_in(&intent, &profile), ..FetchPlan::as_asked() },
+        };
+        let search = PlannedSearch { intent, profile, fetch, work, shadow };
+        if search.work.is_ok() { search } else { search.as_asked() }
     }
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
-        let fields = document::wanted_fields(&work.fields);
+        let may = |extra| self.refusals.allow(extra, &intent.collections);
+        let fields =
+            if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::NONE };
+        let served = intent.reranker.is_some();
         let page_end = intent.offset.saturating_add(intent.limit);
         let hits = work.window.max(page_end).min(intent.max_hits);
-        let widen = profile.widen
+        let widen = (profile.widen || served)
             && !intent.grouped
             && intent.widening != Widening::Never
-            && (hits > page_end || intent.offset > 0)
-            && hits >= page_end
-            && self.may_widen(&intent.collections);
-        FetchPlan { hits: widen.then_some(hits), fields }
+            && (hits > page_end || intent.offset > 0 || served)
+            && (hits >= page_end || served)
+            && may(Extra::Hits);
+        FetchPlan { hits: widen.then_some(hits), fields, without_reranker: served }
     }
+}
+
+/// Whether the request's own reranker is left out although the order is kept: the proxy serves it, and
+/// understands the request.
+fn stands_in(intent: &SearchIntent, profile: &Profile) -> bool {
+    let understood = !matches!(intent.keep, Some(KeepReason::Unsupported | KeepReason::Malformed));
+    understood && intent.reranker.as_ref().is_some_and(|named| profile.serves(&named.inference_id))
 }
 
 fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Result<Work, KeepReason> {
@@ -152,6 +177,10 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
     if let Some(reason) = intent.keep {
         return Err(reason);
     }
+    let named = intent.reranker.as_ref();
+    if named.is_some_and(|named| !profile.serves(&named.inference_id)) {
+        return Err(KeepReason::Unsupported);
+    }
     let (query, source) = query(intent, profile, caller)?;
     if !profile.has_provider {
         return Err(KeepReason::NoProvider);
@@ -160,23 +189,35 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
         return Err(KeepReason::NotSampled);
     }
     let asked_window = caller.window.or(intent.caller.window);
-    let window = narrowed(asked_window, profile.window, profile.allow.max_window);
+    let window = match named {
+        Some(named) => asked_window.map_or(named.window, |asked| asked.min(named.window)),
+        None => narrowed(asked_window, profile.window, profile.allow.max_window),
+    };
+    let window = window.min(profile.max_window);
     if intent.offset >= window {
         return Err(KeepReason::PastWindow);
     }
     let asked_deadline = caller.deadline_ms.or(intent.caller.deadline_ms).map(Duration::from_millis);
+    let own_fields = match named {
+        Some(named) => FieldSet::Named(vec![named.field.clone()]),
+        None => profile.fields.clone(),
+    };
+    let min_score = floor(profile.min_score, caller.min_score.or(intent.caller.min_score));
     Ok(Work {
         query: query.into(),
         source,
         window,
-        min_score: floor(profile.min_score, caller.min_score.or(intent.caller.min_score)),
+        min_score: floor(min_score, named.and_then(|named| named.min_score)),
         deadline: match profile.mode {
             Mode::Shadow => profile.shadow_deadline,
             _ => narrowed(asked_deadline, profile.deadline, profile.allow.max_deadline),
         },
-        timeout: None,
+        timeout: intent.timeout,
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
-        fields: fields(profile, caller.fields.as_ref().or(intent.caller.fields.as_ref())),
+        fields: fields(&profile.allow, caller.fields.as_ref().or(intent.caller.fields.as_ref()), own_fields),
+        score: if named.is_some() { ScoreMode::ReplaceAsElasticsearch } else { profile.score },
+        // A single hit has no order, but where a reranker was asked for it has a score.
+        fewest: if named.is_some() { 1 } else { 2 },
     })
 }
 
@@ -201,7 +242,9 @@ fn query(
         }
         return Ok((text, QuerySource::Header));
     }
-    if let Some(text) = usable(&intent.caller.query).filter(|_| allowed(QuerySource::Body)) {
+    let named = intent.reranker.as_ref().map(|named| named.query.clone());
+    let body = usable(&intent.caller.query).or_else(|| usable(&named));
+    if let Some(text) = body.filter(|_| allowed(QuerySource::Body)) {
         return Ok((text, QuerySource::Body));
     }
     if allowed(QuerySource::Native) {
@@ -246,12 +289,12 @@ fn model(allow: &AllowList, asked: Option<&String>) -> Option<Arc<str>> {
     asked.filter(|model| allow.models.contains(model)).map(|model| model.as_str().into())
 }
 
-fn fields(profile: &Profile, asked: Option<&Vec<String>>) -> FieldSet {
+fn fields(allow: &AllowList, asked: Option<&Vec<String>>, own: FieldSet) -> FieldSet {
     match asked {
-        Some(names) if !names.is_empty() && names.iter().all(|name| profile.allow.fields.contains(name)) => {
+        Some(names) if !names.is_empty() && names.iter().all(|name| allow.fields.contains(name)) => {
             FieldSet::Named(names.clone())
         }
-        _ => profile.fields.clone(),
+        _ => own,
     }
 }
 

@@ -25,6 +25,8 @@ pub enum ScoreMode {
     Keep,
     /// The relevance score is written instead.
     Replace,
+    /// What Elasticsearch's own reranker makes of the relevance score is written instead.
+    ReplaceAsElasticsearch,
     /// Scores are kept, the order is a reciprocal-rank fusion.
     Rrf,
 }
@@ -66,6 +68,8 @@ pub struct Profile {
     pub has_provider: bool,
     /// How many of the best candidates are reranked.
     pub window: u64,
+    /// No window is larger, whoever asks.
+    pub max_window: u64,
     /// Fields of the document.
     pub fields: FieldSet,
     /// The most bytes of a document.
@@ -94,6 +98,8 @@ pub struct Profile {
     pub sources: Vec<QuerySource>,
     /// Dotted path of the query text in the body of a search that has none of its own (templates).
     pub query_path: Option<String>,
+    /// Patterns of the ids of rerankers that a request may name and that the proxy serves.
+    pub inference_ids: Vec<String>,
     /// What callers may ask for.
     pub allow: AllowList,
 }
@@ -131,6 +137,11 @@ impl Profile {
         let hash = blake3::hash(query.as_bytes());
         let [a, b, c, d, ..] = *hash.as_bytes();
         f64::from(u32::from_le_bytes([a, b, c, d])) < self.sample * f64::from(u32::MAX) || self.sample >= 1.0
+    }
+
+    /// Whether the proxy reranks in the place of the reranker of this id.
+    pub fn serves(&self, inference_id: &str) -> bool {
+        self.inference_ids.iter().any(|pattern| WildMatch::new(pattern).matches(inference_id))
     }
 
     /// Whether every name is let in by `collections`: matched by a pattern, and by no excluding one.

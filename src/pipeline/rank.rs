@@ -10,7 +10,9 @@ use super::{Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode, outcom
 use crate::{
     document,
     rerank::{RerankError, RerankRequest, Scores},
-    search::{Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, lead, order},
+    search::{
+        Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
+    },
 };
 
 /// The rankings of an answer, and how each search ended.
@@ -89,7 +91,10 @@ impl Pipeline {
             .collect();
         for (at, list) in page.lists.iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
-            let (Ok(work), true) = (&search.work, list.hits.len() > 1) else { continue };
+            let (Ok(work), true) = (&search.work, !list.hits.is_empty()) else { continue };
+            if list.hits.len() < work.fewest {
+                continue;
+            }
             if is_clear(search, work, list, page) {
                 reports[list.search].outcome = Outcome::Kept(KeepReason::Margin);
                 continue;
@@ -203,7 +208,9 @@ fn apply_call(
         let own = &scores.scores[from..from + documents.hits.len()];
         from += documents.hits.len();
         let search = &searches[list.search];
-        let (ranking, unscored) = rank_list(search, call.work, list, &documents.hits, own);
+        // Searches of one call may differ in window and floor.
+        let work = search.work.as_ref().unwrap_or(call.work);
+        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
             None => Outcome::Applied,
@@ -238,13 +245,17 @@ fn rank_list(
     let rule = OrderRule {
         min_score: work.min_score,
         min_keep: profile.min_keep,
-        fuse: profile.score == ScoreMode::Rrf,
+        fuse: work.score == ScoreMode::Rrf,
     };
     let ordered = order(&candidates, &rule);
     let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
     let ranking = Ranking {
         hits: cut(search, ordered),
-        replace_scores: profile.score == ScoreMode::Replace,
+        scores: match work.score {
+            ScoreMode::Keep | ScoreMode::Rrf => ScoreWriting::Keep,
+            ScoreMode::Replace => ScoreWriting::Relevance,
+            ScoreMode::ReplaceAsElasticsearch => ScoreWriting::ElasticsearchReranker,
+        },
         annotate: profile.annotate,
         best,
         offset: search.intent.offset,
@@ -265,7 +276,7 @@ fn cut(search: &PlannedSearch, hits: Vec<Ranked>) -> Vec<Ranked> {
 fn database_order(search: &PlannedSearch, list: &HitList) -> Option<Ranking> {
     search.widened().then(|| Ranking {
         hits: cut(search, (0..list.hits.len()).map(|hit| Ranked { hit, score: None }).collect()),
-        replace_scores: false,
+        scores: ScoreWriting::Keep,
         annotate: false,
         best: None,
         offset: search.intent.offset,

@@ -19,6 +19,9 @@ pub enum ProxyError {
     /// The upstream switched protocols without having been asked to.
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
+    /// The upstream's answer is in a transfer coding that nobody asked for.
+    #[error("the upstream's answer has an unknown transfer coding")]
+    UnaskedCoding,
 }
 
 impl ProxyError {
@@ -30,6 +33,7 @@ impl ProxyError {
             | Self::Unforwardable
             | Self::RequestBody => StatusCode::BAD_REQUEST,
             Self::UnaskedUpgrade
+            | Self::UnaskedCoding
             | Self::Upstream(
                 UpstreamError::Unreachable(_) | UpstreamError::Broken(_) | UpstreamError::Malformed(_),
             ) => StatusCode::BAD_GATEWAY,

@@ -4,15 +4,16 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
+use http_body_util::{Limited, StreamBody};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::listener::ConnectionSlot;
+use super::connection::ConnectionSlot;
 use super::{ProxyError, expect, headers};
 use crate::upstream::Upstream;
-use crate::upstream::body::{self, Body};
+use crate::upstream::body::{self, Body, BoxError};
 
 /// Passes requests on to one upstream. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]
@@ -28,6 +29,9 @@ impl Forwarder {
 
     /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
+        if !headers::only_chunked(request.headers()) {
+            return Err(ProxyError::Unforwardable);
+        }
         let client_side = hyper::upgrade::on(&mut request);
         let slot = request.extensions_mut().remove::<ConnectionSlot>();
         let upgrade = headers::asks_upgrade(request.headers())
@@ -43,17 +47,14 @@ impl Forwarder {
 
         let (request, held) = expect::hold(request);
         let mut response = self.upstream.send(request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            if !upgrade {
-                return Err(ProxyError::UnaskedUpgrade);
-            }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade {
             let upstream_side = hyper::upgrade::on(&mut response);
             tokio::spawn(tunnel(client_side, upstream_side, slot));
             let (mut parts, _) = response.into_parts();
             parts.headers = headers::end_to_end(&parts.headers, true);
             return Ok(Response::from_parts(parts, body::empty()));
         }
-        Ok(answer(response).map(|body| expect::tie(body, held)))
+        Ok(answer(response)?.map(|body| expect::tie(body, held)))
     }
 
     /// Sends a request whose body is in memory; `parts` are the client's, `target` and `body` what is to be
@@ -67,6 +68,9 @@ impl Forwarder {
         body: Bytes,
         edit: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<Body>, ProxyError> {
+        if !headers::only_chunked(&parts.headers) {
+            return Err(ProxyError::Unforwardable);
+        }
         let mut parts = parts.clone();
         parts.extensions.remove::<OnUpgrade>();
         parts.extensions.remove::<ConnectionSlot>();
@@ -85,8 +89,8 @@ impl Forwarder {
 
         let request = |body: Bytes| Request::from_parts(parts.clone(), body::full(body));
         match self.upstream.send(request(body.clone())).await {
-            Err(error) if error.is_broken() => Ok(answer(self.upstream.send(request(body)).await?)),
-            other => Ok(answer(other?)),
+            Err(error) if error.is_broken() => answer(self.upstream.send(request(body)).await?),
+            other => answer(other?),
         }
     }
 }
@@ -102,22 +106,44 @@ fn with_target(uri: &Uri, target: &str) -> Result<Uri, ProxyError> {
 }
 
 /// The upstream's answer as the client gets it. Its extensions carry the case of the names and the reason.
-fn answer(response: Response<Incoming>) -> Response<Body> {
+fn answer(response: Response<Incoming>) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ProxyError::UnaskedUpgrade);
+    }
+    // `identity` is no coding at all; some old servers say it of a body that ends with the connection.
+    let identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers::only_chunked(&parts.headers)
+        && !parts.headers.get_all(TRANSFER_ENCODING).iter().all(identity)
+    {
+        return Err(ProxyError::UnaskedCoding);
+    }
     parts.headers = headers::end_to_end(&parts.headers, false);
     parts.version = Version::HTTP_11;
     parts.extensions.remove::<OnUpgrade>();
-    Response::from_parts(parts, body::boxed(body))
+    let says_empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    let body = if says_empty && body.is_end_stream() { said_empty() } else { body::boxed(body) };
+    Ok(Response::from_parts(parts, body))
 }
 
-/// Carries bytes both ways until both sides have ended; counts as one connection until then.
+/// A body of length 0. Where hyper sees at once that there is none, it moves a `content-length: 0` to the end.
+fn said_empty() -> Body {
+    let nothing = futures_util::stream::empty::<Result<Frame<Bytes>, BoxError>>();
+    Body::new(Limited::new(StreamBody::new(nothing), 0))
+}
+
+/// Carries bytes both ways until both sides have ended; counts as one connection until then, and is cut as one.
 async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, slot: Option<ConnectionSlot>) {
-    if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
-        let copied =
-            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
-        if let Err(error) = copied {
-            tracing::debug!(%error, "tunnel ended");
+    let carried = async {
+        if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
+            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+            if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut upstream).await {
+                tracing::debug!(%error, "tunnel ended");
+            }
         }
+    };
+    match &slot {
+        Some(slot) => tokio::select! { () = carried => {}, () = slot.cut() => {} },
+        None => carried.await,
     }
-    drop(slot);
 }

@@ -1,6 +1,8 @@
 //! Which headers belong to one connection only, and taking them out without disturbing the others.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -26,14 +28,39 @@ pub fn asks_upgrade(headers: &HeaderMap) -> bool {
         && protocols.all(|token| !token.to_ascii_lowercase().starts_with(b"h2c"))
 }
 
+/// Whether the chunked coding, if any, is all that was done to the body for its transfer. Others are taken off
+/// nowhere on the way, and a list of them is where two readers see two ends (RFC 9112 §6.1).
+pub fn only_chunked(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let first = lines.next().is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    first && lines.next().is_none()
+}
+
+/// The length that a message declares; `None` if it declares none, or several (RFC 9110 §8.6), or if the chunked
+/// coding counts instead.
+fn declared_length(headers: &HeaderMap) -> Option<HeaderValue> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    let mut lengths = tokens(headers, &CONTENT_LENGTH);
+    let first = lengths.next().filter(|length| length.iter().all(u8::is_ascii_digit))?;
+    lengths.all(|length| length == first).then(|| HeaderValue::from_bytes(first).ok()).flatten()
+}
+
 /// The end-to-end headers, in their order. `upgrade` keeps what a switch of protocols needs.
 pub fn end_to_end(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     let nominated: Vec<HeaderName> =
         tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(token).ok()).collect();
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
+    let length = declared_length(headers);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         match name {
+            &CONTENT_LENGTH => {
+                if let Some(length) = &length {
+                    kept.insert(CONTENT_LENGTH, length.clone());
+                }
+            }
             &CONNECTION if upgrade && !kept.contains_key(CONNECTION) => {
                 let alone = value.as_bytes().eq_ignore_ascii_case(b"upgrade");
                 let value = if alone { value.clone() } else { HeaderValue::from_static("upgrade") };
@@ -61,6 +88,12 @@ pub fn end_to_end(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE, &HTTP2_SETTINGS]
         .contains(&name)
+        || is_mistakable(name)
+}
+
+/// Recipients that take `_` for `-` would see a second framing in these.
+fn is_mistakable(name: &HeaderName) -> bool {
+    ["content_length", "transfer_encoding"].contains(&name.as_str())
 }
 
 /// Sets a header in the place where it already stands, or last; the others keep their order.
@@ -95,6 +128,10 @@ mod tests {
         headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect()
     }
 
+    fn flat_owned(headers: &HeaderMap) -> Vec<String> {
+        flat(headers).iter().map(|(name, value)| format!("{name}: {value}")).collect()
+    }
+
     #[test]
     fn what_is_for_one_hop_goes_and_the_rest_keeps_its_order() {
         let headers = map(&[
@@ -125,6 +162,32 @@ mod tests {
         assert_eq!(flat(&kept), [("connection", "upgrade"), ("upgrade", "websocket")]);
         assert!(!asks_upgrade(&map(&[("connection", "upgrade"), ("upgrade", "h2c")])));
         assert!(!asks_upgrade(&map(&[("upgrade", "websocket")])));
+    }
+
+    #[test]
+    fn of_what_frames_a_message_at_most_one_length_goes_on() {
+        let kept = |lines| flat_owned(&end_to_end(&map(lines), false));
+        assert_eq!(kept(&[("content-length", "5"), ("content-length", "5")]), ["content-length: 5"]);
+        assert_eq!(kept(&[("content-length", "5, 5")]), ["content-length: 5"]);
+        assert_eq!(kept(&[("content-length", "5"), ("content_length", "7")]), ["content-length: 5"]);
+        for lines in [
+            &[("content-length", "0"), ("content-length", "30")][..],
+            &[("content-length", "+5")],
+            &[("content-length", "5"), ("transfer-encoding", "chunked")],
+        ] {
+            assert!(kept(lines).is_empty(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_chunked_coding_alone_is_taken() {
+        assert!(only_chunked(&map(&[])));
+        assert!(only_chunked(&map(&[("transfer-encoding", "Chunked")])));
+        for codings in ["gzip, chunked", "identity, chunked", "chunked, chunked", ", chunked", "gzip", ""] {
+            assert!(!only_chunked(&map(&[("transfer-encoding", codings)])), "{codings}");
+        }
+        let twice = [("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert!(!only_chunked(&map(&twice)));
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! Accepts clients' connections and serves HTTP/1.1 and cleartext HTTP/2 on them.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::connection::{self, Connections};
+use super::tls::ServerTls;
 use crate::upstream::body::Body;
 
 /// Limits of a listener.
@@ -24,8 +24,10 @@ pub struct ListenerSettings {
     pub max_connections: usize,
     /// A connection on which no complete request head comes for so long is closed, also between requests.
     pub head_timeout: Duration,
-    /// How long open requests may take to finish on shutdown.
+    /// How long open requests, streams and tunnels may take to finish on shutdown.
     pub drain_timeout: Duration,
+    /// TLS instead of cleartext.
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for ListenerSettings {
@@ -34,6 +36,7 @@ impl Default for ListenerSettings {
             max_connections: 10_000,
             head_timeout: Duration::from_secs(120),
             drain_timeout: Duration::from_secs(30),
+            tls: None,
         }
     }
 }
@@ -42,21 +45,17 @@ impl Default for ListenerSettings {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddr(pub SocketAddr);
 
-/// A connection's place under the cap; a tunnel holds on to it.
-#[derive(Debug, Clone)]
-pub(super) struct ConnectionSlot(#[allow(dead_code)] Arc<OwnedSemaphorePermit>);
-
 /// A bound socket, ready to serve.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    settings: ListenerSettings,
+    settings: watch::Sender<ListenerSettings>,
 }
 
 impl Listener {
     /// Binds the address; port 0 takes a free one.
     pub async fn bind(addr: SocketAddr, settings: ListenerSettings) -> std::io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(addr).await?, settings })
+        Ok(Self { socket: TcpListener::bind(addr).await?, settings: watch::Sender::new(settings) })
     }
 
     /// The address that was bound.
@@ -64,55 +63,88 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves until `shutdown`, then lets open requests finish within the drain time-out.
+    /// Where the settings can be replaced while it serves. New connections begin with the new ones; open ones
+    /// go on with what they began with.
+    pub fn settings(&self) -> watch::Sender<ListenerSettings> {
+        self.settings.clone()
+    }
+
+    /// Serves until `shutdown`, then lets open requests finish within the drain time-out. Dropping the future
+    /// cuts every connection.
     pub async fn serve<S, F>(self, service: S, shutdown: CancellationToken)
     where
         S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let server = server(&self.settings);
-        let slots = Arc::new(Semaphore::new(self.settings.max_connections));
-        let draining = GracefulShutdown::new();
-        let abandon = CancellationToken::new();
+        let mut settings = self.settings.subscribe();
+        let mut current = settings.borrow_and_update().clone();
+        let mut slots = Slots::new(current.max_connections);
+        let connections = Connections::new();
+        let start = |(stream, client, permit): Accepted, current: &ListenerSettings| {
+            let slot = connections.slot(permit);
+            let (tls, server) = (current.tls.clone(), server(current));
+            tokio::spawn(connection::serve(stream, client, tls, server, service.clone(), slot));
+        };
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                Ok(()) = settings.changed() => {
+                    current = settings.borrow_and_update().clone();
+                    slots.resize(current.max_connections);
+                    continue;
+                }
                 accepted = accept(&self.socket, &slots) => accepted,
             };
-            let Some((stream, client, slot)) = accepted else { continue };
-            stream.set_nodelay(true).ok();
-            let slot = ConnectionSlot(Arc::new(slot));
-            let service = service.clone();
-            let service_slot = slot.clone();
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(ClientAddr(client));
-                request.extensions_mut().insert(service_slot.clone());
-                let answer = service(request);
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
-            let connection =
-                server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-            let connection = draining.watch(connection);
-            let abandon = abandon.clone();
-            tokio::spawn(async move {
-                let ended = tokio::select! {
-                    ended = connection => ended,
-                    () = abandon.cancelled() => Ok(()),
-                };
-                if let Err(error) = ended {
-                    // The error may quote what was received; its kind is said by hyper's own answer.
-                    drop(error);
-                    tracing::debug!("a client's connection ended early");
+            if let Some(accepted) = accepted {
+                start(accepted, &current);
+            }
+        }
+        for accepted in still_waiting(self.socket, &slots) {
+            start(accepted, &current);
+        }
+        connections.finish(current.drain_timeout).await;
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+/// The places under the cap on connections.
+struct Slots {
+    free: Arc<Semaphore>,
+    count: usize,
+}
+
+impl Slots {
+    fn new(count: usize) -> Self {
+        let count = count.min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(count)), count }
+    }
+
+    /// More places are there at once; fewer as connections leave, and no new one comes until then.
+    fn resize(&mut self, count: usize) {
+        let count = count.min(Semaphore::MAX_PERMITS);
+        if count > self.count {
+            self.free.add_permits(count - self.count);
+        } else if let Ok(fewer) = u32::try_from(self.count - count) {
+            let free = self.free.clone();
+            let mut given_up = Box::pin(async move {
+                if let Ok(places) = free.acquire_many_owned(fewer).await {
+                    places.forget();
                 }
-                drop(slot);
             });
+            // In the queue from now on: before the next connection.
+            if given_up.as_mut().now_or_never().is_none() {
+                tokio::spawn(given_up);
+            }
         }
-        drop(self.socket);
-        if tokio::time::timeout(self.settings.drain_timeout, draining.shutdown()).await.is_err() {
-            tracing::info!("drain time-out: closing the connections that are left");
-        }
-        abandon.cancel();
+        self.count = count;
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        self.free.close();
     }
 }
 
@@ -132,11 +164,8 @@ fn server(settings: &ListenerSettings) -> auto::Builder<TokioExecutor> {
 }
 
 /// Waits for a place first, so that a connection is not taken before it can be served.
-async fn accept(
-    socket: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = slots.clone().acquire_owned().await.ok()?;
+async fn accept(socket: &TcpListener, slots: &Slots) -> Option<Accepted> {
+    let slot = slots.free.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, client)) => Some((stream, client, slot)),
         Err(error) => {
@@ -146,4 +175,16 @@ async fn accept(
             None
         }
     }
+}
+
+/// Those who had connected before the socket is closed: the kernel would reset them, with their request.
+fn still_waiting(socket: TcpListener, slots: &Slots) -> Vec<Accepted> {
+    let Ok(socket) = socket.into_std() else { return Vec::new() };
+    let next = || {
+        let slot = slots.free.clone().try_acquire_owned().ok()?;
+        let (stream, client) = socket.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(stream).ok()?, client, slot))
+    };
+    std::iter::from_fn(next).collect()
 }

@@ -1,6 +1,7 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
 pub mod coding;
+mod connection;
 mod error;
 mod expect;
 mod forward;
@@ -10,6 +11,7 @@ mod report;
 pub mod respond;
 mod search;
 mod shadow;
+mod tls;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub use error::ProxyError;
 pub use forward::Forwarder;
 pub use listener::{ClientAddr, Listener, ListenerSettings};
 pub use search::{SearchHandler, SearchLimits};
+pub use tls::{ServerTls, TlsError, TlsSettings};
 
 use crate::{dialect::Dialects, pipeline::strip_own, search::Head, upstream::Body};
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Span;
 
 use crate::{
     dialect::SearchKind,
@@ -35,8 +36,18 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, timings: &Timings
     }
 }
 
+/// The span of one search: every line that is logged inside it has the trace id of `traceparent`. A request
+/// without one has no span. As severe as can be, so that it is there for every line that is; the fields are
+/// read only if it is.
+pub fn span(headers: &HeaderMap) -> Span {
+    match trace_id(headers) {
+        Some(trace_id) => tracing::error_span!("search", trace_id),
+        None => Span::none(),
+    }
+}
+
 /// One line for at most one kept search a second: a sample that says which reason and how long.
-pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &Timings, trace: Option<&str>) {
+pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &Timings) {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let Outcome::Kept(reason) = report.outcome else { return };
     if reason == KeepReason::Off {
@@ -50,7 +61,6 @@ pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &T
         dialect,
         operation = kind.as_str(),
         reason = reason.as_str(),
-        trace,
         total_ms = ms(timings.total),
         rerank_ms = ms(timings.rerank),
         "a search kept the database's order"
@@ -58,10 +68,10 @@ pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &T
 }
 
 /// The trace id of `traceparent` (W3C Trace Context, §3.2): 32 hexadecimal digits.
-pub fn trace_id(headers: &HeaderMap) -> Option<String> {
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get("traceparent")?.to_str().ok()?;
     let id = value.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| id.to_owned())
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -80,14 +90,14 @@ mod tests {
 
     #[test]
     fn only_a_well_formed_trace_id_reaches_the_log() {
-        let read = |value: &'static str| {
-            trace_id(&HeaderMap::from_iter([(
-                HeaderName::from_static("traceparent"),
-                HeaderValue::from_static(value),
-            )]))
+        let headers = |value: &'static str| {
+            HeaderMap::from_iter([(HeaderName::from_static("traceparent"), HeaderValue::from_static(value))])
         };
-        let id = "0af7651916cd43dd8448eb211c80319c";
-        assert_eq!(read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(), Some(id));
-        assert_eq!(read("00-how do I reset my password-b7ad6b7169203331-01"), None);
+        let good = headers("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        assert_eq!(trace_id(&good), Some("0af7651916cd43dd8448eb211c80319c"));
+        for bad in ["00-how do I reset my password-b7ad6b7169203331-01", "00-0af7-b7ad-01", "", "-"] {
+            assert_eq!(trace_id(&headers(bad)), None, "{bad}");
+        }
+        assert!(span(&HeaderMap::new()).is_none());
     }
 }

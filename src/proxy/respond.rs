@@ -1,7 +1,7 @@
 //! The few answers that are the proxy's own.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::ProxyError;
@@ -21,6 +21,10 @@ pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body>
     let mut response = Response::new(body::full(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // What could not be read or sent on may have another end than it seems: nothing after it is taken for a request.
+    if status == StatusCode::BAD_REQUEST {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

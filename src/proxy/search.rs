@@ -10,13 +10,13 @@ use http::{
     request, response,
 };
 use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument;
 
 use super::{Forwarder, ProxyError, coding, headers, report, shadow};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        CallerHeaders, FailOpen, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting,
-        strip_own,
+        CallerHeaders, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting, strip_own,
     },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
@@ -83,9 +83,19 @@ impl SearchHandler {
         kind: SearchKind,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
+        let span = report::span(request.headers());
+        self.answer_inside(forwarder, dialect, kind, request).instrument(span).await
+    }
+
+    async fn answer_inside(
+        self: &Arc<Self>,
+        forwarder: &Forwarder,
+        dialect: &Arc<dyn Dialect>,
+        kind: SearchKind,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let trace = report::trace_id(request.headers());
         let (mut response, reports) = self.exchange(forwarder, dialect, kind, request, &mut timings).await?;
         timings.total = started.elapsed();
         if let Some(all) = Report::of_all(&reports) {
@@ -93,7 +103,7 @@ impl SearchHandler {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings, trace.as_deref());
+            report::log(dialect.name(), kind, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
@@ -159,20 +169,31 @@ impl Exchange {
         if !changed || !may_be_ours(response.status()) {
             return Ok((response, kept(searches, Some(KeepReason::UpstreamError))));
         }
-        self.rank_as_asked(searches).await
+        self.rank_as_asked(searches, rewrite, response).await
     }
 
-    /// The database refused what had been added: the client's own search, its page reranked as it is.
-    async fn rank_as_asked(&mut self, searches: &[PlannedSearch]) -> Result<Answer, ProxyError> {
+    /// The database refused `asked`: the client's own search, its page reranked as it is.
+    async fn rank_as_asked(
+        &mut self,
+        searches: &[PlannedSearch],
+        asked: Rewrite,
+        refusal: Response<Body>,
+    ) -> Result<Answer, ProxyError> {
+        if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
+            return self.keep(searches, Some(KeepReason::UpstreamError)).await;
+        }
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let Ok(rewrite) = self.rewrite(&own) else {
             return self.keep(searches, Some(KeepReason::Malformed)).await;
         };
+        if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
+            return Ok((refusal, kept(searches, Some(KeepReason::UpstreamError))));
+        }
         let response = self.ask(&rewrite).await?;
         if response.status() != StatusCode::OK {
             return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
         }
-        self.handler.pipeline.widening_refused(searches);
+        self.handler.pipeline.change_refused(searches);
         self.rank(&own, rewrite, response, false).await
     }
 
@@ -316,9 +337,7 @@ fn may_be_ours(status: StatusCode) -> bool {
 /// Whether a search failed whose widened answer, cut back, may not be the client's own.
 fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
     searches.iter().zip(reports).any(|(search, report)| {
-        let failed = matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok();
-        let replay = search.profile.fail_open == FailOpen::Replay && search.widened();
-        failed && (search.not_neutral() || replay)
+        matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok() && search.must_replay()
     })
 }
 

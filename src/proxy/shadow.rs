@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::search::Exchange;
 use crate::{
@@ -35,7 +36,7 @@ impl Exchange {
         let searches: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::in_shadow).collect();
         let mut exchange = self.clone();
         exchange.timings = Timings::default();
-        tokio::spawn(async move {
+        let work = async move {
             let reports = exchange
                 .in_shadow(&searches)
                 .await
@@ -45,7 +46,8 @@ impl Exchange {
             }
             exchange.handler.metrics.shadow_times(&exchange.timings);
             drop(place);
-        });
+        };
+        tokio::spawn(work.in_current_span());
     }
 
     /// Asks, ranks, and throws the answer away.

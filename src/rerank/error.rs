@@ -94,6 +94,9 @@ pub enum RerankError {
     /// A 200 answer that cannot be right.
     #[error("provider's answer is unusable: {0}")]
     BadResponse(&'static str),
+    /// A request that this provider cannot be asked.
+    #[error("the request does not suit the provider: {0}")]
+    Unsuited(&'static str),
     /// No call was made: a limit, a budget or the circuit stood against it.
     #[error("call not made: {}", class.reason().as_str())]
     Held {
@@ -117,6 +120,7 @@ impl RerankError {
             RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
+            RerankError::Unsuited(_) => FailureClass::InvalidRequest,
             RerankError::Overloaded => FailureClass::Overloaded,
             RerankError::NoProvider => FailureClass::NoProvider,
         }

@@ -14,6 +14,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
+use tracing::Instrument;
 
 use super::{
     Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, cache::FlightKey,
@@ -112,7 +113,9 @@ impl<S: Rerank> Flights<S> {
         let flight = Flight { number, landed: landed.clone(), callers: 1, end: end.clone(), alone: None };
         flying.insert(key, flight);
         drop(flying);
-        tokio::spawn(fly(self.inner.clone(), ticket(number), request, end, land));
+        // Its log lines are those of the search that began it.
+        let flight = fly(self.inner.clone(), ticket(number), request, end, land);
+        tokio::spawn(flight.in_current_span());
         Boarded { caller: Caller(ticket(number)), landed, joined: false }
     }
 }

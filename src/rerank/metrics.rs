@@ -138,6 +138,7 @@ impl RerankMetrics {
         }
         self.units.with_label_values(&[provider]);
         self.in_flight.with_label_values(&[provider]);
+        self.circuit.with_label_values(&[provider]);
         self.duration.with_label_values(&[provider]);
         self.calls.with_label_values(&[provider, "ok"]);
         for class in FailureClass::OF_PROVIDER {

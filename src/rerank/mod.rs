@@ -6,9 +6,10 @@ pub mod cache;
 mod chain;
 mod error;
 mod flights;
+mod kind;
 mod limits;
 mod metrics;
-pub mod provider;
+mod provider;
 mod retry;
 mod settings;
 mod stack;
@@ -26,10 +27,13 @@ pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
 pub use error::{FailureClass, RerankError};
 pub use flights::FlightSettings;
+pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings};
 pub use metrics::RerankMetrics;
+pub use provider::{appended_path, billing};
 pub use settings::{
-    Billing, BuildError, CohereSettings, ProviderFacts, ProviderKind, ProviderSettings, Scoring,
+    Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
+    Scoring,
 };
 pub use stack::{Providers, StackShared};
 
@@ -95,7 +99,8 @@ pub struct Scores {
     pub cache_lookups: u32,
     /// See `cache_lookups`.
     pub cache_hits: u32,
-    /// Search units billed for this request.
+    /// Search units billed for this request, as the provider says; where it never does (Bedrock), the least that
+    /// it can be.
     pub billed_units: f64,
     /// Tokens billed for this request, where the provider bills tokens.
     pub billed_tokens: u64,

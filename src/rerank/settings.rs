@@ -1,8 +1,11 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{CircuitSettings, FlightSettings, LimitSettings};
+use super::{
+    CircuitSettings, FlightSettings, LimitSettings,
+    kind::{DefaultModel, HttpKind},
+};
 
 /// One provider of the chain, as configured.
 #[derive(Clone, Debug)]
@@ -20,14 +23,27 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
+    /// A provider with the default limits.
+    pub fn new(name: &str, kind: ProviderKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            limits: LimitSettings::default(),
+            circuit: CircuitSettings::default(),
+            flights: FlightSettings::default(),
+        }
+    }
+
     /// Equal for equal settings, key and certificates included: a provider whose fingerprint is as it was keeps
     /// its state over a reload. Keyed by nothing, so it must not be shown.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         // `Debug` says all but secrets.
         hasher.update(format!("{self:?}").as_bytes());
-        if let ProviderKind::Cohere(settings) = &self.kind {
-            hasher.update(settings.api_key.expose_secret().as_bytes());
+        if let ProviderKind::Http(settings) = &self.kind {
+            if let ApiKey::Secret(key) = &settings.api_key {
+                hasher.update(key.expose_secret().as_bytes());
+            }
             if let Some(pem) = settings.ca_file.as_ref().and_then(|file| std::fs::read(file).ok()) {
                 hasher.update(&pem);
             }
@@ -39,8 +55,8 @@ impl ProviderSettings {
 /// The kinds of provider.
 #[derive(Clone, Debug)]
 pub enum ProviderKind {
-    /// Cohere's v2 rerank API, or a server that speaks it.
-    Cohere(CohereSettings),
+    /// A service behind HTTP.
+    Http(HttpSettings),
     /// Embedded BM25, no network.
     Lexical,
 }
@@ -78,36 +94,77 @@ pub enum Billing {
     Free,
 }
 
-/// How to reach and use a Cohere-shaped service.
+/// How to reach and use a service behind HTTP.
 #[derive(Clone, Debug)]
-pub struct CohereSettings {
-    /// `v2/rerank` is appended; a path prefix is kept.
+pub struct HttpSettings {
+    /// What it speaks.
+    pub kind: HttpKind,
+    /// The kind's path is appended; a path prefix is kept.
     pub base_url: String,
     /// The API key.
-    pub api_key: SecretString,
-    /// The model, unless a request names another.
-    pub model: String,
-    /// Sent if set; the service's own default is 4096.
+    pub api_key: ApiKey,
+    /// The model, unless a request names another; `None` where the server has its own and is sent no name.
+    pub model: Option<String>,
+    /// Sent if set, by kinds that have it.
     pub max_tokens_per_doc: Option<u32>,
-    /// Sent if set; 0 is the highest.
+    /// Sent if set, by kinds that have it; 0 is the highest.
     pub priority: Option<u16>,
+    /// How scores are mapped where their range depends on the model.
+    pub activation: Activation,
+    /// Whether a score depends on the other documents, where the model's name does not say.
+    pub scoring: Option<Scoring>,
     /// PEM certificates trusted beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// A request with more documents is split.
-    pub max_documents_per_call: usize,
+    /// For one call; a retry has its own.
+    pub timeout: Duration,
 }
 
-impl CohereSettings {
-    /// The service's public address, default model and recommended limits.
-    pub fn new(api_key: SecretString) -> Self {
+/// The key of a provider.
+#[derive(Clone, Debug)]
+pub enum ApiKey {
+    /// It needs one and there is none.
+    Missing,
+    /// It is asked without one.
+    NotNeeded,
+    /// This one.
+    Secret(SecretString),
+}
+
+/// How scores are mapped where their range depends on the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Not at all: they have to lie within 0 to 1.
+    None,
+    /// By the sigmoid function, if they are logits for certain: a score of the answer, or one that the same model
+    /// gave before, lies outside 0 to 1.
+    Sigmoid,
+}
+
+impl HttpSettings {
+    /// The kind's defaults; at its public address, or none, where it has no such.
+    pub fn new(kind: HttpKind, api_key: ApiKey) -> Self {
+        Self::at(kind, kind.facts().base_url.unwrap_or_default(), api_key)
+    }
+
+    /// The kind's defaults at this address.
+    pub fn at(kind: HttpKind, base_url: &str, api_key: ApiKey) -> Self {
+        let model = match kind.facts_at(base_url).model {
+            DefaultModel::Named(name) => Some(name.to_owned()),
+            DefaultModel::Server | DefaultModel::Needed => None,
+        };
+        // What llama.cpp gives depends on the model: logits for most.
+        let activation = if kind == HttpKind::LlamaCpp { Activation::Sigmoid } else { Activation::None };
         Self {
-            base_url: "https://api.cohere.com".to_owned(),
+            kind,
+            base_url: base_url.to_owned(),
             api_key,
-            model: "rerank-v3.5".to_owned(),
+            model,
             max_tokens_per_doc: None,
             priority: None,
+            activation,
+            scoring: None,
             ca_file: None,
-            max_documents_per_call: 1000,
+            timeout: Duration::from_secs(5),
         }
     }
 }

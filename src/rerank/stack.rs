@@ -3,14 +3,14 @@ use std::{collections::HashMap, sync::Arc};
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore,
+    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
     batch::Batch,
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
     flights::Flights,
     limits::{Gate, Limits, Trim},
-    provider::{CohereCall, Lexical},
+    provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
 };
@@ -41,8 +41,11 @@ pub struct Providers(HashMap<String, Provider>);
 struct Provider {
     fingerprint: [u8; 32],
     link: Link,
-    gate: Option<Arc<Gate>>,
+    /// Brings its gauges up to date.
+    observe: Observe,
 }
+
+type Observe = Arc<dyn Fn() + Send + Sync>;
 
 impl Providers {
     /// Builds what is new or changed; takes over from `before` what is as it was.
@@ -75,9 +78,9 @@ impl Providers {
         self.0.contains_key(name)
     }
 
-    /// Brings the gauges of what is left of budgets up to date.
+    /// Brings the gauges of budgets and circuits up to date.
     pub fn observe(&self) {
-        self.0.values().filter_map(|provider| provider.gate.as_ref()).for_each(|gate| gate.observe());
+        self.0.values().for_each(|provider| (provider.observe)());
     }
 }
 
@@ -87,8 +90,8 @@ fn provider(
     shared: &StackShared,
 ) -> Result<Provider, BuildError> {
     let name: Arc<str> = settings.name.as_str().into();
-    let (provider, gate) = layers(settings, name.clone(), shared)?;
-    Ok(Provider { fingerprint, link: Link { name, provider }, gate })
+    let (provider, observe) = layers(settings, name.clone(), shared)?;
+    Ok(Provider { fingerprint, link: Link { name, provider }, observe })
 }
 
 /// The layers of one provider: the only place that shows their order, here from the inside out.
@@ -96,12 +99,12 @@ fn layers(
     settings: ProviderSettings,
     name: Arc<str>,
     shared: &StackShared,
-) -> Result<(Reranker, Option<Arc<Gate>>), BuildError> {
+) -> Result<(Reranker, Observe), BuildError> {
     let StackShared { store, metrics, budget } = shared.clone();
     metrics.declare(&name);
     match settings.kind {
-        ProviderKind::Cohere(cohere) => {
-            let call = CohereCall::new(name.clone(), &cohere)?;
+        ProviderKind::Http(http) => {
+            let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
             let max_documents = Arc::new(move || asked.max_documents());
@@ -110,18 +113,30 @@ fn layers(
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
-            let call = Limits::new(call, gate.clone());
-            let call = Fill::new(call, store.clone());
-            let call = Batch::new(call, max_documents);
-            let call = Flights::new(call, settings.flights, name.clone(), metrics.clone());
-            let call = Lookup::new(call, store, KeyBase::new(name, &facts), metrics);
+            let observe = {
+                let (gate, breaker) = (gate.clone(), call.switch());
+                Arc::new(move || {
+                    gate.observe();
+                    breaker.observe();
+                })
+            };
+            let call = Limits::new(call, gate);
+            let base = Arc::new(KeyBase::new(name.clone(), &facts));
+            let call = Fill::new(call, store.clone(), base.clone());
+            let call = match facts.scoring {
+                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
+                // Parts of a list would be other lists.
+                Scoring::Listwise => BoxCloneSyncService::new(call),
+            };
+            let call = Flights::new(call, settings.flights, name, metrics.clone());
+            let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
-            Ok((BoxCloneSyncService::new(call), Some(gate)))
+            Ok((BoxCloneSyncService::new(call), observe))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
             let call = Timed::new(Lexical::new(name.clone()), name, metrics);
-            Ok((BoxCloneSyncService::new(call), None))
+            Ok((BoxCloneSyncService::new(call), Arc::new(|| ())))
         }
     }
 }

@@ -6,26 +6,19 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::rerank::{
-    CircuitSettings, CohereSettings, FailureClass, FlightSettings, LimitSettings, RerankError, RerankRequest,
-    Scores,
+    ApiKey, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest, Scores,
     test_support::{half_for_each, metrics, request, scripted},
 };
 
 fn lexical(name: &str) -> ProviderSettings {
-    ProviderSettings {
-        name: name.into(),
-        kind: ProviderKind::Lexical,
-        limits: LimitSettings::default(),
-        circuit: CircuitSettings::default(),
-        flights: FlightSettings::default(),
-    }
+    ProviderSettings::new(name, ProviderKind::Lexical)
 }
 
 /// A provider at port 9 of the loopback address, which answers nobody.
 fn unreachable(name: &str) -> ProviderSettings {
-    let mut cohere = CohereSettings::new(SecretString::from("key"));
-    cohere.base_url = "http://127.0.0.1:9".into();
-    ProviderSettings { kind: ProviderKind::Cohere(cohere), ..lexical(name) }
+    let key = ApiKey::Secret(SecretString::from("key"));
+    let cohere = HttpSettings::at(HttpKind::Cohere, "http://127.0.0.1:9", key);
+    ProviderSettings::new(name, ProviderKind::Http(cohere))
 }
 
 fn shared(registry: &prometheus::Registry) -> StackShared {
@@ -79,8 +72,8 @@ async fn a_reload_keeps_the_state_of_providers_that_did_not_change() {
     assert_eq!(ask(&before).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
     let same = Providers::build(vec![settings.clone()], &before, &shared).unwrap();
     assert_eq!(ask(&same).await.unwrap_err().class(), FailureClass::CircuitOpen, "the circuit is still open");
-    let ProviderKind::Cohere(cohere) = &mut settings.kind else { panic!("it is Cohere") };
-    cohere.api_key = SecretString::from("another");
+    let ProviderKind::Http(cohere) = &mut settings.kind else { panic!("it is Cohere") };
+    cohere.api_key = ApiKey::Secret(SecretString::from("another"));
     let changed = Providers::build(vec![settings], &same, &shared).unwrap();
     assert_eq!(ask(&changed).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
 }

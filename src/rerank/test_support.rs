@@ -10,7 +10,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Answer, Billing, ProviderFacts, Rerank, RerankMetrics, RerankRequest, Scores, Scoring};
+use super::{
+    Answer, Billing, ProviderFacts, ProviderSettings, Providers, Rerank, RerankMetrics, RerankRequest,
+    Reranker, ScoreStore, Scores, Scoring, StackShared,
+};
 
 pub(super) fn request(documents: &[&str]) -> RerankRequest {
     let documents = documents.iter().map(|text| Arc::from(*text)).collect();
@@ -51,4 +54,13 @@ pub(super) fn scripted(
         async move { answer }
     });
     (service, calls)
+}
+
+/// The whole stack of one provider, and its cache.
+pub(super) fn stack_of(settings: ProviderSettings) -> (Reranker, Arc<ScoreStore>) {
+    let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
+    let shared = StackShared::new(store.clone(), metrics());
+    let names = [settings.name.clone()];
+    let providers = Providers::build(vec![settings], &Providers::default(), &shared).unwrap();
+    (providers.chain(&names, &shared), store)
 }

@@ -9,6 +9,9 @@ use super::{error::ApiError, request::BadRequest};
 /// Cohere's own cut of documents where none is set (API reference, `max_tokens_per_doc`).
 const DEFAULT_TOKENS_PER_DOC: u32 = 4096;
 
+/// Providers that are not Cohere's cut by themselves.
+const NO_CUT: &str = "max_tokens_per_doc has no effect here: no provider is asked for it";
+
 /// A provider of the chain that knows Cohere's models by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CohereProvider {
@@ -51,13 +54,13 @@ impl Offer {
     }
 
     /// Scores depend on the cut, and those of different cuts must not meet in the cache: only the configured one
-    /// may be asked for.
-    pub(super) fn check_cut(&self, asked: Option<u64>) -> Result<(), BadRequest> {
-        let Some(asked) = asked else { return Ok(()) };
+    /// may be asked for. Gives what to tell where there is none.
+    pub(super) fn check_cut(&self, asked: Option<u64>) -> Result<Option<&'static str>, BadRequest> {
+        let Some(asked) = asked else { return Ok(None) };
         let cuts = self.cohere.iter().map(|own| own.max_tokens_per_doc.unwrap_or(DEFAULT_TOKENS_PER_DOC));
         match cuts.map(u64::from).find(|cut| *cut != asked) {
             Some(here) => Err(BadRequest::OtherCut { here }),
-            None => Ok(()),
+            None => Ok(self.cohere.is_empty().then_some(NO_CUT)),
         }
     }
 }
@@ -108,9 +111,10 @@ mod tests {
     #[test]
     fn only_the_configured_cut_may_be_asked_for() {
         let mut offer = offer(&[("a", "m1")], &[]);
-        assert_eq!(offer.check_cut(Some(4096)), Ok(()));
+        assert_eq!(offer.check_cut(Some(4096)), Ok(None));
         assert_eq!(offer.check_cut(Some(512)), Err(BadRequest::OtherCut { here: 4096 }));
         offer.cohere[0].max_tokens_per_doc = Some(512);
-        assert_eq!((offer.check_cut(Some(512)), offer.check_cut(None)), (Ok(()), Ok(())));
+        assert_eq!((offer.check_cut(Some(512)), offer.check_cut(None)), (Ok(None), Ok(None)));
+        assert_eq!(Offer::default().check_cut(Some(7)), Ok(Some(NO_CUT)));
     }
 }

@@ -160,7 +160,8 @@ impl RerankApi {
         mut asked: Asked,
         answer_by: Instant,
     ) -> Result<Scored, ApiError> {
-        self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
+        let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
+        asked.warnings.extend(warning.map(str::to_owned));
         let choice = self.settings.offer.model(asked.model.as_deref())?;
         let mut request = RerankRequest::new(asked.query.clone(), asked.documents.clone(), answer_by);
         if let Some(choice) = &choice {

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::KeepReason;
 
@@ -28,6 +28,25 @@ pub struct SearchIntent {
     pub max_hits: u64,
     /// Hits come in groups: reranked inside each group, never widened.
     pub grouped: bool,
+    /// How long the client lets the database search, where it says so; zero is possible.
+    pub timeout: Option<Duration>,
+    /// A reranker that the request itself names. Where its id is not served the search is left alone.
+    pub reranker: Option<NamedReranker>,
+}
+
+/// A reranker that a request names, for the database to run: Elasticsearch's `text_similarity_reranker`.
+#[derive(Clone, PartialEq)]
+pub struct NamedReranker {
+    /// The id of its model.
+    pub inference_id: String,
+    /// The text to rank by.
+    pub query: String,
+    /// The field that is read.
+    pub field: String,
+    /// How many candidates are reranked; no page reaches further.
+    pub window: u64,
+    /// A floor for relevance scores.
+    pub min_score: Option<f32>,
 }
 
 /// Query text found in the query itself.
@@ -90,6 +109,7 @@ impl fmt::Debug for SearchIntent {
             .field("keep", &self.keep)
             .field("native", &self.native)
             .field("widening", &self.widening)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }

@@ -9,9 +9,9 @@ mod plan;
 mod reason;
 
 pub use head::Head;
-pub use intent::{CallerOptions, NativeText, SearchIntent, Widening};
+pub use intent::{CallerOptions, NamedReranker, NativeText, SearchIntent, Widening};
 pub use margin::lead;
-pub use order::{Candidate, OrderRule, Ranked, Ranking, order};
+pub use order::{Candidate, OrderRule, Ranked, Ranking, ScoreWriting, order};
 pub use page::{Hit, HitList, HitPage};
-pub use plan::{FetchPlan, FieldSet, Rewrite, Strip, StripPath};
+pub use plan::{FetchPlan, FieldSet, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
 pub use reason::KeepReason;

@@ -23,14 +23,37 @@ pub struct OrderRule {
 pub struct Ranking {
     /// The hits, best first.
     pub hits: Vec<Ranked>,
-    /// Write scores (`score: replace`).
-    pub replace_scores: bool,
+    /// What becomes of the hits' own scores.
+    pub scores: ScoreWriting,
     /// Add `rerank_score` and `rerank_from` (`annotate: true`).
     pub annotate: bool,
     /// The best relevance score of the window, for `max_score` when scores are replaced.
     pub best: Option<f32>,
     /// The offset of the first hit, for `_rank`.
     pub offset: u64,
+}
+
+/// What is written into the score members of hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScoreWriting {
+    /// Nothing: they stay.
+    Keep,
+    /// The relevance score (`score: replace`).
+    Relevance,
+    /// What Elasticsearch's own reranker makes of it, which is never negative.
+    ElasticsearchReranker,
+}
+
+impl ScoreWriting {
+    /// The number to write; hits without a relevance score get 0. `None` leaves what is there.
+    pub fn number(self, relevance: Option<f32>) -> Option<f32> {
+        match (self, relevance) {
+            (ScoreWriting::Keep, _) => None,
+            (_, None) => Some(0.0),
+            (ScoreWriting::Relevance, Some(score)) => Some(score),
+            (ScoreWriting::ElasticsearchReranker, Some(score)) => Some(score.max(0.0) + score.exp().min(1.0)),
+        }
+    }
 }
 
 /// One place in a ranking.
@@ -103,6 +126,17 @@ mod tests {
         assert_eq!(hits(&c, rule), [2, 1, 3]);
         let rule = OrderRule { min_score: Some(0.9), min_keep: 1, ..Default::default() };
         assert_eq!(hits(&c, rule), [2, 1, 3]);
+    }
+
+    #[test]
+    fn elasticsearchs_reranker_adds_one_to_scores_and_keeps_negative_ones_above_zero() {
+        let number = |score| ScoreWriting::ElasticsearchReranker.number(score);
+        assert_eq!(number(Some(0.9431)), Some(1.9431));
+        assert_eq!(number(Some(0.0)), Some(1.0));
+        assert_eq!(number(Some(-1.0)), Some((-1.0_f32).exp()));
+        assert_eq!(number(None), Some(0.0));
+        assert_eq!(ScoreWriting::Relevance.number(Some(0.5)), Some(0.5));
+        assert_eq!(ScoreWriting::Keep.number(Some(0.5)), None);
     }
 
     #[test]

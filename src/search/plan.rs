@@ -11,19 +11,35 @@ pub enum FieldSet {
     All,
 }
 
+/// The fields that an answer has to hold, whatever the client asked to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WantedFields {
+    /// These dotted paths; none asks for nothing more.
+    Named(Vec<String>),
+    /// Every field.
+    All,
+}
+
+impl WantedFields {
+    /// Nothing beyond what the client asked to see.
+    pub const NONE: Self = Self::Named(Vec::new());
+}
+
 /// What to ask upstream for one search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchPlan {
     /// Ask for this many hits from offset 0; `None` leaves limit and offset as the client wrote them.
     pub hits: Option<u64>,
-    /// Dotted paths of fields the answer has to hold; empty asks for nothing more.
-    pub fields: Vec<String>,
+    /// What documents are made of.
+    pub fields: WantedFields,
+    /// Ask for the candidates of the request's own reranker instead of for its result.
+    pub without_reranker: bool,
 }
 
 impl FetchPlan {
     /// The client's own search, less the proxy's own members.
     pub fn as_asked() -> Self {
-        Self { hits: None, fields: Vec::new() }
+        Self { hits: None, fields: WantedFields::NONE, without_reranker: false }
     }
 }
 
@@ -43,6 +59,8 @@ pub struct Rewrite {
 pub struct Strip {
     /// The paths, from the hit's own object down.
     pub paths: Vec<StripPath>,
+    /// What stays of an object that was asked for as a whole.
+    pub selection: Option<Selection>,
     /// Cut `hits.total` back to this (Elasticsearch's pure top-level kNN: `min(total, k)`).
     pub total_at_most: Option<u64>,
 }
@@ -54,4 +72,24 @@ pub struct StripPath {
     pub keys: Vec<String>,
     /// How many leading keys stay even when emptied; deeper objects that become empty go too.
     pub keep: usize,
+}
+
+/// The part of an object of the hit that the client had asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The hit's member that holds the object.
+    pub member: String,
+    /// A value stays if it lies on one of these paths, or below its end.
+    pub paths: Vec<Vec<PathStep>>,
+}
+
+/// One step of a path into an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathStep {
+    /// The member of that name.
+    Key(String),
+    /// Every element of an array.
+    Elements,
+    /// Some element of an array by its number; such a path leads to no element at all.
+    Element,
 }

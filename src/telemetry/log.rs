@@ -1,6 +1,9 @@
-use std::io;
+use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -23,17 +26,37 @@ pub enum LogError {
     Twice,
 }
 
-/// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default).
+/// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
+/// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
 pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), LogError> {
-    let filter = filter(directives)?;
-    let registry = tracing_subscriber::registry().with(filter);
-    match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(io::stderr)).try_init(),
-        LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).try_init()
-        }
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let layer = match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    };
+    let layer = layer.with_filter(filter_fn(may_be_said));
+    let logged = tracing_subscriber::registry().with(filter(directives)?).with(layer).try_init();
+    logged.map_err(|_| LogError::Twice)
+}
+
+/// Below `info` only this program's own lines, which are known to hold no text of requests: HTTP and TLS libraries
+/// quote what they were sent (h2 the path of a malformed request, with its query).
+fn may_be_said(metadata: &Metadata<'_>) -> bool {
+    let module = metadata.target();
+    let own = module == "rerankd" || module.starts_with("rerankd::");
+    own || *metadata.level() <= Level::INFO
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
     }
-    .map_err(|_| LogError::Twice)
+    line
 }
 
 fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {
@@ -43,7 +66,40 @@ fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn libraries_say_nothing_below_info_however_much_is_asked_for() {
+        let said = Said::default();
+        let writer = said.clone();
+        let layer = fmt::layer().with_writer(move || writer.clone()).with_filter(filter_fn(may_be_said));
+        let subscriber = tracing_subscriber::registry().with(filter(Some("trace")).unwrap()).with(layer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!("own trace");
+            tracing::debug!(target: "h2::server", "malformed path");
+            tracing::debug!(target: "rerankd_of_somebody_else", "malformed path");
+            tracing::warn!(target: "h2::server", "their warning");
+        });
+        let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+        assert!(said.contains("own trace") && said.contains("their warning"), "{said}");
+        assert!(!said.contains("malformed path"), "{said}");
+    }
 
     #[test]
     fn info_is_the_default_and_a_bad_directive_is_an_error() {

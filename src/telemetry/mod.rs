@@ -3,5 +3,5 @@
 mod log;
 mod registry;
 
-pub use log::{LogError, LogFormat, init_logging};
+pub use log::{LogError, LogFormat, chain, init_logging};
 pub use registry::new_registry;

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use crate::tls::PemError;
+
 /// A request that got no answer from the upstream. Carries no text of the request.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
@@ -53,12 +55,9 @@ pub enum UpstreamSetupError {
     /// The URL has a path, query or user; only scheme, host and port mean something here.
     #[error("the upstream's URL must have no path, query or user")]
     UrlExtras,
-    /// The CA file cannot be read or holds no certificate.
-    #[error("cannot read the CA file")]
-    CaFile(#[source] std::io::Error),
-    /// The CA file holds no usable certificate.
-    #[error("the CA file holds no usable certificate")]
-    CaEmpty,
+    /// A PEM file cannot be used.
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// TLS could not be configured.
     #[error("cannot configure TLS")]
     Tls(#[from] rustls::Error),

@@ -1,11 +1,11 @@
 //! The connection pool to the search database.
 
 pub mod body;
+mod connect;
 mod error;
 mod tls;
 mod watch;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::header::{COOKIE, HOST};
@@ -13,12 +13,13 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub use body::Body;
+use connect::Connector;
 pub use error::{UpstreamError, UpstreamSetupError};
+pub use tls::{ClientIdentity, UpstreamTls};
 use watch::Watch;
 
 /// Which `Host` the upstream sees.
@@ -40,9 +41,9 @@ pub struct UpstreamSettings {
     pub host: HostHeader,
     /// Speak HTTP/2 (without upgrade, also in cleartext).
     pub http2: bool,
-    /// Trust these certificates (PEM) instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// How long making a TCP connection may take.
+    /// Where the URL is `https://`.
+    pub tls: UpstreamTls,
+    /// How long making a connection may take, TLS handshake included.
     pub connect_timeout: Duration,
     /// Idle connections are closed after this; Qdrant closes its own after 5 s.
     pub idle_timeout: Duration,
@@ -57,7 +58,7 @@ impl UpstreamSettings {
             url,
             host: HostHeader::default(),
             http2: false,
-            ca_file: None,
+            tls: UpstreamTls::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
             answer_timeout: Some(Duration::from_secs(60)),
@@ -68,7 +69,7 @@ impl UpstreamSettings {
 /// The database, with a pool of connections to it. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    client: Client<Connector, Body>,
     scheme: Scheme,
     authority: Authority,
     host_value: HeaderValue,
@@ -93,17 +94,7 @@ impl Upstream {
         }
         let host_value = HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamSetupError::Url)?;
 
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(settings.connect_timeout));
-        let tls = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(settings.ca_file.as_deref())?)
-            .https_or_http();
-        let connector = match settings.http2 {
-            true => tls.enable_http2().wrap_connector(tcp),
-            false => tls.enable_http1().wrap_connector(tcp),
-        };
+        let connector = connect::connector(&scheme, &settings.tls, settings.http2, settings.connect_timeout)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())

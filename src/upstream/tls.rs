@@ -1,32 +1,52 @@
-//! Which certificates an `https://` upstream may show.
+//! Whom an `https://` upstream may be, and who we are to it.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 
+use http::uri::Scheme;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_pki_types::ServerName;
 
 use super::UpstreamSetupError;
+use crate::tls::{authorities, certificates, crypto, private_key};
 
-/// TLS with the system's roots, or only those of `ca_file`.
-pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, UpstreamSetupError> {
-    let mut roots = RootCertStore::empty();
-    match ca_file {
-        Some(path) => {
-            let pem = std::fs::read(path).map_err(UpstreamSetupError::CaFile)?;
-            let certs: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
-            if roots.add_parsable_certificates(certs).0 == 0 {
-                return Err(UpstreamSetupError::CaEmpty);
-            }
-        }
+/// TLS to the upstream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Trust these certificates (PEM) instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate with its chain, and its private key (PEM), for an upstream that asks who we are.
+    pub client: Option<ClientIdentity>,
+    /// Ask for this name (SNI) and expect it in the certificate, instead of the URL's host. An IP address is
+    /// expected but not asked for (RFC 6066 §3).
+    pub server_name: Option<ServerName<'static>>,
+}
+
+/// The files of a client's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, then its chain.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+/// TLS with the system's roots, or only those of the CA file. ALPN is the connector's.
+pub(super) fn client_config(tls: &UpstreamTls, scheme: &Scheme) -> Result<ClientConfig, UpstreamSetupError> {
+    let roots = match &tls.ca_file {
+        Some(path) => authorities(path)?,
+        None if *scheme == Scheme::HTTP => RootCertStore::empty(),
         // A system without roots is no error by itself: the handshake will say so.
         None => {
+            let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots
         }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
+    };
+    let config = ClientConfig::builder_with_provider(crypto())
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    Ok(match &tls.client {
+        Some(us) => config.with_client_auth_cert(certificates(&us.cert_file)?, private_key(&us.key_file)?)?,
+        None => config.with_no_client_auth(),
+    })
 }

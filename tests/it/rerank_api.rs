@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use rerankd::{
-    app::App,
+    app::{App, Reload},
     config::{self, Flags},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{FakeDatabase, Scripted, Wire, answer, body_of, header, json_of};
+use crate::harness::{FakeDatabase, Folder, Scripted, Watched, Wire, answer, body_of, header, json_of};
 
 const KEY: &str = "sekrit-key-123";
 const JSON: &str = "application/json";
@@ -239,22 +239,6 @@ async fn a_provider_that_hangs_or_cannot_be_reached_is_told_within_the_deadline(
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
     let app = start(nobody, "", "").await;
     refused(&ask(&app, &of(&["a"])).await, 503);
-}
-
-#[tokio::test]
-async fn a_provider_may_take_as_long_as_the_deadline_lets_it() {
-    // Nothing is waited for: that the shared call outlives the five seconds of searches shows in its settings.
-    let service = FakeDatabase::by_hand().await;
-    let app = start(service.addr, "deadline: 1h", "").await;
-    let mut client = Wire::connect(app.rerank_api.unwrap()).await;
-    client.send(post("/v2/rerank", "", &of(&["a"]).to_string())).await;
-    let mut call = service.connection().await;
-    call.message().await.unwrap();
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(60)).await;
-    tokio::time::resume();
-    call.send(answer(200, JSON, r#"{"results":[{"index":0,"relevance_score":0.5}]}"#)).await;
-    assert_eq!(status(&client.message().await.unwrap()), 200);
 }
 
 #[tokio::test]
@@ -486,4 +470,27 @@ async fn answer_headers_can_be_switched_off() {
     let app = start(service.addr, "answer_headers: false", "").await;
     let got = ask(&app, &of(&["a"])).await.to_ascii_lowercase();
     assert!(!got.contains("x-rerank") && !got.contains("server-timing"), "{got}");
+}
+
+#[tokio::test]
+async fn another_token_is_asked_for_on_the_open_connection_as_soon_as_it_is_taken_over() {
+    let service = Scripted::scoring(by_length).await;
+    let yaml = format!(
+        "admin: {{ listen: '127.0.0.1:0' }}\n\
+         rerank_api: {{ listen: '127.0.0.1:0', token_file: DIR/token }}\n\
+         providers: {{ cohere: {{ base_url: 'http://{}', api_key_file: DIR/key }} }}\n",
+        service.addr
+    );
+    let folder = Folder::new(&yaml);
+    folder.write("key", KEY);
+    folder.write("token", CALLERS_KEY);
+    let program = Watched::start_in(folder).await;
+    let mut client = Wire::connect(program.app.rerank_api.unwrap()).await;
+    let request = post("/v2/rerank", "", &of(&["a"]).to_string());
+    client.send(&request).await;
+    assert_eq!(status(&client.message().await.unwrap()), 200);
+    program.folder.write("token", "another");
+    assert!(matches!(program.reload(&yaml).await, Reload::Applied));
+    client.send(&request).await;
+    refused(&client.message().await.unwrap(), 401);
 }

@@ -203,6 +203,53 @@ async fn a_refused_widening_is_asked_again_as_the_client_did_and_not_tried_again
     assert_eq!(json_of(&seen[2])["limit"], 3);
 }
 
+/// A database that refuses every search that asks for a payload, whatever its limit.
+fn refusing_payload(request: &str) -> Option<String> {
+    match json_of(request)["with_payload"] {
+        Value::Null => found(request),
+        _ => Some(answer(403, JSON, r#"{"status":{"error":"no payload for you"}}"#)),
+    }
+}
+
+#[tokio::test]
+async fn refused_fields_are_not_asked_for_again() {
+    let database = Scripted::start(refusing_payload).await;
+    let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
+    // As many hits as the window has, so that only the fields are ours.
+    let fifty = r#"{"query":[0.1,0.2],"limit":50}"#;
+    for (search, asked) in [(1, 2), (2, 3), (3, 4)] {
+        let got = setup.search(fifty).await;
+        assert_eq!(status(&got), "kept; reason=no_text");
+        assert_eq!(body_of(&got), page(0..50, false), "{search}");
+        assert_eq!(setup.database.seen().len(), asked, "{search}");
+    }
+    assert!(setup.database.seen()[1..].iter().all(|request| body_of(request) == fifty));
+}
+
+#[tokio::test]
+async fn refused_fields_are_told_from_refused_hits_by_the_next_search() {
+    let database = Scripted::start(refusing_payload).await;
+    let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
+    for asked in [2, 4, 5, 6] {
+        assert_eq!(body_of(&setup.search(THREE).await), page(0..3, false));
+        assert_eq!(setup.database.seen().len(), asked);
+    }
+    let seen = setup.database.seen();
+    let of = |at: usize| (json_of(&seen[at])["limit"].clone(), !json_of(&seen[at])["with_payload"].is_null());
+    assert_eq!([of(0), of(2), of(4)], [(50.into(), true), (3.into(), true), (3.into(), false)]);
+}
+
+#[tokio::test]
+async fn a_refused_search_that_asked_for_no_more_than_the_client_is_asked_once() {
+    let refusal = r#"{"status":{"error":"bad filter"}}"#;
+    let database = Scripted::start(move |_| Some(answer(400, JSON, refusal))).await;
+    let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
+    let got = setup.search(r#"{"query":[0.1,0.2],"limit":50,"with_payload":true}"#).await;
+    assert!(got.starts_with("HTTP/1.1 400 "), "{got}");
+    assert_eq!((body_of(&got), status(&got)), (refusal, "kept; reason=upstream_error"));
+    assert_eq!(setup.database.seen().len(), 1);
+}
+
 #[tokio::test]
 async fn answers_that_are_no_hits_pass_unchanged() {
     for (code, media_type, body, reason) in [

@@ -1,11 +1,13 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
+mod fields;
 mod lucene;
 mod msearch;
 mod operation;
 mod options;
 mod query_text;
 mod request;
+mod reranker;
 mod response;
 mod settings;
 mod shape;
@@ -93,13 +95,13 @@ impl Dialect for Elastic {
             let body = request.source.as_deref().map(request::object).transpose()?;
             let params = &request.params;
             let indices = request.indices.clone();
-            return Ok(vec![request::intent(request.kind, indices, params, params, body)]);
+            return Ok(vec![request::intent(request.kind, indices, params, params, body.as_ref())]);
         }
         // A sub-search takes its limits from its body line alone.
         let own = Params::default();
         let intent = |pair: msearch::Pair<'_>| {
             let indices = pair.indices.unwrap_or_else(|| request.indices.clone());
-            request::intent(request.kind, indices, &request.params, &own, Some(pair.body))
+            request::intent(request.kind, indices, &request.params, &own, Some(&pair.body))
         };
         Ok(msearch::pairs(request.bytes())?.into_iter().map(intent).collect())
     }
@@ -116,7 +118,7 @@ impl Dialect for Elastic {
         if request.is_batch() {
             let own = Params::default();
             for (at, pair) in msearch::pairs(request.bytes())?.into_iter().enumerate() {
-                let changes = widen::changes(request.kind, shared, &own, Some(pair.body), plan(at));
+                let changes = widen::changes(request.kind, shared, &own, Some(&pair.body), plan(at));
                 untouched &= changes.body.is_empty();
                 changed.extend_from_slice(pair.header_line);
                 changed.extend_from_slice(&changes.body.apply_to(pair.body_line));
@@ -124,7 +126,7 @@ impl Dialect for Elastic {
             }
         } else {
             let search = request.source.as_deref().map(request::object).transpose()?;
-            let changes = widen::changes(request.kind, shared, shared, search, plan(0));
+            let changes = widen::changes(request.kind, shared, shared, search.as_ref(), plan(0));
             untouched = changes.body.is_empty();
             if !untouched {
                 changed = changes.body.apply_to(request.bytes());

@@ -4,7 +4,7 @@ use super::operation::split_indices;
 use super::request::object;
 use crate::{
     dialect::DialectError,
-    json::{Kind, Value},
+    json::{Kind, Object},
 };
 
 /// One sub-search.
@@ -14,7 +14,7 @@ pub(super) struct Pair<'a> {
     /// The body line with its end.
     pub(super) body_line: &'a [u8],
     /// The body's object; its spans count from the start of `body_line`.
-    pub(super) body: Value<'a>,
+    pub(super) body: Object<'a>,
     /// The header's indices, if it names some.
     pub(super) indices: Option<Vec<String>>,
 }

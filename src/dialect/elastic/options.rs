@@ -3,12 +3,15 @@
 use super::settings::pipeline;
 use super::target::Params;
 use crate::{
-    json::{Kind, ObjectEdit, Value},
+    json::{Kind, Object, ObjectEdit, Value},
     search::CallerOptions,
 };
 
 /// The member at the top of a body, and under `ext`.
 const OWN: &str = "rerank";
+
+/// The most keys of a path to the query text: a query nests no deeper than 30 clauses of two keys each.
+const MOST_KEYS: usize = 64;
 
 /// What the caller says in the body.
 #[derive(Default)]
@@ -21,7 +24,7 @@ pub(super) struct Caller {
 }
 
 /// Reads `rerank` and `ext.rerank`; the former wins where both say something.
-pub(super) fn read(params: &Params<'_>, body: Option<Value<'_>>) -> Caller {
+pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Caller {
     let mut caller = Caller::default();
     let Some(body) = body else { return caller };
     let mut found = Vec::new();
@@ -46,7 +49,7 @@ pub(super) fn read(params: &Params<'_>, body: Option<Value<'_>>) -> Caller {
 /// Takes the own members out of `root`, and writes the change of a kept `ext` into `edits`.
 pub(super) fn remove(
     params: &Params<'_>,
-    body: Value<'_>,
+    body: &Object<'_>,
     root: &mut ObjectEdit<'_>,
     edits: &mut crate::json::Edits,
 ) {
@@ -75,7 +78,7 @@ fn fill(into: &mut CallerOptions, from: CallerOptions) {
     into.deadline_ms = into.deadline_ms.or(from.deadline_ms);
 }
 
-fn options(own: Value<'_>, body: Value<'_>) -> Option<CallerOptions> {
+fn options(own: Value<'_>, body: &Object<'_>) -> Option<CallerOptions> {
     let mut options = CallerOptions::default();
     if own.kind() == Kind::Bool {
         options.enabled = own.as_bool();
@@ -121,13 +124,16 @@ fn milliseconds(value: Value<'_>) -> Option<u64> {
 }
 
 /// OpenSearch's `query_context`: exactly one of the text and the path to it.
-fn context_text(context: Value<'_>, body: Value<'_>) -> Option<String> {
+fn context_text(context: Value<'_>, body: &Object<'_>) -> Option<String> {
     match (context.get("query_text"), context.get("query_text_path")) {
         (Some(text), None) => string(text),
         (None, Some(path)) => {
             let path = path.as_str().filter(|path| path.chars().count() <= 1000)?;
             let keys: Vec<&str> = path.split('.').collect();
-            text_at(body, &keys).filter(|text| !text.is_empty())
+            if keys.len() > MOST_KEYS {
+                return None;
+            }
+            text_at(body.value(), &keys).filter(|text| !text.is_empty())
         }
         _ => None,
     }

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{lucene, target::Params};
 use crate::{
-    json::{Kind, Value},
+    json::{Kind, Object, Value},
     search::NativeText,
 };
 
@@ -12,7 +12,7 @@ use crate::{
 const MAX_DEPTH: usize = 40;
 
 /// The text of one search: `q` replaces the body's query, and only that.
-pub(super) fn native(params: &Params<'_>, body: Option<Value<'_>>) -> NativeText {
+pub(super) fn native(params: &Params<'_>, body: Option<&Object<'_>>) -> NativeText {
     let mut texts = Texts::default();
     let member = |key| body.and_then(|body| body.get(key));
     match (params.get("q"), member("query")) {
@@ -27,7 +27,7 @@ pub(super) fn native(params: &Params<'_>, body: Option<Value<'_>>) -> NativeText
         texts.retriever(retriever, MAX_DEPTH);
     }
     for search in member("sub_searches").map(one_or_many).unwrap_or_default() {
-        texts.below(search, "query", MAX_DEPTH);
+        texts.below(search, &["query"], MAX_DEPTH);
     }
     if texts.found.is_empty()
         && let Some(question) = body.and_then(|b| b.at(&["ext", "generative_qa_parameters", "llm_question"]))
@@ -78,9 +78,11 @@ impl Texts {
         }
     }
 
-    fn below(&mut self, value: Value<'_>, key: &str, depth: usize) {
-        for query in value.get(key).map(one_or_many).unwrap_or_default() {
-            self.query(query, depth);
+    fn below(&mut self, value: Value<'_>, keys: &[&str], depth: usize) {
+        for member in value.members().unwrap_or_default() {
+            if keys.contains(&member.key.as_ref()) {
+                one_or_many(member.value).into_iter().for_each(|query| self.query(query, depth));
+            }
         }
     }
 
@@ -126,16 +128,15 @@ impl Texts {
                     }
                 }
                 "bool" => {
-                    self.below(value, "must", depth);
-                    self.below(value, "should", depth);
+                    self.below(value, &["must", "should"], depth);
                 }
-                "dis_max" | "hybrid" => self.below(value, "queries", depth),
-                "boosting" => self.below(value, "positive", depth),
-                "constant_score" => self.below(value, "filter", depth),
+                "dis_max" | "hybrid" => self.below(value, &["queries"], depth),
+                "boosting" => self.below(value, &["positive"], depth),
+                "constant_score" => self.below(value, &["filter"], depth),
                 "function_score" | "script_score" | "nested" | "has_child" | "has_parent" => {
-                    self.below(value, "query", depth);
+                    self.below(value, &["query"], depth);
                 }
-                "pinned" | "rule" | "rule_query" => self.below(value, "organic", depth),
+                "pinned" | "rule" | "rule_query" => self.below(value, &["organic"], depth),
                 "template" => self.query(value, depth),
                 "wrapper" => self.wrapper(value, depth),
                 _ => {}
@@ -178,7 +179,7 @@ impl Texts {
         for kind in retriever.members().unwrap_or_default() {
             let value = kind.value;
             match kind.key.as_ref() {
-                "standard" => self.below(value, "query", depth),
+                "standard" => self.below(value, &["query"], depth),
                 "knn" => self.vector_builder(value),
                 "rrf" | "linear" => {
                     if value.get("query").is_some() {

@@ -1,31 +1,31 @@
 //! One search of a request, read.
 
 use super::{
-    options, query_text,
+    options, query_text, reranker,
     settings::{self, FilterPath},
     shape,
     target::Params,
 };
 use crate::{
     dialect::{DialectError, SearchKind},
-    json::{Kind, Value},
+    json::{Kind, Object, Value},
     search::{KeepReason, NativeText, SearchIntent, Widening},
 };
 
 /// The most hits of one page: `index.max_result_window`'s default.
 pub(super) const MAX_RESULT_WINDOW: u64 = 10_000;
 /// The page size where the client names none.
-const DEFAULT_SIZE: u64 = 10;
+pub(super) const DEFAULT_SIZE: u64 = 10;
 
 /// The body of a search as an object without repeated keys; Elasticsearch refuses all others.
-pub(super) fn object(body: &[u8]) -> Result<Value<'_>, DialectError> {
+pub(super) fn object(body: &[u8]) -> Result<Object<'_>, DialectError> {
     let malformed =
         DialectError::Malformed { member: "body", expected: "a JSON object without repeated keys" };
-    let value = Value::parse(body).map_err(|_| malformed.clone())?;
-    let members = value.members().ok_or(malformed.clone())?;
-    let mut keys: Vec<&str> = members.iter().map(|member| member.key.as_ref()).collect();
+    DialectError::check_depth(body)?;
+    let object = Value::parse(body).ok().and_then(Object::new).ok_or(malformed.clone())?;
+    let mut keys: Vec<&str> = object.members().iter().map(|member| member.key.as_ref()).collect();
     keys.sort_unstable();
-    if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(malformed) } else { Ok(value) }
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(malformed) } else { Ok(object) }
 }
 
 /// What is read from one search. `shared` are the parameters of the whole request, `own` those that this
@@ -35,7 +35,7 @@ pub(super) fn intent(
     collections: Vec<String>,
     shared: &Params<'_>,
     own: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
 ) -> SearchIntent {
     let caller = options::read(shared, body);
     let mut intent = SearchIntent {
@@ -50,6 +50,8 @@ pub(super) fn intent(
         widening: Widening::Never,
         max_hits: MAX_RESULT_WINDOW,
         grouped: false,
+        timeout: settings::timeout(own, body),
+        reranker: None,
     };
     let format_keep = foreign_format(shared).then_some(KeepReason::Unsupported);
     let caller_keep = caller.malformed.then_some(KeepReason::Malformed);
@@ -81,19 +83,31 @@ pub(super) fn intent(
         }
         Err(()) => malformed = true,
     }
+    if let Some(reranker) = reranker::read(own, body, intent.limit) {
+        intent.max_hits = reranker.candidates;
+        intent.widening = Widening::Neutral;
+        intent.reranker = Some(reranker.named);
+    }
+    let foreign = intent.reranker.is_none();
     intent.keep = caller_keep
         .or(malformed.then_some(KeepReason::Malformed))
         .or_else(|| (intent.limit == 0 || not_ranked(own, body)).then_some(KeepReason::NotRanked))
         .or(format_keep)
-        .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported));
+        .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported))
+        .or_else(|| (foreign && reranks_upstream(body)).then_some(KeepReason::Unsupported));
     intent
+}
+
+/// Whether a reranker of the request runs upstream, wherever it stands.
+fn reranks_upstream(body: Option<&Object<'_>>) -> bool {
+    body.and_then(|body| body.get("retriever")).is_some_and(|r| shape::reranks_upstream(r, 20))
 }
 
 fn foreign_format(params: &Params<'_>) -> bool {
     params.get("format").is_some_and(|format| !format.eq_ignore_ascii_case("json"))
 }
 
-fn not_ranked(params: &Params<'_>, body: Option<Value<'_>>) -> bool {
+fn not_ranked(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
     let has = |name: &str| body.is_some_and(|body| body.get(name).is_some_and(|value| !value.is_null()));
     let suggest_only = has("suggest")
         && !params.has("q")
@@ -102,10 +116,12 @@ fn not_ranked(params: &Params<'_>, body: Option<Value<'_>>) -> bool {
         || has("search_after")
         || suggest_only
         || !settings::sorted_by_score(params, body)
-        || body.is_some_and(|body| shape::sorted_retriever(body, 20))
+        || body
+            .and_then(|body| body.get("retriever"))
+            .is_some_and(|retriever| shape::is_sorted(retriever, 20))
 }
 
-fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Option<Value<'_>>) -> bool {
+fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Option<&Object<'_>>) -> bool {
     let stored = settings::names(body.and_then(|body| body.get("stored_fields")));
     let stored_none = own.get("stored_fields").is_some_and(|list| list.split(',').any(|f| f == "_none_"))
         || stored.iter().any(|field| field == "_none_");
@@ -115,7 +131,6 @@ fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Op
         || settings::pipeline(shared, body).is_some()
         || has("slice")
         || has("runtime_mappings")
-        || body.and_then(|b| b.get("retriever")).is_some_and(|r| shape::reranks_upstream(r, 20))
 }
 
 /// Whether `filter_path` hides the hits or their text.

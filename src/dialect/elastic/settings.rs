@@ -1,7 +1,9 @@
 //! Settings that may stand in the query string or in the body, and which of the two wins.
 
+use std::{borrow::Cow, time::Duration};
+
 use super::{query_text::one_or_many, target::Params};
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Object, Value};
 
 /// Where a setting takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub(super) enum Place {
 /// A number with its place; `Err` where it is none, or negative.
 pub(super) fn number(
     params: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     name: &str,
     default: u64,
 ) -> Result<(u64, Place), ()> {
@@ -27,8 +29,39 @@ pub(super) fn number(
     }
 }
 
+/// How long the search may take: `timeout` of the query string, else of the body. `-1` is none, and so is
+/// what the upstream will refuse.
+pub(super) fn timeout(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<Duration> {
+    if let Some(text) = params.get("timeout") {
+        return duration(text);
+    }
+    let value = body?.get("timeout")?;
+    duration(&value.as_str().unwrap_or(Cow::Borrowed(value.text())))
+}
+
+/// A number with a unit, as Elasticsearch reads it: units of any case, but `M` is no minute. `0` needs none.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().ok()?;
+    let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);
+    match unit.trim_start() {
+        "" if number == 0 => Some(Duration::ZERO),
+        "m" => seconds(60),
+        unit => match unit.to_ascii_lowercase().as_str() {
+            "nanos" => Some(Duration::from_nanos(number)),
+            "micros" => Some(Duration::from_micros(number)),
+            "ms" => Some(Duration::from_millis(number)),
+            "s" => seconds(1),
+            "h" => seconds(60 * 60),
+            "d" => seconds(24 * 60 * 60),
+            _ => None,
+        },
+    }
+}
+
 /// Whether a search pipeline of the request is named upstream, other than `_none`.
-pub(super) fn pipeline(params: &Params<'_>, body: Option<Value<'_>>) -> Option<()> {
+pub(super) fn pipeline(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<()> {
     let none = |name: &str| name == "_none";
     if let Some(name) = params.get("search_pipeline") {
         return (!none(name)).then_some(());
@@ -38,7 +71,7 @@ pub(super) fn pipeline(params: &Params<'_>, body: Option<Value<'_>>) -> Option<(
 }
 
 /// Whether the order is that of scores: no sort, or one plain `_score`, best first.
-pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<Value<'_>>) -> bool {
+pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
     let mut keys = 0;
     let mut plain = true;
     for key in params.get("sort").unwrap_or("").split(',').filter(|key| !key.is_empty()) {
@@ -97,7 +130,7 @@ pub(super) enum SourceRule {
 }
 
 /// The rule in effect: anything about `_source` in the query string replaces the body's setting whole.
-pub(super) fn source_rule(params: &Params<'_>, body: Option<Value<'_>>) -> SourceRule {
+pub(super) fn source_rule(params: &Params<'_>, body: Option<&Object<'_>>) -> SourceRule {
     let list = |name: &str| params.get(name).map(comma_list).unwrap_or_default();
     if ["_source", "_source_includes", "_source_excludes"].iter().any(|name| params.has(name)) {
         let mut includes = list("_source_includes");

@@ -3,10 +3,11 @@
 use super::{
     query_text::one_or_many,
     request::{MAX_RESULT_WINDOW, is_filled},
+    reranker,
     target::Params,
 };
 use crate::{
-    json::{Kind, Value},
+    json::{Kind, Object, Value},
     search::Widening,
 };
 
@@ -15,7 +16,7 @@ const MAX_DEPTH: usize = 40;
 /// How many components tell one vector from another.
 const VECTOR_HEAD: usize = 16;
 /// `rank_window_size` where the client names none.
-const DEFAULT_RANK_WINDOW: u64 = 10;
+pub(super) const DEFAULT_RANK_WINDOW: u64 = 10;
 
 /// How a search may be asked for more.
 pub(super) struct Shape {
@@ -28,7 +29,7 @@ pub(super) struct Shape {
 /// `Err` where a number that matters is none.
 pub(super) fn widening(
     params: &Params<'_>,
-    body: Option<Value<'_>>,
+    body: Option<&Object<'_>>,
     from: u64,
     size: u64,
 ) -> Result<Shape, ()> {
@@ -68,11 +69,12 @@ pub(super) fn widening(
 }
 
 /// The `knn` object of a body, if there is exactly one.
-pub(super) fn pure_knn(body: Value<'_>) -> Option<Value<'_>> {
+pub(super) fn pure_knn<'a>(body: &Object<'a>) -> Option<Value<'a>> {
     body.get("knn").filter(|knn| knn.kind() == Kind::Object)
 }
 
-fn of_retriever(retriever: Value<'_>) -> Result<(Widening, u64), ()> {
+/// How a search with this retriever may be widened, and the most hits that it gives.
+pub(super) fn of_retriever(retriever: Value<'_>) -> Result<(Widening, u64), ()> {
     let members = retriever.members().unwrap_or_default();
     let [only] = &members[..] else { return Ok((Widening::Never, MAX_RESULT_WINDOW)) };
     match only.key.as_ref() {
@@ -125,7 +127,7 @@ fn has_k(knn: Value<'_>) -> bool {
 }
 
 /// The first components of the query vector: top-level `knn`, else a `knn` query of either product.
-pub(super) fn vector(body: Value<'_>) -> Vec<f64> {
+pub(super) fn vector(body: &Object<'_>) -> Vec<f64> {
     let top = body.get("knn").map(one_or_many).and_then(|knns| knns.first()?.get("query_vector"));
     let query = || {
         let knn = body.at(&["query", "knn"])?;
@@ -136,17 +138,15 @@ pub(super) fn vector(body: Value<'_>) -> Vec<f64> {
     numbers.into_iter().take(VECTOR_HEAD).map_while(Value::as_f64).collect()
 }
 
-/// Whether a retriever of the request is a reranker that runs upstream.
+/// Whether a retriever, or one inside it, is a reranker that runs upstream.
 pub(super) fn reranks_upstream(retriever: Value<'_>, depth: usize) -> bool {
-    any_retriever(retriever, depth, &|kind, _| kind == "text_similarity_reranker")
+    any_retriever(retriever, depth, &|kind, _| kind == reranker::KIND)
 }
 
-/// Whether the request's retriever orders by something other than relevance, or pages with a cursor.
-pub(super) fn sorted_retriever(body: Value<'_>, depth: usize) -> bool {
-    body.get("retriever").is_some_and(|retriever| {
-        any_retriever(retriever, depth, &|kind, value| {
-            kind == "standard" && (value.get("sort").is_some() || value.get("search_after").is_some())
-        })
+/// Whether a retriever, or one inside it, orders by something other than relevance, or pages with a cursor.
+pub(super) fn is_sorted(retriever: Value<'_>, depth: usize) -> bool {
+    any_retriever(retriever, depth, &|kind, value| {
+        kind == "standard" && (value.get("sort").is_some() || value.get("search_after").is_some())
     })
 }
 

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::search::{KeepReason, NativeText, Ranked, Widening};
+use crate::search::{KeepReason, NativeText, Ranked, ScoreWriting, WantedFields, Widening};
 
+mod reranker;
 mod rules;
 
 /// Rerank candidates that are left alone although a fixture's note suggests otherwise, and why.
@@ -188,7 +189,7 @@ fn every_recorded_answer_is_split_and_joined_byte_for_byte() {
                     if reverse {
                         hits.reverse();
                     }
-                    Some(Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 })
+                    Some(Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 })
                 };
                 page.lists.iter().map(ranking).collect()
             };

@@ -53,7 +53,7 @@ impl Dialect for Qdrant {
 
     fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
         let endpoint = endpoint(head)?;
-        request::Request::read(endpoint.form, body)?.intents(&endpoint)
+        request::Request::read(endpoint.form, body)?.intents(&endpoint, request::timeout(head.query))
     }
 
     fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {

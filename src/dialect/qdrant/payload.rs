@@ -3,53 +3,100 @@
 use crate::{
     dialect::qdrant::object::Object,
     json::{Edits, Kind, ObjectEdit, Value},
-    search::{Strip, StripPath},
+    search::{PathStep, Selection, Strip, StripPath, WantedFields},
 };
 
 /// The request's member, and the hit's.
 const ASKED: &str = "with_payload";
 const GIVEN: &str = "payload";
+/// Paths of more components than anybody writes are left to the server.
+const DEEPEST_LISTED: usize = 64;
 
-/// Asks for `fields` where the client's own search would not bring them. What the client excludes stays
-/// excluded, and what is not understood is left for the server to refuse.
-pub(super) fn ask(
-    search: &Object<'_>,
-    fields: &[String],
-    edit: &mut ObjectEdit<'_>,
-    edits: &mut Edits,
-) -> Strip {
-    let fields: Vec<Vec<&str>> = fields
-        .iter()
-        .map(|field| field.split('.').collect::<Vec<_>>())
-        .filter(|path| expressible(path))
-        .collect();
-    if fields.is_empty() {
-        return Strip::default();
-    }
-    let list = match search.get(ASKED) {
-        None => return ask_anew(&fields, edit),
-        Some(value) => match value.kind() {
-            Kind::Bool if value.as_bool() == Some(false) => return ask_anew(&fields, edit),
+/// What the client's own search would bring.
+enum Asked<'a> {
+    /// No payload.
+    Nothing,
+    /// The fields of this list.
+    Listed(Value<'a>),
+    /// All of it, all but what is excluded, or nothing that is understood: left as it is.
+    Settled,
+}
+
+impl<'a> Asked<'a> {
+    fn read(search: &Object<'a>) -> Self {
+        let Some(value) = search.get(ASKED) else { return Self::Nothing };
+        let list = match value.kind() {
+            Kind::Bool if value.as_bool() == Some(false) => return Self::Nothing,
             Kind::Array => Some(value),
             Kind::Object if value.get("exclude").is_none() => value.get("include"),
             _ => None,
-        },
+        };
+        list.map_or(Self::Settled, Self::Listed)
+    }
+}
+
+/// Asks for what is wanted where the client's own search would not bring it. What the client excludes stays
+/// excluded, and what is not understood is left for the server to refuse.
+pub(super) fn ask(
+    search: &Object<'_>,
+    wanted: &WantedFields,
+    edit: &mut ObjectEdit<'_>,
+    edits: &mut Edits,
+) -> Strip {
+    let strip = match (Asked::read(search), wanted) {
+        (Asked::Settled, _) => None,
+        (Asked::Nothing, WantedFields::All) => {
+            edit.set(ASKED, "true");
+            Some(all_of_it())
+        }
+        (Asked::Nothing, WantedFields::Named(fields)) => ask_anew(&paths(fields), edit),
+        (Asked::Listed(list), WantedFields::All) => ask_all(list, edit),
+        (Asked::Listed(list), WantedFields::Named(fields)) => ask_more(list, &paths(fields), edits),
     };
-    list.and_then(|list| ask_more(list, &fields, edits)).unwrap_or_default()
+    strip.unwrap_or_default()
+}
+
+fn paths(fields: &[String]) -> Vec<Vec<&str>> {
+    fields
+        .iter()
+        .map(|field| field.split('.').collect())
+        .filter(|path: &Vec<&str>| expressible(path))
+        .collect()
+}
+
+fn all_of_it() -> Strip {
+    strip(vec![StripPath { keys: vec![GIVEN.to_owned()], keep: 0 }])
 }
 
 /// The client wants no payload at all: all of it goes again.
-fn ask_anew(fields: &[Vec<&str>], edit: &mut ObjectEdit<'_>) -> Strip {
+fn ask_anew(fields: &[Vec<&str>], edit: &mut ObjectEdit<'_>) -> Option<Strip> {
+    if fields.is_empty() {
+        return None;
+    }
     let paths: Vec<String> = fields.iter().map(|path| written(path)).collect();
     edit.set(ASKED, format!("[{}]", paths.join(",")));
-    strip(vec![StripPath { keys: vec![GIVEN.to_owned()], keep: 0 }])
+    Some(all_of_it())
+}
+
+/// The client wants some fields: all of them are asked for, and the others go again.
+fn ask_all(list: Value<'_>, edit: &mut ObjectEdit<'_>) -> Option<Strip> {
+    let paths = listed(list)?;
+    if paths.iter().any(|path| path.len() > DEEPEST_LISTED) {
+        return None;
+    }
+    edit.set(ASKED, "true");
+    Some(Strip { selection: Some(Selection { member: GIVEN.to_owned(), paths }), ..Strip::default() })
+}
+
+/// The paths of the client's list; `None` where one of them is no path.
+fn listed(list: Value<'_>) -> Option<Vec<Vec<PathStep>>> {
+    list.items()?.iter().map(|item| steps(&item.as_str()?)).collect()
 }
 
 /// The client wants some fields: the others are added at the end of its list.
 fn ask_more(list: Value<'_>, fields: &[Vec<&str>], edits: &mut Edits) -> Option<Strip> {
     let items = list.items()?;
-    let listed: Vec<Vec<String>> =
-        items.iter().map(|item| components(&item.as_str()?)).collect::<Option<_>>()?;
+    let listed = listed(list)?;
     let mut added = String::new();
     let mut strips: Vec<StripPath> = Vec::new();
     for path in fields {
@@ -80,16 +127,17 @@ fn ask_more(list: Value<'_>, fields: &[Vec<&str>], edits: &mut Edits) -> Option<
 }
 
 fn strip(paths: Vec<StripPath>) -> Strip {
-    Strip { paths, total_at_most: None }
+    Strip { paths, ..Strip::default() }
 }
 
-/// How many leading components two paths have in common.
-fn shared(listed: &[String], path: &[&str]) -> usize {
-    listed.iter().zip(path).take_while(|(a, b)| a == *b).count()
+/// How many leading steps two paths have in common.
+fn shared(listed: &[PathStep], path: &[&str]) -> usize {
+    let same = |step: &PathStep, key: &str| matches!(step, PathStep::Key(name) if name == key);
+    listed.iter().zip(path).take_while(|(step, key)| same(step, key)).count()
 }
 
 /// Whether what `listed` names holds all that `path` names.
-fn shared_whole(listed: &[String], path: &[&str]) -> bool {
+fn shared_whole(listed: &[PathStep], path: &[&str]) -> bool {
     shared(listed, path) == listed.len()
 }
 
@@ -108,27 +156,27 @@ fn written(path: &[&str]) -> String {
     serde_json::Value::from(keys.join(".")).to_string()
 }
 
-/// The keys of a path in the server's syntax; an index is a component of its own.
-fn components(path: &str) -> Option<Vec<String>> {
-    let mut components = Vec::new();
+/// The steps of a path in the server's syntax.
+fn steps(path: &str) -> Option<Vec<PathStep>> {
+    let mut steps = Vec::new();
     let mut rest = path;
     loop {
         if let Some(quoted) = rest.strip_prefix('"') {
             let (key, after) = quoted.split_once('"')?;
-            components.push(key.to_owned());
+            steps.push(PathStep::Key(key.to_owned()));
             rest = after;
         } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            components.push(rest[..end].to_owned());
-            rest = &rest[end..];
+            let (key, after) = rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len()));
+            steps.push(PathStep::Key(key.to_owned()));
+            rest = after;
         }
-        while rest.starts_with('[') {
-            let end = rest.find(']')? + 1;
-            components.push(rest[..end].to_owned());
-            rest = &rest[end..];
+        while let Some(index) = rest.strip_prefix('[') {
+            let (index, after) = index.split_once(']')?;
+            steps.push(if index.is_empty() { PathStep::Elements } else { PathStep::Element });
+            rest = after;
         }
         if rest.is_empty() {
-            return Some(components);
+            return Some(steps);
         }
         rest = rest.strip_prefix('.')?;
     }

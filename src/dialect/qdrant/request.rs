@@ -1,5 +1,9 @@
 //! The searches of a request, and what each of them asks for.
 
+use std::{num::NonZeroU64, time::Duration};
+
+use percent_encoding::percent_decode_str;
+
 use crate::{
     dialect::{
         DialectError,
@@ -29,6 +33,7 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub fn read(form: Form, body: &'a [u8]) -> Result<Self, DialectError> {
+        DialectError::check_depth(body)?;
         let root = Value::parse(body)
             .map_err(|_| DialectError::Malformed { member: "body", expected: "well-formed JSON" })?;
         let root = Object::new(root, "body")?;
@@ -41,11 +46,26 @@ impl<'a> Request<'a> {
         Ok(Self { batch: Some(root), searches })
     }
 
-    /// What each search asks for.
-    pub fn intents(&self, endpoint: &Endpoint) -> Result<Vec<SearchIntent>, DialectError> {
+    /// What each search asks for; all have the request's `timeout`.
+    pub fn intents(
+        &self,
+        endpoint: &Endpoint,
+        timeout: Option<Duration>,
+    ) -> Result<Vec<SearchIntent>, DialectError> {
         let shared = self.batch.as_ref().and_then(|batch| batch.member(OWN));
-        self.searches.iter().map(|search| intent(endpoint, search, shared)).collect()
+        let intent = |search| Ok(SearchIntent { timeout, ..intent(endpoint, search, shared)? });
+        self.searches.iter().map(intent).collect()
     }
+}
+
+/// The query string's `timeout`, in whole seconds from 1; the server refuses anything else.
+pub(super) fn timeout(query: Option<&str>) -> Option<Duration> {
+    let value = query?.split('&').rev().find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        (percent_decode_str(name).decode_utf8().ok()? == "timeout").then_some(value)
+    })?;
+    let seconds: NonZeroU64 = percent_decode_str(value).decode_utf8().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.get()))
 }
 
 fn intent(
@@ -86,6 +106,8 @@ fn intent(
         widening: if grouped { crate::search::Widening::Never } else { order.widening() },
         max_hits: u64::MAX,
         grouped,
+        timeout: None,
+        reranker: None,
     })
 }
 

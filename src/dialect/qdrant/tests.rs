@@ -11,7 +11,9 @@ use http::{HeaderMap, Method};
 use super::Qdrant;
 use crate::{
     dialect::{Dialect, DialectError, Operation, SearchKind},
-    search::{FetchPlan, Head, HitList, Ranked, Ranking, Rewrite, SearchIntent},
+    search::{
+        FetchPlan, Head, HitList, HitPage, Ranked, Ranking, Rewrite, ScoreWriting, SearchIntent, WantedFields,
+    },
 };
 
 static POST: Method = Method::POST;
@@ -48,13 +50,17 @@ fn widen(target: &str, body: &str, plans: &[FetchPlan]) -> Rewrite {
 }
 
 fn plan(hits: impl Into<Option<u64>>, fields: &[&str]) -> FetchPlan {
-    FetchPlan { hits: hits.into(), fields: fields.iter().map(|field| (*field).to_owned()).collect() }
+    let fields = match fields {
+        ["*"] => WantedFields::All,
+        names => WantedFields::Named(names.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    FetchPlan { hits: hits.into(), fields, ..FetchPlan::as_asked() }
 }
 
 /// The list's hits in an order of their indices, scores kept.
 fn ranking(order: impl IntoIterator<Item = usize>) -> Ranking {
     let hits = order.into_iter().map(|hit| Ranked { hit, score: None }).collect();
-    Ranking { hits, replace_scores: false, annotate: false, best: None, offset: 0 }
+    Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
 fn identity(list: &HitList) -> Option<Ranking> {
@@ -158,14 +164,15 @@ fn score_and_payload_are_found_only_where_they_are_what_they_should_be() {
 
 #[test]
 fn a_heap_of_brackets_overflows_no_stack() {
-    let deep = format!(r#"{{"query":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert!(one(QUERY, &deep).vector.is_empty());
+    let brackets = |depth: usize| format!(r#"{{"query":{}1{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    assert!(one(QUERY, &brackets(900)).vector.is_empty());
+    assert!(matches!(parse(QUERY, &brackets(100_000)), Err(DialectError::Unsupported(_))));
     let nested = |depth: usize| {
         let open = r#"{"prefetch":"#.repeat(depth);
         format!(r#"{open}{{"query":[1]}}{}"#, "}".repeat(depth))
     };
     assert_eq!(one(QUERY, &nested(5)).vector, [1.0]);
-    assert!(matches!(parse(QUERY, &nested(5_000)), Err(DialectError::Unsupported(_))));
+    assert!(matches!(parse(QUERY, &nested(900)), Err(DialectError::Unsupported(_))));
     let hits = format!(r#"{{"result":[{{"payload":{}1{}}}]}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let page = with_head(&POST, SEARCH, |head| Qdrant.split(head, Bytes::from(hits.clone()))).unwrap();
     assert_eq!(Qdrant.join(&page, &[], &[identity(&page.lists[0])]), hits);

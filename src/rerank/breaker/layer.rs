@@ -20,7 +20,7 @@ pub(in crate::rerank) struct Breaker<S> {
 }
 
 /// A circuit with what tells of its changes.
-struct Switch {
+pub(in crate::rerank) struct Switch {
     circuit: Mutex<Circuit>,
     provider: Arc<str>,
     slow_call: Duration,
@@ -36,8 +36,12 @@ impl<S: Rerank> Breaker<S> {
     ) -> Self {
         let slow_call = settings.slow_call;
         let circuit = Mutex::new(Circuit::new(settings, Instant::now()));
-        metrics.circuit(&provider, CircuitState::Closed);
         Self { inner, switch: Arc::new(Switch { circuit, provider, slow_call, metrics }) }
+    }
+
+    /// The circuit itself, for who looks at it.
+    pub(in crate::rerank) fn switch(&self) -> Arc<Switch> {
+        self.switch.clone()
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
@@ -54,6 +58,12 @@ impl<S: Rerank> Breaker<S> {
 }
 
 impl Switch {
+    /// Brings the gauge up to date.
+    pub(in crate::rerank) fn observe(&self) {
+        let state = self.circuit.lock().unwrap_or_else(PoisonError::into_inner).state();
+        self.metrics.circuit(&self.provider, state);
+    }
+
     /// One step of the circuit; a change of state is told once, in the log and in the metrics.
     fn step<T>(&self, step: impl FnOnce(&mut Circuit) -> T) -> T {
         let (result, before, after) = {

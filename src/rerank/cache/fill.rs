@@ -5,7 +5,7 @@ use std::{
 
 use tower::{Service, ServiceExt};
 
-use super::ScoreStore;
+use super::{KeyBase, ScoreStore};
 use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores};
 
 /// Remembers what a call has scored. It stands inside the flight and the batch, so that scores are kept
@@ -14,11 +14,12 @@ use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Sc
 pub(in crate::rerank) struct Fill<S> {
     inner: S,
     store: Arc<ScoreStore>,
+    base: Arc<KeyBase>,
 }
 
 impl<S: Rerank> Fill<S> {
-    pub(in crate::rerank) fn new(inner: S, store: Arc<ScoreStore>) -> Self {
-        Self { inner, store }
+    pub(in crate::rerank) fn new(inner: S, store: Arc<ScoreStore>, base: Arc<KeyBase>) -> Self {
+        Self { inner, store, base }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
@@ -27,9 +28,15 @@ impl<S: Rerank> Fill<S> {
         if let Some(scores) = keys.iter().map(|key| self.store.get(key).map(Some)).collect() {
             return Ok(Scores { scores, ..Scores::default() });
         }
+        let asked = request.model.clone().unwrap_or_else(|| self.base.model.clone());
         let answer = self.inner.oneshot(request).await?;
         if answer.scores.len() != keys.len() {
             return Err(RerankError::BadResponse("wrong number of scores"));
+        }
+        // Named for another model than the one that has answered, the keys would mix the scores of two.
+        if !self.base.aliases.confirms(&asked, &answer.model) {
+            tracing::info!(asked = &*asked, answered = &*answer.model, "another model answers to this name");
+            return Ok(answer);
         }
         for (key, score) in keys.iter().zip(&answer.scores) {
             if let Some(score) = score {

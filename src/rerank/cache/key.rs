@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc};
 
+use super::alias::Aliases;
 use crate::rerank::{ProviderFacts, RerankRequest, Scoring};
 
 /// Goes up when documents are rendered otherwise: old scores are then no longer found.
@@ -20,12 +21,13 @@ impl fmt::Debug for ScoreKey {
 }
 
 /// What of a provider changes its scores.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(in crate::rerank) struct KeyBase {
     pub(in crate::rerank) provider: Arc<str>,
     pub(in crate::rerank) model: Arc<str>,
     settings: String,
     scoring: Scoring,
+    pub(super) aliases: Aliases,
 }
 
 impl KeyBase {
@@ -35,6 +37,7 @@ impl KeyBase {
             model: facts.model.clone(),
             settings: facts.score_settings.clone(),
             scoring: facts.scoring,
+            aliases: Aliases::default(),
         }
     }
 

@@ -34,28 +34,41 @@ impl<S: Rerank> Lookup<S> {
     pub(in crate::rerank) fn new(
         inner: S,
         store: Arc<ScoreStore>,
-        base: KeyBase,
+        base: Arc<KeyBase>,
         metrics: Arc<RerankMetrics>,
     ) -> Self {
-        Self { inner, store, base: Arc::new(base), metrics }
+        Self { inner, store, base, metrics }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
-        let model = request.model.clone().unwrap_or_else(|| self.base.model.clone());
-        let keys = self.base.keys(self.store.secret(), &model, &request);
+        match self.once(&request).await {
+            Some(answer) => answer,
+            // Asked again, nothing of the old model is known any more.
+            None => self.once(&request).await.unwrap_or(Err(RerankError::BadResponse("the model changes"))),
+        }
+    }
+
+    /// `None` if another model has answered than the one whose scores were known: the two must not meet.
+    async fn once(&self, request: &RerankRequest) -> Option<Answer> {
+        let asked = request.model.as_ref().unwrap_or(&self.base.model);
+        let model = self.base.aliases.behind(asked);
+        let keys = self.base.keys(self.store.secret(), &model, request);
         let mut scores = self.known(&keys);
-        let missing = Missing::of(&keys, &scores);
+        let missing = Missing::of(&keys, &scores, self.base.one_by_one());
         let hits = keys.len() - missing.places.len();
         self.metrics.lookups(hits, missing.places.len());
         let mut answer = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
         if !missing.sent.is_empty() {
-            match self.ask(&request, &keys, &missing).await {
+            match self.ask(request, &keys, &missing).await {
+                Ok(fresh) if hits > 0 && !fresh.model.is_empty() && fresh.model != answer.model => {
+                    return None;
+                }
                 Ok(fresh) => answer = missing.fill(&mut scores, fresh, answer),
                 Err(error) => {
                     // Parts of a batch may have come although the whole has failed.
                     scores = self.known(&keys);
                     if !scores.iter().any(Option::is_some) {
-                        return Err(error);
+                        return Some(Err(error));
                     }
                     answer.failure = Some(error.class());
                 }
@@ -64,7 +77,7 @@ impl<S: Rerank> Lookup<S> {
         answer.cache_lookups = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         answer.cache_hits = u32::try_from(hits).unwrap_or(u32::MAX);
         answer.scores = scores;
-        Ok(answer)
+        Some(Ok(answer))
     }
 
     /// What the store knows; of a list whose scores are of use only together, all or none.
@@ -95,9 +108,14 @@ impl<S: Rerank> Lookup<S> {
 }
 
 impl Missing {
-    fn of(keys: &[ScoreKey], scores: &[Option<f32>]) -> Self {
+    /// `one_by_one`: without its equals a list would be another list.
+    fn of(keys: &[ScoreKey], scores: &[Option<f32>], one_by_one: bool) -> Self {
         let places: Vec<usize> =
             scores.iter().enumerate().filter_map(|(at, score)| score.is_none().then_some(at)).collect();
+        if !one_by_one {
+            let (sent, sent_as) = (places.clone(), (0..places.len()).collect());
+            return Self { places, sent_as, sent };
+        }
         let mut of_key = HashMap::with_capacity(places.len());
         let mut sent = Vec::with_capacity(places.len());
         let sent_as = places

@@ -18,8 +18,8 @@ fn cached<S: Rerank>(inner: S) -> Lookup<impl Rerank> {
 
 fn of<S: Rerank>(inner: S, facts: ProviderFacts) -> Lookup<impl Rerank> {
     let store = Arc::new(ScoreStore::new(1 << 20, Duration::from_secs(60), [1; 32]));
-    let base = KeyBase::new("p".into(), &facts);
-    Lookup::new(Fill::new(inner, store.clone()), store, base, metrics())
+    let base = Arc::new(KeyBase::new("p".into(), &facts));
+    Lookup::new(Fill::new(inner, store.clone(), base.clone()), store, base, metrics())
 }
 
 #[tokio::test]
@@ -111,4 +111,27 @@ async fn a_listwise_answer_is_cached_whole_and_only_whole() {
         assert_eq!(service.clone().oneshot(request(documents)).await.unwrap().scores.len(), documents.len());
     }
     assert_eq!(calls.load(Ordering::SeqCst), 3, "only the very same list is known");
+}
+
+#[tokio::test]
+async fn scores_of_a_model_that_a_name_no_longer_means_are_not_found() {
+    let (inner, calls) = scripted(|n, r| {
+        let (model, score) = if n < 2 { ("m", 0.1) } else { ("m2", 0.9) };
+        Ok(Scores { model: model.into(), scores: vec![Some(score); r.documents.len()], ..Scores::default() })
+    });
+    let service = cached(inner);
+    let ask = |documents: &[&str]| service.clone().oneshot(request(documents));
+    ask(&["a"]).await.unwrap();
+    ask(&["b"]).await.unwrap();
+    let mixed = ask(&["a", "c"]).await.unwrap();
+    assert_eq!((&*mixed.model, mixed.scores), ("m2", vec![Some(0.9); 2]), "the host has switched");
+    let after = ask(&["a", "b"]).await.unwrap();
+    assert_eq!(
+        (after.scores, after.cache_hits),
+        (vec![Some(0.9); 2], 1),
+        "no score of the old model is left"
+    );
+    let again = ask(&["a", "b"]).await.unwrap();
+    assert_eq!((&*again.model, again.cache_hits), ("m2", 2));
+    assert_eq!(calls.load(Ordering::SeqCst), 5);
 }

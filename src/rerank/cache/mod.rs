@@ -1,5 +1,6 @@
 //! Scores that are known already. Only keyed hashes and scores are held, never text.
 
+mod alias;
 mod fill;
 mod key;
 mod lookup;

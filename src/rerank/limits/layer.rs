@@ -71,7 +71,7 @@ impl Gate {
             Billing::SearchUnits | Billing::Free => settings.search_units,
         };
         let places = settings.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
-        let gate = Self {
+        Self {
             provider,
             billing,
             free: Arc::new(Semaphore::new(places)),
@@ -79,9 +79,7 @@ impl Gate {
             spend: SpendLimit::new(spend),
             wall: WallClock::system(),
             metrics,
-        };
-        gate.observe();
-        gate
+        }
     }
 
     /// Brings the gauges of what is left up to date.

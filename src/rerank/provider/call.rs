@@ -1,65 +1,68 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::SystemTime,
 };
 
-use secrecy::ExposeSecret;
+use reqwest::{Client, ClientBuilder};
 use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    cohere::{self, Format},
-    http::HttpClient,
+    answer::{self, Read},
+    failure,
+    http::{HttpAnswer, HttpClient},
+    presets,
+    request::{self, Content},
+    scale::{self, Mapping},
+    shape::Shape,
+    tei,
 };
 use crate::rerank::{
-    Answer, AnswerFuture, Billing, BuildError, CohereSettings, FailureClass, ProviderFacts, RerankError,
-    RerankRequest, Scores, Scoring,
+    Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
+    RerankRequest, Scores, Scoring, Setting,
 };
 
-/// One timed HTTP call to a Cohere-shaped service.
+/// The least urgent `priority` of Cohere's v2.
+const LOWEST_PRIORITY: u16 = 999;
+
+/// One timed HTTP call to a rerank service of any kind.
 #[derive(Clone)]
-pub(in crate::rerank) struct CohereCall(Arc<Inner>);
+pub(in crate::rerank) struct HttpProvider(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
     http: HttpClient,
-    format: Format,
+    settings: HttpSettings,
     facts: ProviderFacts,
-    max_documents: usize,
-    refusal_told: AtomicBool,
+    /// What a TEI server says of itself.
+    tei: Option<tei::Server>,
+    /// The models that have given logits.
+    logits_seen: Mutex<Vec<Arc<str>>>,
+    /// The failures that were logged.
+    told: Mutex<Vec<FailureClass>>,
 }
 
-impl CohereCall {
-    pub(in crate::rerank) fn new(name: Arc<str>, settings: &CohereSettings) -> Result<Self, BuildError> {
-        let http = HttpClient::new(
-            &name,
-            &settings.base_url,
-            "v2/rerank",
-            settings.api_key.expose_secret(),
-            settings.ca_file.as_deref(),
-        )?;
-        let format = Format {
-            model: settings.model.as_str().into(),
-            max_tokens_per_doc: settings.max_tokens_per_doc,
-            priority: settings.priority,
-        };
-        let base_url = settings.base_url.trim_end_matches('/');
-        let facts = ProviderFacts {
-            scoring: Scoring::Pairwise,
-            billing: Billing::SearchUnits,
-            model: format.model.clone(),
-            score_settings: format!(
-                "cohere-v2 {base_url} max_tokens_per_doc={:?}",
-                settings.max_tokens_per_doc
-            ),
-        };
-        let max_documents = settings.max_documents_per_call;
-        let refusal_told = AtomicBool::new(false);
-        Ok(Self(Arc::new(Inner { name, http, format, facts, max_documents, refusal_told })))
+impl HttpProvider {
+    pub(in crate::rerank) fn new(name: Arc<str>, settings: &HttpSettings) -> Result<Self, BuildError> {
+        Self::over(Client::builder(), name, settings)
+    }
+
+    /// The same over a client of the caller's.
+    pub(super) fn over(
+        builder: ClientBuilder,
+        name: Arc<str>,
+        settings: &HttpSettings,
+    ) -> Result<Self, BuildError> {
+        let kind = settings.kind;
+        let model = settings.model.as_deref().unwrap_or_default();
+        let shape = presets::shape(kind, &settings.base_url, model);
+        let http = HttpClient::new(&name, settings, shape, builder)?;
+        let facts = facts(settings, shape);
+        let tei = (kind == HttpKind::Tei).then(tei::Server::default);
+        let (logits_seen, told) = (Mutex::default(), Mutex::default());
+        let settings = settings.clone();
+        Ok(Self(Arc::new(Inner { name, http, settings, facts, tei, logits_seen, told })))
     }
 
     pub(in crate::rerank) fn facts(&self) -> &ProviderFacts {
@@ -68,56 +71,178 @@ impl CohereCall {
 
     /// The most documents of one call, as far as known by now.
     pub(in crate::rerank) fn max_documents(&self) -> usize {
-        self.0.max_documents
+        let said = self.0.tei.as_ref().and_then(tei::Server::max_documents);
+        said.unwrap_or_else(|| self.0.shape(&self.0.facts.model).max_documents)
+    }
+}
+
+/// What a provider says of itself.
+fn facts(settings: &HttpSettings, shape: &Shape) -> ProviderFacts {
+    let kind = settings.kind;
+    let model = settings.model.as_deref().unwrap_or(kind.as_str());
+    let base_url = settings.base_url.trim_end_matches('/');
+    let score_settings = format!(
+        "{} {base_url} {} {:?} max_tokens_per_doc={:?} activation={:?}",
+        kind.as_str(),
+        shape.path,
+        shape.constants,
+        settings.max_tokens_per_doc,
+        settings.activation,
+    );
+    ProviderFacts {
+        scoring: scoring(settings, shape, model),
+        billing: shape.billing,
+        model: model.into(),
+        score_settings,
+    }
+}
+
+/// As configured; else as the model's name or the service says.
+fn scoring(settings: &HttpSettings, shape: &Shape, model: &str) -> Scoring {
+    match settings.scoring {
+        Some(scoring) => scoring,
+        None if settings.kind.takes(Setting::Scoring) && presets::listwise(model) => Scoring::Listwise,
+        None => shape.scoring,
     }
 }
 
 impl Inner {
     async fn run(&self, request: RerankRequest) -> Answer {
-        let model = request.model.clone().unwrap_or_else(|| self.format.model.clone());
+        let named = request.model.as_deref().or(self.settings.model.as_deref());
+        let model = request.model.clone().unwrap_or_else(|| self.facts.model.clone());
+        let shape = self.shape(&model);
+        if scoring(&self.settings, shape, &model) != self.facts.scoring {
+            // The layers around split and cache by what the configured model is.
+            return Err(RerankError::Unsuited("the model scores lists otherwise than the configured one"));
+        }
         if request.documents.is_empty() {
             return Ok(Scores { provider: self.name.clone(), model, ..Scores::default() });
         }
-        if request.answer_by <= Instant::now() {
+        let now = Instant::now();
+        if request.answer_by <= now {
             return Err(RerankError::Deadline);
         }
-        let format = if request.background { &self.background() } else { &self.format };
-        let body = format.body(&model, &request.query, &request.documents);
-        let answer = self.http.post(body, request.answer_by).await?;
-        let now = SystemTime::now();
+        let tried_until = now.checked_add(self.settings.timeout).unwrap_or(request.answer_by);
+        let until = tried_until.min(request.answer_by);
+        let body = request::body(shape, &self.content(named, &request));
+        let answer = self.exchange(&request::path(shape, &model), body, until).await?;
         if !answer.status.is_success() {
-            let error = cohere::classify(answer.status, &answer.headers, &answer.body, now);
-            self.tell(&error);
+            let error =
+                failure::classify(shape, answer.status, &answer.headers, &answer.body, SystemTime::now());
+            self.learn_from(&error, until).await;
             return Err(error);
         }
-        self.refusal_told.store(false, Ordering::Relaxed);
-        let (scores, billed_units) = cohere::parse(&answer.body, request.documents.len())?;
-        let scores = scores.into_iter().map(Some).collect();
-        let calls_left = cohere::trial_calls_left(&answer.headers);
-        let provider = self.name.clone();
-        Ok(Scores { scores, provider, model, billed_units, calls_left, ..Scores::default() })
+        let read = answer::read(shape, &answer.body, request.documents.len())?;
+        let scores = self.scaled(shape, &model, &read)?;
+        let calls_left = failure::trial_calls_left(&answer.headers);
+        Ok(Scores {
+            scores,
+            provider: self.name.clone(),
+            model: self.answered_by(model, &read),
+            billed_units: read.billed_units,
+            billed_tokens: read.billed_tokens,
+            calls_left,
+            ..Scores::default()
+        })
     }
 
-    /// What nobody waits for goes last.
-    fn background(&self) -> Format {
-        Format { priority: Some(cohere::LOWEST_PRIORITY), ..self.format.clone() }
+    fn shape(&self, model: &str) -> &'static Shape {
+        presets::shape(self.settings.kind, &self.settings.base_url, model)
     }
 
-    /// Says once, until a call succeeds again, what only the operator can mend.
-    fn tell(&self, error: &RerankError) {
-        let RerankError::Status { status, class, .. } = error else { return };
-        let what = match class {
-            FailureClass::Auth => "the provider refuses the API key: searches are NOT reranked by it",
-            FailureClass::Billing | FailureClass::QuotaExhausted => "the provider's allowance is spent",
-            _ => return,
+    fn content<'a>(&self, model: Option<&'a str>, request: &'a RerankRequest) -> Content<'a> {
+        let takes = |setting| self.settings.kind.takes(setting);
+        // What nobody waits for goes last.
+        let priority = if request.background { Some(LOWEST_PRIORITY) } else { self.settings.priority };
+        Content {
+            model,
+            query: &request.query,
+            documents: &request.documents,
+            max_tokens_per_doc: self.settings.max_tokens_per_doc.filter(|_| takes(Setting::MaxTokensPerDoc)),
+            priority: priority.filter(|_| takes(Setting::Priority)),
+        }
+    }
+
+    async fn exchange(&self, path: &str, body: Vec<u8>, until: Instant) -> Result<HttpAnswer, RerankError> {
+        let call = self.http.post(path, body, until);
+        match &self.tei {
+            Some(server) => server.beside(&self.http, until, call).await,
+            None => call.await,
+        }
+    }
+
+    fn scaled(&self, shape: &Shape, model: &Arc<str>, read: &Read) -> Result<Vec<Option<f32>>, RerankError> {
+        let mut seen = self.logits_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.contains(model);
+        let mapping = scale::mapping(shape.range, self.settings.activation, before, &read.scores);
+        if mapping == Mapping::Sigmoid && !before {
+            // Models are few: the configured one, and those of an allow-list.
+            seen.push(model.clone());
+        }
+        drop(seen);
+        Ok(scale::map(mapping, &read.scores)?.into_iter().map(Some).collect())
+    }
+
+    fn answered_by(&self, asked: Arc<str>, read: &Read) -> Arc<str> {
+        let said = read.model.as_deref().map(Arc::from);
+        said.or_else(|| self.tei.as_ref()?.model()).unwrap_or(asked)
+    }
+
+    /// A batch that was too large says that the server's limit is not the known one.
+    async fn learn_from(&self, error: &RerankError, until: Instant) {
+        if let (Some(server), FailureClass::TooLarge) = (&self.tei, error.class()) {
+            server.ask(&self.http, until).await;
+        }
+    }
+
+    /// Logs once what only the operator can mend; a key or an allowance again after a call that went well.
+    fn tell(&self, answer: &Answer) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = match answer {
+            Ok(_) => return told.retain(|class| advice(*class).is_some_and(|(passing, _)| !passing)),
+            Err(error) => error,
         };
-        if !self.refusal_told.swap(true, Ordering::Relaxed) {
-            tracing::error!(provider = %self.name, status, "{what}");
+        let class = error.class();
+        let Some((passing, what)) = advice(class) else { return };
+        if told.contains(&class) {
+            return;
+        }
+        told.push(class);
+        if passing {
+            tracing::error!(provider = %self.name, %error, "{what}");
+        } else {
+            tracing::warn!(provider = %self.name, %error, "{what}");
         }
     }
 }
 
-impl Service<RerankRequest> for CohereCall {
+/// What the operator can do about a failure, and whether it passes without a change of the configuration.
+fn advice(class: FailureClass) -> Option<(bool, &'static str)> {
+    match class {
+        FailureClass::Auth => {
+            Some((true, "the provider refuses the API key: searches are NOT reranked by it"))
+        }
+        FailureClass::Billing | FailureClass::QuotaExhausted => {
+            Some((true, "the provider's allowance is spent"))
+        }
+        FailureClass::NotFound => {
+            Some((false, "the provider knows no such address or model: check base_url and model"))
+        }
+        FailureClass::InvalidRequest => {
+            Some((false, "the provider refuses the request: check its kind and model"))
+        }
+        FailureClass::TooLarge => Some((
+            false,
+            "a request was too large for the provider: raise its limit or shorten the documents",
+        )),
+        FailureClass::BadResponse => {
+            Some((false, "the provider's answer cannot be used: check its kind, model and activation"))
+        }
+        _ => None,
+    }
+}
+
+impl Service<RerankRequest> for HttpProvider {
     type Response = Scores;
     type Error = RerankError;
     type Future = AnswerFuture;
@@ -128,7 +253,11 @@ impl Service<RerankRequest> for CohereCall {
 
     fn call(&mut self, request: RerankRequest) -> AnswerFuture {
         let inner = self.0.clone();
-        Box::pin(async move { inner.run(request).await })
+        Box::pin(async move {
+            let answer = inner.run(request).await;
+            inner.tell(&answer);
+            answer
+        })
     }
 }
 

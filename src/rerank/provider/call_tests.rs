@@ -3,76 +3,32 @@
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use secrecy::SecretString;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use super::*;
-use crate::rerank::test_support::request;
+use super::{
+    super::wire::{Then, http, server, sized},
+    *,
+};
+use crate::rerank::{
+    Activation, ApiKey, ProviderKind, ProviderSettings,
+    test_support::{request, stack_of},
+};
 
 const GOOD: &str = r#"{"results":[{"index":0,"relevance_score":0.25}]}"#;
 
-/// Reads one request: its head and body as text; empty at the end of the connection.
-async fn read_request(socket: &mut TcpStream) -> String {
-    let mut read = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&read).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-            if body.len() >= length.unwrap_or(0) {
-                return text;
-            }
-        }
-        match socket.read(&mut chunk).await {
-            Ok(n) if n > 0 => read.extend_from_slice(&chunk[..n]),
-            _ => return String::new(),
-        }
-    }
+fn settings(kind: HttpKind, base_url: &str) -> HttpSettings {
+    HttpSettings::at(kind, base_url, ApiKey::Secret(SecretString::from("the-key")))
 }
 
-/// Answers the first request of every connection with these bytes, then closes it, or holds it open.
-async fn server(answer: Vec<u8>, hold_open: bool) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (seen, requests) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut open = Vec::new();
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let request = read_request(&mut socket).await;
-            let _ = seen.send(request);
-            let _ = socket.write_all(&answer).await;
-            if hold_open {
-                open.push(socket);
-            }
-        }
-    });
-    (address, requests)
+fn call_to(address: SocketAddr) -> HttpProvider {
+    let settings = settings(HttpKind::Cohere, &format!("http://{address}/prefix/"));
+    HttpProvider::new("cohere".into(), &settings).unwrap()
 }
 
-fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 {status}\r\n{headers}\r\n").into_bytes();
-    answer.extend_from_slice(body);
-    answer
-}
-
-fn sized(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    http(status, &format!("{headers}content-length: {}\r\n", body.len()), body)
-}
-
-fn call_to(address: SocketAddr) -> CohereCall {
-    let mut settings = CohereSettings::new(SecretString::from("the-key"));
-    settings.base_url = format!("http://{address}/prefix/");
-    CohereCall::new("cohere".into(), &settings).unwrap()
-}
-
-async fn ask(answer: Vec<u8>, hold_open: bool, within: Duration) -> Answer {
-    let (address, _requests) = server(answer, hold_open).await;
+async fn ask(answer: Vec<u8>, then: Then, within: Duration) -> Answer {
+    let (address, _requests) = server(answer, then).await;
     let request = RerankRequest { answer_by: Instant::now() + within, ..request(&["a"]) };
     call_to(address).oneshot(request).await
 }
@@ -82,7 +38,7 @@ const SHORT: Duration = Duration::from_millis(200);
 
 #[tokio::test]
 async fn the_request_is_the_documented_one() {
-    let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), false).await;
+    let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), Then::Close).await;
     let answer = call_to(address).oneshot(request(&["a"])).await.unwrap();
     assert_eq!(answer.scores, [Some(0.25)]);
     assert_eq!((&*answer.provider, &*answer.model), ("cohere", "rerank-v3.5"));
@@ -100,9 +56,9 @@ async fn a_gzip_answer_is_understood_and_a_lying_one_refused() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(GOOD.as_bytes()).unwrap();
     let packed = sized("200 OK", "content-encoding: gzip\r\n", &gzip.finish().unwrap());
-    assert_eq!(ask(packed, false, LONG).await.unwrap().scores, [Some(0.25)]);
+    assert_eq!(ask(packed, Then::Close, LONG).await.unwrap().scores, [Some(0.25)]);
     let lying = sized("200 OK", "content-encoding: gzip\r\n", GOOD.as_bytes());
-    let error = ask(lying, false, LONG).await.unwrap_err();
+    let error = ask(lying, Then::Close, LONG).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::BadResponse);
 }
 
@@ -110,7 +66,7 @@ async fn a_gzip_answer_is_understood_and_a_lying_one_refused() {
 async fn a_broken_connection_is_an_unavailable_provider() {
     let short = http("200 OK", "content-length: 4096\r\n", br#"{"id":"1","results":["#);
     for answer in [short, Vec::new()] {
-        let error = ask(answer, false, LONG).await.unwrap_err();
+        let error = ask(answer, Then::Close, LONG).await.unwrap_err();
         assert_eq!(error.class(), FailureClass::ProviderUnavailable, "{error}");
     }
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -122,23 +78,23 @@ async fn a_broken_connection_is_an_unavailable_provider() {
 async fn a_stalled_or_late_answer_is_a_time_out() {
     let stalled = http("200 OK", "content-length: 200\r\n", br#"{"id":"#);
     for answer in [stalled, Vec::new()] {
-        assert_eq!(ask(answer, true, SHORT).await.unwrap_err(), RerankError::Timeout);
+        assert_eq!(ask(answer, Then::HoldOpen, SHORT).await.unwrap_err(), RerankError::Timeout);
     }
-    assert_eq!(ask(Vec::new(), true, Duration::ZERO).await.unwrap_err(), RerankError::Deadline);
+    assert_eq!(ask(Vec::new(), Then::HoldOpen, Duration::ZERO).await.unwrap_err(), RerankError::Deadline);
 }
 
 #[tokio::test]
 async fn a_huge_answer_is_refused_before_it_is_read() {
     let huge = http("200 OK", "content-length: 67108864\r\n", &vec![b' '; 9 << 20]);
-    let error = ask(huge, true, LONG).await.unwrap_err();
+    let error = ask(huge, Then::HoldOpen, LONG).await.unwrap_err();
     assert_eq!(error, RerankError::BadResponse("answer larger than the limit"));
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let (other, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), false).await;
+    let (other, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), Then::Close).await;
     let redirect = sized("307 Temporary Redirect", &format!("location: http://{other}/\r\n"), b"");
-    let error = ask(redirect, false, LONG).await.unwrap_err();
+    let error = ask(redirect, Then::Close, LONG).await.unwrap_err();
     assert_eq!(error.class(), FailureClass::BadResponse);
     assert!(requests.try_recv().is_err());
 }
@@ -146,32 +102,148 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn a_trial_keys_calls_left_are_read_from_the_answer() {
     let last = sized("200 OK", "x-trial-endpoint-call-remaining: 0\r\n", GOOD.as_bytes());
-    let (address, _requests) = server(last, false).await;
+    let (address, _requests) = server(last, Then::Close).await;
     let scores = call_to(address).oneshot(request(&["a"])).await.unwrap();
     assert_eq!(scores.calls_left, Some(0));
 }
 
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_goes_at_the_lowest_priority() {
-    let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), false).await;
+    let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), Then::Close).await;
     let behind = RerankRequest { background: true, ..request(&["a"]) };
     assert!(call_to(address).oneshot(behind).await.is_ok());
     assert!(requests.recv().await.unwrap().contains(r#""priority":999"#));
 }
 
+#[tokio::test]
+async fn only_cohere_v2_is_told_of_a_call_that_nobody_waits_for() {
+    for kind in HttpKind::ALL.into_iter().filter(|kind| *kind != HttpKind::Cohere) {
+        let (address, mut requests) = server(sized("500 x", "", b""), Then::Close).await;
+        let call = HttpProvider::new("p".into(), &settings(kind, &format!("http://{address}"))).unwrap();
+        let behind = RerankRequest { background: true, ..request(&["a"]) };
+        assert!(call.oneshot(behind).await.is_err());
+        let mut sent = requests.recv().await.unwrap();
+        while !sent.starts_with("POST ") {
+            sent = requests.recv().await.unwrap();
+        }
+        assert!(!sent.contains("priority"), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_try_ends_with_its_own_time_out_or_the_callers() {
+    let (address, _requests) = server(Vec::new(), Then::HoldOpen).await;
+    let mut settings = settings(HttpKind::Cohere, &format!("http://{address}"));
+    for (timeout, answer_by) in [(SHORT, LONG), (LONG, SHORT)] {
+        settings.timeout = timeout;
+        let call = HttpProvider::new("cohere".into(), &settings).unwrap();
+        let begun = Instant::now();
+        let asked = RerankRequest { answer_by: begun + answer_by, ..request(&["a"]) };
+        assert_eq!(call.oneshot(asked).await.unwrap_err(), RerankError::Timeout);
+        assert!(begun.elapsed() >= SHORT && begun.elapsed() < LONG);
+    }
+}
+
+#[tokio::test]
+async fn a_model_of_logits_is_known_by_its_first_one() {
+    let answer = |scores: &[&str]| {
+        let results: Vec<String> = scores
+            .iter()
+            .enumerate()
+            .map(|(at, score)| format!(r#"{{"index":{at},"relevance_score":{score}}}"#))
+            .collect();
+        format!(r#"{{"results":[{}]}}"#, results.join(",")).into_bytes()
+    };
+    let mut settings = settings(HttpKind::Vllm, "http://127.0.0.1:9");
+    (settings.model, settings.activation) = (Some("m".to_owned()), Activation::Sigmoid);
+    let inner = HttpProvider::new("vllm".into(), &settings).unwrap();
+    let scored = |model: &str, scores: &[&str]| {
+        let shape = inner.0.shape(model);
+        let read = answer::read(shape, &answer(scores), scores.len()).unwrap();
+        inner.0.scaled(shape, &model.into(), &read).unwrap()
+    };
+    assert_eq!(scored("m", &["0.25"]), [Some(0.25)]);
+    assert_eq!(scored("m", &["-7.5", "0"])[1], Some(0.5));
+    assert_eq!(scored("m", &["0"]), [Some(0.5)], "the same document alone has the same score");
+    assert_eq!(scored("other", &["0"]), [Some(0.0)], "another model is another matter");
+}
+
+#[tokio::test]
+async fn a_model_that_scores_lists_is_not_asked_where_pairs_are_cached() {
+    let call = HttpProvider::new("j".into(), &settings(HttpKind::Jina, "http://127.0.0.1:9")).unwrap();
+    assert_eq!(call.facts().scoring, Scoring::Pairwise);
+    let asked = RerankRequest { model: Some("jina-reranker-v3".into()), ..request(&["a"]) };
+    assert!(matches!(call.oneshot(asked).await, Err(RerankError::Unsuited(_))));
+}
+
+#[tokio::test]
+async fn a_list_is_not_split_and_is_cached_whole() {
+    let scores: Vec<Value> = (0..1500).map(|at| json!({"index": at, "relevance_score": 0.5})).collect();
+    let answer = sized("200 OK", "", json!({"results": scores}).to_string().as_bytes());
+    let (address, mut requests) = server(answer, Then::Close).await;
+    let mut settings = settings(HttpKind::Xinference, &format!("http://{address}"));
+    settings.scoring = Some(Scoring::Listwise);
+    let (stack, _) = stack_of(ProviderSettings::new("x", ProviderKind::Http(settings)));
+    for _ in 0..2 {
+        let got = stack.clone().oneshot(request(&["text"; 1500])).await.unwrap();
+        assert_eq!(got.scores.len(), 1500);
+    }
+    assert!(requests.try_recv().is_ok() && requests.try_recv().is_err(), "one call, then known as a whole");
+}
+
+#[test]
+fn every_option_that_changes_scores_is_in_the_cache_key() {
+    let facts = |change: fn(&mut HttpSettings)| {
+        let mut settings = settings(HttpKind::Vllm, "http://host:1");
+        change(&mut settings);
+        HttpProvider::new("p".into(), &settings).unwrap().facts().score_settings.clone()
+    };
+    let plain = facts(|_| {});
+    for change in [
+        (|s| s.kind = HttpKind::Infinity) as fn(&mut HttpSettings),
+        |s| s.base_url = "http://host:2".to_owned(),
+        |s| s.max_tokens_per_doc = Some(1),
+        |s| s.activation = Activation::Sigmoid,
+    ] {
+        assert_ne!(facts(change), plain);
+    }
+    let same: [fn(&mut HttpSettings); 3] = [
+        |s| s.api_key = ApiKey::NotNeeded,
+        |s| s.timeout = Duration::from_secs(1),
+        |s| s.base_url = "http://host:1/".to_owned(),
+    ];
+    for change in same {
+        assert_eq!(facts(change), plain);
+    }
+}
+
+#[test]
+fn scores_of_two_kinds_or_addresses_never_share_a_key() {
+    let mut seen = std::collections::HashSet::new();
+    for kind in HttpKind::ALL {
+        for base_url in ["http://a", "http://b"] {
+            let call = HttpProvider::new("p".into(), &settings(kind, base_url)).unwrap();
+            assert!(seen.insert(call.facts().score_settings.clone()), "{kind:?} at {base_url}");
+        }
+    }
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let build = |base_url: &str, key: &str, ca_file: Option<&str>| {
-        let mut settings = CohereSettings::new(SecretString::from(key));
-        settings.base_url = base_url.to_owned();
+        let key = ApiKey::Secret(SecretString::from(key));
+        let mut settings = HttpSettings::at(HttpKind::Cohere, base_url, key);
         settings.ca_file = ca_file.map(Into::into);
-        CohereCall::new("c".into(), &settings).err()
+        HttpProvider::new("c".into(), &settings).err()
     };
     assert!(matches!(build("no url", "k", None), Some(BuildError::BaseUrl { .. })));
+    assert!(matches!(build("", "k", None), Some(BuildError::BaseUrl { .. })));
     assert!(matches!(build("ftp://host", "k", None), Some(BuildError::BaseUrl { .. })));
     assert!(matches!(build("http://host", " ", None), Some(BuildError::ApiKey { .. })));
     let error = build("http://host", "secret\nkey", None).unwrap();
     assert!(!format!("{error:?} {error}").contains("secret"));
     assert!(matches!(build("https://host", "k", Some("/nowhere")), Some(BuildError::CaFile { .. })));
     assert!(build("http://host/prefix", "k", None).is_none());
+    let missing = HttpSettings::new(HttpKind::Cohere, ApiKey::Missing);
+    assert!(matches!(HttpProvider::new("c".into(), &missing).err(), Some(BuildError::ApiKey { .. })));
 }

@@ -1,43 +1,29 @@
-use std::{fs, path::PathBuf};
+//! The recorded and documented answers of Cohere, read as its v2 shape reads them.
 
-use http::{HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
 
-use super::*;
+use http::StatusCode;
+use serde_json::Value;
 
-fn fixtures() -> Vec<(String, Value)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cohere");
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|ext| ext == "json") {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            found.push((name, serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()));
-        }
-    }
-    assert!(found.len() > 70, "fixtures are missing");
-    found
+use super::{
+    answer, failure, presets, scale,
+    shape::Shape,
+    wire::{body, fixtures, headers},
+};
+use crate::rerank::{Activation, HttpKind, RerankError};
+
+fn cohere() -> &'static Shape {
+    presets::shape(HttpKind::Cohere, "https://api.cohere.com", "rerank-v3.5")
 }
 
 fn fixture(name: &str) -> Value {
-    fixtures().into_iter().find(|(found, _)| found == name).unwrap().1
+    fixtures("cohere").into_iter().find(|(found, _)| found == name).unwrap().1
 }
 
-fn body(response: &Value) -> Vec<u8> {
-    match (&response["body_text"], &response["body"]) {
-        (Value::String(text), _) => text.clone().into_bytes(),
-        (_, Value::Null) => Vec::new(),
-        (_, body) => serde_json::to_vec(body).unwrap(),
-    }
-}
-
-fn headers(response: &Value) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in response["headers"].as_object().into_iter().flatten() {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        headers.append(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
-    }
-    headers
+fn parse(body: &[u8], documents: usize) -> Result<(Vec<f32>, f64), RerankError> {
+    let read = answer::read(cohere(), body, documents)?;
+    let mapping = scale::mapping(cohere().range, Activation::None, false, &read.scores);
+    Ok((scale::map(mapping, &read.scores)?, read.billed_units))
 }
 
 /// As a caller would see it; `sent` documents were asked for.
@@ -48,7 +34,7 @@ fn outcome(fixture: &Value, sent: usize) -> Result<(Vec<f32>, f64), RerankError>
     if status.is_success() {
         parse(&body, sent)
     } else {
-        Err(classify(status, &headers, &body, SystemTime::UNIX_EPOCH))
+        Err(failure::classify(cohere(), status, &headers, &body, SystemTime::UNIX_EPOCH))
     }
 }
 
@@ -73,7 +59,7 @@ fn every_recorded_answer_has_its_class() {
         "ok-slow",
     ];
     let mut checked = 0;
-    for (name, fixture) in fixtures() {
+    for (name, fixture) in fixtures("cohere") {
         if TRANSPORT.contains(&name.as_str()) {
             continue;
         }
@@ -133,7 +119,7 @@ fn an_odd_meta_does_not_cost_the_scores() {
 #[test]
 fn every_recorded_wait_is_read() {
     let mut seen = 0;
-    for (name, fixture) in fixtures() {
+    for (name, fixture) in fixtures("cohere") {
         let Some(expected) = fixture["expect"].get("retry_after_ms") else { continue };
         let Err(RerankError::Status { retry_after, .. }) = outcome(&fixture, 1) else { panic!("{name}") };
         let expected = expected.as_u64().map(Duration::from_millis);
@@ -147,56 +133,7 @@ fn every_recorded_wait_is_read() {
 }
 
 #[test]
-fn waits_are_read_from_dates_and_milliseconds_too() {
-    let wait = |name: &'static str, value: &'static str| {
-        let headers =
-            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
-        retry_after(&headers, UNIX_EPOCH + Duration::from_secs(100))
-    };
-    assert_eq!(wait("retry-after", "Thu, 01 Jan 1970 00:01:50 GMT"), Some(Duration::from_secs(10)));
-    assert_eq!(wait("retry-after", "Thu, 01 Jan 1970 00:00:10 GMT"), Some(Duration::ZERO));
-    assert_eq!(wait("retry-after", "1.5"), Some(Duration::from_millis(1500)));
-    assert_eq!(wait("retry-after", "-1"), None);
-    assert_eq!(wait("retry-after", "1e300"), None);
-    assert_eq!(wait("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-    assert_eq!(wait("x-ratelimit-reset", "103"), Some(Duration::from_secs(3)));
-    assert_eq!(wait("x-ratelimit-reset", "NaN"), None);
-}
-
-#[test]
 fn trial_headers_are_read() {
-    assert_eq!(trial_calls_left(&headers(&fixture("ok-trial-headers")["response"])), Some(9));
-    assert_eq!(trial_calls_left(&headers(&fixture("ok-all")["response"])), None);
-}
-
-fn sent(format: &Format, query: &str, documents: &[&str]) -> Value {
-    let documents: Vec<Arc<str>> = documents.iter().map(|text| Arc::from(*text)).collect();
-    serde_json::from_slice(&format.body(&format.model, query, &documents)).unwrap()
-}
-
-#[test]
-fn only_documented_fields_that_were_set_are_sent() {
-    let mut format = Format { model: "rerank-v3.5".into(), max_tokens_per_doc: None, priority: None };
-    let expected = json!({"model": "rerank-v3.5", "query": "q \"1\"", "documents": ["a", "ü\n"]});
-    assert_eq!(sent(&format, "q \"1\"", &["a", "ü\n"]), expected);
-    (format.max_tokens_per_doc, format.priority) = (Some(512), Some(7));
-    let body = sent(&format, "q", &["a"]);
-    assert_eq!((&body["max_tokens_per_doc"], &body["priority"]), (&json!(512), &json!(7)));
-}
-
-#[test]
-fn texts_are_cut_on_a_character_boundary_and_never_short_of_the_context() {
-    let format = Format { model: "unheard-of".into(), max_tokens_per_doc: None, priority: None };
-    let long = "€".repeat(20_000);
-    let body = sent(&format, &long, &[&long]);
-    let (query, document) = (body["query"].as_str().unwrap(), body["documents"][0].as_str().unwrap());
-    assert!(query.len() <= 2_048 * 6 && query.chars().count() >= 2_048);
-    assert!(document.len() <= 4_096 * 6 && document.chars().count() >= 4_096);
-    assert_eq!(cut("a€", 3), "a");
-}
-
-#[test]
-fn known_models_have_their_limits() {
-    assert_eq!(limits("rerank-v3.5"), ModelLimits { context: 4_096, query: 2_048 });
-    assert_eq!(limits("rerank-v4.0-fast"), ModelLimits { context: 32_768, query: 16_384 });
+    assert_eq!(failure::trial_calls_left(&headers(&fixture("ok-trial-headers")["response"])), Some(9));
+    assert_eq!(failure::trial_calls_left(&headers(&fixture("ok-all")["response"])), None);
 }

@@ -1,13 +1,15 @@
 use std::{error::Error, fs, path::Path, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{Certificate, Client, Url, redirect::Policy};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url, redirect::Policy};
+use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
-use crate::rerank::{BuildError, RerankError};
+use super::shape::{Auth, Shape};
+use crate::rerank::{ApiKey, BuildError, HttpSettings, RerankError};
 
-/// More than any answer needs: 10,000 scores take well under 1 MiB.
+/// More than any answer needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
 const MAX_ANSWER: usize = 8 << 20;
 
 /// One whole answer.
@@ -17,86 +19,122 @@ pub(super) struct HttpAnswer {
     pub(super) body: Bytes,
 }
 
-/// Posts JSON to one address, within a time, without following redirects.
+/// Asks one service, within a time, without following redirects.
 pub(super) struct HttpClient {
     client: Client,
-    url: Url,
-    authorization: HeaderValue,
+    base: Url,
 }
 
 impl HttpClient {
+    /// `builder` is the plain one; tests bring names of their own.
     pub(super) fn new(
         provider: &str,
-        base_url: &str,
-        path: &str,
-        api_key: &str,
-        ca_file: Option<&Path>,
+        settings: &HttpSettings,
+        shape: &Shape,
+        builder: ClientBuilder,
     ) -> Result<Self, BuildError> {
         let provider = provider.to_owned();
         // Fails only if one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = match Url::parse(&format!("{}/{path}", base_url.trim_end_matches('/'))) {
+        let base = match Url::parse(&format!("{}/", settings.base_url.trim_end_matches('/'))) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
             _ => return Err(BuildError::BaseUrl { provider }),
         };
-        let authorization = match HeaderValue::from_str(&format!("Bearer {}", api_key.trim())) {
-            Ok(mut value) if !api_key.trim().is_empty() => {
-                value.set_sensitive(true);
-                value
-            }
-            _ => return Err(BuildError::ApiKey { provider }),
+        let Some(headers) = headers(shape, &settings.api_key) else {
+            return Err(BuildError::ApiKey { provider });
         };
-        let mut builder = Client::builder()
+        let mut builder = builder
             .user_agent(concat!("rerankd/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .pool_idle_timeout(Duration::from_secs(50));
-        if url.scheme() == "http" {
+        if base.scheme() == "http" {
             // No roots are needed, and a bare container has none.
             builder = builder.tls_certs_only([]);
-        } else if let Some(file) = ca_file {
+        } else if let Some(file) = settings.ca_file.as_deref() {
             builder = builder.tls_certs_merge(certificates(&provider, file)?);
         }
-        if is_local(&url) {
+        if is_local(&base) {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|source| BuildError::Client { provider, source })?;
-        Ok(Self { client, url, authorization })
+        Ok(Self { client, base })
     }
 
-    /// One try, which ends at `answer_by`.
-    pub(super) async fn post(&self, body: Vec<u8>, answer_by: Instant) -> Result<HttpAnswer, RerankError> {
-        timeout_at(answer_by, self.exchange(body)).await.unwrap_or(Err(RerankError::Timeout))
+    /// Posts JSON below the base URL: one try, which ends at `until`.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        until: Instant,
+    ) -> Result<HttpAnswer, RerankError> {
+        // Escapes can make a text twice as long when it comes back.
+        let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
+        let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, "application/json");
+        within(until, exchange(request.body(body), most)).await
     }
 
-    async fn exchange(&self, body: Vec<u8>) -> Result<HttpAnswer, RerankError> {
-        let mut answer = self
-            .client
-            .post(self.url.clone())
-            .header(header::AUTHORIZATION, self.authorization.clone())
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| sort(&error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let mut body = BytesMut::new();
-        loop {
-            match answer.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > MAX_ANSWER => {
-                    return Err(RerankError::BadResponse("answer larger than the limit"));
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(HttpAnswer { status, headers, body: body.freeze() }),
-                // An unreadable error body leaves the status, which says enough.
-                Err(_) if !status.is_success() => {
-                    return Ok(HttpAnswer { status, headers, body: Bytes::new() });
-                }
-                Err(error) => return Err(sort(&error)),
+    /// Gets what is below the base URL: one try, which ends at `until`.
+    pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
+        within(until, exchange(self.client.get(self.url(path)?), MAX_ANSWER)).await
+    }
+
+    fn url(&self, path: &str) -> Result<Url, RerankError> {
+        self.base.join(path).map_err(|_| RerankError::Unsuited("the model makes no URL"))
+    }
+}
+
+async fn within(
+    until: Instant,
+    exchange: impl Future<Output = Result<HttpAnswer, RerankError>>,
+) -> Result<HttpAnswer, RerankError> {
+    timeout_at(until, exchange).await.unwrap_or(Err(RerankError::Timeout))
+}
+
+async fn exchange(request: RequestBuilder, most: usize) -> Result<HttpAnswer, RerankError> {
+    let mut answer =
+        request.header(header::ACCEPT, "application/json").send().await.map_err(|error| sort(&error))?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut body = BytesMut::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
+                return Err(RerankError::BadResponse("answer larger than the limit"));
             }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(HttpAnswer { status, headers, body: body.freeze() }),
+            // An unreadable error body leaves the status, which says enough.
+            Err(_) if !status.is_success() => {
+                return Ok(HttpAnswer { status, headers, body: Bytes::new() });
+            }
+            Err(error) => return Err(sort(&error)),
         }
     }
+}
+
+/// What every request carries; `None` if the key cannot be sent in a header.
+fn headers(shape: &Shape, key: &ApiKey) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in shape.headers {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let key = match key {
+        ApiKey::NotNeeded => return Some(headers),
+        ApiKey::Missing => return None,
+        ApiKey::Secret(key) => key.expose_secret().trim(),
+    };
+    if key.is_empty() {
+        return None;
+    }
+    let (name, value) = match shape.auth {
+        Auth::Bearer => (header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))),
+        Auth::Header(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
+    };
+    let mut value = value.ok()?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Some(headers)
 }
 
 fn certificates(provider: &str, file: &Path) -> Result<Vec<Certificate>, BuildError> {

@@ -1,9 +1,26 @@
 //! The rerank services: what each is sent and what its answers mean.
 
+mod answer;
 mod call;
-pub mod cohere;
+mod cut;
+mod failure;
 mod http;
 mod lexical;
+mod presets;
+mod request;
+mod scale;
+mod shape;
+mod tei;
 
-pub(super) use call::CohereCall;
+pub(super) use call::HttpProvider;
 pub(super) use lexical::Lexical;
+pub use presets::{appended_path, billing};
+
+#[cfg(test)]
+mod cohere_tests;
+#[cfg(test)]
+mod preset_tests;
+#[cfg(test)]
+mod tei_tests;
+#[cfg(test)]
+mod wire;

@@ -1,23 +1,38 @@
-//! One end of a TCP connection, byte for byte. Every wait ends after ten seconds with a panic.
+//! One end of a connection, byte for byte. Every wait ends after ten seconds with a panic.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::strict::{self, Message, Step};
 
 const GUARD: Duration = Duration::from_secs(10);
 
+/// TCP, or TLS over it.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// A connection and what was read from it beyond what was asked for.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+    /// Where it goes, if it is TCP alone.
+    peer: Option<SocketAddr>,
     buffer: Vec<u8>,
 }
 
 impl Wire {
     pub fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new() }
+        let peer = stream.peer_addr().ok();
+        Self { peer, ..Self::over(stream) }
+    }
+
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), peer: None, buffer: Vec::new() }
     }
 
     pub async fn connect(addr: SocketAddr) -> Self {
@@ -78,8 +93,55 @@ impl Wire {
 
     /// Everything until the other side closes.
     pub async fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes().await).into_owned()
+    }
+
+    /// The same, byte for byte.
+    pub async fn rest_bytes(&mut self) -> Vec<u8> {
         while self.fill().await {}
-        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// What has come already.
+    pub fn so_far(&mut self) -> String {
+        while self
+            .stream
+            .read_buf(&mut self.buffer)
+            .now_or_never()
+            .is_some_and(|read| read.is_ok_and(|n| n > 0))
+        {}
+        String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
+    /// Waits until nobody listens any more where this connection was made.
+    pub async fn until_refused(&self) {
+        let addr = self.peer.expect("a TCP connection");
+        while TcpStream::connect(addr).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Tells the other side that nothing more will be sent.
+    pub async fn end(&mut self) {
+        self.stream.shutdown().await.ok();
+    }
+
+    /// The next answer that is not an interim one; `bodiless` if it is to a HEAD request. `None` if the
+    /// connection ends before it is complete.
+    pub async fn answer(&mut self, bodiless: bool) -> Option<Message> {
+        let mut ended = false;
+        loop {
+            match strict::answer(&self.buffer, bodiless, ended).unwrap() {
+                Step::Whole(message, length) => {
+                    self.buffer.drain(..length);
+                    if !message.word(1).starts_with('1') {
+                        return Some(message);
+                    }
+                }
+                Step::Partial if ended => return None,
+                Step::Partial => ended = !self.fill().await,
+            }
+        }
     }
 
     /// A whole request or answer, framed by its own headers; `None` if the connection ends before its head.

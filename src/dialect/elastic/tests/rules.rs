@@ -1,23 +1,30 @@
 //! One test per rule.
 
+use std::time::Duration;
+
 use super::*;
 
-fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
+pub(super) fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     then(&Head { method: &Method::POST, path, query, headers: &HeaderMap::new() })
 }
 
-fn read(target: &str, body: &str) -> SearchIntent {
+pub(super) fn read(target: &str, body: &str) -> SearchIntent {
     let body = Bytes::from(body.to_owned());
     ask(target, |head| Elastic.parse(head, &body)).unwrap().remove(0)
 }
 
 fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
-    let plan = FetchPlan { hits: Some(hits), fields: fields.iter().map(|f| (*f).to_owned()).collect() };
+    let fields = if fields == ["*"] { WantedFields::All } else { named(fields) };
+    let plan = FetchPlan { hits: Some(hits), fields, ..FetchPlan::as_asked() };
     let body = Bytes::from(body.to_owned());
     let plans = vec![plan; 4];
     let rewrite = ask(target, |head| Elastic.widen(head, &body, &plans)).unwrap();
     (rewrite.target, String::from_utf8(rewrite.body.to_vec()).unwrap(), rewrite.strips)
+}
+
+fn named(names: &[&str]) -> WantedFields {
+    WantedFields::Named(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[test]
@@ -62,6 +69,40 @@ fn the_query_string_wins_over_the_body() {
     let (target, body, _) = widened("/a/_search?size=3&pretty", r#"{"size":7,"from":2}"#, 50, &[]);
     assert_eq!((target.as_str(), body.as_str()), ("/a/_search?size=50&pretty", r#"{"size":7,"from":0}"#));
     assert_eq!(widened("/a/_search?q=x", "", 50, &[]).0, "/a/_search?q=x&size=50");
+}
+
+#[test]
+fn the_clients_own_timeout_is_read_and_the_query_string_wins() {
+    let ms = |ms| Some(Duration::from_millis(ms));
+    for (text, expected) in [
+        ("500ms", ms(500)),
+        ("2s", ms(2000)),
+        ("1m", ms(60_000)),
+        ("1 H", ms(3_600_000)),
+        ("1d", ms(86_400_000)),
+        ("7000micros", ms(7)),
+        ("9000000nanos", ms(9)),
+        (" 3S ", ms(3000)),
+        ("0", ms(0)),
+        ("-1", None),
+        ("10", None),
+        ("1.5s", None),
+        ("2M", None),
+        ("1w", None),
+        ("99999999999999999d", None),
+        ("", None),
+    ] {
+        let body = read("/a/_search", &format!(r#"{{"timeout":"{text}"}}"#));
+        assert_eq!(body.timeout, expected, "{text}");
+        let target = format!("/a/_search?timeout={}", text.replace(' ', "+"));
+        assert_eq!(read(&target, r#"{"timeout":"9s"}"#).timeout, expected, "{text}");
+    }
+    assert_eq!(read("/_search", r#"{"timeout":-1}"#).timeout, None);
+    assert_eq!(read("/_search", r#"{"timeout":null}"#).timeout, None);
+    assert_eq!(read("/_search", r#"{"timeout":{"a":1}}"#).timeout, None);
+    let lines = Bytes::from_static(b"{}\n{\"timeout\":\"1s\"}\n{}\n{}\n");
+    let intents = ask("/_msearch?timeout=9s", |head| Elastic.parse(head, &lines)).unwrap();
+    assert_eq!((intents[0].timeout, intents[1].timeout), (ms(1000), None));
 }
 
 #[test]
@@ -173,6 +214,55 @@ fn hidden_fields_are_asked_for_beside_the_source_unless_excluded() {
 }
 
 #[test]
+fn all_fields_are_asked_for_where_they_can_be_taken_out_again() {
+    let all = |target: &str, body: &str| {
+        let (target, body, strips) = widened(target, body, 5, &["*"]);
+        let paths: Vec<String> = strips[0].paths.iter().map(|path| path.keys.join("/")).collect();
+        (target, body, paths.join(" "))
+    };
+    let is = |target: &str, body: &str, paths: &str| (target.to_owned(), body.to_owned(), paths.to_owned());
+    let source = "_source";
+    let fields = "fields ignored_field_values";
+    assert_eq!(
+        all("/_search", r#"{"size":5,"_source":false,"fields":["a"]}"#),
+        is("/_search", r#"{"size":5,"_source":true,"fields":["a"]}"#, source)
+    );
+    assert_eq!(
+        all("/_search", r#"{"size":5,"stored_fields":["a"]}"#),
+        is("/_search", r#"{"size":5,"stored_fields":["a"],"_source":true}"#, source)
+    );
+    assert_eq!(
+        all("/_search?size=5&_source=false", r#"{"_source":["a"]}"#),
+        is("/_search?size=5&_source=true", r#"{"_source":["a"]}"#, source)
+    );
+    assert_eq!(all("/_search?size=5&_source=false", ""), is("/_search?size=5&_source=true", "", source));
+    assert_eq!(
+        all("/_search", r#"{"size":5,"_source":["id"]}"#),
+        is("/_search", r#"{"size":5,"_source":["id"],"fields":["*"]}"#, fields)
+    );
+    assert_eq!(
+        all("/_search?filter_path=hits.hits._source", r#"{"size":5,"_source":"id"}"#),
+        is(
+            "/_search?filter_path=hits.hits._source,hits.hits.fields",
+            r#"{"size":5,"_source":"id","fields":["*"]}"#,
+            fields
+        )
+    );
+    // What comes anyway, what is excluded, and what could not be told from the client's own.
+    for (target, body) in [
+        ("/_search", r#"{"size":5}"#),
+        ("/_search", r#"{"size":5,"_source":true}"#),
+        ("/_search", r#"{"size":5,"_source":{"excludes":["secret"]}}"#),
+        ("/_search", r#"{"size":5,"_source":{"includes":["id"],"excludes":["id.x"]}}"#),
+        ("/_search", r#"{"size":5,"_source":["id"],"fields":["id"]}"#),
+        ("/_search", r#"{"size":5,"_source":["id"],"collapse":{"field":"id"}}"#),
+        ("/_search?size=5&_source_includes=id", ""),
+    ] {
+        assert_eq!(all(target, body), is(target, body, ""));
+    }
+}
+
+#[test]
 fn sub_searches_are_edited_alone_and_keep_their_lines() {
     let body = "{\"index\":\"x\"}\r\n{\"size\":1}\r\n\n{\"rerank\":{},\"size\":2,\"q\":1}\n";
     let intents = ask("/p/_msearch", |head| Elastic.parse(head, &Bytes::from_static(body.as_bytes())));
@@ -223,6 +313,11 @@ fn json_tree() -> impl Strategy<Value = Json> {
         "includes",
         "retriever",
         "rrf",
+        "standard",
+        "text_similarity_reranker",
+        "inference_text",
+        "field",
+        "filter",
         "retrievers",
         "sort",
         "hits",
@@ -257,7 +352,7 @@ fn survive(target: &str, body: &Bytes) {
         let dialect = Elastic;
         dialect.classify(head);
         if let Ok(intents) = dialect.parse(head, body) {
-            let plan = FetchPlan { hits: Some(50), fields: vec!["title".into(), "a.b".into()] };
+            let plan = FetchPlan { hits: Some(50), fields: named(&["title", "a.b"]), without_reranker: true };
             let rewrite = dialect.widen(head, body, &vec![plan; intents.len()]).unwrap();
             assert_eq!(rewrite.strips.len(), intents.len());
         }
@@ -281,7 +376,7 @@ proptest! {
         ask("/_search", |head| {
             let dialect = Elastic;
             if dialect.parse(head, &body).is_ok() {
-                let plan = FetchPlan { hits: Some(50), fields: vec!["title".into()] };
+                let plan = FetchPlan { hits: Some(50), fields: named(&["title"]), without_reranker: true };
                 let rewrite = dialect.widen(head, &body, &[plan]).unwrap();
                 assert!(crate::json::Value::parse(&rewrite.body).is_ok());
             }

@@ -126,3 +126,29 @@ fn every_hit_of_every_answer_is_found_and_moved_whole() {
     }
     assert!(hits_seen > 500, "{hits_seen} hits");
 }
+
+#[test]
+fn all_fields_cut_back_are_what_the_server_gives_for_the_clients_own_list() {
+    let captures = captures();
+    let find = |name: &str| captures.iter().find(|capture| capture.name == name).unwrap();
+    let everything = find("024-query-payload-all");
+    for name in ["027-query-payload-list", "030-query-payload-list-empty", "031-query-payload-include"] {
+        let own = find(name);
+        with_head(&POST, QUERY, |head| {
+            let rewrite = Qdrant.widen(head, &own.request, &[plan(70, &["*"])]).unwrap();
+            let asked: serde_json::Value = serde_json::from_slice(&rewrite.body).unwrap();
+            assert_eq!(asked["with_payload"], true, "{name}");
+            let split = |capture: &Capture| Qdrant.split(head, capture.response.clone().unwrap()).unwrap();
+            let (all, expected) = (split(everything), split(own));
+            let id = |page: &HitPage, hit: usize| {
+                let hit = &page.body[page.lists[0].hits[hit].span.clone()];
+                serde_json::from_slice::<serde_json::Value>(hit).unwrap()["id"].clone()
+            };
+            let place = |hit| (0..70).find(|&at| id(&all, at) == id(&expected, hit)).unwrap();
+            let order = ranking((0..expected.lists[0].hits.len()).map(place));
+            let joined = Qdrant.join(&all, &rewrite.strips, &[Some(order)]);
+            let array = Qdrant.split(head, joined.clone()).unwrap().lists[0].array.clone();
+            assert_eq!(joined[array], expected.body[expected.lists[0].array.clone()], "{name}");
+        });
+    }
+}

@@ -1,5 +1,7 @@
 //! What is read from a search.
 
+use std::time::Duration;
+
 use super::*;
 use crate::search::{KeepReason, NativeText, Widening};
 
@@ -54,6 +56,29 @@ fn an_empty_batch_has_no_searches_and_others_have_one_intent_each() {
     assert!(parse(BATCH, r#"{"searches":[]}"#).unwrap().is_empty());
     let intents = parse(BATCH, r#"{"searches":[{"query":[1],"limit":2},{"query":1}]}"#).unwrap();
     assert_eq!(intents.iter().map(|intent| intent.limit).collect::<Vec<_>>(), [2, 10]);
+}
+
+#[test]
+fn the_clients_own_timeout_is_read_in_seconds() {
+    let timeout = |query: &str| one(&format!("{QUERY}{query}"), r#"{"query":[1]}"#).timeout;
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(timeout("?timeout=5&consistency=majority"), seconds(5));
+    assert_eq!(timeout("?consistency=1&time%6fut=%35"), seconds(5));
+    for none in [
+        "",
+        "?",
+        "?timeout",
+        "?timeout=",
+        "?timeout=0",
+        "?timeout=-1",
+        "?timeout=1.5",
+        "?timeout=5s",
+        "?timeouts=5",
+    ] {
+        assert_eq!(timeout(none), None, "{none}");
+    }
+    let batch = parse(&format!("{BATCH}?timeout=2"), r#"{"searches":[{"query":[1]},{"query":1}]}"#).unwrap();
+    assert!(batch.iter().all(|intent| intent.timeout == seconds(2)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a request becomes for its plans.
 
 use super::*;
-use crate::search::StripPath;
+use crate::search::{PathStep, Selection, Strip, StripPath};
 
 fn widened(target: &str, body: &str, plan: FetchPlan) -> String {
     String::from_utf8(widen(target, body, &[plan]).body.to_vec()).unwrap()
@@ -122,6 +122,48 @@ fn payload_that_comes_anyway_or_is_excluded_is_left_alone() {
         let body = format!(r#"{{"query":1,"with_payload":{payload}}}"#);
         assert_eq!(asked(&body, &["text"]), (body, Vec::new()));
     }
+}
+
+#[test]
+fn all_fields_are_asked_for_unless_some_are_excluded() {
+    for before in
+        [r#"{"query":1}"#, r#"{"query":1,"with_payload":null}"#, r#"{"query":1,"with_payload":false}"#]
+    {
+        let (after, strips) = asked(before, &["*"]);
+        assert_eq!(after, r#"{"query":1,"with_payload":true}"#);
+        assert_eq!(strips, ["|payload"]);
+    }
+    for list in [r#"["a",  "b[].c", "\"x.y\".z[0]"]"#, r#"{"include":["a","b[].c","\"x.y\".z[0]"]}"#] {
+        let rewrite = widen(QUERY, &format!(r#"{{"with_payload":{list},"query":1}}"#), &[plan(None, &["*"])]);
+        assert_eq!(rewrite.body, r#"{"with_payload":true,"query":1}"#);
+        let key = |key: &str| PathStep::Key(key.to_owned());
+        let paths = vec![
+            vec![key("a")],
+            vec![key("b"), PathStep::Elements, key("c")],
+            vec![key("x.y"), key("z"), PathStep::Element],
+        ];
+        let selection = Some(Selection { member: "payload".to_owned(), paths });
+        assert_eq!(rewrite.strips, [Strip { selection, ..Strip::default() }]);
+    }
+    let deep = format!(r#"["{}"]"#, vec!["a"; 65].join("."));
+    for payload in ["true", r#"{"exclude":["text"]}"#, "7", "[1]", r#"["a["]"#, r#"{"include":null}"#, &deep]
+    {
+        let body = format!(r#"{{"query":1,"with_payload":{payload}}}"#);
+        assert_eq!(asked(&body, &["*"]), (body, Vec::new()));
+    }
+}
+
+#[test]
+fn what_the_client_had_not_listed_is_gone_from_the_joined_page() {
+    let body = r#"{"query":1,"with_payload":["title","meta.author","chunks[].n"]}"#;
+    let strips = widen(QUERY, body, &[plan(50, &["*"])]).strips;
+    let answer = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"x":1},"text":"b"}},{"id":2,"score":0.4,"payload":{"chunks":[{"n":1.50,"t":"x"},7],"text":"b"}},{"id":3,"score":0.3,"payload":{}}]},"time":0.1}"#;
+    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(answer))).unwrap();
+    let joined = Qdrant.join(&page, &strips, &[reversed(&page.lists[0])]);
+    assert_eq!(
+        joined,
+        r#"{"result":{"points":[{"id":3,"score":0.3,"payload":{}},{"id":2,"score":0.4,"payload":{"chunks":[{"n":1.50},7]}},{"id":1,"score":0.5,"payload":{"title":"a","meta":{}}}]},"time":0.1}"#
+    );
 }
 
 #[test]

@@ -1,0 +1,237 @@
+//! [`Live`]: what runs and can be replaced. A configuration is built whole, then taken over whole.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, StartError, build, in_force::Expiry, pools::Pools, reach::Reach};
+use crate::{
+    admin::Readiness,
+    config::{Config, ListenerConfig},
+    proxy::{Listener, ListenerSettings, Proxy, ServerTls},
+    rerank_api::RerankApi,
+    tls,
+    upstream::body::{self, Body},
+};
+
+/// What a configuration became, before anything of it is in force.
+pub(super) struct Built {
+    config: Config,
+    shared: Shared,
+    pools: Pools,
+    /// In the configuration's order, then the rerank API.
+    listeners: Vec<BuiltListener>,
+    /// When our own certificates end.
+    certificates: Vec<Expiry>,
+}
+
+/// One listener that is wanted.
+struct BuiltListener {
+    /// As configured, where port 0 means any.
+    listen: SocketAddr,
+    service: ListenerService,
+    settings: ListenerSettings,
+}
+
+/// What a listener does with requests.
+enum ListenerService {
+    Proxy(Box<Proxy>),
+    RerankApi(RerankApi),
+}
+
+/// Everything that a reload may replace.
+pub(super) struct Live {
+    pub(super) config: Config,
+    /// Requests go on with the service that they began with. As in [`Built`].
+    listeners: Vec<LiveListener>,
+    shared: Arc<ArcSwap<Shared>>,
+    pools: Pools,
+    reach: Vec<Reach>,
+    readiness: Readiness,
+    /// Ends every listener.
+    pub(super) stop: CancellationToken,
+    /// The listeners that run, and those that are on their way out.
+    pub(super) tasks: JoinSet<()>,
+}
+
+/// A socket that stays, and what is done with its requests.
+struct LiveListener {
+    /// As configured, where port 0 means any.
+    listen: SocketAddr,
+    bound: SocketAddr,
+    service: Arc<ArcSwap<ListenerService>>,
+    settings: watch::Sender<ListenerSettings>,
+    stop: CancellationToken,
+}
+
+enum Place {
+    /// The one at this index.
+    Kept(usize),
+    New(Listener),
+}
+
+/// What [`build`] takes over from the one before.
+#[derive(Clone)]
+pub(super) struct Before {
+    pub(super) config: Option<Config>,
+    pub(super) shared: Shared,
+    pub(super) pools: Pools,
+}
+
+/// Builds everything that `config` asks for; opens no socket. Blocks on the disk.
+pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError> {
+    let shared = before.shared.renewed(before.config.as_ref(), &config)?;
+    let pools = before.pools.renewed(&config.listeners)?;
+    let mut listeners = Vec::new();
+    let mut certificates = Vec::new();
+    for (each, upstream) in config.listeners.iter().zip(pools.upstreams()) {
+        let proxy = build::proxy(&config, each, &shared, upstream.clone())?;
+        let settings = build::listener(&config, each)?;
+        certificates.extend(expiries(each, settings.tls.as_ref()));
+        let service = ListenerService::Proxy(Box::new(proxy));
+        listeners.push(BuiltListener { listen: each.listen, service, settings });
+    }
+    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared) {
+        let service = ListenerService::RerankApi(api);
+        listeners.push(BuiltListener { listen, service, settings });
+    }
+    Ok(Built { config, shared, pools, listeners, certificates })
+}
+
+/// Whether everything that `config` asks for could be built.
+pub(super) fn check(config: Config) -> Result<(), StartError> {
+    let shared = Shared::new(&prometheus::Registry::new())?;
+    let before = Before { config: None, shared, pools: Pools::default() };
+    build(config, &before).map(drop)
+}
+
+fn expiries(listener: &ListenerConfig, own: Option<&ServerTls>) -> impl Iterator<Item = Expiry> {
+    let client = listener.upstream.client_cert_file.as_deref();
+    let client = client
+        .and_then(|file| tls::certificates(file).ok())
+        .and_then(|chain| chain.first().and_then(tls::not_after));
+    let ends = [("listener", own.and_then(ServerTls::not_after)), ("upstream_client", client)];
+    let listen = listener.listen;
+    ends.into_iter().filter_map(move |(used_as, ends)| Some(Expiry { used_as, listen, not_after: ends? }))
+}
+
+impl Live {
+    /// Nothing runs yet.
+    pub(super) fn new(shared: Shared, readiness: Readiness) -> Self {
+        Self {
+            config: Config { listeners: Vec::new(), ..Config::default() },
+            listeners: Vec::new(),
+            shared: Arc::new(ArcSwap::from_pointee(shared)),
+            pools: Pools::default(),
+            reach: Vec::new(),
+            readiness,
+            stop: CancellationToken::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Where the listeners listen, in the configuration's order.
+    pub(super) fn listening(&self) -> Vec<SocketAddr> {
+        let of_searches = self.listeners.iter().take(self.config.listeners.len());
+        of_searches.map(|listener| listener.bound).collect()
+    }
+
+    /// Where the rerank API listens.
+    pub(super) fn rerank_api(&self) -> Option<SocketAddr> {
+        self.listeners.get(self.config.listeners.len()).map(|listener| listener.bound)
+    }
+
+    /// What all listeners share now, and will share after every reload.
+    pub(super) fn shared(&self) -> Arc<ArcSwap<Shared>> {
+        self.shared.clone()
+    }
+
+    /// What a new configuration is built upon.
+    pub(super) fn before(&self) -> Before {
+        let config = (!self.listeners.is_empty()).then(|| self.config.clone());
+        Before { config, shared: Shared::clone(&self.shared.load()), pools: self.pools.clone() }
+    }
+
+    /// Puts `built` in force; tells when its certificates end. If an address cannot be bound nothing has changed.
+    pub(super) async fn take_over(&mut self, built: Built) -> Result<Vec<Expiry>, StartError> {
+        let places = self.places(&built).await?;
+        // From here on nothing fails and nothing waits.
+        let mut old: Vec<Option<LiveListener>> = self.listeners.drain(..).map(Some).collect();
+        for (each, place) in built.listeners.into_iter().zip(places) {
+            let listener = match place {
+                Place::New(socket) => self.start(each.listen, socket, each.service),
+                Place::Kept(at) => match old.get_mut(at).and_then(Option::take) {
+                    Some(listener) => listener.renewed(each.service, each.settings),
+                    None => continue,
+                },
+            };
+            self.listeners.push(listener);
+        }
+        // Those that are no longer wanted let their open requests finish.
+        old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
+        self.shared.store(Arc::new(built.shared));
+        self.pools = built.pools;
+        self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);
+        self.config = built.config;
+        while self.tasks.try_join_next().is_some() {}
+        Ok(built.certificates)
+    }
+
+    /// Where each listener that is wanted has its socket: one that is open already, or a new one.
+    async fn places(&self, built: &Built) -> Result<Vec<Place>, StartError> {
+        let mut free: Vec<Option<SocketAddr>> = self.listeners.iter().map(|old| Some(old.listen)).collect();
+        let mut places = Vec::new();
+        for BuiltListener { listen, settings, .. } in &built.listeners {
+            let address = *listen;
+            let same = free.iter_mut().enumerate().find(|(_, listen)| **listen == Some(address));
+            places.push(match same {
+                Some((at, listen)) => {
+                    *listen = None;
+                    Place::Kept(at)
+                }
+                None => {
+                    let bound = Listener::bind(address, settings.clone()).await;
+                    Place::New(bound.map_err(|source| StartError::Listen { address, source })?)
+                }
+            });
+        }
+        Ok(places)
+    }
+
+    fn start(&mut self, listen: SocketAddr, socket: Listener, service: ListenerService) -> LiveListener {
+        let live = LiveListener {
+            listen,
+            bound: socket.local_addr().unwrap_or(listen),
+            service: Arc::new(ArcSwap::from_pointee(service)),
+            settings: socket.settings(),
+            stop: self.stop.child_token(),
+        };
+        let (service, stop) = (live.service.clone(), live.stop.clone());
+        let service = move |request: http::Request<hyper::body::Incoming>| {
+            let service = service.load_full();
+            async move { service.answer(request.map(body::boxed)).await }
+        };
+        self.tasks.spawn(socket.serve(service, stop));
+        live
+    }
+}
+
+impl ListenerService {
+    async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
+        match self {
+            Self::Proxy(proxy) => proxy.handle(request).await,
+            Self::RerankApi(api) => api.answer(request).await,
+        }
+    }
+}
+
+impl LiveListener {
+    /// The same socket for what comes now.
+    fn renewed(self, service: ListenerService, settings: ListenerSettings) -> Self {
+        self.service.store(Arc::new(service));
+        self.settings.send_replace(settings);
+        self
+    }
+}

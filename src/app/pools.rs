@@ -1,0 +1,57 @@
+//! [`Pools`]: the connections to the databases, kept over a reload where nothing about them changed.
+
+use std::path::PathBuf;
+
+use super::{StartError, build};
+use crate::{
+    config::{Fingerprint, ListenerConfig, UpstreamConfig},
+    upstream::Upstream,
+};
+
+/// One pool for each listener, in the configuration's order; equal upstreams share one.
+#[derive(Clone, Default)]
+pub(super) struct Pools(Vec<Pool>);
+
+#[derive(Clone)]
+struct Pool {
+    settings: UpstreamConfig,
+    /// Of the certificates and keys; they may change while their paths do not.
+    files: Fingerprint,
+    upstream: Upstream,
+}
+
+impl Pools {
+    /// The pools for `listeners`, taken from these where settings and files are the same. Blocks on the disk.
+    pub(super) fn renewed(&self, listeners: &[ListenerConfig]) -> Result<Self, StartError> {
+        let mut pools = Self::default();
+        for listener in listeners {
+            let settings = &listener.upstream;
+            // Before they are read: a change in between is then seen by the next reload.
+            let files = Fingerprint::of(&files(settings));
+            let same = |pool: &&Pool| pool.settings == *settings && pool.files == files;
+            let pool = match self.0.iter().chain(&pools.0).find(same) {
+                Some(pool) => pool.clone(),
+                None => {
+                    let upstream = build::upstream(settings)
+                        .map_err(|source| StartError::Upstream { listen: listener.listen, source })?;
+                    Pool { settings: settings.clone(), files, upstream }
+                }
+            };
+            pools.0.push(pool);
+        }
+        Ok(pools)
+    }
+
+    /// In the order of the listeners.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.iter().map(|pool| &pool.upstream)
+    }
+}
+
+fn files(settings: &UpstreamConfig) -> Vec<PathBuf> {
+    [&settings.ca_file, &settings.client_cert_file, &settings.client_key_file]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,67 @@
+//! The end: not ready → a wait → listeners closed → what is open finishes → over.
+
+use std::{future::pending, time::Duration};
+
+use tokio::time;
+
+use super::App;
+
+impl App {
+    /// Like [`App::drain`], with nobody to hurry it.
+    pub async fn stop(self) {
+        self.drain(pending()).await;
+    }
+
+    /// `/readyz` fails at once. After `shutdown.delay` the listeners close; open requests, streams and tunnels have
+    /// `shutdown.grace` to finish, and answers on connections that stay open say `connection: close`. Returns when
+    /// all is over, or at once, cutting what is open, when `hurry` does. `/livez` and `/metrics` answer until then.
+    pub async fn drain(self, hurry: impl Future<Output = ()>) {
+        self.serving.set(false);
+        let mut live = self.running.live.lock().await;
+        let settings = live.config.shutdown.clone();
+        tracing::info!(delay = ?settings.delay, grace = ?settings.grace, "stopping: open requests may finish");
+        let stop = live.stop.clone();
+        let tasks = &mut live.tasks;
+        let in_time = async {
+            wait(settings.delay).await;
+            stop.cancel();
+            while tasks.join_next().await.is_some() {}
+        };
+        let hurried = tokio::select! {
+            () = in_time => false,
+            () = hurry => true,
+        };
+        if hurried {
+            tracing::warn!("a second signal: ending at once");
+            // A listener that is dropped cuts its connections.
+            live.tasks.shutdown().await;
+        }
+        tracing::info!("stopped");
+        self.admin_task.abort();
+    }
+}
+
+/// No wait at all is not even a tick of the timer.
+async fn wait(delay: Duration) {
+    if !delay.is_zero() {
+        time::sleep(delay).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::app::test_support::config;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_listeners_stay_open_for_the_configured_wait() {
+        let mut config = config("");
+        config.shutdown.delay = Duration::from_secs(7);
+        let app = App::start(&config).await.unwrap();
+        let began = Instant::now();
+        app.stop().await;
+        assert_eq!(began.elapsed().as_secs(), 7);
+    }
+}

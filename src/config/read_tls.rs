@@ -1,0 +1,123 @@
+//! TLS: `listeners[].tls`, and the keys of `listeners[].upstream` for an `https://` one.
+
+use std::time::Duration;
+
+use super::{
+    problem::Problems,
+    section::Section,
+    types::{ListenerTlsConfig, UpstreamConfig},
+    values,
+};
+
+/// Where nothing else is said, a handshake may take this long.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The keys that [`upstream_tls`] reads.
+pub(super) const UPSTREAM_TLS_KEYS: [&str; 4] =
+    ["ca_file", "client_cert_file", "client_key_file", "server_name"];
+
+pub(super) fn listener_tls(listener: &Section<'_>, problems: &mut Problems) -> Option<ListenerTlsConfig> {
+    if !listener.has("tls") {
+        return None;
+    }
+    let known = ["cert_file", "key_file", "client_ca_file", "handshake_timeout"];
+    let section = Section::open(listener.node("tls"), listener.path_of("tls"), &known, problems);
+    for key in ["cert_file", "key_file"] {
+        if !section.has(key) {
+            section.complain(key, "TLS needs a certificate and its key, each in a PEM file.", problems);
+        }
+    }
+    let mut tls = ListenerTlsConfig {
+        cert_file: section.read("cert_file", problems, values::certificate_file).unwrap_or_default(),
+        key_file: section.read("key_file", problems, values::private_key_file).unwrap_or_default(),
+        client_ca_file: section.read("client_ca_file", problems, values::certificate_file),
+        handshake_timeout: HANDSHAKE_TIMEOUT,
+    };
+    section.set("handshake_timeout", &mut tls.handshake_timeout, problems, values::duration);
+    Some(tls)
+}
+
+pub(super) fn upstream_tls(section: &Section<'_>, to: &mut UpstreamConfig, problems: &mut Problems) {
+    section.set_option("ca_file", &mut to.ca_file, problems, values::certificate_file);
+    section.set_option("client_cert_file", &mut to.client_cert_file, problems, values::certificate_file);
+    section.set_option("client_key_file", &mut to.client_key_file, problems, values::private_key_file);
+    section.set_option("server_name", &mut to.server_name, problems, values::server_name);
+    for (one, other) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
+        if section.has(one) && !section.has(other) {
+            section.complain(one, format!("{one} and {other} are of use only together."), problems);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, path::Path};
+
+    use crate::config::{Config, Flags, Problems, load, to_yaml};
+
+    /// A folder with a certificate and its key.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["db".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("crt"), made.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("key"), made.signing_key.serialize_pem()).unwrap();
+        folder
+    }
+
+    /// A listener with this `tls` and these keys of the upstream.
+    fn try_load(folder: &Path, tls: &str, upstream: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {
+        let text = format!("listeners: [{{ tls: {tls}, upstream: {{ url: 'https://db'{upstream} }} }}]");
+        let text = text.replace("DIR", folder.to_str().unwrap());
+        let env: HashMap<String, String> =
+            env.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        load(Some((Path::new("f.yaml"), &text)), &env, &Flags::default())
+    }
+
+    #[test]
+    fn tls_is_read_printed_and_read_again() {
+        let folder = folder();
+        let config = try_load(
+            folder.path(),
+            "{ cert_file: DIR/crt, key_file: DIR/key, client_ca_file: DIR/crt, handshake_timeout: 3s }",
+            ", ca_file: DIR/crt, client_cert_file: DIR/crt, client_key_file: DIR/key, server_name: a.b",
+            &[],
+        )
+        .unwrap();
+        let printed = to_yaml(&config);
+        let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
+        let again = load(Some((Path::new("f"), &again)), &HashMap::new(), &Flags::default()).unwrap();
+        assert_eq!(again.listeners, config.listeners);
+        assert_eq!(config.listeners[0].tls.as_ref().unwrap().handshake_timeout.as_secs(), 3);
+        assert_eq!(config.listeners[0].upstream.server_name.as_ref().unwrap().to_str(), "a.b");
+    }
+
+    #[test]
+    fn the_single_listeners_tls_can_come_from_the_environment() {
+        let folder = folder();
+        let (cert, key) = (folder.path().join("crt"), folder.path().join("key"));
+        let pairs = [
+            ("RERANKD_TLS__CERT_FILE", cert.to_str().unwrap()),
+            ("RERANKD_TLS__KEY_FILE", key.to_str().unwrap()),
+        ];
+        let config = try_load(folder.path(), "null", "", &pairs).unwrap();
+        assert_eq!(config.listeners[0].tls.as_ref().unwrap().cert_file, cert);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_of_no_use_is_told_with_its_setting() {
+        let folder = folder();
+        for (tls, upstream, expected) in [
+            ("{ cert_file: DIR/crt }", "", "listeners[0].tls.key_file: TLS needs a certificate and its key"),
+            ("{ cert_file: DIR/key, key_file: DIR/key }", "", "listeners[0].tls.cert_file: `"),
+            ("{ cert_file: DIR/crt, key_file: DIR/crt }", "", "holds no private key"),
+            ("{ cert_file: DIR/crt, key_file: DIR/none }", "", "cannot be read"),
+            ("{ cert: DIR/crt }", "", "did you mean `cert_file`"),
+            ("null", ", ca_file: DIR/key", "upstream.ca_file: `"),
+            ("null", ", client_cert_file: DIR/crt", "client_cert_file and client_key_file are of use only"),
+            ("null", ", server_name: 'a b'", "is not a host name"),
+        ] {
+            let problems = try_load(folder.path(), tls, upstream, &[]).unwrap_err().to_string();
+            assert!(problems.contains(expected), "{tls} {upstream} gave {problems}");
+        }
+    }
+}

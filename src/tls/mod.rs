@@ -1,0 +1,96 @@
+//! PEM files: certificates, private keys, and what is trusted. One wording for every file that cannot be used.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{RootCertStore, crypto::CryptoProvider};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use x509_cert::{Certificate, der::Decode};
+
+/// Why a PEM file cannot be used. Names the file, never what it holds.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read: {}", .0.display(), .1.kind())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// No certificate in it, or one that is none.
+    #[error("`{}` holds no usable certificate in PEM form", .0.display())]
+    NoCertificate(PathBuf),
+    /// No private key in it.
+    #[error("`{}` holds no private key in PEM form", .0.display())]
+    NoKey(PathBuf),
+}
+
+/// Every certificate of a file, at least one, in its order.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(PemError::NoCertificate(path.to_owned())),
+    }
+}
+
+/// The first private key of a file: PKCS #8, PKCS #1 or SEC 1.
+pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| PemError::NoKey(path.to_owned()))
+}
+
+/// The authorities of a file; those that cannot be parsed are left out, as long as one can.
+pub fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
+    let mut roots = RootCertStore::empty();
+    match roots.add_parsable_certificates(certificates(path)?) {
+        (0, _) => Err(PemError::NoCertificate(path.to_owned())),
+        _ => Ok(roots),
+    }
+}
+
+/// When a certificate ends, in seconds since 1970 (RFC 5280 §4.1.2.5); `None` if it cannot be parsed.
+pub fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let parsed = Certificate::from_der(certificate).ok()?;
+    Some(parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs())
+}
+
+/// The cryptography of every connection.
+pub fn crypto() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PemError> {
+    fs::read(path).map_err(|error| PemError::Unreadable(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_certificate_tells_when_it_ends() {
+        let mut params = rcgen::CertificateParams::new(vec!["db".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2031, 2, 3);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let file = written(&params.self_signed(&key).unwrap().pem());
+        let found = certificates(file.path()).unwrap();
+        // date -u -d 2031-02-03 +%s
+        assert_eq!(not_after(&found[0]), Some(1_927_843_200));
+    }
+
+    #[test]
+    fn a_file_that_is_no_use_is_named_with_what_it_lacks() {
+        let empty = written("nothing");
+        let broken = written("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        assert!(matches!(certificates(empty.path()), Err(PemError::NoCertificate(_))));
+        assert!(matches!(private_key(empty.path()), Err(PemError::NoKey(_))));
+        assert!(matches!(authorities(broken.path()), Err(PemError::NoCertificate(_))));
+        let missing = certificates(Path::new("/no/such.pem")).unwrap_err();
+        assert_eq!(missing.to_string(), "`/no/such.pem` cannot be read: entity not found");
+    }
+}

@@ -1,0 +1,122 @@
+"""Starts a rerankd as the kubelet would: the manifest's arguments and variables, its mounts, its user, a root file
+system that cannot be written to. Only addresses differ: free ports, and peers that stand in.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from support import MOUNTED, RERANKD, environment
+
+# As root, as CI is, the root can be made read-only and the user be the image's; anybody else has no rights to lose.
+CONFINED = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    "mount -o remount,bind,ro / && exec setpriv --reuid 65532 --regid 65532 --clear-groups --bounding-set=-all "
+    '--inh-caps=-all --no-new-privs "$@"',
+    "confined",
+]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+def get(url: str, timeout: float = 5) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.read().decode()
+
+
+def mount(folder: Path, files: dict[str, str]) -> None:
+    """Lays a volume, or another state of it, as the kubelet does: links through `..data` into a folder of the moment,
+    all of it read-only, and `..data` changes in one step.
+    """
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    moment = Path(tempfile.mkdtemp(prefix="..2026_01_01_", dir=folder))
+    for name, text in files.items():
+        (moment / name).write_text(text)
+        (moment / name).chmod(0o444)
+    moment.chmod(0o555)
+    (folder / "..data_tmp").symlink_to(moment.name)
+    (folder / "..data_tmp").replace(folder / "..data")
+    for name in files:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    folder.chmod(0o555)
+
+
+class Pod:
+    """One rerankd; a context manager that ends it."""
+
+    def __init__(self, container: dict, upstream: str, provider: str, config: dict[str, str], secrets: dict[str, str]):
+        self.folder = Path(tempfile.mkdtemp(prefix="rerankd-pod."))
+        self.folder.chmod(0o755)
+        shutil.copy(RERANKD, self.folder / "rerankd")
+        self.put("config", config)
+        self.put("secrets", secrets)
+        self.container = container
+        self.proxy, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        variables = {
+            **environment(container),
+            "RERANKD_LISTEN": self.proxy,
+            "RERANKD_ADMIN__LISTEN": self.admin,
+            "RERANKD_UPSTREAM__URL": upstream,
+            "CO_API_URL": provider,
+            "PATH": os.environ["PATH"],
+        }
+        arguments = [each.replace(MOUNTED, f"{self.folder}/") for each in container["args"]]
+        confined = CONFINED if os.geteuid() == 0 else []
+        self.log = open(self.folder / "log", "w+")
+        self.process = subprocess.Popen(
+            [*confined, str(self.folder / "rerankd"), *arguments],
+            env=variables,
+            cwd="/",
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    def __enter__(self) -> "Pod":
+        probe = self.container["startupProbe"]
+        until = time.monotonic() + probe["periodSeconds"] * probe["failureThreshold"]
+        while self.probe("startupProbe") != 200:
+            assert self.process.poll() is None, f"it ended\n{self.logged()}"
+            assert time.monotonic() < until, f"the startup probe never succeeded\n{self.logged()}"
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def put(self, volume: str, files: dict[str, str]) -> None:
+        """What the ConfigMap or the Secret holds from now on."""
+        moved = {name: text.replace(MOUNTED, f"{self.folder}/") for name, text in files.items()}
+        mount(self.folder / volume, moved)
+
+    def probe(self, name: str) -> int | None:
+        try:
+            return get(f"http://{self.admin}{self.container[name]['httpGet']['path']}")[0]
+        except OSError:
+            return None
+
+    def logged(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def tell_to_stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)

@@ -1,0 +1,188 @@
+//! The reference file, the README, `--help` and the program name the same settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::CommandFactory;
+use rerankd::{
+    cli::Cli,
+    config::{Config, to_yaml},
+};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+
+const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
+const README: &str = include_str!("../../README.md");
+
+/// Flags of other programs that the README tells to run.
+const FOREIGN_FLAGS: [&str; 1] = ["--release"];
+
+/// Every setting by its dotted path, the elements of a list under the list's own, with its value as text.
+fn settings(text: &str) -> BTreeMap<String, String> {
+    let documents = Yaml::load_from_str(text).unwrap();
+    let mut found = BTreeMap::new();
+    collect(&documents[0], "", &mut found);
+    found
+}
+
+fn collect(yaml: &Yaml<'_>, path: &str, found: &mut BTreeMap<String, String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match yaml {
+        Yaml::Mapping(pairs) => {
+            found.insert(
+                path.to_owned(),
+                pairs.keys().filter_map(Yaml::as_str).collect::<Vec<_>>().join(", "),
+            );
+            pairs.iter().for_each(|(key, value)| collect(value, &below(key.as_str().unwrap()), found));
+        }
+        Yaml::Sequence(items) if items.iter().any(Yaml::is_mapping) => {
+            items.iter().for_each(|item| collect(item, path, found));
+        }
+        Yaml::Sequence(items) => {
+            let texts: Vec<String> = items.iter().map(text).collect();
+            found.insert(path.to_owned(), texts.join(", "));
+        }
+        value => {
+            found.insert(path.to_owned(), text(value));
+        }
+    }
+}
+
+fn text(value: &Yaml<'_>) -> String {
+    match value {
+        Yaml::Value(Scalar::String(text)) => text.to_string(),
+        Yaml::Value(Scalar::Integer(number)) => number.to_string(),
+        Yaml::Value(Scalar::Boolean(value)) => value.to_string(),
+        Yaml::Value(Scalar::FloatingPoint(number)) => number.to_string(),
+        _ => "null".to_owned(),
+    }
+}
+
+/// The cells of the README's configuration table, less back-ticks: names, defaults.
+fn table() -> Vec<(Vec<String>, Vec<String>)> {
+    let lines = README.lines().skip_while(|line| !line.starts_with("| option | default |")).skip(2);
+    let cell = |text: &str| text.split(", ").map(|part| part.trim().trim_matches('`').to_owned()).collect();
+    lines
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+            (cell(cells[0]), cell(cells[1]))
+        })
+        .collect()
+}
+
+/// The words that begin with `start` and go on with these characters.
+fn words(text: &str, start: &str, more: impl Fn(char) -> bool) -> BTreeSet<String> {
+    let ends = |rest: &str| rest.find(|c| !more(c)).unwrap_or(rest.len());
+    let word = |(at, _): (usize, &str)| {
+        let alone = !text[..at].ends_with(|c: char| more(c));
+        let end = at + start.len() + ends(&text[at + start.len()..]);
+        alone.then(|| text[at..end].to_owned())
+    };
+    text.match_indices(start).filter_map(word).filter(|word| word.len() > start.len()).collect()
+}
+
+fn flags(text: &str) -> BTreeSet<String> {
+    let words = words(text, "--", |c| c.is_ascii_lowercase() || c == '-');
+    words.into_iter().filter(|word| !word.starts_with("---")).collect()
+}
+
+/// Names such as `RERANKD_RERANK__WINDOW`; one that stands for many, `RERANKD_<SECTION>…`, is none.
+fn variables(text: &str) -> BTreeSet<String> {
+    let names = words(text, "RERANKD_", |c| c.is_ascii_uppercase() || c == '_');
+    names.into_iter().filter(|name| !name.ends_with('_')).collect()
+}
+
+fn help() -> String {
+    Cli::command().render_long_help().to_string()
+}
+
+/// Every command's arguments: long flag and variable.
+fn arguments() -> Vec<(Option<String>, Option<String>)> {
+    let root = Cli::command();
+    let commands = std::iter::once(&root).chain(root.get_subcommands());
+    commands
+        .flat_map(|command| command.get_arguments())
+        .filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()))
+        .map(|argument| {
+            let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+            (argument.get_long().map(|name| format!("--{name}")), variable)
+        })
+        .collect()
+}
+
+#[test]
+fn the_reference_file_and_the_program_have_the_same_settings() {
+    // The program prints a key that it has, the file says where to find it.
+    let keys = |text: &str, less: &[&str]| -> BTreeSet<String> {
+        settings(text).into_keys().filter(|path| !less.iter().any(|end| path.ends_with(end))).collect()
+    };
+    let printed = keys(&to_yaml(&Config::default()), &[".api_key"]);
+    let written = keys(REFERENCE, &[".api_key_env", ".api_key_file"]);
+    assert_eq!(printed, written);
+}
+
+#[test]
+fn the_readmes_table_names_settings_of_the_reference_file_and_their_defaults() {
+    let reference = settings(REFERENCE);
+    let table = table();
+    assert!(table.len() > 10, "{} rows", table.len());
+    for (names, defaults) in table {
+        let is_key = |name: &&String| !name.starts_with("--") && !name.starts_with("RERANKD_");
+        let keys: Vec<String> = names.iter().filter(is_key).map(|name| name.replace("[]", "")).collect();
+        assert!(!keys.is_empty(), "{names:?}");
+        for key in &keys {
+            assert!(reference.contains_key(key), "{key} is not in the reference file");
+        }
+        match keys.as_slice() {
+            _ if ["–", "off"].contains(&defaults[0].as_str()) => {}
+            [key] => assert_eq!(reference[key], defaults.join(", "), "{key}"),
+            keys => {
+                let written: Vec<&String> = keys.iter().map(|key| &reference[key]).collect();
+                assert_eq!(written, defaults.iter().collect::<Vec<_>>(), "{keys:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_variable_that_is_named_anywhere_is_one() {
+    let reference = settings(REFERENCE);
+    let of_arguments: BTreeSet<String> =
+        arguments().into_iter().filter_map(|(_, variable)| variable).collect();
+    let help = help();
+    let named: BTreeSet<String> = [README, REFERENCE, &help].into_iter().flat_map(variables).collect();
+    assert!(named.len() > 3, "{named:?}");
+    for name in named.union(&of_arguments) {
+        let path = name.strip_prefix("RERANKD_").unwrap().to_ascii_lowercase().replace("__", ".");
+        let is_setting =
+            reference.contains_key(&path) || reference.contains_key(&format!("listeners.{path}"));
+        assert!(is_setting || of_arguments.contains(name), "{name} sets nothing");
+    }
+}
+
+#[test]
+fn the_help_and_the_readme_name_every_flag_and_variable_and_no_other() {
+    let help = help();
+    let arguments = arguments();
+    let own: BTreeSet<String> = arguments.iter().filter_map(|(flag, _)| flag.clone()).collect();
+    let named: BTreeSet<String> =
+        flags(README).into_iter().filter(|flag| !FOREIGN_FLAGS.contains(&flag.as_str())).collect();
+    let known: BTreeSet<String> =
+        own.iter().cloned().chain(["--help", "--version"].map(str::to_owned)).collect();
+    assert!(named.is_subset(&known), "the README names {:?}", named.difference(&known));
+    assert!(own.is_subset(&named), "the README lacks {:?}", own.difference(&named));
+    assert!(flags(&help).is_subset(&known), "{:?}", flags(&help).difference(&known));
+    for variable in arguments.iter().filter_map(|(_, variable)| variable.as_ref()) {
+        assert!(help.contains(variable), "{variable}");
+    }
+}
+
+#[test]
+fn the_defaults_in_the_help_are_those_of_the_reference_file() {
+    let reference = settings(REFERENCE);
+    let help = help();
+    for (flag, path) in [("--listen", "listeners.listen"), ("--admin", "admin.listen")] {
+        let about = help.split(&format!("{flag} <")).nth(1).unwrap().split("\n\n").next().unwrap();
+        let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(about.contains(&format!("[default: {}]", reference[path])), "{flag}: {about}");
+    }
+}

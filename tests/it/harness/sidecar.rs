@@ -1,0 +1,62 @@
+//! The whole program between a database and a rerank service that a test scripts.
+
+use std::{collections::HashMap, net::SocketAddr, path::Path};
+
+use rerankd::{
+    app::App,
+    config::{self, Flags},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Duration, timeout},
+};
+
+use super::Scripted;
+
+/// The key that the rerank service is called with.
+const KEY: &str = "sekrit-key-123";
+
+/// Stops when dropped.
+pub struct Sidecar {
+    pub service: Scripted,
+    pub addr: SocketAddr,
+    _app: App,
+}
+
+impl Sidecar {
+    /// In front of a database; `rerank` is the inside of that section, `more` whatever else the file has.
+    pub async fn start(database: SocketAddr, service: Scripted, rerank: &str, more: &str) -> Self {
+        let yaml = format!(
+            "listeners: [{{ listen: 127.0.0.1:0, upstream: {{ url: \"http://{database}\" }} }}]\n\
+             admin: {{ listen: 127.0.0.1:0 }}\n\
+             rerank: {{ {rerank} }}\n\
+             providers: {{ cohere: {{ kind: cohere, base_url: \"http://{}\" }} }}\n{more}",
+            service.addr
+        );
+        let env = HashMap::from([("CO_API_KEY".to_owned(), KEY.to_owned())]);
+        let config = config::load(Some((Path::new("test.yaml"), &yaml)), &env, &Flags::default()).unwrap();
+        let app = App::start(&config).await.unwrap();
+        Self { service, addr: app.listening[0], _app: app }
+    }
+
+    /// Sends these bytes on a connection of their own, which they must ask to be closed, and reads all that comes.
+    pub async fn raw(&self, request: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.addr).await.unwrap();
+        stream.write_all(request.as_ref()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        read.expect("the answer did not end").unwrap();
+        answer
+    }
+
+    /// A `POST` of a JSON body with these header lines (each with its end).
+    pub async fn post(&self, target: &str, headers: &str, body: &str) -> String {
+        let length = body.len();
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        String::from_utf8(self.raw(request).await).expect("a text")
+    }
+}
