@@ -14,6 +14,7 @@ pub mod json;
 pub mod pipeline;
 pub mod proxy;
 pub mod rerank;
+pub mod rerank_api;
 pub mod search;
 pub mod telemetry;
 pub mod tls;

@@ -13,9 +13,10 @@ use crate::{
     pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
     rerank::{
-        BuildError, CircuitSettings, FlightSettings, LimitSettings, ProviderKind, ProviderSettings,
+        BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
         Providers, ScoreStore, SpendSettings, StackShared,
     },
+    rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
 
@@ -165,9 +166,50 @@ pub(super) fn providers(
     stack: &StackShared,
 ) -> Result<Providers, BuildError> {
     let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
-    let named: HashSet<&String> = sections.flat_map(|section| &section.providers).collect();
+    let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
+    let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
     Providers::build(used.filter_map(provider).collect(), before, stack)
+}
+
+/// The rerank API, and the settings of its listener; `None` if it is not to listen.
+pub(super) fn rerank_api(
+    config: &Config,
+    shared: &Shared,
+) -> Option<(SocketAddr, RerankApi, ListenerSettings)> {
+    let section = &config.rerank_api;
+    let listen = section.listen?;
+    let names = config.rerank_api_providers();
+    let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
+    let settings = ApiSettings {
+        offer: Offer {
+            cohere: in_chain.filter_map(cohere).collect(),
+            allow_models: section.allow_models.clone(),
+        },
+        deadline: section.deadline,
+        max_documents: section.max_documents,
+        max_request_bytes: section.max_request_bytes,
+        max_in_flight: config.limits.max_rerank_in_flight,
+        answer_headers: section.answer_headers,
+        token: section.token.clone(),
+    };
+    let reranker = shared.providers.chain(names, &shared.stack);
+    let listener = ListenerSettings { drain_timeout: config.shutdown.grace, ..ListenerSettings::default() };
+    Some((listen, RerankApi::new(settings, reranker, shared.api_metrics.clone()), listener))
+}
+
+/// A provider that knows Cohere's models by the names that Cohere's clients use.
+fn cohere(provider: &ProviderConfig) -> Option<CohereProvider> {
+    match &provider.kind {
+        ProviderKind::Http(http) if matches!(http.kind, HttpKind::Cohere | HttpKind::CohereV1) => {
+            Some(CohereProvider {
+                name: provider.name.as_str().into(),
+                model: http.model.clone().unwrap_or_default(),
+                max_tokens_per_doc: http.max_tokens_per_doc,
+            })
+        }
+        _ => None,
+    }
 }
 
 /// `None` for a provider that needs a key and has none: it is as if it were not configured.
@@ -248,17 +290,37 @@ fn fleet(redis: &RedisConfig, cache: &CacheConfig, metrics: &FleetMetrics) -> Re
 }
 
 /// Says what runs.
-pub(super) fn announce(config: &Config, providers: &Providers, listening: &[SocketAddr], admin: SocketAddr) {
+pub(super) fn announce(
+    config: &Config,
+    providers: &Providers,
+    listening: &[SocketAddr],
+    api: Option<SocketAddr>,
+    admin: SocketAddr,
+) {
     for (listener, address) in config.listeners.iter().zip(listening) {
         tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
+    if let Some(api) = api {
+        tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
+    }
     warn_without_provider(config, providers);
 }
 
-/// Says so, loudly, if nothing can rerank.
+/// Says so, loudly, if nothing can rerank, or if anybody can.
 pub(super) fn warn_without_provider(config: &Config, providers: &Providers) {
-    if !config.rerank.providers.iter().any(|name| providers.has(name)) {
+    let none = |names: &[String]| !names.iter().any(|name| providers.has(name));
+    if let Some(listen) = config.rerank_api.listen {
+        if !listen.ip().is_loopback() && config.rerank_api.token.is_none() {
+            tracing::warn!(
+                "the rerank API serves whoever reaches it, on your key: see rerank_api.token_file"
+            );
+        }
+        if none(config.rerank_api_providers()) {
+            tracing::warn!("NO PROVIDER FOR THE RERANK API: until one has a key, it can only answer 503");
+        }
+    }
+    if !config.listeners.is_empty() && none(&config.rerank.providers) {
         tracing::warn!(
             "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
              database's order"

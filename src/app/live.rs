@@ -11,8 +11,9 @@ use crate::{
     admin::Readiness,
     config::{Config, ListenerConfig},
     proxy::{Listener, ListenerSettings, Proxy, ServerTls},
+    rerank_api::RerankApi,
     tls,
-    upstream::body,
+    upstream::body::{self, Body},
 };
 
 /// What a configuration became, before anything of it is in force.
@@ -20,16 +21,30 @@ pub(super) struct Built {
     config: Config,
     shared: Shared,
     pools: Pools,
-    /// In the configuration's order.
-    listeners: Vec<(Proxy, ListenerSettings)>,
+    /// In the configuration's order, then the rerank API.
+    listeners: Vec<BuiltListener>,
     /// When our own certificates end.
     certificates: Vec<Expiry>,
+}
+
+/// One listener that is wanted.
+struct BuiltListener {
+    /// As configured, where port 0 means any.
+    listen: SocketAddr,
+    service: ListenerService,
+    settings: ListenerSettings,
+}
+
+/// What a listener does with requests.
+enum ListenerService {
+    Proxy(Box<Proxy>),
+    RerankApi(RerankApi),
 }
 
 /// Everything that a reload may replace.
 pub(super) struct Live {
     pub(super) config: Config,
-    /// Requests go on with the proxy that they began with.
+    /// Requests go on with the service that they began with. As in [`Built`].
     listeners: Vec<LiveListener>,
     shared: Arc<ArcSwap<Shared>>,
     pools: Pools,
@@ -46,7 +61,7 @@ struct LiveListener {
     /// As configured, where port 0 means any.
     listen: SocketAddr,
     bound: SocketAddr,
-    proxy: Arc<ArcSwap<Proxy>>,
+    service: Arc<ArcSwap<ListenerService>>,
     settings: watch::Sender<ListenerSettings>,
     stop: CancellationToken,
 }
@@ -75,7 +90,12 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
         let proxy = build::proxy(&config, each, &shared, upstream.clone())?;
         let settings = build::listener(&config, each)?;
         certificates.extend(expiries(each, settings.tls.as_ref()));
-        listeners.push((proxy, settings));
+        let service = ListenerService::Proxy(Box::new(proxy));
+        listeners.push(BuiltListener { listen: each.listen, service, settings });
+    }
+    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared) {
+        let service = ListenerService::RerankApi(api);
+        listeners.push(BuiltListener { listen, service, settings });
     }
     Ok(Built { config, shared, pools, listeners, certificates })
 }
@@ -114,7 +134,13 @@ impl Live {
 
     /// Where the listeners listen, in the configuration's order.
     pub(super) fn listening(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(|listener| listener.bound).collect()
+        let of_searches = self.listeners.iter().take(self.config.listeners.len());
+        of_searches.map(|listener| listener.bound).collect()
+    }
+
+    /// Where the rerank API listens.
+    pub(super) fn rerank_api(&self) -> Option<SocketAddr> {
+        self.listeners.get(self.config.listeners.len()).map(|listener| listener.bound)
     }
 
     /// What all listeners share now, and will share after every reload.
@@ -133,12 +159,11 @@ impl Live {
         let places = self.places(&built).await?;
         // From here on nothing fails and nothing waits.
         let mut old: Vec<Option<LiveListener>> = self.listeners.drain(..).map(Some).collect();
-        let wanted = built.config.listeners.iter().zip(places);
-        for ((each, place), (proxy, settings)) in wanted.zip(built.listeners) {
+        for (each, place) in built.listeners.into_iter().zip(places) {
             let listener = match place {
-                Place::New(socket) => self.start(each.listen, socket, proxy),
+                Place::New(socket) => self.start(each.listen, socket, each.service),
                 Place::Kept(at) => match old.get_mut(at).and_then(Option::take) {
-                    Some(listener) => listener.renewed(proxy, settings),
+                    Some(listener) => listener.renewed(each.service, each.settings),
                     None => continue,
                 },
             };
@@ -159,8 +184,8 @@ impl Live {
     async fn places(&self, built: &Built) -> Result<Vec<Place>, StartError> {
         let mut free: Vec<Option<SocketAddr>> = self.listeners.iter().map(|old| Some(old.listen)).collect();
         let mut places = Vec::new();
-        for (each, (_, settings)) in built.config.listeners.iter().zip(&built.listeners) {
-            let address = each.listen;
+        for BuiltListener { listen, settings, .. } in &built.listeners {
+            let address = *listen;
             let same = free.iter_mut().enumerate().find(|(_, listen)| **listen == Some(address));
             places.push(match same {
                 Some((at, listen)) => {
@@ -176,28 +201,37 @@ impl Live {
         Ok(places)
     }
 
-    fn start(&mut self, listen: SocketAddr, socket: Listener, proxy: Proxy) -> LiveListener {
+    fn start(&mut self, listen: SocketAddr, socket: Listener, service: ListenerService) -> LiveListener {
         let live = LiveListener {
             listen,
             bound: socket.local_addr().unwrap_or(listen),
-            proxy: Arc::new(ArcSwap::from_pointee(proxy)),
+            service: Arc::new(ArcSwap::from_pointee(service)),
             settings: socket.settings(),
             stop: self.stop.child_token(),
         };
-        let (proxy, stop) = (live.proxy.clone(), live.stop.clone());
+        let (service, stop) = (live.service.clone(), live.stop.clone());
         let service = move |request: http::Request<hyper::body::Incoming>| {
-            let proxy = proxy.load_full();
-            async move { proxy.handle(request.map(body::boxed)).await }
+            let service = service.load_full();
+            async move { service.answer(request.map(body::boxed)).await }
         };
         self.tasks.spawn(socket.serve(service, stop));
         live
     }
 }
 
+impl ListenerService {
+    async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
+        match self {
+            Self::Proxy(proxy) => proxy.handle(request).await,
+            Self::RerankApi(api) => api.answer(request).await,
+        }
+    }
+}
+
 impl LiveListener {
     /// The same socket for what comes now.
-    fn renewed(self, proxy: Proxy, settings: ListenerSettings) -> Self {
-        self.proxy.store(Arc::new(proxy));
+    fn renewed(self, service: ListenerService, settings: ListenerSettings) -> Self {
+        self.service.store(Arc::new(service));
         self.settings.send_replace(settings);
         self
     }

@@ -27,6 +27,7 @@ use crate::{
     pipeline::SearchMetrics,
     proxy::TlsError,
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
+    rerank_api::ApiMetrics,
     telemetry,
     upstream::UpstreamSetupError,
 };
@@ -98,6 +99,8 @@ pub struct App {
     pub admin: SocketAddr,
     /// Where the listeners listened at start, in the configuration's order.
     pub listening: Vec<SocketAddr>,
+    /// Where the rerank API listened at start, if it did.
+    pub rerank_api: Option<SocketAddr>,
     running: Arc<Running>,
     /// Holds until draining begins.
     serving: Condition,
@@ -117,6 +120,7 @@ struct Shared {
     providers: Providers,
     search_metrics: SearchMetrics,
     fleet_metrics: FleetMetrics,
+    api_metrics: ApiMetrics,
 }
 
 impl App {
@@ -150,8 +154,8 @@ impl App {
         let admin_address = socket.local_addr().unwrap_or(address);
         let certificates = live.take_over(built).await?;
         in_force.set(short_hash(config), passthrough, &certificates);
-        let listening = live.listening();
-        build::announce(config, &live.shared().load().providers, &listening, admin_address);
+        let (listening, rerank_api) = (live.listening(), live.rerank_api());
+        build::announce(config, &live.shared().load().providers, &listening, rerank_api, admin_address);
 
         let refresh = refresh(live.shared());
         let running = Arc::new(Running { live: Mutex::new(live), in_force });
@@ -159,7 +163,7 @@ impl App {
         let about = Arc::new(move || told.in_force.about());
         let admin_task = tokio::spawn(Admin { registry, readiness, refresh, about }.serve(socket));
         serving.set(true);
-        Ok(Self { admin: admin_address, listening, running, serving, admin_task })
+        Ok(Self { admin: admin_address, listening, rerank_api, running, serving, admin_task })
     }
 
     /// What keeps the program in step with the files of `source`; `files` are those that it was started with.
@@ -180,9 +184,10 @@ impl Shared {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let fleet_metrics = FleetMetrics::register(registry)?;
+        let api_metrics = ApiMetrics::register(registry)?;
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
-        Ok(Self { stack, providers: Providers::default(), search_metrics, fleet_metrics })
+        Ok(Self { stack, providers: Providers::default(), search_metrics, fleet_metrics, api_metrics })
     }
 
     /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are

@@ -21,6 +21,7 @@ mod read_rerank;
 mod read_shutdown;
 mod read_tls;
 mod render;
+mod rerank_api;
 mod section;
 mod source;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
 pub use render::{short_hash, to_yaml};
+pub use rerank_api::RerankApiConfig;
 pub use source::{Loaded, Source};
 pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, ListenerConfig, RouteConfig,
+    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -12,6 +12,7 @@ use super::{
     read_rerank::{RERANK_KEYS, rerank},
     read_shutdown::shutdown,
     read_tls::{UPSTREAM_TLS_KEYS, listener_tls, upstream_tls},
+    rerank_api,
     section::Section,
     types::{AdminConfig, CacheConfig, LimitsConfig},
     values::{self, whole},
@@ -20,22 +21,41 @@ use super::{
 
 /// Reads a whole configuration.
 pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
-    let known = ["listeners", "admin", "rerank", "routes", "providers", "cache", "limits", "shutdown"];
+    let known =
+        ["listeners", "admin", "rerank", "routes", "providers", "rerank_api", "cache", "limits", "shutdown"];
     let top = Section::open(Some(root), "", &known, problems);
     let base = Section::open(top.node("rerank"), "rerank", &RERANK_KEYS, problems);
     let rerank = rerank(&base, &Default::default(), problems);
     let routes = routes(&top, &rerank, problems);
-    let providers = providers(&top, env, &rerank, &routes, problems);
-    Config {
-        listeners: listeners(&top, problems),
+    let rerank_api = rerank_api::read(&top, problems);
+    let uses = uses(&rerank, &routes, &rerank_api);
+    let providers = providers(&top, env, &uses, problems);
+    let config = Config {
+        listeners: listeners(&top, rerank_api.listen.is_none(), problems),
         admin: admin(&top, problems),
         rerank,
         routes,
         providers,
+        rerank_api,
         cache: cache(&top, problems),
         limits: limits(&top, problems),
         shutdown: shutdown(&top, problems),
-    }
+    };
+    rerank_api::check(&config, &top, problems);
+    config
+}
+
+/// The lists of providers, each with the section that it is in. A route that only inherits the base's list would
+/// repeat its problems.
+fn uses<'a>(
+    base: &'a RerankConfig,
+    routes: &'a [RouteConfig],
+    api: &'a RerankApiConfig,
+) -> Vec<(String, &'a [String])> {
+    let of_routes = routes.iter().enumerate().filter(|(_, route)| route.rerank.providers != base.providers);
+    let of_routes = of_routes.map(|(i, route)| (format!("routes[{i}]"), &*route.rerank.providers));
+    let of_api = api.providers.iter().map(|own| ("rerank_api".to_owned(), &**own));
+    std::iter::once(("rerank".to_owned(), &*base.providers)).chain(of_routes).chain(of_api).collect()
 }
 
 /// The entries of the list at `key`, each with its path.
@@ -52,9 +72,11 @@ fn list<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(Strin
     }
 }
 
-fn listeners(top: &Section<'_>, problems: &mut Problems) -> Vec<ListenerConfig> {
+/// There has to be one, unless rerankd only serves the rerank API.
+fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<ListenerConfig> {
     let items = list(top, "listeners", problems);
-    if items.is_empty()
+    if needed
+        && items.is_empty()
         && !matches!(top.node("listeners").map(|n| &n.value), Some(Value::Map(_) | Value::Text(_)))
     {
         let sentence =
@@ -111,7 +133,7 @@ fn admin(top: &Section<'_>, problems: &mut Problems) -> AdminConfig {
     admin
 }
 
-fn routes(top: &Section<'_>, base: &super::RerankConfig, problems: &mut Problems) -> Vec<RouteConfig> {
+fn routes(top: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> Vec<RouteConfig> {
     // A route is chosen by its own pattern, so `collections` has no meaning in it.
     let mut known: Vec<&str> = RERANK_KEYS.iter().copied().filter(|key| *key != "collections").collect();
     known.push("collection");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    ProviderConfig, RerankConfig, RouteConfig,
+    ProviderConfig,
     node::Node,
     problem::Problems,
     read_provider::{kinds, provider},
@@ -11,12 +11,12 @@ use super::{
     values::nearest,
 };
 
-/// The providers that are configured, and the built-in ones that are used without being so.
+/// The providers that are configured, and the built-in ones that are used without being so. `uses` are the lists
+/// of names, each with its section.
 pub(super) fn providers(
     top: &Section<'_>,
     env: &HashMap<String, String>,
-    base: &RerankConfig,
-    routes: &[RouteConfig],
+    uses: &[(String, &[String])],
     problems: &mut Problems,
 ) -> Vec<ProviderConfig> {
     let names: Vec<&str> = match top.node("providers") {
@@ -29,14 +29,8 @@ pub(super) fn providers(
     let mut providers: Vec<ProviderConfig> =
         all.entries().iter().map(|entry| provider(&entry.key, Some(&entry.node), env, problems)).collect();
 
-    let uses = std::iter::once(("rerank".to_owned(), base))
-        .chain(routes.iter().enumerate().map(|(i, route)| (format!("routes[{i}]"), &route.rerank)));
-    for (path, rerank) in uses {
-        // A route that only inherits the base's list would repeat its problem.
-        if path != "rerank" && rerank.providers == base.providers {
-            continue;
-        }
-        for name in &rerank.providers {
+    for (path, names) in uses {
+        for name in *names {
             if providers.iter().any(|provider| provider.name == *name) {
                 continue;
             }
@@ -50,7 +44,7 @@ pub(super) fn providers(
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("define providers.{name}."),
             };
-            let (origin, path) = place(top, &path);
+            let (origin, path) = place(top, path);
             problems.add(&path, &origin, format!("there is no provider `{name}`; {hint}"));
         }
     }

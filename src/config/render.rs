@@ -5,6 +5,7 @@ use std::{fmt::Write, path::Path, time::Duration};
 use super::{
     Config, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, provider_limits,
     read_provider::{activation_word, scoring_word},
+    rerank_api,
 };
 use crate::{
     rerank::{ApiKey, HttpSettings, ProviderKind, Setting},
@@ -32,6 +33,7 @@ pub fn to_yaml(config: &Config) -> String {
     }
     out.line(0, "providers:");
     config.providers.iter().for_each(|each| provider(&mut out, each));
+    rerank_api::render(&mut out, &config.rerank_api);
     out.line(0, "cache:");
     out.set(2, "max_bytes", config.cache.max_bytes);
     out.set(2, "ttl", time(config.cache.ttl));
@@ -181,7 +183,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn list(texts: &[String]) -> String {
+pub(super) fn list(texts: &[String]) -> String {
     let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     format!("[{}]", texts.join(", "))
 }
@@ -190,7 +192,7 @@ pub(super) fn or_null(value: Option<impl std::fmt::Display>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
-fn path(path: Option<&Path>) -> String {
+pub(super) fn path(path: Option<&Path>) -> String {
     or_null(path.map(|path| quoted(&path.to_string_lossy())))
 }
 

@@ -84,6 +84,10 @@ fn an_unknown_key_of_every_section_is_named_with_its_place_and_the_nearest_known
             "2:24 providers.cohere.modell: unknown key `modell`; did you mean `model`?",
         ),
         ("cache: { max_byte: 1 }", "2:10 cache.max_byte: unknown key `max_byte`; did you mean `max_bytes`?"),
+        (
+            "rerank_api: { deadlin: 3s }",
+            "2:15 rerank_api.deadlin: unknown key `deadlin`; did you mean `deadline`?",
+        ),
         ("limits: { zzz: 1 }", "2:11 limits.zzz: unknown key `zzz`; known here: max_request_bytes"),
     ] {
         let problems = bad(text);
@@ -105,6 +109,9 @@ fn a_bad_value_is_told_with_its_path() {
         ("admin: { ready_needs_upstream: maybe }", "neither true nor false"),
         ("rerank: { mode: shade }", "Did you mean `shadow`?"),
         ("rerank: { sample: 0% }", "not a share over 0"),
+        ("rerank_api: { max_documents: 0 }", "not a whole number from 1 to 10000"),
+        ("rerank_api: { providers: [] }", "rerank_api.providers: the list is empty"),
+        ("rerank_api: { providers: [coher] }", "2:26 rerank_api.providers: there is no provider `coher`"),
         ("rerank: { margin_gate: 1.5 }", "not a share over 0"),
         (
             "providers: { cohere: { max_tokens_per_day: 5 } }",
@@ -299,6 +306,51 @@ fn the_printed_configuration_gives_itself_again() {
     let printed = to_yaml(&config);
     let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
     assert_eq!(to_yaml(&try_load(&again, &[]).unwrap()), printed);
+}
+
+#[test]
+fn the_rerank_api_listens_only_if_it_is_told_where_and_then_needs_no_upstream() {
+    let config = good("", &[]);
+    assert!(config.rerank_api.listen.is_none() && config.rerank_api_providers().is_empty());
+    let pairs = [("RERANKD_RERANK_API__LISTEN", "127.0.0.1:6353"), ("CO_API_KEY", "k")];
+    let config = load(None, &env(&pairs), &Flags::default()).unwrap();
+    assert!(config.listeners.is_empty());
+    assert_eq!(config.rerank_api_providers(), ["cohere"]);
+    let config = good("rerank_api: { listen: '127.0.0.1:1', providers: [lexical] }", &[]);
+    assert_eq!(config.rerank_api_providers(), ["lexical"]);
+    assert_eq!(config.providers.len(), 2, "a built-in provider is there as soon as it is named");
+}
+
+#[test]
+fn an_address_or_a_provider_that_is_the_rerank_api_itself_is_a_problem() {
+    let taken = bad("rerank_api: { listen: '127.0.0.1:6343' }");
+    assert_eq!(taken, "2:23 rerank_api.listen: another listener has this address.");
+    for (listen, url) in [
+        ("127.0.0.1:6353", "http://127.0.0.1:6353"),
+        ("127.0.0.1:6353", "http://localhost:6353/"),
+        ("0.0.0.0:6353", "http://127.0.0.1:6353"),
+        ("[::1]:6353", "http://[::1]:6353"),
+    ] {
+        let text = format!("{UPSTREAM}rerank_api: {{ listen: '{listen}' }}");
+        let problems = try_load(&text, &[("CO_API_URL", url)]).unwrap_err().to_string();
+        assert!(problems.contains("rerankd would ask itself"), "{problems}");
+    }
+    let text = format!("{UPSTREAM}rerank_api: {{ listen: '127.0.0.1:6353' }}");
+    assert!(try_load(&text, &[("CO_API_URL", "http://127.0.0.1:6354")]).is_ok());
+    assert!(try_load(&text, &[("CO_API_URL", "http://10.0.0.1:6353")]).is_ok());
+}
+
+#[test]
+fn a_token_is_read_from_its_file_and_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let text = format!("rerank_api: {{ listen: '127.0.0.1:0', token_file: '{}' }}", file.display());
+    std::fs::write(&file, "t0ken-of-callers\n").unwrap();
+    let config = good(&text, &[]);
+    assert!(config.rerank_api.token.is_some());
+    assert!(!format!("{config:?}{}", to_yaml(&config)).contains("t0ken"));
+    std::fs::write(&file, " \n").unwrap();
+    assert!(bad(&text).contains("rerank_api.token_file: the token is empty"));
 }
 
 #[test]

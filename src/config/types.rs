@@ -10,6 +10,7 @@ use http::Uri;
 use rustls_pki_types::ServerName;
 
 use super::provider_limits::ProviderLimits;
+use super::rerank_api::RerankApiConfig;
 use super::words::{
     DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
 };
@@ -22,7 +23,7 @@ use crate::{
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What to listen on and what stands behind it; at least one.
+    /// What to listen on and what stands behind it; at least one, unless the rerank API listens.
     pub listeners: Vec<ListenerConfig>,
     /// The admin listener.
     pub admin: AdminConfig,
@@ -32,6 +33,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// The rerank services, by name.
     pub providers: Vec<ProviderConfig>,
+    /// The Cohere-compatible endpoint.
+    pub rerank_api: RerankApiConfig,
     /// The score cache.
     pub cache: CacheConfig,
     /// Bounds of the whole program.
@@ -232,6 +235,17 @@ pub struct LimitsConfig {
     pub max_rerank_in_flight: usize,
 }
 
+impl Config {
+    /// The names of the providers behind the rerank API, if it listens.
+    pub fn rerank_api_providers(&self) -> &[String] {
+        match (&self.rerank_api.listen, &self.rerank_api.providers) {
+            (None, _) => &[],
+            (Some(_), Some(own)) => own,
+            (Some(_), None) => &self.rerank.providers,
+        }
+    }
+}
+
 impl Default for Config {
     /// The defaults, with the upstream of `deploy/config/reference.yaml` (it has no default of its own).
     fn default() -> Self {
@@ -241,6 +255,7 @@ impl Default for Config {
             rerank: RerankConfig::default(),
             routes: Vec::new(),
             providers: vec![ProviderConfig::cohere("cohere")],
+            rerank_api: RerankApiConfig::default(),
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
             shutdown: ShutdownConfig::default(),

@@ -62,14 +62,7 @@ pub fn document(body: &[u8], hit: &Hit, set: &FieldSet, max_bytes: usize) -> Opt
                 None => text,
             }
         }
-        FieldSet::Named(paths) => {
-            let mut entries = fields::named(&objects, paths);
-            if paths.len() == 1 && entries.len() == 1 {
-                entries.remove(0).1.into_text()
-            } else {
-                yaml::render(&entries)
-            }
-        }
+        FieldSet::Named(paths) => named(&objects, paths),
         FieldSet::All => {
             if let (Some(_), Some(last)) = (&hit.fields, objects.last_mut()) {
                 fields::drop_multi_fields(last);
@@ -79,6 +72,23 @@ pub fn document(body: &[u8], hit: &Hit, set: &FieldSet, max_bytes: usize) -> Opt
     };
     let cut = clean::cut(&text, max_bytes);
     if cut.is_empty() { None } else { Some(cut.to_owned()) }
+}
+
+/// The document of a JSON object that is no hit: its fields at `paths`, in that order; `None` where there is no
+/// text.
+pub fn of_object(object: Value<'_>, paths: &[String]) -> Option<String> {
+    let text = named(&[object.members()?], paths);
+    if text.is_empty() { None } else { Some(text) }
+}
+
+/// One field is its plain text, several are YAML.
+fn named(objects: &[Vec<Member<'_>>], paths: &[String]) -> String {
+    let mut entries = fields::named(objects, paths);
+    if paths.len() == 1 && entries.len() == 1 {
+        entries.remove(0).1.into_text()
+    } else {
+        yaml::render(&entries)
+    }
 }
 
 /// The names of a hit's top-level keys (names only), for the log line that says why there was no text.

@@ -1,6 +1,6 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
-mod coding;
+pub mod coding;
 mod connection;
 mod error;
 mod expect;

@@ -42,7 +42,8 @@ impl Chain {
                 failure.get_or_insert(RerankError::Deadline);
                 continue;
             }
-            let narrowed = RerankRequest { answer_by, ..request.clone() };
+            let model = request.model_for(&link.name);
+            let narrowed = RerankRequest { answer_by, model, ..request.clone() };
             let answer = timeout_at(answer_by, link.provider.clone().oneshot(narrowed)).await;
             let error = match answer.unwrap_or(Err(RerankError::Deadline)) {
                 Ok(scores) => match scores.failure {

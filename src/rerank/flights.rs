@@ -80,18 +80,23 @@ impl<S: Rerank> Flights<S> {
 
     async fn run(self, request: RerankRequest) -> Answer {
         let Some(key) = request.flight else { return self.inner.oneshot(request).await };
-        let (caller, mut landed) = self.board(key, request);
+        let Boarded { caller, mut landed, joined } = self.board(key, request);
         let answer = match landed.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone(),
             // The task ended without an answer: it was torn down with the runtime.
             Err(_) => None,
         };
         drop(caller);
-        answer.unwrap_or(Err(RerankError::Unreachable("the call was given up")))
+        let mut answer = answer.unwrap_or(Err(RerankError::Unreachable("the call was given up")));
+        // What one call cost is said once: to the caller for whom it was made.
+        if let (Ok(scores), true) = (&mut answer, joined) {
+            (scores.billed_units, scores.billed_tokens) = (0.0, 0);
+        }
+        answer
     }
 
     /// Joins the flight of this key, or begins it.
-    fn board(&self, key: FlightKey, request: RerankRequest) -> (Caller, watch::Receiver<Option<Answer>>) {
+    fn board(&self, key: FlightKey, request: RerankRequest) -> Boarded {
         let tower = &self.tower;
         let ticket = |number| Ticket { tower: tower.clone(), key, number };
         let mut flying = tower.lock();
@@ -99,7 +104,8 @@ impl<S: Rerank> Flights<S> {
             flight.callers += 1;
             flight.alone = None;
             tower.metrics.coalesced(&tower.provider);
-            return (Caller(ticket(flight.number)), flight.landed.clone());
+            let (caller, landed) = (Caller(ticket(flight.number)), flight.landed.clone());
+            return Boarded { caller, landed, joined: true };
         }
         let number = tower.numbers.fetch_add(1, Ordering::Relaxed);
         let (land, landed) = watch::channel(None);
@@ -110,7 +116,7 @@ impl<S: Rerank> Flights<S> {
         // Its log lines are those of the search that began it.
         let flight = fly(self.inner.clone(), ticket(number), request, end, land);
         tokio::spawn(flight.in_current_span());
-        (Caller(ticket(number)), landed)
+        Boarded { caller: Caller(ticket(number)), landed, joined: false }
     }
 }
 
@@ -139,6 +145,14 @@ struct Ticket {
     tower: Arc<Tower>,
     key: FlightKey,
     number: u64,
+}
+
+/// A caller on board.
+struct Boarded {
+    caller: Caller,
+    landed: watch::Receiver<Option<Answer>>,
+    /// Whether the flight was in the air already.
+    joined: bool,
 }
 
 /// A place on a flight; leaving it is counted.

@@ -41,6 +41,8 @@ async fn sixty_four_equal_requests_are_one_call_and_all_get_its_answer() {
     let answers = join_all((0..64).map(|_| flights.clone().oneshot(of_key(1)))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().scores == [Some(0.5)]));
     assert_eq!(begun.load(Ordering::SeqCst), 1);
+    let billed: f64 = answers.iter().map(|answer| answer.as_ref().unwrap().billed_units).sum();
+    assert_eq!(billed, 1.0, "what one call cost is told to one caller");
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +114,7 @@ async fn a_flight_ends_at_its_own_time_out() {
 #[tokio::test(start_paused = true)]
 async fn a_late_leaver_does_not_touch_the_next_flight_of_its_key() {
     let (flights, begun, _) = slow(FlightSettings { finish_in_background: false, ..Default::default() });
-    let (late, _landed) = flights.board(FlightKey::of_test(1), of_key(1));
+    let Boarded { caller: late, .. } = flights.board(FlightKey::of_test(1), of_key(1));
     tokio::time::sleep(2 * SECOND).await;
     let next = flights.clone().oneshot(of_key(1));
     tokio::pin!(next);

@@ -49,6 +49,8 @@ pub struct RerankRequest {
     pub documents: Arc<[Arc<str>]>,
     /// A model from the allow-list instead of the provider's own.
     pub model: Option<Arc<str>>,
+    /// The providers that `model` is meant for; the others score by their own. `None`: it is meant for all.
+    pub model_of: Option<Arc<[Arc<str>]>>,
     /// When the caller stops waiting.
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
@@ -64,8 +66,23 @@ pub struct RerankRequest {
 impl RerankRequest {
     /// A request of the provider's own model that somebody waits for until `answer_by`.
     pub fn new(query: Arc<str>, documents: Arc<[Arc<str>]>, answer_by: Instant) -> Self {
-        let (retry_by, background) = (answer_by, false);
-        Self { query, documents, model: None, answer_by, background, retry_by, keys: None, flight: None }
+        Self {
+            query,
+            documents,
+            model: None,
+            model_of: None,
+            answer_by,
+            background: false,
+            retry_by: answer_by,
+            keys: None,
+            flight: None,
+        }
+    }
+
+    /// The model that a provider is asked for.
+    fn model_for(&self, provider: &Arc<str>) -> Option<Arc<str>> {
+        let meant = self.model_of.as_ref().is_none_or(|names| names.contains(provider));
+        self.model.clone().filter(|_| meant)
     }
 }
 

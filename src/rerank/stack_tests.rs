@@ -133,3 +133,20 @@ async fn the_answer_never_comes_after_the_deadline() {
     let error = Chain::new(vec![boxed("a", silent)], metrics()).oneshot(asked).await.unwrap_err();
     assert_eq!((error, begun.elapsed()), (RerankError::Deadline, Duration::from_secs(1)));
 }
+
+#[tokio::test]
+async fn a_model_goes_only_to_the_providers_it_is_meant_for() {
+    let asked_for = |model: Option<&'static str>| {
+        let check = move |_, r: RerankRequest| {
+            assert_eq!(r.model.as_deref(), model);
+            Err(RerankError::Timeout)
+        };
+        scripted(check)
+    };
+    let ((first, first_calls), (second, second_calls)) = (asked_for(Some("m2")), asked_for(None));
+    let chain = Chain::new(vec![boxed("a", first), boxed("b", second)], metrics());
+    let meant =
+        RerankRequest { model: Some("m2".into()), model_of: Some(Arc::new(["a".into()])), ..request(&["a"]) };
+    assert!(chain.oneshot(meant).await.is_err());
+    assert_eq!((first_calls.load(Ordering::SeqCst), second_calls.load(Ordering::SeqCst)), (1, 1));
+}

@@ -7,6 +7,8 @@ as the documentation says the real one is, and can be told to fail:
     GET  /control  {"mode", "calls", "violations", "last"}
     POST /score    {"query", "documents"} -> {"scores": [...]}      the scorer itself, for tests in other languages
 
+    cohere_standin.py [PORT]
+
 Prints `cohere-standin http://127.0.0.1:PORT` and ends when its standard input closes.
 """
 
@@ -168,7 +170,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"cohere-standin http://127.0.0.1:{server.server_address[1]}", flush=True)

@@ -15,6 +15,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("upstream", &["tls"]),
     ("pipeline", &["document", "json", "rerank", "search"]),
     ("proxy", &["dialect", "pipeline", "search", "tls", "upstream"]),
+    ("rerank_api", &["document", "json", "proxy", "rerank", "upstream"]),
     ("admin", &[]),
     ("config", &["fleet", "rerank", "search", "tls"]),
     (
@@ -27,6 +28,7 @@ const MAP: &[(&str, &[&str])] = &[
             "pipeline",
             "proxy",
             "rerank",
+            "rerank_api",
             "telemetry",
             "tls",
             "upstream",

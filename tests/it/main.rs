@@ -21,6 +21,7 @@ mod privacy;
 mod reload;
 mod replay;
 mod replay_grpc;
+mod rerank_api;
 mod reranker;
 mod scores;
 mod search;

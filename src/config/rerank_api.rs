@@ -1,0 +1,170 @@
+//! The `rerank_api` section: the Cohere-compatible endpoint.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use http::Uri;
+use secrecy::SecretString;
+
+use super::{
+    Config,
+    problem::Problems,
+    render::{Out, list, or_null, path, time},
+    section::Section,
+    values::{self, whole},
+};
+use crate::rerank::ProviderKind;
+
+/// The Cohere-compatible endpoint.
+#[derive(Clone, Debug)]
+pub struct RerankApiConfig {
+    /// Where it listens; nowhere by default.
+    pub listen: Option<SocketAddr>,
+    /// Names of providers, tried in order; `None` means those of `rerank`.
+    pub providers: Option<Vec<String>>,
+    /// Patterns of models that callers may ask Cohere's providers for, beside the configured ones.
+    pub allow_models: Vec<String>,
+    /// From a request's head to its answer.
+    pub deadline: Duration,
+    /// More are refused.
+    pub max_documents: usize,
+    /// Larger bodies are refused.
+    pub max_request_bytes: usize,
+    /// Add `x-rerank-*` and `server-timing` to answers.
+    pub answer_headers: bool,
+    /// Where the token stands that callers have to show.
+    pub token_file: Option<PathBuf>,
+    /// What `token_file` holds.
+    pub token: Option<SecretString>,
+}
+
+impl Default for RerankApiConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            providers: None,
+            allow_models: vec!["*".to_owned()],
+            deadline: Duration::from_secs(10),
+            max_documents: 1000,
+            max_request_bytes: 8 << 20,
+            answer_headers: true,
+            token_file: None,
+            token: None,
+        }
+    }
+}
+
+const KEYS: [&str; 8] = [
+    "listen",
+    "providers",
+    "allow_models",
+    "deadline",
+    "max_documents",
+    "max_request_bytes",
+    "answer_headers",
+    "token_file",
+];
+
+/// The most that Cohere takes (docs, rerank best practices).
+const MOST_DOCUMENTS: usize = 10_000;
+
+/// Reads the section.
+pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> RerankApiConfig {
+    let mut to = RerankApiConfig::default();
+    let section = Section::open(top.node("rerank_api"), "rerank_api", &KEYS, problems);
+    section.set_option("listen", &mut to.listen, problems, values::address);
+    if section.has("providers") {
+        let mut names = Vec::new();
+        section.set_list("providers", &mut names, problems, values::name);
+        if names.is_empty() {
+            section.complain(
+                "providers",
+                "the list is empty; leave it out to take rerank.providers.",
+                problems,
+            );
+        }
+        to.providers = Some(names);
+    }
+    section.set_list("allow_models", &mut to.allow_models, problems, values::name);
+    section.set("deadline", &mut to.deadline, problems, values::duration);
+    section.set("max_documents", &mut to.max_documents, problems, whole(1, MOST_DOCUMENTS));
+    section.set("max_request_bytes", &mut to.max_request_bytes, problems, values::memory);
+    section.set("answer_headers", &mut to.answer_headers, problems, values::boolean);
+    section.set_option("token_file", &mut to.token_file, problems, values::readable_file);
+    to.token = token(&section, to.token_file.as_ref(), problems);
+    to
+}
+
+/// What only shows beside the rest of the configuration: an address that is taken, and a provider that is this
+/// endpoint itself, which `CO_API_URL` makes of it where application and sidecar share their environment.
+pub(super) fn check(config: &Config, top: &Section<'_>, problems: &mut Problems) {
+    let Some(listen) = config.rerank_api.listen.filter(|listen| listen.port() != 0) else { return };
+    let node = top.node("rerank_api");
+    let section = Section::open(node, "rerank_api", &KEYS, &mut Problems::default());
+    if config
+        .listeners
+        .iter()
+        .map(|other| other.listen)
+        .chain([config.admin.listen])
+        .any(|other| other == listen)
+    {
+        section.complain("listen", "another listener has this address.", problems);
+    }
+    for provider in &config.providers {
+        if let ProviderKind::Http(http) = &provider.kind
+            && http.base_url.parse().is_ok_and(|url| is_at(&url, listen))
+        {
+            let sentence = format!(
+                "the provider {} has this address as its URL: rerankd would ask itself. CO_API_URL is for the \
+                 application; unset it where rerankd runs.",
+                provider.name
+            );
+            section.complain("listen", sentence, problems);
+        }
+    }
+}
+
+/// Whether a URL leads to a listener's address, as far as its text tells.
+fn is_at(url: &Uri, listen: SocketAddr) -> bool {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let same_host = match host.parse::<IpAddr>() {
+        Ok(ip) => ip == listen.ip() || (ip.is_loopback() && listen.ip().is_unspecified()),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    };
+    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    same_host && url.port_u16().unwrap_or(default) == listen.port()
+}
+
+/// An empty file would let everybody in who shows nothing.
+fn token(section: &Section<'_>, file: Option<&PathBuf>, problems: &mut Problems) -> Option<SecretString> {
+    let text = match std::fs::read_to_string(file?) {
+        Ok(text) => text,
+        Err(error) => {
+            section.complain("token_file", format!("the file cannot be read: {}.", error.kind()), problems);
+            return None;
+        }
+    };
+    let token = text.trim();
+    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+        let sentence = "the token is empty, or holds white space or signs that cannot be sent in a header.";
+        section.complain("token_file", sentence, problems);
+        return None;
+    }
+    Some(SecretString::from(token.to_owned()))
+}
+
+/// Writes the section as it is read.
+pub(super) fn render(out: &mut Out, each: &RerankApiConfig) {
+    out.line(0, "rerank_api:");
+    out.set(2, "listen", or_null(each.listen));
+    out.set(2, "providers", or_null(each.providers.as_deref().map(list)));
+    out.set(2, "allow_models", list(&each.allow_models));
+    out.set(2, "deadline", time(each.deadline));
+    out.set(2, "max_documents", each.max_documents);
+    out.set(2, "max_request_bytes", each.max_request_bytes);
+    out.set(2, "answer_headers", each.answer_headers);
+    out.set(2, "token_file", path(each.token_file.as_deref()));
+}

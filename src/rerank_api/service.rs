@@ -1,0 +1,244 @@
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    request::Parts,
+};
+use http_body_util::BodyExt;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::{
+    ApiMetrics, Offer, answer,
+    error::{ApiError, Fault},
+    request::{self, Asked},
+    route::{self, Version},
+};
+use crate::{
+    proxy::coding::{self, CodingError},
+    rerank::{RerankError, RerankRequest, Reranker, Scores},
+    upstream::body::{self, Body, Read},
+};
+
+/// How the endpoint serves.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// What callers may name.
+    pub offer: Offer,
+    /// From a request's head to its answer, the body included.
+    pub deadline: Duration,
+    /// A request with more documents is refused.
+    pub max_documents: usize,
+    /// A larger body is refused, unpacked or not.
+    pub max_request_bytes: usize,
+    /// Requests that are read or scored at the same time; more are refused.
+    pub max_in_flight: usize,
+    /// Whether answers carry `x-rerank-*` and `server-timing`.
+    pub answer_headers: bool,
+    /// What callers have to show, if anything.
+    pub token: Option<SecretString>,
+}
+
+/// Answers rerank requests from one chain of providers.
+pub struct RerankApi {
+    settings: ApiSettings,
+    reranker: Reranker,
+    places: Semaphore,
+    metrics: ApiMetrics,
+}
+
+/// A request that got its scores.
+struct Scored {
+    id: Uuid,
+    version: Version,
+    asked: Asked,
+    all: Vec<f32>,
+    scores: Scores,
+    took: Duration,
+}
+
+impl RerankApi {
+    /// Serves what `reranker` scores.
+    pub fn new(settings: ApiSettings, reranker: Reranker, metrics: ApiMetrics) -> Self {
+        let places = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
+        Self { settings, reranker, places, metrics }
+    }
+
+    /// Answers one request. Never fails: what cannot be scored is answered in Cohere's error shape.
+    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let version = route::version(parts.uri.path());
+        let id = Uuid::new_v4();
+        let ended = self.serve(id, &parts, body, started + self.settings.deadline).await;
+        let (meaning, response) = match ended {
+            Ok(scored) => (None, self.scored(&scored)),
+            Err(error) => (Some(error.meaning()), refused(&error, id)),
+        };
+        self.metrics.ended(version, meaning.as_ref(), started.elapsed());
+        if let Some(meaning) = meaning.filter(|meaning| meaning.fault == Fault::Service) {
+            log(id, meaning.reason, started.elapsed());
+        }
+        response
+    }
+
+    async fn serve(
+        &self,
+        id: Uuid,
+        parts: &Parts,
+        body: Body,
+        answer_by: Instant,
+    ) -> Result<Scored, ApiError> {
+        let admitted = self.admit(parts).and_then(|version| {
+            let place = self.places.try_acquire().map_err(|_| ApiError::Overloaded)?;
+            Ok((version, place))
+        });
+        let (version, _place) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                self.discard(body, answer_by).await;
+                return Err(error);
+            }
+        };
+        let bytes = self.read(&parts.headers, body, answer_by).await?;
+        let asked = request::read(version, &bytes, self.settings.max_documents)?;
+        drop(bytes);
+        self.score(id, version, asked, answer_by).await
+    }
+
+    /// Whether this caller may ask here, and for which version.
+    fn admit(&self, parts: &Parts) -> Result<Version, ApiError> {
+        if let Some(token) = &self.settings.token {
+            check_token(&parts.headers, token)?;
+        }
+        route::route(&parts.method, parts.uri.path())
+    }
+
+    async fn read(&self, headers: &HeaderMap, body: Body, answer_by: Instant) -> Result<Bytes, ApiError> {
+        let most = self.settings.max_request_bytes;
+        let read = timeout_at(answer_by, body::read_up_to(body, most)).await;
+        let bytes = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
+            Read::Whole { bytes, .. } => bytes,
+            Read::TooLarge(rest) => {
+                self.discard(rest, answer_by).await;
+                return Err(ApiError::TooLarge { most });
+            }
+        };
+        coding::decode(headers, &bytes, most).map_err(|error| match error {
+            CodingError::Unknown => ApiError::UnknownCoding,
+            CodingError::Broken => ApiError::BodyBroken,
+            CodingError::TooLarge => ApiError::TooLarge { most },
+        })
+    }
+
+    /// Reads on for a while without keeping anything: an answer to a client that is still sending is lost when the
+    /// connection is closed on it.
+    async fn discard(&self, mut body: Body, until: Instant) {
+        let mut left = 2 * self.settings.max_request_bytes;
+        while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn score(
+        &self,
+        id: Uuid,
+        version: Version,
+        mut asked: Asked,
+        answer_by: Instant,
+    ) -> Result<Scored, ApiError> {
+        let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
+        asked.warnings.extend(warning.map(str::to_owned));
+        let choice = self.settings.offer.model(asked.model.as_deref())?;
+        let mut request = RerankRequest::new(asked.query.clone(), asked.documents.clone(), answer_by);
+        if let Some(choice) = &choice {
+            request.model = Some(choice.model.clone());
+            request.model_of = Some(choice.of.clone());
+        }
+        let started = Instant::now();
+        let scores = timeout_at(answer_by, self.reranker.clone().oneshot(request)).await;
+        let scores = scores
+            .unwrap_or(Err(RerankError::Deadline))
+            .map_err(|error| ApiError::of(&error, choice.as_ref().map(|choice| &*choice.model)))?;
+        let took = started.elapsed();
+        let all = answer::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
+        asked.warn_of_other_model(&scores);
+        Ok(Scored { id, version, asked, all, scores, took })
+    }
+
+    fn scored(&self, scored: &Scored) -> Response<Body> {
+        let Scored { id, version, asked, all, scores, took } = scored;
+        let mut response = Response::new(body::full(answer::body(*version, *id, asked, all, scores)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.settings.answer_headers {
+            set(headers, "x-rerank-provider", &scores.provider);
+            set(headers, "x-rerank-model", &scores.model);
+            set(headers, "x-rerank-cache", &format!("{}/{}", scores.cache_hits, scores.cache_lookups));
+            set(headers, "server-timing", &format!("rerank;dur={:.1}", took.as_secs_f64() * 1000.0));
+        }
+        response
+    }
+}
+
+fn refused(error: &ApiError, id: Uuid) -> Response<Body> {
+    let meaning = error.meaning();
+    let mut response = Response::new(body::full(error.body(id)));
+    *response.status_mut() = meaning.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = meaning.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    match meaning.status {
+        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(ALLOW, HeaderValue::from_static("POST"))),
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The scheme's name is of any case, as Cohere's own samples have it.
+fn check_token(headers: &HeaderMap, token: &SecretString) -> Result<(), ApiError> {
+    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let shown = match shown.split_once(' ') {
+        Some((scheme, shown)) if scheme.eq_ignore_ascii_case("bearer") => shown.trim(),
+        _ => return Err(ApiError::NoToken),
+    };
+    // Hashes are compared in constant time.
+    if blake3::hash(shown.as_bytes()) == blake3::hash(token.expose_secret().as_bytes()) {
+        Ok(())
+    } else {
+        Err(ApiError::WrongToken)
+    }
+}
+
+/// One line for at most one failed request a second: a sample that says why and how long.
+fn log(id: Uuid, reason: &'static str, took: Duration) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if LAST.swap(now, Ordering::Relaxed) != now {
+        tracing::warn!(%id, reason, total_ms = took.as_secs_f64() * 1000.0, "a rerank request got no scores");
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
