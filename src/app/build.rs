@@ -261,7 +261,7 @@ pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<
     let secret = secret(config).map_err(StartError::Secret)?;
     let store = ScoreStore::new(config.max_bytes, config.ttl, secret);
     Ok(Arc::new(match &config.redis {
-        Some(redis) => store.with_fleet(fleet(redis, config, metrics)?),
+        Some(redis) => store.with_fleet(fleet(redis, config, metrics)?, redis.share_limits),
         None => store,
     }))
 }

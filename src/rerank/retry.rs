@@ -92,7 +92,7 @@ impl<S: Rerank> Retry<S> {
             return Err(error);
         }
         tokio::time::sleep(pause).await;
-        if self.gate.rate.take(Instant::now()).is_err() {
+        if !self.gate.take_retry().await {
             return Err(error);
         }
         self.metrics.retries(&self.provider);

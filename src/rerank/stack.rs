@@ -108,7 +108,8 @@ fn layers(
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
             let max_documents = Arc::new(move || asked.max_documents());
-            let gate = Arc::new(Gate::new(name.clone(), facts.billing, &limits, metrics.clone()));
+            let gate = Gate::new(name.clone(), facts.billing, &limits, metrics.clone());
+            let gate = Arc::new(gate.sharing(store.sharing_limits(), &limits));
 
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());

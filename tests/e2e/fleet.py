@@ -79,13 +79,14 @@ def read(stream) -> object:
 class Sidecar:
     """rerankd over `redis`, which is what the configuration has at `cache.redis`."""
 
-    def __init__(self, folder: Path, name: str, redis: str, secret: Path, upstream: str = DIRECT):
+    def __init__(self, folder: Path, name: str, redis: str, secret: Path, limits: str = ""):
         self.port, self.admin_port = free_port(), free_port()
         self.config, self.log = folder / f"{name}.yaml", folder / f"{name}.log"
         self.config.write_text(
-            f"listeners: [{{ listen: '127.0.0.1:{self.port}', upstream: {{ url: '{upstream}' }} }}]\n"
+            f"listeners: [{{ listen: '127.0.0.1:{self.port}', upstream: {{ url: '{DIRECT}' }} }}]\n"
             f"admin: {{ listen: '127.0.0.1:{self.admin_port}' }}\n"
             "rerank: { deadline: 10s }\n"
+            f"providers: {{ cohere: {{ {limits} }} }}\n"
             f"cache: {{ secret_file: '{secret}', redis: {redis} }}\n"
         )
         environment = {**os.environ, "CO_API_KEY": "test", "CO_API_URL": COHERE}

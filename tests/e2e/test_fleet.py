@@ -57,8 +57,8 @@ def start(tmp_path, secret):
     """Starts sidecars over what is given as `cache.redis`; each ends with exit code 0."""
     running = []
 
-    def start(redis: str) -> Sidecar:
-        running.append(Sidecar(tmp_path, f"sidecar-{len(running)}", redis, secret))
+    def start(redis: str, limits: str = "") -> Sidecar:
+        running.append(Sidecar(tmp_path, f"sidecar-{len(running)}", redis, secret, limits))
         return running[-1]
 
     yield start
@@ -105,6 +105,18 @@ def search(sidecar: Sidecar, collection: str, text: str):
     return ids, answer.headers
 
 
+def ask(sidecar: Sidecar, collection: str, text: str) -> str:
+    """How a search ends."""
+    answer = http(
+        "POST",
+        f"http://127.0.0.1:{sidecar.port}/collections/{collection}/points/query",
+        {"query": corpus.query_vector(), "limit": 10},
+        {"x-rerank-query": quote(text)},
+    )
+    assert answer.status == 200, answer.body
+    return answer.headers["x-rerank-status"]
+
+
 def written(sidecar: Sidecar, count: int) -> None:
     eventually("scores are written", lambda: sidecar.metric("scores_written_total") >= count)
 
@@ -134,6 +146,25 @@ def test_redis_holds_hashes_that_expire_and_no_text(redis, pair, collection):
         assert key.startswith(b"rerankd:s:") and len(key) == 32 and len(value) == 9
         assert 0.89 * day < left < 1.1 * day
     assert len({redis.ask("PTTL", key.decode()) // 60_000 for key in keys}) > 10, "spread over time"
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [("requests_per_minute: 5", "rate_limited"), ("max_search_units_per_day: 5", "budget")],
+)
+def test_a_fleet_keeps_one_limit_and_each_its_own_when_redis_is_gone(redis, start, collection, calls, limits, reason):
+    shared = f"{{ url: {url(redis)}, share_limits: true }}"
+    both = start(shared, limits), start(shared, limits)
+    for one in both:
+        one.connected()
+    statuses = [ask(both[n % 2], collection, new_text()) for n in range(12)]
+    assert statuses.count("applied") == 5 == calls(), statuses
+    assert set(statuses[5:]) == {f"kept; reason={reason}"}, statuses
+    redis.kill()
+    eventually("Redis is left alone", lambda: ask(both[0], collection, new_text()) and both[0].breaker("reads") == 2)
+    # Each has spent two or three of its own five.
+    rest = [ask(both[n % 2], collection, new_text()) for n in range(12)]
+    assert calls() <= 10 and rest[-1] == f"kept; reason={reason}", (calls(), rest)
 
 
 def test_kill_and_restart_under_load_fail_no_search(redis, pair, collection, calls):

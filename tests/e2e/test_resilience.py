@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-RERANKD = os.environ.get("RERANKD_BIN", "")
-pytestmark = pytest.mark.skipif(not RERANKD, reason="RERANKD_BIN is set by `run`")
+RERANKD = os.environ.get("E2E_RERANKD", "")
+pytestmark = pytest.mark.skipif(not RERANKD, reason="E2E_RERANKD is set by `run`")
 
 CLIENTS = 6
 DEADLINE = 0.3

@@ -119,3 +119,20 @@ async fn a_hanging_redis_does_not_keep_the_program_from_ending() {
     // The search waits for its deadline, the end for a second.
     tokio::time::timeout(Duration::from_secs(10), stopped).await.unwrap();
 }
+
+#[tokio::test]
+async fn where_redis_cannot_count_the_members_own_limits_stand() {
+    let (service, secret, redis) = (service().await, secret(), FakeRedis::start().await);
+    let member = Points::with(&format!(
+        "providers: {{ cohere: {{ base_url: \"http://{}\", max_search_units_per_day: 1 }} }}\n\
+         cache: {{ secret_file: '{}', redis: {{ {}, share_limits: true }} }}\n",
+        service.addr,
+        secret.path().display(),
+        at(&redis)
+    ))
+    .await;
+    connected(&member).await;
+    assert_eq!(member.search("one", 3).await.status(), "applied");
+    member.search("two", 3).await.assert_kept("budget", 3, "spent");
+    assert_eq!(service.seen().len(), 1);
+}

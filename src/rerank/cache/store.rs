@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
@@ -15,7 +15,9 @@ pub struct ScoreStore {
     scores: Option<Cache<ScoreKey, f32>>,
     secret: [u8; 32],
     /// The second tier.
-    fleet: Option<Fleet>,
+    fleet: Option<Arc<Fleet>>,
+    /// Whether its members keep limits together.
+    share_limits: bool,
 }
 
 impl ScoreStore {
@@ -30,17 +32,22 @@ impl ScoreStore {
                 .time_to_live(ttl.min(LONGEST))
                 .build()
         });
-        Self { scores, secret, fleet: None }
+        Self { scores, secret, fleet: None, share_limits: false }
     }
 
-    /// The same with a second tier, which others share.
-    pub fn with_fleet(self, fleet: Fleet) -> Self {
-        Self { fleet: Some(fleet), ..self }
+    /// The same with a second tier, which others share, and maybe limits with it.
+    pub fn with_fleet(self, fleet: Fleet, share_limits: bool) -> Self {
+        Self { fleet: Some(Arc::new(fleet)), share_limits, ..self }
+    }
+
+    /// The fleet, if its members keep limits together.
+    pub(in crate::rerank) fn sharing_limits(&self) -> Option<Arc<Fleet>> {
+        self.fleet.clone().filter(|_| self.share_limits)
     }
 
     /// Begins to connect to the second tier, if there is one and it has not begun.
     pub fn connect(&self) {
-        self.fleet.iter().for_each(Fleet::connect);
+        self.fleet.iter().for_each(|fleet| fleet.connect());
     }
 
     /// Waits until what is to be written to the second tier is written, but not longer than `within`.

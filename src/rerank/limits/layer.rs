@@ -8,8 +8,10 @@ use tower::{Service, ServiceExt};
 
 use super::{
     rate::RateLimiter,
+    shared::{SharedEntry, SharedLimits},
     spend::{Reservation, SpendLimit, SpendSettings, estimate},
 };
+use crate::fleet::Fleet;
 use crate::rerank::{
     Answer, AnswerFuture, Billing, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores,
     wall::{Calendar, WallClock},
@@ -47,8 +49,9 @@ pub(in crate::rerank) struct Gate {
     provider: Arc<str>,
     billing: Billing,
     free: Arc<Semaphore>,
-    pub(in crate::rerank) rate: RateLimiter,
+    rate: RateLimiter,
     spend: SpendLimit,
+    shared: Option<SharedLimits>,
     wall: WallClock,
     metrics: Arc<RerankMetrics>,
 }
@@ -57,6 +60,7 @@ pub(in crate::rerank) struct Gate {
 struct Entry {
     reserved: Reservation,
     at: Instant,
+    shared: SharedEntry,
 }
 
 impl Gate {
@@ -66,10 +70,7 @@ impl Gate {
         settings: &LimitSettings,
         metrics: Arc<RerankMetrics>,
     ) -> Self {
-        let spend = match billing {
-            Billing::Tokens => settings.tokens,
-            Billing::SearchUnits | Billing::Free => settings.search_units,
-        };
+        let spend = spend_of(billing, settings);
         let places = settings.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             provider,
@@ -77,8 +78,28 @@ impl Gate {
             free: Arc::new(Semaphore::new(places)),
             rate: RateLimiter::new(settings.requests_per_minute),
             spend: SpendLimit::new(spend),
+            shared: None,
             wall: WallClock::system(),
             metrics,
+        }
+    }
+
+    /// The same, with limits that a fleet keeps together.
+    pub(in crate::rerank) fn sharing(self, fleet: Option<Arc<Fleet>>, settings: &LimitSettings) -> Self {
+        let (provider, per_minute) = (self.provider.clone(), settings.requests_per_minute);
+        let spend = spend_of(self.billing, settings);
+        let shared = fleet.map(|fleet| SharedLimits::new(fleet, provider, per_minute, spend));
+        Self { shared, ..self }
+    }
+
+    /// Leave for a second try.
+    pub(in crate::rerank) async fn take_retry(&self) -> bool {
+        if self.rate.take(Instant::now()).is_err() {
+            return false;
+        }
+        match &self.shared {
+            Some(shared) => shared.take_rate().await.is_ok(),
+            None => true,
         }
     }
 
@@ -93,51 +114,71 @@ impl Gate {
     }
 
     /// Takes all that one call needs, or nothing.
-    fn enter(&self, request: &RerankRequest) -> Result<Entry, FailureClass> {
+    async fn enter(&self, request: &RerankRequest) -> Result<Entry, FailureClass> {
         let amount = estimate(self.billing, &request.query, &request.documents);
         let reserved = self.spend.reserve(amount, self.now()).map_err(|_| FailureClass::Budget)?;
         let at = Instant::now();
-        match self.rate.take(at) {
-            Ok(()) => Ok(Entry { reserved, at }),
-            Err(_) => {
-                self.spend.settle(reserved, 0.0);
-                Err(FailureClass::RateLimited)
-            }
+        if self.rate.take(at).is_err() {
+            self.spend.settle(reserved, 0.0);
+            return Err(FailureClass::RateLimited);
         }
+        let shared = match &self.shared {
+            Some(shared) => shared.enter(amount).await,
+            None => Ok(SharedEntry::default()),
+        };
+        shared.map(|shared| Entry { reserved, at, shared }).inspect_err(|_| {
+            self.spend.settle(reserved, 0.0);
+            self.rate.give_back(at);
+        })
     }
 
     /// Puts right what a call was counted as, and learns from its answer.
     fn leave(&self, entry: Entry, answer: &Answer) {
-        let Entry { reserved, at } = entry;
-        match answer {
-            Ok(scores) => {
-                let billed = match self.billing {
-                    Billing::SearchUnits => scores.billed_units,
-                    Billing::Tokens => scores.billed_tokens as f64,
-                    Billing::Free => 0.0,
-                };
-                // Not every host says what it bills: then the estimate stands.
-                if billed > 0.0 {
-                    self.spend.settle(reserved, billed);
-                }
-                if let Some(left) = scores.calls_left {
-                    self.rate.learn(left, Instant::now() + self.now().minute_left);
-                }
-            }
-            Err(error) => {
-                if !error.was_sent() {
-                    self.rate.give_back(at);
-                }
-                if !error.may_be_billed() {
-                    self.spend.settle(reserved, 0.0);
-                }
-                if let RerankError::Status { class: FailureClass::RateLimited, retry_after, .. } = error {
-                    let minute = self.now().minute_left;
-                    self.rate.pause(Instant::now() + retry_after.unwrap_or(minute).min(LONGEST_PAUSE));
-                }
-            }
+        let Entry { reserved, at, shared } = entry;
+        let (sent, bill) = match answer {
+            // Not every host says what it bills: then the estimate stands.
+            Ok(scores) => (true, Some(self.billed(scores)).filter(|billed| *billed > 0.0)),
+            Err(error) => (error.was_sent(), (!error.may_be_billed()).then_some(0.0)),
+        };
+        if !sent {
+            self.rate.give_back(at);
         }
+        if let Some(billed) = bill {
+            self.spend.settle(reserved, billed);
+        }
+        if let Some(limits) = &self.shared {
+            limits.leave(shared, sent, bill);
+        }
+        self.learn(answer);
         self.observe();
+    }
+
+    fn billed(&self, scores: &Scores) -> f64 {
+        match self.billing {
+            Billing::SearchUnits => scores.billed_units,
+            Billing::Tokens => scores.billed_tokens as f64,
+            Billing::Free => 0.0,
+        }
+    }
+
+    /// What an answer says of the calls that may follow it.
+    fn learn(&self, answer: &Answer) {
+        let minute_left = self.now().minute_left;
+        match answer {
+            Ok(Scores { calls_left: Some(left), .. }) => self.rate.learn(*left, Instant::now() + minute_left),
+            Err(RerankError::Status { class: FailureClass::RateLimited, retry_after, .. }) => {
+                let pause = retry_after.unwrap_or(minute_left).min(LONGEST_PAUSE);
+                self.rate.pause(Instant::now() + pause);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn spend_of(billing: Billing, settings: &LimitSettings) -> SpendSettings {
+    match billing {
+        Billing::Tokens => settings.tokens,
+        Billing::SearchUnits | Billing::Free => settings.search_units,
     }
 }
 
@@ -162,7 +203,7 @@ impl<S: Rerank> Limits<S> {
             gate.metrics.shed(&gate.provider, FailureClass::Overloaded);
             return Err(RerankError::Overloaded);
         };
-        let entry = match gate.enter(&request) {
+        let entry = match gate.enter(&request).await {
             Ok(entry) => entry,
             Err(class) => {
                 gate.metrics.shed(&gate.provider, class);

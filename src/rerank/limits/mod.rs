@@ -2,6 +2,7 @@
 
 mod layer;
 mod rate;
+mod shared;
 mod spend;
 mod trim;
 
