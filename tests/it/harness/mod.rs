@@ -10,6 +10,7 @@ mod process;
 mod program;
 mod proxy;
 mod raw;
+pub mod rerank_api;
 mod scripted;
 mod sidecar;
 pub mod strict;
