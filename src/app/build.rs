@@ -5,10 +5,11 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError};
 use crate::{
     config::{
-        self, Config, DialectChoice, ListenerConfig, ProviderConfig, RerankConfig, RouteConfig,
-        UpstreamConfig,
+        self, CacheConfig, Config, DialectChoice, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig,
+        RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
+    fleet::{self, Fleet, FleetError, FleetMetrics},
     pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
     rerank::{
@@ -255,17 +256,37 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
     })
 }
 
-/// The score cache, keyed by the configured secret or a random one.
-pub(super) fn cache(config: &Config) -> io::Result<Arc<ScoreStore>> {
-    let secret = match &config.cache.secret_file {
-        Some(path) => *blake3::hash(&fs::read(path)?).as_bytes(),
+/// The score cache, keyed by the configured secret or a random one. Blocks on the disk.
+pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<ScoreStore>, StartError> {
+    let secret = secret(config).map_err(StartError::Secret)?;
+    let store = ScoreStore::new(config.max_bytes, config.ttl, secret);
+    Ok(Arc::new(match &config.redis {
+        Some(redis) => store.with_fleet(fleet(redis, config, metrics)?),
+        None => store,
+    }))
+}
+
+fn secret(config: &CacheConfig) -> io::Result<[u8; 32]> {
+    match &config.secret_file {
+        Some(path) => Ok(*blake3::hash(&fs::read(path)?).as_bytes()),
         None => {
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).map_err(|_| io::Error::other("no randomness"))?;
-            secret
+            Ok(secret)
         }
+    }
+}
+
+fn fleet(redis: &RedisConfig, cache: &CacheConfig, metrics: &FleetMetrics) -> Result<Fleet, FleetError> {
+    let settings = fleet::Settings {
+        timeout: redis.timeout,
+        ttl: cache.ttl,
+        prefix: redis.prefix.clone(),
+        ca_file: redis.ca_file.clone(),
+        password_file: redis.password_file.clone(),
+        ..fleet::Settings::new(redis.address.clone())
     };
-    Ok(Arc::new(ScoreStore::new(config.cache.max_bytes, config.cache.ttl, secret)))
+    Fleet::new(settings, metrics.clone())
 }
 
 /// Says what runs.

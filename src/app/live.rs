@@ -171,6 +171,7 @@ impl Live {
         }
         // Those that are no longer wanted let their open requests finish.
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
+        built.shared.stack.store.connect();
         self.shared.store(Arc::new(built.shared));
         self.pools = built.pools;
         self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);

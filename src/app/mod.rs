@@ -23,6 +23,7 @@ use tokio::{
 use crate::{
     admin::{Admin, Condition, Readiness},
     config::{Config, Fingerprint, Source, short_hash},
+    fleet::{FleetError, FleetMetrics},
     pipeline::SearchMetrics,
     proxy::TlsError,
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
@@ -70,6 +71,9 @@ pub enum StartError {
     /// The cache's secret cannot be had.
     #[error("cache.secret_file cannot be read, or the system has no randomness")]
     Secret(#[source] io::Error),
+    /// Redis cannot be used as configured.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// Setting up ended before its time.
     #[error("setting up was not completed")]
     Ended(#[from] JoinError),
@@ -79,7 +83,11 @@ impl StartError {
     /// Whether another configuration could mend it.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Upstream { .. } | Self::Tls { .. } | Self::Provider(_) | Self::Secret(_) => true,
+            Self::Upstream { .. }
+            | Self::Tls { .. }
+            | Self::Provider(_)
+            | Self::Secret(_)
+            | Self::Fleet(_) => true,
             Self::Listen { .. } | Self::Metrics(_) | Self::Ended(_) => false,
         }
     }
@@ -112,6 +120,7 @@ struct Shared {
     providers: Providers,
     search_metrics: SearchMetrics,
     api_metrics: ApiMetrics,
+    fleet_metrics: FleetMetrics,
 }
 
 impl App {
@@ -175,9 +184,11 @@ impl Shared {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
+        let fleet_metrics = FleetMetrics::register(registry)?;
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
-        Ok(Self { stack, providers: Providers::default(), search_metrics, api_metrics })
+        let providers = Providers::default();
+        Ok(Self { stack, providers, search_metrics, api_metrics, fleet_metrics })
     }
 
     /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are
@@ -185,7 +196,7 @@ impl Shared {
     fn renewed(&self, before: Option<&Config>, config: &Config) -> Result<Self, StartError> {
         let mut next = self.clone();
         if before.is_none_or(|before| before.cache != config.cache) {
-            let cache = build::cache(config).map_err(StartError::Secret)?;
+            let cache = build::cache(&config.cache, &self.fleet_metrics)?;
             next.stack = StackShared::new(cache, self.stack.metrics.clone());
             next.providers = Providers::default();
         }

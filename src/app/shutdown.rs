@@ -6,6 +6,9 @@ use tokio::time;
 
 use super::App;
 
+/// For scores that are still to be written to Redis.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
 impl App {
     /// Like [`App::drain`], with nobody to hurry it.
     pub async fn stop(self) {
@@ -35,6 +38,8 @@ impl App {
             tracing::warn!("a second signal: ending at once");
             // A listener that is dropped cuts its connections.
             live.tasks.shutdown().await;
+        } else {
+            live.shared().load().stack.store.flush(LAST_WRITES).await;
         }
         tracing::info!("stopped");
         self.admin_task.abort();

@@ -4,6 +4,8 @@
 
 mod bounds;
 mod fingerprint;
+#[cfg(test)]
+mod fleet_tests;
 mod node;
 mod origin;
 mod overlay;
@@ -12,6 +14,7 @@ mod provider_limits;
 #[cfg(test)]
 mod provider_tests;
 mod read;
+mod read_fleet;
 mod read_provider;
 mod read_providers;
 mod read_rerank;
@@ -43,7 +46,7 @@ pub use rerank_api::RerankApiConfig;
 pub use source::{Loaded, Source};
 pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,
-    ProviderConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
+    ProviderConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
 

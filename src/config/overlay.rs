@@ -27,6 +27,7 @@ const SECTIONS: [&str; 9] =
 
 /// Lays `env`, then `flags`, over `root`.
 pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {
+    unfold_redis(root);
     let mut names: Vec<&String> = env.keys().filter(|name| name.starts_with("RERANKD_")).collect();
     names.sort();
     for name in names {
@@ -39,6 +40,7 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
             [] | [_] => {}
             // TLS of the single listener; `TLS` alone is no setting.
             ["upstream", ..] | ["tls", _, ..] => listener(root, &parts, name, text, problems),
+            ["cache", "redis"] => redis(root, Node::named(name, text)),
             [section, ..] if SECTIONS.contains(section) => root.set(&parts, Node::named(name, text)),
             [section, ..] => {
                 let sentence = match (*section, nearest(section, &SECTIONS)) {
@@ -60,6 +62,24 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
     }
     if let Some(text) = &flags.admin {
         root.set(&["admin", "listen"], Node::named("--admin", text));
+    }
+}
+
+/// `cache.redis` may be the URL alone: made the map that it stands for, so that variables can set the rest.
+fn unfold_redis(root: &mut Node) {
+    let Some(node) = root.get_mut("cache").and_then(|cache| cache.get_mut("redis")) else { return };
+    if let Value::Text(_) = node.value {
+        let url = node.clone();
+        node.value = Value::Map(Vec::new());
+        node.set(&["url"], url);
+    }
+}
+
+/// The URL, or nothing to switch it off.
+fn redis(root: &mut Node, node: Node) {
+    match node.value {
+        Value::Null => root.set(&["cache", "redis"], node),
+        _ => root.set(&["cache", "redis", "url"], node),
     }
 }
 

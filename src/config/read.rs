@@ -7,6 +7,7 @@ use super::{
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
+    read_fleet::redis,
     read_providers::providers,
     read_rerank::{RERANK_KEYS, rerank},
     read_shutdown::shutdown,
@@ -152,10 +153,16 @@ fn routes(top: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> Ve
 
 fn cache(top: &Section<'_>, problems: &mut Problems) -> CacheConfig {
     let mut cache = CacheConfig::default();
-    let section = Section::open(top.node("cache"), "cache", &["max_bytes", "ttl", "secret_file"], problems);
+    let known = ["max_bytes", "ttl", "secret_file", "redis"];
+    let section = Section::open(top.node("cache"), "cache", &known, problems);
     section.set("max_bytes", &mut cache.max_bytes, problems, values::bytes);
     section.set("ttl", &mut cache.ttl, problems, values::duration);
     section.set_option("secret_file", &mut cache.secret_file, problems, values::readable_file);
+    cache.redis = redis(&section, problems);
+    if cache.redis.is_some() && cache.max_bytes == 0 {
+        let sentence = "cache.redis is the second tier of a cache that 0 switches off.";
+        section.complain("max_bytes", sentence, problems);
+    }
     cache
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    Config, ListenerConfig, ProviderConfig, RerankConfig, provider_limits,
+    Config, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, provider_limits,
     read_provider::{activation_word, scoring_word},
     rerank_api,
 };
@@ -12,7 +12,7 @@ use crate::{
     search::FieldSet,
 };
 
-/// `config` as a file that would give it again, but for keys of providers, which read `***`.
+/// `config` as a file that would give it again, but for keys of providers and Redis's login, which read `***`.
 pub fn to_yaml(config: &Config) -> String {
     let mut out = Out(String::new());
     out.line(0, "listeners:");
@@ -38,6 +38,10 @@ pub fn to_yaml(config: &Config) -> String {
     out.set(2, "max_bytes", config.cache.max_bytes);
     out.set(2, "ttl", time(config.cache.ttl));
     out.set(2, "secret_file", path(config.cache.secret_file.as_deref()));
+    match &config.cache.redis {
+        Some(each) => redis(&mut out, each),
+        None => out.set(2, "redis", "null"),
+    }
     out.line(0, "limits:");
     out.set(2, "max_request_bytes", config.limits.max_request_bytes);
     out.set(2, "max_response_bytes", config.limits.max_response_bytes);
@@ -162,6 +166,16 @@ fn http(out: &mut Out, each: &HttpSettings) {
     }
     out.set(4, "ca_file", path(each.ca_file.as_deref()));
     out.set(4, "timeout", time(each.timeout));
+}
+
+fn redis(out: &mut Out, each: &RedisConfig) {
+    out.line(2, "redis:");
+    out.set(4, "url", quoted(&each.address.masked()));
+    out.set(4, "timeout", time(each.timeout));
+    out.set(4, "ca_file", path(each.ca_file.as_deref()));
+    out.set(4, "password_file", path(each.password_file.as_deref()));
+    out.set(4, "prefix", quoted(&each.prefix));
+    out.set(4, "share_limits", each.share_limits);
 }
 
 /// A JSON string is a YAML one.

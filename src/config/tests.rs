@@ -13,17 +13,17 @@ fn env(pairs: &[(&str, &str)]) -> HashMap<String, String> {
     pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
-fn try_load(text: &str, pairs: &[(&str, &str)]) -> Result<Config, Problems> {
+pub(super) fn try_load(text: &str, pairs: &[(&str, &str)]) -> Result<Config, Problems> {
     load(Some((Path::new("f.yaml"), text)), &env(pairs), &Flags::default())
 }
 
 /// A good upstream and `text`, which has to load.
-fn good(text: &str, pairs: &[(&str, &str)]) -> Config {
+pub(super) fn good(text: &str, pairs: &[(&str, &str)]) -> Config {
     try_load(&format!("{UPSTREAM}{text}"), pairs).unwrap()
 }
 
 /// A good upstream and `text`, which must not.
-fn bad(text: &str) -> String {
+pub(super) fn bad(text: &str) -> String {
     try_load(&format!("{UPSTREAM}{text}"), &[]).unwrap_err().to_string()
 }
 

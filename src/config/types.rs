@@ -15,6 +15,7 @@ use super::words::{
     DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
 };
 use crate::{
+    fleet::Address,
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind},
     search::FieldSet,
 };
@@ -193,6 +194,25 @@ pub struct CacheConfig {
     pub ttl: Duration,
     /// The secret under which keys are hashed; random if unset.
     pub secret_file: Option<PathBuf>,
+    /// The second tier, which several sidecars share.
+    pub redis: Option<RedisConfig>,
+}
+
+/// Redis or Valkey as the second tier of the score cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// Where it is, and the login.
+    pub address: Address,
+    /// No search waits longer for it.
+    pub timeout: Duration,
+    /// Trust this certificate authority instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Holds the password, instead of the URL.
+    pub password_file: Option<PathBuf>,
+    /// What every key begins with.
+    pub prefix: String,
+    /// Whether `requests_per_minute` and the budgets are those of the fleet, not of each sidecar.
+    pub share_limits: bool,
 }
 
 /// How the program ends.
@@ -320,7 +340,21 @@ impl ProviderConfig {
 
 impl Default for CacheConfig {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, ttl: Duration::from_secs(24 * 60 * 60), secret_file: None }
+        Self { max_bytes: 64 << 20, ttl: Duration::from_secs(24 * 60 * 60), secret_file: None, redis: None }
+    }
+}
+
+impl RedisConfig {
+    /// The defaults for one address.
+    pub fn at(address: Address) -> Self {
+        Self {
+            address,
+            timeout: Duration::from_millis(20),
+            ca_file: None,
+            password_file: None,
+            prefix: "rerankd".to_owned(),
+            share_limits: false,
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub enum LogError {
     Twice,
 }
 
+/// The client for Redis tells of every try to reconnect; `rerankd_fleet_*` and one line for each outage say enough.
+const DEFAULT: &str = "info,redis=off";
+
 /// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
 /// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
 pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), LogError> {
@@ -60,7 +63,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {
-    let directives = directives.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("info");
+    let directives = directives.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(DEFAULT);
     EnvFilter::try_new(directives).map_err(|_| LogError::Filter)
 }
 
@@ -104,7 +107,7 @@ mod tests {
     #[test]
     fn info_is_the_default_and_a_bad_directive_is_an_error() {
         for unset in [None, Some(""), Some(" ")] {
-            assert_eq!(filter(unset).unwrap().to_string(), "info");
+            assert_eq!(filter(unset).unwrap().to_string(), "redis=off,info");
         }
         assert_eq!(filter(Some("warn,rerankd=debug")).unwrap().to_string(), "rerankd=debug,warn");
         assert!(matches!(filter(Some("rerankd=loud")), Err(LogError::Filter)));

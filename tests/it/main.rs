@@ -8,6 +8,7 @@ mod config_reference;
 mod depth;
 mod faults;
 mod fields;
+mod fleet;
 mod forward;
 mod framing;
 mod framing_answers;

@@ -38,11 +38,8 @@ impl<S: Rerank> Fill<S> {
             tracing::info!(asked = &*asked, answered = &*answer.model, "another model answers to this name");
             return Ok(answer);
         }
-        for (key, score) in keys.iter().zip(&answer.scores) {
-            if let Some(score) = score {
-                self.store.put(*key, *score);
-            }
-        }
+        let fresh = keys.iter().zip(&answer.scores);
+        self.store.keep(fresh.filter_map(|(key, score)| score.map(|score| (*key, score))));
         Ok(answer)
     }
 }

@@ -53,6 +53,7 @@ impl<S: Rerank> Lookup<S> {
         let asked = request.model.as_ref().unwrap_or(&self.base.model);
         let model = self.base.aliases.behind(asked);
         let keys = self.base.keys(self.store.secret(), &model, request);
+        self.store.fetch(&keys, request.answer_by).await;
         let mut scores = self.known(&keys);
         let missing = Missing::of(&keys, &scores, self.base.one_by_one());
         let hits = keys.len() - missing.places.len();

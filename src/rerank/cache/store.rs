@@ -1,8 +1,10 @@
 use std::{fmt, time::Duration};
 
 use moka::sync::Cache;
+use tokio::time::{Instant, timeout_at};
 
 use super::key::ScoreKey;
+use crate::fleet::Fleet;
 
 /// What one entry takes: key, score and the store's own bookkeeping, estimated high.
 const ENTRY_BYTES: u32 = 256;
@@ -12,6 +14,8 @@ pub struct ScoreStore {
     /// `None` remembers nothing; the secret still names equal work.
     scores: Option<Cache<ScoreKey, f32>>,
     secret: [u8; 32],
+    /// The second tier.
+    fleet: Option<Fleet>,
 }
 
 impl ScoreStore {
@@ -26,7 +30,24 @@ impl ScoreStore {
                 .time_to_live(ttl.min(LONGEST))
                 .build()
         });
-        Self { scores, secret }
+        Self { scores, secret, fleet: None }
+    }
+
+    /// The same with a second tier, which others share.
+    pub fn with_fleet(self, fleet: Fleet) -> Self {
+        Self { fleet: Some(fleet), ..self }
+    }
+
+    /// Begins to connect to the second tier, if there is one and it has not begun.
+    pub fn connect(&self) {
+        self.fleet.iter().for_each(Fleet::connect);
+    }
+
+    /// Waits until what is to be written to the second tier is written, but not longer than `within`.
+    pub async fn flush(&self, within: Duration) {
+        if let Some(fleet) = &self.fleet {
+            fleet.flush(within).await;
+        }
     }
 
     /// How many scores are held.
@@ -55,6 +76,31 @@ impl ScoreStore {
     pub(super) fn put(&self, key: ScoreKey, score: f32) {
         if let Some(scores) = &self.scores {
             scores.insert(key, score);
+        }
+    }
+
+    /// Keeps fresh scores, in the second tier too.
+    pub(super) fn keep(&self, fresh: impl Iterator<Item = (ScoreKey, f32)>) {
+        let mut shared = Vec::new();
+        for (key, score) in fresh {
+            self.put(key, score);
+            shared.push((key.0, score));
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.remember(shared);
+        }
+    }
+
+    /// Brings here what the second tier knows of `keys`, all that are missing at once, and waits for it until `until`.
+    pub(super) async fn fetch(&self, keys: &[ScoreKey], until: Instant) {
+        let Some(fleet) = &self.fleet else { return };
+        let missing: Vec<[u8; 16]> =
+            keys.iter().filter(|key| self.get(key).is_none()).map(|key| key.0).collect();
+        let Ok(scores) = timeout_at(until, fleet.scores(&missing)).await else { return };
+        for (id, score) in missing.into_iter().zip(scores) {
+            if let Some(score) = score {
+                self.put(ScoreKey(id), score);
+            }
         }
     }
 }

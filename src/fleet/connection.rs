@@ -1,0 +1,142 @@
+use futures_util::future::join_all;
+use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection, cluster_async::ClusterConnection};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Failure, value::Value as Bytes};
+
+/// An open connection, used by many at once. Clones are the same one.
+#[derive(Clone)]
+pub(super) enum Connection {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// A command that sets one key.
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) value: Bytes,
+    /// In milliseconds.
+    pub(super) ttl: u64,
+}
+
+/// A value that is no score in any version.
+pub(super) const NO_SCORE: Bytes = [0; 9];
+
+impl Connection {
+    /// The values of `keys`, in one round trip; what failed or was late is as if it were not there.
+    ///
+    /// A cluster answers key by key, since two keys seldom have one slot: what its healthy nodes know is of use while
+    /// another is down, so that only a time-out or most keys make it a failure.
+    pub(super) async fn values(
+        &self,
+        keys: &[String],
+        until: Instant,
+    ) -> (Vec<Option<Vec<u8>>>, Option<Failure>) {
+        match self {
+            Connection::Single(_) => {
+                let mut command = redis::cmd("MGET");
+                command.arg(keys);
+                match self.run(&command, until).await.and_then(|answer| values(answer, keys.len())) {
+                    Ok(values) => (values, None),
+                    Err(failure) => (vec![None; keys.len()], Some(failure)),
+                }
+            }
+            Connection::Cluster(_) => {
+                let answers = self.run_all(keys.iter().map(|key| get(key)).collect(), until).await;
+                let answers: Vec<_> = answers.into_iter().map(|answer| answer.and_then(value)).collect();
+                let failure = late(&answers).or_else(|| most(&answers));
+                (answers.into_iter().map(Result::unwrap_or_default).collect(), failure)
+            }
+        }
+    }
+
+    /// Writes `entries` in one round trip. Gives how many were written, and why most of them were not.
+    pub(super) async fn write(&self, entries: &[Entry], until: Instant) -> (usize, Option<Failure>) {
+        let answers = match self {
+            Connection::Single(connection) => {
+                let mut pipe = redis::pipe();
+                for entry in entries {
+                    pipe.add_command(set(entry));
+                }
+                let mut connection = connection.clone();
+                let asked = pipe.ignore_errors().query_async(&mut connection);
+                let answers: Result<Vec<Result<Value, RedisError>>, Failure> = in_time(until, asked).await;
+                match answers {
+                    Ok(answers) => answers.into_iter().map(|a| a.map_err(|e| Failure::of(&e))).collect(),
+                    Err(failure) => return (0, Some(failure)),
+                }
+            }
+            Connection::Cluster(_) => self.run_all(entries.iter().map(set).collect(), until).await,
+        };
+        let answers: Vec<_> = answers.into_iter().map(|answer| answer.and_then(okay)).collect();
+        (answers.iter().flatten().count(), most(&answers))
+    }
+
+    /// Runs one command.
+    pub(super) async fn run(&self, command: &Cmd, until: Instant) -> Result<Value, Failure> {
+        match self.clone() {
+            Connection::Single(mut connection) => in_time(until, command.query_async(&mut connection)).await,
+            Connection::Cluster(mut connection) => in_time(until, command.query_async(&mut connection)).await,
+        }
+    }
+
+    /// Runs commands at the same time, each answered for itself, all until the same moment.
+    async fn run_all(&self, commands: Vec<Cmd>, until: Instant) -> Vec<Result<Value, Failure>> {
+        join_all(commands.iter().map(|command| self.run(command, until))).await
+    }
+}
+
+async fn in_time<T>(
+    until: Instant,
+    asked: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, Failure> {
+    match timeout_at(until, asked).await {
+        Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+fn get(key: &str) -> Cmd {
+    let mut command = redis::cmd("GET");
+    command.arg(key);
+    command
+}
+
+fn set(entry: &Entry) -> Cmd {
+    let mut command = redis::cmd("SET");
+    command.arg(&entry.key).arg(&entry.value).arg("PX").arg(entry.ttl);
+    command
+}
+
+/// The answer to an MGET of `count` keys.
+fn values(answer: Value, count: usize) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+    match answer {
+        Value::Array(items) if items.len() == count => items.into_iter().map(value).collect(),
+        _ => Err(Failure::Garbage),
+    }
+}
+
+fn value(item: Value) -> Result<Option<Vec<u8>>, Failure> {
+    match item {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        _ => Err(Failure::Garbage),
+    }
+}
+
+fn okay(answer: Value) -> Result<(), Failure> {
+    match answer {
+        Value::Okay => Ok(()),
+        _ => Err(Failure::Garbage),
+    }
+}
+
+fn late<T>(answers: &[Result<T, Failure>]) -> Option<Failure> {
+    answers.iter().any(|answer| matches!(answer, Err(Failure::Timeout))).then_some(Failure::Timeout)
+}
+
+/// A failure, if more than half of the answers are one.
+fn most<T>(answers: &[Result<T, Failure>]) -> Option<Failure> {
+    let failures = || answers.iter().filter_map(|answer| answer.as_ref().err().copied());
+    failures().last().filter(|_| failures().count() * 2 > answers.len())
+}

@@ -1,0 +1,124 @@
+use std::{io, sync::Arc};
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// Why Redis gave no good answer. A closed list: what a server says stays out of logs and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// No answer in time.
+    Timeout,
+    /// No connection, or it broke.
+    Unreachable,
+    /// The certificate or the handshake is not good.
+    Tls,
+    /// The answer is none that Redis gives to this command.
+    Garbage,
+    /// The login is refused.
+    Login,
+    /// The user may not run the command.
+    Forbidden,
+    /// It is loading its data.
+    Loading,
+    /// It is a replica, or refuses writes for now.
+    ReadOnly,
+    /// Its memory is full.
+    Full,
+    /// The cluster has no node for a key.
+    ClusterDown,
+    /// No sentinel knows the master.
+    NoMaster,
+    /// A file of the configuration cannot be read any more.
+    File,
+    /// It refuses for another reason.
+    Refused,
+}
+
+impl Failure {
+    /// For logs.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Failure::Timeout => "no answer in time",
+            Failure::Unreachable => "no connection",
+            Failure::Tls => "the TLS handshake fails",
+            Failure::Garbage => "an answer that is not Redis's",
+            Failure::Login => "the login is refused",
+            Failure::Forbidden => "the user may not run the command",
+            Failure::Loading => "it is loading its data",
+            Failure::ReadOnly => "it takes no writes",
+            Failure::Full => "its memory is full",
+            Failure::ClusterDown => "the cluster is down",
+            Failure::NoMaster => "no sentinel knows the master",
+            Failure::File => "a file that cache.redis names cannot be read",
+            Failure::Refused => "it refuses the command",
+        }
+    }
+
+    /// Whether the connection is of no more use.
+    pub(super) fn ends_connection(self) -> bool {
+        matches!(self, Failure::Unreachable | Failure::Garbage | Failure::Login)
+    }
+
+    pub(super) fn of(error: &RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::Io if error.is_timeout() => Failure::Timeout,
+            ErrorKind::Io if is_tls(error) => Failure::Tls,
+            ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => Failure::Unreachable,
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Failure::Garbage,
+            ErrorKind::AuthenticationFailed => Failure::Login,
+            // What a long command gets before the login.
+            _ if error.detail().is_some_and(|detail| detail.contains("unauthenticated")) => Failure::Login,
+            ErrorKind::MasterNameNotFoundBySentinel | ErrorKind::EmptySentinelList => Failure::NoMaster,
+            ErrorKind::Server(kind) => of_server(kind),
+            _ => of_code(error.code()),
+        }
+    }
+}
+
+fn of_server(kind: ServerErrorKind) -> Failure {
+    match kind {
+        ServerErrorKind::BusyLoading => Failure::Loading,
+        ServerErrorKind::ReadOnly => Failure::ReadOnly,
+        ServerErrorKind::NoPerm => Failure::Forbidden,
+        ServerErrorKind::ClusterDown
+        | ServerErrorKind::MasterDown
+        | ServerErrorKind::TryAgain
+        | ServerErrorKind::Moved
+        | ServerErrorKind::Ask => Failure::ClusterDown,
+        _ => Failure::Refused,
+    }
+}
+
+/// Codes that the client knows no kind for.
+fn of_code(code: Option<&str>) -> Failure {
+    match code {
+        Some("OOM") => Failure::Full,
+        Some("MISCONF" | "NOREPLICAS") => Failure::ReadOnly,
+        Some("NOAUTH" | "WRONGPASS") => Failure::Login,
+        _ => Failure::Refused,
+    }
+}
+
+/// The client keeps its cause in an `Arc`, and an `io::Error` does not give the one inside it as its source.
+fn is_tls(error: &RedisError) -> bool {
+    std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>())
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .and_then(io::Error::get_ref)
+        .is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_handshake_is_told_from_a_broken_connection() {
+        let tls = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::HandshakeNotComplete);
+        assert_eq!(Failure::of(&RedisError::from(tls)), Failure::Tls);
+        assert_eq!(Failure::of(&RedisError::from(io::Error::other("x"))), Failure::Unreachable);
+        assert_eq!(
+            Failure::of(&RedisError::from(io::Error::from(io::ErrorKind::TimedOut))),
+            Failure::Timeout
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! The names of keys in Redis. Nothing in them can be read back into a query or a document.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::ScoreId;
+
+/// Makes the names, all under one prefix.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn score(&self, id: &ScoreId) -> String {
+        format!("{}:s:{}", self.prefix, URL_SAFE_NO_PAD.encode(id))
+    }
+
+    /// Calls made under the rate limit `name`, which is a name of the configuration.
+    pub(super) fn rate(&self, name: &str) -> String {
+        format!("{}:r:{}", self.prefix, utf8_percent_encode(name, NON_ALPHANUMERIC))
+    }
+
+    /// What is spent of the budget `name`.
+    pub(super) fn spend(&self, name: &str) -> String {
+        format!("{}:b:{}", self.prefix, utf8_percent_encode(name, NON_ALPHANUMERIC))
+    }
+
+    /// A key of no meaning, each time on another node of a cluster.
+    pub(super) fn probe(&self) -> String {
+        format!("{}:p:{}", self.prefix, URL_SAFE_NO_PAD.encode(fastrand::u128(..).to_le_bytes()))
+    }
+}
+
+/// Whether keys can begin with it. Braces would put all keys into one slot of a cluster.
+pub fn is_prefix(text: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/');
+    (1..=64).contains(&text.len()) && text.chars().all(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_show_their_kind_and_no_text() {
+        let keys = Keys::new("rerankd");
+        assert_eq!(keys.score(&[255; 16]), "rerankd:s:_____________________w");
+        assert_eq!(keys.rate("my {co} here"), "rerankd:r:my%20%7Bco%7D%20here");
+        assert_eq!(keys.spend("cohere"), "rerankd:b:cohere");
+        assert_ne!(keys.probe(), keys.probe());
+    }
+
+    #[test]
+    fn a_prefix_cannot_put_all_keys_into_one_slot() {
+        assert!(is_prefix("team-a:rerankd") && is_prefix("r"));
+        assert!(!is_prefix("") && !is_prefix("{a}") && !is_prefix("a b") && !is_prefix(&"a".repeat(65)));
+    }
+}

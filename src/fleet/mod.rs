@@ -1,0 +1,234 @@
+//! Redis or Valkey, which a fleet of sidecars shares: scores that one of them has paid for, and common limits.
+//!
+//! It is never in the way: a round trip ends at its time-out, a breaker leaves a slow, full or dead Redis alone and a
+//! task of its own looks when it is back, writes wait in a bounded queue. Nothing here gives an error to a search.
+
+mod address;
+mod breaker;
+mod connection;
+mod connector;
+mod failure;
+mod keys;
+mod lane;
+mod metrics;
+mod purpose;
+mod scripts;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+mod writer;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+pub use address::{Address, AddressError};
+use connection::Connection;
+use failure::Failure;
+pub use keys::is_prefix;
+pub use metrics::FleetMetrics;
+pub use scripts::{RateToken, Shared, SharedReservation};
+pub use settings::{FleetError, Settings};
+pub use value::ScoreId;
+
+use connector::Connector;
+use keys::Keys;
+use lane::{Dial, Lane};
+use metrics::{Dropped, Operation};
+use purpose::Purpose;
+use scripts::Amendment;
+use writer::{Job, Writer};
+
+/// What the sidecars of a fleet share.
+pub struct Fleet {
+    reads: Arc<Lane>,
+    writes: Arc<Lane>,
+    queue: mpsc::Sender<Job>,
+    keys: Keys,
+    timeout: Duration,
+    metrics: FleetMetrics,
+    /// What the writer's task will be made of.
+    idle: Mutex<Option<(Writer, mpsc::Receiver<Job>)>>,
+    tasks: OnceLock<[AbortOnDropHandle<()>; 3]>,
+}
+
+impl Fleet {
+    /// Ready to [`Fleet::connect`]. Blocks on the disk.
+    pub fn new(settings: Settings, metrics: FleetMetrics) -> Result<Self, FleetError> {
+        let reads = Connector::new(settings.clone(), settings.timeout);
+        let writes = Connector::new(settings.clone(), write_patience(settings.timeout));
+        reads.check()?;
+        Ok(Self::with(settings, [reads, writes].map(dial), metrics))
+    }
+
+    fn with(settings: Settings, [reads, writes]: [Dial; 2], metrics: FleetMetrics) -> Self {
+        let (address, keys) = (settings.address.to_string(), Keys::new(&settings.prefix));
+        let lane = |purpose, dial, patience| {
+            Arc::new(Lane::new(purpose, address.clone(), dial, keys.clone(), patience, metrics.clone()))
+        };
+        let reads = lane(Purpose::Reads, reads, settings.timeout);
+        let writes = lane(Purpose::Writes, writes, write_patience(settings.timeout));
+        let (queue, jobs) = mpsc::channel(writer::QUEUE);
+        let writer =
+            Writer { lane: writes.clone(), keys: keys.clone(), ttl: settings.ttl, metrics: metrics.clone() };
+        let idle = Mutex::new(Some((writer, jobs)));
+        let tasks = OnceLock::new();
+        Self { reads, writes, queue, keys, timeout: settings.timeout, metrics, idle, tasks }
+    }
+
+    /// Begins to connect, in tasks that end with the fleet. Until then, and outside a Tokio runtime, all is a miss.
+    pub fn connect(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((writer, jobs)) = idle {
+            let tasks = [
+                runtime.spawn(self.reads.clone().keep()),
+                runtime.spawn(self.writes.clone().keep()),
+                runtime.spawn(writer.run(jobs)),
+            ];
+            // It is empty: only who has taken the writer comes here.
+            let _ = self.tasks.set(tasks.map(AbortOnDropHandle::new));
+        }
+    }
+
+    /// The scores that the fleet knows, in the order of `ids`, in one round trip. Whatever goes wrong is a miss.
+    pub async fn scores(&self, ids: &[ScoreId]) -> Vec<Option<f32>> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let keys: Vec<String> = ids.iter().map(|id| self.keys.score(id)).collect();
+        let Some(values) = self.values(&keys).await else { return vec![None; ids.len()] };
+        let mut scores: Vec<Option<f32>> = Vec::with_capacity(ids.len());
+        let mut damaged = 0;
+        for (id, value) in ids.iter().zip(&values) {
+            let score = value.as_ref().and_then(|value| value::decode(id, value));
+            damaged += usize::from(value.is_some() && score.is_none());
+            scores.push(score);
+        }
+        let found = scores.iter().flatten().count();
+        self.metrics.scores(found, ids.len() - found - damaged, damaged);
+        scores
+    }
+
+    async fn values(&self, keys: &[String]) -> Option<Vec<Option<Vec<u8>>>> {
+        let until = Instant::now() + self.timeout;
+        let pass = self.reads.enter(Operation::Get)?;
+        let (values, failure) = pass.connection.values(keys, until).await;
+        pass.end(failure);
+        let Some(pass) = self.reads.enter_again(failure, Operation::Get, until).await else {
+            return Some(values);
+        };
+        let (values, failure) = pass.connection.values(keys, until).await;
+        pass.end(failure);
+        Some(values)
+    }
+
+    /// Writes scores behind the caller's back; what the queue cannot hold is dropped.
+    pub fn remember(&self, scores: Vec<(ScoreId, f32)>) {
+        let mut dropped = [(Dropped::Full, 0), (Dropped::Away, 0)];
+        let usable = self.writes.is_usable();
+        for (id, score) in scores.into_iter().filter(|(_, score)| score.is_finite()) {
+            if !usable {
+                dropped[1].1 += 1;
+            } else if self.queue.try_send(Job::Score(id, score)).is_err() {
+                dropped[0].1 += 1;
+            }
+        }
+        for (reason, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
+            self.metrics.dropped(reason, count);
+        }
+        self.metrics.queue(self.queue.max_capacity() - self.queue.capacity());
+    }
+
+    /// Takes leave for one call of `name`, of which the fleet may make `per_minute` in any 60 seconds.
+    ///
+    /// Calls are counted by the second, so that no 60 seconds see more than allowed (a token bucket lets up to
+    /// twice as many through in its first minute); a call is forgotten after 60 to 61 seconds.
+    pub async fn take_rate(&self, name: &str, per_minute: u32) -> Shared<RateToken> {
+        let command = scripts::rate(&self.keys, name, per_minute);
+        self.ask(Operation::Rate, &command, |answer| scripts::rate_answer(name, answer)).await
+    }
+
+    /// Counts `amount` (search units or tokens) against the budgets of `name` for the minute and the day of UTC.
+    pub async fn take_spend(
+        &self,
+        name: &str,
+        amount: f64,
+        per_minute: Option<u64>,
+        per_day: Option<u64>,
+    ) -> Shared<SharedReservation> {
+        let command = scripts::spend(&self.keys, name, amount, per_minute, per_day);
+        self.ask(Operation::Spend, &command, |answer| scripts::spend_answer(name, amount, answer)).await
+    }
+
+    /// Gives back leave that was not used, behind the caller's back.
+    pub fn give_back(&self, token: RateToken) {
+        self.amend(Amendment::GiveBack(token));
+    }
+
+    /// Puts the bill in the place of the estimate, behind the caller's back.
+    pub fn settle(&self, reservation: SharedReservation, billed: f64) {
+        self.amend(Amendment::Settle { reservation, billed });
+    }
+
+    /// Waits until what was to be written is written or dropped, but not longer than `within`.
+    pub async fn flush(&self, within: Duration) {
+        let (done, wait) = oneshot::channel();
+        let flushed = async {
+            if self.queue.send(Job::Flush(done)).await.is_ok() {
+                // The writer only goes with its runtime.
+                let _ = wait.await;
+            }
+        };
+        // What is not written by then is lost, as scores may be.
+        let _ = tokio::time::timeout(within, flushed).await;
+    }
+
+    async fn ask<T>(
+        &self,
+        operation: Operation,
+        command: &redis::Cmd,
+        read: impl FnOnce(redis::Value) -> Result<Shared<T>, Failure>,
+    ) -> Shared<T> {
+        let Some(pass) = self.writes.enter(operation) else { return Shared::Away };
+        let answer = pass.connection.run(command, Instant::now() + self.timeout).await.and_then(read);
+        pass.end(answer.as_ref().err().copied());
+        answer.unwrap_or(Shared::Away)
+    }
+
+    fn amend(&self, amendment: Amendment) {
+        if self.queue.try_send(Job::Amend(amendment)).is_err() {
+            self.metrics.dropped(Dropped::Full, 1);
+        }
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// The longest that a batch of writes may take: no search waits for it.
+fn write_patience(timeout: Duration) -> Duration {
+    timeout.max(Duration::from_millis(250))
+}
+
+fn dial(connector: Connector) -> Dial {
+    let connector = Arc::new(connector);
+    Arc::new(move || {
+        let connector = connector.clone();
+        async move { connector.connect().await }.boxed()
+    })
+}
