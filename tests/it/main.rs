@@ -22,6 +22,7 @@ mod reload;
 mod replay;
 mod replay_grpc;
 mod rerank_api;
+mod rerank_api_errors;
 mod reranker;
 mod scores;
 mod search;

@@ -11,6 +11,7 @@ mod program;
 mod proxy;
 mod raw;
 mod redis;
+pub mod rerank_api;
 mod scripted;
 mod sidecar;
 pub mod strict;
