@@ -53,6 +53,7 @@ pub(super) fn upstream(settings: &UpstreamConfig) -> Result<Upstream, UpstreamSe
         },
         connect_timeout: settings.connect_timeout,
         answer_timeout: Some(settings.answer_timeout),
+        forward_timeout: Some(settings.forward_timeout),
         host: match settings.host {
             config::HostMode::Upstream => HostHeader::Upstream,
             config::HostMode::Preserve => HostHeader::Preserve,

@@ -109,7 +109,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
 
     listener.tls = listener_tls(section, problems);
 
-    let mut known = vec!["url", "host", "http2", "connect_timeout", "answer_timeout"];
+    let mut known = vec!["url", "host", "http2", "connect_timeout", "answer_timeout", "forward_timeout"];
     known.extend(UPSTREAM_TLS_KEYS);
     let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
     let to = &mut listener.upstream;
@@ -122,6 +122,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     upstream_tls(&upstream, to, problems);
     upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
     upstream.set("answer_timeout", &mut to.answer_timeout, problems, values::duration);
+    upstream.set("forward_timeout", &mut to.forward_timeout, problems, values::duration);
     listener
 }
 

@@ -98,6 +98,7 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
     out.set(6, "answer_timeout", time(to.answer_timeout));
+    out.set(6, "forward_timeout", time(to.forward_timeout));
 }
 
 fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {

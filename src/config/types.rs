@@ -92,6 +92,8 @@ pub struct UpstreamConfig {
     pub connect_timeout: Duration,
     /// For the head of a search's answer.
     pub answer_timeout: Duration,
+    /// For the head of the answer to any other request.
+    pub forward_timeout: Duration,
 }
 
 /// The admin listener.
@@ -278,6 +280,7 @@ impl ListenerConfig {
                 server_name: None,
                 connect_timeout: Duration::from_secs(5),
                 answer_timeout: Duration::from_secs(60),
+                forward_timeout: Duration::from_secs(60 * 60),
             },
             tls: None,
             dialect: DialectChoice::Auto,

@@ -88,8 +88,8 @@ impl Forwarder {
         parts.headers = kept;
 
         let request = |body: Bytes| Request::from_parts(parts.clone(), body::full(body));
-        match self.upstream.send(request(body.clone())).await {
-            Err(error) if error.is_broken() => answer(self.upstream.send(request(body)).await?),
+        match self.upstream.search(request(body.clone())).await {
+            Err(error) if error.is_broken() => answer(self.upstream.search(request(body)).await?),
             other => answer(other?),
         }
     }

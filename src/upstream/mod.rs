@@ -47,8 +47,11 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// Idle connections are closed after this; Qdrant closes its own after 5 s.
     pub idle_timeout: Duration,
-    /// How long the upstream may take to begin its answer once it has the request; `None` waits for ever.
+    /// How long the upstream may take to begin its answer to a search once it has the request; `None` waits for
+    /// ever.
     pub answer_timeout: Option<Duration>,
+    /// The same for any other request: some take long by their nature.
+    pub forward_timeout: Option<Duration>,
 }
 
 impl UpstreamSettings {
@@ -62,6 +65,7 @@ impl UpstreamSettings {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
             answer_timeout: Some(Duration::from_secs(60)),
+            forward_timeout: Some(Duration::from_secs(60 * 60)),
         }
     }
 }
@@ -76,6 +80,7 @@ pub struct Upstream {
     host: HostHeader,
     http2: bool,
     answer_timeout: Option<Duration>,
+    forward_timeout: Option<Duration>,
 }
 
 impl Upstream {
@@ -112,6 +117,7 @@ impl Upstream {
             host: settings.host,
             http2: settings.http2,
             answer_timeout: settings.answer_timeout,
+            forward_timeout: settings.forward_timeout,
         })
     }
 
@@ -125,24 +131,41 @@ impl Upstream {
     /// A GET or HEAD without body is sent once more if a connection breaks before an answer; any request is
     /// if a pooled connection turned out to be closed before a byte of it was written.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+        self.send_within(request, self.forward_timeout).await
+    }
+
+    /// Like [`Upstream::send`], for a search: it is answered sooner, or not at all.
+    pub async fn search(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+        self.send_within(request, self.answer_timeout).await
+    }
+
+    async fn send_within(
+        &self,
+        request: Request<Body>,
+        limit: Option<Duration>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
         if !harmless || !request.body().is_end_stream() {
-            return self.send_once(request).await;
+            return self.send_once(request, limit).await;
         }
         let (parts, _) = request.into_parts();
-        match self.send_once(Request::from_parts(parts.clone(), body::empty())).await {
+        match self.send_once(Request::from_parts(parts.clone(), body::empty()), limit).await {
             Err(error) if error.is_broken() => {
-                self.send_once(Request::from_parts(parts, body::empty())).await
+                self.send_once(Request::from_parts(parts, body::empty()), limit).await
             }
             other => other,
         }
     }
 
-    async fn send_once(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+    async fn send_once(
+        &self,
+        request: Request<Body>,
+        limit: Option<Duration>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
         let watch = Watch::new();
         let request = self.address(request)?.map(|body| watch.body(body));
         let answer = self.client.request(request);
-        let result = match self.answer_timeout {
+        let result = match limit {
             None => answer.await,
             Some(limit) => tokio::select! {
                 result = answer => result,

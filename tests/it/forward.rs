@@ -233,12 +233,27 @@ async fn an_unreachable_upstream_is_502_and_a_silent_one_504() {
 
     let db = FakeDatabase::by_hand().await;
     let hasty = |s: &mut rerankd::upstream::UpstreamSettings| {
-        s.answer_timeout = Some(std::time::Duration::from_millis(50));
+        s.forward_timeout = Some(std::time::Duration::from_millis(50));
     };
     let proxy = Proxy::with(db.addr, hasty, |_| {}).await;
     let mut client = proxy.client().await;
     client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(client.head().await.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
+}
+
+#[tokio::test]
+async fn only_a_search_has_to_be_answered_soon() {
+    let db = FakeDatabase::by_hand().await;
+    let hasty = |s: &mut rerankd::upstream::UpstreamSettings| {
+        s.answer_timeout = Some(std::time::Duration::ZERO);
+    };
+    let proxy = Proxy::with(db.addr, hasty, |_| {}).await;
+    let mut client = proxy.client().await;
+    client.send("POST /_reindex HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
+    let mut upstream = db.connection().await;
+    upstream.head().await;
+    upstream.send(OK).await;
+    assert_eq!(client.message().await.unwrap(), OK);
 }
 
 #[tokio::test]

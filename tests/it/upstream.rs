@@ -99,7 +99,7 @@ async fn failures_of_the_database_have_its_own_shape() {
     let nobody = FakeDatabase::by_hand().await.addr;
     let silent = FakeDatabase::by_hand().await;
     let hasty = format!(
-        "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {{ url: \"http://{}\", answer_timeout: 50ms }}\n\
+        "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {{ url: \"http://{}\", answer_timeout: 50ms, forward_timeout: 50ms }}\n\
          admin: {{ listen: 127.0.0.1:0 }}\n",
         silent.addr
     );
