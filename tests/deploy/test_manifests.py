@@ -131,3 +131,17 @@ def test_alone_the_network_policy_lets_clients_prometheus_names_database_and_pro
     assert [[port["port"] for port in rule["ports"]] for rule in policy["ingress"]] == [[PROXY_PORT], [ADMIN_PORT]]
     assert [[port["port"] for port in rule["ports"]] for rule in policy["egress"]] == [[53, 53], [9200], [443]]
     assert all(rule.get("from") or rule.get("to") for rule in policy["ingress"] + policy["egress"])
+
+
+def test_with_redis_all_share_scores_under_one_secret_and_the_policy_lets_them_reach_it(tmp_path):
+    manifests = PLAIN["redis"]
+    [(_, pod)] = pods(manifests)
+    effective = checked(lay_mounts(manifests, tmp_path)["rerankd"], environment(rerankd_of(pod)[0]), tmp_path)
+    cache = effective["cache"]
+    assert cache["secret_file"].endswith("/secrets/cache-secret")
+    assert cache["redis"]["url"] == "redis://redis:6379/0" and cache["redis"]["share_limits"] is True
+    assert cache["redis"]["password_file"].endswith("/secrets/redis-password")
+    standalone = one(PLAIN["standalone"], "NetworkPolicy")["spec"]
+    policy = one(manifests, "NetworkPolicy")["spec"]
+    assert policy["ingress"] == standalone["ingress"] and policy["egress"][:-1] == standalone["egress"]
+    assert [port["port"] for port in policy["egress"][-1]["ports"]] == [6379]
