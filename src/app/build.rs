@@ -117,6 +117,12 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         sample: section.sample,
         collections: section.collections.clone(),
         reranker: shared.providers.chain(&section.providers, &shared.stack),
+        may_ask: shared.providers.may_ask(&section.providers),
+        first_provider: section
+            .providers
+            .iter()
+            .find(|name| shared.providers.has(name))
+            .map(|name| name.as_str().into()),
         has_provider: section.providers.iter().any(|name| shared.providers.has(name)),
         window: section.window,
         max_window: section.max_window,

@@ -196,7 +196,7 @@ impl Shared {
         let mut next = self.clone();
         if before.is_none_or(|before| before.cache != config.cache) {
             let cache = build::cache(&config.cache, &self.fleet_metrics)?;
-            next.stack = StackShared::new(cache, self.stack.metrics.clone());
+            next.stack = self.stack.with_store(cache);
             next.providers = Providers::default();
         }
         next.providers = build::providers(config, &next.providers, &next.stack)?;

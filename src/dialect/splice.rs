@@ -255,7 +255,7 @@ mod tests {
             })
             .collect();
         let list = HitList { search: 0, hits, array: array.span(), max_score: None, total: None };
-        HitPage { body: body.clone(), lists: vec![list] }
+        HitPage { body: body.clone(), lists: vec![list], failed: Vec::new() }
     }
 
     fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {

@@ -88,7 +88,8 @@ impl PlannedSearch {
     pub fn in_shadow(&self) -> Self {
         match self.shadow.clone() {
             Some((work, fetch)) => Self { work: Ok(work), fetch, shadow: None, ..self.clone() },
-            None => self.clone(),
+            // It has been answered; only the others are ranked again.
+            None => Self { work: Err(KeepReason::Shadow), ..self.as_asked() },
         }
     }
 
@@ -153,6 +154,8 @@ impl Pipeline {
         let widen = (profile.widen || served)
             && !intent.grouped
             && intent.widening != Widening::Never
+            // On failure it would be asked twice, and failure is what an open circuit promises.
+            && (intent.widening == Widening::Neutral || (profile.may_ask)())
             && (hits > page_end || intent.offset > 0 || served)
             && (hits >= page_end || served)
             && may(Extra::Hits);

@@ -66,6 +66,10 @@ pub struct Profile {
     pub reranker: Reranker,
     /// Whether there is any provider behind it.
     pub has_provider: bool,
+    /// Whether any of them may be asked now: not all circuits are open.
+    pub may_ask: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// The first provider: floors and models that callers name are meant for it.
+    pub first_provider: Option<Arc<str>>,
     /// How many of the best candidates are reranked.
     pub window: u64,
     /// No window is larger, whoever asks.

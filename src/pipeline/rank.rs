@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use super::{Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode, outcome::Moves, plan::Work};
 use crate::{
     document,
-    rerank::{RerankError, RerankRequest, Scores},
+    rerank::{FailureClass, RerankError, RerankRequest, Scores},
     search::{
         Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
     },
@@ -26,6 +26,7 @@ pub struct RankedPage {
 /// The documents of one list: which hit each belongs to.
 struct ListDocuments {
     list: usize,
+    search: usize,
     hits: Vec<usize>,
     documents: Vec<Arc<str>>,
 }
@@ -52,7 +53,10 @@ impl Waiting {
     fn answer_by(self, work: &Work, now: Instant) -> Instant {
         let own = now + work.deadline;
         match (self, work.timeout) {
-            (Waiting::Client(asked_at), Some(timeout)) => own.min(asked_at + timeout),
+            // A time too long to be told is none.
+            (Waiting::Client(asked_at), Some(timeout)) => {
+                asked_at.checked_add(timeout).map_or(own, |theirs| own.min(theirs))
+            }
             _ => own,
         }
     }
@@ -84,9 +88,14 @@ impl Pipeline {
         let mut calls: Vec<Call<'a>> = Vec::new();
         let mut reports: Vec<Report> = searches
             .iter()
-            .map(|search| match &search.work {
+            .enumerate()
+            .map(|(at, search)| match &search.work {
                 Err(reason) => Report::kept(*reason),
-                Ok(work) => Report { source: Some(work.source), ..Report::kept(KeepReason::NotRanked) },
+                Ok(work) => {
+                    let failed = page.failed.contains(&at);
+                    let reason = if failed { KeepReason::UpstreamError } else { KeepReason::NotRanked };
+                    Report { source: Some(work.source), ..Report::kept(reason) }
+                }
             })
             .collect();
         for (at, list) in page.lists.iter().enumerate() {
@@ -125,6 +134,8 @@ impl Pipeline {
         let count = documents.len();
         let mut request = RerankRequest::new(call.work.query.clone(), documents, answer_by);
         request.model = call.work.model.clone();
+        request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
+        request.searches = call.searches();
         request.background = matches!(waiting, Waiting::Nobody);
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
@@ -138,6 +149,13 @@ impl Pipeline {
 }
 
 impl Call<'_> {
+    /// How many searches of the request share this call.
+    fn searches(&self) -> usize {
+        let mut searches: Vec<usize> = self.lists.iter().map(|list| list.search).collect();
+        searches.dedup();
+        searches.len()
+    }
+
     fn shares(&self, search: &PlannedSearch, work: &Work) -> bool {
         Arc::ptr_eq(self.profile, &search.profile)
             && self.work.query == work.query
@@ -154,7 +172,7 @@ fn list_documents(
     list: &HitList,
     page: &HitPage,
 ) -> ListDocuments {
-    let mut found = ListDocuments { list: at, hits: Vec::new(), documents: Vec::new() };
+    let mut found = ListDocuments { list: at, search: list.search, hits: Vec::new(), documents: Vec::new() };
     for (place, hit) in list.hits.iter().enumerate() {
         if !in_window(search, work, place) {
             break;
@@ -210,7 +228,14 @@ fn apply_call(
         let search = &searches[list.search];
         // Searches of one call may differ in window and floor.
         let work = search.work.as_ref().unwrap_or(call.work);
-        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own);
+        if own.iter().all(Option::is_none) {
+            report.outcome = Outcome::Kept(scores.failure.map_or(KeepReason::Budget, FailureClass::reason));
+            continue;
+        }
+        let floor = work
+            .min_score
+            .filter(|_| search.profile.first_provider.as_ref().is_none_or(|first| *first == scores.provider));
+        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, floor);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
             None => Outcome::Applied,
@@ -233,6 +258,7 @@ fn rank_list(
     list: &HitList,
     hits: &[usize],
     scores: &[Option<f32>],
+    floor: Option<f32>,
 ) -> (Ranking, usize) {
     let mut candidates: Vec<Candidate> = (0..list.hits.len())
         .map(|place| Candidate { score: None, in_window: in_window(search, work, place) })
@@ -242,11 +268,7 @@ fn rank_list(
     }
     let unscored = candidates.iter().filter(|c| c.in_window && c.score.is_none()).count();
     let profile = &search.profile;
-    let rule = OrderRule {
-        min_score: work.min_score,
-        min_keep: profile.min_keep,
-        fuse: work.score == ScoreMode::Rrf,
-    };
+    let rule = OrderRule { min_score: floor, min_keep: profile.min_keep, fuse: work.score == ScoreMode::Rrf };
     let ordered = order(&candidates, &rule);
     let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
     let ranking = Ranking {

@@ -224,12 +224,24 @@ impl Exchange {
                 return Ok((Response::from_parts(parts, body::full(raw)), kept(searches, Some(reason))));
             }
         };
+        let refused = |&search: &usize| {
+            searches.get(search).is_some_and(|search| search.fetch != FetchPlan::as_asked())
+        };
+        if changed && page.failed.iter().any(refused) {
+            let refusal = Response::from_parts(parts, body::full(raw));
+            return Box::pin(self.rank_as_asked(searches, rewrite, refusal)).await;
+        }
         let started = Instant::now();
         let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Client(self.asked_at)).await;
         self.timings.rerank += started.elapsed();
         if must_replay(searches, &ranked.reports) {
-            let (response, _) = self.keep(searches, None).await?;
-            return Ok((response, replayed(ranked.reports)));
+            // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
+            match self.keep(searches, None).await {
+                Ok((response, _)) if response.status() == StatusCode::OK => {
+                    return Ok((response, replayed(ranked.reports)));
+                }
+                _ => {}
+            }
         }
         let joined = self.dialect.join(&page, &rewrite.strips, &ranked.rankings);
         let response = if joined == page.body {
@@ -337,7 +349,9 @@ fn may_be_ours(status: StatusCode) -> bool {
 /// Whether a search failed whose widened answer, cut back, may not be the client's own.
 fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
     searches.iter().zip(reports).any(|(search, report)| {
-        matches!(report.outcome, Outcome::Kept(_)) && search.work.is_ok() && search.must_replay()
+        // Of one hit or none there is no other order.
+        let kept = matches!(report.outcome, Outcome::Kept(reason) if reason != KeepReason::NotRanked);
+        kept && search.work.is_ok() && search.must_replay()
     })
 }
 

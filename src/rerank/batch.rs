@@ -76,6 +76,10 @@ fn merge(answers: Vec<(usize, Answer)>) -> Answer {
                 whole.failure = whole.failure.or(part.failure);
                 whole.calls_left = part.calls_left.or(whole.calls_left);
                 if !part.model.is_empty() {
+                    // The host has pointed the name at another model in between: two models' scores do not mix.
+                    if !whole.model.is_empty() && whole.model != part.model {
+                        return Err(RerankError::BadResponse("two models have answered"));
+                    }
                     (whole.provider, whole.model) = (part.provider, part.model);
                 }
                 continue;
@@ -170,5 +174,15 @@ mod tests {
         let answer = batch(inner, 2).oneshot(request(&["a", "b", "c"])).await.unwrap();
         assert_eq!(answer.scores, [None, None, Some(0.5)]);
         assert_eq!(answer.failure, Some(FailureClass::BadResponse));
+    }
+
+    #[tokio::test]
+    async fn parts_that_two_models_have_scored_make_no_order() {
+        let (inner, _) = scripted(|n, r| {
+            Ok(Scores { model: if n == 0 { "old" } else { "new" }.into(), ..half_for_each(r)? })
+        });
+        let answer = batch(inner, 1).oneshot(request(&["a", "b"])).await;
+        let mixed = answer.is_ok_and(|whole| whole.scores.iter().all(Option::is_some));
+        assert!(!mixed, "scores of two models never meet");
     }
 }

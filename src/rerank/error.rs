@@ -85,7 +85,10 @@ pub enum RerankError {
         /// When the provider said to come back.
         retry_after: Option<Duration>,
     },
-    /// No connection, or it broke.
+    /// No connection could be made: nothing was sent.
+    #[error("no connection to the provider")]
+    NotConnected,
+    /// The connection broke.
     #[error("provider could not be reached: {0}")]
     Unreachable(&'static str),
     /// One try took too long.
@@ -117,7 +120,7 @@ impl RerankError {
         match self {
             RerankError::Deadline => FailureClass::Deadline,
             RerankError::Status { class, .. } | RerankError::Held { class } => *class,
-            RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
+            RerankError::NotConnected | RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
             RerankError::Unsuited(_) => FailureClass::InvalidRequest,
@@ -128,7 +131,14 @@ impl RerankError {
 
     /// Whether a byte may have reached the provider.
     pub(super) fn was_sent(&self) -> bool {
-        !matches!(self, RerankError::Held { .. } | RerankError::Overloaded | RerankError::NoProvider)
+        !matches!(
+            self,
+            RerankError::Held { .. }
+                | RerankError::Overloaded
+                | RerankError::NoProvider
+                | RerankError::NotConnected
+                | RerankError::Unsuited(_)
+        )
     }
 
     /// Whether the provider may bill the call all the same: it had the request and nobody knows how it ended.

@@ -129,13 +129,14 @@ async fn fly<S: Rerank>(
     land: watch::Sender<Option<Answer>>,
 ) {
     let answer_by = Instant::now() + ticket.tower.settings.timeout;
+    let landing = Landing(ticket);
     let request = RerankRequest { answer_by, retry_by: request.answer_by, ..request };
     let answer = tokio::select! {
         biased;
         () = end.cancelled() => return,
         answer = tokio::time::timeout_at(answer_by, inner.oneshot(request)) => answer,
     };
-    ticket.tower.land(&ticket);
+    drop(landing);
     let _ = land.send(Some(answer.unwrap_or(Err(RerankError::Timeout))));
 }
 
@@ -153,6 +154,15 @@ struct Boarded {
     landed: watch::Receiver<Option<Answer>>,
     /// Whether the flight was in the air already.
     joined: bool,
+}
+
+/// Takes a flight off the board however it ends, also by a panic.
+struct Landing(Ticket);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.tower.land(&self.0);
+    }
 }
 
 /// A place on a flight; leaving it is counted.

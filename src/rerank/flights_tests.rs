@@ -135,3 +135,16 @@ async fn failures_reach_every_caller_too() {
     let classes: BTreeSet<String> = answers.into_iter().map(|a| a.unwrap_err().to_string()).collect();
     assert_eq!(classes.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flight_that_panics_is_forgotten_like_any_other() {
+    let inner = tower::service_fn(|r: RerankRequest| async move {
+        tokio::time::sleep(SECOND).await;
+        assert!(r.documents.is_empty(), "on purpose");
+        half_for_each(r)
+    });
+    let flights = Flights::new(inner, FlightSettings::default(), "p".into(), metrics());
+    assert!(flights.clone().oneshot(of_key(1)).await.is_err());
+    assert!(flights.tower.lock().is_empty());
+    assert_eq!(flights.tower.background.available_permits(), 32);
+}

@@ -140,7 +140,9 @@ impl RerankMetrics {
         self.in_flight.with_label_values(&[provider]);
         self.circuit.with_label_values(&[provider]);
         self.duration.with_label_values(&[provider]);
-        self.calls.with_label_values(&[provider, "ok"]);
+        for status in ["ok", "given_up"] {
+            self.calls.with_label_values(&[provider, status]);
+        }
         for class in FailureClass::OF_PROVIDER {
             self.calls.with_label_values(&[provider, class.reason().as_str()]);
         }
@@ -160,6 +162,12 @@ impl RerankMetrics {
             self.units.with_label_values(&[provider]).inc_by(scores.billed_units);
             self.tokens.with_label_values(&[provider]).inc_by(scores.billed_tokens);
         }
+    }
+
+    /// A call that all who waited for it have left.
+    pub(super) fn given_up(&self, provider: &str, took: Duration) {
+        self.calls.with_label_values(&[provider, "given_up"]).inc();
+        self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
     }
 
     pub(super) fn retries(&self, provider: &str) {

@@ -55,6 +55,8 @@ pub struct RerankRequest {
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
+    /// How many searches share the request: what one may cost, each may.
+    pub searches: usize,
     /// No second try begins after this.
     retry_by: Instant,
     /// The documents' names in the cache, once it has been asked.
@@ -73,6 +75,7 @@ impl RerankRequest {
             model_of: None,
             answer_by,
             background: false,
+            searches: 1,
             retry_by: answer_by,
             keys: None,
             flight: None,

@@ -81,10 +81,10 @@ impl<S: Rerank> Retry<S> {
 
     async fn run(self, request: RerankRequest) -> Answer {
         self.budget.deposit();
-        let error = match self.inner.clone().oneshot(request.clone()).await {
-            Err(error) => error,
-            answer => return answer,
-        };
+        let answer = self.inner.clone().oneshot(request.clone()).await;
+        // A 429 is for everybody, and now.
+        self.gate.learn(&answer);
+        let Err(error) = answer else { return answer };
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
         let Some(pause) = pause(&error, jitter) else { return Err(error) };
         let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.retry_by);
@@ -119,12 +119,14 @@ mod tests {
     use super::*;
     use crate::rerank::{
         Billing, LimitSettings,
+        limits::Ledger,
         test_support::{half_for_each, metrics, request, scripted},
     };
 
     fn retry<S: Rerank>(inner: S, requests_per_minute: Option<u32>) -> Retry<S> {
         let settings = LimitSettings { requests_per_minute, ..LimitSettings::default() };
-        let gate = Arc::new(Gate::new("p".into(), Billing::SearchUnits, &settings, metrics()));
+        let gate =
+            Arc::new(Gate::new("p".into(), Billing::SearchUnits, &settings, &Ledger::default(), metrics()));
         Retry::new(inner, Arc::default(), gate, "p".into(), metrics())
     }
 

@@ -84,7 +84,7 @@ pub enum Scoring {
 }
 
 /// What a provider charges for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Billing {
     /// Search units: one query with up to 100 documents of about 500 tokens.
     SearchUnits,

@@ -9,7 +9,7 @@ use super::{
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
     flights::Flights,
-    limits::{Gate, Limits, Trim},
+    limits::{Gate, Ledger, Limits, Trim},
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
@@ -23,12 +23,18 @@ pub struct StackShared {
     /// What is counted.
     pub metrics: Arc<RerankMetrics>,
     budget: Arc<RetryBudget>,
+    ledger: Arc<Ledger>,
 }
 
 impl StackShared {
     /// For the whole life of the program.
     pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
-        Self { store, metrics, budget: Arc::default() }
+        Self { store, metrics, budget: Arc::default(), ledger: Arc::default() }
+    }
+
+    /// The same with another cache.
+    pub fn with_store(&self, store: Arc<ScoreStore>) -> Self {
+        Self { store, ..self.clone() }
     }
 }
 
@@ -43,9 +49,12 @@ struct Provider {
     link: Link,
     /// Brings its gauges up to date.
     observe: Observe,
+    /// Whether its circuit lets a call through.
+    usable: Usable,
 }
 
 type Observe = Arc<dyn Fn() + Send + Sync>;
+type Usable = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Providers {
     /// Builds what is new or changed; takes over from `before` what is as it was.
@@ -73,6 +82,16 @@ impl Providers {
         BoxCloneSyncService::new(Chain::new(links.collect(), shared.metrics.clone()))
     }
 
+    /// Whether any of the named providers may be asked now.
+    pub fn may_ask(&self, names: &[String]) -> Arc<dyn Fn() -> bool + Send + Sync> {
+        let usable: Vec<Usable> = names
+            .iter()
+            .filter_map(|name| self.0.get(name))
+            .map(|provider| provider.usable.clone())
+            .collect();
+        Arc::new(move || usable.iter().any(|usable| usable()))
+    }
+
     /// Whether there is a provider of this name.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
@@ -90,8 +109,8 @@ fn provider(
     shared: &StackShared,
 ) -> Result<Provider, BuildError> {
     let name: Arc<str> = settings.name.as_str().into();
-    let (provider, observe) = layers(settings, name.clone(), shared)?;
-    Ok(Provider { fingerprint, link: Link { name, provider }, observe })
+    let (provider, observe, usable) = layers(settings, name.clone(), shared)?;
+    Ok(Provider { fingerprint, link: Link { name, provider }, observe, usable })
 }
 
 /// The layers of one provider: the only place that shows their order, here from the inside out.
@@ -99,8 +118,8 @@ fn layers(
     settings: ProviderSettings,
     name: Arc<str>,
     shared: &StackShared,
-) -> Result<(Reranker, Observe), BuildError> {
-    let StackShared { store, metrics, budget } = shared.clone();
+) -> Result<(Reranker, Observe, Usable), BuildError> {
+    let StackShared { store, metrics, budget, ledger } = shared.clone();
     metrics.declare(&name);
     match settings.kind {
         ProviderKind::Http(http) => {
@@ -108,12 +127,14 @@ fn layers(
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
             let max_documents = Arc::new(move || asked.max_documents());
-            let gate = Gate::new(name.clone(), facts.billing, &limits, metrics.clone());
+            let gate = Gate::new(name.clone(), facts.billing, &limits, &ledger, metrics.clone());
             let gate = Arc::new(gate.sharing(store.sharing_limits(), &limits));
 
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
+            let switch = call.switch();
+            let usable = Arc::new(move || switch.is_usable());
             let observe = {
                 let (gate, breaker) = (gate.clone(), call.switch());
                 Arc::new(move || {
@@ -132,12 +153,12 @@ fn layers(
             let call = Flights::new(call, settings.flights, name, metrics.clone());
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
-            Ok((BoxCloneSyncService::new(call), observe))
+            Ok((BoxCloneSyncService::new(call), observe, usable))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
             let call = Timed::new(Lexical::new(name.clone()), name, metrics);
-            Ok((BoxCloneSyncService::new(call), Arc::new(|| ())))
+            Ok((BoxCloneSyncService::new(call), Arc::new(|| ()), Arc::new(|| true)))
         }
     }
 }

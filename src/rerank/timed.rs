@@ -23,19 +23,34 @@ impl<S: Rerank> Timed<S> {
     }
 }
 
-/// Goes down also when the call is dropped.
-struct InFlight(IntGauge);
+/// A call under way. One that is dropped before its end is counted too.
+struct InFlight {
+    gauge: IntGauge,
+    provider: Arc<str>,
+    metrics: Arc<RerankMetrics>,
+    begun: Instant,
+    ended: bool,
+}
 
 impl InFlight {
-    fn new(gauge: IntGauge) -> Self {
+    fn new(provider: Arc<str>, metrics: Arc<RerankMetrics>) -> Self {
+        let gauge = metrics.in_flight(&provider);
         gauge.inc();
-        Self(gauge)
+        Self { gauge, provider, metrics, begun: Instant::now(), ended: false }
+    }
+
+    fn end(mut self, answer: &Result<Scores, RerankError>) {
+        self.ended = true;
+        self.metrics.call(&self.provider, answer, self.begun.elapsed());
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.dec();
+        self.gauge.dec();
+        if !self.ended {
+            self.metrics.given_up(&self.provider, self.begun.elapsed());
+        }
     }
 }
 
@@ -51,11 +66,28 @@ impl<S: Rerank> Service<RerankRequest> for Timed<S> {
     fn call(&mut self, request: RerankRequest) -> AnswerFuture {
         let Self { inner, provider, metrics } = self.clone();
         Box::pin(async move {
-            let _in_flight = InFlight::new(metrics.in_flight(&provider));
-            let begun = Instant::now();
+            let call = InFlight::new(provider, metrics);
             let answer = inner.oneshot(request).await;
-            metrics.call(&provider, &answer, begun.elapsed());
+            call.end(&answer);
             answer
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rerank::test_support::request;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_given_up_is_counted_too() {
+        let registry = prometheus::Registry::new();
+        let metrics = Arc::new(RerankMetrics::register(&registry).unwrap());
+        let hang =
+            tower::service_fn(|_: RerankRequest| std::future::pending::<Result<Scores, RerankError>>());
+        let call = Timed::new(hang, "p".into(), metrics).oneshot(request(&["a"]));
+        assert!(tokio::time::timeout(std::time::Duration::from_secs(1), call).await.is_err());
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        assert!(text.contains(r#"rerankd_provider_call_duration_seconds_count{provider="p"} 1"#), "{text}");
     }
 }

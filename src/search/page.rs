@@ -9,6 +9,9 @@ pub struct HitPage {
     pub body: Bytes,
     /// The lists of hits, in body order. One for a plain search, one per search of a batch, one per group.
     pub lists: Vec<HitList>,
+    /// The searches of the request, counted from 0, that the database answered not at all or in part, and that asking
+    /// for more may have done that to.
+    pub failed: Vec<usize>,
 }
 
 /// One array of hits.

@@ -24,6 +24,7 @@ mod replay_grpc;
 mod rerank_api;
 mod rerank_api_errors;
 mod reranker;
+mod review;
 mod scores;
 mod search;
 mod shutdown;

@@ -15,17 +15,21 @@ use crate::{
 pub(super) fn split(batch: bool, body: Bytes) -> Result<HitPage, DialectError> {
     let malformed = DialectError::Malformed { member: "body", expected: "a search answer with hits" };
     let root = Value::parse(&body).map_err(|_| malformed.clone())?;
-    let mut lists = Vec::new();
+    let (mut lists, mut failed) = (Vec::new(), Vec::new());
     if batch {
         let answers = root.get("responses").and_then(Value::items).ok_or(malformed)?;
         for (search, answer) in answers.into_iter().enumerate() {
             // A failed search has none.
-            lists.extend(list(search, answer));
+            let found = list(search, answer);
+            let refused = if found.is_some() { has_failed_shards(answer) } else { is_refused(answer) };
+            failed.extend(refused.then_some(search));
+            lists.extend(found);
         }
     } else {
         lists.push(list(0, root).ok_or(malformed)?);
+        failed.extend(has_failed_shards(root).then_some(0));
     }
-    Ok(HitPage { body, lists })
+    Ok(HitPage { body, lists, failed })
 }
 
 fn list(search: usize, answer: Value<'_>) -> Option<HitList> {
@@ -42,6 +46,17 @@ fn list(search: usize, answer: Value<'_>) -> Option<HitList> {
     let array = array?;
     let hits = array.items()?.into_iter().map(hit).collect::<Option<Vec<_>>>()?;
     Some(HitList { search, hits, array: array.span(), max_score, total })
+}
+
+/// Whether some shards gave nothing: an index may have a smaller `max_result_window` than the others.
+fn has_failed_shards(answer: Value<'_>) -> bool {
+    let failed = answer.get("_shards").and_then(|shards| shards.get("failed")).and_then(Value::as_u64);
+    failed.is_some_and(|failed| failed > 0)
+}
+
+/// Whether a search of a batch was refused for what it asked.
+fn is_refused(answer: Value<'_>) -> bool {
+    answer.get("error").is_some() && answer.get("status").and_then(Value::as_u64) == Some(400)
 }
 
 fn hit(value: Value<'_>) -> Option<Hit> {

@@ -38,7 +38,7 @@ pub(super) fn split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, Dialect
                 .collect::<Result<_, _>>()?,
         }
     };
-    Ok(HitPage { body, lists })
+    Ok(HitPage { body, lists, failed: Vec::new() })
 }
 
 /// `query` wraps its hits in an object, the older endpoints do not.

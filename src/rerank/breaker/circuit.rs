@@ -123,6 +123,15 @@ impl Circuit {
         }
     }
 
+    /// Whether [`Circuit::admit`] would give leave.
+    pub(super) fn would_admit(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Closed(_) => true,
+            State::Open { until, .. } => *until <= now,
+            State::HalfOpen { in_flight, passed, .. } => *in_flight + *passed < self.settings.probes,
+        }
+    }
+
     /// What came of a call that took `took`.
     pub(super) fn record(&mut self, permit: &Permit, verdict: Verdict, took: Duration, now: Instant) {
         // A refusal is news whenever the call began; all else only in the state that it began in.

@@ -58,6 +58,11 @@ impl<S: Rerank> Breaker<S> {
 }
 
 impl Switch {
+    /// Whether a call would be let through now.
+    pub(in crate::rerank) fn is_usable(&self) -> bool {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner).would_admit(Instant::now())
+    }
+
     /// Brings the gauge up to date.
     pub(in crate::rerank) fn observe(&self) {
         let state = self.circuit.lock().unwrap_or_else(PoisonError::into_inner).state();

@@ -136,7 +136,10 @@ impl Missing {
         for (&at, &sent_as) in self.places.iter().zip(&self.sent_as) {
             scores[at] = fresh.scores[sent_as];
         }
-        if fresh.model.is_empty() { own } else { fresh }
+        match fresh.model.is_empty() {
+            true => Scores { provider: own.provider, model: own.model, ..fresh },
+            false => fresh,
+        }
     }
 }
 

@@ -135,3 +135,14 @@ async fn scores_of_a_model_that_a_name_no_longer_means_are_not_found() {
     assert_eq!((&*again.model, again.cache_hits), ("m2", 2));
     assert_eq!(calls.load(Ordering::SeqCst), 5);
 }
+
+#[tokio::test]
+async fn a_failure_is_told_although_nothing_but_known_scores_came_with_it() {
+    // A batch of which one part was found in the cache meanwhile, which names no model, and the other has failed.
+    let (inner, _) = scripted(|_, _| {
+        let failure = Some(FailureClass::Timeout);
+        Ok(Scores { scores: vec![Some(0.9), None], failure, ..Scores::default() })
+    });
+    let answer = cached(inner).oneshot(request(&["a", "b"])).await.unwrap();
+    assert_eq!((answer.scores, answer.failure), (vec![Some(0.9), None], Some(FailureClass::Timeout)));
+}

@@ -9,7 +9,7 @@ use tower::{Service, ServiceExt};
 use super::{
     rate::RateLimiter,
     shared::{SharedEntry, SharedLimits},
-    spend::{Reservation, SpendLimit, SpendSettings, estimate},
+    spend::{Ledger, Reservation, SpendLimit, SpendSettings, estimate},
 };
 use crate::fleet::Fleet;
 use crate::rerank::{
@@ -68,16 +68,17 @@ impl Gate {
         provider: Arc<str>,
         billing: Billing,
         settings: &LimitSettings,
+        ledger: &Ledger,
         metrics: Arc<RerankMetrics>,
     ) -> Self {
         let spend = spend_of(billing, settings);
         let places = settings.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
         Self {
+            spend: SpendLimit::new(spend, ledger, &provider, billing),
             provider,
             billing,
             free: Arc::new(Semaphore::new(places)),
             rate: RateLimiter::new(settings.requests_per_minute),
-            spend: SpendLimit::new(spend),
             shared: None,
             wall: WallClock::system(),
             metrics,
@@ -162,7 +163,7 @@ impl Gate {
     }
 
     /// What an answer says of the calls that may follow it.
-    fn learn(&self, answer: &Answer) {
+    pub(in crate::rerank) fn learn(&self, answer: &Answer) {
         let minute_left = self.now().minute_left;
         match answer {
             Ok(Scores { calls_left: Some(left), .. }) => self.rate.learn(*left, Instant::now() + minute_left),

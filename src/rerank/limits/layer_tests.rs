@@ -4,7 +4,10 @@ use super::*;
 use crate::rerank::test_support::{half_for_each, metrics, request, scripted};
 
 fn limits<S: Rerank>(inner: S, settings: LimitSettings) -> Limits<S> {
-    Limits::new(inner, Arc::new(Gate::new("p".into(), Billing::SearchUnits, &settings, metrics())))
+    Limits::new(
+        inner,
+        Arc::new(Gate::new("p".into(), Billing::SearchUnits, &settings, &Ledger::default(), metrics())),
+    )
 }
 
 fn status(status: u16, class: FailureClass, retry_after: Option<u64>) -> RerankError {
@@ -91,7 +94,8 @@ async fn a_429_that_says_nothing_pauses_to_the_end_of_the_minute() {
         0 => Err(status(429, FailureClass::RateLimited, None)),
         _ => half_for_each(r),
     });
-    let mut gate = Gate::new("p".into(), Billing::SearchUnits, &LimitSettings::default(), metrics());
+    let mut gate =
+        Gate::new("p".into(), Billing::SearchUnits, &LimitSettings::default(), &Ledger::default(), metrics());
     gate.wall = WallClock::starting_at(Duration::from_secs(119));
     let service = Limits::new(inner, Arc::new(gate));
     assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
@@ -125,4 +129,43 @@ async fn an_open_circuit_uses_up_neither_rate_nor_budget() {
         assert_eq!(class(&service).await, Err(FailureClass::CircuitOpen));
     }
     assert_eq!(class(&service).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_429_is_waited_out_for_a_second_try_nobody_else_asks() {
+    let (inner, calls) = scripted(|n, r| match n {
+        0 => Err(status(429, FailureClass::RateLimited, Some(1))),
+        _ => half_for_each(r),
+    });
+    let gate = Arc::new(Gate::new(
+        "p".into(),
+        Billing::SearchUnits,
+        &LimitSettings::default(),
+        &Ledger::default(),
+        metrics(),
+    ));
+    let retry = crate::rerank::retry::Retry::new(inner, Arc::default(), gate.clone(), "p".into(), metrics());
+    let service = Limits::new(retry, gate);
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        class(&service).await
+    };
+    let (first, other) = tokio::join!(class(&service), others);
+    assert_eq!((first, other), (Ok(()), Err(FailureClass::RateLimited)));
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_does_not_raise_what_is_left_of_a_trial_keys_minute() {
+    // Two calls at once; the first one's answer, which says that one more may go, comes last.
+    let inner = tower::service_fn(|r: RerankRequest| async move {
+        let first = &*r.documents[0] == "first";
+        tokio::time::sleep(Duration::from_millis(if first { 20 } else { 10 })).await;
+        Ok(Scores { calls_left: Some(u64::from(first)), ..half_for_each(r)? })
+    });
+    let service = limits(inner, LimitSettings::default());
+    let ask = |text: &'static str| service.clone().oneshot(request(&[text]));
+    let (first, second) = tokio::join!(ask("first"), ask("second"));
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
 }

@@ -8,5 +8,6 @@ mod trim;
 
 pub use layer::LimitSettings;
 pub(super) use layer::{Gate, Limits};
+pub(super) use spend::Ledger;
 pub use spend::SpendSettings;
 pub(super) use trim::Trim;

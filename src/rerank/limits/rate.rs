@@ -7,6 +7,8 @@ use std::{
 use tokio::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// Ends of one minute, told by two answers, are not further apart.
+const SAME_MINUTE: Duration = Duration::from_secs(30);
 
 /// How many calls may go, shared by the layer that counts calls and the retry that makes more of them.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl RateLimiter {
 
     /// The provider says that `left` calls are left until `until`.
     pub(super) fn learn(&self, left: u64, until: Instant) {
-        self.with(|rate| rate.learned = Some((until, left)));
+        self.with(|rate| rate.learn(left, until));
     }
 
     fn with<T>(&self, step: impl FnOnce(&mut Rate) -> T) -> T {
@@ -89,6 +91,12 @@ impl Rate {
         if let Some((_, left)) = &mut self.learned {
             *left = left.saturating_add(1);
         }
+    }
+
+    /// Of the same minute the least stands: answers come out of order.
+    fn learn(&mut self, left: u64, until: Instant) {
+        let known = self.learned.filter(|(known_until, _)| until < *known_until + SAME_MINUTE);
+        self.learned = Some((until, known.map_or(left, |(_, known)| known.min(left))));
     }
 
     /// A longer pause stands.

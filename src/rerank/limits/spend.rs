@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::rerank::{Billing, wall::Calendar};
 
@@ -23,16 +26,36 @@ pub(super) struct Reservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OverBudget;
 
-/// What is spent of a budget. Counts begin anew with the process, unless a fleet shares them.
+/// What each provider has spent, by name and unit: a reload begins no new day. Counts begin anew with the process,
+/// unless a fleet shares them.
+#[derive(Debug, Default)]
+pub(in crate::rerank) struct Ledger(Mutex<HashMap<(Arc<str>, Billing), Account>>);
+
+/// What one provider has spent.
+type Account = Arc<Mutex<Spent>>;
+
+impl Ledger {
+    fn of(&self, provider: &Arc<str>, billing: Billing) -> Account {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry((provider.clone(), billing)).or_default().clone()
+    }
+}
+
+/// The budget of one provider.
 #[derive(Debug)]
 pub(in crate::rerank) struct SpendLimit {
     settings: SpendSettings,
-    spent: Mutex<Spent>,
+    spent: Account,
 }
 
 impl SpendLimit {
-    pub(super) fn new(settings: SpendSettings) -> Self {
-        Self { settings, spent: Mutex::default() }
+    pub(super) fn new(
+        settings: SpendSettings,
+        ledger: &Ledger,
+        provider: &Arc<str>,
+        billing: Billing,
+    ) -> Self {
+        Self { settings, spent: ledger.of(provider, billing) }
     }
 
     /// Counts a call before it is made; refuses one that could go over the budget.
@@ -149,7 +172,8 @@ mod tests {
     }
 
     fn limit(per_minute: Option<u64>, per_day: Option<u64>) -> SpendLimit {
-        SpendLimit::new(SpendSettings { per_minute, per_day })
+        let settings = SpendSettings { per_minute, per_day };
+        SpendLimit::new(settings, &Ledger::default(), &"p".into(), Billing::SearchUnits)
     }
 
     #[test]
@@ -161,6 +185,18 @@ mod tests {
         assert_eq!(spend.reserve(1.0, at(2)), Err(OverBudget), "the day is spent");
         assert_eq!(spend.left(at(2)), (Some(2.0), Some(0.0)));
         assert!(spend.reserve(1.0, at(1440)).is_ok());
+    }
+
+    #[test]
+    fn other_settings_of_a_provider_begin_no_new_budget() {
+        let (ledger, name) = (Ledger::default(), "p".into());
+        let limit = |name, billing| {
+            SpendLimit::new(SpendSettings { per_minute: None, per_day: Some(1) }, &ledger, name, billing)
+        };
+        assert!(limit(&name, Billing::SearchUnits).reserve(1.0, at(0)).is_ok());
+        assert_eq!(limit(&name, Billing::SearchUnits).reserve(1.0, at(0)), Err(OverBudget));
+        assert!(limit(&name, Billing::Tokens).reserve(1.0, at(0)).is_ok(), "another unit");
+        assert!(limit(&"other".into(), Billing::SearchUnits).reserve(1.0, at(0)).is_ok());
     }
 
     #[test]

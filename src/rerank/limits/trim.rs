@@ -24,7 +24,9 @@ impl<S: Rerank> Trim<S> {
     async fn run(self, request: RerankRequest) -> Answer {
         let asked = request.documents.len();
         let documents = match self.units {
-            Some(units) => trim(&request.query, &request.documents, units),
+            Some(units) => {
+                trim(&request.query, &request.documents, units.saturating_mul(request.searches.max(1)))
+            }
             None => None,
         };
         let Some(documents) = documents else { return self.inner.oneshot(request).await };

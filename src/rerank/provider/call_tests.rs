@@ -71,7 +71,7 @@ async fn a_broken_connection_is_an_unavailable_provider() {
     }
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = call_to(address).oneshot(request(&["a"])).await.unwrap_err();
-    assert_eq!(error, RerankError::Unreachable("cannot connect"));
+    assert_eq!(error, RerankError::NotConnected);
 }
 
 #[tokio::test]

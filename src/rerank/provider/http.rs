@@ -160,7 +160,7 @@ fn sort(error: &reqwest::Error) -> RerankError {
         return RerankError::Timeout;
     }
     if error.is_connect() {
-        return RerankError::Unreachable("cannot connect");
+        return RerankError::NotConnected;
     }
     // The client calls a broken connection a decoding error too; only its source tells them apart.
     let mut source = error.source();
