@@ -86,6 +86,7 @@ pub(super) fn proxy(
         forwarder: Forwarder::new(upstream),
         dialects: Dialects::new(dialects),
         searches: Arc::new(searches),
+        metrics: shared.proxy_metrics.clone(),
     })
 }
 

@@ -25,7 +25,7 @@ use crate::{
     config::{Config, Fingerprint, Source, short_hash},
     fleet::{FleetError, FleetMetrics},
     pipeline::SearchMetrics,
-    proxy::TlsError,
+    proxy::{ProxyMetrics, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
     telemetry,
@@ -121,6 +121,7 @@ struct Shared {
     search_metrics: SearchMetrics,
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
+    proxy_metrics: ProxyMetrics,
 }
 
 impl App {
@@ -185,9 +186,11 @@ impl Shared {
         let search_metrics = SearchMetrics::register(registry)?;
         let fleet_metrics = FleetMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
+        let proxy_metrics = ProxyMetrics::register(registry)?;
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
-        Ok(Self { stack, providers: Providers::default(), search_metrics, fleet_metrics, api_metrics })
+        let providers = Providers::default();
+        Ok(Self { stack, providers, search_metrics, fleet_metrics, api_metrics, proxy_metrics })
     }
 
     /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are

@@ -24,19 +24,66 @@ pub enum ProxyError {
     UnaskedCoding,
 }
 
+/// Why the proxy itself had to answer: the closed list of a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// No connection to the upstream.
+    Unreachable,
+    /// The upstream closed the connection before it answered.
+    Broken,
+    /// The upstream did not answer in time.
+    Silent,
+    /// The upstream's answer is none that could be passed on.
+    BadAnswer,
+    /// The client's body could not be read.
+    RequestBody,
+    /// The client's request has no form that could be sent on.
+    Unforwardable,
+}
+
+impl Cause {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Unreachable,
+        Self::Broken,
+        Self::Silent,
+        Self::BadAnswer,
+        Self::RequestBody,
+        Self::Unforwardable,
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Broken => "broken",
+            Self::Silent => "silent",
+            Self::BadAnswer => "bad_answer",
+            Self::RequestBody => "request_body",
+            Self::Unforwardable => "unforwardable",
+        }
+    }
+}
+
 impl ProxyError {
+    /// What it is counted as.
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Upstream(UpstreamError::Unreachable(_)) => Cause::Unreachable,
+            Self::Upstream(UpstreamError::Broken(_)) => Cause::Broken,
+            Self::Upstream(UpstreamError::Silent) => Cause::Silent,
+            Self::Upstream(UpstreamError::Malformed(_)) | Self::UnaskedUpgrade | Self::UnaskedCoding => {
+                Cause::BadAnswer
+            }
+            Self::Upstream(UpstreamError::RequestBody(_)) | Self::RequestBody => Cause::RequestBody,
+            Self::Upstream(UpstreamError::Unforwardable) | Self::Unforwardable => Cause::Unforwardable,
+        }
+    }
+
     /// The status that says so to the client.
     pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Upstream(UpstreamError::Silent) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Upstream(UpstreamError::RequestBody(_) | UpstreamError::Unforwardable)
-            | Self::Unforwardable
-            | Self::RequestBody => StatusCode::BAD_REQUEST,
-            Self::UnaskedUpgrade
-            | Self::UnaskedCoding
-            | Self::Upstream(
-                UpstreamError::Unreachable(_) | UpstreamError::Broken(_) | UpstreamError::Malformed(_),
-            ) => StatusCode::BAD_GATEWAY,
+        match self.cause() {
+            Cause::Silent => StatusCode::GATEWAY_TIMEOUT,
+            Cause::RequestBody | Cause::Unforwardable => StatusCode::BAD_REQUEST,
+            Cause::Unreachable | Cause::Broken | Cause::BadAnswer => StatusCode::BAD_GATEWAY,
         }
     }
 }

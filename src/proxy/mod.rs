@@ -7,6 +7,7 @@ mod expect;
 mod forward;
 pub mod headers;
 mod listener;
+mod metrics;
 mod report;
 pub mod respond;
 mod search;
@@ -20,6 +21,8 @@ use http::{Request, Response};
 pub use error::ProxyError;
 pub use forward::Forwarder;
 pub use listener::{ClientAddr, Listener, ListenerSettings};
+use metrics::Handling;
+pub use metrics::ProxyMetrics;
 pub use search::{SearchHandler, SearchLimits};
 pub use tls::{ServerTls, TlsError, TlsSettings};
 
@@ -34,6 +37,8 @@ pub struct Proxy {
     pub dialects: Dialects,
     /// Answers searches.
     pub searches: Arc<SearchHandler>,
+    /// Counts every answer.
+    pub metrics: ProxyMetrics,
 }
 
 impl Proxy {
@@ -46,15 +51,23 @@ impl Proxy {
             headers: request.headers(),
         };
         let found = self.dialects.search(&head).map(|(dialect, kind)| (dialect.clone(), kind));
+        let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
         let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
         let answer = match found {
             Some((dialect, kind)) => self.searches.answer(&self.forwarder, &dialect, kind, request).await,
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
-        answer.unwrap_or_else(|error| match &shape {
-            Some(dialect) => respond::failure(&error, Some(&|status, text| dialect.failure(status, text))),
-            None => respond::failure(&error, None),
-        })
+        let answer = answer.unwrap_or_else(|error| {
+            self.metrics.failed(error.cause());
+            match &shape {
+                Some(dialect) => {
+                    respond::failure(&error, Some(&|status, text| dialect.failure(status, text)))
+                }
+                None => respond::failure(&error, None),
+            }
+        });
+        self.metrics.answered(handling, answer.status());
+        answer
     }
 }
 

@@ -272,3 +272,35 @@ async fn at_the_drain_timeout_what_is_still_open_is_closed() {
     stopped.await.unwrap();
     assert_eq!(upstream.rest().await, "");
 }
+
+#[tokio::test]
+async fn every_answer_and_every_error_of_our_own_is_counted() {
+    let database = FakeDatabase::by_hand().await;
+    let program = Program::before(database.addr, "").await;
+    let (mut client, mut upstream) = exchange(&program, &database, GET).await;
+    client.send(SEARCH).await;
+    answer(&mut client, &mut upstream).await;
+    drop((client, upstream, database));
+    for request in [SEARCH, WRITE, WRITE] {
+        let mut client = program.client().await;
+        client.send(request).await;
+        assert_eq!(client.answer(false).await.unwrap().word(1), "502");
+    }
+    let mut client = program.client().await;
+    client.send("GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await;
+    assert_eq!(client.answer(false).await.unwrap().word(1), "400");
+
+    let metrics = program.metrics().await;
+    for line in [
+        r#"rerankd_requests_total{handling="forward",status="2xx"} 1"#,
+        r#"rerankd_requests_total{handling="forward",status="4xx"} 1"#,
+        r#"rerankd_requests_total{handling="forward",status="5xx"} 2"#,
+        r#"rerankd_requests_total{handling="search",status="2xx"} 1"#,
+        r#"rerankd_requests_total{handling="search",status="5xx"} 1"#,
+        r#"rerankd_requests_failed_total{cause="unreachable"} 3"#,
+        r#"rerankd_requests_failed_total{cause="unforwardable"} 1"#,
+        r#"rerankd_requests_failed_total{cause="silent"} 0"#,
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+}
