@@ -212,6 +212,6 @@ fn refresh(shared: Arc<ArcSwap<Shared>>) -> Arc<dyn Fn() + Send + Sync> {
     Arc::new(move || {
         let shared = shared.load();
         shared.stack.metrics.observe_cache(&shared.stack.store);
-        shared.providers.observe();
+        shared.providers.observe(&shared.stack.metrics);
     })
 }

@@ -2,13 +2,20 @@ use std::time::Duration;
 
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, core::Collector,
+    Registry,
+    core::{Collector, MetricVec, MetricVecBuilder},
 };
 
-use super::{Billing, FailureClass, RerankError, ScoreStore, Scores, breaker::CircuitState};
+use super::{
+    Billing, FailureClass, RerankError, ScoreStore, Scores, breaker::CircuitState, limits::SpendSettings,
+};
 
 const CALL_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0];
 const RELEVANCE: [f64; 12] = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+
+const SEARCH_UNITS: &str = "search_units";
+const TOKENS: &str = "tokens";
+const UNITS: [&str; 2] = [SEARCH_UNITS, TOKENS];
 
 /// The metrics of the rerank stack. Labels are names from the configuration and words of closed lists.
 #[derive(Debug)]
@@ -26,6 +33,7 @@ pub struct RerankMetrics {
     circuit: IntGaugeVec,
     circuit_changes: IntCounterVec,
     spend_left: GaugeVec,
+    spend_limit: GaugeVec,
     lookups: IntCounterVec,
     entries: IntGauge,
     bytes: IntGauge,
@@ -39,6 +47,23 @@ fn add<C: Collector + Clone + 'static>(
     let metric = metric?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
+}
+
+/// Removes each series whose provider, the first label, is not there.
+fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> bool) {
+    let descriptions = gauge.desc();
+    let Some(names) = descriptions.first().map(|desc| &desc.variable_labels) else { return };
+    for family in gauge.collect() {
+        for metric in family.get_metric() {
+            let value = |name: &String| {
+                metric.get_label().iter().find(|label| label.name() == name).map_or("", |label| label.value())
+            };
+            let labels: Vec<&str> = names.iter().map(value).collect();
+            if labels.first().is_some_and(|provider| !is_there(provider)) {
+                let _ = gauge.remove_label_values(&labels);
+            }
+        }
+    }
 }
 
 impl RerankMetrics {
@@ -59,6 +84,10 @@ impl RerankMetrics {
         let spend_left = Opts::new(
             "rerankd_spend_left",
             "What is left of a provider's budget for this minute or day; absent where none is set.",
+        );
+        let spend_limit = Opts::new(
+            "rerankd_spend_limit",
+            "A provider's whole budget for a minute or day; absent where none is set.",
         );
         let relevance =
             HistogramOpts::new("rerankd_relevance_score", "Relevance scores of reranked documents.");
@@ -109,6 +138,7 @@ impl RerankMetrics {
                 &["provider", "state", "reason"],
             )?,
             spend_left: add(registry, GaugeVec::new(spend_left, &["provider", "unit", "window"]))?,
+            spend_limit: add(registry, GaugeVec::new(spend_limit, &["provider", "unit", "window"]))?,
             lookups: counter(
                 "rerankd_cache_lookups_total",
                 "Documents looked up in the score cache.",
@@ -213,16 +243,43 @@ impl RerankMetrics {
         self.circuit_changes.with_label_values(&[provider, state, reason]).inc();
     }
 
-    pub(super) fn spend_left(&self, provider: &str, billing: Billing, minute: Option<f64>, day: Option<f64>) {
+    /// A budget and what is left of it, `(minute, day)`.
+    pub(super) fn spend(
+        &self,
+        provider: &str,
+        billing: Billing,
+        budget: SpendSettings,
+        left: (Option<f64>, Option<f64>),
+    ) {
         let unit = match billing {
-            Billing::Tokens => "tokens",
-            Billing::SearchUnits | Billing::Free => "search_units",
+            Billing::Tokens => TOKENS,
+            Billing::SearchUnits | Billing::Free => SEARCH_UNITS,
         };
-        for (window, left) in [("minute", minute), ("day", day)] {
-            if let Some(left) = left {
-                self.spend_left.with_label_values(&[provider, unit, window]).set(left);
+        for (window, limit, left) in [("minute", budget.per_minute, left.0), ("day", budget.per_day, left.1)]
+        {
+            for each in UNITS {
+                let labels = [provider, each, window];
+                match limit.zip(left).filter(|_| each == unit) {
+                    Some((limit, left)) => {
+                        self.spend_limit.with_label_values(&labels).set(limit as f64);
+                        self.spend_left.with_label_values(&labels).set(left);
+                    }
+                    // A reload may have taken it away; mostly it was never there.
+                    None => {
+                        let _ = self.spend_limit.remove_label_values(&labels);
+                        let _ = self.spend_left.remove_label_values(&labels);
+                    }
+                }
             }
         }
+    }
+
+    /// Takes away the states of providers that a reload has removed: they would stand for ever as they last
+    /// were. Their counters stay.
+    pub(super) fn keep(&self, is_there: impl Fn(&str) -> bool) {
+        keep(&self.circuit, &is_there);
+        keep(&self.spend_left, &is_there);
+        keep(&self.spend_limit, &is_there);
     }
 
     pub(super) fn lookups(&self, hits: usize, misses: usize) {

@@ -98,7 +98,8 @@ impl Providers {
     }
 
     /// Brings the gauges of budgets and circuits up to date.
-    pub fn observe(&self) {
+    pub fn observe(&self, metrics: &RerankMetrics) {
+        metrics.keep(|name| self.has(name));
         self.0.values().for_each(|provider| (provider.observe)());
     }
 }

@@ -6,7 +6,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::rerank::{
-    ApiKey, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest, Scores,
+    ApiKey, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest, Scores, SpendSettings,
     test_support::{half_for_each, metrics, request, scripted},
 };
 
@@ -76,6 +76,34 @@ async fn a_reload_keeps_the_state_of_providers_that_did_not_change() {
     cohere.api_key = ApiKey::Secret(SecretString::from("another"));
     let changed = Providers::build(vec![settings], &same, &shared).unwrap();
     assert_eq!(ask(&changed).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
+}
+
+#[tokio::test]
+async fn what_a_reload_takes_away_leaves_no_state_behind() {
+    let registry = prometheus::Registry::new();
+    let shared = shared(&registry);
+    let states = |providers: &Providers| {
+        providers.observe(&shared.metrics);
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let is_state =
+            |line: &&str| line.starts_with("rerankd_spend") || line.starts_with("rerankd_circuit_state");
+        text.lines().filter(is_state).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut limited = unreachable("cohere");
+    limited.limits.search_units = SpendSettings { per_minute: None, per_day: Some(10) };
+    let first =
+        Providers::build(vec![limited, unreachable("other")], &Providers::default(), &shared).unwrap();
+    assert_eq!(
+        states(&first),
+        [
+            r#"rerankd_circuit_state{provider="cohere"} 0"#,
+            r#"rerankd_circuit_state{provider="other"} 0"#,
+            r#"rerankd_spend_left{provider="cohere",unit="search_units",window="day"} 10"#,
+            r#"rerankd_spend_limit{provider="cohere",unit="search_units",window="day"} 10"#,
+        ]
+    );
+    let unlimited = Providers::build(vec![unreachable("cohere")], &first, &shared).unwrap();
+    assert_eq!(states(&unlimited), [r#"rerankd_circuit_state{provider="cohere"} 0"#]);
 }
 
 fn boxed(name: &str, service: impl crate::rerank::Rerank) -> Link {

@@ -235,7 +235,8 @@ def test_a_failing_provider_is_an_error_after_a_bounded_number_of_tries(mode, er
                     model=MODEL, query=QUERY, documents=DOCUMENTS, **once
                 )
             assert time.monotonic() - begun < 1
-            assert provider_state(COHERE_FAILING)["calls"] == 1, "a limited provider is left alone"
+            # Until the minute ends, which it may do once in between.
+            assert provider_state(COHERE_FAILING)["calls"] in (1, 2), "a limited provider is left alone"
     provider(COHERE_FAILING, "ok")
 
 

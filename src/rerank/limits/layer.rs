@@ -104,10 +104,10 @@ impl Gate {
         }
     }
 
-    /// Brings the gauges of what is left up to date.
+    /// Brings the gauges of the budget and what is left of it up to date.
     pub(in crate::rerank) fn observe(&self) {
-        let (minute, day) = self.spend.left(self.now());
-        self.metrics.spend_left(&self.provider, self.billing, minute, day);
+        let left = self.spend.left(self.now());
+        self.metrics.spend(&self.provider, self.billing, self.spend.settings, left);
     }
 
     fn now(&self) -> Calendar {

@@ -44,7 +44,7 @@ impl Ledger {
 /// The budget of one provider.
 #[derive(Debug)]
 pub(in crate::rerank) struct SpendLimit {
-    settings: SpendSettings,
+    pub(super) settings: SpendSettings,
     spent: Account,
 }
 
