@@ -14,5 +14,6 @@ pub mod pipeline;
 pub mod proxy;
 pub mod rerank;
 pub mod search;
+pub mod system;
 pub mod telemetry;
 pub mod upstream;

@@ -8,6 +8,7 @@ use super::{EXIT_FAILURE, EXIT_OK, OnBadConfig, ServeArgs};
 use crate::{
     app::App,
     config::{self, Config, Mode},
+    system::Resources,
 };
 
 /// Serves until a signal; returns the exit code.
@@ -28,9 +29,11 @@ pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
     })
 }
 
-/// Runs a future on a runtime of its own; returns its exit code, or that of a failure.
+/// Runs a future on a runtime of its own, with a thread for each CPU that this process may use; returns its exit
+/// code, or that of a failure.
 pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = Resources::detect().cpus;
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime.block_on(future),
         Err(error) => {
             eprintln!("rerankd: no runtime: {error}");

@@ -7,6 +7,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("search", &[]),
     ("telemetry", &[]),
+    ("system", &[]),
     ("dialect", &["json", "search"]),
     ("document", &["json", "search"]),
     ("rerank", &["search", "document"]),
@@ -17,7 +18,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("config", &["search"]),
     ("app", &["admin", "config", "dialect", "pipeline", "proxy", "rerank", "telemetry", "upstream"]),
     ("demo", &["app", "config"]),
-    ("cli", &["app", "config", "demo", "telemetry"]),
+    ("cli", &["app", "config", "demo", "system", "telemetry"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
