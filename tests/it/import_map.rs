@@ -8,6 +8,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("search", &[]),
     ("telemetry", &[]),
     ("system", &[]),
+    ("bounds", &["system"]),
     ("dialect", &["json", "search"]),
     ("document", &["json", "search"]),
     ("rerank", &["search", "document"]),
