@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, fs, io, net::SocketAddr, sync::Arc};
 
-use super::{Shared, StartError};
+use super::{DRAIN, Shared, StartError};
 use crate::{
     config::{self, Config, DialectChoice, ListenerConfig, RerankConfig},
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     pipeline::{AllowList, FailOpen, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
-    proxy::{Forwarder, Proxy, SearchHandler, SearchLimits},
+    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{self, BuildError, CohereSettings, ProviderKind, ProviderSettings, Reranker, ScoreStore},
+    system::Resources,
     upstream::{HostHeader, Upstream, UpstreamSettings},
 };
 
@@ -21,17 +22,24 @@ pub(super) fn proxy(
     listener: &ListenerConfig,
     shared: &Shared,
 ) -> Result<Proxy, StartError> {
+    let limits = &config.limits;
     let upstream = Upstream::new(UpstreamSettings {
         http2: listener.upstream.http2,
         ca_file: listener.upstream.ca_file.clone(),
         connect_timeout: listener.upstream.connect_timeout,
-        answer_timeout: Some(listener.upstream.answer_timeout),
+        answer_timeout: listener.upstream.answer_timeout,
+        forward_timeout: listener.upstream.forward_timeout,
+        body_timeout: limits.body_timeout,
+        max_headers: limits.max_headers,
+        max_head_bytes: limits.max_head_bytes,
+        waits: shared.waits.clone(),
         host: match listener.upstream.host {
             config::HostMode::Upstream => HostHeader::Upstream,
             config::HostMode::Preserve => HostHeader::Preserve,
         },
         ..UpstreamSettings::new(listener.upstream.url.clone())
     })?;
+    let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     let dialects = dialects(listener.dialect);
     for dialect in &dialects {
         for kind in dialect.kinds() {
@@ -39,19 +47,54 @@ pub(super) fn proxy(
         }
     }
     let searches = SearchHandler {
-        pipeline: Pipeline::new(profiles(config, shared)?, config.limits.max_rerank_in_flight),
+        pipeline: Pipeline::new(profiles(config, shared)?),
         limits: SearchLimits {
-            request_bytes: config.limits.max_request_bytes,
-            response_bytes: config.limits.max_response_bytes,
+            request_bytes: limits.max_request_bytes,
+            response_bytes: limits.max_response_bytes,
+            body_timeout: limits.body_timeout,
         },
+        bounds: shared.bounds.clone(),
+        waits: shared.waits.clone(),
         metrics: shared.search_metrics.clone(),
         answer_headers: config.rerank.answer_headers,
     };
     Ok(Proxy {
-        forwarder: Forwarder::new(upstream),
+        forwarder: Forwarder::new(upstream, tunnels),
         dialects: Dialects::new(dialects),
         searches: Arc::new(searches),
+        max_headers: limits.max_headers,
+        max_head_bytes: limits.max_head_bytes,
     })
+}
+
+/// A listener's own limits.
+pub(super) fn listener(config: &Config, listener: &ListenerConfig, shared: &Shared) -> ListenerSettings {
+    let limits = &config.limits;
+    ListenerSettings {
+        max_connections: connections(listener.max_connections, config.listeners.len(), &shared.resources),
+        max_headers: limits.max_headers,
+        max_head_bytes: limits.max_head_bytes,
+        head_timeout: limits.head_timeout,
+        idle_timeout: limits.idle_timeout,
+        write_timeout: limits.body_timeout,
+        drain_timeout: DRAIN,
+        traffic: shared.traffic.clone(),
+        waits: shared.waits.clone(),
+    }
+}
+
+/// Sockets and files for other than clients and their databases.
+const OTHER_FILES: u64 = 128;
+/// A system that lets so few be open is no reason to serve nobody.
+const LEAST_CONNECTIONS: usize = 16;
+
+/// As configured, but no more than the process may have open beside one connection to the database for each: a
+/// connection that waits to be accepted is better off than one without an upstream.
+fn connections(configured: usize, listeners: usize, resources: &Resources) -> usize {
+    let Some(files) = resources.open_files else { return configured };
+    let pairs = files.saturating_sub(OTHER_FILES) / 2;
+    let share = usize::try_from(pairs).unwrap_or(usize::MAX) / listeners.max(1);
+    configured.min(share.max(LEAST_CONNECTIONS))
 }
 
 fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
@@ -176,16 +219,38 @@ pub(super) fn cache(config: &Config) -> io::Result<Option<Arc<ScoreStore>>> {
 }
 
 /// Says what runs; loudly, if nothing can rerank.
-pub(super) fn announce(config: &Config, listening: &[SocketAddr], admin: SocketAddr) {
-    for (listener, address) in config.listeners.iter().zip(listening) {
-        tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
+pub(super) fn announce(config: &Config, listening: &[SocketAddr], admin: SocketAddr, shared: &Shared) {
+    for (each, address) in config.listeners.iter().zip(listening) {
+        let max_connections = listener(config, each, shared).max_connections;
+        tracing::info!(listen = %address, upstream = %each.upstream.url, max_connections, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
+    tracing::info!(
+        max_buffered_bytes = shared.bounds.request_bytes.limit(),
+        max_searches_in_flight = shared.bounds.searches.limit(),
+        "limits of what is held at a time"
+    );
     let any = config.rerank.providers.iter().any(|name| provider(config, name).is_some());
     if !any {
         tracing::warn!(
             "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
              database's order"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_connections_are_taken_than_files_may_be_open() {
+        let with = |open_files| Resources { memory: None, cpus: 1, open_files };
+        assert_eq!(connections(10_000, 1, &with(None)), 10_000);
+        assert_eq!(connections(10_000, 1, &with(Some(1 << 20))), 10_000);
+        assert_eq!(connections(10_000, 1, &with(Some(1024))), 448);
+        assert_eq!(connections(10_000, 2, &with(Some(1024))), 224);
+        assert_eq!(connections(10_000, 1, &with(Some(10))), 16);
+        assert_eq!(connections(5, 1, &with(Some(1024))), 5);
     }
 }

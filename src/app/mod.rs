@@ -13,10 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{Admin, Condition, Readiness},
+    bounds::{self, Bounds, Traffic, Waits},
     config::Config,
     pipeline::SearchMetrics,
-    proxy::{Listener, ListenerSettings, Proxy},
+    proxy::{Listener, Proxy},
     rerank::{BuildError, RerankMetrics, ScoreStore},
+    system::Resources,
     telemetry,
     upstream::{UpstreamSetupError, body},
 };
@@ -66,6 +68,10 @@ struct Shared {
     rerank_metrics: Arc<RerankMetrics>,
     search_metrics: SearchMetrics,
     cache: Option<Arc<ScoreStore>>,
+    resources: Resources,
+    bounds: Bounds,
+    traffic: Traffic,
+    waits: Waits,
 }
 
 impl App {
@@ -79,12 +85,7 @@ impl App {
         let mut listening = Vec::new();
         for settings in &config.listeners {
             let address = settings.listen;
-            let limits = ListenerSettings {
-                max_connections: settings.max_connections,
-                drain_timeout: DRAIN,
-                ..ListenerSettings::default()
-            };
-            let listener = Listener::bind(address, limits)
+            let listener = Listener::bind(address, build::listener(config, settings, &shared))
                 .await
                 .map_err(|source| StartError::Listen { address, source })?;
             listening.push(listener.local_addr().unwrap_or(address));
@@ -105,7 +106,7 @@ impl App {
                 tasks.spawn(watch_upstream(listener.upstream.url.clone(), condition, shutdown.clone()));
             }
         }
-        build::announce(config, &listening, admin_address);
+        build::announce(config, &listening, admin_address, &shared);
         Ok(Self { listening, admin: admin_address, shutdown, tasks, bound, admin_task: admin })
     }
 
@@ -145,7 +146,12 @@ impl Shared {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let cache = build::cache(config).map_err(StartError::Secret)?;
-        Ok(Self { rerank_metrics, search_metrics, cache })
+        let resources = Resources::detect();
+        let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
+        let bounds = Bounds::suited(bytes, searches, &resources);
+        let (traffic, waits) = (Traffic::default(), Waits::default());
+        bounds::register(registry, &bounds, &traffic, &waits)?;
+        Ok(Self { rerank_metrics, search_metrics, cache, resources, bounds, traffic, waits })
     }
 
     /// Brings the cache's gauges up to date.

@@ -1,7 +1,11 @@
 use std::{collections::HashMap, io, io::Write};
 
 use super::{CheckArgs, EXIT_FAILURE, EXIT_OK};
-use crate::config::{Flags, ProviderKind, load_path, to_yaml};
+use crate::{
+    bounds::Bounds,
+    config::{Flags, ProviderKind, load_path, to_yaml},
+    system::Resources,
+};
 
 /// Prints every problem of the configuration, or what is in effect, and gives the exit code.
 pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
@@ -18,6 +22,10 @@ pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Writ
         }
     }
     write!(out, "{}", to_yaml(&config))?;
+    let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
+    let bounds = Bounds::suited(bytes, searches, &Resources::detect());
+    let (bytes, searches) = (bounds.request_bytes.limit(), bounds.searches.limit());
+    writeln!(out, "# Here memory.max_buffered is {bytes}, limits.max_searches_in_flight {searches}.")?;
     Ok(EXIT_OK)
 }
 
@@ -58,6 +66,7 @@ mod tests {
         assert_eq!(code, 0);
         assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
         assert!(!out.contains("s3cr3t"));
+        assert!(out.contains("# Here memory.max_buffered is "), "what null comes to is told: {out}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
+mod limits;
 mod node;
 mod origin;
 mod overlay;
 mod problem;
 mod read;
+mod read_limits;
 mod read_providers;
 mod read_rerank;
 mod render;
@@ -19,12 +21,13 @@ mod words;
 
 use std::{collections::HashMap, path::Path};
 
+pub use limits::{LimitsConfig, MemoryConfig};
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use render::to_yaml;
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind,
-    RerankConfig, RouteConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig,
+    RouteConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
 

@@ -22,7 +22,7 @@ pub struct Flags {
 
 /// Settings of the single listener that have a variable.
 const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
-const SECTIONS: [&str; 6] = ["admin", "rerank", "providers", "cache", "limits", "upstream"];
+const SECTIONS: [&str; 7] = ["admin", "rerank", "providers", "cache", "limits", "memory", "upstream"];
 
 /// Lays `env`, then `flags`, over `root`.
 pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {

@@ -1,4 +1,4 @@
-//! The tree to `Config`: everything but reranking and providers, which have readers of their own.
+//! The tree to `Config`: everything but reranking, providers and limits, which have readers of their own.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,18 @@ use super::{
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
+    read_limits::{limits, memory, patience},
     read_providers::providers,
     read_rerank::{RERANK_KEYS, rerank},
     section::Section,
-    types::{AdminConfig, CacheConfig, LimitsConfig},
+    types::{AdminConfig, CacheConfig},
     values::{self, whole},
     words::{DialectChoice, HostMode},
 };
 
 /// Reads a whole configuration.
 pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
-    let known = ["listeners", "admin", "rerank", "routes", "providers", "cache", "limits"];
+    let known = ["listeners", "admin", "rerank", "routes", "providers", "cache", "limits", "memory"];
     let top = Section::open(Some(root), "", &known, problems);
     let base = Section::open(top.node("rerank"), "rerank", &RERANK_KEYS, problems);
     let rerank = rerank(&base, &Default::default(), problems);
@@ -31,6 +32,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         providers,
         cache: cache(&top, problems),
         limits: limits(&top, problems),
+        memory: memory(&top, problems),
     }
 }
 
@@ -81,7 +83,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     section.set("dialect", &mut listener.dialect, problems, DialectChoice::parse);
     section.set("max_connections", &mut listener.max_connections, problems, whole(1, 1_000_000));
 
-    let known = ["url", "host", "http2", "ca_file", "connect_timeout", "answer_timeout"];
+    let known = ["url", "host", "http2", "ca_file", "connect_timeout", "answer_timeout", "forward_timeout"];
     let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
     let to = &mut listener.upstream;
     if !upstream.has("url") {
@@ -92,7 +94,8 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     upstream.set("http2", &mut to.http2, problems, values::boolean);
     upstream.set_option("ca_file", &mut to.ca_file, problems, values::readable_file);
     upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
-    upstream.set("answer_timeout", &mut to.answer_timeout, problems, values::duration);
+    patience(&upstream, "answer_timeout", &mut to.answer_timeout, problems);
+    patience(&upstream, "forward_timeout", &mut to.forward_timeout, problems);
     listener
 }
 
@@ -129,14 +132,4 @@ fn cache(top: &Section<'_>, problems: &mut Problems) -> CacheConfig {
     section.set("ttl", &mut cache.ttl, problems, values::duration);
     section.set_option("secret_file", &mut cache.secret_file, problems, values::readable_file);
     cache
-}
-
-fn limits(top: &Section<'_>, problems: &mut Problems) -> LimitsConfig {
-    let mut limits = LimitsConfig::default();
-    let known = ["max_request_bytes", "max_response_bytes", "max_rerank_in_flight"];
-    let section = Section::open(top.node("limits"), "limits", &known, problems);
-    section.set("max_request_bytes", &mut limits.max_request_bytes, problems, values::memory);
-    section.set("max_response_bytes", &mut limits.max_response_bytes, problems, values::memory);
-    section.set("max_rerank_in_flight", &mut limits.max_rerank_in_flight, problems, whole(1, 100_000));
-    limits
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, path::Path, time::Duration};
 
-use super::{Config, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig};
+use super::{Config, LimitsConfig, ListenerConfig, ProviderConfig, ProviderKind, RerankConfig};
 use crate::search::FieldSet;
 
 /// `config` as a file that would give it again, but for keys of providers, which read `***`.
@@ -30,10 +30,9 @@ pub fn to_yaml(config: &Config) -> String {
     out.set(2, "max_bytes", config.cache.max_bytes);
     out.set(2, "ttl", time(config.cache.ttl));
     out.set(2, "secret_file", path(config.cache.secret_file.as_deref()));
-    out.line(0, "limits:");
-    out.set(2, "max_request_bytes", config.limits.max_request_bytes);
-    out.set(2, "max_response_bytes", config.limits.max_response_bytes);
-    out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    limits(&mut out, &config.limits);
+    out.line(0, "memory:");
+    out.set(2, "max_buffered", or_null(config.memory.max_buffered));
     out.0
 }
 
@@ -61,7 +60,21 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "http2", to.http2);
     out.set(6, "ca_file", path(to.ca_file.as_deref()));
     out.set(6, "connect_timeout", time(to.connect_timeout));
-    out.set(6, "answer_timeout", time(to.answer_timeout));
+    out.set(6, "answer_timeout", or_null(to.answer_timeout.map(time)));
+    out.set(6, "forward_timeout", or_null(to.forward_timeout.map(time)));
+}
+
+fn limits(out: &mut Out, each: &LimitsConfig) {
+    out.line(0, "limits:");
+    out.set(2, "max_request_bytes", each.max_request_bytes);
+    out.set(2, "max_response_bytes", each.max_response_bytes);
+    out.set(2, "max_searches_in_flight", or_null(each.max_searches_in_flight));
+    out.set(2, "max_headers", each.max_headers);
+    out.set(2, "max_head_bytes", each.max_head_bytes);
+    out.set(2, "head_timeout", or_null(each.head_timeout.map(time)));
+    out.set(2, "idle_timeout", or_null(each.idle_timeout.map(time)));
+    out.set(2, "body_timeout", or_null(each.body_timeout.map(time)));
+    out.set(2, "tunnel_timeout", or_null(each.tunnel_timeout.map(time)));
 }
 
 fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {

@@ -9,6 +9,7 @@ use std::{
 use http::Uri;
 use secrecy::SecretString;
 
+use super::limits::{LimitsConfig, MemoryConfig};
 use super::words::{DialectChoice, FailOpen, HostMode, Mode, QuerySource, ScoreMode, WidenMode};
 use crate::search::FieldSet;
 
@@ -27,8 +28,10 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// The score cache.
     pub cache: CacheConfig,
-    /// Bounds of the whole program.
+    /// Bounds of each message, each wait, and searches in flight.
     pub limits: LimitsConfig,
+    /// Memory for everything that is buffered.
+    pub memory: MemoryConfig,
 }
 
 /// One listener.
@@ -57,8 +60,10 @@ pub struct UpstreamConfig {
     pub ca_file: Option<PathBuf>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
-    /// For the head of a search's answer.
-    pub answer_timeout: Duration,
+    /// For the head of a search's answer; `None` is without end.
+    pub answer_timeout: Option<Duration>,
+    /// For the head of any other answer.
+    pub forward_timeout: Option<Duration>,
 }
 
 /// The admin listener.
@@ -177,17 +182,6 @@ pub struct CacheConfig {
     pub secret_file: Option<PathBuf>,
 }
 
-/// Bounds of the whole program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitsConfig {
-    /// Larger searches are forwarded without reranking.
-    pub max_request_bytes: usize,
-    /// Larger answers are passed on without reranking.
-    pub max_response_bytes: usize,
-    /// Searches in the rerank step at the same time; more are forwarded without it.
-    pub max_rerank_in_flight: usize,
-}
-
 impl Default for Config {
     /// The defaults, with the upstream of `deploy/config/reference.yaml` (it has no default of its own).
     fn default() -> Self {
@@ -199,6 +193,7 @@ impl Default for Config {
             providers: vec![ProviderConfig::cohere("cohere")],
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
+            memory: MemoryConfig::default(),
         }
     }
 }
@@ -214,7 +209,8 @@ impl ListenerConfig {
                 http2: false,
                 ca_file: None,
                 connect_timeout: Duration::from_secs(5),
-                answer_timeout: Duration::from_secs(60),
+                answer_timeout: Some(Duration::from_secs(60)),
+                forward_timeout: Some(Duration::from_secs(60 * 60)),
             },
             dialect: DialectChoice::Auto,
             max_connections: 10_000,
@@ -281,11 +277,5 @@ impl ProviderConfig {
 impl Default for CacheConfig {
     fn default() -> Self {
         Self { max_bytes: 64 << 20, ttl: Duration::from_secs(24 * 60 * 60), secret_file: None }
-    }
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self { max_request_bytes: 8 << 20, max_response_bytes: 32 << 20, max_rerank_in_flight: 256 }
     }
 }

@@ -59,11 +59,16 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 
 /// A duration longer than nothing.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(value) if !value.is_zero() => Ok(value),
-        Ok(_) => Err("a duration of zero is of no use here.".to_owned()),
-        Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 300ms, 1s or 24h.")),
+    match duration_or_zero(text)? {
+        Duration::ZERO => Err("a duration of zero is of no use here.".to_owned()),
+        value => Ok(value),
     }
+}
+
+/// A duration, where zero has a meaning of its own.
+pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is not a duration with its unit, such as 300ms, 1s or 24h."))
 }
 
 /// A byte size.

@@ -4,6 +4,7 @@ pub mod elastic;
 mod error;
 pub mod qdrant;
 pub mod splice;
+mod weight;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use http::StatusCode;
 
 pub use elastic::Elastic;
 pub use error::DialectError;
+pub use weight::working_bytes;
 
 use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 

@@ -9,6 +9,7 @@ mod outcome;
 mod plan;
 mod profile;
 mod rank;
+mod weight;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 pub use caller::{CallerHeaders, strip_own};
 pub use metrics::{SearchMetrics, Timings};
@@ -24,6 +25,7 @@ pub use outcome::{Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Profile, Profiles, Route, ScoreMode};
 pub use rank::RankedPage;
+pub use weight::{calls, document_bytes, plan_bytes};
 
 /// How long a collection whose database refused a widened search is not widened.
 const NOT_WIDENED_FOR: Duration = Duration::from_secs(60);
@@ -32,8 +34,6 @@ const NOT_WIDENED_FOR: Duration = Duration::from_secs(60);
 pub struct Pipeline {
     profiles: Profiles,
     refused: Mutex<HashMap<String, Instant>>,
-    /// Places for rerank calls in flight; without one a search keeps the database's order at once.
-    places: Semaphore,
     /// Collections whose hits had no text, each told of once.
     told: Mutex<HashSet<String>>,
 }
@@ -42,10 +42,9 @@ pub struct Pipeline {
 const MOST_TOLD: usize = 1000;
 
 impl Pipeline {
-    /// A pipeline for these profiles, with at most `in_flight` rerank calls at a time.
-    pub fn new(profiles: Profiles, in_flight: usize) -> Self {
-        let places = Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS));
-        Self { profiles, refused: Mutex::new(HashMap::new()), places, told: Mutex::default() }
+    /// A pipeline for these profiles.
+    pub fn new(profiles: Profiles) -> Self {
+        Self { profiles, refused: Mutex::new(HashMap::new()), told: Mutex::default() }
     }
 
     /// Remembers that the database refused a widened search of these collections.

@@ -53,6 +53,16 @@ impl Pipeline {
         RankedPage { rankings, reports }
     }
 
+    /// The database's own order of every list, cut back to the client's page, for a `reason`.
+    pub fn keep_order(&self, searches: &[PlannedSearch], page: &HitPage, reason: KeepReason) -> RankedPage {
+        let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
+        let why = |search: &PlannedSearch| search.work.as_ref().err().copied().unwrap_or(reason);
+        RankedPage {
+            rankings: page.lists.iter().map(own).collect(),
+            reports: searches.iter().map(|search| Report::kept(why(search))).collect(),
+        }
+    }
+
     fn collect_calls<'a>(
         &self,
         searches: &'a [PlannedSearch],
@@ -88,7 +98,6 @@ impl Pipeline {
     }
 
     async fn score(&self, call: &Call<'_>) -> CallResult {
-        let Ok(_place) = self.places.try_acquire() else { return Err(KeepReason::Overloaded) };
         let answer_by = Instant::now() + call.work.deadline;
         let documents: Arc<[Arc<str>]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
@@ -141,7 +150,7 @@ fn list_documents(
 }
 
 /// Whether the hit at `place` of an answer is among the best candidates of the whole search.
-fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
+pub(super) fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
     let first = if search.widened() || search.intent.grouped { 0 } else { search.intent.offset };
     first.saturating_add(place as u64) < work.window
 }

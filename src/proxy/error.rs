@@ -16,6 +16,12 @@ pub enum ProxyError {
     /// The client's body ended early or is malformed.
     #[error("the request's body could not be read")]
     RequestBody,
+    /// The client's body did not go on.
+    #[error("the request's body did not go on in time")]
+    RequestStalled,
+    /// More or larger headers than a request may have.
+    #[error("the request's head is too large")]
+    LargeHead,
     /// The upstream switched protocols without having been asked to.
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
@@ -29,9 +35,16 @@ impl ProxyError {
             Self::Upstream(UpstreamError::RequestBody(_) | UpstreamError::Unforwardable)
             | Self::Unforwardable
             | Self::RequestBody => StatusCode::BAD_REQUEST,
+            Self::RequestStalled | Self::Upstream(UpstreamError::RequestStalled) => {
+                StatusCode::REQUEST_TIMEOUT
+            }
+            Self::LargeHead => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnaskedUpgrade
             | Self::Upstream(
-                UpstreamError::Unreachable(_) | UpstreamError::Broken(_) | UpstreamError::Malformed(_),
+                UpstreamError::Unreachable(_)
+                | UpstreamError::Broken(_)
+                | UpstreamError::Malformed(_)
+                | UpstreamError::LargeHead,
             ) => StatusCode::BAD_GATEWAY,
         }
     }

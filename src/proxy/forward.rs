@@ -5,11 +5,10 @@ use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODI
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 
-use super::listener::ConnectionSlot;
+use super::connection::ConnectionHandle;
+use super::tunnel::{self, TunnelSettings};
 use super::{ProxyError, expect, headers};
 use crate::upstream::Upstream;
 use crate::upstream::body::{self, Body};
@@ -18,18 +17,19 @@ use crate::upstream::body::{self, Body};
 #[derive(Debug, Clone)]
 pub struct Forwarder {
     upstream: Upstream,
+    tunnels: TunnelSettings,
 }
 
 impl Forwarder {
     /// Forwards to this upstream.
-    pub fn new(upstream: Upstream) -> Self {
-        Self { upstream }
+    pub fn new(upstream: Upstream, tunnels: TunnelSettings) -> Self {
+        Self { upstream, tunnels }
     }
 
     /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
         let client_side = hyper::upgrade::on(&mut request);
-        let slot = request.extensions_mut().remove::<ConnectionSlot>();
+        let slot = request.extensions_mut().remove::<ConnectionHandle>();
         let upgrade = headers::asks_upgrade(request.headers())
             && request.version() == Version::HTTP_11
             && !self.upstream.is_http2();
@@ -48,7 +48,10 @@ impl Forwarder {
                 return Err(ProxyError::UnaskedUpgrade);
             }
             let upstream_side = hyper::upgrade::on(&mut response);
-            tokio::spawn(tunnel(client_side, upstream_side, slot));
+            if let Some(slot) = &slot {
+                slot.becomes_tunnel();
+            }
+            tokio::spawn(tunnel::run(client_side, upstream_side, slot, self.tunnels.clone()));
             let (mut parts, _) = response.into_parts();
             parts.headers = headers::end_to_end(&parts.headers, true);
             return Ok(Response::from_parts(parts, body::empty()));
@@ -69,7 +72,7 @@ impl Forwarder {
     ) -> Result<Response<Body>, ProxyError> {
         let mut parts = parts.clone();
         parts.extensions.remove::<OnUpgrade>();
-        parts.extensions.remove::<ConnectionSlot>();
+        parts.extensions.remove::<ConnectionHandle>();
         parts.uri = with_target(&parts.uri, target)?;
         let mut kept = headers::end_to_end(&parts.headers, false);
         edit(&mut kept);
@@ -83,11 +86,7 @@ impl Forwarder {
         }
         parts.headers = kept;
 
-        let request = |body: Bytes| Request::from_parts(parts.clone(), body::full(body));
-        match self.upstream.send(request(body.clone())).await {
-            Err(error) if error.is_broken() => Ok(answer(self.upstream.send(request(body)).await?)),
-            other => Ok(answer(other?)),
-        }
+        Ok(answer(self.upstream.send_search(parts, body).await?))
     }
 }
 
@@ -102,22 +101,10 @@ fn with_target(uri: &Uri, target: &str) -> Result<Uri, ProxyError> {
 }
 
 /// The upstream's answer as the client gets it. Its extensions carry the case of the names and the reason.
-fn answer(response: Response<Incoming>) -> Response<Body> {
+fn answer(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     parts.headers = headers::end_to_end(&parts.headers, false);
     parts.version = Version::HTTP_11;
     parts.extensions.remove::<OnUpgrade>();
-    Response::from_parts(parts, body::boxed(body))
-}
-
-/// Carries bytes both ways until both sides have ended; counts as one connection until then.
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, slot: Option<ConnectionSlot>) {
-    if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
-        let copied =
-            tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
-        if let Err(error) = copied {
-            tracing::debug!(%error, "tunnel ended");
-        }
-    }
-    drop(slot);
+    Response::from_parts(parts, body)
 }

@@ -1,14 +1,19 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
+mod answered;
+mod client_io;
 mod coding;
+mod connection;
 mod error;
 mod expect;
 mod forward;
 pub mod headers;
+mod kept;
 mod listener;
 mod report;
 pub mod respond;
 mod search;
+mod tunnel;
 
 use std::sync::Arc;
 
@@ -18,8 +23,14 @@ pub use error::ProxyError;
 pub use forward::Forwarder;
 pub use listener::{ClientAddr, Listener, ListenerSettings};
 pub use search::{SearchHandler, SearchLimits};
+pub use tunnel::TunnelSettings;
 
-use crate::{dialect::Dialects, pipeline::strip_own, search::Head, upstream::Body};
+use crate::{
+    dialect::Dialects,
+    pipeline::strip_own,
+    search::Head,
+    upstream::{self, Body},
+};
 
 /// What one listener does with requests.
 #[derive(Clone)]
@@ -30,6 +41,10 @@ pub struct Proxy {
     pub dialects: Dialects,
     /// Answers searches.
     pub searches: Arc<SearchHandler>,
+    /// The most headers of a request. More are refused by HTTP/1's parser; this is for HTTP/2.
+    pub max_headers: usize,
+    /// The largest head of a request, in bytes. The parsers' own limits are not so exact.
+    pub max_head_bytes: usize,
 }
 
 impl Proxy {
@@ -44,6 +59,7 @@ impl Proxy {
         let found = self.dialects.search(&head).map(|(dialect, kind)| (dialect.clone(), kind));
         let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
         let answer = match found {
+            _ if self.is_large(&request) => Err(ProxyError::LargeHead),
             Some((dialect, kind)) => {
                 self.searches.answer(&self.forwarder, dialect.as_ref(), kind, request).await
             }
@@ -53,6 +69,14 @@ impl Proxy {
             Some(dialect) => respond::failure(&error, Some(&|status, text| dialect.failure(status, text))),
             None => respond::failure(&error, None),
         })
+    }
+}
+
+impl Proxy {
+    fn is_large(&self, request: &Request<Body>) -> bool {
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        let bytes = target + upstream::body::head_bytes(request.headers());
+        request.headers().len() > self.max_headers || bytes > self.max_head_bytes
     }
 }
 

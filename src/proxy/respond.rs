@@ -1,7 +1,7 @@
 //! The few answers that are the proxy's own.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::ProxyError;
@@ -21,6 +21,10 @@ pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body>
     let mut response = Response::new(body::full(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // What is left of the request is not waited for (RFC 9110 §15.5.9).
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -11,6 +11,19 @@ pub struct HitPage {
     pub lists: Vec<HitList>,
 }
 
+impl HitPage {
+    /// How many hits there are in all lists.
+    pub fn hits(&self) -> usize {
+        self.lists.iter().map(|list| list.hits.len()).sum()
+    }
+
+    /// The memory that the places of the hits take, in bytes.
+    pub fn place_bytes(&self) -> usize {
+        let hits: usize = self.lists.iter().map(|list| list.hits.capacity()).sum();
+        hits * size_of::<Hit>() + self.lists.capacity() * size_of::<HitList>()
+    }
+}
+
 /// One array of hits.
 #[derive(Clone, Debug)]
 pub struct HitList {

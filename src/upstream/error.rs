@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use super::body::Stalled;
+
 /// A request that got no answer from the upstream. Carries no text of the request.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
@@ -14,9 +16,15 @@ pub enum UpstreamError {
     /// What came back is not HTTP.
     #[error("the upstream's answer is not valid HTTP")]
     Malformed(#[source] hyper_util::client::legacy::Error),
+    /// The head of an answer is too large.
+    #[error("the head of the upstream's answer is too large")]
+    LargeHead,
     /// The client's body ended early or was malformed, so the request could not be completed.
     #[error("the request's body could not be read")]
     RequestBody(#[source] hyper_util::client::legacy::Error),
+    /// The client's body did not go on for too long.
+    #[error("the request's body did not go on in time")]
+    RequestStalled,
     /// The head of an answer did not come in time.
     #[error("the upstream did not answer in time")]
     Silent,
@@ -30,7 +38,11 @@ impl UpstreamError {
         if error.is_connect() {
             return Self::Unreachable(error);
         }
-        let cause = error.source().and_then(|e| e.downcast_ref::<hyper::Error>());
+        let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+        if causes().any(|cause| cause.is::<Stalled>()) {
+            return Self::RequestStalled;
+        }
+        let cause = causes().next().and_then(|e| e.downcast_ref::<hyper::Error>());
         match cause {
             Some(e) if e.is_user() => Self::RequestBody(error),
             Some(e) if e.is_parse() => Self::Malformed(error),

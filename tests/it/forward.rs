@@ -233,7 +233,7 @@ async fn an_unreachable_upstream_is_502_and_a_silent_one_504() {
 
     let db = FakeDatabase::by_hand().await;
     let hasty = |s: &mut rerankd::upstream::UpstreamSettings| {
-        s.answer_timeout = Some(std::time::Duration::from_millis(50));
+        s.forward_timeout = Some(std::time::Duration::from_millis(50));
     };
     let proxy = Proxy::with(db.addr, hasty, |_| {}).await;
     let mut client = proxy.client().await;

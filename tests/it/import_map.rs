@@ -12,14 +12,28 @@ const MAP: &[(&str, &[&str])] = &[
     ("dialect", &["json", "search"]),
     ("document", &["json", "search"]),
     ("rerank", &["search", "document"]),
-    ("upstream", &[]),
+    ("upstream", &["bounds"]),
     ("pipeline", &["document", "json", "rerank", "search"]),
-    ("proxy", &["dialect", "pipeline", "search", "upstream"]),
+    ("proxy", &["bounds", "dialect", "pipeline", "search", "upstream"]),
     ("admin", &[]),
     ("config", &["search"]),
-    ("app", &["admin", "config", "dialect", "pipeline", "proxy", "rerank", "telemetry", "upstream"]),
+    (
+        "app",
+        &[
+            "admin",
+            "bounds",
+            "config",
+            "dialect",
+            "pipeline",
+            "proxy",
+            "rerank",
+            "system",
+            "telemetry",
+            "upstream",
+        ],
+    ),
     ("demo", &["app", "config"]),
-    ("cli", &["app", "config", "demo", "system", "telemetry"]),
+    ("cli", &["app", "bounds", "config", "demo", "system", "telemetry"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
