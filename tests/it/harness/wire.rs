@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 const GUARD: Duration = Duration::from_secs(10);
 
@@ -22,6 +22,13 @@ impl Wire {
 
     pub async fn connect(addr: SocketAddr) -> Self {
         Self::new(TcpStream::connect(addr).await.unwrap())
+    }
+
+    /// Of which the kernel takes little before it is read.
+    pub async fn connect_narrow(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        Self::new(socket.connect(addr).await.unwrap())
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -69,11 +76,15 @@ impl Wire {
     }
 
     pub async fn exactly(&mut self, length: usize) -> String {
+        String::from_utf8(self.bytes(length).await).unwrap()
+    }
+
+    pub async fn bytes(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
             assert!(self.fill().await, "ended early: {:?}", String::from_utf8_lossy(&self.buffer));
         }
         let rest = self.buffer.split_off(length);
-        String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap()
+        std::mem::replace(&mut self.buffer, rest)
     }
 
     /// Everything until the other side closes.
