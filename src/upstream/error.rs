@@ -1,6 +1,7 @@
 //! Why the upstream gave no answer.
 
 use std::error::Error as _;
+use std::io;
 
 use super::body::Stalled;
 
@@ -25,7 +26,7 @@ pub enum UpstreamError {
     /// The client's body did not go on for too long.
     #[error("the request's body did not go on in time")]
     RequestStalled,
-    /// The head of an answer did not come in time.
+    /// The upstream took no more of a request, or the head of its answer did not come in time.
     #[error("the upstream did not answer in time")]
     Silent,
     /// The request has no form that could be sent upstream (for example `CONNECT`).
@@ -41,6 +42,10 @@ impl UpstreamError {
         let causes = || std::iter::successors(error.source(), |&cause| cause.source());
         if causes().any(|cause| cause.is::<Stalled>()) {
             return Self::RequestStalled;
+        }
+        let timed_out = |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut;
+        if causes().any(|cause| cause.downcast_ref().is_some_and(timed_out)) {
+            return Self::Silent;
         }
         let cause = causes().next().and_then(|e| e.downcast_ref::<hyper::Error>());
         match cause {

@@ -216,14 +216,14 @@ impl Upstream {
             true => body,
             false => Body::new(watch.request(body, self.body_timeout, self.waits.clone())),
         });
-        let result = tokio::select! {
-            result = self.client.request(request) => result,
-            () = watch.silence(Patience { body: self.body_timeout, answer }) => {
-                self.waits.given_up(Wait::Answer);
-                return Err(UpstreamError::Silent);
-            }
+        let answer = tokio::select! {
+            result = self.client.request(request) => result.map_err(UpstreamError::from_client),
+            () = watch.silence(Patience { body: self.body_timeout, answer }) => Err(UpstreamError::Silent),
         };
-        let answer = result.map_err(UpstreamError::from_client)?;
+        if let Err(UpstreamError::Silent) = answer {
+            self.waits.given_up(Wait::Answer);
+        }
+        let answer = answer?;
         // hyper's buffer, which is its own limit, may be up to twice as large.
         if body::head_bytes(answer.headers()) > self.max_head_bytes {
             return Err(UpstreamError::LargeHead);
