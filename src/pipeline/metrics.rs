@@ -36,6 +36,9 @@ pub struct SearchMetrics {
 const ON: &str = "on";
 const SHADOW: &str = "shadow";
 
+/// The words of [`Outcome::as_str`].
+const OUTCOMES: [&str; 3] = ["applied", "partial", "kept"];
+
 /// From half a millisecond to ten seconds.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -62,6 +65,9 @@ impl SearchMetrics {
             .buckets(SECONDS.to_vec()),
             &["outcome"],
         )?;
+        for outcome in OUTCOMES {
+            seconds.with_label_values(&[outcome]);
+        }
         let metrics = Self {
             searches,
             shadows,

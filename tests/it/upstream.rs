@@ -300,6 +300,8 @@ async fn every_answer_and_every_error_of_our_own_is_counted() {
         r#"rerankd_requests_failed_total{cause="unreachable"} 3"#,
         r#"rerankd_requests_failed_total{cause="unforwardable"} 1"#,
         r#"rerankd_requests_failed_total{cause="silent"} 0"#,
+        r#"rerankd_search_duration_seconds_count{outcome="kept"} 1"#,
+        r#"rerankd_search_duration_seconds_count{outcome="applied"} 0"#,
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
