@@ -224,9 +224,8 @@ impl Exchange {
                 return Ok((Response::from_parts(parts, body::full(raw)), kept(searches, Some(reason))));
             }
         };
-        let refused = |&search: &usize| {
-            searches.get(search).is_some_and(|search| search.fetch != FetchPlan::as_asked())
-        };
+        // A page may be too large for one index of several, or for one search of a batch.
+        let refused = |&search: &usize| searches.get(search).is_some_and(PlannedSearch::widened);
         if changed && page.failed.iter().any(refused) {
             let refusal = Response::from_parts(parts, body::full(raw));
             return Box::pin(self.rank_as_asked(searches, rewrite, refusal)).await;
