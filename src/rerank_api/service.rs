@@ -1,4 +1,5 @@
 use std::{
+    sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,10 +12,7 @@ use http::{
 };
 use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -25,6 +23,7 @@ use super::{
     route::{self, Version},
 };
 use crate::{
+    bounds::{Bounds, Permit},
     proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     upstream::body::{self, Body, Read},
@@ -41,8 +40,6 @@ pub struct ApiSettings {
     pub max_documents: usize,
     /// A larger body is refused, unpacked or not.
     pub max_request_bytes: usize,
-    /// Requests that are read or scored at the same time; more are refused.
-    pub max_in_flight: usize,
     /// Whether answers carry `x-rerank-*` and `server-timing`.
     pub answer_headers: bool,
     /// What callers have to show, if anything.
@@ -53,9 +50,13 @@ pub struct ApiSettings {
 pub struct RerankApi {
     settings: ApiSettings,
     reranker: Reranker,
-    places: Semaphore,
+    bounds: Bounds,
     metrics: ApiMetrics,
 }
+
+/// What reading and scoring a body takes beside its documents: the tree that it is read into, and the call that they
+/// are written into, escaped.
+const BODY_COPIES: usize = 4;
 
 /// A request that got its scores.
 struct Scored {
@@ -68,10 +69,9 @@ struct Scored {
 }
 
 impl RerankApi {
-    /// Serves what `reranker` scores.
-    pub fn new(settings: ApiSettings, reranker: Reranker, metrics: ApiMetrics) -> Self {
-        let places = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
-        Self { settings, reranker, places, metrics }
+    /// Serves what `reranker` scores; a request counts as a search, and what has no room is refused.
+    pub fn new(settings: ApiSettings, reranker: Reranker, bounds: Bounds, metrics: ApiMetrics) -> Self {
+        Self { settings, reranker, bounds, metrics }
     }
 
     /// Answers one request. Never fails: what cannot be scored is answered in Cohere's error shape.
@@ -100,7 +100,7 @@ impl RerankApi {
         answer_by: Instant,
     ) -> Result<Scored, ApiError> {
         let admitted = self.admit(parts).and_then(|version| {
-            let place = self.places.try_acquire().map_err(|_| ApiError::Overloaded)?;
+            let place = self.bounds.searches.take(1).ok_or(ApiError::Overloaded)?;
             Ok((version, place))
         });
         let (version, _place) = match admitted {
@@ -111,9 +111,11 @@ impl RerankApi {
             }
         };
         let bytes = self.read(&parts.headers, body, answer_by).await?;
+        let held = self.bounds.request_bytes.take(bytes.len().saturating_mul(BODY_COPIES));
+        let held = held.ok_or(ApiError::Overloaded)?;
         let asked = request::read(version, &bytes, self.settings.max_documents)?;
         drop(bytes);
-        self.score(id, version, asked, answer_by).await
+        self.score(id, version, asked, answer_by, held).await
     }
 
     /// Whether this caller may ask here, and for which version.
@@ -126,19 +128,22 @@ impl RerankApi {
 
     async fn read(&self, headers: &HeaderMap, body: Body, answer_by: Instant) -> Result<Bytes, ApiError> {
         let most = self.settings.max_request_bytes;
-        let read = timeout_at(answer_by, body::read_up_to(body, most)).await;
-        let bytes = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
-            Read::Whole { bytes, .. } => bytes,
-            Read::TooLarge(rest) => {
-                self.discard(rest, answer_by).await;
-                return Err(ApiError::TooLarge { most });
+        let budget = &self.bounds.request_bytes;
+        let read = timeout_at(answer_by, body::read_up_to(body, most, budget.nothing(), None)).await;
+        let (rest, error) = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
+            Read::Whole { bytes, .. } => {
+                return coding::decode(headers, &bytes, most, budget).map_err(|error| match error {
+                    CodingError::Unknown => ApiError::UnknownCoding,
+                    CodingError::Broken => ApiError::BodyBroken,
+                    CodingError::TooLarge => ApiError::TooLarge { most },
+                    CodingError::NoRoom => ApiError::Overloaded,
+                });
             }
+            Read::TooLarge(rest) => (rest, ApiError::TooLarge { most }),
+            Read::NoRoom(rest) => (rest, ApiError::Overloaded),
         };
-        coding::decode(headers, &bytes, most).map_err(|error| match error {
-            CodingError::Unknown => ApiError::UnknownCoding,
-            CodingError::Broken => ApiError::BodyBroken,
-            CodingError::TooLarge => ApiError::TooLarge { most },
-        })
+        self.discard(rest, answer_by).await;
+        Err(error)
     }
 
     /// Reads on for a while without keeping anything: an answer to a client that is still sending is lost when the
@@ -159,11 +164,13 @@ impl RerankApi {
         version: Version,
         mut asked: Asked,
         answer_by: Instant,
+        held: Permit,
     ) -> Result<Scored, ApiError> {
         let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
         asked.warnings.extend(warning.map(str::to_owned));
         let choice = self.settings.offer.model(asked.model.as_deref())?;
         let mut request = RerankRequest::new(asked.query.clone(), asked.documents.clone(), answer_by);
+        request.held = Some(Arc::new(held));
         if let Some(choice) = &choice {
             request.model = Some(choice.model.clone());
             request.model_of = Some(choice.of.clone());

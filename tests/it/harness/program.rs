@@ -3,11 +3,20 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use rerankd::app::App;
 use rerankd::config::{self, Flags};
 
 use super::Wire;
+
+/// Everything that a client may have held of the program.
+const HELD: [&str; 4] = [
+    "rerankd_client_connections",
+    "rerankd_requests_in_flight",
+    "rerankd_searches_in_flight",
+    "rerankd_buffered_bytes",
+];
 
 /// Where the program listens; it stops with the test's runtime, or by `stop`.
 pub struct Program {
@@ -20,6 +29,12 @@ impl Program {
     /// One listener on a free port before `upstream`; `more` are further lines of the file, from the left margin.
     pub async fn before(upstream: SocketAddr, more: &str) -> Self {
         Self::start(&format!("{}{more}", listener(&format!("{{ url: \"http://{upstream}\" }}"))), &[]).await
+    }
+
+    /// The same with a key for Cohere.
+    pub async fn with_key(upstream: SocketAddr, more: &str) -> Self {
+        let yaml = format!("{}{more}", listener(&format!("{{ url: \"http://{upstream}\" }}")));
+        Self::start(&yaml, &[("CO_API_KEY", "k")]).await
     }
 
     pub async fn start(yaml: &str, env: &[(&str, &str)]) -> Self {
@@ -36,6 +51,43 @@ impl Program {
         let mut client = Wire::connect(self.admin).await;
         client.send("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
         client.rest().await
+    }
+
+    /// The value of one series of `/metrics`, named as it is printed.
+    pub async fn metric(&self, series: &str) -> u64 {
+        let all = self.metrics().await;
+        let line = all.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in {all}")).parse().expect("a whole number")
+    }
+
+    /// Waits until a series has come to a value, and gives it.
+    pub async fn until(&self, series: &str, holds: impl Fn(u64) -> bool) -> u64 {
+        let look = async {
+            loop {
+                let value = self.metric(series).await;
+                if holds(value) {
+                    return value;
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(10), look).await {
+            Ok(value) => value,
+            Err(_) => panic!("{series} stays at {}", self.metric(series).await),
+        }
+    }
+
+    /// Waits until nothing that a client had is held any more.
+    pub async fn until_all_is_given_back(&self) {
+        for series in HELD {
+            self.until(series, |held| held == 0).await;
+        }
+    }
+
+    /// Sends one request on a connection of its own, and gives the whole answer.
+    pub async fn ask(&self, request: &str) -> String {
+        let mut client = self.client().await;
+        client.send(request).await;
+        client.message().await.expect("an answer")
     }
 
     pub async fn client(&self) -> Wire {
