@@ -6,9 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Request, header::RETRY_AFTER};
 use peak_alloc::PeakAlloc;
 use rerankd::{
+    bounds::{Bounds, Limits},
     dialect::{Dialect, Elastic, qdrant::Qdrant, working_bytes},
     pipeline::{
         AllowList, CallerHeaders, FailOpen, Mode, Pipeline, PlannedSearch, Profile, Profiles, QuerySource,
@@ -18,7 +19,9 @@ use rerankd::{
         CircuitSettings, FlightSettings, LimitSettings, ProviderKind, ProviderSettings, Providers,
         RerankMetrics, ScoreStore, StackShared,
     },
+    rerank_api::{ApiMetrics, ApiSettings, Offer, RerankApi},
     search::{FetchPlan, FieldSet, Head},
+    upstream::body,
 };
 
 #[global_allocator]
@@ -48,6 +51,11 @@ fn head<'a>(path: &'a str, headers: &'a HeaderMap) -> Head<'a> {
     Head { method: &Method::POST, path, query: None, headers }
 }
 
+fn stack() -> StackShared {
+    let metrics = Arc::new(RerankMetrics::register(&prometheus::Registry::new()).unwrap());
+    StackShared::new(Arc::new(ScoreStore::new(0, Duration::ZERO, [0; 32])), metrics)
+}
+
 /// Reranks everything, lexically.
 fn pipeline(mode: Mode) -> Pipeline {
     let provider = ProviderSettings {
@@ -57,8 +65,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         circuit: CircuitSettings::default(),
         flights: FlightSettings::default(),
     };
-    let metrics = Arc::new(RerankMetrics::register(&prometheus::Registry::new()).unwrap());
-    let stack = StackShared::new(Arc::new(ScoreStore::new(0, Duration::ZERO, [0; 32])), metrics);
+    let stack = stack();
     let providers = Providers::build(vec![provider], &Providers::default(), &stack).unwrap();
     let default = Profile {
         mode,
@@ -171,5 +178,54 @@ fn reading_an_answer_takes_no_more_than_is_counted_for_it() {
         let start = String::from_utf8_lossy(&body[..30]).into_owned();
         assert!(split <= counted + SLACK, "{start}: splitting took {split}, counted {counted}");
         assert!(places <= split);
+    }
+}
+
+/// The rerank API with no provider, within so many bytes.
+fn rerank_api(buffered_bytes: usize) -> RerankApi {
+    let settings = ApiSettings {
+        offer: Offer::default(),
+        deadline: Duration::from_secs(10),
+        max_documents: 10_000,
+        max_request_bytes: 8 << 20,
+        answer_headers: true,
+        token: None,
+    };
+    let bounds = Bounds::new(Limits { buffered_bytes, searches: 1 });
+    let metrics = ApiMetrics::register(&prometheus::Registry::new()).unwrap();
+    RerankApi::new(settings, Providers::default().chain(&[], &stack()), bounds, metrics)
+}
+
+#[test]
+fn a_request_to_the_rerank_api_takes_no_more_than_the_budget_that_lets_it_through() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for body in [
+        many(r#"{"model":"m","query":"q","documents":["#, r#""a","#, r#""b"]}"#),
+        many(r#"{"model":"m","query":"q","documents":["#, r#""zebra crossing at noon","#, r#""b"]}"#),
+        many(r#"{"query":"q","return_documents":true,"documents":["#, r#"{"text":"a"},"#, r#""b"]}"#),
+        many(r#"{"query":"q","rank_fields":["a"],"documents":["#, r#"{"a":"x","b":1},"#, r#"{"a":"b"}]}"#),
+        many(r#"{"query":"q","documents":["#, "1,", "1]}"),
+        many(r#"{"query":"q","#, r#""a":1,"#, r#""documents":["b"]}"#),
+    ] {
+        let case = String::from_utf8_lossy(&body[..60]).into_owned();
+        let path = if case.contains("model") { "/v2/rerank" } else { "/v1/rerank" };
+        // Whether there was room, and what was taken. Only what has none is told to come back.
+        let ask = |bytes: usize| {
+            let api = rerank_api(bytes);
+            let request = Request::post(path).body(body::full(body.clone())).unwrap();
+            let mut answer = None;
+            let taken = peak(|| answer = Some(runtime.block_on(api.answer(request))));
+            let passed = answer.is_some_and(|answer| !answer.headers().contains_key(RETRY_AFTER));
+            (passed, taken)
+        };
+        let (mut refused, mut passes) = (body.len(), 16 << 20);
+        assert!(ask(passes).0 && !ask(refused).0, "{case}");
+        while passes - refused > passes / 32 {
+            let middle = (passes + refused) / 2;
+            if ask(middle).0 { passes = middle } else { refused = middle }
+        }
+        let (_, taken) = ask(passes);
+        assert!(taken + body.len() <= passes + SLACK, "{case}: took {taken} of {passes}");
     }
 }

@@ -137,15 +137,19 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// `bytes` with the permit for them: it is given back when the last of them, slices and clones too, is dropped.
-pub fn counted(bytes: Bytes, permit: Permit) -> Bytes {
-    struct Counted(Bytes, #[expect(dead_code, reason = "held until the bytes are dropped")] Permit);
-    impl AsRef<[u8]> for Counted {
+/// `bytes` with the permit for them, or a share in one: it is given back when the last of them, slices and clones
+/// too, is dropped.
+pub fn counted(bytes: Bytes, permit: impl Send + Sync + 'static) -> Bytes {
+    struct Counted<P> {
+        bytes: Bytes,
+        _permit: P,
+    }
+    impl<P> AsRef<[u8]> for Counted<P> {
         fn as_ref(&self) -> &[u8] {
-            &self.0
+            &self.bytes
         }
     }
-    Bytes::from_owner(Counted(bytes, permit))
+    Bytes::from_owner(Counted { bytes, _permit: permit })
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::{
     route::{self, Version},
 };
 use crate::{
-    bounds::{Bounds, Permit},
+    bounds::{Bounds, Permit, counted},
     proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     upstream::body::{self, Body, Read},
@@ -54,9 +54,11 @@ pub struct RerankApi {
     metrics: ApiMetrics,
 }
 
-/// What reading and scoring a body takes beside its documents: the tree that it is read into, and the call that they
-/// are written into, escaped.
+/// What reading and scoring a body takes for each of its bytes: the documents, and the call that they are written into,
+/// escaped; or the answer that gives them back, escaped.
 const BODY_COPIES: usize = 4;
+/// What it takes for each element and member: its place in a list, once read, and as a document.
+const PART_BYTES: usize = 160;
 
 /// A request that got its scores.
 struct Scored {
@@ -66,6 +68,7 @@ struct Scored {
     all: Vec<f32>,
     scores: Scores,
     took: Duration,
+    held: Arc<Permit>,
 }
 
 impl RerankApi {
@@ -82,7 +85,7 @@ impl RerankApi {
         let id = Uuid::new_v4();
         let ended = self.serve(id, &parts, body, started + self.settings.deadline).await;
         let (meaning, response) = match ended {
-            Ok(scored) => (None, self.scored(&scored)),
+            Ok(scored) => (None, self.scored(scored)),
             Err(error) => (Some(error.meaning()), refused(&error, id)),
         };
         self.metrics.ended(version, meaning.as_ref(), started.elapsed());
@@ -111,8 +114,7 @@ impl RerankApi {
             }
         };
         let bytes = self.read(&parts.headers, body, answer_by).await?;
-        let held = self.bounds.request_bytes.take(bytes.len().saturating_mul(BODY_COPIES));
-        let held = held.ok_or(ApiError::Overloaded)?;
+        let held = self.bounds.request_bytes.take(working_bytes(&bytes)).ok_or(ApiError::Overloaded)?;
         let asked = request::read(version, &bytes, self.settings.max_documents)?;
         drop(bytes);
         self.score(id, version, asked, answer_by, held).await
@@ -170,7 +172,8 @@ impl RerankApi {
         asked.warnings.extend(warning.map(str::to_owned));
         let choice = self.settings.offer.model(asked.model.as_deref())?;
         let mut request = RerankRequest::new(asked.query.clone(), asked.documents.clone(), answer_by);
-        request.held = Some(Arc::new(held));
+        let held = Arc::new(held);
+        request.held = Some(held.clone());
         if let Some(choice) = &choice {
             request.model = Some(choice.model.clone());
             request.model_of = Some(choice.of.clone());
@@ -183,12 +186,17 @@ impl RerankApi {
         let took = started.elapsed();
         let all = answer::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
         asked.warn_of_other_model(&scores);
-        Ok(Scored { id, version, asked, all, scores, took })
+        Ok(Scored { id, version, asked, all, scores, took, held })
     }
 
-    fn scored(&self, scored: &Scored) -> Response<Body> {
-        let Scored { id, version, asked, all, scores, took } = scored;
-        let mut response = Response::new(body::full(answer::body(*version, *id, asked, all, scores)));
+    fn scored(&self, scored: Scored) -> Response<Body> {
+        let Scored { id, version, asked, all, scores, took, held } = scored;
+        let bytes = answer::body(version, id, &asked, &all, &scores);
+        let bytes = match self.bounds.request_bytes.take(bytes.len()) {
+            Some(own) => counted(bytes, own),
+            None => counted(bytes, held),
+        };
+        let mut response = Response::new(body::full(bytes));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.settings.answer_headers {
@@ -199,6 +207,12 @@ impl RerankApi {
         }
         response
     }
+}
+
+/// The most memory that a body and its documents take until they are answered.
+fn working_bytes(body: &[u8]) -> usize {
+    let parts = memchr::memchr2_iter(b',', b':', body).count().saturating_mul(PART_BYTES);
+    body.len().saturating_mul(BODY_COPIES).saturating_add(parts)
 }
 
 fn refused(error: &ApiError, id: Uuid) -> Response<Body> {
