@@ -13,6 +13,7 @@ mod listener;
 mod metrics;
 mod report;
 pub mod respond;
+mod scratch;
 mod search;
 mod serve;
 mod shadow;

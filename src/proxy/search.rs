@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::{
     Forwarder, ProxyError, coding, headers,
     kept::{changes_answer, kept, may_be_ours},
-    report, shadow,
+    report, scratch, shadow,
 };
 use crate::{
     bounds::{Bounds, Permit, Wait, Waits, counted},
@@ -73,6 +73,17 @@ pub(super) struct Exchange {
 }
 
 /// A request that has been read.
+struct Asked<'a> {
+    forwarder: &'a Forwarder,
+    dialect: &'a Arc<dyn Dialect>,
+    caller: CallerHeaders,
+    parts: request::Parts,
+    raw: Bytes,
+    /// When its head had come.
+    at: Instant,
+}
+
+/// A request that has been understood.
 struct Planned {
     /// Without content codings.
     body: Bytes,
@@ -149,7 +160,7 @@ impl SearchHandler {
         request: Request<Body>,
         timings: &mut Timings,
     ) -> Result<Answer, ProxyError> {
-        let asked_at = Instant::now();
+        let at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
@@ -158,38 +169,51 @@ impl SearchHandler {
         let read = body::read_up_to(stream, limit, permit, patience).await;
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
             Read::Whole { bytes: raw, .. } => {
-                let Planned { body, working_bytes, searches, permit } =
-                    match self.plan(dialect.as_ref(), &caller, &parts, &raw) {
-                        Ok(planned) => planned,
-                        Err(reason) => {
-                            let response = send_raw(forwarder, &parts, raw).await?;
-                            return Ok((response, vec![Report::kept(reason)]));
-                        }
-                    };
-                let mut exchange = Exchange {
-                    handler: self.clone(),
-                    forwarder: forwarder.clone(),
-                    dialect: dialect.clone(),
-                    parts,
-                    raw,
-                    body,
-                    working_bytes,
-                    asked_at,
-                    timings: *timings,
-                    _plans: Arc::new(permit),
-                };
-                let answer = exchange.run(&searches).await;
-                if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
-                    exchange.follow(kind, &searches);
-                }
-                *timings = exchange.timings;
-                return answer;
+                let asked = Asked { forwarder, dialect, caller, parts, raw, at };
+                return self.answer_whole(asked, kind, timings).await;
             }
             Read::TooLarge(stream) => (stream, KeepReason::TooLarge),
             Read::NoRoom(stream) => (stream, KeepReason::Overloaded),
         };
         let response = forwarder.forward(Request::from_parts(parts, stream)).await?;
         Ok((response, vec![Report::kept(reason)]))
+    }
+
+    async fn answer_whole(
+        self: &Arc<Self>,
+        asked: Asked<'_>,
+        kind: SearchKind,
+        timings: &mut Timings,
+    ) -> Result<Answer, ProxyError> {
+        let Asked { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
+        let planned = match self.plan(dialect.as_ref(), caller, parts, raw) {
+            Ok(planned) => planned,
+            Err(reason) => {
+                let overloaded = reason == KeepReason::Overloaded;
+                let own = overloaded.then(|| self.own_request(dialect.as_ref(), caller, parts, raw));
+                let response = send_own(forwarder, parts, raw.clone(), own.flatten()).await?;
+                return Ok((response, vec![Report::kept(reason)]));
+            }
+        };
+        let Planned { body, working_bytes, searches, permit } = planned;
+        let mut exchange = Exchange {
+            handler: self.clone(),
+            forwarder: forwarder.clone(),
+            dialect: dialect.clone(),
+            parts: asked.parts,
+            raw: asked.raw,
+            body,
+            working_bytes,
+            asked_at: at,
+            timings: *timings,
+            _plans: Arc::new(permit),
+        };
+        let answer = exchange.run(&searches).await;
+        if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
+            exchange.follow(kind, &searches);
+        }
+        *timings = exchange.timings;
+        answer
     }
 
     fn unread(&self, error: BoxError) -> ProxyError {
@@ -282,7 +306,13 @@ impl Exchange {
         let started = Instant::now();
         let response = match self.rewrite(&own) {
             Ok(rewrite) => self.send(&rewrite, false).await?,
-            Err(_) => send_raw(&self.forwarder, &self.parts, self.raw.clone()).await?,
+            Err(KeepReason::Overloaded) => {
+                match scratch::own_searches(self.dialect.as_ref(), &self.parts, &self.body, &own) {
+                    Some(rewrite) => self.send(&rewrite, false).await?,
+                    None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
+                }
+            }
+            Err(_) => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
         };
         self.timings.upstream += started.elapsed();
         Ok((response, kept(searches, reason)))
@@ -325,13 +355,19 @@ impl Exchange {
     }
 }
 
-async fn send_raw(
+/// Sends a request that is not planned: as it came, or as `own` has it.
+async fn send_own(
     forwarder: &Forwarder,
     parts: &request::Parts,
     raw: Bytes,
+    own: Option<Rewrite>,
 ) -> Result<Response<Body>, ProxyError> {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    forwarder.send_buffered(parts, target, raw, |_| {}).await
+    let (target, body) = match &own {
+        Some(own) => (own.target.as_str(), own.body.clone()),
+        None => (target, raw),
+    };
+    forwarder.send_buffered(parts, target, body, |_| {}).await
 }
 
 pub(super) fn head(parts: &request::Parts) -> Head<'_> {

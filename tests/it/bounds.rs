@@ -88,6 +88,27 @@ async fn an_answer_over_the_limit_is_asked_for_again_where_it_was_widened_and_pa
     assert_eq!(database.seen().len(), 3);
 }
 
+#[tokio::test]
+async fn without_any_room_the_database_sees_nothing_of_the_proxys_own_all_the_same() {
+    let ours = r#"{"query":{"match_all":{}},"ext":{"rerank":{"query":"zebra"}}}"#;
+    let elastic = format!(
+        "POST /docs/_search HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\n\r\n{ours}",
+        ours.len()
+    );
+    // Room for the body, and then for the plan of it too.
+    for room in ["1KiB", "6KiB"] {
+        let database = Scripted::start(found(10)).await;
+        let yaml = format!("{LEXICAL}memory: {{ max_buffered: {room} }}");
+        let program = Program::with_key(database.addr, &yaml).await;
+        for (request, own) in [(&search(THREE), THREE_OWN), (&elastic, r#"{"query":{"match_all":{}}}"#)] {
+            let got = program.ask(request).await;
+            assert_eq!(status(&got), "kept; reason=overloaded");
+            assert_eq!(body_of(database.seen().last().unwrap()), own, "{room}");
+        }
+        program.until_all_is_given_back().await;
+    }
+}
+
 /// An answer whose body is compressed.
 fn packed(json: &str) -> (String, Vec<u8>) {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
