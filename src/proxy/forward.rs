@@ -60,8 +60,8 @@ impl Forwarder {
         Ok(answer(response)?.map(|body| expect::tie(body, held)))
     }
 
-    /// Sends a request whose body is in memory; `parts` are the client's, `target` and `body` what is to be
-    /// sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
+    /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `target` and
+    /// `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
     ///
     /// For searches only: it is sent once more if the connection breaks before an answer.
     pub async fn send_buffered(
@@ -75,8 +75,6 @@ impl Forwarder {
             return Err(ProxyError::Unforwardable);
         }
         let mut parts = parts.clone();
-        parts.extensions.remove::<OnUpgrade>();
-        parts.extensions.remove::<ConnectionHandle>();
         parts.uri = with_target(&parts.uri, target)?;
         let mut kept = headers::end_to_end(&parts.headers, false);
         edit(&mut kept);
@@ -92,6 +90,12 @@ impl Forwarder {
 
         answer(self.upstream.send_search(parts, body).await?)
     }
+}
+
+/// Lets go of the client's connection: a request whose body is in memory needs it no more, and may outlive it.
+pub(super) fn detach(parts: &mut Parts) {
+    parts.extensions.remove::<OnUpgrade>();
+    parts.extensions.remove::<ConnectionHandle>();
 }
 
 /// The same authority, another path and query.

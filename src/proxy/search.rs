@@ -13,7 +13,9 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
 use super::{
-    Forwarder, ProxyError, coding, headers,
+    Forwarder, ProxyError, coding,
+    forward::detach,
+    headers,
     kept::{changes_answer, kept, may_be_ours},
     report, scratch, shadow,
 };
@@ -169,6 +171,7 @@ impl SearchHandler {
         let read = body::read_up_to(stream, limit, permit, patience).await;
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
             Read::Whole { bytes: raw, .. } => {
+                detach(&mut parts);
                 let asked = Asked { forwarder, dialect, caller, parts, raw, at };
                 return self.answer_whole(asked, kind, timings).await;
             }

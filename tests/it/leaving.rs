@@ -18,7 +18,8 @@ const BUFFERED: &str = "rerankd_buffered_bytes";
 /// With Cohere's API at `service`, and time enough for it.
 async fn program(database: SocketAddr, service: SocketAddr) -> Program {
     let yaml = format!(
-        "rerank: {{ deadline: 1h }}\nproviders: {{ cohere: {{ kind: cohere, base_url: \"http://{service}\" }} }}"
+        "rerank: {{ deadline: 1h }}\nproviders: {{ cohere: {{ kind: cohere, base_url: \"http://{service}\", \
+         finish_in_background: false }} }}"
     );
     Program::with_key(database, &yaml).await
 }

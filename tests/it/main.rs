@@ -19,6 +19,7 @@ mod heads;
 mod http2;
 mod import_map;
 mod leaving;
+mod leaving_late;
 mod modes;
 mod privacy;
 mod reload;

@@ -22,6 +22,7 @@ const HELD: [&str; 4] = [
 pub struct Program {
     pub addr: SocketAddr,
     pub admin: SocketAddr,
+    pub rerank_api: Option<SocketAddr>,
     app: App,
 }
 
@@ -43,7 +44,7 @@ impl Program {
         let config = config::load(Some((Path::new("test.yaml"), yaml)), &env, &Flags::default());
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let app = App::start(&config).await.unwrap();
-        Self { addr: app.listening[0], admin: app.admin, app }
+        Self { addr: app.listening[0], admin: app.admin, rerank_api: app.rerank_api, app }
     }
 
     /// What `/metrics` says.
