@@ -43,15 +43,19 @@ impl<S: Rerank> Batch<S> {
     }
 
     async fn in_parts(&self, request: RerankRequest, size: usize) -> Answer {
-        let parts: Vec<RerankRequest> = parts(&request, size).collect();
-        let calls = parts.into_iter().map(|part| {
-            let sent = part.documents.len();
-            let call = self.inner.clone().oneshot(part);
-            async move { (sent, call.await) }
-        });
-        let answers: Vec<(usize, Answer)> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
-        merge(answers)
+        together(&self.inner, parts(&request, size).collect()).await
     }
+}
+
+/// Asks for all parts, a few at a time, and makes one answer of theirs.
+pub(super) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) -> Answer {
+    let calls = parts.into_iter().map(|part| {
+        let sent = part.documents.len();
+        let call = inner.clone().oneshot(part);
+        async move { (sent, call.await) }
+    });
+    let answers: Vec<(usize, Answer)> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
+    merge(answers)
 }
 
 /// The parts of a request, each with its own documents' keys.
@@ -73,6 +77,8 @@ fn merge(answers: Vec<(usize, Answer)>) -> Answer {
                 whole.scores.extend(part.scores);
                 whole.billed_units += part.billed_units;
                 whole.billed_tokens += part.billed_tokens;
+                whole.cache_lookups += part.cache_lookups;
+                whole.cache_hits += part.cache_hits;
                 whole.failure = whole.failure.or(part.failure);
                 whole.calls_left = part.calls_left.or(whole.calls_left);
                 if !part.model.is_empty() {

@@ -8,6 +8,7 @@ mod error;
 mod flights;
 mod kind;
 mod limits;
+mod lists;
 mod metrics;
 mod patience;
 mod provider;
@@ -57,6 +58,8 @@ pub struct RerankRequest {
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
+    /// How many documents each list has that shares the request; empty for a single one.
+    pub lists: Arc<[usize]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
     /// No second try begins after this; `None`: after `answer_by`.
@@ -77,6 +80,7 @@ impl RerankRequest {
             model_of: None,
             answer_by,
             background: false,
+            lists: [].into(),
             searches: 1,
             patience: None,
             keys: None,

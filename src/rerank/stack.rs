@@ -10,6 +10,7 @@ use super::{
     chain::{Chain, Link},
     flights::Flights,
     limits::{Gate, Ledger, Limits, Rates, Trim},
+    lists::Lists,
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
@@ -160,11 +161,15 @@ fn layers(
             let call = Flights::new(call, settings.flights, name, metrics.clone());
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
-            Ok((BoxCloneSyncService::new(call), observe, usable))
+            let call = match facts.scoring {
+                Scoring::Pairwise => BoxCloneSyncService::new(call),
+                Scoring::Listwise => BoxCloneSyncService::new(Lists::new(call)),
+            };
+            Ok((call, observe, usable))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
-            let call = Timed::new(Lexical::new(name.clone()), name, metrics);
+            let call = Lists::new(Timed::new(Lexical::new(name.clone()), name, metrics));
             Ok((BoxCloneSyncService::new(call), Arc::new(|| ()), Arc::new(|| true)))
         }
     }
