@@ -96,14 +96,16 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let (mut response, reports) = self.exchange(forwarder, dialect, kind, request, &mut timings).await?;
+        let mut names = String::new();
+        let (mut response, reports) =
+            self.exchange(forwarder, dialect, kind, request, &mut timings, &mut names).await?;
         timings.total = started.elapsed();
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings);
+            report::log(dialect.name(), kind, &names, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
@@ -118,6 +120,7 @@ impl SearchHandler {
         kind: SearchKind,
         request: Request<Body>,
         timings: &mut Timings,
+        names: &mut String,
     ) -> Result<Answer, ProxyError> {
         let asked_at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
@@ -141,6 +144,7 @@ impl SearchHandler {
             Err(error) => return forward_as_is(forwarder, &parts, raw, error.reason()).await,
         };
         let searches = self.pipeline.plan(intents, &caller, &body);
+        *names = report::names(searches.iter().flat_map(|search| &search.intent.collections));
         let (handler, forwarder, dialect) = (self.clone(), forwarder.clone(), dialect.clone());
         let mut exchange =
             Exchange { handler, forwarder, dialect, parts, raw, body, asked_at, timings: *timings };

@@ -4,7 +4,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::{
     BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
-    batch::Batch,
+    batch::{Batch, BatchLimit},
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
@@ -130,7 +130,8 @@ fn layers(
             let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
-            let max_documents = Arc::new(move || asked.max_documents());
+            let size =
+                BatchLimit { tokens: call.max_tokens(), documents: Arc::new(move || asked.max_documents()) };
             let gate = Gate::new(name.clone(), facts.billing, &limits, &ledger, metrics.clone());
             let gate = gate.continuing(&rates, identity).sharing(store.sharing_limits(), &limits);
             let gate = Arc::new(gate);
@@ -154,7 +155,7 @@ fn layers(
             let base = Arc::new(KeyBase::new(name.clone(), &facts));
             let call = Fill::new(call, store.clone(), base.clone());
             let call = match facts.scoring {
-                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
+                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, size)),
                 // Parts of a list would be other lists.
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
