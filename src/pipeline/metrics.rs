@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use super::{Outcome, Report};
-use crate::search::KeepReason;
+use crate::{rerank::FailureClass, search::KeepReason};
 
 /// Time spent in the parts of a search.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +38,10 @@ const SHADOW: &str = "shadow";
 
 /// The words of [`Outcome::as_str`].
 const OUTCOMES: [&str; 3] = ["applied", "partial", "kept"];
+
+/// What keeps the order of a search in shadow, beside failures of its reranking.
+const BEHIND: [KeepReason; 4] =
+    [KeepReason::NotRanked, KeepReason::NoText, KeepReason::Margin, KeepReason::UpstreamError];
 
 /// From half a millisecond to ten seconds.
 const SECONDS: [f64; 14] =
@@ -121,10 +125,16 @@ impl SearchMetrics {
 
     /// Puts the series of one dialect and operation there at zero.
     pub fn declare(&self, dialect: &str, operation: &str) {
-        self.searches.with_label_values(&[dialect, operation, "applied", "none"]);
-        for reason in KeepReason::ALL {
-            self.searches.with_label_values(&[dialect, operation, "kept", reason.as_str()]);
+        let put = |counter: &IntCounterVec, outcome: Outcome| {
+            counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]);
+        };
+        let failures = FailureClass::OF_CHAIN.map(FailureClass::reason);
+        for counter in [&self.searches, &self.shadows] {
+            put(counter, Outcome::Applied);
+            failures.iter().for_each(|reason| put(counter, Outcome::Partial(*reason)));
         }
+        KeepReason::ALL.iter().for_each(|reason| put(&self.searches, Outcome::Kept(*reason)));
+        failures.iter().chain(&BEHIND).for_each(|reason| put(&self.shadows, Outcome::Kept(*reason)));
     }
 
     /// Counts one search of a request.
@@ -178,9 +188,37 @@ fn count(counter: &IntCounterVec, dialect: &str, operation: &str, outcome: Outco
     counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]).inc();
 }
 
-/// By mode; the series of answers are there at zero from the start.
+/// By mode, both there at zero from the start.
 fn histogram(name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
     let histogram = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])?;
-    histogram.with_label_values(&[ON]);
+    for mode in [ON, SHADOW] {
+        histogram.with_label_values(&[mode]);
+    }
     Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_of_an_operation_is_there_at_zero_from_the_start() {
+        let registry = Registry::new();
+        SearchMetrics::register(&registry).unwrap().declare("qdrant", "query");
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for (counter, outcome, reason) in [
+            ("searches", "partial", "timeout"),
+            ("searches", "kept", "no_query"),
+            ("shadow_searches", "applied", "none"),
+            ("shadow_searches", "partial", "deadline"),
+            ("shadow_searches", "kept", "budget"),
+            ("shadow_searches", "kept", "no_text"),
+        ] {
+            let series = format!(
+                "rerankd_{counter}_total{{dialect=\"qdrant\",operation=\"query\",outcome=\"{outcome}\",reason=\"{reason}\"}} 0"
+            );
+            assert!(text.contains(&series), "{series} not in\n{text}");
+        }
+        assert!(text.contains("rerankd_rerank_duration_seconds_count{mode=\"shadow\"} 0"), "{text}");
+    }
 }

@@ -166,6 +166,7 @@ impl Pipeline {
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
+        request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);

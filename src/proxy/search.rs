@@ -139,14 +139,16 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let (mut response, reports) = self.exchange(forwarder, dialect, kind, request, &mut timings).await?;
+        let mut names = String::new();
+        let (mut response, reports) =
+            self.exchange(forwarder, dialect, kind, request, &mut timings, &mut names).await?;
         timings.total = started.elapsed();
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings);
+            report::log(dialect.name(), kind, &names, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
@@ -161,6 +163,7 @@ impl SearchHandler {
         kind: SearchKind,
         request: Request<Body>,
         timings: &mut Timings,
+        names: &mut String,
     ) -> Result<Answer, ProxyError> {
         let at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
@@ -173,7 +176,7 @@ impl SearchHandler {
             Read::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
                 let asked = Asked { forwarder, dialect, caller, parts, raw, at };
-                return self.answer_whole(asked, kind, timings).await;
+                return self.answer_whole(asked, kind, timings, names).await;
             }
             Read::TooLarge(stream) => (stream, KeepReason::TooLarge),
             Read::NoRoom(stream) => (stream, KeepReason::Overloaded),
@@ -187,6 +190,7 @@ impl SearchHandler {
         asked: Asked<'_>,
         kind: SearchKind,
         timings: &mut Timings,
+        names: &mut String,
     ) -> Result<Answer, ProxyError> {
         let Asked { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
         let planned = match self.plan(dialect.as_ref(), caller, parts, raw) {
@@ -199,6 +203,7 @@ impl SearchHandler {
             }
         };
         let Planned { body, working_bytes, searches, permit } = planned;
+        *names = report::names(searches.iter().flat_map(|search| &search.intent.collections));
         let mut exchange = Exchange {
             handler: self.clone(),
             forwarder: forwarder.clone(),

@@ -66,6 +66,15 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
     }
 }
 
+/// The labels of a change of a circuit.
+fn change(provider: &str, state: CircuitState) -> [&str; 3] {
+    match state {
+        CircuitState::Closed => [provider, "closed", "none"],
+        CircuitState::HalfOpen => [provider, "half_open", "none"],
+        CircuitState::Open(class) => [provider, "open", class.reason().as_str()],
+    }
+}
+
 impl RerankMetrics {
     /// Creates the metrics and registers them; fails if the registry has them already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
@@ -179,6 +188,13 @@ impl RerankMetrics {
         for class in FailureClass::OF_LIMITS {
             self.shed.with_label_values(&[provider, class.reason().as_str()]);
         }
+        for class in FailureClass::OF_CHAIN {
+            self.failed_over.with_label_values(&[provider, class.reason().as_str()]);
+        }
+        let open = FailureClass::OF_CIRCUIT.map(CircuitState::Open);
+        for state in [CircuitState::Closed, CircuitState::HalfOpen].into_iter().chain(open) {
+            self.circuit_changes.with_label_values(&change(provider, state));
+        }
     }
 
     pub(super) fn call(&self, provider: &str, answer: &Result<Scores, RerankError>, took: Duration) {
@@ -235,12 +251,7 @@ impl RerankMetrics {
 
     pub(super) fn circuit_changed(&self, provider: &str, state: CircuitState) {
         self.circuit(provider, state);
-        let (state, reason) = match state {
-            CircuitState::Closed => ("closed", "none"),
-            CircuitState::HalfOpen => ("half_open", "none"),
-            CircuitState::Open(class) => ("open", class.reason().as_str()),
-        };
-        self.circuit_changes.with_label_values(&[provider, state, reason]).inc();
+        self.circuit_changes.with_label_values(&change(provider, state)).inc();
     }
 
     /// A budget and what is left of it, `(minute, day)`.

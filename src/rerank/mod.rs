@@ -8,6 +8,7 @@ mod error;
 mod flights;
 mod kind;
 mod limits;
+mod lists;
 mod metrics;
 mod patience;
 mod provider;
@@ -59,6 +60,8 @@ pub struct RerankRequest {
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
+    /// How many documents each list has that shares the request; empty for a single one.
+    pub lists: Arc<[usize]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
@@ -81,6 +84,7 @@ impl RerankRequest {
             model_of: None,
             answer_by,
             background: false,
+            lists: [].into(),
             searches: 1,
             held: None,
             patience: None,

@@ -4,12 +4,13 @@ use tower::util::BoxCloneSyncService;
 
 use super::{
     BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
-    batch::Batch,
+    batch::{Batch, BatchLimit},
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
     flights::Flights,
-    limits::{Gate, Ledger, Limits, Trim},
+    limits::{Gate, Ledger, Limits, Rates, Trim},
+    lists::Lists,
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
@@ -24,12 +25,13 @@ pub struct StackShared {
     pub metrics: Arc<RerankMetrics>,
     budget: Arc<RetryBudget>,
     ledger: Arc<Ledger>,
+    rates: Arc<Rates>,
 }
 
 impl StackShared {
     /// For the whole life of the program.
     pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
-        Self { store, metrics, budget: Arc::default(), ledger: Arc::default() }
+        Self { store, metrics, budget: Arc::default(), ledger: Arc::default(), rates: Arc::default() }
     }
 
     /// The same with another cache.
@@ -120,45 +122,55 @@ fn layers(
     name: Arc<str>,
     shared: &StackShared,
 ) -> Result<(Reranker, Observe, Usable), BuildError> {
-    let StackShared { store, metrics, budget, ledger } = shared.clone();
+    let StackShared { store, metrics, budget, ledger, rates } = shared.clone();
+    let identity = settings.identity();
     metrics.declare(&name);
     match settings.kind {
         ProviderKind::Http(http) => {
             let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
-            let max_documents = Arc::new(move || asked.max_documents());
+            let size =
+                BatchLimit { tokens: call.max_tokens(), documents: Arc::new(move || asked.max_documents()) };
             let gate = Gate::new(name.clone(), facts.billing, &limits, &ledger, metrics.clone());
-            let gate = Arc::new(gate.sharing(store.sharing_limits(), &limits));
+            let gate = gate.continuing(&rates, identity).sharing(store.sharing_limits(), &limits);
+            let gate = Arc::new(gate);
 
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
-            let switch = call.switch();
-            let usable = Arc::new(move || switch.is_usable());
+            let breaker = call.switch();
+            let usable = {
+                let breaker = breaker.clone();
+                Arc::new(move || breaker.would_admit().is_ok())
+            };
             let observe = {
-                let (gate, breaker) = (gate.clone(), call.switch());
+                let (gate, breaker) = (gate.clone(), breaker.clone());
                 Arc::new(move || {
                     gate.observe();
                     breaker.observe();
                 })
             };
-            let call = Limits::new(call, gate);
+            let call = Limits::new(call, gate).before(breaker);
             let base = Arc::new(KeyBase::new(name.clone(), &facts));
             let call = Fill::new(call, store.clone(), base.clone());
             let call = match facts.scoring {
-                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
+                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, size)),
                 // Parts of a list would be other lists.
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
             let call = Flights::new(call, settings.flights, name, metrics.clone());
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
-            Ok((BoxCloneSyncService::new(call), observe, usable))
+            let call = match facts.scoring {
+                Scoring::Pairwise => BoxCloneSyncService::new(call),
+                Scoring::Listwise => BoxCloneSyncService::new(Lists::new(call)),
+            };
+            Ok((call, observe, usable))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
-            let call = Timed::new(Lexical::new(name.clone()), name, metrics);
+            let call = Lists::new(Timed::new(Lexical::new(name.clone()), name, metrics));
             Ok((BoxCloneSyncService::new(call), Arc::new(|| ()), Arc::new(|| true)))
         }
     }
