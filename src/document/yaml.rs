@@ -2,32 +2,29 @@
 //!
 //! Raw UTF-8, no folding, quotes only where a reader would take a text for something else.
 
+use std::borrow::Cow;
+
 /// A value as it is written.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub(super) enum Scalar<'a> {
     /// A text, cleaned and not empty.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A number or boolean in its JSON spelling.
-    AsIs(String),
+    AsIs(&'a str),
 }
 
-impl Scalar {
-    pub(super) fn into_text(self) -> String {
+impl<'a> Scalar<'a> {
+    pub(super) fn into_text(self) -> Cow<'a, str> {
         match self {
-            Self::Text(text) | Self::AsIs(text) => text,
+            Self::Text(text) => text,
+            Self::AsIs(text) => Cow::Borrowed(text),
         }
     }
 }
 
-impl From<String> for Scalar {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
 /// `key: value` lines. Keys and texts have been through `clean`; keys have one line and are distinct.
-pub(super) fn render(entries: &[(String, Scalar)]) -> String {
-    let mut out = String::new();
+pub(super) fn render(entries: &[(Cow<'_, str>, Scalar<'_>)]) -> String {
+    let mut out = String::with_capacity(entries.iter().map(|(key, scalar)| key.len() + room(scalar)).sum());
     for (key, scalar) in entries {
         if !out.is_empty() {
             out.push('\n');
@@ -41,6 +38,16 @@ pub(super) fn render(entries: &[(String, Scalar)]) -> String {
         }
     }
     out
+}
+
+/// The bytes that a value takes, roughly.
+fn room(scalar: &Scalar<'_>) -> usize {
+    const AROUND: usize = 8;
+    match scalar {
+        Scalar::AsIs(text) => text.len() + AROUND,
+        // A line in eighty bytes or so is set in by two.
+        Scalar::Text(text) => text.len() + text.len() / 32 + AROUND,
+    }
 }
 
 /// The text starts and ends with visible characters, so that it needs no indentation indicator.
