@@ -2,7 +2,9 @@
 
 mod bad_answers;
 mod bad_input;
+mod batches;
 mod binary;
+mod chains;
 mod codings;
 mod config_reference;
 mod depth;
@@ -26,8 +28,8 @@ mod rerank_api_errors;
 mod reranker;
 mod scores;
 mod search;
-mod second_look;
 mod shutdown;
 mod tls;
 mod trace;
 mod upstream;
+mod widening;
