@@ -5,8 +5,8 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError};
 use crate::{
     config::{
-        self, CacheConfig, Config, DialectChoice, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig,
-        RouteConfig, UpstreamConfig,
+        self, CacheConfig, Config, DialectChoice, ListenerConfig, ListenerTlsConfig, ProviderConfig,
+        RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
@@ -25,7 +25,17 @@ const DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// One listener's own settings. Blocks on the disk.
 pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> Result<ListenerSettings, StartError> {
-    let tls = listener.tls.as_ref().map(|tls| {
+    Ok(ListenerSettings {
+        max_connections: listener.max_connections,
+        drain_timeout: config.shutdown.grace,
+        tls: tls(listener.listen, listener.tls.as_ref())?,
+        ..ListenerSettings::default()
+    })
+}
+
+/// What a listener shows its clients. Blocks on the disk.
+fn tls(listen: SocketAddr, tls: Option<&ListenerTlsConfig>) -> Result<Option<ServerTls>, StartError> {
+    let loaded = tls.map(|tls| {
         ServerTls::load(&TlsSettings {
             cert_file: tls.cert_file.clone(),
             key_file: tls.key_file.clone(),
@@ -33,12 +43,7 @@ pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> Result<Lis
             handshake_timeout: tls.handshake_timeout,
         })
     });
-    Ok(ListenerSettings {
-        max_connections: listener.max_connections,
-        drain_timeout: config.shutdown.grace,
-        tls: tls.transpose().map_err(|source| StartError::Tls { listen: listener.listen, source })?,
-        ..ListenerSettings::default()
-    })
+    loaded.transpose().map_err(|source| StartError::Tls { listen, source })
 }
 
 /// The pool of connections to one database. Blocks on the disk.
@@ -180,13 +185,13 @@ pub(super) fn providers(
     Providers::build(used.filter_map(provider).collect(), before, stack)
 }
 
-/// The rerank API, and the settings of its listener; `None` if it is not to listen.
+/// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
 pub(super) fn rerank_api(
     config: &Config,
     shared: &Shared,
-) -> Option<(SocketAddr, RerankApi, ListenerSettings)> {
+) -> Result<Option<(SocketAddr, RerankApi, ListenerSettings)>, StartError> {
     let section = &config.rerank_api;
-    let listen = section.listen?;
+    let Some(listen) = section.listen else { return Ok(None) };
     let names = config.rerank_api_providers();
     let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
     let settings = ApiSettings {
@@ -202,8 +207,12 @@ pub(super) fn rerank_api(
         token: section.token.clone(),
     };
     let reranker = shared.providers.chain(names, &shared.stack);
-    let listener = ListenerSettings { drain_timeout: config.shutdown.grace, ..ListenerSettings::default() };
-    Some((listen, RerankApi::new(settings, reranker, shared.api_metrics.clone()), listener))
+    let listener = ListenerSettings {
+        drain_timeout: config.shutdown.grace,
+        tls: tls(listen, section.tls.as_ref())?,
+        ..ListenerSettings::default()
+    };
+    Ok(Some((listen, RerankApi::new(settings, reranker, shared.api_metrics.clone()), listener)))
 }
 
 /// A provider that knows Cohere's models by the names that Cohere's clients use.
