@@ -182,7 +182,10 @@ pub(super) fn providers(
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    Providers::build(used.filter_map(provider).collect(), before, stack)
+    let without_key = used.clone().filter(|section| section.lacks_key());
+    let without_key = without_key.map(|section| section.name.clone()).collect();
+    let built = Providers::build(used.filter_map(provider).collect(), before, stack)?;
+    Ok(built.beside(without_key))
 }
 
 /// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
