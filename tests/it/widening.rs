@@ -64,6 +64,8 @@ async fn a_search_of_an_msearch_that_is_refused_for_its_widening_is_answered_as_
     let got = sidecar.post("/a/_msearch", "", &format!("{{}}\n{search}\n{{}}\n{search}\n")).await;
     let responses = json_of(&got)["responses"].clone();
     assert_eq!(responses[0]["hits"]["hits"].as_array().map(Vec::len), Some(3), "{responses}");
+    let metrics = sidecar.metrics().await;
+    assert!(metrics.contains("rerankd_widening_refused_total{dialect=\"elasticsearch\"} 1"), "{metrics}");
 }
 
 #[tokio::test]
