@@ -108,6 +108,7 @@ fn merge(answers: Vec<(usize, Answer)>) -> Answer {
                 whole.cache_lookups += part.cache_lookups;
                 whole.cache_hits += part.cache_hits;
                 whole.failure = whole.failure.or(part.failure);
+                whole.sent_bytes = whole.sent_bytes.or(part.sent_bytes);
                 whole.calls_left = part.calls_left.or(whole.calls_left);
                 if !part.model.is_empty() {
                     // The host has pointed the name at another model in between: two models' scores do not mix.
