@@ -177,16 +177,19 @@ pub(super) fn providers(
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    Providers::build(used.filter_map(provider).collect(), before, stack)
+    let without_key = used.clone().filter(|section| section.lacks_key());
+    let without_key = without_key.map(|section| section.name.clone()).collect();
+    let built = Providers::build(used.filter_map(provider).collect(), before, stack)?;
+    Ok(built.beside(without_key))
 }
 
-/// The rerank API, and the settings of its listener; `None` if it is not to listen.
+/// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
 pub(super) fn rerank_api(
     config: &Config,
     shared: &Shared,
-) -> Option<(SocketAddr, RerankApi, ListenerSettings)> {
+) -> Result<Option<(SocketAddr, RerankApi, ListenerSettings)>, StartError> {
     let section = &config.rerank_api;
-    let listen = section.listen?;
+    let Some(listen) = section.listen else { return Ok(None) };
     let names = config.rerank_api_providers();
     let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
     let settings = ApiSettings {
@@ -201,9 +204,9 @@ pub(super) fn rerank_api(
         token: section.token.clone(),
     };
     let reranker = shared.providers.chain(names, &shared.stack);
-    let listener = listener::of_rerank_api(config, shared);
+    let listener = listener::of_rerank_api(config, listen, shared)?;
     let api = RerankApi::new(settings, reranker, shared.bounds.clone(), shared.api_metrics.clone());
-    Some((listen, api, listener))
+    Ok(Some((listen, api, listener)))
 }
 
 /// A provider that knows Cohere's models by the names that Cohere's clients use.

@@ -24,6 +24,7 @@ pub struct Timings {
 pub struct SearchMetrics {
     searches: IntCounterVec,
     shadows: IntCounterVec,
+    refused: IntCounterVec,
     seconds: HistogramVec,
     upstream_seconds: HistogramVec,
     rerank_seconds: HistogramVec,
@@ -61,6 +62,13 @@ impl SearchMetrics {
             ),
             &["dialect", "operation", "outcome", "reason"],
         )?;
+        let refused = IntCounterVec::new(
+            Opts::new(
+                "rerankd_widening_refused_total",
+                "Searches that the database refused with more hits or fields, and answered as the client had asked.",
+            ),
+            &["dialect"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -75,6 +83,7 @@ impl SearchMetrics {
         let metrics = Self {
             searches,
             shadows,
+            refused,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -109,6 +118,7 @@ impl SearchMetrics {
         };
         registry.register(Box::new(metrics.searches.clone()))?;
         registry.register(Box::new(metrics.shadows.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -128,6 +138,7 @@ impl SearchMetrics {
         let put = |counter: &IntCounterVec, outcome: Outcome| {
             counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]);
         };
+        self.refused.with_label_values(&[dialect]);
         let failures = FailureClass::OF_CHAIN.map(FailureClass::reason);
         for counter in [&self.searches, &self.shadows] {
             put(counter, Outcome::Applied);
@@ -141,6 +152,11 @@ impl SearchMetrics {
     pub fn search(&self, dialect: &str, operation: &str, report: &Report) {
         count(&self.searches, dialect, operation, report.outcome);
         self.effect(ON, report);
+    }
+
+    /// Counts one request that the database refused for its widening.
+    pub fn widening_refused(&self, dialect: &str) {
+        self.refused.with_label_values(&[dialect]).inc();
     }
 
     /// Counts one search that was reranked behind its answer.
@@ -219,6 +235,7 @@ mod tests {
             );
             assert!(text.contains(&series), "{series} not in\n{text}");
         }
+        assert!(text.contains("rerankd_widening_refused_total{dialect=\"qdrant\"} 0"), "{text}");
         assert!(text.contains("rerankd_rerank_duration_seconds_count{mode=\"shadow\"} 0"), "{text}");
     }
 }

@@ -301,6 +301,7 @@ impl Exchange {
             return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
         }
         self.handler.pipeline.change_refused(searches);
+        self.handler.metrics.widening_refused(self.dialect.name());
         self.rank(&own, rewrite, response, permit, false).await
     }
 

@@ -30,6 +30,8 @@ pub struct RerankMetrics {
     failed_over: IntCounterVec,
     coalesced: IntCounterVec,
     landed_alone: IntCounterVec,
+    unavailable: IntCounterVec,
+    ready: IntGaugeVec,
     circuit: IntGaugeVec,
     circuit_changes: IntCounterVec,
     spend_left: GaugeVec,
@@ -63,6 +65,20 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
                 let _ = gauge.remove_label_values(&labels);
             }
         }
+    }
+}
+
+/// How a provider can be unavailable.
+const UNAVAILABLE: [&str; 3] = ["status", "no_connection", "broken"];
+
+/// How the provider was unavailable, if that is what the error says.
+fn cause(error: &RerankError) -> Option<&'static str> {
+    let [status, no_connection, broken] = UNAVAILABLE;
+    match error {
+        RerankError::Status { class: FailureClass::ProviderUnavailable, .. } => Some(status),
+        RerankError::NotConnected => Some(no_connection),
+        RerankError::Unreachable(_) => Some(broken),
+        _ => None,
     }
 }
 
@@ -136,6 +152,16 @@ impl RerankMetrics {
                 "Calls that ran on for the cache after all who waited had left.",
                 provider,
             )?,
+            unavailable: counter(
+                "rerankd_provider_unavailable_total",
+                "Calls that ended with provider_unavailable, by how: an error status, no connection, one that broke.",
+                &["provider", "cause"],
+            )?,
+            ready: gauges(
+                "rerankd_provider_ready",
+                "1 for a provider that can be asked, 0 for one that is named and has no key.",
+                provider,
+            )?,
             circuit: gauges(
                 "rerankd_circuit_state",
                 "State of a provider's circuit: 0 closed, 1 half open, 2 open.",
@@ -185,6 +211,9 @@ impl RerankMetrics {
         for class in FailureClass::OF_PROVIDER {
             self.calls.with_label_values(&[provider, class.reason().as_str()]);
         }
+        for cause in UNAVAILABLE {
+            self.unavailable.with_label_values(&[provider, cause]);
+        }
         for class in FailureClass::OF_LIMITS {
             self.shed.with_label_values(&[provider, class.reason().as_str()]);
         }
@@ -203,6 +232,9 @@ impl RerankMetrics {
             Err(error) => error.class().reason().as_str(),
         };
         self.calls.with_label_values(&[provider, status]).inc();
+        if let Some(cause) = answer.as_ref().err().and_then(cause) {
+            self.unavailable.with_label_values(&[provider, cause]).inc();
+        }
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
         if let Ok(scores) = answer {
             self.units.with_label_values(&[provider]).inc_by(scores.billed_units);
@@ -238,6 +270,11 @@ impl RerankMetrics {
 
     pub(super) fn landed_alone(&self, provider: &str) {
         self.landed_alone.with_label_values(&[provider]).inc();
+    }
+
+    /// Whether a provider can be asked at all.
+    pub(super) fn ready(&self, provider: &str, ready: bool) {
+        self.ready.with_label_values(&[provider]).set(i64::from(ready));
     }
 
     pub(super) fn circuit(&self, provider: &str, state: CircuitState) {
@@ -289,6 +326,7 @@ impl RerankMetrics {
     /// were. Their counters stay.
     pub(super) fn keep(&self, is_there: impl Fn(&str) -> bool) {
         keep(&self.circuit, &is_there);
+        keep(&self.ready, &is_there);
         keep(&self.spend_left, &is_there);
         keep(&self.spend_limit, &is_there);
     }

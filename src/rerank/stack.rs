@@ -43,7 +43,11 @@ impl StackShared {
 /// Every configured provider, each there once, however many routes name it: its limits and its circuit are its
 /// own, and stay over a reload that does not change it.
 #[derive(Clone, Default)]
-pub struct Providers(HashMap<String, Provider>);
+pub struct Providers {
+    by_name: HashMap<String, Provider>,
+    /// Named somewhere, and without the key that they need.
+    without_key: Vec<String>,
+}
 
 #[derive(Clone)]
 struct Provider {
@@ -69,18 +73,24 @@ impl Providers {
         for settings in settings {
             let fingerprint = settings.fingerprint();
             let name = settings.name.clone();
-            let provider = match before.0.get(&name) {
+            let provider = match before.by_name.get(&name) {
                 Some(old) if old.fingerprint == fingerprint => old.clone(),
                 _ => provider(settings, fingerprint, shared)?,
             };
             providers.insert(name, provider);
         }
-        Ok(Self(providers))
+        Ok(Self { by_name: providers, without_key: Vec::new() })
+    }
+
+    /// The same, beside others that cannot be asked for want of a key.
+    pub fn beside(self, without_key: Vec<String>) -> Self {
+        Self { without_key, ..self }
     }
 
     /// The stack that tries the named providers in order. Names without a provider are left out.
     pub fn chain(&self, names: &[String], shared: &StackShared) -> Reranker {
-        let links = names.iter().filter_map(|name| self.0.get(name)).map(|provider| provider.link.clone());
+        let links =
+            names.iter().filter_map(|name| self.by_name.get(name)).map(|provider| provider.link.clone());
         BoxCloneSyncService::new(Chain::new(links.collect(), shared.metrics.clone()))
     }
 
@@ -88,7 +98,7 @@ impl Providers {
     pub fn may_ask(&self, names: &[String]) -> Arc<dyn Fn() -> bool + Send + Sync> {
         let usable: Vec<Usable> = names
             .iter()
-            .filter_map(|name| self.0.get(name))
+            .filter_map(|name| self.by_name.get(name))
             .map(|provider| provider.usable.clone())
             .collect();
         Arc::new(move || usable.iter().any(|usable| usable()))
@@ -96,13 +106,17 @@ impl Providers {
 
     /// Whether there is a provider of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.by_name.contains_key(name)
     }
 
     /// Brings the gauges of budgets and circuits up to date.
     pub fn observe(&self, metrics: &RerankMetrics) {
-        metrics.keep(|name| self.has(name));
-        self.0.values().for_each(|provider| (provider.observe)());
+        metrics.keep(|name| self.has(name) || self.without_key.iter().any(|other| other == name));
+        self.without_key.iter().for_each(|name| metrics.ready(name, false));
+        for (name, provider) in &self.by_name {
+            metrics.ready(name, true);
+            (provider.observe)();
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod bad_answers;
 mod bad_input;
+mod batches;
 mod binary;
 mod bounds;
+mod chains;
 mod codings;
 mod config_reference;
 mod depth;
@@ -30,9 +32,9 @@ mod rerank_api_errors;
 mod reranker;
 mod scores;
 mod search;
-mod second_look;
 mod shutdown;
 mod timeouts;
 mod tls;
 mod trace;
 mod upstream;
+mod widening;
