@@ -43,7 +43,7 @@ impl FailureClass {
     ];
 
     /// What a call that was made can end with.
-    pub(super) const OF_PROVIDER: [FailureClass; 10] = [
+    pub(super) const OF_PROVIDER: [FailureClass; 11] = [
         FailureClass::InvalidRequest,
         FailureClass::TooLarge,
         FailureClass::Auth,
@@ -54,6 +54,7 @@ impl FailureClass {
         FailureClass::ProviderUnavailable,
         FailureClass::Timeout,
         FailureClass::BadResponse,
+        FailureClass::Overloaded,
     ];
 
     /// Why a circuit can be open.
@@ -140,6 +141,9 @@ pub enum RerankError {
     /// Too many calls in flight.
     #[error("too many calls in flight")]
     Overloaded,
+    /// The budget has no room for the provider's answer.
+    #[error("no room for the provider's answer")]
+    NoRoom,
     /// No provider is configured.
     #[error("no provider is configured")]
     NoProvider,
@@ -155,7 +159,7 @@ impl RerankError {
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
             RerankError::Unsuited(_) => FailureClass::InvalidRequest,
-            RerankError::Overloaded => FailureClass::Overloaded,
+            RerankError::Overloaded | RerankError::NoRoom => FailureClass::Overloaded,
             RerankError::NoProvider => FailureClass::NoProvider,
         }
     }
@@ -180,6 +184,7 @@ impl RerankError {
                 | RerankError::Timeout
                 | RerankError::Unreachable(_)
                 | RerankError::BadResponse(_)
+                | RerankError::NoRoom
         )
     }
 }
