@@ -9,7 +9,7 @@ use rerankd::{
     document,
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
-        cache::{KeyBase, KeySecret, ScoreKey},
+        cache::{KeyBase, ScoreKey},
     },
     search::{FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath},
 };
@@ -135,8 +135,8 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
     if matches!(speech, Speech::Qdrant) {
         cases.push(case(format!("keys/{hits}/{style}"), move || {
             let request = request(documents(&speech.split(&body())));
-            let (base, secret) = (base(), KeySecret::new(&SECRET));
-            Box::new(move || drop(black_box(keys(&base, &secret, &request))))
+            let base = base();
+            Box::new(move || drop(black_box(keys(&base, &request))))
         }));
         if text == Text::Plain {
             cases.push(case(format!("lookup/{hits}/{style}"), move || {
@@ -153,11 +153,11 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
 fn search(speech: Speech, body: Bytes) -> Work {
     let warm = request(documents(&speech.split(&body)));
     let (_, store) = filled(&warm);
-    let (base, secret) = (base(), KeySecret::new(&SECRET));
+    let base = base();
     Box::new(move || {
         let page = speech.split(&body);
         let request = request(documents(&page));
-        let scores = look_up(&store, &keys(&base, &secret, &request));
+        let scores = look_up(&store, &keys(&base, &request));
         let joined = speech.dialect().join(&page, &[Strip::default()], &[Some(ranking(&scores))]);
         drop(black_box(joined));
     })
@@ -196,14 +196,14 @@ fn base() -> KeyBase {
     KeyBase::new("cohere".into(), &facts)
 }
 
-fn keys(base: &KeyBase, secret: &KeySecret, request: &RerankRequest) -> Vec<ScoreKey> {
-    base.keys(secret, "rerank-v3.5", request)
+fn keys(base: &KeyBase, request: &RerankRequest) -> Vec<ScoreKey> {
+    base.keys(&SECRET, "rerank-v3.5", request)
 }
 
 /// A cache that knows every score of the request.
 fn filled(request: &RerankRequest) -> (Vec<ScoreKey>, ScoreStore) {
     let store = ScoreStore::new(64 << 20, Duration::from_secs(3600), SECRET);
-    let keys = keys(&base(), &KeySecret::new(&SECRET), request);
+    let keys = keys(&base(), request);
     for key in &keys {
         store.put(*key, 0.5);
     }

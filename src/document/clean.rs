@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::json::bytes::text_until;
+
 /// `text` without control characters and byte-order marks, with `\n` line breaks, trimmed as a whole and at
 /// each line's end. Most texts are like this already: they are not copied.
 pub(super) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
@@ -33,12 +35,12 @@ enum Change {
 /// The text with what has to change inside it; `None` where nothing has.
 fn cleaned(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
-    let next: fn(&[u8], usize) -> usize = if text.is_ascii() { next_ascii } else { next_special };
+    let ascii = text.is_ascii();
     let mut out = String::new();
     // Up to `done`, the text is in `out`, changed or not; before `at` it is known what becomes of it.
     let (mut done, mut at) = (0, 0);
     loop {
-        at = next(bytes, at);
+        at = text_until(bytes, at, ascii);
         let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
         let end = at + c.len_utf8();
         let change = change(c, bytes.get(end) == Some(&b'\n'));
@@ -76,28 +78,6 @@ fn change(c: char, before_line_feed: bool) -> Change {
         c if c.is_control() => Change::Drop,
         _ => Change::Keep,
     }
-}
-
-/// The place, from `at` on, of the first byte of a character that may change.
-fn next_ascii(bytes: &[u8], at: usize) -> usize {
-    next(bytes, at, |byte| byte < b' ' || byte == 0x7f)
-}
-
-/// The same where there may be others: U+0080–U+009F begin with C2, U+2028 with E2, U+FEFF with EF.
-fn next_special(bytes: &[u8], at: usize) -> usize {
-    next(bytes, at, |byte| byte < b' ' || byte == 0x7f || byte == 0xc2 || byte == 0xe2 || byte == 0xef)
-}
-
-/// In long runs the compiler looks at many bytes at once.
-fn next(bytes: &[u8], mut at: usize, special: impl Fn(u8) -> bool) -> usize {
-    while let Some(wide) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
-        if wide.iter().fold(false, |any, &byte| any | special(byte)) {
-            break;
-        }
-        at += 32;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| special(byte)).unwrap_or(rest.len())
 }
 
 /// The same on one line, for keys.

@@ -33,7 +33,7 @@ pub(super) fn render(entries: &[(Cow<'_, str>, Scalar<'_>)]) -> String {
         out.push_str(": ");
         match scalar {
             Scalar::AsIs(text) => out.push_str(text),
-            Scalar::Text(text) if text.contains('\n') => block(&mut out, text),
+            Scalar::Text(text) if memchr::memchr(b'\n', text.as_bytes()).is_some() => block(&mut out, text),
             Scalar::Text(text) => one_line(&mut out, text),
         }
     }
@@ -53,12 +53,15 @@ fn room(scalar: &Scalar<'_>) -> usize {
 /// The text starts and ends with visible characters, so that it needs no indentation indicator.
 fn block(out: &mut String, text: &str) {
     out.push_str("|-");
-    for line in text.split('\n') {
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]) {
+        let line = text.get(start..end).unwrap_or_default();
         out.push('\n');
         if !line.is_empty() {
             out.push_str("  ");
             out.push_str(line);
         }
+        start = end + 1;
     }
 }
 
@@ -81,12 +84,19 @@ fn one_line(out: &mut String, text: &str) {
 fn is_plain(text: &str) -> bool {
     let Some(first) = text.chars().next() else { return false };
     !"-?:,[]{}#&*!|>'\"%@`".contains(first)
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.contains('\t')
+        && !has_sign(text.as_bytes())
         && !text.ends_with(':')
         && !is_word(text)
         && !is_number_like(text)
+}
+
+/// Whether `: `, ` #` or a tab is in it.
+fn has_sign(text: &[u8]) -> bool {
+    memchr::memchr3_iter(b':', b'#', b'\t', text).any(|at| match text.get(at) {
+        Some(b':') => text.get(at + 1) == Some(&b' '),
+        Some(b'#') => at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b' '),
+        _ => true,
+    })
 }
 
 /// The words of YAML 1.1 and 1.2 that are no strings.

@@ -1,20 +1,49 @@
 //! Runs of bytes that need no look one by one.
 //!
-//! Plain code that the compiler turns into the vector instructions which every processor of the target has.
+//! Plain code that the compiler turns into the vector instructions which every processor of the target has; `memchr`
+//! knows those that this one has besides.
 
 /// How many bytes are looked at together in long runs.
-const WIDE: usize = 64;
+const WIDE: usize = 32;
 /// How many words of eight are tried before that: most strings end within.
 const SHORT: usize = 4;
 
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
+/// Whether there are control characters, which JSON has only between values.
+pub(super) fn has_controls(bytes: &[u8]) -> bool {
+    bytes.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' '
+}
+
 /// From `at` on, the place of the first byte that means something inside a JSON string: a quote, a backslash, or a
-/// control character, which must not be there; else the end.
-pub(super) fn plain_until(bytes: &[u8], at: usize) -> usize {
-    let special = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+/// control character, which must not be there; else the end. `controls`: whether there may be any.
+pub(super) fn plain_until(bytes: &[u8], at: usize, controls: bool) -> usize {
+    let special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < b' ');
     let mask = |word| equal(word, b'"') | equal(word, b'\\') | below(word, b' ');
+    if controls {
+        return until(bytes, at, special, mask);
+    }
+    match words_until(bytes, at, mask) {
+        Ok(found) => found,
+        Err(at) => {
+            let rest = bytes.get(at..).unwrap_or_default();
+            at + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
+        }
+    }
+}
+
+/// From `at` on, the place of the first byte of a character that may be no text: of a control character, or of one that
+/// [`crate::document`] knows as such. `ascii`: whether there are no others.
+pub(crate) fn text_until(bytes: &[u8], at: usize, ascii: bool) -> usize {
+    let control = |byte: u8| (byte < b' ') | (byte == 0x7f);
+    let controls = |word| below(word, b' ') | equal(word, 0x7f);
+    if ascii {
+        return until(bytes, at, control, controls);
+    }
+    // U+0080–U+009F begin with C2, U+2028 and U+2029 with E2, U+FEFF, U+FFFE and U+FFFF with EF.
+    let special = |byte: u8| control(byte) | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef);
+    let mask = |word| controls(word) | equal(word, 0xc2) | equal(word, 0xe2) | equal(word, 0xef);
     until(bytes, at, special, mask)
 }
 
@@ -38,26 +67,34 @@ pub(super) fn digits_until(bytes: &[u8], mut at: usize) -> usize {
 
 /// The place of the first special byte. `mask` says the same of eight bytes at once: its lowest set bit is the high
 /// bit of the first special one.
-fn until(bytes: &[u8], mut at: usize, special: impl Fn(u8) -> bool, mask: impl Fn(u64) -> u64) -> usize {
-    let mut tried = 0;
-    while let Some(word) = word_at(bytes, at) {
-        let found = mask(word);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-        tried += 1;
-        if tried == SHORT {
-            while let Some(wide) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WIDE>) {
-                if wide.iter().fold(false, |any, &byte| any | special(byte)) {
-                    break;
-                }
-                at += WIDE;
-            }
-        }
+fn until(bytes: &[u8], at: usize, special: impl Fn(u8) -> bool, mask: impl Fn(u64) -> u64) -> usize {
+    let mut at = match words_until(bytes, at, &mask) {
+        Ok(found) => return found,
+        Err(at) => at,
+    };
+    while let Some(wide) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WIDE>)
+        && !wide.iter().fold(false, |any, &byte| any | special(byte))
+    {
+        at += WIDE;
+    }
+    if let Ok(found) = words_until(bytes, at, &mask) {
+        return found;
     }
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|&byte| special(byte)).unwrap_or(rest.len())
+}
+
+/// The place of the first special byte, if it is near; else where the search may go on.
+fn words_until(bytes: &[u8], mut at: usize, mask: impl Fn(u64) -> u64) -> Result<usize, usize> {
+    for _ in 0..SHORT {
+        let Some(word) = word_at(bytes, at) else { break };
+        let found = mask(word);
+        if found != 0 {
+            return Ok(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Err(at)
 }
 
 fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
@@ -97,7 +134,15 @@ mod tests {
                 let rest = bytes.get(at..).unwrap_or_default();
                 at + rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())
             };
-            prop_assert_eq!(plain_until(&bytes, at), end(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)));
+            prop_assert_eq!(plain_until(&bytes, at, true), end(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)));
+            if !has_controls(&bytes) {
+                prop_assert!(bytes.iter().all(|&byte| byte >= b' '));
+                prop_assert_eq!(plain_until(&bytes, at, false), plain_until(&bytes, at, true));
+            }
+            let control = |byte| matches!(byte, 0..=0x1f | 0x7f);
+            prop_assert_eq!(text_until(&bytes, at, true), end(control));
+            let special = |byte| matches!(byte, 0..=0x1f | 0x7f | 0xc2 | 0xe2 | 0xef);
+            prop_assert_eq!(text_until(&bytes, at, false), end(special));
             prop_assert_eq!(digits_until(&bytes, at), end(|byte| !byte.is_ascii_digit()));
         }
     }

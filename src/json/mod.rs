@@ -4,10 +4,11 @@
 //! members of it and leave every other byte alone, [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs;
 //! tests hold it to what serde_json takes and refuses.
 
-mod bytes;
+pub(crate) mod bytes;
 mod edit;
 mod pieces;
 mod scan;
+mod unescape;
 mod value;
 
 pub use edit::{Edits, ObjectEdit};

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::{Kind, Malformed, Value, bytes};
+use super::{Kind, Malformed, Value, bytes, unescape};
 
 /// Reads a text from one value to the next. Every byte is checked once, whether or not anybody looks at the value
 /// that it belongs to; nothing recurses, so a text may nest as deep as it likes.
@@ -11,6 +11,8 @@ pub struct Scanner<'a> {
     at: usize,
     /// Where the text stands in its body.
     start: usize,
+    /// Whether there are control characters in it, if only between values: most bodies have none.
+    controls: bool,
 }
 
 /// A member's key.
@@ -38,7 +40,7 @@ impl<'a> Scanner<'a> {
         read: impl FnOnce(&mut Self) -> Read<T>,
     ) -> Read<T> {
         let text = simdutf8::basic::from_utf8(part).map_err(|_| Malformed)?;
-        let mut scanner = Self { text, at: 0, start };
+        let mut scanner = Self::of(text, start);
         scanner.space();
         let found = read(&mut scanner)?;
         scanner.space();
@@ -47,7 +49,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads a value again.
     pub(super) fn of(text: &'a str, start: usize) -> Self {
-        Self { text, at: 0, start }
+        Self { text, at: 0, start, controls: bytes::has_controls(text.as_bytes()) }
     }
 
     /// Takes the next value, whatever it is.
@@ -156,7 +158,7 @@ impl<'a> Scanner<'a> {
         let escaped = self.string()?;
         let quoted = self.slice(from..self.at);
         self.colon()?;
-        let name = super::value::unquoted(quoted, escaped);
+        let name = unescape::unquoted(quoted, escaped);
         Ok(name.map(|name| Key { name, start: self.start + from }))
     }
 
@@ -231,7 +233,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         let mut escaped = false;
         loop {
-            self.at = bytes::plain_until(text, self.at);
+            self.at = bytes::plain_until(text, self.at, self.controls);
             match self.next() {
                 Some(b'"') => {
                     self.at += 1;

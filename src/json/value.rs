@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use super::Scanner;
+use super::{Scanner, unescape};
 
 /// The bytes are not one JSON value (RFC 8259).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +95,23 @@ impl<'a> Value<'a> {
         read.ok()?.map(|_| items)
     }
 
+    /// The first elements of an array, `most` of them at most; `None` for any other kind.
+    pub fn first_items(self, most: usize) -> Option<Vec<Value<'a>>> {
+        if self.kind() != Kind::Array {
+            return None;
+        }
+        let mut items = Vec::with_capacity(most);
+        // Whether what follows is well-formed is known already.
+        let _ = self.scanner().items(|scanner| {
+            if items.len() == most {
+                return Err(Malformed);
+            }
+            items.push(scanner.skip()?);
+            Ok(())
+        });
+        Some(items)
+    }
+
     /// The value of the last member called `key`, as most parsers would read it.
     pub fn get(self, key: &str) -> Option<Value<'a>> {
         if self.kind() != Kind::Object {
@@ -120,7 +137,7 @@ impl<'a> Value<'a> {
         if self.kind() != Kind::String {
             return None;
         }
-        unquoted(self.text, self.text.contains('\\'))
+        unescape::unquoted(self.text, memchr::memchr(b'\\', self.text.as_bytes()).is_some())
     }
 
     /// A whole number from 0 up, written without fraction or exponent.
@@ -153,14 +170,6 @@ impl<'a> Value<'a> {
     fn scanner(self) -> Scanner<'a> {
         Scanner::of(self.text, self.start)
     }
-}
-
-/// The text of a well-formed string with its quotes. A lone surrogate makes it `None`.
-pub(super) fn unquoted(text: &str, escaped: bool) -> Option<Cow<'_, str>> {
-    if escaped {
-        return serde_json::from_str::<String>(text).ok().map(Cow::Owned);
-    }
-    text.get(1..text.len().saturating_sub(1)).map(Cow::Borrowed)
 }
 
 /// Whether arrays and objects stand more than `levels` deep in each other. One pass, no recursion; of bytes
@@ -198,6 +207,7 @@ fn after_string(body: &[u8], mut at: usize) -> usize {
 }
 
 /// An object whose members have been read once, for many looks at them.
+#[derive(Clone)]
 pub struct Object<'a> {
     value: Value<'a>,
     members: Vec<Member<'a>>,
