@@ -56,7 +56,7 @@ impl Points {
     pub async fn until(&self, series: &str, least: f64) {
         let reached = async { while self.metric(series).await < least {} };
         let waited = tokio::time::timeout(std::time::Duration::from_secs(10), reached).await;
-        assert!(waited.is_ok(), "{series} never reached {least}");
+        assert!(waited.is_ok(), "{series} never reached {least}, is {}", self.metric(series).await);
     }
 }
 
