@@ -146,7 +146,7 @@ impl ListView<'_> {
         self.trace.from_cache.get(at).copied().unwrap_or(false)
     }
 
-    fn whole_document<'t>(&'t self, hit: &'t Hit, work: &'t Work) -> Option<Cow<'t, str>> {
+    fn whole_document<'b>(&'b self, hit: &Hit, work: &'b Work) -> Option<Cow<'b, str>> {
         document::document(&self.page.body, hit, &work.fields, usize::MAX)
     }
 
