@@ -38,9 +38,11 @@ export function rove(list, selector) {
     event.preventDefault();
     buttons[to].focus();
   });
+  // While nobody is in the list, its tab stop is what is open, or the first.
   return () => {
+    if (list.contains(document.activeElement)) return;
     const buttons = all();
-    if (!buttons.some((one) => one.tabIndex === 0)) only(buttons[0]);
+    only(buttons.find((one) => one.getAttribute("aria-expanded") === "true") ?? buttons[0]);
   };
 }
 
