@@ -6,12 +6,15 @@ use super::{Shared, StartError, listener};
 use crate::{
     bounds::Waits,
     config::{
-        self, CacheConfig, Config, DialectChoice, LimitsConfig, ListenerConfig, ProviderConfig, RedisConfig,
-        RerankConfig, RouteConfig, UpstreamConfig,
+        self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, LimitsConfig,
+        ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
-    pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
+    pipeline::{
+        AllowList, Capture, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, RecordSettings, Route,
+        ScoreMode,
+    },
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{
         BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
@@ -78,6 +81,7 @@ pub(super) fn proxy(
         shared.waits.clone(),
         shared.search_metrics.clone(),
         config.rerank.answer_headers,
+        shared.records.clone(),
     );
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     Ok(Proxy {
@@ -267,6 +271,16 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
     })
 }
 
+/// What is kept of the last searches.
+pub(super) fn records(section: &InspectorConfig) -> RecordSettings {
+    let capture = match section.capture {
+        CaptureLevel::Off => Capture::Off,
+        CaptureLevel::Scores => Capture::Scores,
+        CaptureLevel::Text => Capture::Text,
+    };
+    RecordSettings { capture, keep: section.keep, max_bytes: section.max_bytes }
+}
+
 /// The score cache, keyed by the configured secret or a random one. Blocks on the disk.
 pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<ScoreStore>, StartError> {
     let secret = secret(config).map_err(StartError::Secret)?;
@@ -322,6 +336,16 @@ pub(super) fn announce(
         "limits of what is held at a time"
     );
     warn_without_provider(config, &shared.providers);
+}
+
+/// How many providers of the chain have the key that they need: the searches' chain, or where no listener is before a
+/// database, the rerank API's.
+pub(super) fn usable_providers(config: &Config, providers: &Providers) -> usize {
+    let names = match config.listeners.as_slice() {
+        [] => config.rerank_api_providers(),
+        _ => &config.rerank.providers,
+    };
+    names.iter().filter(|name| providers.has(name)).count()
 }
 
 /// Says so, loudly, if nothing can rerank, or if anybody can.

@@ -11,6 +11,7 @@ mod profile;
 mod rank;
 mod record;
 mod refusal;
+mod ring;
 mod trace;
 mod weight;
 
@@ -25,6 +26,7 @@ pub use rank::{RankedPage, Waiting};
 pub use record::{
     Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
+pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
 

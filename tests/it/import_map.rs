@@ -18,7 +18,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("pipeline", &["bounds", "document", "json", "rerank", "search"]),
     ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "upstream"]),
     ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "upstream"]),
-    ("admin", &[]),
+    ("admin", &["pipeline", "telemetry"]),
     ("config", &["fleet", "rerank", "search", "tls"]),
     (
         "app",

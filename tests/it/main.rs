@@ -20,6 +20,7 @@ mod harness;
 mod heads;
 mod http2;
 mod import_map;
+mod inspector;
 mod leaving;
 mod leaving_late;
 mod modes;
