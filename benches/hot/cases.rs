@@ -34,7 +34,7 @@ pub type Work = Box<dyn FnMut()>;
 const DOCUMENT_BYTES: usize = 16 * 1024;
 const SECRET: [u8; 32] = [7; 32];
 
-/// Every case. The whole matrix is for the timed benches; see [`guarded`].
+/// Every case.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for speech in [Speech::Qdrant, Speech::Elastic] {
@@ -47,11 +47,6 @@ pub fn all() -> Vec<Case> {
         cases.push(case(format!("widen/{}", speech.name()), move || widen(speech)));
     }
     cases
-}
-
-/// Those that the guard counts: fifty hits, where a growth shows as well as anywhere.
-pub fn guarded() -> Vec<Case> {
-    all().into_iter().filter(|case| !case.name.contains("/10/") && !case.name.contains("/200/")).collect()
 }
 
 #[derive(Clone, Copy)]
