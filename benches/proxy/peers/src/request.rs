@@ -34,6 +34,6 @@ mod tests {
     fn a_head_is_read_once_it_is_there_in_full() {
         assert_eq!(head(b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n"), None);
         let whole = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
-        assert_eq!(head(whole), Some(Head { target: "/a", length: 40, body: 3 }));
+        assert_eq!(head(whole), Some(Head { target: "/a", length: 39, body: 3 }));
     }
 }
