@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, StartError, build, in_force::Expiry, pools::Pools, reach::Reach};
+use super::{Shared, StartError, build, in_force::Expiry, listener, pools::Pools, reach::Reach};
 use crate::{
     admin::Readiness,
     config::{Config, ListenerConfig},
@@ -83,12 +83,12 @@ pub(super) struct Before {
 /// Builds everything that `config` asks for; opens no socket. Blocks on the disk.
 pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError> {
     let shared = before.shared.renewed(before.config.as_ref(), &config)?;
-    let pools = before.pools.renewed(&config.listeners)?;
+    let pools = before.pools.renewed(&config, &shared.waits)?;
     let mut listeners = Vec::new();
     let mut certificates = Vec::new();
     for (each, upstream) in config.listeners.iter().zip(pools.upstreams()) {
         let proxy = build::proxy(&config, each, &shared, upstream.clone())?;
-        let settings = build::listener(&config, each)?;
+        let settings = listener::of_searches(&config, each, &shared)?;
         certificates.extend(expiries(each, settings.tls.as_ref()));
         let service = ListenerService::Proxy(Box::new(proxy));
         listeners.push(BuiltListener { listen: each.listen, service, settings });
@@ -171,6 +171,7 @@ impl Live {
         }
         // Those that are no longer wanted let their open requests finish.
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
+        built.shared.bounds.set_limits(built.shared.limits(&built.config));
         built.shared.stack.store.connect();
         self.shared.store(Arc::new(built.shared));
         self.pools = built.pools;

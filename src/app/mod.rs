@@ -2,6 +2,7 @@
 
 mod build;
 mod in_force;
+mod listener;
 mod live;
 mod pools;
 mod reach;
@@ -22,12 +23,14 @@ use tokio::{
 
 use crate::{
     admin::{Admin, Condition, Readiness},
+    bounds::{self, Bounds, Limits, Traffic, Waits},
     config::{Config, Fingerprint, Source, short_hash},
     fleet::{FleetError, FleetMetrics},
     pipeline::SearchMetrics,
     proxy::{ProxyMetrics, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
+    system::Resources,
     telemetry,
     upstream::UpstreamSetupError,
 };
@@ -122,6 +125,10 @@ struct Shared {
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
     proxy_metrics: ProxyMetrics,
+    resources: Resources,
+    bounds: Bounds,
+    traffic: Traffic,
+    waits: Waits,
 }
 
 impl App {
@@ -156,7 +163,7 @@ impl App {
         let certificates = live.take_over(built).await?;
         in_force.set(short_hash(config), passthrough, &certificates);
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
-        build::announce(config, &live.shared().load().providers, &listening, rerank_api, admin_address);
+        build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
         let refresh = refresh(live.shared());
         let running = Arc::new(Running { live: Mutex::new(live), in_force });
@@ -190,7 +197,28 @@ impl Shared {
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
         let providers = Providers::default();
-        Ok(Self { stack, providers, search_metrics, fleet_metrics, api_metrics, proxy_metrics })
+        let resources = Resources::detect();
+        let bounds = Bounds::new(Limits::suited(None, None, &resources));
+        let (traffic, waits) = (Traffic::default(), Waits::default());
+        bounds::register(registry, &bounds, &traffic, &waits)?;
+        Ok(Self {
+            stack,
+            providers,
+            search_metrics,
+            fleet_metrics,
+            api_metrics,
+            proxy_metrics,
+            resources,
+            bounds,
+            traffic,
+            waits,
+        })
+    }
+
+    /// What all listeners together may hold by `config`.
+    fn limits(&self, config: &Config) -> Limits {
+        let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
+        Limits::suited(bytes, searches, &self.resources)
     }
 
     /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{StartError, build};
 use crate::{
-    config::{Fingerprint, ListenerConfig, UpstreamConfig},
+    bounds::Waits,
+    config::{Config, Fingerprint, LimitsConfig, UpstreamConfig},
     upstream::Upstream,
 };
 
@@ -15,26 +16,30 @@ pub(super) struct Pools(Vec<Pool>);
 #[derive(Clone)]
 struct Pool {
     settings: UpstreamConfig,
+    limits: LimitsConfig,
     /// Of the certificates and keys; they may change while their paths do not.
     files: Fingerprint,
     upstream: Upstream,
 }
 
 impl Pools {
-    /// The pools for `listeners`, taken from these where settings and files are the same. Blocks on the disk.
-    pub(super) fn renewed(&self, listeners: &[ListenerConfig]) -> Result<Self, StartError> {
+    /// The pools for the listeners of `config`, taken from these where settings, limits and files are the same. Blocks
+    /// on the disk.
+    pub(super) fn renewed(&self, config: &Config, waits: &Waits) -> Result<Self, StartError> {
         let mut pools = Self::default();
-        for listener in listeners {
+        let limits = &config.limits;
+        for listener in &config.listeners {
             let settings = &listener.upstream;
             // Before they are read: a change in between is then seen by the next reload.
             let files = Fingerprint::of(&files(settings));
-            let same = |pool: &&Pool| pool.settings == *settings && pool.files == files;
+            let same =
+                |pool: &&Pool| pool.settings == *settings && pool.files == files && pool.limits == *limits;
             let pool = match self.0.iter().chain(&pools.0).find(same) {
                 Some(pool) => pool.clone(),
                 None => {
-                    let upstream = build::upstream(settings)
+                    let upstream = build::upstream(settings, limits, waits)
                         .map_err(|source| StartError::Upstream { listen: listener.listen, source })?;
-                    Pool { settings: settings.clone(), files, upstream }
+                    Pool { settings: settings.clone(), limits: limits.clone(), files, upstream }
                 }
             };
             pools.0.push(pool);

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     app::App,
     config::{Fingerprint, Source},
+    system::Resources,
     telemetry::chain,
 };
 
@@ -69,9 +70,11 @@ async fn passthrough(source: &Source) -> Option<App> {
     App::passthrough(&config).await.inspect_err(|error| tell(error)).ok()
 }
 
-/// Runs a future on a runtime of its own; returns its exit code, or that of a failure.
+/// Runs a future on a runtime of its own, with a thread for each CPU that this process may use; returns its exit
+/// code, or that of a failure.
 pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = Resources::detect().cpus;
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(future);
             // A read from a file system that hangs must not keep the process.

@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    Config, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, provider_limits,
+    Config, LimitsConfig, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, provider_limits,
     read_provider::{activation_word, scoring_word},
     rerank_api,
 };
@@ -42,10 +42,9 @@ pub fn to_yaml(config: &Config) -> String {
         Some(each) => redis(&mut out, each),
         None => out.set(2, "redis", "null"),
     }
-    out.line(0, "limits:");
-    out.set(2, "max_request_bytes", config.limits.max_request_bytes);
-    out.set(2, "max_response_bytes", config.limits.max_response_bytes);
-    out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    limits(&mut out, &config.limits);
+    out.line(0, "memory:");
+    out.set(2, "max_buffered", or_null(config.memory.max_buffered));
     out.line(0, "shutdown:");
     out.set(2, "delay", time(config.shutdown.delay));
     out.set(2, "grace", time(config.shutdown.grace));
@@ -97,8 +96,21 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "client_key_file", path(to.client_key_file.as_deref()));
     out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
-    out.set(6, "answer_timeout", time(to.answer_timeout));
-    out.set(6, "forward_timeout", time(to.forward_timeout));
+    out.set(6, "answer_timeout", or_null(to.answer_timeout.map(time)));
+    out.set(6, "forward_timeout", or_null(to.forward_timeout.map(time)));
+}
+
+fn limits(out: &mut Out, each: &LimitsConfig) {
+    out.line(0, "limits:");
+    out.set(2, "max_request_bytes", each.max_request_bytes);
+    out.set(2, "max_response_bytes", each.max_response_bytes);
+    out.set(2, "max_searches_in_flight", or_null(each.max_searches_in_flight));
+    out.set(2, "max_headers", each.max_headers);
+    out.set(2, "max_head_bytes", each.max_head_bytes);
+    out.set(2, "head_timeout", or_null(each.head_timeout.map(time)));
+    out.set(2, "idle_timeout", or_null(each.idle_timeout.map(time)));
+    out.set(2, "body_timeout", or_null(each.body_timeout.map(time)));
+    out.set(2, "tunnel_timeout", or_null(each.tunnel_timeout.map(time)));
 }
 
 fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {

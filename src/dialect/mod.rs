@@ -5,6 +5,7 @@ mod error;
 pub mod qdrant;
 mod select;
 pub mod splice;
+mod weight;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use http::StatusCode;
 
 pub use elastic::Elastic;
 pub use error::DialectError;
+pub use weight::working_bytes;
 
 use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 

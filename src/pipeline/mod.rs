@@ -10,10 +10,9 @@ mod plan;
 mod profile;
 mod rank;
 mod refusal;
+mod weight;
 
 use std::{collections::HashSet, sync::Mutex};
-
-use tokio::sync::Semaphore;
 
 pub use caller::{CallerHeaders, strip_own};
 pub use metrics::{SearchMetrics, Timings};
@@ -21,6 +20,7 @@ pub use outcome::{Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};
+pub use weight::{calls, document_bytes, plan_bytes};
 
 use refusal::Refusals;
 
@@ -28,8 +28,6 @@ use refusal::Refusals;
 pub struct Pipeline {
     profiles: Profiles,
     refusals: Refusals,
-    /// Places for rerank calls in flight; without one a search keeps the database's order at once.
-    places: Semaphore,
     /// Collections whose hits had no text, each told of once.
     told: Mutex<HashSet<String>>,
 }
@@ -38,10 +36,9 @@ pub struct Pipeline {
 const MOST_TOLD: usize = 1000;
 
 impl Pipeline {
-    /// A pipeline for these profiles, with at most `in_flight` rerank calls at a time.
-    pub fn new(profiles: Profiles, in_flight: usize) -> Self {
-        let places = Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS));
-        Self { profiles, refusals: Refusals::default(), places, told: Mutex::default() }
+    /// A pipeline for these profiles.
+    pub fn new(profiles: Profiles) -> Self {
+        Self { profiles, refusals: Refusals::default(), told: Mutex::default() }
     }
 
     /// One log line per collection whose hits have no known text field: the names of the fields they have.

@@ -8,6 +8,7 @@ use tower::ServiceExt;
 
 use super::{Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode, outcome::Moves, plan::Work};
 use crate::{
+    bounds::Permit,
     document,
     rerank::{FailureClass, RerankError, RerankRequest, Scores},
     search::{
@@ -65,10 +66,18 @@ impl Waiting {
 type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
-    /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer.
-    pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage, waiting: Waiting) -> RankedPage {
+    /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer. `held`
+    /// is for the documents: it is given back when the last call that has some of them is over.
+    pub async fn rank(
+        &self,
+        searches: &[PlannedSearch],
+        page: &HitPage,
+        waiting: Waiting,
+        held: Permit,
+    ) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
-        let results = join_all(calls.iter().map(|call| self.score(call, waiting))).await;
+        let held = Arc::new(held);
+        let results = join_all(calls.iter().map(|call| self.score(call, waiting, &held))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -78,6 +87,16 @@ impl Pipeline {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
         RankedPage { rankings, reports }
+    }
+
+    /// The database's own order of every list, cut back to the client's page, for a `reason`.
+    pub fn keep_order(&self, searches: &[PlannedSearch], page: &HitPage, reason: KeepReason) -> RankedPage {
+        let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
+        let why = |search: &PlannedSearch| search.work.as_ref().err().copied().unwrap_or(reason);
+        RankedPage {
+            rankings: page.lists.iter().map(own).collect(),
+            reports: searches.iter().map(|search| Report::kept(why(search))).collect(),
+        }
     }
 
     fn collect_calls<'a>(
@@ -126,8 +145,7 @@ impl Pipeline {
         (calls, reports)
     }
 
-    async fn score(&self, call: &Call<'_>, waiting: Waiting) -> CallResult {
-        let Ok(_place) = self.places.try_acquire() else { return Err(KeepReason::Overloaded) };
+    async fn score(&self, call: &Call<'_>, waiting: Waiting, held: &Arc<Permit>) -> CallResult {
         let answer_by = waiting.answer_by(call.work, Instant::now());
         let documents: Arc<[Arc<str>]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
@@ -137,6 +155,7 @@ impl Pipeline {
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
         request.background = matches!(waiting, Waiting::Nobody);
+        request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match answer {
@@ -199,7 +218,7 @@ fn is_clear(search: &PlannedSearch, work: &Work, list: &HitList, page: &HitPage)
 }
 
 /// Whether the hit at `place` of an answer is among the best candidates of the whole search.
-fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
+pub(super) fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
     let first = if search.widened() || search.intent.grouped { 0 } else { search.intent.offset };
     first.saturating_add(place as u64) < work.window
 }

@@ -22,6 +22,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
+use crate::bounds::Permit;
+
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
@@ -57,6 +59,8 @@ pub struct RerankRequest {
     pub background: bool,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
+    /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
+    pub held: Option<Arc<Permit>>,
     /// No second try begins after this.
     retry_by: Instant,
     /// The documents' names in the cache, once it has been asked.
@@ -76,6 +80,7 @@ impl RerankRequest {
             answer_by,
             background: false,
             searches: 1,
+            held: None,
             retry_by: answer_by,
             keys: None,
             flight: None,

@@ -303,6 +303,27 @@ async fn a_lower_cap_on_connections_holds_once_enough_have_left() {
 }
 
 #[tokio::test]
+async fn limits_hold_from_the_next_request_or_connection_on() {
+    let (sidecar, yaml, _database, _service) = searching().await;
+    let mut client = sidecar.client().await;
+    assert_eq!(search(&mut client).await.0, "applied");
+    let tight = "memory: { max_buffered: 8KiB }\nlimits: { max_searches_in_flight: 7, max_headers: 4 }\n";
+    assert!(matches!(sidecar.reload(&format!("{yaml}{tight}")).await, Reload::Applied));
+    assert_eq!(sidecar.metric("rerankd_buffered_bytes_limit").await, "8192");
+    assert_eq!(sidecar.metric("rerankd_searches_in_flight_limit").await, "7");
+    assert_eq!(search(&mut sidecar.client().await).await, ("kept; reason=overloaded".to_owned(), vec![1, 2]));
+    let many = GET.replace("Host: x", "Host: x\r\na: 1\r\nb: 1\r\nc: 1\r\nd: 1");
+    client.send(&many).await;
+    assert!(client.message().await.unwrap().starts_with("HTTP/1.1 431 "));
+
+    assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
+    let mut client = sidecar.client().await;
+    assert_eq!(search(&mut client).await.0, "applied");
+    client.send(&many).await;
+    assert!(client.message().await.unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn a_plain_proxy_for_a_bad_file_raises_an_alert_until_the_file_is_good() {
     let (good, yaml, _database, _service) = searching().await;
     let folder = Folder::new(&format!("{yaml}rerank: {{ windwo: 3 }}"));
