@@ -16,6 +16,7 @@ use super::serve::Server;
 use super::tls::ServerTls;
 use crate::bounds::{Traffic, Waits};
 use crate::upstream::{FREE_HEADERS, body::Body};
+use crate::workers::Workers;
 
 /// Limits of a listener. A time of `None` is without end.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct ListenerSettings {
     pub traffic: Traffic,
     /// Counts the waits that were given up.
     pub waits: Waits,
+    /// Serve the connections.
+    pub workers: Workers,
 }
 
 impl Default for ListenerSettings {
@@ -55,6 +58,7 @@ impl Default for ListenerSettings {
             tls: None,
             traffic: Traffic::default(),
             waits: Waits::default(),
+            workers: Workers::here(),
         }
     }
 }
@@ -99,9 +103,11 @@ impl Listener {
         let mut server = Arc::new(Server::new(current.clone()));
         let mut slots = Slots::new(current.max_connections);
         let connections = Connections::new();
-        let start = |(stream, client, place): Accepted, server: &Arc<Server>| {
+        let start = |(stream, client, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
             let handle = connections.open(place, server.count_connection());
-            tokio::spawn(server.clone().serve(stream, client, service.clone(), handle));
+            let (server, service) = (server.clone(), service.clone());
+            let serve = move |stream| server.serve(stream, client, service, handle);
+            current.workers.serve(stream, serve);
         };
         loop {
             let accepted = tokio::select! {
@@ -116,11 +122,11 @@ impl Listener {
                 accepted = accept(&self.socket, &slots) => accepted,
             };
             if let Some(accepted) = accepted {
-                start(accepted, &server);
+                start(accepted, &server, &current);
             }
         }
         for accepted in still_waiting(self.socket, &slots) {
-            start(accepted, &server);
+            start(accepted, &server, &current);
         }
         connections.finish(current.drain_timeout).await;
     }
