@@ -9,7 +9,9 @@ mod outcome;
 mod plan;
 mod profile;
 mod rank;
+mod record;
 mod refusal;
+mod trace;
 mod weight;
 
 use std::{collections::HashSet, sync::Mutex};
@@ -20,6 +22,10 @@ pub use outcome::{Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};
+pub use record::{
+    Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
+};
+pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
 
 use refusal::Refusals;

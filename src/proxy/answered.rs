@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bounds::{Permit, counted},
     dialect::working_bytes,
-    pipeline::{self, PlannedSearch, RankedPage, Waiting},
+    pipeline::{self, Capture, PlannedSearch, RankedPage, Waiting},
     search::{HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
 };
@@ -127,7 +127,7 @@ impl Exchange {
             return pipeline.keep_order(searches, page, KeepReason::Overloaded);
         };
         let started = Instant::now();
-        let ranked = pipeline.rank(searches, page, waiting, held).await;
+        let ranked = pipeline.rank(searches, page, waiting, held, Capture::Off).await;
         self.timings.rerank += started.elapsed();
         ranked
     }

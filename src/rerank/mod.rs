@@ -9,6 +9,7 @@ mod flights;
 mod kind;
 mod limits;
 mod metrics;
+mod patience;
 mod provider;
 mod retry;
 mod settings;
@@ -32,6 +33,7 @@ pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings};
 pub use metrics::RerankMetrics;
+use patience::Patience;
 pub use provider::{appended_path, billing};
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
@@ -61,8 +63,8 @@ pub struct RerankRequest {
     pub searches: usize,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
     pub held: Option<Arc<Permit>>,
-    /// No second try begins after this.
-    retry_by: Instant,
+    /// No second try begins after this; `None`: after `answer_by`.
+    patience: Option<Patience>,
     /// The documents' names in the cache, once it has been asked.
     keys: Option<Arc<[ScoreKey]>>,
     /// The name of the whole work: equal work is one call.
@@ -81,10 +83,15 @@ impl RerankRequest {
             background: false,
             searches: 1,
             held: None,
-            retry_by: answer_by,
+            patience: None,
             keys: None,
             flight: None,
         }
+    }
+
+    /// No second try begins after this: nobody would wait for it.
+    fn retry_by(&self) -> Instant {
+        self.patience.as_ref().map_or(self.answer_by, Patience::until)
     }
 
     /// The model that a provider is asked for.
@@ -107,6 +114,10 @@ pub struct Scores {
     pub cache_lookups: u32,
     /// See `cache_lookups`.
     pub cache_hits: u32,
+    /// The places of the documents that the cache did not know, ascending; without meaning where it was not asked.
+    pub missed: Vec<usize>,
+    /// The most bytes that were sent of a document; `None`: all of it.
+    pub sent_bytes: Option<usize>,
     /// Search units billed for this request, as the provider says; where it never does (Bedrock), the least that
     /// it can be.
     pub billed_units: f64,
@@ -116,6 +127,13 @@ pub struct Scores {
     pub calls_left: Option<u64>,
     /// Why some scores are missing, if they are.
     pub failure: Option<FailureClass>,
+}
+
+impl Scores {
+    /// Whether the score of the document at `place` was in the cache.
+    pub fn is_from_cache(&self, place: usize) -> bool {
+        self.cache_lookups as usize > place && self.missed.binary_search(&place).is_err()
+    }
 }
 
 impl fmt::Debug for RerankRequest {

@@ -75,7 +75,7 @@ async fn a_call_that_its_caller_has_left_fills_the_cache() {
     let hasty = "x-rerank-deadline: 20ms\r\n";
     points.search_with(QUERY, 2, hasty).await.assert_kept("deadline", 2, "too hasty");
     points.until(r#"rerankd_provider_background_calls_total{provider="cohere"}"#, 1.0).await;
-    let found = points.search_with(QUERY, 2, hasty).await;
+    let found = points.search(QUERY, 2).await;
     assert_eq!((found.status(), found.ids()), ("applied", vec![1, 0]));
     assert_eq!((service.calls(), found.header("x-rerank-cache")), (1, Some("2/2")));
 }
