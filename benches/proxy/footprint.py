@@ -53,7 +53,7 @@ class Started(Rerankd):
 
     def __init__(self, setting: Setting):
         self.began = time.monotonic()
-        super().__init__(setting.tools, setting.folder, setting.database.port, setting.workers, setting.provider.port)
+        super().__init__(setting.tools, setting.folder, setting.database.port, setting.provider.port)
 
     def wait(self, patience: float = 20) -> None:
         while time.monotonic() < self.began + patience:

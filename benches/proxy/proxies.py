@@ -171,7 +171,7 @@ routes:
 providers: { cohere: { breaker: { slow_ratio: 1 } } }
 """
 
-    def __init__(self, tools: Tools, folder: Path, database: int, workers: int, provider: int, config: str = ""):
+    def __init__(self, tools: Tools, folder: Path, database: int, provider: int, config: str = ""):
         port, self.admin = free_port(), free_port()
         file = folder / f"rerankd-{port}.yaml"
         file.write_text(self.CONFIG + config)
@@ -182,7 +182,6 @@ providers: { cohere: { breaker: { slow_ratio: 1 } } }
             "RERANKD_UPSTREAM__URL": f"http://127.0.0.1:{database}",
             "CO_API_URL": f"http://127.0.0.1:{provider}",
             "CO_API_KEY": "bench",
-            "TOKIO_WORKER_THREADS": str(workers),
         }
         super().__init__(self.command, port, folder / f"rerankd-{port}.log", self.environment)
 

@@ -17,7 +17,7 @@ LATENCY = 20_000  # microseconds
 @dataclass
 class Setting:
     tools: Tools
-    workers: int
+    workers: int  # of each proxy; rerankd has one for each core by itself
     rounds: int
     seconds: int
     requests: int  # for the memory after many requests
@@ -53,7 +53,7 @@ class Setting:
     def rerankd(self, provider: Process | None = None, config: str = "") -> Rerankd:
         """A fresh one, which runs until the end unless it is stopped."""
         port = (provider or self.provider).port
-        process = Rerankd(self.tools, self.folder, self.database.port, self.workers, port, config)
+        process = Rerankd(self.tools, self.folder, self.database.port, port, config)
         return self.stack.enter_context(process)
 
     def say(self, what: str) -> None:
