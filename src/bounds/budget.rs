@@ -90,6 +90,11 @@ impl Budget {
 }
 
 impl Permit {
+    /// A permit for nothing yet from the same budget.
+    pub fn another(&self) -> Permit {
+        self.budget.nothing()
+    }
+
     /// How many units this holds.
     pub fn units(&self) -> usize {
         self.units

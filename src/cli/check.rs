@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(code, 0);
         assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
         assert!(!out.contains("s3cr3t"));
+        assert!(out.contains("# Here memory.max_buffered is "), "what null comes to is told: {out}");
     }
 
     #[test]

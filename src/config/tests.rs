@@ -232,15 +232,6 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
 }
 
 #[test]
-fn a_wait_of_zero_or_null_is_without_end() {
-    let config = good("limits: { body_timeout: 0s, idle_timeout: null, tunnel_timeout: 5m }", &[]);
-    let limits = &config.limits;
-    assert_eq!((limits.body_timeout, limits.idle_timeout), (None, None));
-    assert_eq!(limits.tunnel_timeout.map(|time| time.as_secs()), Some(300));
-    assert_eq!(limits.head_timeout, LimitsConfig::default().head_timeout);
-}
-
-#[test]
 fn a_bad_variable_is_told_by_its_name() {
     for (name, expected) in [
         ("RERANKD_RERANK__WINDOW", "rerank.window (RERANKD_RERANK__WINDOW): `x` is not"),

@@ -25,7 +25,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// What a call that was made can end with.
-    pub(super) const OF_PROVIDER: [FailureClass; 10] = [
+    pub(super) const OF_PROVIDER: [FailureClass; 11] = [
         FailureClass::InvalidRequest,
         FailureClass::TooLarge,
         FailureClass::Auth,
@@ -36,6 +36,7 @@ impl FailureClass {
         FailureClass::ProviderUnavailable,
         FailureClass::Timeout,
         FailureClass::BadResponse,
+        FailureClass::Overloaded,
     ];
 
     /// What can stand against a call before it is made.
@@ -109,6 +110,9 @@ pub enum RerankError {
     /// Too many calls in flight.
     #[error("too many calls in flight")]
     Overloaded,
+    /// The budget has no room for the provider's answer.
+    #[error("no room for the provider's answer")]
+    NoRoom,
     /// No provider is configured.
     #[error("no provider is configured")]
     NoProvider,
@@ -124,7 +128,7 @@ impl RerankError {
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
             RerankError::Unsuited(_) => FailureClass::InvalidRequest,
-            RerankError::Overloaded => FailureClass::Overloaded,
+            RerankError::Overloaded | RerankError::NoRoom => FailureClass::Overloaded,
             RerankError::NoProvider => FailureClass::NoProvider,
         }
     }
@@ -149,6 +153,7 @@ impl RerankError {
                 | RerankError::Timeout
                 | RerankError::Unreachable(_)
                 | RerankError::BadResponse(_)
+                | RerankError::NoRoom
         )
     }
 }

@@ -175,6 +175,28 @@ async fn over_the_searches_in_flight_the_next_is_answered_by_the_database_at_onc
 }
 
 #[tokio::test]
+async fn an_answer_of_the_provider_that_there_is_no_room_for_keeps_the_databases_order() {
+    let database = Scripted::start(found(10)).await;
+    // Good scores, and two megabytes that nobody asked for.
+    let service = Scripted::start(|request| {
+        let documents = json_of(request)["documents"].as_array().unwrap().len();
+        let results: Vec<_> =
+            (0..documents).map(|i| serde_json::json!({"index": i, "relevance_score": 0.5})).collect();
+        let body = serde_json::json!({"id": "r", "results": results, "more": "x".repeat(2 << 20)});
+        Some(answer(200, JSON, &body.to_string()))
+    })
+    .await;
+    let cohere =
+        format!("providers: {{ cohere: {{ kind: cohere, base_url: \"http://{}\" }} }}\n", service.addr);
+    for (room, outcome) in [("16MiB", "applied"), ("1MiB", "kept; reason=overloaded")] {
+        let yaml = format!("{cohere}memory: {{ max_buffered: {room} }}");
+        let program = Program::with_key(database.addr, &yaml).await;
+        assert_eq!(status(&program.ask(&search(THREE)).await), outcome, "{room}");
+        program.until_all_is_given_back().await;
+    }
+}
+
+#[tokio::test]
 async fn a_batch_counts_as_many_searches_as_it_has_texts() {
     let database =
         Scripted::start(|_| Some(answer(200, JSON, r#"{"result":[],"status":"ok","time":0.1}"#))).await;

@@ -11,7 +11,9 @@ use rerankd::upstream::{Upstream, UpstreamSettings, body};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::harness::{FakeDatabase, Program, Wire, search};
+use crate::harness::{
+    Authority, FakeDatabase, Folder, Program, Watched, Wire, body_of, handshake, header, search,
+};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// More than the kernel's buffers on both sides of a connection hold.
@@ -59,6 +61,27 @@ async fn an_idle_connection_is_closed_whether_it_has_been_used_or_not() {
     assert_eq!(used.rest().await, OK);
     assert_eq!(timeouts(&program, "idle_connection").await, 2);
     program.until_all_is_given_back().await;
+}
+
+#[tokio::test]
+async fn over_tls_heads_and_idle_connections_end_alike() {
+    let db = FakeDatabase::answering(OK).await;
+    let authority = Authority::new();
+    let folder = Folder::new(&format!(
+        "listeners: [{{ listen: '127.0.0.1:0', tls: {{ cert_file: DIR/us.crt, key_file: DIR/us.key }}, \
+         upstream: {{ url: 'http://{}' }} }}]\nadmin: {{ listen: '127.0.0.1:0' }}\n\
+         limits: {{ head_timeout: 50ms, idle_timeout: 300ms }}",
+        db.addr
+    ));
+    authority.issue(&["localhost"]).write(&folder.path(""), "us");
+    let sidecar = Watched::start_in(folder).await;
+    for (sent, wait) in [("GET /a HT", "request_head"), ("", "idle_connection")] {
+        let mut client =
+            Wire::over(handshake(sidecar.app.listening[0], &authority, None, &[]).await.unwrap());
+        client.send(sent).await;
+        assert_eq!(client.rest().await, "");
+        assert_eq!(sidecar.metric(&format!("rerankd_timeouts_total{{wait=\"{wait}\"}}")).await, "1");
+    }
 }
 
 #[tokio::test]
@@ -143,6 +166,27 @@ async fn an_answer_that_does_not_go_on_is_broken_off_so_that_the_client_notices(
         assert_eq!(upstream.rest().await, "");
     }
     assert_eq!(timeouts(&program, "answer_body").await, 2);
+    program.until_all_is_given_back().await;
+}
+
+#[tokio::test]
+async fn a_search_whose_answer_does_not_go_on_is_asked_again_as_the_client_did() {
+    let db = FakeDatabase::by_hand().await;
+    let limits = "limits: { body_timeout: 50ms }\nrerank: { providers: [lexical] }\n\
+                  providers: { lexical: { kind: lexical } }";
+    let program = Program::with_key(db.addr, limits).await;
+    let mut client = program.client().await;
+    client.send(search(r#"{"query":[0.1],"limit":3}"#)).await;
+    let mut upstream = db.connection().await;
+    assert!(upstream.message().await.unwrap().contains("\"limit\":50"));
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"result\":").await;
+    let mut again = db.connection().await;
+    assert_eq!(body_of(&again.message().await.unwrap()), r#"{"query":[0.1],"limit":3}"#);
+    again.send(OK).await;
+    let got = client.message().await.unwrap();
+    assert_eq!((header(&got, "x-rerank-status"), body_of(&got)), (Some("kept; reason=upstream_error"), "ok"));
+    assert_eq!(timeouts(&program, "answer_body").await, 1);
+    drop(client);
     program.until_all_is_given_back().await;
 }
 

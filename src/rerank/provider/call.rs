@@ -18,9 +18,12 @@ use super::{
     shape::Shape,
     tei,
 };
-use crate::rerank::{
-    Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
-    RerankRequest, Scores, Scoring, Setting,
+use crate::{
+    bounds::Permit,
+    rerank::{
+        Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
+        RerankRequest, Scores, Scoring, Setting,
+    },
 };
 
 /// The least urgent `priority` of Cohere's v2.
@@ -126,7 +129,8 @@ impl Inner {
         let until = tried_until.min(request.answer_by);
         let content = self.content(named, &request);
         let (body, most) = (request::body(shape, &content), content.most(shape).document);
-        let answer = self.exchange(&request::path(shape, &model), body, until).await?;
+        let room = request.held.as_ref().map(|held| held.another());
+        let answer = self.exchange(&request::path(shape, &model), body, until, room).await?;
         if !answer.status.is_success() {
             let error =
                 failure::classify(shape, answer.status, &answer.headers, &answer.body, SystemTime::now());
@@ -165,8 +169,14 @@ impl Inner {
         }
     }
 
-    async fn exchange(&self, path: &str, body: Vec<u8>, until: Instant) -> Result<HttpAnswer, RerankError> {
-        let call = self.http.post(path, body, until);
+    async fn exchange(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        until: Instant,
+        room: Option<Permit>,
+    ) -> Result<HttpAnswer, RerankError> {
+        let call = self.http.post(path, body, until, room);
         match &self.tei {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,

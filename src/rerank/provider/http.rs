@@ -7,16 +7,23 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
 use super::shape::{Auth, Shape};
-use crate::rerank::{ApiKey, BuildError, HttpSettings, RerankError};
+use crate::{
+    bounds::Permit,
+    rerank::{ApiKey, BuildError, HttpSettings, RerankError},
+};
 
 /// More than any answer needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
 const MAX_ANSWER: usize = 8 << 20;
+/// The same for what a server says of itself.
+const MAX_ABOUT: usize = 64 << 10;
 
 /// One whole answer.
 pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// For the body, and what it is parsed into.
+    _room: Option<Permit>,
 }
 
 /// Asks one service, within a time, without following redirects.
@@ -62,22 +69,23 @@ impl HttpClient {
         Ok(Self { client, base })
     }
 
-    /// Posts JSON below the base URL: one try, which ends at `until`.
+    /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`.
     pub(super) async fn post(
         &self,
         path: &str,
         body: Vec<u8>,
         until: Instant,
+        room: Option<Permit>,
     ) -> Result<HttpAnswer, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
         let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, "application/json");
-        within(until, exchange(request.body(body), most)).await
+        within(until, exchange(request.body(body), most, room)).await
     }
 
     /// Gets what is below the base URL: one try, which ends at `until`.
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
-        within(until, exchange(self.client.get(self.url(path)?), MAX_ANSWER)).await
+        within(until, exchange(self.client.get(self.url(path)?), MAX_ABOUT, None)).await
     }
 
     fn url(&self, path: &str) -> Result<Url, RerankError> {
@@ -92,7 +100,15 @@ async fn within(
     timeout_at(until, exchange).await.unwrap_or(Err(RerankError::Timeout))
 }
 
-async fn exchange(request: RequestBuilder, most: usize) -> Result<HttpAnswer, RerankError> {
+async fn exchange(
+    request: RequestBuilder,
+    most: usize,
+    mut room: Option<Permit>,
+) -> Result<HttpAnswer, RerankError> {
+    let mut take = |bytes: usize| {
+        let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
+        fits.then_some(()).ok_or(RerankError::NoRoom)
+    };
     let mut answer =
         request.header(header::ACCEPT, "application/json").send().await.map_err(|error| sort(&error))?;
     let (status, headers) = (answer.status(), answer.headers().clone());
@@ -102,15 +118,37 @@ async fn exchange(request: RequestBuilder, most: usize) -> Result<HttpAnswer, Re
             Ok(Some(chunk)) if body.len() + chunk.len() > most => {
                 return Err(RerankError::BadResponse("answer larger than the limit"));
             }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(HttpAnswer { status, headers, body: body.freeze() }),
+            Ok(Some(chunk)) => {
+                // The buffer doubles when it grows.
+                take(2 * (body.len() + chunk.len()))?;
+                body.extend_from_slice(&chunk);
+            }
+            Ok(None) => {
+                take((2 * body.len()).saturating_add(parsed_bytes(&body)))?;
+                return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
+            }
             // An unreadable error body leaves the status, which says enough.
             Err(_) if !status.is_success() => {
-                return Ok(HttpAnswer { status, headers, body: Bytes::new() });
+                return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
             }
             Err(error) => return Err(sort(&error)),
         }
     }
+}
+
+/// The most memory that an answer takes once it is parsed into a tree: a place in an array for each comma, the first
+/// four of an array, and a map's node for each object.
+fn parsed_bytes(body: &[u8]) -> usize {
+    let mut bytes = 0usize;
+    for byte in body {
+        bytes = bytes.saturating_add(match byte {
+            b',' => 64,
+            b'[' => 128,
+            b'{' => 640,
+            _ => 0,
+        });
+    }
+    bytes
 }
 
 /// What every request carries; `None` if the key cannot be sent in a header.
