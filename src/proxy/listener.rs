@@ -63,10 +63,6 @@ impl Default for ListenerSettings {
     }
 }
 
-/// Where a request came from; in the extensions of every request.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddr(pub SocketAddr);
-
 /// A bound socket, ready to serve.
 #[derive(Debug)]
 pub struct Listener {
@@ -103,10 +99,10 @@ impl Listener {
         let mut server = Arc::new(Server::new(current.clone()));
         let mut slots = Slots::new(current.max_connections);
         let connections = Connections::new();
-        let start = |(stream, client, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
+        let start = |(stream, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
             let handle = connections.open(place, server.count_connection());
             let (server, service) = (server.clone(), service.clone());
-            let serve = move |stream| server.serve(stream, client, service, handle);
+            let serve = move |stream| server.serve(stream, service, handle);
             current.workers.serve(stream, serve);
         };
         loop {
@@ -132,7 +128,7 @@ impl Listener {
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+type Accepted = (TcpStream, OwnedSemaphorePermit);
 
 /// The places under the cap on connections.
 struct Slots {
@@ -177,7 +173,7 @@ impl Drop for Slots {
 async fn accept(socket: &TcpListener, slots: &Slots) -> Option<Accepted> {
     let slot = slots.free.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, client)) => Some((stream, client, slot)),
+        Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
             // Out of file descriptors, usually: without a pause the loop would spin.
             tracing::warn!(%error, "cannot accept a connection");
@@ -192,9 +188,9 @@ fn still_waiting(socket: TcpListener, slots: &Slots) -> Vec<Accepted> {
     let Ok(socket) = socket.into_std() else { return Vec::new() };
     let next = || {
         let slot = slots.free.clone().try_acquire_owned().ok()?;
-        let (stream, client) = socket.accept().ok()?;
+        let (stream, _) = socket.accept().ok()?;
         stream.set_nonblocking(true).ok()?;
-        Some((TcpStream::from_std(stream).ok()?, client, slot))
+        Some((TcpStream::from_std(stream).ok()?, slot))
     };
     std::iter::from_fn(next).collect()
 }

@@ -26,7 +26,7 @@ use http::{Request, Response};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
-pub use listener::{ClientAddr, Listener, ListenerSettings};
+pub use listener::{Listener, ListenerSettings};
 use metrics::Handling;
 pub use metrics::ProxyMetrics;
 pub use search::{SearchHandler, SearchLimits};
