@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mimalloc::MiMalloc;
 
-/// By measurement (benches/README.md): less CPU for every request than the C library's.
+/// By measurement (benches/proxy/README.md): less CPU for every request than the C library's.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
