@@ -1,5 +1,6 @@
--- What wrk sends: -- <method> <target> <texts> <name> <limit>
+-- What wrk sends: -- <method> <target> <texts> <name> <limit> <rerank>
 -- `texts` is how many different queries are searched for in turn; 0 makes every request's query another one.
+-- `rerank` is "on", or "off" to have the search passed on as it is.
 -- At the end one line of JSON tells what wrk has seen.
 
 local threads = 0
@@ -30,7 +31,9 @@ function init(args)
   end
   local body = string.format('{"query":[%s],"limit":%s,"with_payload":true}', vector(), args[5] or "50")
   local function search(text)
-    return wrk.format("POST", target, { ["content-type"] = "application/json", ["x-rerank-query"] = text }, body)
+    local headers = { ["content-type"] = "application/json", ["x-rerank-query"] = text }
+    if args[6] == "off" then headers["x-rerank"] = "off" end
+    return wrk.format("POST", target, headers, body)
   end
   if texts > 0 then
     ready = {}

@@ -1,5 +1,6 @@
 """Searches that are reranked: with every score cached, as hits grow, with nothing cached, and asked by many at once."""
 
+import dataclasses
 import threading
 
 from figures import Figure, Results, Table
@@ -18,6 +19,7 @@ def measure(setting: Setting, results: Results) -> None:
     growth(setting, results)
     uncached(setting, results)
     coalescing(setting, results)
+    sizing(setting, results)
 
 
 def load(setting: Setting, server: Process, request: Request, connections: int):
@@ -141,3 +143,19 @@ def coalescing(setting: Setting, results: Results) -> None:
 
 def calls(provider: Process) -> int:
     return int(ask(provider.port, Request("/calls"))[1])
+
+
+def sizing(setting: Setting, results: Results) -> None:
+    """What docs/kubernetes.md says of CPU."""
+    setting.say("CPU for 1,000 searches")
+    kinds = {
+        "every score from the provider": Request.search(50, 0),
+        "every score from the cache": Request.search(50, QUERIES),
+        "passed on without reranking": dataclasses.replace(Request.search(50, QUERIES), rerank="off"),
+    }
+    rerankd = setting.proxies["rerankd"]
+    rounds = Rounds.play({kind: load(setting, rerankd, kinds[kind], 4) for kind in kinds}, 3)
+    table = Table("CPU for 1,000 searches of 50 hits × 2 kB", ["search", "CPU"])
+    for kind in kinds:
+        table.rows.append([kind, f"{rounds.median(kind, lambda run: run.cpu) / 1000:.2f} s"])
+    results.tables.append(table)
