@@ -21,3 +21,4 @@ pub mod system;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;
+pub mod workers;

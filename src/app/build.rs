@@ -4,7 +4,6 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 
 use super::{Shared, StartError, listener};
 use crate::{
-    bounds::Waits,
     config::{
         self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, LimitsConfig,
         ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
@@ -31,7 +30,7 @@ const DOCUMENT_BYTES: usize = 256 * 1024;
 pub(super) fn upstream(
     settings: &UpstreamConfig,
     limits: &LimitsConfig,
-    waits: &Waits,
+    shared: &Shared,
 ) -> Result<Upstream, UpstreamSetupError> {
     let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
     Upstream::new(UpstreamSettings {
@@ -47,7 +46,8 @@ pub(super) fn upstream(
         body_timeout: limits.body_timeout,
         max_headers: limits.max_headers,
         max_head_bytes: limits.max_head_bytes,
-        waits: waits.clone(),
+        waits: shared.waits.clone(),
+        workers: shared.workers.count(),
         host: match settings.host {
             config::HostMode::Upstream => HostHeader::Upstream,
             config::HostMode::Preserve => HostHeader::Preserve,

@@ -67,6 +67,7 @@ fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSe
         tls: None,
         traffic: shared.traffic.clone(),
         waits: shared.waits.clone(),
+        workers: shared.workers.clone(),
     }
 }
 

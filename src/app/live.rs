@@ -14,6 +14,7 @@ use crate::{
     rerank_api::RerankApi,
     tls,
     upstream::body::{self, Body},
+    workers::Workers,
 };
 
 /// What a configuration became, before anything of it is in force.
@@ -83,7 +84,7 @@ pub(super) struct Before {
 /// Builds everything that `config` asks for; opens no socket. Blocks on the disk.
 pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError> {
     let shared = before.shared.renewed(before.config.as_ref(), &config)?;
-    let pools = before.pools.renewed(&config, &shared.waits)?;
+    let pools = before.pools.renewed(&config, &shared)?;
     let mut listeners = Vec::new();
     let mut certificates = Vec::new();
     for (each, upstream) in config.listeners.iter().zip(pools.upstreams()) {
@@ -103,7 +104,7 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
 
 /// Whether everything that `config` asks for could be built.
 pub(super) fn check(config: Config) -> Result<(), StartError> {
-    let shared = Shared::new(&prometheus::Registry::new())?;
+    let shared = Shared::new(&prometheus::Registry::new(), Workers::here())?;
     let before = Before { config: None, shared, pools: Pools::default() };
     build(config, &before).map(drop)
 }
@@ -234,7 +235,7 @@ impl ListenerService {
     async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
         match self {
             Self::Proxy(proxy) => proxy.handle(request).await,
-            Self::RerankApi(api) => api.answer(request).await,
+            Self::RerankApi(api) => Box::pin(api.answer(request)).await,
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     system::Resources,
     telemetry,
     upstream::UpstreamSetupError,
+    workers::Workers,
 };
 use in_force::InForce;
 use live::Live;
@@ -134,18 +135,24 @@ struct Shared {
     waits: Waits,
     records: Arc<RecordRing>,
     access: Arc<ArcSwap<Access>>,
+    workers: Workers,
 }
 
 impl App {
-    /// Binds every address and starts to serve.
+    /// Binds every address and starts to serve, all of it on the runtime of the caller.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        Self::begin(config, false).await
+        Self::start_on(Workers::here(), config).await
     }
 
-    /// Like [`App::start`], with the plain proxy that stands in for a bad configuration, and says so.
-    pub async fn passthrough(config: &Config) -> Result<Self, StartError> {
+    /// Like [`App::start`], with clients served by `workers`.
+    pub async fn start_on(workers: Workers, config: &Config) -> Result<Self, StartError> {
+        Self::begin(workers, config, false).await
+    }
+
+    /// Like [`App::start_on`], with the plain proxy that stands in for a bad configuration, and says so.
+    pub async fn passthrough(workers: Workers, config: &Config) -> Result<Self, StartError> {
         tracing::error!("BAD CONFIGURATION: serving as a plain proxy, nothing is reranked");
-        Self::begin(config, true).await
+        Self::begin(workers, config, true).await
     }
 
     /// Builds everything that `config` asks for, and drops it; opens no socket. Blocks on the disk.
@@ -153,12 +160,12 @@ impl App {
         live::check(config.clone())
     }
 
-    async fn begin(config: &Config, passthrough: bool) -> Result<Self, StartError> {
+    async fn begin(workers: Workers, config: &Config, passthrough: bool) -> Result<Self, StartError> {
         let registry = telemetry::new_registry()?;
         let in_force = InForce::register(&registry)?;
         let readiness = Readiness::new();
         let serving = readiness.condition("draining");
-        let mut live = Live::new(Shared::new(&registry)?, readiness.clone());
+        let mut live = Live::new(Shared::new(&registry, workers)?, readiness.clone());
         let (wanted, before) = (config.clone(), live.before());
         let built = spawn_blocking(move || live::build(wanted, &before)).await??;
         let address = config.admin.listen;
@@ -196,7 +203,7 @@ impl App {
 
 impl Shared {
     /// Without a cache, as long as no configuration asks for one.
-    fn new(registry: &Registry) -> Result<Self, StartError> {
+    fn new(registry: &Registry, workers: Workers) -> Result<Self, StartError> {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let fleet_metrics = FleetMetrics::register(registry)?;
@@ -224,6 +231,7 @@ impl Shared {
             waits,
             records,
             access,
+            workers,
         })
     }
 

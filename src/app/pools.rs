@@ -2,9 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{StartError, build};
+use super::{Shared, StartError, build};
 use crate::{
-    bounds::Waits,
     config::{Config, Fingerprint, LimitsConfig, UpstreamConfig},
     upstream::Upstream,
 };
@@ -40,7 +39,7 @@ impl PoolLimits {
 impl Pools {
     /// The pools for the listeners of `config`, taken from these where settings, limits and files are the same. Blocks
     /// on the disk.
-    pub(super) fn renewed(&self, config: &Config, waits: &Waits) -> Result<Self, StartError> {
+    pub(super) fn renewed(&self, config: &Config, shared: &Shared) -> Result<Self, StartError> {
         let mut pools = Self::default();
         let limits = PoolLimits::of(&config.limits);
         for listener in &config.listeners {
@@ -52,7 +51,7 @@ impl Pools {
             let pool = match self.0.iter().chain(&pools.0).find(same) {
                 Some(pool) => pool.clone(),
                 None => {
-                    let upstream = build::upstream(settings, &config.limits, waits)
+                    let upstream = build::upstream(settings, &config.limits, shared)
                         .map_err(|source| StartError::Upstream { listen: listener.listen, source })?;
                     Pool { settings: settings.clone(), limits, files, upstream }
                 }

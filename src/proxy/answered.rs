@@ -156,9 +156,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// The answer with a new body: length and codings are those of the new bytes.
 fn with_body(mut parts: response::Parts, body: Bytes) -> Response<Body> {
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER] {
-        parts.headers = headers::replace(&parts.headers, &name, None);
+        headers::replace(&mut parts.headers, &name, None);
     }
     let length = HeaderValue::from(body.len());
-    parts.headers = headers::replace(&parts.headers, &CONTENT_LENGTH, Some(length));
+    headers::replace(&mut parts.headers, &CONTENT_LENGTH, Some(length));
     Response::from_parts(parts, body::full(body))
 }

@@ -1,5 +1,7 @@
 //! Passing requests on to the upstream and its answers back.
 
+use std::mem;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -37,7 +39,7 @@ impl Forwarder {
         let upgrade = headers::asks_upgrade(request.headers())
             && request.version() == Version::HTTP_11
             && !self.upstream.is_http2();
-        *request.headers_mut() = headers::end_to_end(request.headers(), upgrade);
+        *request.headers_mut() = headers::end_to_end(mem::take(request.headers_mut()), upgrade);
         // hyper takes a GET or HEAD of unknown length to have no body unless told otherwise.
         let quiet = matches!(*request.method(), Method::GET | Method::HEAD);
         let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
@@ -54,7 +56,7 @@ impl Forwarder {
             }
             tokio::spawn(tunnel::run(client_side, upstream_side, connection, self.tunnels.clone()));
             let (mut parts, _) = response.into_parts();
-            parts.headers = headers::end_to_end(&parts.headers, true);
+            parts.headers = headers::end_to_end(parts.headers, true);
             return Ok(Response::from_parts(parts, body::empty()));
         }
         Ok(answer(response)?.map(|body| expect::tie(body, held)))
@@ -76,15 +78,15 @@ impl Forwarder {
         }
         let mut parts = parts.clone();
         parts.uri = with_target(&parts.uri, target)?;
-        let mut kept = headers::end_to_end(&parts.headers, false);
+        let mut kept = headers::end_to_end(parts.headers, false);
         edit(&mut kept);
         // The body was awaited already, and its trailers have not been kept.
         for name in [EXPECT, TRAILER, TRANSFER_ENCODING] {
-            kept = headers::replace(&kept, &name, None);
+            headers::replace(&mut kept, &name, None);
         }
         let silent = body.is_empty() && !kept.contains_key(CONTENT_LENGTH);
         if !silent {
-            kept = headers::replace(&kept, &CONTENT_LENGTH, Some(HeaderValue::from(body.len())));
+            headers::replace(&mut kept, &CONTENT_LENGTH, Some(HeaderValue::from(body.len())));
         }
         parts.headers = kept;
 
@@ -121,7 +123,7 @@ fn answer(response: Response<Body>) -> Result<Response<Body>, ProxyError> {
     {
         return Err(ProxyError::UnaskedCoding);
     }
-    parts.headers = headers::end_to_end(&parts.headers, false);
+    parts.headers = headers::end_to_end(parts.headers, false);
     parts.version = Version::HTTP_11;
     parts.extensions.remove::<OnUpgrade>();
     let says_empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");

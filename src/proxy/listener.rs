@@ -16,6 +16,7 @@ use super::serve::Server;
 use super::tls::ServerTls;
 use crate::bounds::{Traffic, Waits};
 use crate::upstream::{FREE_HEADERS, body::Body};
+use crate::workers::Workers;
 
 /// Limits of a listener. A time of `None` is without end.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct ListenerSettings {
     pub traffic: Traffic,
     /// Counts the waits that were given up.
     pub waits: Waits,
+    /// Serve the connections.
+    pub workers: Workers,
 }
 
 impl Default for ListenerSettings {
@@ -55,13 +58,10 @@ impl Default for ListenerSettings {
             tls: None,
             traffic: Traffic::default(),
             waits: Waits::default(),
+            workers: Workers::here(),
         }
     }
 }
-
-/// Where a request came from; in the extensions of every request.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddr(pub SocketAddr);
 
 /// A bound socket, ready to serve.
 #[derive(Debug)]
@@ -99,9 +99,11 @@ impl Listener {
         let mut server = Arc::new(Server::new(current.clone()));
         let mut slots = Slots::new(current.max_connections);
         let connections = Connections::new();
-        let start = |(stream, client, place): Accepted, server: &Arc<Server>| {
+        let start = |(stream, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
             let handle = connections.open(place, server.count_connection());
-            tokio::spawn(server.clone().serve(stream, client, service.clone(), handle));
+            let (server, service) = (server.clone(), service.clone());
+            let serve = move |stream| server.serve(stream, service, handle);
+            current.workers.serve(stream, serve);
         };
         loop {
             let accepted = tokio::select! {
@@ -116,17 +118,17 @@ impl Listener {
                 accepted = accept(&self.socket, &slots) => accepted,
             };
             if let Some(accepted) = accepted {
-                start(accepted, &server);
+                start(accepted, &server, &current);
             }
         }
         for accepted in still_waiting(self.socket, &slots) {
-            start(accepted, &server);
+            start(accepted, &server, &current);
         }
         connections.finish(current.drain_timeout).await;
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+type Accepted = (TcpStream, OwnedSemaphorePermit);
 
 /// The places under the cap on connections.
 struct Slots {
@@ -171,7 +173,7 @@ impl Drop for Slots {
 async fn accept(socket: &TcpListener, slots: &Slots) -> Option<Accepted> {
     let slot = slots.free.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, client)) => Some((stream, client, slot)),
+        Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
             // Out of file descriptors, usually: without a pause the loop would spin.
             tracing::warn!(%error, "cannot accept a connection");
@@ -186,9 +188,9 @@ fn still_waiting(socket: TcpListener, slots: &Slots) -> Vec<Accepted> {
     let Ok(socket) = socket.into_std() else { return Vec::new() };
     let next = || {
         let slot = slots.free.clone().try_acquire_owned().ok()?;
-        let (stream, client) = socket.accept().ok()?;
+        let (stream, _) = socket.accept().ok()?;
         stream.set_nonblocking(true).ok()?;
-        Some((TcpStream::from_std(stream).ok()?, client, slot))
+        Some((TcpStream::from_std(stream).ok()?, slot))
     };
     std::iter::from_fn(next).collect()
 }

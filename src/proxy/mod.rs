@@ -27,7 +27,7 @@ use http::{Request, Response};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
-pub use listener::{ClientAddr, Listener, ListenerSettings};
+pub use listener::{Listener, ListenerSettings};
 use metrics::Handling;
 pub use metrics::ProxyMetrics;
 pub use search::{SearchHandler, SearchLimits};
@@ -72,7 +72,10 @@ impl Proxy {
         let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
         let answer = match found {
             _ if self.is_large(&request) => Err(ProxyError::LargeHead),
-            Some((dialect, kind)) => self.searches.answer(&self.forwarder, &dialect, kind, request).await,
+            // Boxed: hyper moves the future of every request, and that of a search is large.
+            Some((dialect, kind)) => {
+                Box::pin(self.searches.answer(&self.forwarder, &dialect, kind, request)).await
+            }
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
         let answer = answer.unwrap_or_else(|error| {

@@ -1,7 +1,6 @@
 //! One client's connection from its handshake to its end.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use tokio::time::{Duration, Instant};
 
 use super::client_io::{ClientIo, ClientPatience};
 use super::connection::{ConnectionHandle, ExchangeBody};
-use super::listener::{ClientAddr, ListenerSettings};
+use super::listener::ListenerSettings;
 use crate::bounds::{Permit, Wait};
 use crate::upstream::FREE_HEADERS;
 use crate::upstream::body::Body;
@@ -66,30 +65,25 @@ impl Server {
     }
 
     /// Serves one client until its connection ends; TLS first where there is any.
-    pub(super) async fn serve<S, F>(
-        self: Arc<Self>,
-        stream: TcpStream,
-        client: SocketAddr,
-        service: S,
-        handle: ConnectionHandle,
-    ) where
+    pub(super) async fn serve<S, F>(self: Arc<Self>, stream: TcpStream, service: S, handle: ConnectionHandle)
+    where
         S: Fn(Request<Incoming>) -> F + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         stream.set_nodelay(true).ok();
         let Some(tls) = &self.settings.tls else {
-            return self.requests(stream, client, service, handle).await;
+            return self.requests(stream, service, handle).await;
         };
         let accepted = tokio::select! {
             accepted = tls.accept(stream) => accepted,
             () = handle.cut() => None,
         };
         if let Some(stream) = accepted {
-            self.requests(stream, client, service, handle).await;
+            self.requests(stream, service, handle).await;
         }
     }
 
-    async fn requests<I, S, F>(&self, stream: I, client: SocketAddr, service: S, handle: ConnectionHandle)
+    async fn requests<I, S, F>(&self, stream: I, service: S, handle: ConnectionHandle)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Fn(Request<Incoming>) -> F + Send + 'static,
@@ -101,7 +95,6 @@ impl Server {
         let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));
-            request.extensions_mut().insert(ClientAddr(client));
             request.extensions_mut().insert(own.clone());
             let answer = service(request);
             async move { Ok::<_, Infallible>(answer.await.map(|body| ExchangeBody::new(body, exchange))) }

@@ -7,6 +7,7 @@ mod socket;
 mod tls;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ pub use tls::{ClientIdentity, UpstreamTls};
 use watch::{Patience, Watch};
 
 use crate::bounds::{Wait, Waits};
+use crate::workers;
 
 /// Which `Host` the upstream sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +66,8 @@ pub struct UpstreamSettings {
     pub max_head_bytes: usize,
     /// Counts the waits that were given up.
     pub waits: Waits,
+    /// How many workers there are, each with a pool of its own.
+    pub workers: usize,
 }
 
 /// hyper takes no smaller one.
@@ -91,14 +95,17 @@ impl UpstreamSettings {
             max_headers: FREE_HEADERS,
             max_head_bytes: 64 << 10,
             waits: Waits::default(),
+            workers: 0,
         }
     }
 }
 
-/// The database, with a pool of connections to it. Cheap to clone; clones share the pool.
+/// The database, with pools of connections to it. Cheap to clone; clones share the pools.
 #[derive(Debug, Clone)]
 pub struct Upstream {
     client: Client<Connector, Body>,
+    /// A connection is used by the worker that has made it.
+    of_workers: Arc<[Client<Connector, Body>]>,
     scheme: Scheme,
     authority: Authority,
     host_value: HeaderValue,
@@ -147,6 +154,7 @@ impl Upstream {
             client.http1_max_headers(settings.max_headers);
         }
         Ok(Self {
+            of_workers: (0..settings.workers).map(|_| client.build(connector.clone())).collect(),
             client: client.build(connector),
             scheme,
             authority,
@@ -159,6 +167,12 @@ impl Upstream {
             max_head_bytes: settings.max_head_bytes,
             waits: settings.waits,
         })
+    }
+
+    /// The pool of the worker that this runs on.
+    fn client(&self) -> &Client<Connector, Body> {
+        let own = workers::place().checked_sub(1).and_then(|worker| self.of_workers.get(worker));
+        own.unwrap_or(&self.client)
     }
 
     /// Whether HTTP/2 is spoken upstream.
@@ -207,7 +221,7 @@ impl Upstream {
             false => Body::new(watch.request(body, self.body_timeout, self.waits.clone())),
         });
         let answer = tokio::select! {
-            result = self.client.request(request) => result.map_err(UpstreamError::from_client),
+            result = self.client().request(request) => result.map_err(UpstreamError::from_client),
             () = watch.silence(Patience { body: self.body_timeout, answer }) => Err(UpstreamError::Silent),
         };
         if let Err(UpstreamError::Silent) = answer {
@@ -245,10 +259,14 @@ impl Upstream {
             }
             (HostHeader::Preserve, None) => headers.get(HOST).unwrap_or(&self.host_value).clone(),
         };
-        *request.headers_mut() = match self.http2 {
-            true => without(headers, &[HOST]),
-            false => with_host(headers, host, request.version() == Version::HTTP_2),
-        };
+        let from_http2 = request.version() == Version::HTTP_2;
+        match request.headers_mut() {
+            headers if self.http2 => *headers = without(headers, &[HOST]),
+            headers => match headers.get_mut(HOST) {
+                Some(theirs) if !from_http2 => *theirs = host,
+                _ => *headers = with_host(headers, host, from_http2),
+            },
+        }
         *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         Ok(request)
     }

@@ -5,7 +5,10 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rerankd::app::{App, Refusal, Reload};
+use rerankd::{
+    app::{App, Refusal, Reload},
+    workers::Workers,
+};
 
 use crate::harness::{
     FakeDatabase, Folder, Process, Scripted, Watched, Wire, answer, ask, body_of, header, json_of,
@@ -331,7 +334,7 @@ async fn a_plain_proxy_for_a_bad_file_raises_an_alert_until_the_file_is_good() {
     folder.write("key", "first-key");
     let loaded = folder.source().load();
     assert!(loaded.config.is_err());
-    let app = App::passthrough(&folder.source().passthrough().unwrap()).await.unwrap();
+    let app = App::passthrough(Workers::here(), &folder.source().passthrough().unwrap()).await.unwrap();
     let reloader = app.reloader(folder.source(), loaded.fingerprint);
     let sidecar = Watched { app, reloader, folder };
     let mut client = sidecar.client().await;
