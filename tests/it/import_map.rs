@@ -34,6 +34,7 @@ const MAP: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
+    ("eval", &["app", "config"]),
     ("demo", &["app", "config"]),
     ("cli", &["app", "config", "demo", "telemetry"]),
 ];

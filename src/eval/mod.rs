@@ -1,0 +1,11 @@
+//! Does it help? `rerankd eval` measures what reranking changes, `rerankd calibrate` what floor, window and margin gate
+//! to set.
+//!
+//! The pure parts read files ([`queries`], [`judgments`], [`run_file`]) and measure ([`measures`], [`bootstrap`]).
+
+pub mod bootstrap;
+pub mod input;
+pub mod judgments;
+pub mod measures;
+pub mod queries;
+pub mod run_file;
