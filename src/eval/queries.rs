@@ -109,7 +109,7 @@ fn ready(members: &Members<'_>) -> Result<Ask, String> {
     let method: Option<String> = members.get("method", "a string")?;
     let method = method.as_deref().unwrap_or("POST").parse();
     let path: String = members.get("path", "a string")?.unwrap_or_default();
-    let target = path.parse::<Uri>().ok().filter(|uri| path.starts_with('/'));
+    let target = path.parse::<Uri>().ok().filter(|_| path.starts_with('/'));
     let mut headers = content_type();
     let own: Option<BTreeMap<String, String>> = members.get("headers", "an object of strings")?;
     for (name, value) in own.unwrap_or_default() {
