@@ -2,6 +2,7 @@
 
 pub mod elastic;
 mod error;
+mod ids;
 pub mod qdrant;
 mod select;
 pub mod splice;
@@ -14,7 +15,7 @@ use http::StatusCode;
 pub use elastic::Elastic;
 pub use error::DialectError;
 
-use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 
 /// What a method and path mean in a dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +112,8 @@ pub trait Dialect: Send + Sync + 'static {
     /// One ranking per list of the page; one strip per search. `None` as a ranking leaves the list as it is
     /// (strips apart).
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes;
+    /// What the database calls a hit of `body`. Reads the hit's bytes again: for records, not for every answer.
+    fn id(&self, body: &[u8], hit: &Hit) -> HitId;
     /// Our own failure in this database's shape, so that its client libraries can read it.
     fn failure(&self, status: StatusCode, message: &str) -> Bytes;
 }

@@ -9,7 +9,9 @@ mod outcome;
 mod plan;
 mod profile;
 mod rank;
+mod record;
 mod refusal;
+mod trace;
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -21,6 +23,10 @@ pub use outcome::{Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};
+pub use record::{
+    Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
+};
+pub use trace::RankTrace;
 
 use refusal::Refusals;
 

@@ -6,7 +6,13 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 
-use super::{Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode, outcome::Moves, plan::Work};
+use super::{
+    Outcome, Pipeline, PlannedSearch, Profile, Report, ScoreMode,
+    outcome::Moves,
+    plan::Work,
+    record::Capture,
+    trace::{ListTrace, RankTrace},
+};
 use crate::{
     document,
     rerank::{FailureClass, RerankError, RerankRequest, Scores},
@@ -21,6 +27,8 @@ pub struct RankedPage {
     pub rankings: Vec<Option<Ranking>>,
     /// One per search.
     pub reports: Vec<Report>,
+    /// What was done, hit by hit; `None` at [`Capture::Off`].
+    pub trace: Option<RankTrace>,
 }
 
 /// The documents of one list: which hit each belongs to.
@@ -66,7 +74,14 @@ type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
     /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer.
-    pub async fn rank(&self, searches: &[PlannedSearch], page: &HitPage, waiting: Waiting) -> RankedPage {
+    /// At any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
+    pub async fn rank(
+        &self,
+        searches: &[PlannedSearch],
+        page: &HitPage,
+        waiting: Waiting,
+        capture: Capture,
+    ) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
         let results = join_all(calls.iter().map(|call| self.score(call, waiting))).await;
         let mut rankings: Vec<Option<Ranking>> = page
@@ -77,7 +92,8 @@ impl Pipeline {
         for (call, result) in calls.iter().zip(&results) {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
-        RankedPage { rankings, reports }
+        let trace = (capture != Capture::Off).then(|| trace(searches, calls, &results));
+        RankedPage { rankings, reports, trace }
     }
 
     fn collect_calls<'a>(
@@ -199,9 +215,41 @@ fn is_clear(search: &PlannedSearch, work: &Work, list: &HitList, page: &HitPage)
 }
 
 /// Whether the hit at `place` of an answer is among the best candidates of the whole search.
-fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
-    let first = if search.widened() || search.intent.grouped { 0 } else { search.intent.offset };
-    first.saturating_add(place as u64) < work.window
+pub(super) fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
+    first_place(search).saturating_add(place as u64) < work.window
+}
+
+/// The place in the whole search of the first hit of an answer.
+pub(super) fn first_place(search: &PlannedSearch) -> u64 {
+    if search.widened() || search.intent.grouped { 0 } else { search.intent.offset }
+}
+
+/// What the calls came to, list by list.
+fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult]) -> RankTrace {
+    let mut lists = Vec::new();
+    for (call, result) in calls.into_iter().zip(results) {
+        let mut from = 0;
+        for ListDocuments { list, search, hits, documents } in call.lists {
+            let places = from..from + hits.len();
+            from = places.end;
+            let mut trace = ListTrace { list, hits, documents, ..ListTrace::default() };
+            if let (Ok(scores), Some(search)) = (result, searches.get(search)) {
+                trace.from_cache = places.clone().map(|place| scores.is_from_cache(place)).collect();
+                trace.scores = scores.scores.get(places).map(<[_]>::to_vec).unwrap_or_default();
+                trace.sent_bytes = scores.sent_bytes;
+                trace.failure = scores.failure;
+                trace.floor = search.work.as_ref().ok().and_then(|work| floor(search, work, scores));
+            }
+            lists.push(trace);
+        }
+    }
+    RankTrace { lists }
+}
+
+/// The floor is meant for the first provider.
+fn floor(search: &PlannedSearch, work: &Work, scores: &Scores) -> Option<f32> {
+    let meant = search.profile.first_provider.as_ref().is_none_or(|first| *first == scores.provider);
+    work.min_score.filter(|_| meant)
 }
 
 fn apply_call(
@@ -232,9 +280,7 @@ fn apply_call(
             report.outcome = Outcome::Kept(scores.failure.map_or(KeepReason::Budget, FailureClass::reason));
             continue;
         }
-        let floor = work
-            .min_score
-            .filter(|_| search.profile.first_provider.as_ref().is_none_or(|first| *first == scores.provider));
+        let floor = floor(search, work, scores);
         let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, floor);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
@@ -252,6 +298,27 @@ fn apply_call(
     }
 }
 
+/// The order of all hits of a list, and how many of the window have no score.
+pub(super) fn whole_order(
+    search: &PlannedSearch,
+    work: &Work,
+    list: &HitList,
+    hits: &[usize],
+    scores: &[Option<f32>],
+    floor: Option<f32>,
+) -> (Vec<Ranked>, usize) {
+    let mut candidates: Vec<Candidate> = (0..list.hits.len())
+        .map(|place| Candidate { score: None, in_window: in_window(search, work, place) })
+        .collect();
+    for (&hit, &score) in hits.iter().zip(scores) {
+        candidates[hit].score = score;
+    }
+    let unscored = candidates.iter().filter(|c| c.in_window && c.score.is_none()).count();
+    let min_keep = search.profile.min_keep;
+    let rule = OrderRule { min_score: floor, min_keep, fuse: work.score == ScoreMode::Rrf };
+    (order(&candidates, &rule), unscored)
+}
+
 fn rank_list(
     search: &PlannedSearch,
     work: &Work,
@@ -260,16 +327,7 @@ fn rank_list(
     scores: &[Option<f32>],
     floor: Option<f32>,
 ) -> (Ranking, usize) {
-    let mut candidates: Vec<Candidate> = (0..list.hits.len())
-        .map(|place| Candidate { score: None, in_window: in_window(search, work, place) })
-        .collect();
-    for (&hit, &score) in hits.iter().zip(scores) {
-        candidates[hit].score = score;
-    }
-    let unscored = candidates.iter().filter(|c| c.in_window && c.score.is_none()).count();
-    let profile = &search.profile;
-    let rule = OrderRule { min_score: floor, min_keep: profile.min_keep, fuse: work.score == ScoreMode::Rrf };
-    let ordered = order(&candidates, &rule);
+    let (ordered, unscored) = whole_order(search, work, list, hits, scores, floor);
     let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
     let ranking = Ranking {
         hits: cut(search, ordered),
@@ -278,7 +336,7 @@ fn rank_list(
             ScoreMode::Replace => ScoreWriting::Relevance,
             ScoreMode::ReplaceAsElasticsearch => ScoreWriting::ElasticsearchReranker,
         },
-        annotate: profile.annotate,
+        annotate: search.profile.annotate,
         best,
         offset: search.intent.offset,
     };

@@ -16,7 +16,8 @@ use super::{Forwarder, ProxyError, coding, headers, report, shadow};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        CallerHeaders, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting, strip_own,
+        CallerHeaders, Capture, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting,
+        strip_own,
     },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
@@ -231,7 +232,8 @@ impl Exchange {
             return Box::pin(self.rank_as_asked(searches, rewrite, refusal)).await;
         }
         let started = Instant::now();
-        let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Client(self.asked_at)).await;
+        let ranked =
+            self.handler.pipeline.rank(searches, &page, Waiting::Client(self.asked_at), Capture::Off).await;
         self.timings.rerank += started.elapsed();
         if must_replay(searches, &ranked.reports) {
             // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.

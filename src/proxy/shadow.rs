@@ -9,7 +9,7 @@ use tracing::Instrument;
 use super::search::Exchange;
 use crate::{
     dialect::SearchKind,
-    pipeline::{PlannedSearch, Report, Timings, Waiting},
+    pipeline::{Capture, PlannedSearch, Report, Timings, Waiting},
     search::KeepReason,
     upstream::body::{self, Read},
 };
@@ -65,7 +65,7 @@ impl Exchange {
         };
         let page = self.page(&parts, &raw)?;
         let started = Instant::now();
-        let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Nobody).await;
+        let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Nobody, Capture::Off).await;
         self.timings.rerank = started.elapsed();
         Ok(ranked.reports)
     }

@@ -74,6 +74,7 @@ fn merge(answers: Vec<(usize, Answer)>) -> Answer {
                 whole.billed_units += part.billed_units;
                 whole.billed_tokens += part.billed_tokens;
                 whole.failure = whole.failure.or(part.failure);
+                whole.sent_bytes = whole.sent_bytes.or(part.sent_bytes);
                 whole.calls_left = part.calls_left.or(whole.calls_left);
                 if !part.model.is_empty() {
                     // The host has pointed the name at another model in between: two models' scores do not mix.

@@ -102,6 +102,10 @@ pub struct Scores {
     pub cache_lookups: u32,
     /// See `cache_lookups`.
     pub cache_hits: u32,
+    /// The places of the documents that the cache did not know, ascending; without meaning where it was not asked.
+    pub missed: Vec<usize>,
+    /// The most bytes that were sent of a document; `None`: all of it.
+    pub sent_bytes: Option<usize>,
     /// Search units billed for this request, as the provider says; where it never does (Bedrock), the least that
     /// it can be.
     pub billed_units: f64,
@@ -111,6 +115,13 @@ pub struct Scores {
     pub calls_left: Option<u64>,
     /// Why some scores are missing, if they are.
     pub failure: Option<FailureClass>,
+}
+
+impl Scores {
+    /// Whether the score of the document at `place` was in the cache.
+    pub fn is_from_cache(&self, place: usize) -> bool {
+        self.cache_lookups as usize > place && self.missed.binary_search(&place).is_err()
+    }
 }
 
 impl fmt::Debug for RerankRequest {

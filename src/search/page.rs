@@ -29,6 +29,15 @@ pub struct HitList {
     pub total: Option<Range<usize>>,
 }
 
+/// Which hit it is, by the name that its database has for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HitId {
+    /// Unique in its collection or index; a number as its digits. Empty where the hit has none.
+    pub id: String,
+    /// The index that it is from, where the database says so (Elasticsearch: one search may ask several).
+    pub index: Option<String>,
+}
+
 /// One hit.
 #[derive(Clone, Debug)]
 pub struct Hit {

@@ -24,9 +24,10 @@ use http::{StatusCode, header::CONTENT_TYPE};
 
 use super::{
     Dialect, DialectError, Operation, SearchKind,
+    ids::{self, IdKeys},
     splice::{self, HitStyle},
 };
-use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 use target::Params;
 
 /// The dialect of Elasticsearch and OpenSearch.
@@ -154,6 +155,10 @@ impl Dialect for Elastic {
 
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
         splice::join(page, strips, rankings, &HitStyle { score_key: "_score" })
+    }
+
+    fn id(&self, body: &[u8], hit: &Hit) -> HitId {
+        ids::hit_id(body, hit, &IdKeys { id: "_id", index: Some("_index") })
     }
 
     fn failure(&self, status: StatusCode, message: &str) -> Bytes {

@@ -16,9 +16,10 @@ use http::StatusCode;
 
 use super::{
     Dialect, DialectError, Operation, SearchKind,
+    ids::{self, IdKeys},
     splice::{self, HitStyle},
 };
-use crate::search::{FetchPlan, Head, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 use operation::Endpoint;
 
 /// Qdrant: `query`, and the older `search`, `recommend` and `discover`, alone, in batches and in groups.
@@ -71,6 +72,10 @@ impl Dialect for Qdrant {
 
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
         splice::join(page, strips, rankings, &HitStyle { score_key: "score" })
+    }
+
+    fn id(&self, body: &[u8], hit: &Hit) -> HitId {
+        ids::hit_id(body, hit, &IdKeys { id: "id", index: None })
     }
 
     fn failure(&self, _status: StatusCode, message: &str) -> Bytes {

@@ -78,6 +78,7 @@ impl<S: Rerank> Lookup<S> {
         answer.cache_lookups = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         answer.cache_hits = u32::try_from(hits).unwrap_or(u32::MAX);
         answer.scores = scores;
+        answer.missed = missing.places;
         Some(Ok(answer))
     }
 

@@ -62,6 +62,8 @@ async fn only_missing_documents_are_sent_and_scores_keep_their_places() {
     assert_eq!(second.scores, [Some(0.9), Some(0.1), Some(0.9)]);
     assert_eq!(second.cache_hits, 1);
     assert_eq!(sent.lock().unwrap()[1], ["a".into(), "c".into()] as [Arc<str>; 2]);
+    let from_cache: Vec<bool> = (0..3).map(|place| second.is_from_cache(place)).collect();
+    assert_eq!(from_cache, [false, true, false]);
 }
 
 #[tokio::test]

@@ -23,21 +23,22 @@ impl<S: Rerank> Trim<S> {
 
     async fn run(self, request: RerankRequest) -> Answer {
         let asked = request.documents.len();
-        let documents = match self.units {
+        let trimmed = match self.units {
             Some(units) => {
                 trim(&request.query, &request.documents, units.saturating_mul(request.searches.max(1)))
             }
             None => None,
         };
-        let Some(documents) = documents else { return self.inner.oneshot(request).await };
+        let Some((documents, bytes)) = trimmed else { return self.inner.oneshot(request).await };
         let mut answer = self.inner.oneshot(RerankRequest { documents, ..request }).await?;
+        answer.sent_bytes = Some(answer.sent_bytes.map_or(bytes, |sent| sent.min(bytes)));
         answer.scores.resize(asked, None);
         Ok(answer)
     }
 }
 
-/// What fits; `None` if all does as it is.
-fn trim(query: &str, documents: &Arc<[Arc<str>]>, units: usize) -> Option<Arc<[Arc<str>]>> {
+/// What fits, and the most bytes that it has of a document; `None` if all does as it is.
+fn trim(query: &str, documents: &Arc<[Arc<str>]>, units: usize) -> Option<(Arc<[Arc<str>]>, usize)> {
     let query = tokens(query);
     let room = units.saturating_mul(PIECES_PER_UNIT);
     if documents.iter().map(|text| pieces(query, text)).sum::<usize>() <= room {
@@ -49,7 +50,7 @@ fn trim(query: &str, documents: &Arc<[Arc<str>]>, units: usize) -> Option<Arc<[A
     // What the documents may be billed as each, the same for all: no order is favoured.
     let pieces_each = (room / kept).max(least);
     let bytes = pieces_each.saturating_mul(TOKENS_PER_PIECE).saturating_sub(query) * BYTES_PER_TOKEN;
-    Some(documents.iter().take(kept).map(|text| cut(text, bytes)).collect())
+    Some((documents.iter().take(kept).map(|text| cut(text, bytes)).collect(), bytes))
 }
 
 /// The beginning of a text, never nothing: an empty document fails a whole call.
@@ -105,22 +106,22 @@ mod tests {
 
     #[test]
     fn long_documents_are_cut_before_any_is_left_out() {
-        let cut = trim("q", &texts(50, 1200), 1).unwrap();
-        assert_eq!(cut.len(), 50);
+        let (cut, bytes) = trim("q", &texts(50, 1200), 1).unwrap();
+        assert_eq!((cut.len(), cut[0].len()), (50, bytes));
         assert_eq!(units("q", &cut), 1.0);
         assert!(cut[0].len() > 900 * BYTES_PER_TOKEN, "two pieces each fit");
     }
 
     #[test]
     fn what_does_not_fit_at_all_is_left_out_from_the_end() {
-        let cut = trim("q", &texts(250, 10), 2).unwrap();
+        let (cut, _) = trim("q", &texts(250, 10), 2).unwrap();
         assert_eq!((cut.len(), units("q", &cut)), (200, 2.0));
     }
 
     #[test]
     fn a_long_query_leaves_room_for_fewer_documents() {
         let query = "x".repeat(900 * BYTES_PER_TOKEN);
-        let cut = trim(&query, &texts(100, 1000), 1).unwrap();
+        let (cut, _) = trim(&query, &texts(100, 1000), 1).unwrap();
         assert_eq!((cut.len(), units(&query, &cut)), (50, 1.0));
     }
 
@@ -132,6 +133,7 @@ mod tests {
         let answer = Trim::new(inner, Some(1)).oneshot(request(&documents)).await.unwrap();
         assert_eq!(answer.scores.len(), 101);
         assert_eq!((answer.scores[99], answer.scores[100]), (Some(0.5), None));
+        assert!(answer.sent_bytes.is_some(), "a reader of the records is told");
     }
 
     #[test]

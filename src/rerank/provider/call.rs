@@ -124,7 +124,8 @@ impl Inner {
         }
         let tried_until = now.checked_add(self.settings.timeout).unwrap_or(request.answer_by);
         let until = tried_until.min(request.answer_by);
-        let body = request::body(shape, &self.content(named, &request));
+        let content = self.content(named, &request);
+        let (body, most) = (request::body(shape, &content), content.most(shape).document);
         let answer = self.exchange(&request::path(shape, &model), body, until).await?;
         if !answer.status.is_success() {
             let error =
@@ -142,6 +143,7 @@ impl Inner {
             billed_units: read.billed_units,
             billed_tokens: read.billed_tokens,
             calls_left,
+            sent_bytes: (most != usize::MAX).then_some(most),
             ..Scores::default()
         })
     }

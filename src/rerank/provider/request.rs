@@ -20,6 +20,13 @@ pub(super) struct Content<'a> {
     pub(super) priority: Option<u16>,
 }
 
+impl Content<'_> {
+    /// The most that is sent of each text.
+    pub(super) fn most(&self, shape: &Shape) -> cut::Bytes {
+        cut::bytes(shape.cut, self.model.unwrap_or_default(), self.max_tokens_per_doc)
+    }
+}
+
 /// The body that the shape gives this content.
 pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     // Strings and numbers always serialise; an empty body would be refused by the service.
@@ -53,7 +60,7 @@ impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { shape, content } = self;
         let model = content.model.unwrap_or_default();
-        let most = cut::bytes(shape.cut, model, content.max_tokens_per_doc);
+        let most = content.most(shape);
         let mut map = serializer.serialize_map(None)?;
         if shape.model_in_body && content.model.is_some() {
             map.serialize_entry("model", model)?;

@@ -1,0 +1,181 @@
+//! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, behind the answer.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use super::{
+    Outcome, PlannedSearch, Report,
+    plan::Work,
+    rank::{first_place, in_window, whole_order},
+    record::{Capture, Document, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
+};
+use crate::{
+    document,
+    rerank::FailureClass,
+    search::{Hit, HitId, HitList, HitPage, KeepReason},
+};
+
+/// What ranking keeps for the records of a page.
+#[derive(Clone, Default)]
+pub struct RankTrace {
+    /// Only lists that have documents.
+    pub(super) lists: Vec<ListTrace>,
+}
+
+/// The rerank call's part of one list: parallel to its documents.
+#[derive(Clone, Default)]
+pub(super) struct ListTrace {
+    pub(super) list: usize,
+    /// The hits that have documents.
+    pub(super) hits: Vec<usize>,
+    pub(super) documents: Vec<Arc<str>>,
+    /// None where the call failed.
+    pub(super) scores: Vec<Option<f32>>,
+    pub(super) from_cache: Vec<bool>,
+    pub(super) sent_bytes: Option<usize>,
+    pub(super) failure: Option<FailureClass>,
+    pub(super) floor: Option<f32>,
+}
+
+impl RankTrace {
+    /// The records of the lists of `page`, each with the number of its search. `reports` are the final ones: where
+    /// the order was kept after all, no hit has moved. `id` is the dialect's.
+    pub fn lists(
+        &self,
+        searches: &[PlannedSearch],
+        page: &HitPage,
+        reports: &[Report],
+        capture: Capture,
+        id: impl Fn(&[u8], &Hit) -> HitId,
+    ) -> Vec<(usize, ListRecord)> {
+        let lists = page.lists.iter().enumerate().filter_map(|(at, list)| {
+            let (search, report) = (searches.get(list.search)?, reports.get(list.search)?);
+            let none = ListTrace::default();
+            let trace = self.lists.iter().find(|trace| trace.list == at).unwrap_or(&none);
+            let view = ListView { search, report, page, list, trace, capture };
+            Some((list.search, ListRecord { hits: view.hits(&id) }))
+        });
+        lists.collect()
+    }
+}
+
+/// Everything that is known of one list.
+struct ListView<'a> {
+    search: &'a PlannedSearch,
+    report: &'a Report,
+    page: &'a HitPage,
+    list: &'a HitList,
+    trace: &'a ListTrace,
+    capture: Capture,
+}
+
+impl ListView<'_> {
+    fn hits(&self, id: &impl Fn(&[u8], &Hit) -> HitId) -> Vec<HitRecord> {
+        let first = first_place(self.search);
+        let (places, body) = (self.places(), &self.page.body);
+        let known: HashMap<usize, usize> =
+            self.trace.hits.iter().enumerate().map(|(at, &hit)| (hit, at)).collect();
+        let record = |(place, hit): (usize, &Hit)| {
+            let at = known.get(&place).copied();
+            let written = hit.score.clone().and_then(|span| std::str::from_utf8(body.get(span)?).ok());
+            HitRecord {
+                id: id(body, hit),
+                from: first.saturating_add(place as u64),
+                to: places.get(&place).map_or(NewPlace::BelowFloor, |&new| self.new_place(new)),
+                database_score: written.map(Into::into),
+                relevance: at.and_then(|at| self.score(at)),
+                scored_by: self.scored_by(place, hit, at),
+                document: at.filter(|_| self.capture == Capture::Text).and_then(|at| self.document(hit, at)),
+            }
+        };
+        self.list.hits.iter().enumerate().map(record).collect()
+    }
+
+    /// From old to new places in the list, less those of hits that were dropped.
+    fn places(&self) -> HashMap<usize, usize> {
+        let ListTrace { hits, scores, floor, .. } = self.trace;
+        match (&self.search.work, self.report.outcome) {
+            (Ok(work), Outcome::Applied | Outcome::Partial(_)) if scores.iter().any(Option::is_some) => {
+                let (ordered, _) = whole_order(self.search, work, self.list, hits, scores, *floor);
+                ordered.iter().enumerate().map(|(new, ranked)| (ranked.hit, new)).collect()
+            }
+            _ => (0..self.list.hits.len()).map(|place| (place, place)).collect(),
+        }
+    }
+
+    fn new_place(&self, new: usize) -> NewPlace {
+        let (search, intent) = (self.search, &self.search.intent);
+        let place = first_place(search).saturating_add(new as u64);
+        let page = intent.offset..intent.offset.saturating_add(intent.limit);
+        if !search.widened() || page.contains(&place) {
+            NewPlace::Answer(place)
+        } else {
+            NewPlace::OffPage(place)
+        }
+    }
+
+    fn scored_by(&self, place: usize, hit: &Hit, at: Option<usize>) -> ScoredBy {
+        if let Some(at) = at.filter(|&at| self.score(at).is_some()) {
+            return if self.is_from_cache(at) { ScoredBy::Cache } else { ScoredBy::Provider };
+        }
+        let unscored = match &self.search.work {
+            Ok(work) if !in_window(self.search, work, place) => Unscored::PastWindow,
+            Ok(work) if at.is_none() && self.whole_document(hit, work).is_none() => Unscored::NoText,
+            _ => Unscored::Reason(self.reason(at.is_some())),
+        };
+        ScoredBy::Nobody(unscored)
+    }
+
+    /// Why a hit has no score although it has text; `asked`: its document was in a call.
+    fn reason(&self, asked: bool) -> KeepReason {
+        match (self.report.outcome, self.trace.failure) {
+            (_, Some(failure)) => failure.reason(),
+            (Outcome::Kept(reason) | Outcome::Partial(reason), None) => reason,
+            // A call that went well leaves out only what would cost too much.
+            (Outcome::Applied, None) if asked => KeepReason::Budget,
+            // Another group of the same search was ranked.
+            (Outcome::Applied, None) if self.search.profile.margin_gate.is_some() => KeepReason::Margin,
+            (Outcome::Applied, None) => KeepReason::NotRanked,
+        }
+    }
+
+    fn score(&self, at: usize) -> Option<f32> {
+        self.trace.scores.get(at).copied().flatten()
+    }
+
+    fn is_from_cache(&self, at: usize) -> bool {
+        self.trace.from_cache.get(at).copied().unwrap_or(false)
+    }
+
+    fn whole_document(&self, hit: &Hit, work: &Work) -> Option<String> {
+        document::document(&self.page.body, hit, &work.fields, usize::MAX)
+    }
+
+    fn document(&self, hit: &Hit, at: usize) -> Option<Document> {
+        let (text, work) = (self.trace.documents.get(at)?, self.search.work.as_ref().ok()?);
+        let sent = self.trace.sent_bytes.filter(|&bytes| !self.is_from_cache(at) && bytes < text.len());
+        Some(match sent {
+            Some(bytes) => Document { text: beginning(text, bytes).into(), cut: true },
+            None => {
+                let cut = self.whole_document(hit, work).is_some_and(|whole| whole.len() > text.len());
+                Document { text: text.clone(), cut }
+            }
+        })
+    }
+}
+
+/// The beginning of a text, on a character boundary.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+impl fmt::Debug for RankTrace {
+    /// How many lists only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RankTrace").field("lists", &self.lists.len()).finish()
+    }
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;
