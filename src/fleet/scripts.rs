@@ -49,6 +49,16 @@ pub struct SharedReservation {
     day: i64,
 }
 
+impl SharedReservation {
+    /// What was left when this was counted, of this minute's and of this day's budget; none of one that is over by
+    /// now. `minute` and `day` are those of UTC, counted from 1970.
+    pub fn left_at(&self, minute: u64, day: u64) -> (Option<f64>, Option<f64>) {
+        let is = |now: u64, then: i64| i64::try_from(now) == Ok(then);
+        let in_minute = self.left_in_minute.filter(|_| is(minute, self.minute));
+        (in_minute, self.left_in_day.filter(|_| is(day, self.day)))
+    }
+}
+
 /// Something counted that was not so.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Amendment {
@@ -170,6 +180,16 @@ mod tests {
         let granted = Value::Array(vec![Value::Int(1), text(""), text("2.5"), Value::Int(1), Value::Int(2)]);
         let Ok(Shared::Granted(reservation)) = spend_answer("c", 1.0, granted) else { panic!() };
         assert_eq!((reservation.left_in_minute, reservation.left_in_day), (None, Some(2.5)));
+    }
+
+    #[test]
+    fn what_was_left_of_a_minute_or_a_day_says_nothing_of_the_next() {
+        let granted =
+            Value::Array(vec![Value::Int(1), text("1"), text("9"), Value::Int(1440), Value::Int(1)]);
+        let Ok(Shared::Granted(reservation)) = spend_answer("c", 1.0, granted) else { panic!() };
+        assert_eq!(reservation.left_at(1440, 1), (Some(1.0), Some(9.0)));
+        assert_eq!(reservation.left_at(1441, 1), (None, Some(9.0)));
+        assert_eq!(reservation.left_at(2880, 2), (None, None));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use super::{
     Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, cache::FlightKey,
+    patience::Patience,
 };
 
 /// How long calls may fly, and whether they land without anybody waiting.
@@ -61,6 +62,8 @@ struct Flight {
     number: u64,
     landed: watch::Receiver<Option<Answer>>,
     callers: usize,
+    /// Until when the most patient of them waits.
+    patience: Patience,
     end: CancellationToken,
     /// Held while it has no callers.
     alone: Option<OwnedSemaphorePermit>,
@@ -102,6 +105,7 @@ impl<S: Rerank> Flights<S> {
         let mut flying = tower.lock();
         if let Some(flight) = flying.get_mut(&key) {
             flight.callers += 1;
+            flight.patience.joined(request.answer_by);
             flight.alone = None;
             tower.metrics.coalesced(&tower.provider);
             let (caller, landed) = (Caller(ticket(flight.number)), flight.landed.clone());
@@ -110,7 +114,10 @@ impl<S: Rerank> Flights<S> {
         let number = tower.numbers.fetch_add(1, Ordering::Relaxed);
         let (land, landed) = watch::channel(None);
         let end = CancellationToken::new();
-        let flight = Flight { number, landed: landed.clone(), callers: 1, end: end.clone(), alone: None };
+        let patience = Patience::new(request.answer_by);
+        let request = RerankRequest { patience: Some(patience.clone()), ..request };
+        let flight =
+            Flight { number, landed: landed.clone(), callers: 1, patience, end: end.clone(), alone: None };
         flying.insert(key, flight);
         drop(flying);
         // Its log lines are those of the search that began it.
@@ -130,7 +137,7 @@ async fn fly<S: Rerank>(
 ) {
     let answer_by = Instant::now() + ticket.tower.settings.timeout;
     let landing = Landing(ticket);
-    let request = RerankRequest { answer_by, retry_by: request.answer_by, ..request };
+    let request = RerankRequest { answer_by, ..request };
     let answer = tokio::select! {
         biased;
         () = end.cancelled() => return,

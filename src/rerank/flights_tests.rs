@@ -148,3 +148,21 @@ async fn a_flight_that_panics_is_forgotten_like_any_other() {
     assert!(flights.tower.lock().is_empty());
     assert_eq!(flights.tower.background.available_permits(), 32);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_try_is_made_while_the_most_patient_of_all_who_joined_waits() {
+    let began = Instant::now();
+    let inner = tower::service_fn(|r: RerankRequest| async move {
+        tokio::time::sleep(SECOND / 2).await;
+        Ok(Scores { calls_left: Some((r.retry_by() - Instant::now()).as_secs()), ..half_for_each(r)? })
+    });
+    let flights = Flights::new(inner, FlightSettings::default(), "p".into(), metrics());
+    let asked = |secs| RerankRequest { answer_by: began + SECOND * secs + SECOND / 2, ..of_key(1) };
+    let (first, patient, hasty) = tokio::join!(
+        flights.clone().oneshot(asked(1)),
+        flights.clone().oneshot(asked(4)),
+        flights.oneshot(asked(2))
+    );
+    assert!(patient.is_ok() && hasty.is_ok());
+    assert_eq!(first.unwrap().calls_left, Some(4), "seconds left for a second try");
+}

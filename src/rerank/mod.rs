@@ -9,6 +9,7 @@ mod flights;
 mod kind;
 mod limits;
 mod metrics;
+mod patience;
 mod provider;
 mod retry;
 mod settings;
@@ -30,6 +31,7 @@ pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
+use patience::Patience;
 pub use provider::{appended_path, billing, provider_facts};
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
@@ -57,8 +59,8 @@ pub struct RerankRequest {
     pub background: bool,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
-    /// No second try begins after this.
-    retry_by: Instant,
+    /// No second try begins after this; `None`: after `answer_by`.
+    patience: Option<Patience>,
     /// The documents' names in the cache, once it has been asked.
     keys: Option<Arc<[ScoreKey]>>,
     /// The name of the whole work: equal work is one call.
@@ -76,10 +78,15 @@ impl RerankRequest {
             answer_by,
             background: false,
             searches: 1,
-            retry_by: answer_by,
+            patience: None,
             keys: None,
             flight: None,
         }
+    }
+
+    /// No second try begins after this: nobody would wait for it.
+    fn retry_by(&self) -> Instant {
+        self.patience.as_ref().map_or(self.answer_by, Patience::until)
     }
 
     /// The model that a provider is asked for.

@@ -87,7 +87,7 @@ impl<S: Rerank> Retry<S> {
         let Err(error) = answer else { return answer };
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
         let Some(pause) = pause(&error, jitter) else { return Err(error) };
-        let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.retry_by);
+        let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.retry_by());
         if !fits || !self.budget.withdraw() {
             return Err(error);
         }
@@ -172,7 +172,7 @@ mod tests {
     async fn no_retry_starts_after_the_deadline() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
         let service = retry(inner, None);
-        let hasty = RerankRequest { retry_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
+        let hasty = RerankRequest { answer_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
         assert!(service.oneshot(hasty).await.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     }

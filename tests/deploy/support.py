@@ -21,7 +21,7 @@ RERANKD = os.environ["RERANKD_BIN"]
 KUBERNETES = ["1.29", "1.37"]
 MONITORS = {
     kind: json.loads((HERE / "schemas" / f"{kind.lower()}.json").read_text())
-    for kind in ("PodMonitor", "ServiceMonitor")
+    for kind in ("PodMonitor", "PrometheusRule", "ServiceMonitor")
 }
 
 PROXY_PORT = 6343

@@ -1,4 +1,4 @@
-"""docs/kubernetes.md and the chart's README: every command, file and fragment in them is real."""
+"""The pages of docs/ and the chart's README: every command, file and fragment in them is real."""
 
 import re
 import shlex
@@ -25,7 +25,8 @@ from support import (
 
 GUIDE = ROOT / "docs/kubernetes.md"
 PAGES = {
-    page.relative_to(ROOT).as_posix(): page for page in (GUIDE, DEPLOY / "helm/rerankd/README.md", ROOT / "README.md")
+    page.relative_to(ROOT).as_posix(): page
+    for page in (GUIDE, ROOT / "docs/runbook.md", DEPLOY / "helm/rerankd/README.md", ROOT / "README.md")
 }
 
 

@@ -1,7 +1,7 @@
 """deploy/prometheus: what finds every rerankd."""
 
 import yaml
-from support import ADMIN_PORT, DEPLOY, EXAMPLES, objects, pods, rerankd_of, validate
+from support import ADMIN_PORT, DEPLOY, EXAMPLES, objects, output_of, pods, rerankd_of, validate
 
 PROMETHEUS = DEPLOY / "prometheus"
 
@@ -46,6 +46,13 @@ def test_the_scrape_configs_keep_the_admin_port_and_drop_no_init_container():
     }
     assert not any("__meta_kubernetes_pod_container_init" in rule["source_labels"] for rule in rules)
     assert jobs["rerankd-static"]["static_configs"] == [{"targets": [f"127.0.0.1:{ADMIN_PORT}"]}]
+
+
+def test_the_operator_takes_the_rules():
+    rules = monitor("prometheusrule")
+    names = [rule.get("alert") or rule["record"] for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert len(names) == len(set(names)) > 20
+    output_of(PROMETHEUS / "render", "--check")
 
 
 def test_a_field_that_the_operator_does_not_know_is_refused():

@@ -104,10 +104,13 @@ class Sidecar:
 
     def metric(self, line: str) -> float:
         """The value of `rerankd_fleet_<line>`."""
+        return self.series(f"rerankd_fleet_{line}")
+
+    def series(self, name: str) -> float:
         for each in self.admin("/metrics").body.decode().splitlines():
-            if each.startswith(f"rerankd_fleet_{line} "):
+            if each.startswith(f"{name} "):
                 return float(each.rsplit(" ", 1)[1])
-        raise AssertionError(line)
+        raise AssertionError(name)
 
     def round_trips(self, operation: str, result: str) -> float:
         return self.metric(f'round_trips_total{{operation="{operation}",result="{result}"}}')

@@ -1,6 +1,6 @@
 """The rerankds that Prometheus scrapes in the tests, and the traffic that makes their series move.
 
-`main` has two providers, a budget and TLS; `shadow` reranks behind the answers; `failing` has a provider that the tests
+`main` has two providers, a budget, TLS, the rerank endpoint and a Redis; `shadow` reranks behind the answers; `failing` has a provider that the tests
 break; `unreachable` has no database.
 """
 
@@ -17,6 +17,7 @@ COHERE_FAILING = os.environ.get("E2E_COHERE_FAILING", "")
 PROCESSES = ["main", "shadow", "failing", "unreachable"]
 URLS = {name: os.environ.get(f"E2E_{name.upper()}_URL", "") for name in PROCESSES}
 ADMINS = {name: os.environ.get(f"E2E_{name.upper()}_ADMIN", "") for name in PROCESSES}
+API = os.environ.get("E2E_MAIN_API", "")
 QUERIES = 12
 """Different searches of one round: enough for quantiles, few enough for any machine."""
 
@@ -67,6 +68,10 @@ class Traffic:
                 self.search(process, place, f"a train, question {place} of round {self.rounds}")
         self.failures()
         self.search("main", 0, None)
+        for place in range(QUERIES):
+            asked = {"model": "rerank-v3.5", "query": f"question {place} of round {self.rounds}", "documents": ["a train"]}
+            http("POST", API + "/v2/rerank", asked)
+        http("POST", API + "/v2/rerank", {"query": "and no documents"})
         for path in ["/collections", "/no/such/path"]:
             http("GET", URLS["main"] + path)
         for _ in range(2 * QUERIES):

@@ -28,14 +28,14 @@ def instant(expression: str) -> list[dict]:
     return api("query", query=expression)["result"]
 
 
-def points(expression: str, since: float | None, numbers: bool = True) -> list[float]:
-    """Every value, over the time `since` or (None) now. NaN is none, where `numbers` are wanted: 0/0 is no answer."""
+def points(expression: str, since: float | None) -> list[float]:
+    """Every value, over the time `since` or (None) now. NaN is none: 0/0 is no answer."""
     if since is None:
         found = [series["value"] for series in instant(expression)]
     else:
         span = {"start": since, "end": time.time(), "step": 1}
         found = [pair for series in api("query_range", query=expression, **span)["result"] for pair in series["values"]]
-    return [value for value in (float(text) for _, text in found) if not (numbers and math.isnan(value))]
+    return [value for value in (float(text) for _, text in found) if not math.isnan(value)]
 
 
 def scraped_after(moment: float) -> None:

@@ -160,6 +160,9 @@ def test_a_fleet_keeps_one_limit_and_each_its_own_when_redis_is_gone(redis, star
     statuses = [ask(both[n % 2], collection, new_text()) for n in range(12)]
     assert statuses.count("applied") == 5 == calls(), statuses
     assert set(statuses[5:]) == {f"kept; reason={reason}"}, statuses
+    if reason == "budget":
+        left = 'rerankd_spend_left{provider="cohere",unit="search_units",window="day"}'
+        assert [one.series(left) for one in both] == [0, 1], "what the fleet had left after the last call of each"
     redis.kill()
     eventually("Redis is left alone", lambda: ask(both[0], collection, new_text()) and both[0].breaker("reads") == 2)
     # Each has spent two or three of its own five.

@@ -6,8 +6,8 @@ use tokio::time::{Instant, timeout_at};
 use super::key::ScoreKey;
 use crate::fleet::Fleet;
 
-/// What one entry takes: key, score and the store's own bookkeeping, estimated high.
-const ENTRY_BYTES: u32 = 256;
+/// What one entry takes: key, score and the store's own bookkeeping, measured as resident memory of a full store.
+const ENTRY_BYTES: u32 = 320;
 
 /// Scores by keyed hash, bounded in bytes and time. Outlives a reload of the configuration.
 pub struct ScoreStore {

@@ -106,7 +106,10 @@ impl Gate {
 
     /// Brings the gauges of the budget and what is left of it up to date.
     pub(in crate::rerank) fn observe(&self) {
-        let left = self.spend.left(self.now());
+        let now = self.now();
+        let (minute, day) = self.spend.left(now);
+        let shared = self.shared.as_ref().map_or((None, None), |shared| shared.left(now));
+        let left = (least(minute, shared.0), least(day, shared.1));
         self.metrics.spend(&self.provider, self.billing, self.spend.settings, left);
     }
 
@@ -181,6 +184,11 @@ fn spend_of(billing: Billing, settings: &LimitSettings) -> SpendSettings {
         Billing::Tokens => settings.tokens,
         Billing::SearchUnits | Billing::Free => settings.search_units,
     }
+}
+
+/// Of a budget that both this process and its fleet count.
+fn least(own: Option<f64>, fleet: Option<f64>) -> Option<f64> {
+    own.map(|own| fleet.map_or(own, |fleet| own.min(fleet)))
 }
 
 /// No answer stops a provider for longer than its own minute.

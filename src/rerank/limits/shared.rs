@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::spend::SpendSettings;
 use crate::{
     fleet::{Fleet, RateToken, Shared, SharedReservation},
-    rerank::FailureClass,
+    rerank::{FailureClass, wall::Calendar},
 };
 
 /// The limits of one provider that a whole fleet keeps together. Where the fleet is away each member's own limits
@@ -13,6 +13,8 @@ pub(super) struct SharedLimits {
     provider: Arc<str>,
     per_minute: Option<u32>,
     spend: SpendSettings,
+    /// What the fleet granted last, which tells what it had left.
+    last: Mutex<Option<SharedReservation>>,
 }
 
 /// What a call has taken of the fleet's limits.
@@ -29,7 +31,7 @@ impl SharedLimits {
         per_minute: Option<u32>,
         spend: SpendSettings,
     ) -> Self {
-        Self { fleet, provider, per_minute, spend }
+        Self { fleet, provider, per_minute, spend, last: Mutex::default() }
     }
 
     /// Takes all that one call needs, or nothing.
@@ -41,6 +43,9 @@ impl SharedLimits {
                     .map_err(|()| FailureClass::Budget)?
             }
         };
+        if spend.is_some() {
+            self.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&spend);
+        }
         match self.take_rate().await {
             Ok(rate) => Ok(SharedEntry { rate, spend }),
             Err(class) => {
@@ -48,6 +53,13 @@ impl SharedLimits {
                 Err(class)
             }
         }
+    }
+
+    /// What the fleet had left of this minute's and of this day's budget when it granted the last call; none where it
+    /// has not said so.
+    pub(super) fn left(&self, now: Calendar) -> (Option<f64>, Option<f64>) {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map_or((None, None), |last| last.left_at(now.minute, now.day))
     }
 
     /// Leave for one more call.
