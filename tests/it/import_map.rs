@@ -36,7 +36,7 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("probe", &["app", "config", "pipeline", "proxy", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
-    ("demo", &["app", "config"]),
+    ("demo", &["app", "config", "eval"]),
     ("cli", &["app", "config", "demo", "eval", "telemetry"]),
 ];
 
