@@ -101,6 +101,21 @@ def test_calibrate_suggests_what_check_loads(files, tmp_path):
     assert provider_state(COHERE)["violations"] == []
 
 
+def test_texts_alone_are_asked_of_every_field_and_without_judgments_change_is_told(files, tmp_path):
+    provider(COHERE, "ok")
+    lines = [json.dumps({"id": query, "text": f"{corpus.FIRST_STAGE} {text}"}) for query, text in queries().items()]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines))
+    args = ["--queries", str(tmp_path / "texts.jsonl"), "--collection", INDEX, "--upstream", DIRECT, "--limit", "5"]
+    ran = Ran("eval", *args, "--json", env={**ENV, "CO_API_URL": COHERE})
+    assert ran.code == 0, ran.err
+    report = ran.json()
+    assert report["evaluation"]["outcomes"] == {"applied": len(lines)}
+    assert all(len(query["before"]) == len(query["after"]) == 5 for query in report["evaluation"]["queries"])
+    assert check_report(report, {}) == 2 * len(lines)
+    told = Ran("eval", *args, env={**ENV, "CO_API_URL": COHERE}).out
+    assert "not whether it gets better" in told, told
+
+
 def skipped(group: dict) -> int:
     """Documents of this corpus that the first stage does not find."""
     return group["queries"] * (70 - len(database_order(100)))
