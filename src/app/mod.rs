@@ -5,6 +5,7 @@ mod build;
 mod in_force;
 mod listener;
 mod live;
+mod offline;
 mod pools;
 mod reach;
 mod reload;
@@ -38,6 +39,7 @@ use crate::{
 };
 use in_force::InForce;
 use live::Live;
+pub use offline::proxies;
 pub use reload::{Refusal, Reload, Reloader};
 
 /// Why the program could not start.

@@ -14,6 +14,7 @@ mod refusal;
 mod ring;
 mod trace;
 mod weight;
+mod witness;
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -29,6 +30,7 @@ pub use record::{
 pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
+pub use witness::Witness;
 
 use refusal::Refusals;
 

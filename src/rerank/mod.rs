@@ -32,10 +32,10 @@ use cache::{FlightKey, ScoreKey};
 pub use error::{FailureClass, RerankError};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
-pub use limits::{LimitSettings, SpendSettings};
+pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
 use patience::Patience;
-pub use provider::{appended_path, billing};
+pub use provider::{appended_path, billing, provider_facts};
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
     Scoring,

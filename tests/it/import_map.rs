@@ -40,8 +40,10 @@ const MAP: &[(&str, &[&str])] = &[
             "workers",
         ],
     ),
-    ("demo", &["app", "config"]),
-    ("cli", &["app", "bounds", "config", "demo", "system", "telemetry", "workers"]),
+    ("probe", &["app", "bounds", "config", "pipeline", "proxy", "search", "upstream"]),
+    ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
+    ("demo", &["app", "config", "eval"]),
+    ("cli", &["app", "bounds", "config", "demo", "eval", "system", "telemetry", "workers"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {

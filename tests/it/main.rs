@@ -9,6 +9,7 @@ mod chains;
 mod codings;
 mod config_reference;
 mod depth;
+mod eval;
 mod faults;
 mod fields;
 mod fleet;

@@ -16,5 +16,5 @@ pub(super) use layer::Limits;
 pub(super) use rate::Rates;
 pub use settings::LimitSettings;
 pub(super) use spend::Ledger;
-pub use spend::SpendSettings;
+pub use spend::{SpendSettings, expected_bill, tokens};
 pub(super) use trim::Trim;
