@@ -9,7 +9,7 @@ use rerankd::{
     document,
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
-        cache::{KeyBase, ScoreKey},
+        cache::{KeyBase, KeySecret, ScoreKey},
     },
     search::{
         FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath, WantedFields,
@@ -132,8 +132,8 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
     if matches!(speech, Speech::Qdrant) {
         cases.push(case(format!("keys/{hits}/{style}"), move || {
             let request = request(documents(&speech.split(&body())));
-            let base = base();
-            Box::new(move || drop(black_box(keys(&base, &request))))
+            let namer = namer();
+            Box::new(move || drop(black_box(keys(&namer, &request))))
         }));
         if text == Text::Plain {
             cases.push(case(format!("lookup/{hits}/{style}"), move || {
@@ -150,11 +150,11 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
 fn search(speech: Speech, body: Bytes) -> Work {
     let warm = request(documents(&speech.split(&body)));
     let (_, store) = filled(&warm);
-    let base = base();
+    let namer = namer();
     Box::new(move || {
         let page = speech.split(&body);
         let request = request(documents(&page));
-        let scores = look_up(&store, &keys(&base, &request));
+        let scores = look_up(&store, &keys(&namer, &request));
         let joined = speech.dialect().join(&page, &[Strip::default()], &[Some(ranking(&scores))]);
         drop(black_box(joined));
     })
@@ -183,24 +183,30 @@ fn request(documents: Arc<[Arc<str>]>) -> RerankRequest {
     RerankRequest::new("how do I rerank".into(), documents, Instant::now())
 }
 
-fn base() -> KeyBase {
+/// What names scores.
+struct Namer {
+    base: KeyBase,
+    secret: KeySecret,
+}
+
+fn namer() -> Namer {
     let facts = ProviderFacts {
         scoring: Scoring::Pairwise,
         billing: Billing::SearchUnits,
         model: "rerank-v3.5".into(),
         score_settings: "4096".to_owned(),
     };
-    KeyBase::new("cohere".into(), &facts)
+    Namer { base: KeyBase::new("cohere".into(), &facts), secret: KeySecret::new(&SECRET) }
 }
 
-fn keys(base: &KeyBase, request: &RerankRequest) -> Vec<ScoreKey> {
-    base.keys(&SECRET, "rerank-v3.5", request)
+fn keys(namer: &Namer, request: &RerankRequest) -> Vec<ScoreKey> {
+    namer.base.keys(&namer.secret, "rerank-v3.5", request)
 }
 
 /// A cache that knows every score of the request.
 fn filled(request: &RerankRequest) -> (Vec<ScoreKey>, ScoreStore) {
     let store = ScoreStore::new(64 << 20, Duration::from_secs(3600), SECRET);
-    let keys = keys(&base(), request);
+    let keys = keys(&namer(), request);
     for key in &keys {
         store.put(*key, 0.5);
     }

@@ -8,6 +8,6 @@ mod store;
 
 pub(super) use fill::Fill;
 pub(super) use key::FlightKey;
-pub use key::{KeyBase, ScoreKey};
+pub use key::{KeyBase, KeySecret, ScoreKey};
 pub(super) use lookup::Lookup;
 pub use store::ScoreStore;

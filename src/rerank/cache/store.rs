@@ -8,7 +8,7 @@ use std::{
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
-use super::key::ScoreKey;
+use super::key::{KeySecret, ScoreKey};
 use crate::fleet::Fleet;
 
 /// What one entry takes: key, score and the store's own bookkeeping, measured as resident memory of a full store.
@@ -40,7 +40,7 @@ impl Hasher for AsItIs {
 pub struct ScoreStore {
     /// `None` remembers nothing; the secret still names equal work.
     scores: Option<Scores>,
-    secret: [u8; 32],
+    secret: KeySecret,
     /// The second tier.
     fleet: Option<Arc<Fleet>>,
     /// Whether its members keep limits together.
@@ -59,7 +59,7 @@ impl ScoreStore {
                 .time_to_live(ttl.min(LONGEST))
                 .build_with_hasher(BuildHasherDefault::default())
         });
-        Self { scores, secret, fleet: None, share_limits: false }
+        Self { scores, secret: KeySecret::new(&secret), fleet: None, share_limits: false }
     }
 
     /// The same with a second tier, which others share, and maybe limits with it.
@@ -99,7 +99,7 @@ impl ScoreStore {
         self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
     }
 
-    pub(super) fn secret(&self) -> &[u8; 32] {
+    pub(super) fn secret(&self) -> &KeySecret {
         &self.secret
     }
 
