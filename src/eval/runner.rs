@@ -83,18 +83,16 @@ impl Lost {
 pub async fn run(
     probe: &Probe,
     queries: &[Query],
-    mut done: HashMap<String, Trial>,
+    done: HashMap<String, Trial>,
     mut checkpoint: Option<&mut Checkpoint>,
     settings: &RunSettings,
     stop: CancellationToken,
 ) -> Result<Ran, CheckpointError> {
-    done.retain(|id, _| queries.iter().any(|query| query.id == *id));
-    let mut progress = Progress::new(done.len(), queries.len());
-    let mut spent: f64 = done.values().map(|trial| trial.search_units).sum();
-    let mut ran = Ran::default();
+    let mut tally = Tally::of(done, queries);
+    let mut progress = Progress::new(tally.done.len(), queries.len());
     let ending = AtomicBool::new(false);
     let todo: Vec<(usize, &Query)> =
-        queries.iter().enumerate().filter(|(_, query)| !done.contains_key(&query.id)).collect();
+        queries.iter().enumerate().filter(|(_, query)| !tally.done.contains_key(&query.id)).collect();
     let asked = stream::iter(todo)
         .take_while(|_| std::future::ready(!ending.load(Ordering::Relaxed) && !stop.is_cancelled()))
         .map(|(at, query)| {
@@ -102,11 +100,6 @@ pub async fn run(
             async move { (query, ask_patiently(probe, query, at % 2 == 0, settings, &stop).await) }
         });
     let mut answers = std::pin::pin!(asked.buffer_unordered(settings.concurrency.max(1)));
-    let mut failures_in_a_row = 0;
-    let end = |ran: &mut Ran, why: String| {
-        ending.store(true, Ordering::Relaxed);
-        ran.stopped.get_or_insert(why);
-    };
     let mut given_up = std::pin::pin!(async {
         stop.cancelled().await;
         sleep(GRACE).await;
@@ -119,41 +112,78 @@ pub async fn run(
             },
             () = &mut given_up => break,
         };
-        match answer {
-            Ok(trial) => {
-                failures_in_a_row = 0;
-                spent += trial.search_units;
-                if let Some(checkpoint) = checkpoint.as_mut() {
-                    checkpoint.add(&trial)?;
-                }
-                done.insert(trial.query.clone(), trial);
-                let over = settings.max_search_units.is_some_and(|most| spent >= most as f64);
-                if over && done.len() < queries.len() {
-                    end(&mut ran, format!("{spent} search units are spent (--max-search-units)"));
-                }
-            }
-            Err(lost) => {
-                failures_in_a_row += usize::from(lost != Lost::Stopped);
-                if lost.is_final() || failures_in_a_row >= MOST_FAILURES {
-                    end(&mut ran, lost.reason());
-                }
-                ran.failed.push(Failure { query: query.id.clone(), reason: lost.reason() });
-            }
+        if let (Some(checkpoint), Ok(trial)) = (&mut checkpoint, &answer) {
+            checkpoint.add(trial)?;
         }
+        tally.count(query, answer, settings, queries.len());
+        ending.store(tally.stopped.is_some(), Ordering::Relaxed);
         progress.step();
     }
     progress.end();
-    if stop.is_cancelled() && done.len() < queries.len() {
-        ran.stopped.get_or_insert("stopped by a signal".to_owned());
+    Ok(tally.ran(queries, stop.is_cancelled()))
+}
+
+/// What has come so far.
+#[derive(Default)]
+struct Tally {
+    done: HashMap<String, Trial>,
+    failed: Vec<Failure>,
+    stopped: Option<String>,
+    search_units: f64,
+    failures_in_a_row: usize,
+}
+
+impl Tally {
+    /// Of an earlier run, as far as it is about these queries.
+    fn of(mut done: HashMap<String, Trial>, queries: &[Query]) -> Self {
+        done.retain(|id, _| queries.iter().any(|query| query.id == *id));
+        let search_units = done.values().map(|trial| trial.search_units).sum();
+        Self { done, search_units, ..Self::default() }
     }
-    for query in queries {
-        match done.remove(&query.id) {
-            Some(trial) => ran.trials.push(trial),
-            None if ran.failed.iter().any(|failure| failure.query == query.id) => {}
-            None => ran.failed.push(Failure { query: query.id.clone(), reason: "not asked".to_owned() }),
+
+    /// One more; says in `stopped` if it was to be the last.
+    fn count(&mut self, query: &Query, answer: Result<Trial, Lost>, settings: &RunSettings, all: usize) {
+        match answer {
+            Ok(trial) => {
+                self.failures_in_a_row = 0;
+                self.search_units += trial.search_units;
+                self.done.insert(trial.query.clone(), trial);
+                let spent = self.search_units;
+                if settings.max_search_units.is_some_and(|most| spent >= most as f64) && self.done.len() < all
+                {
+                    self.stop(format!("{spent} search units are spent (--max-search-units)"));
+                }
+            }
+            Err(lost) => {
+                self.failures_in_a_row += usize::from(lost != Lost::Stopped);
+                if lost.is_final() || self.failures_in_a_row >= MOST_FAILURES {
+                    self.stop(lost.reason());
+                }
+                self.failed.push(Failure { query: query.id.clone(), reason: lost.reason() });
+            }
         }
     }
-    Ok(ran)
+
+    /// The first reason stands.
+    fn stop(&mut self, why: String) {
+        self.stopped.get_or_insert(why);
+    }
+
+    /// Everything in the order of the queries.
+    fn ran(mut self, queries: &[Query], by_signal: bool) -> Ran {
+        if by_signal && self.done.len() < queries.len() {
+            self.stop("stopped by a signal".to_owned());
+        }
+        let mut trials = Vec::new();
+        for query in queries {
+            match self.done.remove(&query.id) {
+                Some(trial) => trials.push(trial),
+                None if self.failed.iter().any(|failure| failure.query == query.id) => {}
+                None => self.failed.push(Failure { query: query.id.clone(), reason: "not asked".to_owned() }),
+            }
+        }
+        Ran { trials, failed: self.failed, stopped: self.stopped }
+    }
 }
 
 /// Asks again where a limit says to come back later.
