@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod dialect;
 pub mod document;
+pub mod eval;
 pub mod fleet;
 pub mod json;
 pub mod pipeline;

@@ -5,12 +5,15 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError};
 use crate::{
     config::{
-        self, CacheConfig, Config, DialectChoice, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig,
-        RouteConfig, UpstreamConfig,
+        self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, ListenerConfig,
+        ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
-    pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
+    pipeline::{
+        AllowList, Capture, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, RecordSettings, Route,
+        ScoreMode,
+    },
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
     rerank::{
         BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
@@ -81,7 +84,8 @@ pub(super) fn proxy(
         response_bytes: config.limits.max_response_bytes,
     };
     let metrics = shared.search_metrics.clone();
-    let searches = SearchHandler::new(pipeline, limits, metrics, config.rerank.answer_headers);
+    let searches =
+        SearchHandler::new(pipeline, limits, metrics, config.rerank.answer_headers, shared.records.clone());
     Ok(Proxy {
         forwarder: Forwarder::new(upstream),
         dialects: Dialects::new(dialects),
@@ -262,6 +266,16 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
             max_in_background: limits.max_in_background,
         },
     })
+}
+
+/// What is kept of the last searches.
+pub(super) fn records(section: &InspectorConfig) -> RecordSettings {
+    let capture = match section.capture {
+        CaptureLevel::Off => Capture::Off,
+        CaptureLevel::Scores => Capture::Scores,
+        CaptureLevel::Text => Capture::Text,
+    };
+    RecordSettings { capture, keep: section.keep, max_bytes: section.max_bytes }
 }
 
 /// The score cache, keyed by the configured secret or a random one. Blocks on the disk.

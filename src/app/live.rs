@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, StartError, build, in_force::Expiry, pools::Pools, reach::Reach};
 use crate::{
-    admin::Readiness,
+    admin::{Access, Readiness},
     config::{Config, ListenerConfig},
     proxy::{Listener, ListenerSettings, Proxy, ServerTls},
     rerank_api::RerankApi,
@@ -172,6 +172,8 @@ impl Live {
         // Those that are no longer wanted let their open requests finish.
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
         built.shared.stack.store.connect();
+        built.shared.records.configure(build::records(&built.config.inspector));
+        built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
         self.shared.store(Arc::new(built.shared));
         self.pools = built.pools;
         self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);

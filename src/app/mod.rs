@@ -1,5 +1,6 @@
 //! The composition root: a configuration becomes running listeners, and another one takes its place.
 
+mod about;
 mod build;
 mod in_force;
 mod live;
@@ -21,10 +22,10 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, Condition, Readiness},
-    config::{Config, Fingerprint, Source, short_hash},
+    admin::{Access, Admin, Condition, Inspector, Readiness},
+    config::{Config, Fingerprint, Source, short_hash, to_yaml},
     fleet::{FleetError, FleetMetrics},
-    pipeline::SearchMetrics,
+    pipeline::{RecordRing, SearchMetrics},
     proxy::{ProxyMetrics, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
@@ -111,6 +112,8 @@ pub struct App {
 struct Running {
     live: Mutex<Live>,
     in_force: InForce,
+    /// The one in force, for who only reads it.
+    config: ArcSwap<Config>,
 }
 
 /// What all listeners share; all of it outlives a reload, but for the cache if its settings change.
@@ -122,6 +125,8 @@ struct Shared {
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
     proxy_metrics: ProxyMetrics,
+    records: Arc<RecordRing>,
+    access: Arc<ArcSwap<Access>>,
 }
 
 impl App {
@@ -158,11 +163,14 @@ impl App {
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
         build::announce(config, &live.shared().load().providers, &listening, rerank_api, admin_address);
 
-        let refresh = refresh(live.shared());
-        let running = Arc::new(Running { live: Mutex::new(live), in_force });
+        let (shared, refresh) = (live.shared().load_full(), refresh(live.shared()));
+        let config = ArcSwap::from_pointee(config.clone());
+        let running = Arc::new(Running { live: Mutex::new(live), in_force, config });
+        let inspector = Arc::new(inspector(&shared, &running));
         let told = running.clone();
         let about = Arc::new(move || told.in_force.about());
-        let admin_task = tokio::spawn(Admin { registry, readiness, refresh, about }.serve(socket));
+        let admin = Admin { registry, readiness, refresh, about, inspector };
+        let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);
         Ok(Self { admin: admin_address, listening, rerank_api, running, serving, admin_task })
     }
@@ -187,10 +195,21 @@ impl Shared {
         let fleet_metrics = FleetMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
         let proxy_metrics = ProxyMetrics::register(registry)?;
+        let (records, access) =
+            (Arc::new(RecordRing::new(build::records(&Default::default()))), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
         let providers = Providers::default();
-        Ok(Self { stack, providers, search_metrics, fleet_metrics, api_metrics, proxy_metrics })
+        Ok(Self {
+            stack,
+            providers,
+            search_metrics,
+            fleet_metrics,
+            api_metrics,
+            proxy_metrics,
+            records,
+            access,
+        })
     }
 
     /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are
@@ -205,6 +224,12 @@ impl Shared {
         next.providers = build::providers(config, &next.providers, &next.stack)?;
         Ok(next)
     }
+}
+
+fn inspector(shared: &Shared, running: &Arc<Running>) -> Inspector {
+    let (about, config) = (running.clone(), running.clone());
+    let yaml = move || to_yaml(&config.config.load());
+    Inspector::new(shared.records.clone(), shared.access.clone(), move || about.about(), yaml)
 }
 
 /// Brings the gauges of cache, budgets and circuits up to date.

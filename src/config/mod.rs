@@ -6,6 +6,7 @@ mod bounds;
 mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
+mod inspector;
 mod node;
 mod origin;
 mod overlay;
@@ -26,6 +27,7 @@ mod section;
 mod source;
 #[cfg(test)]
 mod tests;
+mod token;
 mod types;
 mod values;
 mod words;
@@ -38,6 +40,7 @@ use std::{
 };
 
 pub use fingerprint::Fingerprint;
+pub use inspector::InspectorConfig;
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
@@ -48,7 +51,9 @@ pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,
     ProviderConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
-pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
+pub use words::{
+    CaptureLevel, DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
+};
 
 /// Makes a configuration of a file's text, the environment and flags.
 ///

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig,
+    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, inspector,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -14,6 +14,7 @@ use super::{
     read_tls::{UPSTREAM_TLS_KEYS, listener_tls, upstream_tls},
     rerank_api,
     section::Section,
+    token::token,
     types::{AdminConfig, CacheConfig, LimitsConfig},
     values::{self, whole},
     words::{DialectChoice, HostMode},
@@ -21,8 +22,18 @@ use super::{
 
 /// Reads a whole configuration.
 pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
-    let known =
-        ["listeners", "admin", "rerank", "routes", "providers", "rerank_api", "cache", "limits", "shutdown"];
+    let known = [
+        "listeners",
+        "admin",
+        "inspector",
+        "rerank",
+        "routes",
+        "providers",
+        "rerank_api",
+        "cache",
+        "limits",
+        "shutdown",
+    ];
     let top = Section::open(Some(root), "", &known, problems);
     let base = Section::open(top.node("rerank"), "rerank", &RERANK_KEYS, problems);
     let rerank = rerank(&base, &Default::default(), problems);
@@ -33,6 +44,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let config = Config {
         listeners: listeners(&top, rerank_api.listen.is_none(), problems),
         admin: admin(&top, problems),
+        inspector: inspector::read(&top, problems),
         rerank,
         routes,
         providers,
@@ -128,8 +140,15 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
 
 fn admin(top: &Section<'_>, problems: &mut Problems) -> AdminConfig {
     let mut admin = AdminConfig::default();
-    let section = Section::open(top.node("admin"), "admin", &["listen", "ready_needs_upstream"], problems);
+    let section = Section::open(
+        top.node("admin"),
+        "admin",
+        &["listen", "token_file", "ready_needs_upstream"],
+        problems,
+    );
     section.set("listen", &mut admin.listen, problems, values::address);
+    section.set_option("token_file", &mut admin.token_file, problems, values::readable_file);
+    admin.token = token(&section, admin.token_file.as_ref(), problems);
     section.set("ready_needs_upstream", &mut admin.ready_needs_upstream, problems, values::boolean);
     admin
 }

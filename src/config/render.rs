@@ -3,7 +3,7 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    Config, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, provider_limits,
+    Config, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, inspector, provider_limits,
     read_provider::{activation_word, scoring_word},
     rerank_api,
 };
@@ -19,7 +19,9 @@ pub fn to_yaml(config: &Config) -> String {
     config.listeners.iter().for_each(|each| listener(&mut out, each));
     out.line(0, "admin:");
     out.set(2, "listen", config.admin.listen);
+    out.set(2, "token_file", path(config.admin.token_file.as_deref()));
     out.set(2, "ready_needs_upstream", config.admin.ready_needs_upstream);
+    inspector::render(&mut out, &config.inspector);
     out.line(0, "rerank:");
     rerank(&mut out, 2, &config.rerank, true);
     if config.routes.is_empty() {

@@ -14,6 +14,7 @@ use super::{
     problem::Problems,
     render::{Out, list, or_null, path, time},
     section::Section,
+    token::token,
     values::{self, whole},
 };
 use crate::rerank::ProviderKind;
@@ -136,24 +137,6 @@ fn is_at(url: &Uri, listen: SocketAddr) -> bool {
     };
     let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
     same_host && url.port_u16().unwrap_or(default) == listen.port()
-}
-
-/// An empty file would let everybody in who shows nothing.
-fn token(section: &Section<'_>, file: Option<&PathBuf>, problems: &mut Problems) -> Option<SecretString> {
-    let text = match std::fs::read_to_string(file?) {
-        Ok(text) => text,
-        Err(error) => {
-            section.complain("token_file", format!("the file cannot be read: {}.", error.kind()), problems);
-            return None;
-        }
-    };
-    let token = text.trim();
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-        let sentence = "the token is empty, or holds white space or signs that cannot be sent in a header.";
-        section.complain("token_file", sentence, problems);
-        return None;
-    }
-    Some(SecretString::from(token.to_owned()))
 }
 
 /// Writes the section as it is read.

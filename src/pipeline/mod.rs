@@ -11,6 +11,7 @@ mod profile;
 mod rank;
 mod record;
 mod refusal;
+mod ring;
 mod trace;
 
 use std::{collections::HashSet, sync::Mutex};
@@ -26,6 +27,7 @@ pub use rank::{RankedPage, Waiting};
 pub use record::{
     Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
+pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
 
 use refusal::Refusals;

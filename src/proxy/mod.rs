@@ -8,6 +8,7 @@ mod forward;
 pub mod headers;
 mod listener;
 mod metrics;
+mod notes;
 mod report;
 pub mod respond;
 mod search;

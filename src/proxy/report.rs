@@ -68,7 +68,7 @@ pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &T
 }
 
 /// The trace id of `traceparent` (W3C Trace Context, §3.2): 32 hexadecimal digits.
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get("traceparent")?.to_str().ok()?;
     let id = value.split('-').nth(1)?;
     (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)

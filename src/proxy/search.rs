@@ -12,11 +12,11 @@ use http::{
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
-use super::{Forwarder, ProxyError, coding, headers, report, shadow};
+use super::{Forwarder, ProxyError, coding, headers, notes::Notes, report, shadow};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        CallerHeaders, Capture, Outcome, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, Waiting,
+        CallerHeaders, Outcome, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, Waiting,
         strip_own,
     },
     search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
@@ -42,6 +42,8 @@ pub struct SearchHandler {
     pub metrics: SearchMetrics,
     /// Whether answers carry `x-rerank-*` and `server-timing`.
     pub answer_headers: bool,
+    /// What searches did is kept here, where that is wanted.
+    pub records: Arc<RecordRing>,
     /// Places for the work behind answers.
     pub(super) shadow_places: Arc<Semaphore>,
 }
@@ -59,6 +61,7 @@ pub(super) struct Exchange {
     body: Bytes,
     asked_at: Instant,
     pub(super) timings: Timings,
+    pub(super) notes: Notes,
 }
 
 /// An answer with what to say about it.
@@ -71,9 +74,10 @@ impl SearchHandler {
         limits: SearchLimits,
         metrics: SearchMetrics,
         answer_headers: bool,
+        records: Arc<RecordRing>,
     ) -> Self {
         let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
-        Self { pipeline, limits, metrics, answer_headers, shadow_places }
+        Self { pipeline, limits, metrics, answer_headers, records, shadow_places }
     }
 
     /// Answers one search, and says and counts how it ended.
@@ -97,8 +101,11 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let (mut response, reports) = self.exchange(forwarder, dialect, kind, request, &mut timings).await?;
+        let mut notes = Notes::begin(&self.records, request.headers());
+        let answer = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
+        let (mut response, reports) = answer?;
         timings.total = started.elapsed();
+        notes.write(&self.records, dialect, kind, &reports, timings);
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
@@ -118,7 +125,7 @@ impl SearchHandler {
         dialect: &Arc<dyn Dialect>,
         kind: SearchKind,
         request: Request<Body>,
-        timings: &mut Timings,
+        (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<Answer, ProxyError> {
         let asked_at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
@@ -143,13 +150,23 @@ impl SearchHandler {
         };
         let searches = self.pipeline.plan(intents, &caller, &body);
         let (handler, forwarder, dialect) = (self.clone(), forwarder.clone(), dialect.clone());
-        let mut exchange =
-            Exchange { handler, forwarder, dialect, parts, raw, body, asked_at, timings: *timings };
+        let mut exchange = Exchange {
+            handler,
+            forwarder,
+            dialect,
+            parts,
+            raw,
+            body,
+            asked_at,
+            timings: *timings,
+            notes: notes.clone(),
+        };
         let answer = exchange.run(&searches).await;
         if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
             exchange.follow(kind, &searches);
         }
-        *timings = exchange.timings;
+        exchange.notes.planned(&searches);
+        (*timings, *notes) = (exchange.timings, exchange.notes);
         answer
     }
 }
@@ -232,8 +249,9 @@ impl Exchange {
             return Box::pin(self.rank_as_asked(searches, rewrite, refusal)).await;
         }
         let started = Instant::now();
-        let ranked =
-            self.handler.pipeline.rank(searches, &page, Waiting::Client(self.asked_at), Capture::Off).await;
+        let (waiting, capture) = (Waiting::Client(self.asked_at), self.notes.capture);
+        let mut ranked = self.handler.pipeline.rank(searches, &page, waiting, capture).await;
+        self.notes.ranked(searches, &page, ranked.trace.take());
         self.timings.rerank += started.elapsed();
         if must_replay(searches, &ranked.reports) {
             // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use super::search::Exchange;
 use crate::{
     dialect::SearchKind,
-    pipeline::{Capture, PlannedSearch, Report, Timings, Waiting},
+    pipeline::{PlannedSearch, Report, Timings, Waiting},
     search::KeepReason,
     upstream::body::{self, Read},
 };
@@ -36,7 +36,9 @@ impl Exchange {
         let searches: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::in_shadow).collect();
         let mut exchange = self.clone();
         exchange.timings = Timings::default();
+        exchange.notes = self.notes.behind(&self.handler.records);
         let work = async move {
+            let started = Instant::now();
             let reports = exchange
                 .in_shadow(&searches)
                 .await
@@ -45,6 +47,9 @@ impl Exchange {
                 exchange.handler.metrics.shadow(dialect, kind.as_str(), report);
             }
             exchange.handler.metrics.shadow_times(&exchange.timings);
+            let timings = Timings { total: started.elapsed(), ..exchange.timings };
+            exchange.notes.planned(&searches);
+            exchange.notes.write(&exchange.handler.records, &exchange.dialect, kind, &reports, timings);
             drop(place);
         };
         tokio::spawn(work.in_current_span());
@@ -65,7 +70,9 @@ impl Exchange {
         };
         let page = self.page(&parts, &raw)?;
         let started = Instant::now();
-        let ranked = self.handler.pipeline.rank(searches, &page, Waiting::Nobody, Capture::Off).await;
+        let capture = self.notes.capture;
+        let mut ranked = self.handler.pipeline.rank(searches, &page, Waiting::Nobody, capture).await;
+        self.notes.ranked(searches, &page, ranked.trace.take());
         self.timings.rerank = started.elapsed();
         Ok(ranked.reports)
     }

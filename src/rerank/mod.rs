@@ -29,7 +29,7 @@ use cache::{FlightKey, ScoreKey};
 pub use error::{FailureClass, RerankError};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
-pub use limits::{LimitSettings, SpendSettings};
+pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
 use patience::Patience;
 pub use provider::{appended_path, billing};

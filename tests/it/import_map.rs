@@ -16,7 +16,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("pipeline", &["document", "json", "rerank", "search"]),
     ("proxy", &["dialect", "pipeline", "search", "tls", "upstream"]),
     ("rerank_api", &["document", "json", "proxy", "rerank", "upstream"]),
-    ("admin", &[]),
+    ("admin", &["pipeline"]),
     ("config", &["fleet", "rerank", "search", "tls"]),
     (
         "app",
@@ -34,6 +34,7 @@ const MAP: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
+    ("eval", &["app", "config"]),
     ("demo", &["app", "config"]),
     ("cli", &["app", "config", "demo", "telemetry"]),
 ];

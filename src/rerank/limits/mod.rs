@@ -9,5 +9,5 @@ mod trim;
 pub use layer::LimitSettings;
 pub(super) use layer::{Gate, Limits};
 pub(super) use spend::Ledger;
-pub use spend::SpendSettings;
+pub use spend::{SpendSettings, expected_bill, tokens};
 pub(super) use trim::Trim;
