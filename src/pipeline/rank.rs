@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     document,
-    rerank::{FailureClass, RerankError, RerankRequest, Scores},
+    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores},
     search::{
         Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
     },
@@ -83,7 +83,8 @@ impl Pipeline {
         capture: Capture,
     ) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
-        let results = join_all(calls.iter().map(|call| self.score(call, waiting))).await;
+        let log = (capture >= Capture::Calls).then(CallLog::default);
+        let results = join_all(calls.iter().map(|call| self.score(call, waiting, log.clone()))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -92,7 +93,8 @@ impl Pipeline {
         for (call, result) in calls.iter().zip(&results) {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
-        let trace = (capture != Capture::Off).then(|| trace(searches, calls, &results));
+        let trace = (capture != Capture::Off)
+            .then(|| RankTrace { lists: trace(searches, calls, &results), calls: log });
         RankedPage { rankings, reports, trace }
     }
 
@@ -142,7 +144,7 @@ impl Pipeline {
         (calls, reports)
     }
 
-    async fn score(&self, call: &Call<'_>, waiting: Waiting) -> CallResult {
+    async fn score(&self, call: &Call<'_>, waiting: Waiting, log: Option<CallLog>) -> CallResult {
         let Ok(_place) = self.places.try_acquire() else { return Err(KeepReason::Overloaded) };
         let answer_by = waiting.answer_by(call.work, Instant::now());
         let documents: Arc<[Arc<str>]> =
@@ -152,6 +154,7 @@ impl Pipeline {
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
+        request.calls = log;
         request.background = matches!(waiting, Waiting::Nobody);
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
@@ -225,7 +228,7 @@ pub(super) fn first_place(search: &PlannedSearch) -> u64 {
 }
 
 /// What the calls came to, list by list.
-fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult]) -> RankTrace {
+fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult]) -> Vec<ListTrace> {
     let mut lists = Vec::new();
     for (call, result) in calls.into_iter().zip(results) {
         let mut from = 0;
@@ -243,7 +246,7 @@ fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult
             lists.push(trace);
         }
     }
-    RankTrace { lists }
+    lists
 }
 
 /// The floor is meant for the first provider.

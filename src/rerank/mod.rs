@@ -3,6 +3,7 @@
 mod batch;
 mod breaker;
 pub mod cache;
+mod call_log;
 mod chain;
 mod error;
 mod flights;
@@ -26,6 +27,7 @@ use tower::{Service, util::BoxCloneSyncService};
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
+pub use call_log::{CallEnd, CallLog, ProviderCall};
 pub use error::{FailureClass, RerankError};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
@@ -59,6 +61,8 @@ pub struct RerankRequest {
     pub background: bool,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
+    /// Where calls to providers are noted; `None`: nowhere.
+    pub calls: Option<CallLog>,
     /// No second try begins after this; `None`: after `answer_by`.
     patience: Option<Patience>,
     /// The documents' names in the cache, once it has been asked.
@@ -78,6 +82,7 @@ impl RerankRequest {
             answer_by,
             background: false,
             searches: 1,
+            calls: None,
             patience: None,
             keys: None,
             flight: None,

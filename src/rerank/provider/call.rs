@@ -126,7 +126,7 @@ impl Inner {
         let until = tried_until.min(request.answer_by);
         let content = self.content(named, &request);
         let (body, most) = (request::body(shape, &content), content.most(shape).document);
-        let answer = self.exchange(&request::path(shape, &model), body, until).await?;
+        let answer = self.exchange(&request::path(shape, &model), body, until, &request).await?;
         if !answer.status.is_success() {
             let error =
                 failure::classify(shape, answer.status, &answer.headers, &answer.body, SystemTime::now());
@@ -165,8 +165,14 @@ impl Inner {
         }
     }
 
-    async fn exchange(&self, path: &str, body: Vec<u8>, until: Instant) -> Result<HttpAnswer, RerankError> {
-        let call = self.http.post(path, body, until);
+    async fn exchange(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        until: Instant,
+        request: &RerankRequest,
+    ) -> Result<HttpAnswer, RerankError> {
+        let call = self.http.post(path, (body, request.documents.len()), until, request.calls.as_ref());
         match &self.tei {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,
