@@ -13,6 +13,7 @@ pub mod eval;
 pub mod fleet;
 pub mod json;
 pub mod pipeline;
+pub mod probe;
 pub mod proxy;
 pub mod rerank;
 pub mod rerank_api;

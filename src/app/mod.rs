@@ -4,6 +4,7 @@ mod about;
 mod build;
 mod in_force;
 mod live;
+mod offline;
 mod pools;
 mod reach;
 mod reload;
@@ -34,6 +35,7 @@ use crate::{
 };
 use in_force::InForce;
 use live::Live;
+pub use offline::proxies;
 pub use reload::{Refusal, Reload, Reloader};
 
 /// Why the program could not start.

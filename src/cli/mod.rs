@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod eval;
+mod measure;
 mod serve;
 mod signals;
 
@@ -10,6 +12,7 @@ use std::{collections::HashMap, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use check::check;
+pub use measure::{CalibrateArgs, EXIT_PARTIAL, EvalArgs, MeasureArgs};
 
 use crate::{
     config::Flags,
@@ -52,7 +55,8 @@ Signals:
 Exit codes:
   0  done, or stopped by a signal
   1  the configuration has problems (all are printed), or serving failed
-  2  the command line was not understood";
+  2  the command line was not understood
+  3  eval, calibrate: some queries were not measured";
 
 /// A reranking sidecar proxy for vector and search databases.
 #[derive(Debug, Parser)]
@@ -81,6 +85,20 @@ pub fn run(cli: Cli) -> u8 {
         }
         Command::Check(args) => check(&args, &env, &mut std::io::stdout()).unwrap_or(EXIT_FAILURE),
         Command::Demo(args) => demo::demo(&args, &env),
+        Command::Eval(args) => with_log(&env, || eval::eval(&args, &env)),
+        Command::Calibrate(args) => with_log(&env, || eval::calibrate(&args, &env)),
+    }
+}
+
+/// Logs only where `RUST_LOG` asks for it: a report is to be read.
+fn with_log(env: &HashMap<String, String>, command: impl FnOnce() -> u8) -> u8 {
+    let Some(directives) = env.get("RUST_LOG") else { return command() };
+    match telemetry::init_logging(LogFormat::Text, Some(directives)) {
+        Ok(()) => command(),
+        Err(error) => {
+            eprintln!("rerankd: {error}");
+            EXIT_FAILURE
+        }
     }
 }
 
@@ -101,6 +119,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Show reranking on a sample corpus; needs no network, no key and no database
     Demo(DemoArgs),
+    /// Measure on your own queries what reranking changes: before and after, cost, time
+    #[command(after_long_help = measure::AFTER)]
+    Eval(EvalArgs),
+    /// Find floor, window and margin gate for each kind of query; prints the configuration to paste
+    #[command(after_long_help = measure::AFTER)]
+    Calibrate(CalibrateArgs),
 }
 
 /// How to serve.

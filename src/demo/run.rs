@@ -119,7 +119,11 @@ impl Demo {
     }
 }
 
-fn configuration(database: SocketAddr, env: &HashMap<String, String>) -> Result<Config, config::Problems> {
+/// The configuration of a proxy before the demo database.
+pub fn configuration(
+    database: SocketAddr,
+    env: &HashMap<String, String>,
+) -> Result<Config, config::Problems> {
     let key = |name: &str| env.get(name).is_some_and(|key| !key.trim().is_empty());
     let provider = if key("CO_API_KEY") || key("COHERE_API_KEY") { "cohere" } else { "lexical" };
     let file = format!(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{judgments::Judgments, measures::relevant, queries::Queries, trial::Trial};
+use crate::probe::Ask;
 
 /// So many ids are named; more are counted.
 const MOST_NAMED: usize = 10;
@@ -13,12 +14,9 @@ pub fn of_input(queries: &Queries, judgments: Option<&Judgments>) -> Vec<String>
     let mut tell = |ids: Vec<&str>, what: &str| notes.extend(told(ids, what));
     tell(refs(&queries.duplicates), "left out, since an earlier line has the same id");
     tell(refs(&queries.blank_categories), "have a blank category, as if they had none");
-    let mut requests: BTreeMap<(String, &[u8], Vec<u8>), Vec<&str>> = BTreeMap::new();
+    let mut requests: BTreeMap<[u8; 32], Vec<&str>> = BTreeMap::new();
     for query in &queries.queries {
-        let headers: Vec<u8> =
-            query.ask.headers.values().flat_map(|value| value.as_bytes().to_vec()).collect();
-        let request = (query.ask.target.to_string(), query.ask.body.as_ref(), headers);
-        requests.entry(request).or_default().push(&query.id);
+        requests.entry(fingerprint(&query.ask)).or_default().push(&query.id);
     }
     let same = requests.into_values().filter(|ids| ids.len() > 1).flatten().collect();
     tell(same, "ask the same as another query, which counts it twice");
@@ -39,6 +37,15 @@ pub fn of_input(queries: &Queries, judgments: Option<&Judgments>) -> Vec<String>
         notes.push(format!("{repeated} judgments come again later in the file: the last one counts"));
     }
     notes
+}
+
+/// Equal for equal requests.
+fn fingerprint(ask: &Ask) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(ask.target.to_string().as_bytes());
+    ask.headers.values().for_each(|value| _ = hasher.update(b"\n").update(value.as_bytes()));
+    hasher.update(b"\n\n").update(&ask.body);
+    *hasher.finalize().as_bytes()
 }
 
 fn ids(queries: &Queries) -> impl Iterator<Item = &str> {

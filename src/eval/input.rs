@@ -100,19 +100,17 @@ impl<'a> Members<'a> {
 
     /// An id: a string, or a whole number.
     pub fn id(&self, name: &str) -> Result<Option<String>, String> {
-        self.raw(name)
-            .map(id)
-            .transpose()
-            .map_err(|()| format!("expected `{name}` to be a string or a whole number"))
+        let wrong = || format!("expected `{name}` to be a string or a whole number");
+        self.raw(name).map(|raw| id(raw).ok_or_else(wrong)).transpose()
     }
 }
 
 /// An id as JSON has it: a string that is not blank, or a whole number.
-pub fn id(raw: &str) -> Result<String, ()> {
+pub fn id(raw: &str) -> Option<String> {
     if raw.parse::<u64>().is_ok() || raw.parse::<i64>().is_ok() {
-        return Ok(raw.to_owned());
+        return Some(raw.to_owned());
     }
-    serde_json::from_str::<String>(raw).ok().filter(|id| !id.trim().is_empty()).ok_or(())
+    serde_json::from_str::<String>(raw).ok().filter(|id| !id.trim().is_empty())
 }
 
 /// Where a line stops to be JSON. What the parser says of syntax quotes nothing; the rest of what it says might.
@@ -149,10 +147,10 @@ mod tests {
 
     #[test]
     fn ids_are_strings_or_whole_numbers() {
-        assert_eq!(id("18446744073709551615").as_deref(), Ok("18446744073709551615"));
-        assert_eq!(id(r#""a-b""#).as_deref(), Ok("a-b"));
+        assert_eq!(id("18446744073709551615").as_deref(), Some("18446744073709551615"));
+        assert_eq!(id(r#""a-b""#).as_deref(), Some("a-b"));
         for bad in ["1.5", "\" \"", "true", "[1]"] {
-            assert_eq!(id(bad), Err(()), "{bad}");
+            assert_eq!(id(bad), None, "{bad}");
         }
     }
 

@@ -64,7 +64,7 @@ impl Judgments {
             grades.into_iter().for_each(|(document, grade)| self.add(&query, &document, grade));
             return Ok(());
         }
-        let document = members.raw("document").map(id).transpose().ok().flatten();
+        let document = members.raw("document").and_then(id);
         let document = document.ok_or("expected `document`, an id, and `grade`, or `grades`")?;
         let grade = members.get("grade", "a whole number")?.ok_or("expected `grade`, a whole number")?;
         self.add(&query, &document, grade);

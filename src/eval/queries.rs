@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{json, value::RawValue};
 
 use super::input::{InputProblem, InputProblems, Members, lines};
+use crate::probe::Ask;
 
 /// One query. Without `Debug`: it holds the query's text.
 #[derive(Clone)]
@@ -20,19 +21,6 @@ pub struct Query {
     pub category: Option<String>,
     /// The request to send.
     pub ask: Ask,
-}
-
-/// A request as a client would send it.
-#[derive(Clone)]
-pub struct Ask {
-    /// The method.
-    pub method: Method,
-    /// Path and query string.
-    pub target: Uri,
-    /// The headers, content type included.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
 }
 
 /// The queries of a file, and what is odd about it.

@@ -13,6 +13,7 @@ mod record;
 mod refusal;
 mod ring;
 mod trace;
+mod witness;
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -29,6 +30,7 @@ pub use record::{
 };
 pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
+pub use witness::Witness;
 
 use refusal::Refusals;
 

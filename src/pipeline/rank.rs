@@ -296,6 +296,8 @@ fn apply_call(
         if place == 0 {
             report.cache_lookups += scores.cache_lookups;
             report.cache_hits += scores.cache_hits;
+            report.billed_units += scores.billed_units;
+            report.billed_tokens += scores.billed_tokens;
         }
         rankings[documents.list] = Some(ranking);
     }

@@ -3,14 +3,14 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use http::HeaderMap;
+use http::Request;
 
 use super::report;
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
         Asked, Capture, ListRecord, Origin, Outcome, PlannedSearch, RankTrace, RecordRing, Report,
-        SearchRecord, Timings,
+        SearchRecord, Timings, Witness,
     },
     search::{HitPage, KeepReason},
 };
@@ -26,13 +26,16 @@ pub(super) struct Notes {
     shadow: bool,
     searches: Vec<PlannedSearch>,
     ranked: Option<(HitPage, RankTrace)>,
+    /// Gets the records instead of the ring, all of them.
+    witness: Option<Witness>,
 }
 
 impl Notes {
-    /// For a request with these headers.
-    pub(super) fn begin(ring: &RecordRing, headers: &HeaderMap) -> Self {
-        let (capture, too_many) = wanted(ring);
-        let trace_id = if capture == Capture::Off { None } else { report::trace_id(headers) };
+    /// For this request.
+    pub(super) fn begin<B>(ring: &RecordRing, request: &Request<B>) -> Self {
+        let witness = request.extensions().get::<Witness>().cloned();
+        let (capture, too_many) = if witness.is_some() { (Capture::Text, false) } else { wanted(ring) };
+        let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
         Self {
             capture,
             too_many,
@@ -41,13 +44,22 @@ impl Notes {
             shadow: false,
             searches: Vec::new(),
             ranked: None,
+            witness,
         }
     }
 
     /// For the work behind the answer.
     pub(super) fn behind(&self, ring: &RecordRing) -> Self {
         let (capture, too_many) = wanted(ring);
-        Self { capture, too_many, shadow: true, searches: Vec::new(), ranked: None, ..self.clone() }
+        Self {
+            capture,
+            too_many,
+            shadow: true,
+            searches: Vec::new(),
+            ranked: None,
+            witness: None,
+            ..self.clone()
+        }
     }
 
     /// Nothing is known of the hits of these searches, unless it is noted already.
@@ -74,6 +86,9 @@ impl Notes {
         reports: &[Report],
         timings: Timings,
     ) {
+        if let Some(witness) = self.witness.clone() {
+            return witness.see(self.records(&**dialect, kind, reports.to_vec(), timings));
+        }
         if !reports.iter().any(is_told) {
             return;
         }
@@ -119,7 +134,7 @@ impl Notes {
             lists,
         };
         let all = reports.into_iter().zip(lists).enumerate();
-        all.filter(|(_, (report, _))| is_told(report)).map(record).collect()
+        all.filter(|(_, (report, _))| self.witness.is_some() || is_told(report)).map(record).collect()
     }
 }
 

@@ -101,7 +101,7 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let mut notes = Notes::begin(&self.records, request.headers());
+        let mut notes = Notes::begin(&self.records, &request);
         let answer = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
         let (mut response, reports) = answer?;
         timings.total = started.elapsed();

@@ -34,7 +34,7 @@ pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
 use patience::Patience;
-pub use provider::{appended_path, billing};
+pub use provider::{appended_path, billing, provider_facts};
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
     Scoring,

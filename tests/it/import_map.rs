@@ -34,9 +34,10 @@ const MAP: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("eval", &["app", "config"]),
+    ("probe", &["app", "config", "pipeline", "proxy", "search", "upstream"]),
+    ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     ("demo", &["app", "config"]),
-    ("cli", &["app", "config", "demo", "telemetry"]),
+    ("cli", &["app", "config", "demo", "eval", "telemetry"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {

@@ -102,7 +102,9 @@ impl Document {
     /// What the means say, in one sentence: whether the gain is more than chance.
     pub fn verdict(&self) -> String {
         let evaluation = &self.evaluation;
-        let Some(all) = evaluation.groups.first() else { return String::new() };
+        let Some(all) = evaluation.groups.first() else {
+            return "Nothing was measured: this counts what a run would cost.".to_owned();
+        };
         if !evaluation.judged {
             return "No judgments: this shows how much changes, not whether it gets better.".to_owned();
         }

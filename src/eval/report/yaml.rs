@@ -55,10 +55,9 @@ fn route(out: &mut String, collection: &str, groups: &[&CalibratedGroup], window
             group.judged,
             scorer(group)
         );
-        if let Some(floor) = group.floor.as_ref().filter(|_| groups.len() > 1) {
-            if let Some(min_score) = floor.min_score.filter(|_| floor.enough) {
-                let _ = writeln!(out, "    #   for these alone: x-rerank-min-score: {min_score}");
-            }
+        let own = group.floor.as_ref().filter(|floor| floor.enough && groups.len() > 1);
+        if let Some(min_score) = own.and_then(|floor| floor.min_score) {
+            let _ = writeln!(out, "    #   for these alone: x-rerank-min-score: {min_score}");
         }
     }
     for line in settings(groups, window) {

@@ -76,7 +76,12 @@ impl HttpProvider {
     }
 }
 
-/// What a provider says of itself.
+/// What a provider of these settings says of itself.
+pub fn provider_facts(settings: &HttpSettings) -> ProviderFacts {
+    let model = settings.model.as_deref().unwrap_or_default();
+    facts(settings, presets::shape(settings.kind, &settings.base_url, model))
+}
+
 fn facts(settings: &HttpSettings, shape: &Shape) -> ProviderFacts {
     let kind = settings.kind;
     let model = settings.model.as_deref().unwrap_or(kind.as_str());
