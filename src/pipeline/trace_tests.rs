@@ -36,6 +36,7 @@ fn failing() -> Reranker {
 
 fn profile(reranker: Reranker) -> Profile {
     Profile {
+        route: None,
         mode: Mode::On,
         sample: 1.0,
         collections: vec!["*".to_owned()],

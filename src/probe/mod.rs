@@ -1,6 +1,8 @@
 //! One search asked from inside the program, twice: as the database ranks it, and through the same pipeline as the
 //! server. What `rerankd eval`, `calibrate` and `explain` have in common.
 
+mod explained;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Duration, Instant};
@@ -11,8 +13,10 @@ use crate::{
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
     search::{Head, KeepReason},
-    upstream::body::{self, Read},
+    upstream::body::{self, Body, Read},
 };
+
+pub use explained::{Explained, Unexplained};
 
 /// A larger answer is not looked into.
 const ANSWER_BYTES: usize = 64 << 20;
@@ -109,12 +113,7 @@ impl Probe {
 
     async fn send(&self, ask: &Ask, witness: &Witness) -> Result<Answered, ProbeError> {
         let started = Instant::now();
-        let mut request = Request::new(body::full(ask.body.clone()));
-        *request.method_mut() = ask.method.clone();
-        *request.uri_mut() = ask.target.clone();
-        *request.headers_mut() = ask.headers.clone();
-        request.extensions_mut().insert(witness.clone());
-        let response = self.proxy.handle(request).await;
+        let response = self.proxy.handle(request(ask, witness)).await;
         if response.status() != StatusCode::OK {
             return Err(ProbeError::Status(response.status()));
         }
@@ -142,6 +141,15 @@ impl Reranked {
             Outcome::Applied | Outcome::Partial(_) => None,
         }
     }
+}
+
+fn request(ask: &Ask, witness: &Witness) -> Request<Body> {
+    let mut request = Request::new(body::full(ask.body.clone()));
+    *request.method_mut() = ask.method.clone();
+    *request.uri_mut() = ask.target.clone();
+    *request.headers_mut() = ask.headers.clone();
+    request.extensions_mut().insert(witness.clone());
+    request
 }
 
 fn head(ask: &Ask) -> Head<'_> {

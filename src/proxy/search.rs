@@ -103,7 +103,13 @@ impl SearchHandler {
         let mut timings = Timings::default();
         let mut notes = Notes::begin(&self.records, &request);
         let answer = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
-        let (mut response, reports) = answer?;
+        let (mut response, reports) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                notes.failed(&error);
+                return Err(error);
+            }
+        };
         timings.total = started.elapsed();
         notes.write(&self.records, dialect, kind, &reports, timings);
         if let Some(all) = Report::of_all(&reports) {
@@ -289,7 +295,11 @@ impl Exchange {
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let started = Instant::now();
         let response = match self.rewrite(&own) {
-            Ok(rewrite) => self.send(&rewrite, false).await?,
+            Ok(rewrite) => {
+                let response = self.send(&rewrite, false).await;
+                self.notes.asked(&rewrite, rewrite.body == self.body, &response, started.elapsed());
+                response?
+            }
             Err(_) => send_raw(&self.forwarder, &self.parts, self.raw.clone()).await?,
         };
         self.timings.upstream += started.elapsed();
@@ -308,6 +318,7 @@ impl Exchange {
         let started = Instant::now();
         let response = self.send(rewrite, true).await;
         self.timings.upstream += started.elapsed();
+        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
         response
     }
 

@@ -34,7 +34,7 @@ const MAP: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("probe", &["app", "config", "pipeline", "proxy", "search", "upstream"]),
+    ("probe", &["app", "config", "dialect", "pipeline", "proxy", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     ("demo", &["app", "config"]),
     ("cli", &["app", "config", "demo", "eval", "telemetry"]),
