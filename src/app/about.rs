@@ -59,6 +59,8 @@ fn provider(each: &ProviderConfig, config: &Config) -> Value {
         ProviderKind::Http(http) => (http.kind.as_str(), http.model.as_deref()),
         ProviderKind::Lexical => ("lexical", Some("bm25")),
     };
+    // What computes its scores here has no limits.
+    let limits = matches!(each.kind, ProviderKind::Http(_)).then_some(&each.limits);
     json!({
         "name": each.name,
         "kind": kind,
@@ -66,8 +68,8 @@ fn provider(each: &ProviderConfig, config: &Config) -> Value {
         "lacks_key": each.lacks_key(),
         "in_use": named.any(|name| *name == each.name),
         "limits": {
-            "requests_per_minute": each.limits.requests_per_minute,
-            "max_concurrency": each.limits.max_concurrency,
+            "requests_per_minute": limits.and_then(|limits| limits.requests_per_minute),
+            "max_concurrency": limits.map(|limits| limits.max_concurrency),
         },
     })
 }

@@ -22,8 +22,18 @@ pub struct Flags {
 
 /// Settings of the single listener that have a variable.
 const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
-const SECTIONS: [&str; 9] =
-    ["admin", "rerank", "providers", "rerank_api", "cache", "limits", "shutdown", "upstream", "tls"];
+const SECTIONS: [&str; 10] = [
+    "admin",
+    "inspector",
+    "rerank",
+    "providers",
+    "rerank_api",
+    "cache",
+    "limits",
+    "shutdown",
+    "upstream",
+    "tls",
+];
 
 /// Lays `env`, then `flags`, over `root`.
 pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {

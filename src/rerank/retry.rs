@@ -172,7 +172,8 @@ mod tests {
     async fn no_retry_starts_after_the_deadline() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
         let service = retry(inner, None);
-        let hasty = RerankRequest { answer_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
+        let hasty =
+            RerankRequest { answer_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
         assert!(service.oneshot(hasty).await.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     }

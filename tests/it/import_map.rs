@@ -16,7 +16,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("pipeline", &["document", "json", "rerank", "search"]),
     ("proxy", &["dialect", "pipeline", "search", "tls", "upstream"]),
     ("rerank_api", &["document", "json", "proxy", "rerank", "upstream"]),
-    ("admin", &["pipeline"]),
+    ("admin", &["pipeline", "telemetry"]),
     ("config", &["fleet", "rerank", "search", "tls"]),
     (
         "app",

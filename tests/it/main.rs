@@ -16,6 +16,7 @@ mod framing_http2;
 mod harness;
 mod http2;
 mod import_map;
+mod inspector;
 mod modes;
 mod privacy;
 mod reload;

@@ -20,7 +20,9 @@ impl Figures {
 
     /// The sum of all series with these labels; of a histogram, its observations. 0 where there are none.
     pub(super) fn sum(&self, name: &str, labels: &[Label<'_>]) -> f64 {
-        self.series(name, labels).map(|(kind, metric)| value(kind, metric)).sum()
+        self.series(name, labels)
+            .map(|(kind, metric)| value(kind, metric))
+            .fold(0.0, |sum, value| sum + value)
     }
 
     /// The value of the one series with these labels, if it is there.

@@ -1,6 +1,6 @@
 //! What is in force and how it goes, as JSON: what the program was configured to, with what its metrics say.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde_json::{Map, Value, json};
 
@@ -63,33 +63,39 @@ fn with_figures(provider: &mut Value, figures: &Figures) {
         1 => "half_open",
         _ => "open",
     });
-    let calls = figures.by("rerankd_provider_calls_total", "status", &own);
-    let ok = calls.get("ok").copied().unwrap_or(0.0);
-    let failed: Map<String, Value> = calls
-        .into_iter()
-        .filter(|(status, _)| status != "ok")
-        .map(|(status, count)| (status, json!(count)))
-        .collect();
+    let mut calls = figures.by("rerankd_provider_calls_total", "status", &own);
+    let ok = calls.remove("ok").unwrap_or(0.0);
     let mut spend = Vec::new();
     for unit in ["search_units", "tokens"] {
         for window in ["minute", "day"] {
             let labels = [own[0], ("unit", unit), ("window", window)];
             if let Some(limit) = figures.get("rerankd_spend_limit", &labels) {
                 let left = figures.get("rerankd_spend_left", &labels);
-                spend.push(json!({ "unit": unit, "window": window, "limit": limit, "left": left }));
+                spend.push(json!({ "unit": unit, "window": window, "limit": counted(limit), "left": left.map(counted) }));
             }
         }
     }
     provider.insert("circuit".into(), json!(circuit));
-    provider.insert("calls_ok".into(), json!(ok));
-    provider.insert("calls_failed".into(), Value::Object(failed));
-    provider.insert("calls_shed".into(), json!(figures.by("rerankd_provider_shed_total", "reason", &own)));
-    provider.insert("in_flight".into(), json!(figures.sum("rerankd_provider_calls_in_flight", &own)));
+    provider.insert("calls_ok".into(), counted(ok));
+    provider.insert("calls_failed".into(), each_counted(calls));
+    provider
+        .insert("calls_shed".into(), each_counted(figures.by("rerankd_provider_shed_total", "reason", &own)));
+    provider.insert("in_flight".into(), counted(figures.sum("rerankd_provider_calls_in_flight", &own)));
     provider.insert(
         "mean_call_ms".into(),
         json!(mean_ms(figures, "rerankd_provider_call_duration_seconds", &own)),
     );
     provider.insert("spend".into(), Value::Array(spend));
+}
+
+/// What is counted, without a fraction where it has none.
+fn counted(value: f64) -> Value {
+    let whole = value.trunc() == value && value.abs() < 9e15;
+    if whole { json!(value as i64) } else { json!(value) }
+}
+
+fn each_counted(counts: BTreeMap<String, f64>) -> Value {
+    counts.into_iter().map(|(word, count)| (word, counted(count))).collect()
 }
 
 fn mean_ms(figures: &Figures, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -101,10 +107,10 @@ fn cache_figures(figures: &Figures) -> Map<String, Value> {
     let (hits, misses) = (count("hit"), count("miss"));
     let ratio = (hits + misses > 0.0).then(|| hits / (hits + misses));
     [
-        ("entries", json!(figures.sum("rerankd_cache_entries", &[]))),
-        ("bytes", json!(figures.sum("rerankd_cache_bytes", &[]))),
-        ("hits", json!(hits)),
-        ("misses", json!(misses)),
+        ("entries", counted(figures.sum("rerankd_cache_entries", &[]))),
+        ("bytes", counted(figures.sum("rerankd_cache_bytes", &[]))),
+        ("hits", counted(hits)),
+        ("misses", counted(misses)),
         ("hit_ratio", json!(ratio)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -114,18 +120,19 @@ fn cache_figures(figures: &Figures) -> Map<String, Value> {
 
 fn searches(figures: &Figures) -> Value {
     json!({
-        "by_outcome": figures.by("rerankd_searches_total", "outcome", &[]),
+        "by_outcome": each_counted(figures.by("rerankd_searches_total", "outcome", &[])),
         "kept_because": figures.by("rerankd_searches_total", "reason", &[("outcome", "kept")]),
-        "shadow_by_outcome": figures.by("rerankd_shadow_searches_total", "outcome", &[]),
+        "shadow_by_outcome": each_counted(figures.by("rerankd_shadow_searches_total", "outcome", &[])),
     })
 }
 
 fn upstream(figures: &Figures) -> Value {
-    let count = |handling| figures.by("rerankd_requests_total", "status", &[("handling", handling)]);
+    let count =
+        |handling| each_counted(figures.by("rerankd_requests_total", "status", &[("handling", handling)]));
     json!({
         "searches_by_status": count("search"),
         "forwarded_by_status": count("forward"),
-        "failed_by_cause": figures.by("rerankd_requests_failed_total", "cause", &[]),
+        "failed_by_cause": each_counted(figures.by("rerankd_requests_failed_total", "cause", &[])),
         "mean_search_ms": mean_ms(figures, "rerankd_upstream_duration_seconds", &[("mode", "on")]),
     })
 }
@@ -135,7 +142,7 @@ fn effects(figures: &Figures, mode: &str) -> Value {
     let mode = [("mode", mode)];
     let changed = figures.mean("rerankd_top_changed_ratio", &mode);
     json!({
-        "searches": figures.sum("rerankd_hit_displacement", &mode),
+        "searches": counted(figures.sum("rerankd_hit_displacement", &mode)),
         "mean_displacement": figures.mean("rerankd_hit_displacement", &mode),
         "mean_top10_overlap": changed.map(|changed| 1.0 - changed),
         "mean_promotion_depth": figures.mean("rerankd_promotion_depth", &mode),
