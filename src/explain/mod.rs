@@ -1,6 +1,7 @@
 //! `rerankd explain`: one search, hit by hit, and the exact bytes that were sent for it. The only output that shows
 //! text; keys and the client's credentials are masked in it.
 
+mod facts;
 pub mod json;
 mod masks;
 pub mod request;

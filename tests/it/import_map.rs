@@ -36,8 +36,12 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("probe", &["app", "config", "dialect", "pipeline", "proxy", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
+    (
+        "explain",
+        &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"],
+    ),
     ("demo", &["app", "config"]),
-    ("cli", &["app", "config", "demo", "eval", "telemetry"]),
+    ("cli", &["app", "config", "demo", "eval", "explain", "probe", "telemetry"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::pipeline::RecordRing;
 use figures::Figures;
+pub use record_json::search_json;
 use rates::Rates;
 
 /// Streams of events at a time. Fewer than the listener's connections, so that probes and scrapes always get in.
