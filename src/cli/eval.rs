@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, fs, io::Write, path::PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CalibrateArgs, EXIT_FAILURE, EXIT_OK, EXIT_PARTIAL, EvalArgs, MeasureArgs,
+    CalibrateArgs, EXIT_FAILURE, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, EvalArgs, MeasureArgs,
     serve::{block_on, tell},
     signals::Stop,
 };
@@ -66,6 +66,10 @@ fn measured(
     purpose: Purpose,
     floor: (Objective, usize),
 ) -> u8 {
+    if args.queries.is_none() && !args.demo {
+        eprintln!("rerankd: what is to be measured? --queries FILE, or --demo; see --help");
+        return EXIT_USAGE;
+    }
     block_on(async {
         let document = run(args, env, purpose, floor).await;
         ended(document.and_then(|document| give(args, &document)))

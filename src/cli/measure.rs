@@ -47,7 +47,7 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub listener: u16,
     /// The queries, one JSON object a line
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["demo", "run"])]
+    #[arg(long, value_name = "FILE")]
     pub queries: Option<PathBuf>,
     /// Which documents are relevant: TREC qrels or JSON lines; without it only change is measured
     #[arg(long, value_name = "FILE")]

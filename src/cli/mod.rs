@@ -25,6 +25,8 @@ use crate::{
 pub const EXIT_OK: u8 = 0;
 /// Exit code: the configuration is bad, or serving failed.
 pub const EXIT_FAILURE: u8 = 1;
+/// Exit code: the command line was not understood.
+pub const EXIT_USAGE: u8 = 2;
 
 const ABOUT: &str = "\
 rerankd stands between a search client and Qdrant, Elasticsearch or OpenSearch. Search results come back reranked by a \

@@ -29,6 +29,9 @@ const MOST_FAILURES: usize = 5;
 const WAITS: [Duration; 4] =
     [Duration::from_secs(3), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(35)];
 
+/// For what is under way when somebody stops the run.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// How to ask.
 #[derive(Clone, Copy, Debug)]
 pub struct RunSettings {
@@ -104,7 +107,18 @@ pub async fn run(
         ending.store(true, Ordering::Relaxed);
         ran.stopped.get_or_insert(why);
     };
-    while let Some((query, answer)) = answers.next().await {
+    let mut given_up = std::pin::pin!(async {
+        stop.cancelled().await;
+        sleep(GRACE).await;
+    });
+    loop {
+        let (query, answer) = tokio::select! {
+            next = answers.next() => match next {
+                Some(answered) => answered,
+                None => break,
+            },
+            () = &mut given_up => break,
+        };
         match answer {
             Ok(trial) => {
                 failures_in_a_row = 0;
@@ -119,7 +133,7 @@ pub async fn run(
                 }
             }
             Err(lost) => {
-                failures_in_a_row += 1;
+                failures_in_a_row += usize::from(lost != Lost::Stopped);
                 if lost.is_final() || failures_in_a_row >= MOST_FAILURES {
                     end(&mut ran, lost.reason());
                 }

@@ -6,6 +6,7 @@ mod binary;
 mod codings;
 mod config_reference;
 mod depth;
+mod eval;
 mod faults;
 mod fields;
 mod fleet;

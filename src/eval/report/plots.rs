@@ -61,9 +61,12 @@ fn chart<'a, 'b>(
         .x_label_area_size(38)
         .y_label_area_size(52)
         .build_cartesian_2d(axes.x.0..axes.x.1, axes.y.0..axes.y.1)?;
-    let text = (FONT, 12).into_font().color(&INK);
+    let text = (FONT, 13).into_font().color(&INK);
+    let whole = axes.x.1 > 2.0;
+    let x_label = |x: &f64| if whole { format!("{x:.0}") } else { format!("{x:.1}") };
     chart
         .configure_mesh()
+        .x_label_formatter(&x_label)
         .light_line_style(TRANSPARENT)
         .bold_line_style(GRID)
         .axis_style(GRID)
@@ -101,7 +104,7 @@ pub fn queries(evaluation: &Evaluation) -> String {
         y: (-0.03, 1.03),
         x_title: "judged queries, the biggest gain first",
         y_title: &title,
-        x_labels: 10,
+        x_labels: pairs.len().min(12),
     };
     svg(|area| {
         let mut chart = chart(area, &axes)?;
@@ -160,7 +163,7 @@ fn mark(chart: &mut Chart<'_, '_>, at: Option<f64>, top: f64) -> Drawn {
     let dashes =
         steps.map(|from| PathElement::new(vec![(at, from), (at, from + top / 40.0)], INK.stroke_width(1)));
     chart.draw_series(dashes)?;
-    let style = (FONT, 12).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Top));
+    let style = (FONT, 13).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Top));
     chart.draw_series(std::iter::once(Text::new(format!(" {at}"), (at, top), style)))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Document, interval, ms, name, number, percent, range, signed};
 use crate::eval::{
     calibration::CalibratedGroup,
-    evaluation::{Evaluation, QueryResult, Spread},
+    evaluation::{Comparison, Evaluation, QueryResult, Spread},
 };
 
 /// So many gains and losses are listed.
@@ -93,29 +93,42 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 fn measures(out: &mut String, evaluation: &Evaluation) {
-    for group in evaluation.groups.iter().filter(|group| !group.measures.is_empty()) {
-        line(out, &format!("\n{}: {} judged of {}", name(&group.category), group.judged, group.queries));
-        row(out, "", &["before", "after", "change", "better", "worse", "   95 % interval"]);
-        for measure in &group.measures {
-            let counts = (measure.better.to_string(), measure.worse.to_string());
-            row(
-                out,
-                &measure.measure,
-                &[
-                    &number(measure.before),
-                    &number(measure.after),
-                    &signed(measure.difference),
-                    &counts.0,
-                    &counts.1,
-                    &interval(measure.interval),
-                ],
-            );
-        }
+    let heads = ["before", "after", "change", "better", "worse", "   95 % interval"];
+    let Some((all, categories)) = evaluation.groups.split_first() else { return };
+    if all.measures.is_empty() {
+        return;
     }
+    line(out, &format!("\nall queries: {} judged of {}", all.judged, all.queries));
+    row(out, "", &heads);
+    all.measures.iter().for_each(|measure| compared(out, &measure.measure, measure));
+    let by_category: Vec<_> =
+        categories.iter().filter_map(|group| Some((group, group.measures.first()?))).collect();
+    if let Some((_, first)) = by_category.first() {
+        line(out, &format!("\n{} by category", first.measure));
+        row(out, "", &heads);
+    }
+    for (group, ndcg) in by_category {
+        compared(out, &format!("{} ({})", name(&group.category), group.judged), ndcg);
+    }
+}
+
+fn compared(out: &mut String, what: &str, measure: &Comparison) {
+    let cells = [
+        number(measure.before),
+        number(measure.after),
+        signed(measure.difference),
+        measure.better.to_string(),
+        measure.worse.to_string(),
+        interval(measure.interval),
+    ];
+    row(out, what, &cells.each_ref().map(String::as_str));
 }
 
 fn change(out: &mut String, evaluation: &Evaluation) {
     let overlap = format!("overlap@{}", evaluation.k);
+    if evaluation.groups.is_empty() {
+        return;
+    }
     line(out, "\nhow much changed");
     row(out, "", &["queries", &overlap, "moved by", "Kendall τ", "new first"]);
     for group in &evaluation.groups {

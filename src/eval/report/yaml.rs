@@ -77,7 +77,9 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
         groups.iter().map(|group| group.window.window.map(|window| window as f64)).collect();
     let window = windows.and_then(|windows| windows.into_iter().reduce(f64::max));
     let enough = groups.iter().all(|group| group.window.enough);
-    set("window", window, enough, &format!("at least 95 % of the gain of {largest} candidates"));
+    let most = groups.iter().filter_map(|group| group.window.curve.last()).map(|point| point.window).max();
+    let most = most.unwrap_or(largest);
+    set("window", window, enough, &format!("at least 95 % of the gain of {most} candidates"));
 
     let floors: Option<Vec<f64>> = groups.iter().map(|group| group.floor.as_ref()?.min_score).collect();
     let floor = floors.and_then(|floors| floors.into_iter().reduce(f64::min));
