@@ -87,7 +87,9 @@ pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, Ex
         Ok(probe) => probe,
         Err(ProbeError::NoListener | _) => return Err(no_listener),
     };
+    probe.ready().await;
     let explained = probe.explained(ask).await.map_err(ExplainError::from)?;
+    probe.flush().await;
     if let Some(why) = explained.seen.failure {
         return Err(ExplainError::Upstream { upstream, why });
     }

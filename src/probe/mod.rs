@@ -3,15 +3,18 @@
 
 mod explained;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Duration, Instant};
 
 use crate::{
-    app::{self, StartError},
+    app::{self, Offline, StartError},
     config::Config,
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
+    rerank::ScoreStore,
     search::{Head, KeepReason},
     upstream::body::{self, Body, Read},
 };
@@ -20,6 +23,9 @@ pub use explained::{Explained, Unexplained};
 
 /// A larger answer is not looked into.
 const ANSWER_BYTES: usize = 64 << 20;
+
+/// A Redis that has not answered by then is done without.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request as a client would send it. Without `Debug`: it holds the query's text.
 #[derive(Clone)]
@@ -38,6 +44,7 @@ pub struct Ask {
 #[derive(Clone)]
 pub struct Probe {
     proxy: Proxy,
+    store: Arc<ScoreStore>,
 }
 
 /// What an answer holds.
@@ -84,8 +91,19 @@ pub enum ProbeError {
 impl Probe {
     /// Before the database of this listener, counted from 0. Blocks on the disk; needs a Tokio runtime.
     pub fn new(config: &Config, listener: usize) -> Result<Result<Self, ProbeError>, StartError> {
-        let proxy = app::proxies(config)?.into_iter().nth(listener);
-        Ok(proxy.map(|proxy| Self { proxy }).ok_or(ProbeError::NoListener))
+        let Offline { proxies, store } = app::offline(config)?;
+        let proxy = proxies.into_iter().nth(listener);
+        Ok(proxy.map(|proxy| Self { proxy, store }).ok_or(ProbeError::NoListener))
+    }
+
+    /// Waits until Redis, if it is configured, has been connected to or cannot be: until then its scores are not known.
+    pub async fn ready(&self) {
+        self.store.tried(PATIENCE).await;
+    }
+
+    /// Waits until what was paid for is written to Redis, if it is configured.
+    pub async fn flush(&self) {
+        self.store.flush(PATIENCE).await;
     }
 
     /// Whether the request is one search; nothing is sent.

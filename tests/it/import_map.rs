@@ -34,7 +34,7 @@ const MAP: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("probe", &["app", "config", "dialect", "pipeline", "proxy", "search", "upstream"]),
+    ("probe", &["app", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     (
         "explain",

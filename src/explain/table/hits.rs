@@ -72,8 +72,7 @@ fn row(
         ScoredBy::Nobody(_) => "-",
     };
     let score = hit.relevance.map_or("-".to_owned(), |score| format!("{score:.5}"));
-    let database = hit.database_score.as_deref().unwrap_or("-");
-    let database: String = database.chars().take(10).collect();
+    let database = hit.database_score.as_deref().map_or("-".to_owned(), short);
     let row = format!(
         "  {new:>5} {:>5} {moved:>5}  {database:>10}  {score:>9}  {from:<8}  {:<ids$}  ",
         ordinal(hit.from),
@@ -82,6 +81,15 @@ fn row(
     let left = WIDTH.saturating_sub(row.chars().count()).max(20);
     let told = told(explanation, planned, hit, left);
     let _ = writeln!(out, "{}", text::quoted(format!("{row}{told}").trim_end()));
+}
+
+/// A number as the database writes it, or rounded where that is long.
+fn short(score: &str) -> String {
+    match score.parse::<f64>() {
+        Ok(number) if score.len() > 10 && (1e-3..1e6).contains(&number.abs()) => format!("{number:.5}"),
+        Ok(number) if score.len() > 10 => format!("{number:.4e}"),
+        _ => score.to_owned(),
+    }
 }
 
 /// The beginning of its text, or why it has none.
@@ -170,7 +178,7 @@ fn name(hit: &HitRecord) -> String {
 }
 
 /// The texts that were asked about, in the new order.
-pub(super) fn texts(out: &mut String, record: &SearchRecord, style: Style) {
+pub(super) fn texts(out: &mut String, record: &SearchRecord, style: Style, sent: bool) {
     let mut hits: Vec<&HitRecord> = record.lists.iter().flat_map(|list| &list.hits).collect();
     hits.retain(|hit| hit.document.is_some() && (style.full || matches!(hit.to, NewPlace::Answer(_))));
     if hits.is_empty() {
@@ -182,13 +190,14 @@ pub(super) fn texts(out: &mut String, record: &SearchRecord, style: Style) {
     for hit in hits {
         let Some(document) = &hit.document else { continue };
         let cut = if document.cut { ", the rest was cut" } else { "" };
-        let sent = match hit.scored_by {
-            ScoredBy::Cache => "known: not sent now",
-            _ => "as sent",
+        let how = match hit.scored_by {
+            ScoredBy::Cache => "its score was known: nothing was sent",
+            _ if sent => "as it left",
+            _ => "as it was read",
         };
         let _ = writeln!(
             out,
-            "  {}, place {} of the database's: {} bytes{cut} ({sent})",
+            "  {}, place {} of the database's: {} bytes{cut} ({how})",
             text::quoted(&name(hit)),
             ordinal(hit.from),
             document.text.len()

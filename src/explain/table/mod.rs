@@ -26,7 +26,7 @@ const WIDTH: usize = 110;
 /// Everything that is known, as text that ends with a line break.
 pub fn table(explanation: &Explanation, style: Style) -> String {
     let mut out = format!(
-        "{} {}\nsent to {}, a search of {} ({})\n",
+        "{} {}\ndatabase    {} (dialect {}, operation {})\n",
         explanation.method,
         quoted(&explanation.target),
         explanation.upstream,
@@ -34,7 +34,7 @@ pub fn table(explanation: &Explanation, style: Style) -> String {
         explanation.operation
     );
     for note in &explanation.notes {
-        let _ = writeln!(out, "note: {note}");
+        text::wrapped(&mut out, "note        ", note);
     }
     let records = &explanation.seen.records;
     for (at, record) in records.iter().enumerate() {
@@ -56,7 +56,7 @@ pub fn table(explanation: &Explanation, style: Style) -> String {
     sent::database(&mut out, explanation, style);
     sent::providers(&mut out, explanation, style);
     for record in records {
-        hits::texts(&mut out, record, style);
+        hits::texts(&mut out, record, style, !explanation.calls.is_empty());
     }
     out
 }
@@ -99,8 +99,8 @@ fn outcome(out: &mut String, record: &SearchRecord) {
             reason
         }
     };
-    let _ = writeln!(out, "  {}.", text::capital(reason.meaning()));
-    let _ = writeln!(out, "  {}", reason.remedy());
+    text::wrapped(out, "  ", &format!("{}.", text::capital(reason.meaning())));
+    text::wrapped(out, "  ", reason.remedy());
 }
 
 /// What was asked, and what was made of that.
@@ -124,11 +124,14 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
     };
     let _ = writeln!(out, "window      the best {} are reranked; {widened}", work.window);
     let fields = match &work.fields {
-        FieldSet::Auto => format!("auto: the first with text of {}", facts::field_names(&work.fields).join(", ")),
+        FieldSet::Auto => {
+            let names = facts::field_names(&work.fields).join(", ");
+            format!("auto: a title, and the first with text of {names}")
+        }
         FieldSet::Named(names) => names.join(", "),
         FieldSet::All => "* (every text field)".to_owned(),
     };
-    let _ = writeln!(out, "fields      {fields}");
+    text::wrapped(out, "fields      ", &fields);
     if let Some(floor) = work.min_score {
         let keep = match planned.profile.min_keep {
             0 => String::new(),
@@ -137,11 +140,15 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         let _ = writeln!(out, "floor       {floor}{keep}");
     }
     if report.documents > 0 {
-        let _ = writeln!(
-            out,
-            "scores      {} texts; {} of {} looked up were in the cache; {} hits of the window have none",
-            report.documents, report.cache_hits, report.cache_lookups, report.unscored
-        );
+        let cache = match report.cache_lookups {
+            0 => String::new(),
+            lookups => format!(", {} of {lookups} in the cache", report.cache_hits),
+        };
+        let unscored = match report.unscored {
+            0 => String::new(),
+            unscored => format!("; {unscored} hits of the window have no score"),
+        };
+        let _ = writeln!(out, "scored      {} texts{cache}{unscored}", report.documents);
     }
     if report.billed_units > 0.0 || report.billed_tokens > 0 {
         let _ =

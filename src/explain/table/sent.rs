@@ -34,12 +34,10 @@ pub(super) fn database(out: &mut String, explanation: &Explanation, style: Style
 fn changes(out: &mut String, question: &Question) {
     let taken = facts::taken_out(&question.strips);
     let what = if question.unchanged { "the client's own body, byte for byte" } else { "the client's body, changed" };
-    let taken = if taken.is_empty() {
-        String::new()
-    } else {
-        format!("; taken out of the hits again: {}", taken.join(", "))
-    };
-    let _ = writeln!(out, "    {what}{taken}");
+    let _ = writeln!(out, "    {what}");
+    if !taken.is_empty() {
+        text::wrapped(out, "    taken out of the hits again: ", &taken.join(", "));
+    }
 }
 
 /// The calls that were made to providers.

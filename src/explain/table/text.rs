@@ -2,6 +2,8 @@
 
 use std::{fmt::Write, time::Duration};
 
+use super::WIDTH;
+
 /// A text without control characters but line breaks and tabs; those are written as escapes.
 pub(super) fn quoted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -51,6 +53,23 @@ pub(super) fn block(out: &mut String, text: &str, most: Option<usize>) {
     }
 }
 
+/// A sentence behind a label, its further lines as far to the right; words that are too long stand out.
+pub(super) fn wrapped(out: &mut String, label: &str, sentence: &str) {
+    let indent = label.chars().count();
+    let mut line = label.to_owned();
+    for word in sentence.split(' ') {
+        let blank = line.chars().count() <= indent;
+        if !blank && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(out, "{line}");
+            line = " ".repeat(indent);
+        } else if !blank {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    let _ = writeln!(out, "{line}");
+}
+
 /// The same sentence with a capital.
 pub(super) fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
@@ -79,6 +98,16 @@ mod tests {
         out.clear();
         block(&mut out, "one\ntwo é", None);
         assert_eq!(out, "    | one\n    | two é\n");
+    }
+
+    #[test]
+    fn a_sentence_is_wrapped_behind_its_label() {
+        let mut out = String::new();
+        wrapped(&mut out, "label ", &"word ".repeat(50).trim_end().replace(' ', " "));
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("label word") && lines[1].starts_with("      word"), "{out}");
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{out}");
     }
 
     #[test]
