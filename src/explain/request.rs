@@ -176,7 +176,8 @@ mod tests {
     fn headers_are_sent_as_they_are_and_the_query_text_encoded() {
         let headers = ["Authorization: Basic x".to_owned(), "content-type:application/cbor".to_owned()];
         let typed = Typed { headers: &headers, query: Some("café au lait"), ..Typed::default() };
-        let ask = super::ask(&Typed { request: Some("/i/_search"), body: Some("{}"), ..typed }, |_| Ok(vec![]));
+        let ask =
+            super::ask(&Typed { request: Some("/i/_search"), body: Some("{}"), ..typed }, |_| Ok(vec![]));
         let headers = ask.map(|ask| ask.headers).ok().unwrap();
         assert_eq!(headers["authorization"], "Basic x");
         assert_eq!(headers["content-type"], "application/cbor");

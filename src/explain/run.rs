@@ -24,7 +24,10 @@ pub const SEARCHES: [(&str, &[&str]); 2] = [
     ),
     (
         "Elasticsearch, OpenSearch",
-        &["GET or POST /{index}/_search, /_search", "the same with _msearch, _search/template, _msearch/template"],
+        &[
+            "GET or POST /{index}/_search, /_search",
+            "the same with _msearch, _search/template, _msearch/template",
+        ],
     ),
 ];
 
@@ -103,18 +106,28 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
     for question in &mut seen.asked {
         question.target = masks.target(&question.target);
     }
-    let said = || masks.text(&String::from_utf8_lossy(&body)).chars().take(REFUSAL).collect::<String>();
+    let keys = Masks::of_providers(config);
+    keys.everywhere(&mut seen);
+    let said = || {
+        let said = masks.text(&keys.text(&String::from_utf8_lossy(&body)));
+        said.chars().take(REFUSAL).collect::<String>()
+    };
+    // One provider's client knows no other one's key.
+    let mut calls = seen.calls.take().map(|log| log.calls()).unwrap_or_default();
+    calls.iter_mut().for_each(|call| keys.body(&mut call.body));
+    let mut headers = masks.headers(&ask.headers);
+    headers.iter_mut().for_each(|(_, value)| *value = keys.text(value));
     Explanation {
         method: ask.method.to_string(),
-        target: masks.target(&ask.target.to_string()),
-        headers: masks.headers(&ask.headers),
+        target: keys.text(&masks.target(&ask.target.to_string())),
+        headers,
         upstream,
         dialect,
         operation,
         status,
         refusal: (status != StatusCode::OK).then(said),
         notes,
-        calls: seen.calls.take().map(|log| log.calls()).unwrap_or_default(),
+        calls,
         seen,
     }
 }
@@ -161,4 +174,34 @@ impl From<Unexplained> for ExplainError {
 fn searches() -> String {
     let of_dialect = |(name, paths): &(&str, &[&str])| format!("  {name}:\n    {}", paths.join("\n    "));
     SEARCHES.iter().map(of_dialect).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::{
+        dialect::{Dialect, Elastic, Operation, qdrant::Qdrant},
+        search::Head,
+    };
+
+    #[test]
+    fn the_operations_that_are_named_are_searches() {
+        let dialects: [&dyn Dialect; 2] = [&Qdrant, &Elastic];
+        for (dialect, path, is_search) in [
+            (dialects[0], "/collections/c/points/query", true),
+            (dialects[0], "/collections/c/points/discover/batch", true),
+            (dialects[0], "/collections/c/points/recommend/groups", true),
+            (dialects[0], "/collections/c/points/discover/groups", false),
+            (dialects[1], "/docs/_search", true),
+            (dialects[1], "/_search", true),
+            (dialects[1], "/docs/_msearch", true),
+            (dialects[1], "/docs/_search/template", true),
+            (dialects[1], "/_msearch/template", true),
+        ] {
+            let head = Head { method: &Method::POST, path, query: None, headers: &HeaderMap::new() };
+            assert_eq!(matches!(dialect.classify(&head), Operation::Search(_)), is_search, "{path}");
+        }
+    }
 }

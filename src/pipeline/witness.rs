@@ -59,10 +59,7 @@ pub struct Question {
 }
 
 /// The names of the fields that the hits of a page came with; `id` is the dialect's.
-pub fn field_names(
-    page: &HitPage,
-    id: impl Fn(&[u8], &Hit) -> HitId,
-) -> HashMap<HitId, Vec<String>> {
+pub fn field_names(page: &HitPage, id: impl Fn(&[u8], &Hit) -> HitId) -> HashMap<HitId, Vec<String>> {
     let hits = page.lists.iter().flat_map(|list| &list.hits);
     hits.map(|hit| (id(&page.body, hit), document::top_level_keys(&page.body, hit))).collect()
 }

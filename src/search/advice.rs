@@ -52,29 +52,51 @@ impl KeepReason {
                 "Send the text that the user typed: the header x-rerank-query, or a `rerank` object in the body. \
                  query_sources says where text may come from; query_path finds it in a search template."
             }
-            AmbiguousQuery => "Say which text is meant: the header x-rerank-query goes before the query's own texts.",
-            StaleQuery => "Send header and vector of the same search: x-rerank-vector does not begin as the query's vector does.",
-            NoText => "Name the fields that hold text in rerank.fields (or in a route); see whether the client excludes them.",
-            NoProvider => "Set CO_API_KEY, or name a provider that has a key, or `lexical`, in rerank.providers.",
-            NotRanked => "Nothing is to be done: its order is not one of relevance, or has nothing to change.",
-            PastWindow => "Nothing is to be done, or rerank.window is to be raised: pages behind it keep the database's order.",
+            AmbiguousQuery => {
+                "Say which text is meant: the header x-rerank-query goes before the query's own texts."
+            }
+            StaleQuery => {
+                "Send header and vector of the same search: x-rerank-vector does not begin as the query's vector does."
+            }
+            NoText => {
+                "Name the fields that hold text in rerank.fields (or in a route); see whether the client excludes them."
+            }
+            NoProvider => {
+                "Set CO_API_KEY, or name a provider that has a key, or `lexical`, in rerank.providers."
+            }
+            NotRanked => {
+                "Nothing is to be done: its order is not one of relevance, or has nothing to change."
+            }
+            PastWindow => {
+                "Nothing is to be done, or rerank.window is to be raised: pages behind it keep the database's order."
+            }
             Unsupported => "Nothing is to be done: the database answers it as it always has.",
-            Malformed => "Send the same request to the database: if it answers, this is a search that rerankd cannot read.",
+            Malformed => {
+                "Send the same request to the database: if it answers, this is a search that rerankd cannot read."
+            }
             UpstreamError => "See what the database says; without rerankd it would say the same.",
             Shadow => "Set rerank.mode to `on` once the metrics of shadow searches convince.",
             NotSampled => "Raise rerank.sample; the same query is always of the sample, or never.",
             Margin => "Nothing is to be done, or rerank.margin_gate is to be raised.",
             Deadline => "Raise rerank.deadline, make the window smaller or the documents shorter.",
-            RateLimited => "Wait a minute, raise the provider's requests_per_minute, or name a second provider.",
+            RateLimited => {
+                "Wait a minute, raise the provider's requests_per_minute, or name a second provider."
+            }
             Budget => "Raise the provider's limits of search units or tokens, or wait for the next day.",
-            CircuitOpen => "See the failures of the provider in the log and the metrics; it is tried again by itself.",
+            CircuitOpen => {
+                "See the failures of the provider in the log and the metrics; it is tried again by itself."
+            }
             Overloaded => "Raise limits.max_rerank_in_flight or the provider's max_concurrency.",
             InvalidRequest => "See the provider's kind, model and settings: it does not take what is sent.",
-            TooLarge => "Raise limits.max_request_bytes or limits.max_response_bytes, or ask for fewer fields and hits.",
+            TooLarge => {
+                "Raise limits.max_request_bytes or limits.max_response_bytes, or ask for fewer fields and hits."
+            }
             Auth => "See the provider's API key: it is wrong, expired, or not meant for this address.",
             Billing | QuotaExhausted => "See the account at the provider, or name a second provider.",
             NotFound => "See the provider's base_url and model.",
-            ProviderUnavailable => "See whether its address can be reached from here; a second provider stands in meanwhile.",
+            ProviderUnavailable => {
+                "See whether its address can be reached from here; a second provider stands in meanwhile."
+            }
             Timeout => "Raise the provider's timeout, or make the window smaller.",
             BadResponse => "See the provider's kind, model and activation.",
         }
@@ -86,11 +108,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_words_for_people() {
+    fn every_reason_has_a_sentence_and_a_remedy() {
         for reason in KeepReason::ALL {
             let (meaning, remedy) = (reason.meaning(), reason.remedy());
-            assert!(!meaning.ends_with('.') && !meaning.contains('_') || meaning.contains("rerank"), "{meaning}");
+            assert!(!meaning.ends_with('.') && meaning.starts_with(|c: char| c.is_lowercase()), "{meaning}");
             assert!(remedy.ends_with('.') && !remedy.contains("  "), "{remedy}");
         }
+    }
+
+    #[test]
+    fn the_inspectors_page_says_the_same() {
+        let page = include_str!("../admin/inspector/page/words.js");
+        let (_, table) = page.split_once("REASONS = {").expect("a table of reasons");
+        let (table, _) = table.split_once("};").expect("its end");
+        let lines: Vec<&str> = table.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let ours: Vec<String> = KeepReason::ALL
+            .iter()
+            .map(|reason| format!("{}: \"{}\",", reason.as_str(), reason.meaning()))
+            .collect();
+        assert!(ours.iter().all(|line| lines.contains(&line.as_str())), "{ours:#?}");
+        assert_eq!(lines.len(), ours.len());
     }
 }

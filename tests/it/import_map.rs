@@ -36,10 +36,7 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("probe", &["app", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
-    (
-        "explain",
-        &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"],
-    ),
+    ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
     ("demo", &["app", "config"]),
     ("cli", &["app", "config", "demo", "eval", "explain", "probe", "telemetry"]),
 ];

@@ -7,6 +7,7 @@ mod codings;
 mod config_reference;
 mod depth;
 mod eval;
+mod explain;
 mod faults;
 mod fields;
 mod fleet;

@@ -3,10 +3,7 @@
 use std::fmt::Write;
 
 use super::{Explanation, Style, WIDTH, text};
-use crate::{
-    explain::facts,
-    pipeline::{HitRecord, ListRecord, NewPlace, PlannedSearch, ScoredBy, SearchRecord, Unscored},
-};
+use crate::pipeline::{HitRecord, ListRecord, NewPlace, PlannedSearch, ScoredBy, SearchRecord, Unscored};
 
 /// The most characters of a text that are shown without `--full`.
 const TEXT: usize = 600;
@@ -44,7 +41,7 @@ pub(super) fn list(
             let _ = writeln!(out, "  {}", line(part, planned));
             before = part;
         }
-        row(out, explanation, planned, hit, ids);
+        row(out, explanation, hit, ids);
     }
     let off_page = list.hits.iter().any(|hit| matches!(hit.to, NewPlace::OffPage(_)));
     if off_page {
@@ -54,13 +51,7 @@ pub(super) fn list(
     }
 }
 
-fn row(
-    out: &mut String,
-    explanation: &Explanation,
-    planned: Option<&PlannedSearch>,
-    hit: &HitRecord,
-    ids: usize,
-) {
+fn row(out: &mut String, explanation: &Explanation, hit: &HitRecord, ids: usize) {
     let (new, moved) = match hit.to {
         NewPlace::Answer(place) => (ordinal(place), moved(hit.from, place)),
         NewPlace::OffPage(place) => (format!("({})", ordinal(place)), moved(hit.from, place)),
@@ -79,7 +70,7 @@ fn row(
         text::one_line(&name(hit), 36)
     );
     let left = WIDTH.saturating_sub(row.chars().count()).max(20);
-    let told = told(explanation, planned, hit, left);
+    let told = told(explanation, hit, left);
     let _ = writeln!(out, "{}", text::quoted(format!("{row}{told}").trim_end()));
 }
 
@@ -93,9 +84,9 @@ fn short(score: &str) -> String {
 }
 
 /// The beginning of its text, or why it has none.
-fn told(explanation: &Explanation, planned: Option<&PlannedSearch>, hit: &HitRecord, width: usize) -> String {
+fn told(explanation: &Explanation, hit: &HitRecord, width: usize) -> String {
     match (hit.scored_by, &hit.document) {
-        (ScoredBy::Nobody(Unscored::NoText), _) => no_text(explanation, planned, hit),
+        (ScoredBy::Nobody(Unscored::NoText), _) => no_text(explanation, hit),
         (ScoredBy::Nobody(Unscored::Reason(reason)), None) => format!("[{}]", reason.meaning()),
         (_, None) => String::new(),
         (ScoredBy::Nobody(Unscored::Reason(reason)), Some(document)) => {
@@ -107,14 +98,11 @@ fn told(explanation: &Explanation, planned: Option<&PlannedSearch>, hit: &HitRec
     }
 }
 
-fn no_text(explanation: &Explanation, planned: Option<&PlannedSearch>, hit: &HitRecord) -> String {
-    let fields = planned.and_then(|planned| planned.work.as_ref().ok()).map(|work| &work.fields);
-    let fields = fields.map_or(String::new(), |fields| facts::field_names(fields).join(", "));
-    let came_with = match explanation.seen.fields.get(&hit.id).map(Vec::as_slice) {
-        None | Some([]) => "it came with no field".to_owned(),
-        Some(names) => format!("it came with {}", names.join(", ")),
-    };
-    format!("[no text in {fields}; {came_with}]")
+fn no_text(explanation: &Explanation, hit: &HitRecord) -> String {
+    match explanation.seen.fields.get(&hit.id).map(Vec::as_slice) {
+        None | Some([]) => "[it came without any field]".to_owned(),
+        Some(names) => format!("[no text in a document field; it came with {}]", names.join(", ")),
+    }
 }
 
 fn line(part: Part, planned: Option<&PlannedSearch>) -> String {
@@ -122,7 +110,8 @@ fn line(part: Part, planned: Option<&PlannedSearch>) -> String {
     let said = match part {
         Part::Scored => String::new(),
         Part::BelowFloor => {
-            let floor = work.and_then(|work| work.min_score).map_or(String::new(), |floor| format!(" {floor}"));
+            let floor =
+                work.and_then(|work| work.min_score).map_or(String::new(), |floor| format!(" {floor}"));
             format!("floor{floor}: dropped")
         }
         Part::Unscored => "without a score".to_owned(),

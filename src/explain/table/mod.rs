@@ -109,7 +109,7 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
     let work = planned.work.as_ref().ok();
     if let Some(work) = work {
         let from = source(work.source);
-        let _ = writeln!(out, "query       {} (from {from})", quoted(&one_line(&work.query, 80)));
+        let _ = writeln!(out, "query       {} (from {from})", one_line(&work.query, 80));
     }
     let route = match &planned.profile.route {
         Some(pattern) => format!("the route {pattern}"),
@@ -151,8 +151,11 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         let _ = writeln!(out, "scored      {} texts{cache}{unscored}", report.documents);
     }
     if report.billed_units > 0.0 || report.billed_tokens > 0 {
-        let _ =
-            writeln!(out, "billed      {} search units, {} tokens", report.billed_units, report.billed_tokens);
+        let _ = writeln!(
+            out,
+            "billed      {} search units, {} tokens",
+            report.billed_units, report.billed_tokens
+        );
     }
 }
 

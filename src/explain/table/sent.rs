@@ -33,7 +33,11 @@ pub(super) fn database(out: &mut String, explanation: &Explanation, style: Style
 
 fn changes(out: &mut String, question: &Question) {
     let taken = facts::taken_out(&question.strips);
-    let what = if question.unchanged { "the client's own body, byte for byte" } else { "the client's body, changed" };
+    let what = if question.unchanged {
+        "the client's own body, byte for byte"
+    } else {
+        "the client's body, changed"
+    };
     let _ = writeln!(out, "    {what}");
     if !taken.is_empty() {
         text::wrapped(out, "    taken out of the hits again: ", &taken.join(", "));
@@ -75,13 +79,8 @@ fn call(out: &mut String, call: &ProviderCall, style: Style) {
             format!("{} after {}", class.reason().as_str(), text::millis(took))
         }
     };
-    let _ = writeln!(
-        out,
-        "  {}: {end}; {} documents, {} bytes",
-        call.provider,
-        call.documents,
-        call.body.len()
-    );
+    let _ =
+        writeln!(out, "  {}: {end}; {} documents, {} bytes", call.provider, call.documents, call.body.len());
     let _ = writeln!(out, "    {} {}", call.method, text::quoted(&call.url));
     for (name, value) in &call.headers {
         let _ = writeln!(out, "    {name}: {}", text::quoted(value));

@@ -22,14 +22,14 @@ fn is_bidi(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The beginning of a text on one line.
+/// The beginning of a text on one line, control characters as escapes.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut words = String::new();
     for word in text.split_whitespace() {
         if !words.is_empty() {
             words.push(' ');
         }
-        words.push_str(word);
+        words.push_str(&quoted(word));
         if words.len() > most.saturating_mul(4) {
             break;
         }

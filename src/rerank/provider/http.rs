@@ -82,7 +82,8 @@ impl HttpClient {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
         let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
-        let request = request.header(header::ACCEPT, JSON).body(body).build().map_err(|error| sort(&error))?;
+        let request =
+            request.header(header::ACCEPT, JSON).body(body).build().map_err(|error| sort(&error))?;
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
         let answer = within(until, self.exchange(request, most)).await;
         if let Some((call, begun)) = noted {
