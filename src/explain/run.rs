@@ -13,20 +13,26 @@ use crate::{
     probe::{Ask, Explained, Probe, ProbeError, Unexplained},
 };
 
-/// The operations that are searches, by dialect.
-pub const SEARCHES: [(&str, &[&str]); 2] = [
+/// The operations that are searches: by dialect, methods and paths, and what may follow each path.
+const SEARCHES: [(&str, &str, &[(&str, &[&str])]); 2] = [
     (
         "Qdrant",
+        "POST",
         &[
-            "POST /collections/{collection}/points/query, /search, /recommend, /discover",
-            "POST the same with /batch, or (but /discover) with /groups, at the end",
+            ("/collections/docs/points/query", &["", "/batch", "/groups"]),
+            ("/collections/docs/points/search", &["", "/batch", "/groups"]),
+            ("/collections/docs/points/recommend", &["", "/batch", "/groups"]),
+            ("/collections/docs/points/discover", &["", "/batch"]),
         ],
     ),
     (
         "Elasticsearch, OpenSearch",
+        "GET or POST",
         &[
-            "GET or POST /{index}/_search, /_search",
-            "the same with _msearch, _search/template, _msearch/template",
+            ("/docs/_search", &["", "/template"]),
+            ("/_search", &["", "/template"]),
+            ("/docs/_msearch", &["", "/template"]),
+            ("/_msearch", &["", "/template"]),
         ],
     ),
 ];
@@ -172,8 +178,14 @@ impl From<Unexplained> for ExplainError {
 }
 
 fn searches() -> String {
-    let of_dialect = |(name, paths): &(&str, &[&str])| format!("  {name}:\n    {}", paths.join("\n    "));
-    SEARCHES.iter().map(of_dialect).collect::<Vec<_>>().join("\n")
+    let path = |(path, endings): &(&str, &[&str])| {
+        let more = endings.iter().filter(|ending| !ending.is_empty()).map(|ending| format!(", …{ending}"));
+        format!("    {path}{}", more.collect::<String>())
+    };
+    let dialect = |(name, methods, paths): &(&str, &str, &[(&str, &[&str])])| {
+        format!("  {name}, {methods}:\n{}", paths.iter().map(path).collect::<Vec<_>>().join("\n"))
+    };
+    SEARCHES.iter().map(dialect).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -189,19 +201,20 @@ mod tests {
     #[test]
     fn the_operations_that_are_named_are_searches() {
         let dialects: [&dyn Dialect; 2] = [&Qdrant, &Elastic];
-        for (dialect, path, is_search) in [
-            (dialects[0], "/collections/c/points/query", true),
-            (dialects[0], "/collections/c/points/discover/batch", true),
-            (dialects[0], "/collections/c/points/recommend/groups", true),
-            (dialects[0], "/collections/c/points/discover/groups", false),
-            (dialects[1], "/docs/_search", true),
-            (dialects[1], "/_search", true),
-            (dialects[1], "/docs/_msearch", true),
-            (dialects[1], "/docs/_search/template", true),
-            (dialects[1], "/_msearch/template", true),
-        ] {
-            let head = Head { method: &Method::POST, path, query: None, headers: &HeaderMap::new() };
-            assert_eq!(matches!(dialect.classify(&head), Operation::Search(_)), is_search, "{path}");
+        for (dialect, (_, methods, paths)) in dialects.iter().zip(SEARCHES) {
+            for (path, ending) in paths.iter().flat_map(|(path, all)| all.iter().map(move |end| (path, end)))
+            {
+                let path = format!("{path}{ending}");
+                for (method, named) in [(Method::GET, methods.contains("GET")), (Method::POST, true)] {
+                    let head = Head { method: &method, path: &path, query: None, headers: &HeaderMap::new() };
+                    assert_eq!(
+                        matches!(dialect.classify(&head), Operation::Search(_)),
+                        named,
+                        "{method} {path}"
+                    );
+                }
+            }
         }
+        assert!(searches().contains("    /collections/docs/points/discover, …/batch\n"), "{}", searches());
     }
 }

@@ -371,7 +371,7 @@ async fn a_batch_is_explained_search_by_search() {
 async fn a_request_that_cannot_be_explained_is_told_plainly_and_nothing_is_sent() {
     let bench = Bench::start().await;
     for (args, said) in [
-        (&["GET /collections"][..], "POST /collections/{collection}/points/query"),
+        (&["GET /collections"][..], "/collections/docs/points/query, …/batch"),
         (&["GET /collections/docs/points/query"], "only with POST"),
         (&[LINE], "needs a body: --body"),
         (&["body.json"], "--path"),
