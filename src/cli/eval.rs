@@ -1,6 +1,11 @@
 //! `rerankd eval` and `rerankd calibrate`: from flags to a run, from what it found to the terminal and files.
 
-use std::{collections::HashMap, fmt, fs, io::Write, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fmt, fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +34,8 @@ const DEMO_CAVEAT: &str = "The demo's embedding is a toy and its reranker counts
 /// Why a command ended without a report.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
+    #[error("what is to be measured? --queries FILE, or --demo; see --help")]
+    Nothing,
     #[error("{0}")]
     Config(config::Problems),
     #[error("{0}")]
@@ -66,10 +73,6 @@ fn measured(
     purpose: Purpose,
     floor: (Objective, usize),
 ) -> u8 {
-    if args.queries.is_none() && !args.demo {
-        eprintln!("rerankd: what is to be measured? --queries FILE, or --demo; see --help");
-        return EXIT_USAGE;
-    }
     block_on(async {
         let document = run(args, env, purpose, floor).await;
         ended(document.and_then(|document| give(args, &document)))
@@ -79,6 +82,10 @@ fn measured(
 fn ended(code: Result<u8, CommandError>) -> u8 {
     code.unwrap_or_else(|error| {
         match &error {
+            CommandError::Nothing => {
+                tell(&error);
+                return EXIT_USAGE;
+            }
             // Lines of their own, as `rerankd check` prints them.
             CommandError::Config(_) | CommandError::Input(_) | CommandError::Run(RunError::Input(_)) => {
                 eprintln!("{error}");
@@ -91,8 +98,8 @@ fn ended(code: Result<u8, CommandError>) -> u8 {
 
 fn compare(args: &EvalArgs) -> Result<Document, CommandError> {
     let runs: Result<Vec<Input>, InputProblems> = args.run.iter().map(|path| Input::read(path)).collect();
-    let judgments = args.measure.judgments.as_deref().map(Input::read).transpose()?;
-    let Some(judgments) = judgments else { return Err(InputProblems::default().into()) };
+    let Some(judgments) = &args.measure.judgments else { return Err(CommandError::Nothing) };
+    let judgments = Input::read(judgments)?;
     Ok(eval::compare(&runs?, &judgments, &settings(&args.measure))?)
 }
 
@@ -112,9 +119,10 @@ async fn run(
         true => Some(demo::DemoDatabase::start().await.map_err(CommandError::Demo)?),
         false => None,
     };
-    let (config, files) = match &database {
-        Some(database) => demonstration(database, env)?,
-        None => own(args, env)?,
+    let (config, files) = match (&database, &args.queries) {
+        (Some(database), _) => demonstration(database, env)?,
+        (None, Some(queries)) => own(args, queries, env)?,
+        (None, None) => return Err(CommandError::Nothing),
     };
     let caveat = files.caveat.clone();
     let request = RunRequest {
@@ -142,11 +150,15 @@ struct Files {
     caveat: Option<String>,
 }
 
-fn own(args: &MeasureArgs, env: &HashMap<String, String>) -> Result<(Config, Files), CommandError> {
+fn own(
+    args: &MeasureArgs,
+    queries: &Path,
+    env: &HashMap<String, String>,
+) -> Result<(Config, Files), CommandError> {
     let flags = Flags { upstream: args.upstream.clone(), ..Flags::default() };
     let config =
         Source::new(args.config.clone(), env.clone(), flags).load().config.map_err(CommandError::Config)?;
-    let queries = Input::read(args.queries.as_deref().unwrap_or(std::path::Path::new("queries.jsonl")))?;
+    let queries = Input::read(queries)?;
     let judgments = args.judgments.as_deref().map(Input::read).transpose()?;
     Ok((config, Files { queries, judgments, caveat: None }))
 }

@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod checkpoint;
 pub mod evaluation;
+pub mod expense;
 pub mod findings;
 pub mod floor;
 pub mod input;

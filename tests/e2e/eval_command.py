@@ -25,7 +25,8 @@ class Ran:
 
 
 def measures(k: int) -> dict:
-    return {f"nDCG@{k}": nDCG @ k, f"MRR@{k}": RR @ k, f"recall@{k}": R @ k, f"precision@{k}": P @ k}
+    """MRR from the whole run: its cut-off has another implementation in ir-measures, which breaks ties the other way."""
+    return {f"nDCG@{k}": nDCG @ k, f"MRR@{k}": RR, f"recall@{k}": R @ k, f"precision@{k}": P @ k}
 
 
 def judged(qrels: dict) -> list:
@@ -46,7 +47,8 @@ def by_query(k: int, qrels: dict, run: list) -> dict:
     names = {str(measure): name for name, measure in measures(k).items()}
     values = {(query, name): 0.0 for query in qrels for name in measures(k)}
     for metric in ir_measures.iter_calc(list(measures(k).values()), judged(qrels), run):
-        values[metric.query_id, names[str(metric.measure)]] = metric.value
+        past_k = metric.measure == RR and metric.value < 1 / k - EXACT
+        values[metric.query_id, names[str(metric.measure)]] = 0.0 if past_k else metric.value
     return values
 
 

@@ -37,7 +37,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("probe", &["app", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
-    ("demo", &["app", "config"]),
+    ("demo", &["app", "config", "eval"]),
     ("cli", &["app", "config", "demo", "eval", "explain", "probe", "telemetry"]),
 ];
 

@@ -102,7 +102,7 @@ fn measures(evaluation: &Evaluation) -> String {
     for group in &evaluation.groups {
         let mut content = String::new();
         if !group.measures.is_empty() {
-            let heads = ["", "before", "after", "change", "95 % interval", "better", "worse"];
+            let heads = ["", "before", "after", "change", "95 % interval", "up / down"];
             content += &rows(&heads, group.measures.iter().map(compared));
         }
         let change = &group.change;
@@ -135,8 +135,7 @@ fn compared(measure: &Comparison) -> Vec<String> {
         number(measure.after),
         format!("<span class=\"{class}\">{}</span>", signed(measure.difference)),
         interval(measure.interval),
-        measure.better.to_string(),
-        measure.worse.to_string(),
+        format!("{} / {}", measure.better, measure.worse),
     ]
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::{Document, interval, ms, name, number, percent, range, signed};
 use crate::eval::{
     calibration::CalibratedGroup,
-    evaluation::{Comparison, Evaluation, QueryResult, Spread},
+    evaluation::{Comparison, Evaluation, QueryResult},
+    expense::Spread,
 };
 
 /// So many gains and losses are listed.
