@@ -32,16 +32,16 @@ A request is what curl would send, or a file with a search's body and where it g
   rerankd explain --upstream http://127.0.0.1:6333 'POST /collections/docs/points/query' \\
       --body @search.json --query 'red shoes'
   rerankd explain --upstream http://127.0.0.1:9200 '/docs/_search?q=red+shoes'
+  rerankd explain --config rerankd.yaml search.json --path /docs/_search -H 'x-rerank-window: 20'
   rerankd explain --demo
-  rerankd explain --config rerankd.yaml search.json --path /docs/_search -H 'authorization: ApiKey …'
 
-The search goes through the same pipeline as in the server, to the configured database and providers: it is paid for. The
-scores are waited for, however short the deadline is (that it was exceeded is said), and mode shadow is reranked. The
-cache is this command's own, and empty, but where cache.redis is configured: then the fleet's scores are known, and
---fresh leaves them out.
+The search goes through the same pipeline as in the server, to the configured database and
+providers: it is paid for. The scores are waited for, however short the deadline is (that it was
+exceeded is said), and mode shadow is reranked. The cache is this command's own, and empty, but
+where cache.redis is configured: then the fleet's scores are known, and --fresh leaves them out.
 
-Shown are query and document texts, and the bytes that left for database and provider. API keys, and the credentials in
-the request's own headers and query string, are sent but shown as ***.
+Shown are query and document texts, and the bytes that left for database and provider. API keys, and
+the credentials in the request's own headers and query string, are sent but shown as ***.
 
 Exit codes:
   0  the search was explained, also where the database's order was kept
@@ -90,7 +90,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     json: bool,
     /// Explain the demo's first question, or --query, on the demo's database
-    #[arg(long, conflicts_with_all = ["request", "path", "method", "body", "headers", "upstream", "listener"])]
+    #[arg(long, conflicts_with_all = ["request", "path", "method", "body", "upstream", "listener"])]
     demo: bool,
 }
 
@@ -161,7 +161,8 @@ fn question(args: &ExplainArgs) -> Result<Ask, CommandError> {
     let first = demo::questions().first().map_or("", |question| question.text.as_str());
     let query = args.query.as_deref().unwrap_or(first);
     let (path, body) = demo::search(query);
-    Ok(ask(&Typed { path: Some(&path), body: Some(&body), query: Some(query), ..Typed::default() }, read)?)
+    let typed = Typed { path: Some(&path), body: Some(&body), query: Some(query), ..typed(args) };
+    Ok(ask(&typed, read)?)
 }
 
 fn typed(args: &ExplainArgs) -> Typed<'_> {
