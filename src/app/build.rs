@@ -333,6 +333,16 @@ pub(super) fn announce(
     warn_without_provider(config, providers);
 }
 
+/// How many providers of the chain have the key that they need: the searches' chain, or where no listener is before a
+/// database, the rerank API's.
+pub(super) fn usable_providers(config: &Config, providers: &Providers) -> usize {
+    let names = match config.listeners.as_slice() {
+        [] => config.rerank_api_providers(),
+        _ => &config.rerank.providers,
+    };
+    names.iter().filter(|name| providers.has(name)).count()
+}
+
 /// Says so, loudly, if nothing can rerank, or if anybody can.
 pub(super) fn warn_without_provider(config: &Config, providers: &Providers) {
     let none = |names: &[String]| !names.iter().any(|name| providers.has(name));

@@ -172,6 +172,8 @@ impl Live {
         // Those that are no longer wanted let their open requests finish.
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
         built.shared.stack.store.connect();
+        let usable = build::usable_providers(&built.config, &built.shared.providers);
+        built.shared.stack.metrics.usable_providers(usable);
         built.shared.records.configure(build::records(&built.config.inspector));
         built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
         self.shared.store(Arc::new(built.shared));

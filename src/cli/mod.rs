@@ -144,7 +144,7 @@ pub struct ServeArgs {
     /// The address of the single listener, where clients connect [default: 127.0.0.1:6343]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// The address of the admin listener: /livez, /readyz, /metrics [default: 0.0.0.0:9464]
+    /// The address of the admin listener: /livez, /readyz, /metrics, the inspector at / [default: 0.0.0.0:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
     /// The URL of the search database, such as http://127.0.0.1:6333

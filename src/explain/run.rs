@@ -13,8 +13,11 @@ use crate::{
     probe::{Ask, Explained, Probe, ProbeError, Unexplained},
 };
 
-/// The operations that are searches: by dialect, methods and paths, and what may follow each path.
-const SEARCHES: [(&str, &str, &[(&str, &[&str])]); 2] = [
+/// A path, and what may follow it.
+type Endings = (&'static str, &'static [&'static str]);
+
+/// The operations that are searches: of which dialect, by which methods, and where.
+const SEARCHES: [(&str, &str, &[Endings]); 2] = [
     (
         "Qdrant",
         "POST",
@@ -178,11 +181,11 @@ impl From<Unexplained> for ExplainError {
 }
 
 fn searches() -> String {
-    let path = |(path, endings): &(&str, &[&str])| {
+    let path = |(path, endings): &Endings| {
         let more = endings.iter().filter(|ending| !ending.is_empty()).map(|ending| format!(", …{ending}"));
         format!("    {path}{}", more.collect::<String>())
     };
-    let dialect = |(name, methods, paths): &(&str, &str, &[(&str, &[&str])])| {
+    let dialect = |(name, methods, paths): &(&str, &str, &[Endings])| {
         format!("  {name}, {methods}:\n{}", paths.iter().map(path).collect::<Vec<_>>().join("\n"))
     };
     SEARCHES.iter().map(dialect).collect::<Vec<_>>().join("\n")

@@ -38,6 +38,7 @@ pub struct RerankMetrics {
     entries: IntGauge,
     bytes: IntGauge,
     relevance: Histogram,
+    usable: IntGauge,
 }
 
 fn add<C: Collector + Clone + 'static>(
@@ -147,12 +148,24 @@ impl RerankMetrics {
             entries: add(registry, IntGauge::new("rerankd_cache_entries", "Scores in the cache."))?,
             bytes: add(registry, IntGauge::new("rerankd_cache_bytes", "Estimated size of the score cache."))?,
             relevance: add(registry, Histogram::with_opts(relevance.buckets(RELEVANCE.to_vec())))?,
+            usable: add(
+                registry,
+                IntGauge::new(
+                    "rerankd_providers_usable",
+                    "Providers of the configured chain that have the key they need. At 0 nothing is reranked.",
+                ),
+            )?,
         };
         // Present from the start, so that a rate over the first miss is right.
         for result in ["hit", "miss"] {
             metrics.lookups.with_label_values(&[result]);
         }
         Ok(metrics)
+    }
+
+    /// How many providers of the chain in force can be asked at all.
+    pub fn usable_providers(&self, count: usize) {
+        self.usable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Brings the cache gauges up to date; for the moment before a scrape.

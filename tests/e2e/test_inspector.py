@@ -117,7 +117,7 @@ def test_a_search_that_just_happened_is_there_and_the_list_follows_what_comes(pa
     answer = search(INSPECTED, vectors[0], first)
     check_applied(answer.headers)
     row = page.row_of(first)
-    assert "reranked" in row.text and COLLECTION in row.text and "50 candidates" in row.text
+    assert "reranked" in row.text and COLLECTION in row.text and "50 hits" in row.text
     search(INSPECTED, vectors[1], second)
     page.row_of(second)
     rows = [row.text for row in page.all("#rows button")]
@@ -246,6 +246,8 @@ def test_a_picture_for_the_readme(chromium, vectors):
     page.wait(lambda: sum(last in row.text for row in page.all("#rows button")) == 2, "not all have come")
     page.row_of(last).click()
     page.wait(lambda: page.all(".after button"), "it was not opened")
+    tiles = page.one("#tiles")
+    page.wait(lambda: "7 so far" in tiles.text and "–" not in tiles.text, "the tiles do not tell of it")
     chromium.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     page.look(1280, 1180, "light")
     page.browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")

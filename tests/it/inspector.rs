@@ -1,6 +1,7 @@
 //! The inspector over sockets: who may see it, what it tells, and what it never does.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rerankd::app::Reload;
 use serde_json::Value;
@@ -13,7 +14,8 @@ use crate::harness::{
 async fn get(admin: SocketAddr, path: &str, headers: &str) -> String {
     let mut client = Wire::connect(admin).await;
     client.send(format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n")).await;
-    client.rest().await
+    // Events that should have been refused would go on for ever.
+    tokio::time::timeout(Duration::from_secs(10), client.rest()).await.expect("the answer ends")
 }
 
 const LOCAL: &str = "host: localhost:9464\r\n";
@@ -273,7 +275,7 @@ async fn probes_are_answered_while_as_many_streams_are_open_as_may_be() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), again).await.expect("no room");
+    tokio::time::timeout(Duration::from_secs(10), again).await.expect("no room");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ fn changes(out: &mut String, question: &Question) {
     };
     let _ = writeln!(out, "    {what}");
     if !taken.is_empty() {
-        text::wrapped(out, "    taken out of the hits again, where there: ", &taken.join(", "));
+        text::wrapped(out, "    taken out again, where there: ", &taken.join(", "));
     }
 }
 

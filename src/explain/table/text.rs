@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_sentence_is_wrapped_behind_its_label() {
         let mut out = String::new();
-        wrapped(&mut out, "label ", &"word ".repeat(50).trim_end().replace(' ', " "));
+        wrapped(&mut out, "label ", "word ".repeat(50).trim_end());
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("label word") && lines[1].starts_with("      word"), "{out}");

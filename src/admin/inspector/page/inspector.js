@@ -20,7 +20,7 @@ function row(search) {
   const names = search.collections ? search.collections.join(", ") : search.dialect;
   const about = search.query ?? (search.outcome === "kept" ? reason(search.reason) : null);
   const parts = [];
-  if (search.candidates) parts.push(plural(search.candidates, "candidate"));
+  if (search.candidates) parts.push(plural(search.candidates, "hit"));
   if (search.moves.mean_distance !== null) parts.push(`moved ${number(search.moves.mean_distance)} places`);
   if (search.cache_lookups) parts.push(`cache ${search.cache_hits}/${search.cache_lookups}`);
   parts.push(ms(search.timings_ms.total));
