@@ -109,11 +109,15 @@ mod tests {
 rerank: { mode: shadow, sample: 10%, min_score: 0.3, margin_gate: 0.5, deadline: 200ms }
 routes: [{ collection: a, mode: off, window: 20 }]
 providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
-cache: { redis: { url: 'redis://r', share_limits: true } }
 ";
 
     fn loaded() -> Config {
-        config::load(Some((std::path::Path::new("f"), FILE)), &Default::default(), &Flags::default())
+        let secret = concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE");
+        let redis = format!(
+            "cache: {{ secret_file: '{secret}', redis: {{ url: 'redis://r', share_limits: true }} }}"
+        );
+        let file = format!("{FILE}{redis}\n");
+        config::load(Some((std::path::Path::new("f"), &file)), &Default::default(), &Flags::default())
             .unwrap_or_else(|problems| panic!("{problems}"))
     }
 
