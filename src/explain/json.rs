@@ -96,6 +96,7 @@ fn call(call: &ProviderCall) -> Value {
         "body": String::from_utf8_lossy(&call.body),
         "status": status,
         "failure": failure,
+        "answer": String::from_utf8_lossy(&call.answer),
         "took_ms": took,
     })
 }

@@ -123,7 +123,10 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
     };
     // One provider's client knows no other one's key.
     let mut calls = seen.calls.take().map(|log| log.calls()).unwrap_or_default();
-    calls.iter_mut().for_each(|call| keys.body(&mut call.body));
+    for call in &mut calls {
+        keys.body(&mut call.body);
+        keys.body(&mut call.answer);
+    }
     let mut headers = masks.headers(&ask.headers);
     headers.iter_mut().for_each(|(_, value)| *value = keys.text(value));
     Explanation {

@@ -113,6 +113,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
             headers: vec![("authorization".to_owned(), "Bearer ***".to_owned())],
             body: "{}".into(),
             end,
+            answer: "slow down".into(),
         });
     }
     explanation.seen.asked.push(Question {
@@ -127,6 +128,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
     for part in [
         "cohere: nobody waited for its end; 2 documents, 2 bytes",
         "cohere: 429 after 12.3 ms",
+        "    | {}\n    the answer began:\n    | slow down\n",
         "cohere: timeout after 12.3 ms",
         "    POST https://api.cohere.com/v2/rerank\n    authorization: Bearer ***\n\n    | {}\n",
         "  POST /docs/_search: no answer after 12.3 ms\n    the client's own body, byte for byte\n",

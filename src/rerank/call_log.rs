@@ -32,6 +32,8 @@ pub struct ProviderCall {
     pub body: Bytes,
     /// How it ended.
     pub end: CallEnd,
+    /// The beginning of the answer's body, key masked; empty where there is none.
+    pub answer: Bytes,
 }
 
 /// How a call to a provider ended.
@@ -80,9 +82,9 @@ pub(super) struct OpenCall {
 }
 
 impl OpenCall {
-    pub(super) fn end(self, end: CallEnd) {
+    pub(super) fn end(self, end: CallEnd, answer: Bytes) {
         if let Some(call) = self.log.lock().get_mut(self.at) {
-            call.end = end;
+            (call.end, call.answer) = (end, answer);
         }
     }
 }

@@ -258,6 +258,7 @@ async fn no_key_of_any_kind_of_provider_is_shown() {
         let (code, out, err) = bench.explain(&[LINE, "--body", BODY, "--query", QUERY, "--full"]).await;
         assert_eq!(code, 0, "{kind}: {err}");
         assert!(out.contains("ORDER WAS KEPT: auth") && out.contains("401 after"), "{kind}: {out}");
+        assert!(out.contains("the answer began:"), "what the service says is shown: {out}");
         let seen = bench.service.seen();
         assert!(seen[0].contains(KEY) && out.contains("***"), "{kind}: {}", seen[0]);
         assert_is_request(&bench.search(&[]).await["calls"][0], &bench.service.seen()[1], bench.service.addr);
@@ -385,6 +386,11 @@ async fn a_request_that_cannot_be_explained_is_told_plainly_and_nothing_is_sent(
     }
     assert!(bench.database.seen().is_empty() && bench.service.seen().is_empty());
     assert_eq!(bench.explain(&[]).await.0, 2, "nothing was named");
+    let upstream =
+        format!("listeners: [{{ dialect: none, upstream: {{ url: 'http://{}' }} }}]\n", bench.database.addr);
+    std::fs::write(bench.folder.path().join("rerankd.yaml"), upstream).unwrap();
+    let (code, _, err) = bench.explain(&[LINE, "--body", BODY]).await;
+    assert!(code == 1 && err.contains("dialect is `none`"), "{err}");
 }
 
 #[tokio::test]

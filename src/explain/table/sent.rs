@@ -7,6 +7,7 @@ use crate::{
     explain::facts,
     pipeline::{Outcome, Question},
     rerank::{CallEnd, ProviderCall},
+    search::KeepReason,
 };
 
 /// The most characters of a body that are shown without `--full`.
@@ -50,8 +51,10 @@ pub(super) fn providers(out: &mut String, explanation: &Explanation, style: Styl
     if explanation.calls.is_empty() {
         let _ = writeln!(out, "  {}", no_call(explanation));
     }
+    let reports = explanation.seen.records.iter().map(|record| record.report.outcome);
+    let unusable = reports.into_iter().any(|outcome| outcome == Outcome::Kept(KeepReason::BadResponse));
     for each in &explanation.calls {
-        call(out, each, style);
+        call(out, each, unusable, style);
     }
 }
 
@@ -71,7 +74,8 @@ fn no_call(explanation: &Explanation) -> &'static str {
     }
 }
 
-fn call(out: &mut String, call: &ProviderCall, style: Style) {
+/// `unusable`: the answers could not be used.
+fn call(out: &mut String, call: &ProviderCall, unusable: bool, style: Style) {
     let end = match call.end {
         CallEnd::Open => "nobody waited for its end".to_owned(),
         CallEnd::Answered { status, took } => format!("{status} after {}", text::millis(took)),
@@ -87,4 +91,9 @@ fn call(out: &mut String, call: &ProviderCall, style: Style) {
     }
     out.push('\n');
     text::block(out, &String::from_utf8_lossy(&call.body), (!style.full).then_some(BODY));
+    let refused = matches!(call.end, CallEnd::Answered { status, .. } if !(200..300).contains(&status));
+    if (refused || unusable) && !call.answer.is_empty() {
+        let _ = writeln!(out, "    the answer began:");
+        text::block(out, &String::from_utf8_lossy(&call.answer), None);
+    }
 }

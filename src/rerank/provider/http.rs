@@ -87,7 +87,8 @@ impl HttpClient {
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
         let answer = within(until, self.exchange(request, most)).await;
         if let Some((call, begun)) = noted {
-            call.end(end(&answer, begun.elapsed()));
+            let body = answer.as_ref().map(|answer| self.sender.answer(&answer.body)).unwrap_or_default();
+            call.end(end(&answer, begun.elapsed()), body);
         }
         answer
     }

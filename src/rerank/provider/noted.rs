@@ -16,6 +16,9 @@ const MASK: &str = "***";
 /// Shorter keys are masked where they are meant to stand only: any text may hold them.
 const LEAST_SECRET: usize = 6;
 
+/// So much of an answer is noted: enough to see why it is a refusal.
+const ANSWER: usize = 2048;
+
 /// Whose requests are noted, and what each carries beside its own headers.
 pub(super) struct Sender {
     provider: Arc<str>,
@@ -53,7 +56,16 @@ impl Sender {
             headers: shown,
             body: self.body(body),
             end: CallEnd::Open,
+            answer: Bytes::new(),
         }
+    }
+
+    /// The beginning of an answer's body.
+    pub(super) fn answer(&self, body: &[u8]) -> Bytes {
+        // Masked as a whole: a key that is cut in two would not be found.
+        let mut answer = self.body(body);
+        answer.truncate(ANSWER);
+        answer
     }
 
     /// A secret header shows its scheme only.
@@ -132,6 +144,14 @@ mod tests {
             assert_eq!(call.body, "a *** in a text, and ***");
             assert!(!format!("{call:?} {:?}", call.headers).contains(KEY));
         }
+    }
+
+    #[test]
+    fn a_key_that_the_answers_cut_would_have_halved_is_masked_too() {
+        let sender = Sender::new("p".into(), HeaderMap::new(), &ApiKey::Secret(KEY.into()));
+        let said = sender.answer(format!("{}{KEY} and more", "x".repeat(ANSWER - 4)).as_bytes());
+        assert_eq!(said.len(), ANSWER);
+        assert!(said.ends_with(b"x*** "), "{said:?}");
     }
 
     #[test]
