@@ -1,93 +1,14 @@
-//! `rerankd explain` between a database and a rerank service that keep every byte they get.
+//! `rerankd explain`: what it shows is what left, byte for byte, and nobody's key.
+
+mod bench;
+mod said;
 
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::harness::{FakeDatabase, FakeRedis, Scripted, answer, body_of, json_of, run};
-
-const JSON: &str = "application/json";
-const KEY: &str = "canary-provider-key";
-const SECRET: &str = "canary-database-secret";
-const QUERY: &str = "zebra crossing";
-const LINE: &str = "POST /collections/docs/points/query";
-const BODY: &str = r#"{"query":[0.1,0.2],"limit":3}"#;
-/// As many points as the database has.
-const COUNT: u64 = 8;
-
-/// A point; the third has no text, and the last one a key in it.
-fn point(id: u64) -> Value {
-    let payload = match id {
-        2 => json!({"colour": "grey"}),
-        7 => json!({"text": format!("giraffe 7 {KEY}")}),
-        _ => json!({"text": format!("giraffe {id} é\u{1b}[31m")}),
-    };
-    json!({"id": id, "version": 0, "score": (90 - id) as f64 / 100.0, "payload": payload})
-}
-
-fn page(request: &str) -> String {
-    let asked = json_of(request);
-    let most = asked["limit"].as_u64().unwrap_or(10).min(COUNT);
-    let points: Vec<Value> = (0..most).map(point).collect();
-    answer(200, JSON, &json!({"result": {"points": points}, "status": "ok", "time": 0.1}).to_string())
-}
-
-/// The later in the database's order, the better.
-fn relevance(text: &str) -> f64 {
-    text.split(' ').nth(1).and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0) / 10.0
-}
-
-/// A configuration before these two.
-struct Bench {
-    database: Scripted,
-    service: Scripted,
-    folder: TempDir,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let database = Scripted::start(|request| Some(page(request))).await;
-        Self::of(database, Scripted::scoring(relevance).await, "", "").await
-    }
-
-    async fn of(database: Scripted, service: Scripted, rerank: &str, more: &str) -> Self {
-        let providers = format!(
-            "providers: {{ cohere: {{ kind: cohere, base_url: 'http://{}' }} }}\n{more}",
-            service.addr
-        );
-        Self::with(database, service, &format!("rerank: {{ {rerank} }}\n{providers}"))
-    }
-
-    fn with(database: Scripted, service: Scripted, yaml: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = format!("listeners: [{{ upstream: {{ url: 'http://{}' }} }}]\n", database.addr);
-        std::fs::write(folder.path().join("rerankd.yaml"), listener + yaml).unwrap();
-        Self { database, service, folder }
-    }
-
-    /// Exit code, standard output and standard error; the key is in none of it.
-    async fn explain(&self, args: &[&str]) -> (i32, String, String) {
-        let config = self.folder.path().join("rerankd.yaml");
-        let args = [&["explain", "--config", config.to_str().unwrap()], args].concat();
-        let ended = run(&args, &[("CO_API_KEY", KEY), ("RUST_LOG", "debug")]).await;
-        for text in [&ended.stdout, &ended.stderr] {
-            assert!(!text.contains("canary-"), "{text}");
-        }
-        assert!(!ended.stdout.contains('\u{1b}'), "an escape of a document reached the terminal");
-        (ended.status.code().unwrap(), ended.stdout, ended.stderr)
-    }
-
-    async fn json(&self, args: &[&str]) -> Value {
-        let (code, out, err) = self.explain(&[args, &["--json"]].concat()).await;
-        assert_eq!(code, 0, "{err}");
-        serde_json::from_str(&out).unwrap()
-    }
-
-    async fn search(&self, more: &[&str]) -> Value {
-        self.json(&[&[LINE, "--body", BODY, "--query", QUERY], more].concat()).await
-    }
-}
+use crate::harness::{FakeRedis, Scripted, answer, body_of, json_of};
+use bench::{BODY, Bench, COUNT, JSON, KEY, LINE, QUERY, SECRET, page, relevance};
 
 /// The lines of a call's head as they were on the wire, the key masked.
 fn head_of(call: &Value, host: SocketAddr) -> Vec<String> {
@@ -166,32 +87,6 @@ async fn the_database_was_asked_what_is_shown_and_what_was_added_is_named() {
         (&json!(3), &json!(50), &json!(50))
     );
     assert_eq!((&search["query"], &search["query_source"]), (&json!(QUERY), &json!("header")));
-}
-
-#[tokio::test]
-async fn floor_window_and_hits_without_text_are_drawn_in_the_table() {
-    let database = Scripted::start(|request| Some(page(request))).await;
-    let service = Scripted::scoring(relevance).await;
-    let bench = Bench::of(database, service, "window: 6, min_score: 0.3", "").await;
-    let body = r#"{"query":[0.1],"limit":7,"with_payload":true}"#;
-    let (code, out, _) = bench.explain(&[LINE, "--body", body, "--query", QUERY]).await;
-    assert_eq!(code, 0);
-    let lines: Vec<&str> = out.lines().collect();
-    let at = |part: &str| {
-        lines.iter().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {out}"))
-    };
-    let rows = at("database  relevance");
-    let row = |line: usize| lines[line].split_whitespace().take(7).collect::<Vec<_>>().join(" ");
-    assert_eq!(row(rows + 1), "1 6 +5 0.85 0.50000 provider 5");
-    assert_eq!(row(rows + 3), "3 4 +1 0.87 0.30000 provider 3");
-    assert_eq!(at("floor 0.3: dropped"), rows + 4);
-    assert_eq!(row(rows + 5), "- 2 gone 0.89 0.10000 provider 1");
-    assert_eq!(at("without a score"), rows + 7);
-    assert_eq!(row(rows + 8), "4 3 -1 0.88 - - 2");
-    assert!(lines[rows + 8].contains("it came with colour"), "{out}");
-    assert_eq!(at("end of the window of 6"), rows + 9);
-    assert_eq!(row(rows + 10), "5 7 +2 0.84 - - 6");
-    assert!(out.contains("RERANKED by cohere") && out.contains("authorization: Bearer ***"), "{out}");
 }
 
 #[tokio::test]
@@ -285,46 +180,6 @@ async fn the_clients_credentials_reach_the_database_and_are_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn a_kept_order_is_explained_with_what_to_do() {
-    let bench = Bench::start().await;
-    let (code, out, _) = bench.explain(&[LINE, "--body", BODY]).await;
-    assert_eq!(code, 0);
-    for part in
-        ["ORDER WAS KEPT: no_query", "carries no query text", "x-rerank-query", "nothing: no call was made"]
-    {
-        assert!(out.contains(part), "{part}: {out}");
-    }
-    assert!(out.contains("the client's own body, byte for byte"), "{out}");
-    let (code, out, _) = bench.explain(&[LINE, "--body", "{", "--query", QUERY]).await;
-    assert!(code == 0 && out.contains("malformed") && out.contains("passed on as it came: "), "{out}");
-    let (code, out, _) =
-        bench.explain(&[LINE, "--body", BODY, "--query", QUERY, "-H", "x-rerank: off"]).await;
-    assert!(code == 0 && out.contains("ORDER WAS KEPT: off"), "{out}");
-    assert!(bench.service.seen().is_empty());
-}
-
-#[tokio::test]
-async fn a_shadow_is_seen_and_a_missed_deadline_told() {
-    let database = Scripted::start(|request| Some(page(request))).await;
-    let service = Scripted::scoring(relevance).await;
-    let bench = Bench::of(
-        database,
-        service,
-        "mode: shadow, deadline: 1ms",
-        "routes: [{ collection: 'd*', window: 4 }]\n",
-    )
-    .await;
-    let told = bench.search(&[]).await;
-    let notes = told["notes"].to_string();
-    assert!(notes.contains("shadow") && notes.contains("over the deadline of 1 ms"), "{notes}");
-    let search = &told["searches"][0];
-    assert_eq!(
-        (&search["outcome"], &search["plan"]["route"], &search["window"]),
-        (&json!("applied"), &json!("d*"), &json!(4))
-    );
-}
-
-#[tokio::test]
 async fn what_the_fleet_knows_is_not_asked_again_unless_it_is_to_be_fresh() {
     let (redis, secret) = (FakeRedis::start().await, tempfile::NamedTempFile::new().unwrap());
     std::fs::write(secret.path(), "the same for all").unwrap();
@@ -344,75 +199,4 @@ async fn what_the_fleet_knows_is_not_asked_again_unless_it_is_to_be_fresh() {
     assert_eq!(bench.service.seen().len(), 1);
     let fresh = bench.search(&["--fresh"]).await;
     assert_eq!((fresh["calls"].as_array().unwrap().len(), bench.service.seen().len()), (1, 2));
-}
-
-#[tokio::test]
-async fn a_batch_is_explained_search_by_search() {
-    let database = Scripted::start(|request| {
-        let one = json_of(&page("\r\n\r\n{\"limit\":3}"))["result"].clone();
-        let many =
-            json_of(request)["searches"].as_array().unwrap().iter().map(|_| one.clone()).collect::<Vec<_>>();
-        Some(answer(200, JSON, &json!({"result": many, "status": "ok", "time": 0.1}).to_string()))
-    })
-    .await;
-    let bench = Bench::of(database, Scripted::scoring(relevance).await, "", "").await;
-    let body = format!(r#"{{"searches":[{BODY},{{"query":[0.1],"limit":0}}]}}"#);
-    let (code, out, _) = bench
-        .explain(&["POST /collections/docs/points/query/batch", "--body", &body, "--query", QUERY])
-        .await;
-    assert_eq!(code, 0);
-    assert!(
-        out.contains("SEARCH 1 of 2\nRERANKED by cohere")
-            && out.contains("SEARCH 2 of 2\nTHE DATABASE'S ORDER"),
-        "{out}"
-    );
-}
-
-#[tokio::test]
-async fn a_request_that_cannot_be_explained_is_told_plainly_and_nothing_is_sent() {
-    let bench = Bench::start().await;
-    for (args, said) in [
-        (&["GET /collections"][..], "/collections/docs/points/query, …/batch"),
-        (&["GET /collections/docs/points/query"], "only with POST"),
-        (&[LINE], "needs a body: --body"),
-        (&["body.json"], "--path"),
-        (&[LINE, "--body", "@no-such-file.json"], "no-such-file.json"),
-        (&[LINE, "--body", BODY, "-H", "nonsense"], "header 1"),
-        (&[LINE, "--body", BODY, "--listener", "2"], "1 listeners"),
-    ] {
-        let (code, out, err) = bench.explain(args).await;
-        assert_eq!((code, out.as_str()), (1, ""), "{args:?}");
-        assert!(err.contains(said), "{args:?}: {err}");
-    }
-    assert!(bench.database.seen().is_empty() && bench.service.seen().is_empty());
-    assert_eq!(bench.explain(&[]).await.0, 2, "nothing was named");
-    let upstream =
-        format!("listeners: [{{ dialect: none, upstream: {{ url: 'http://{}' }} }}]\n", bench.database.addr);
-    std::fs::write(bench.folder.path().join("rerankd.yaml"), upstream).unwrap();
-    let (code, _, err) = bench.explain(&[LINE, "--body", BODY]).await;
-    assert!(code == 1 && err.contains("dialect is `none`"), "{err}");
-}
-
-#[tokio::test]
-async fn a_database_that_does_not_answer_is_an_error_that_names_it() {
-    let nobody = FakeDatabase::by_hand().await.addr;
-    let args = ["explain", LINE, "--body", BODY, "--upstream", &format!("http://{nobody}")];
-    let ended = run(&args, &[]).await;
-    assert_eq!(ended.status.code(), Some(1));
-    assert!(
-        ended.stderr.contains(&format!("http://{nobody}: cannot connect to the upstream")),
-        "{}",
-        ended.stderr
-    );
-}
-
-#[tokio::test]
-async fn the_demos_search_is_explained_with_one_command() {
-    let ended = run(&["explain", "--demo"], &[]).await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(
-        ended.stdout.contains("RERANKED by lexical") && ended.stdout.contains("were computed here"),
-        "{}",
-        ended.stdout
-    );
 }
