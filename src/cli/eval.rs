@@ -19,7 +19,7 @@ use crate::{
     demo,
     eval::{
         self, Input, MeasureSettings, RunError, RunRequest,
-        floor::Objective,
+        floor::{MIN_QUERIES, Objective},
         input::InputProblems,
         queries::Defaults,
         report::{Document, html, table},
@@ -58,7 +58,7 @@ pub fn eval(args: &EvalArgs, env: &HashMap<String, String>) -> u8 {
         return ended(compare(args).and_then(|document| give(&args.measure, &document)));
     }
     // Without a floor to suggest, what it is to reach does not matter.
-    measured(&args.measure, env, Purpose::Evaluate, (Objective::Recall(1.0), 30))
+    measured(&args.measure, env, Purpose::Evaluate, (Objective::Recall(1.0), MIN_QUERIES))
 }
 
 /// Runs `rerankd calibrate`; returns the exit code.

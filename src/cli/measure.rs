@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::eval::floor::Objective;
+use crate::eval::floor::{MIN_QUERIES, Objective};
 
 /// Exit code: some queries were not measured; the report is about the others.
 pub const EXIT_PARTIAL: u8 = 3;
@@ -115,7 +115,7 @@ pub struct CalibrateArgs {
     #[arg(long, value_name = "WHAT=SHARE", default_value = "recall=0.95", value_parser = objective)]
     pub(super) objective: Objective,
     /// A sample of fewer judged queries is too small to set anything
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    #[arg(long, value_name = "N", default_value_t = MIN_QUERIES)]
     pub(super) min_queries: usize,
 }
 

@@ -122,11 +122,38 @@ fn group(
         parts: if with_judgments { ["relevant", "not relevant"] } else { ["top", "tail"] },
         histogram,
         floors: if with_judgments { floor::curve(&by_judgment) } else { Vec::new() },
-        floor: with_judgments
-            .then(|| floor::advise(&by_judgment, objective, setting.min_queries, setting.seed)),
+        floor: with_judgments.then(|| advised(&judged, &by_judgment, setting, objective)),
         margin: margin::advise(trials, setting, gate_window),
         window,
     }
+}
+
+fn advised(
+    judged: &[&Trial],
+    hits: &[Vec<Scored>],
+    setting: &Setting<'_>,
+    objective: Objective,
+) -> FloorAdvice {
+    let mut advice = floor::advise(hits, objective, setting.min_queries, setting.seed);
+    let known = |trial: &Trial, id: &String| {
+        setting
+            .judgments
+            .and_then(|all| all.queries.get(&trial.query))
+            .is_some_and(|own| own.contains_key(id))
+    };
+    let unknown: usize = judged
+        .iter()
+        .map(|trial| {
+            let scored = trial.candidates.iter().filter(|candidate| candidate.relevance.is_some());
+            scored.filter(|candidate| !known(trial, &candidate.id)).count()
+        })
+        .sum();
+    if unknown > 0 {
+        advice.notes.push(format!(
+            "{unknown} scored hits have no judgment and count as not relevant: the precision is at least what is said"
+        ));
+    }
+    advice
 }
 
 /// The scored candidates of a judged query. What has no judgment counts as not relevant.
@@ -188,6 +215,8 @@ mod tests {
         );
         let faq = &calibration.groups[2];
         assert_eq!(faq.floor.as_ref().unwrap().min_score, Some(0.6));
+        let notes = &faq.floor.as_ref().unwrap().notes;
+        assert!(notes.iter().any(|note| note.starts_with("6 scored hits have no judgment")), "{notes:?}");
         assert_eq!((faq.window.window, faq.parts[0]), (Some(3), "relevant"));
         assert_eq!(faq.histogram.upper.iter().sum::<u64>(), 3);
         assert_eq!(faq.floors.len(), 51);

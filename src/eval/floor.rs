@@ -126,6 +126,8 @@ pub struct FloorAdvice {
     pub notes: Vec<String>,
 }
 
+/// So many queries are a sample, unless somebody says otherwise.
+pub const MIN_QUERIES: usize = 30;
 /// How often the sample is drawn again for a floor.
 const DRAWS: usize = 1_000;
 
@@ -182,7 +184,11 @@ fn enough(
     notes: &mut Vec<String>,
 ) -> bool {
     let with_relevant = queries.iter().filter(|hits| hits.iter().any(|hit| hit.relevant)).count();
-    let needed = objective.relevant_needed().min(min_queries.saturating_mul(2));
+    let needed = match min_queries {
+        MIN_QUERIES.. => objective.relevant_needed(),
+        // Whoever takes a smaller sample for enough takes fewer hits for enough.
+        fewer => objective.relevant_needed().min(fewer.saturating_mul(2)),
+    };
     let before = notes.len();
     if with_relevant < min_queries {
         notes.push(format!(
@@ -323,6 +329,10 @@ mod tests {
             advice.notes[0].contains("12 queries") && advice.notes[0].contains("30 are needed"),
             "{advice:?}"
         );
+        assert!(advise(&rising(12), Objective::Recall(0.9), 6, 1).enough);
+        // Of a hundred relevant hits one may be lost: too few to say which score that is.
+        let advice = advise(&rising(100), Objective::Recall(0.99), 30, 1);
+        assert!(!advice.enough && advice.notes[0].contains("200 are needed"), "{advice:?}");
     }
 
     #[test]

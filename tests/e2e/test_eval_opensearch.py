@@ -1,5 +1,6 @@
 """`rerankd eval` and `rerankd calibrate` on a real OpenSearch, with a stand-in for the rerank service."""
 
+import functools
 import itertools
 import json
 import os
@@ -7,7 +8,7 @@ import os
 import pytest
 
 import corpus
-from eval_command import RERANKD, Ran, check_report
+from eval_command import EXACT, RERANKD, Ran, as_run, by_query, check_report
 from support import COHERE, COHERE_FAILING, DIRECT, http, provider, provider_state, reranked, score
 
 pytestmark = pytest.mark.skipif(not (RERANKD and DIRECT and COHERE), reason="E2E_RERANKD and E2E_DIRECT are set by `run`")
@@ -22,6 +23,7 @@ def queries() -> dict[str, str]:
     return {f"q{number}": text for number, text in enumerate(texts)}
 
 
+@functools.cache
 def grades() -> dict[str, dict[str, int]]:
     """A document that has all words is relevant. One query has nothing relevant."""
     documents = corpus.documents()
@@ -55,6 +57,7 @@ def run(files, command: str, service: str, *more: str) -> Ran:
     return Ran(command, *own, "--json", *more, env={**ENV, "CO_API_URL": service})
 
 
+@functools.cache
 def database_order(size: int) -> list[str]:
     body = {"query": {"match": {"body": corpus.FIRST_STAGE}}, "size": size, "_source": False}
     return [hit["_id"] for hit in http("POST", f"{DIRECT}/{INDEX}/_search", body).json()["hits"]["hits"]]
@@ -95,10 +98,59 @@ def test_calibrate_suggests_what_check_loads(files, tmp_path):
     # The curve's last point is a rerank of everything.
     window = groups["pair"]["window"]
     assert window["curve"][-1]["gain"] > 0 and window["window"] in (20, 30, 50, 70)
+    for category, group in groups.items():
+        own = [q for q, text in queries().items() if len(text.split()) == (2 if category == "pair" else 3)]
+        check_window_curve(group["window"]["curve"], own)
+        check_floor_curve(group["floors"], own)
     (tmp_path / "rerankd.yaml").write_text(f"listeners: [{{ upstream: {{ url: '{DIRECT}' }} }}]\n{report['yaml']}")
     checked = Ran("check", "--config", str(tmp_path / "rerankd.yaml"), env=ENV)
     assert checked.code == 0 and "min_score: 1" in checked.out and f'collection: "{INDEX}"' in checked.out, checked.out
     assert provider_state(COHERE)["violations"] == []
+
+
+def test_texts_alone_are_asked_of_every_field_and_without_judgments_change_is_told(files, tmp_path):
+    provider(COHERE, "ok")
+    lines = [json.dumps({"id": query, "text": f"{corpus.FIRST_STAGE} {text}"}) for query, text in queries().items()]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines))
+    args = ["--queries", str(tmp_path / "texts.jsonl"), "--collection", INDEX, "--upstream", DIRECT, "--limit", "5"]
+    ran = Ran("eval", *args, "--json", env={**ENV, "CO_API_URL": COHERE})
+    assert ran.code == 0, ran.err
+    report = ran.json()
+    assert report["evaluation"]["outcomes"] == {"applied": len(lines)}
+    assert all(len(query["before"]) == len(query["after"]) == 5 for query in report["evaluation"]["queries"])
+    assert check_report(report, {}) == 2 * len(lines)
+    told = Ran("eval", *args, env={**ENV, "CO_API_URL": COHERE}).out
+    assert "not whether it gets better" in told, told
+
+
+def check_window_curve(curve: list, own: list) -> None:
+    """Each point: the scores' order of so many candidates, measured by ir-measures."""
+    order = database_order(100)
+    hopeful = [q for q in own if any(grades()[q].values())]
+    for point in curve:
+        rankings = {q: reranked(order, queries()[q], point["window"]) for q in hopeful}
+        values = by_query(10, grades(), as_run(rankings))
+        mean = sum(values[q, "nDCG@10"] for q in hopeful) / len(hopeful)
+        assert abs(point["ndcg"] - mean) < EXACT, point
+
+
+def check_floor_curve(curve: list, own: list) -> None:
+    """Each point, counted again from the stand-in's scores."""
+    documents = corpus.documents()
+    hits = [
+        [(score(queries()[q], documents[doc]), grades()[q][doc] > 0) for doc in database_order(100)]
+        for q in own
+    ]
+    relevant = sum(good for found in hits for _, good in found)
+    for point in curve:
+        # The proxy's scores are 32-bit floats: those just at a floor are not compared.
+        if any(abs(value - point["floor"]) < 1e-6 for found in hits for value, _ in found):
+            continue
+        kept = [[good for value, good in found if value >= point["floor"]] for found in hits]
+        good, count = sum(map(sum, kept)), sum(map(len, kept))
+        assert point["recall"] == pytest.approx(good / relevant, abs=EXACT)
+        assert point["precision"] == (None if count == 0 else pytest.approx(good / count, abs=EXACT))
+        assert point["answer_rate"] == pytest.approx(sum(map(bool, kept)) / len(own), abs=EXACT)
 
 
 def skipped(group: dict) -> int:

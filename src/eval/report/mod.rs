@@ -8,7 +8,7 @@ pub mod yaml;
 
 use serde::Serialize;
 
-use super::{calibration::Calibration, evaluation::Evaluation};
+use super::{calibration::Calibration, evaluation::Evaluation, floor::MIN_QUERIES};
 
 /// Everything that a run found. No text of queries or documents: queries and documents are named by their ids.
 #[derive(Clone, Debug, Serialize)]
@@ -111,7 +111,8 @@ impl Document {
         let Some(ndcg) = all.measures.first() else {
             return "No query has a relevant document in the judgments: nothing can be measured.".to_owned();
         };
-        let small = if all.judged < 30 { " Fewer than 30 judged queries: a rough answer." } else { "" };
+        let small =
+            if all.judged < MIN_QUERIES { " Fewer than 30 judged queries: a rough answer." } else { "" };
         let verdict = match ndcg.interval {
             Some(interval) if interval.low > 0.0 => "It helps: the gain is more than chance.",
             Some(interval) if interval.high < 0.0 => "It hurts: the loss is more than chance.",
