@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod bounds;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -19,6 +20,8 @@ pub mod proxy;
 pub mod rerank;
 pub mod rerank_api;
 pub mod search;
+pub mod system;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;
+pub mod workers;

@@ -2,11 +2,11 @@
 
 use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 
-use super::{Shared, StartError};
+use super::{Shared, StartError, listener};
 use crate::{
     config::{
-        self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, ListenerConfig,
-        ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
+        self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, LimitsConfig,
+        ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
@@ -14,7 +14,7 @@ use crate::{
         AllowList, Capture, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, RecordSettings, Route,
         ScoreMode,
     },
-    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, ServerTls, TlsSettings},
+    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{
         BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
         Providers, ScoreStore, SpendSettings, StackShared,
@@ -26,26 +26,12 @@ use crate::{
 /// Documents are cut here before they reach a provider, which cuts to its own context.
 const DOCUMENT_BYTES: usize = 256 * 1024;
 
-/// One listener's own settings. Blocks on the disk.
-pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> Result<ListenerSettings, StartError> {
-    let tls = listener.tls.as_ref().map(|tls| {
-        ServerTls::load(&TlsSettings {
-            cert_file: tls.cert_file.clone(),
-            key_file: tls.key_file.clone(),
-            client_ca_file: tls.client_ca_file.clone(),
-            handshake_timeout: tls.handshake_timeout,
-        })
-    });
-    Ok(ListenerSettings {
-        max_connections: listener.max_connections,
-        drain_timeout: config.shutdown.grace,
-        tls: tls.transpose().map_err(|source| StartError::Tls { listen: listener.listen, source })?,
-        ..ListenerSettings::default()
-    })
-}
-
 /// The pool of connections to one database. Blocks on the disk.
-pub(super) fn upstream(settings: &UpstreamConfig) -> Result<Upstream, UpstreamSetupError> {
+pub(super) fn upstream(
+    settings: &UpstreamConfig,
+    limits: &LimitsConfig,
+    shared: &Shared,
+) -> Result<Upstream, UpstreamSetupError> {
     let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
     Upstream::new(UpstreamSettings {
         http2: settings.http2,
@@ -55,8 +41,13 @@ pub(super) fn upstream(settings: &UpstreamConfig) -> Result<Upstream, UpstreamSe
             server_name: settings.server_name.clone(),
         },
         connect_timeout: settings.connect_timeout,
-        answer_timeout: Some(settings.answer_timeout),
-        forward_timeout: Some(settings.forward_timeout),
+        answer_timeout: settings.answer_timeout,
+        forward_timeout: settings.forward_timeout,
+        body_timeout: limits.body_timeout,
+        max_headers: limits.max_headers,
+        max_head_bytes: limits.max_head_bytes,
+        waits: shared.waits.clone(),
+        workers: shared.workers.count(),
         host: match settings.host {
             config::HostMode::Upstream => HostHeader::Upstream,
             config::HostMode::Preserve => HostHeader::Preserve,
@@ -78,19 +69,28 @@ pub(super) fn proxy(
             shared.search_metrics.declare(dialect.name(), kind.as_str());
         }
     }
-    let pipeline = Pipeline::new(profiles(config, shared), config.limits.max_rerank_in_flight);
-    let limits = SearchLimits {
-        request_bytes: config.limits.max_request_bytes,
-        response_bytes: config.limits.max_response_bytes,
-    };
-    let metrics = shared.search_metrics.clone();
-    let searches =
-        SearchHandler::new(pipeline, limits, metrics, config.rerank.answer_headers, shared.records.clone());
+    let limits = &config.limits;
+    let searches = SearchHandler::new(
+        Pipeline::new(profiles(config, shared)),
+        SearchLimits {
+            request_bytes: limits.max_request_bytes,
+            response_bytes: limits.max_response_bytes,
+            body_timeout: limits.body_timeout,
+        },
+        shared.bounds.clone(),
+        shared.waits.clone(),
+        shared.search_metrics.clone(),
+        config.rerank.answer_headers,
+        shared.records.clone(),
+    );
+    let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     Ok(Proxy {
-        forwarder: Forwarder::new(upstream),
+        forwarder: Forwarder::new(upstream, tunnels),
         dialects: Dialects::new(dialects),
         searches: Arc::new(searches),
         metrics: shared.proxy_metrics.clone(),
+        max_headers: limits.max_headers,
+        max_head_bytes: limits.max_head_bytes,
     })
 }
 
@@ -185,16 +185,19 @@ pub(super) fn providers(
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    Providers::build(used.filter_map(provider).collect(), before, stack)
+    let without_key = used.clone().filter(|section| section.lacks_key());
+    let without_key = without_key.map(|section| section.name.clone()).collect();
+    let built = Providers::build(used.filter_map(provider).collect(), before, stack)?;
+    Ok(built.beside(without_key))
 }
 
-/// The rerank API, and the settings of its listener; `None` if it is not to listen.
+/// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
 pub(super) fn rerank_api(
     config: &Config,
     shared: &Shared,
-) -> Option<(SocketAddr, RerankApi, ListenerSettings)> {
+) -> Result<Option<(SocketAddr, RerankApi, ListenerSettings)>, StartError> {
     let section = &config.rerank_api;
-    let listen = section.listen?;
+    let Some(listen) = section.listen else { return Ok(None) };
     let names = config.rerank_api_providers();
     let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
     let settings = ApiSettings {
@@ -205,13 +208,13 @@ pub(super) fn rerank_api(
         deadline: section.deadline,
         max_documents: section.max_documents,
         max_request_bytes: section.max_request_bytes,
-        max_in_flight: config.limits.max_rerank_in_flight,
         answer_headers: section.answer_headers,
         token: section.token.clone(),
     };
     let reranker = shared.providers.chain(names, &shared.stack);
-    let listener = ListenerSettings { drain_timeout: config.shutdown.grace, ..ListenerSettings::default() };
-    Some((listen, RerankApi::new(settings, reranker, shared.api_metrics.clone()), listener))
+    let listener = listener::of_rerank_api(config, listen, shared)?;
+    let api = RerankApi::new(settings, reranker, shared.bounds.clone(), shared.api_metrics.clone());
+    Ok(Some((listen, api, listener)))
 }
 
 /// A provider that knows Cohere's models by the names that Cohere's clients use.
@@ -318,19 +321,25 @@ fn fleet(redis: &RedisConfig, cache: &CacheConfig, metrics: &FleetMetrics) -> Re
 /// Says what runs.
 pub(super) fn announce(
     config: &Config,
-    providers: &Providers,
+    shared: &Shared,
     listening: &[SocketAddr],
     api: Option<SocketAddr>,
     admin: SocketAddr,
 ) {
-    for (listener, address) in config.listeners.iter().zip(listening) {
-        tracing::info!(listen = %address, upstream = %listener.upstream.url, "serving");
+    for (each, address) in config.listeners.iter().zip(listening) {
+        let max_connections = listener::max_connections(config, each, shared);
+        tracing::info!(listen = %address, upstream = %each.upstream.url, max_connections, "serving");
     }
     tracing::info!(listen = %admin, "metrics and health");
     if let Some(api) = api {
         tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
     }
-    warn_without_provider(config, providers);
+    tracing::info!(
+        max_buffered_bytes = shared.bounds.request_bytes.limit(),
+        max_searches_in_flight = shared.bounds.searches.limit(),
+        "limits of what is held at a time"
+    );
+    warn_without_provider(config, &shared.providers);
 }
 
 /// How many providers of the chain have the key that they need: the searches' chain, or where no listener is before a

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, StartError, build, in_force::Expiry, pools::Pools, reach::Reach};
+use super::{Shared, StartError, build, in_force::Expiry, listener, pools::Pools, reach::Reach};
 use crate::{
     admin::{Access, Readiness},
     config::{Config, ListenerConfig},
@@ -14,6 +14,7 @@ use crate::{
     rerank_api::RerankApi,
     tls,
     upstream::body::{self, Body},
+    workers::Workers,
 };
 
 /// What a configuration became, before anything of it is in force.
@@ -83,17 +84,18 @@ pub(super) struct Before {
 /// Builds everything that `config` asks for; opens no socket. Blocks on the disk.
 pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError> {
     let shared = before.shared.renewed(before.config.as_ref(), &config)?;
-    let pools = before.pools.renewed(&config.listeners)?;
+    let pools = before.pools.renewed(&config, &shared)?;
     let mut listeners = Vec::new();
     let mut certificates = Vec::new();
     for (each, upstream) in config.listeners.iter().zip(pools.upstreams()) {
         let proxy = build::proxy(&config, each, &shared, upstream.clone())?;
-        let settings = build::listener(&config, each)?;
+        let settings = listener::of_searches(&config, each, &shared)?;
         certificates.extend(expiries(each, settings.tls.as_ref()));
         let service = ListenerService::Proxy(Box::new(proxy));
         listeners.push(BuiltListener { listen: each.listen, service, settings });
     }
-    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared) {
+    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared)? {
+        certificates.extend(expiry(listen, settings.tls.as_ref()));
         let service = ListenerService::RerankApi(api);
         listeners.push(BuiltListener { listen, service, settings });
     }
@@ -102,7 +104,7 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
 
 /// Whether everything that `config` asks for could be built.
 pub(super) fn check(config: Config) -> Result<(), StartError> {
-    let shared = Shared::new(&prometheus::Registry::new())?;
+    let shared = Shared::new(&prometheus::Registry::new(), Workers::here())?;
     let before = Before { config: None, shared, pools: Pools::default() };
     build(config, &before).map(drop)
 }
@@ -112,9 +114,14 @@ fn expiries(listener: &ListenerConfig, own: Option<&ServerTls>) -> impl Iterator
     let client = client
         .and_then(|file| tls::certificates(file).ok())
         .and_then(|chain| chain.first().and_then(tls::not_after));
-    let ends = [("listener", own.and_then(ServerTls::not_after)), ("upstream_client", client)];
     let listen = listener.listen;
-    ends.into_iter().filter_map(move |(used_as, ends)| Some(Expiry { used_as, listen, not_after: ends? }))
+    let client = client.map(|not_after| Expiry { used_as: "upstream_client", listen, not_after });
+    expiry(listen, own).into_iter().chain(client)
+}
+
+/// When the certificate that a listener shows ends.
+fn expiry(listen: SocketAddr, own: Option<&ServerTls>) -> Option<Expiry> {
+    Some(Expiry { used_as: "listener", listen, not_after: own.and_then(ServerTls::not_after)? })
 }
 
 impl Live {
@@ -171,6 +178,7 @@ impl Live {
         }
         // Those that are no longer wanted let their open requests finish.
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
+        built.shared.bounds.set_limits(built.shared.limits(&built.config));
         built.shared.stack.store.connect();
         let usable = build::usable_providers(&built.config, &built.shared.providers);
         built.shared.stack.metrics.usable_providers(usable);
@@ -227,7 +235,7 @@ impl ListenerService {
     async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
         match self {
             Self::Proxy(proxy) => proxy.handle(request).await,
-            Self::RerankApi(api) => api.answer(request).await,
+            Self::RerankApi(api) => Box::pin(api.answer(request)).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod about;
 mod build;
 mod in_force;
+mod listener;
 mod live;
 mod offline;
 mod pools;
@@ -24,14 +25,17 @@ use tokio::{
 
 use crate::{
     admin::{Access, Admin, Condition, Inspector, Readiness},
+    bounds::{self, Bounds, Limits, Traffic, Waits},
     config::{Config, Fingerprint, Source, short_hash, to_yaml},
     fleet::{FleetError, FleetMetrics},
     pipeline::{RecordRing, SearchMetrics},
     proxy::{ProxyMetrics, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
+    system::Resources,
     telemetry,
     upstream::UpstreamSetupError,
+    workers::Workers,
 };
 use in_force::InForce;
 use live::Live;
@@ -127,20 +131,30 @@ struct Shared {
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
     proxy_metrics: ProxyMetrics,
+    resources: Resources,
+    bounds: Bounds,
+    traffic: Traffic,
+    waits: Waits,
     records: Arc<RecordRing>,
     access: Arc<ArcSwap<Access>>,
+    workers: Workers,
 }
 
 impl App {
-    /// Binds every address and starts to serve.
+    /// Binds every address and starts to serve, all of it on the runtime of the caller.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        Self::begin(config, false).await
+        Self::start_on(Workers::here(), config).await
     }
 
-    /// Like [`App::start`], with the plain proxy that stands in for a bad configuration, and says so.
-    pub async fn passthrough(config: &Config) -> Result<Self, StartError> {
+    /// Like [`App::start`], with clients served by `workers`.
+    pub async fn start_on(workers: Workers, config: &Config) -> Result<Self, StartError> {
+        Self::begin(workers, config, false).await
+    }
+
+    /// Like [`App::start_on`], with the plain proxy that stands in for a bad configuration, and says so.
+    pub async fn passthrough(workers: Workers, config: &Config) -> Result<Self, StartError> {
         tracing::error!("BAD CONFIGURATION: serving as a plain proxy, nothing is reranked");
-        Self::begin(config, true).await
+        Self::begin(workers, config, true).await
     }
 
     /// Builds everything that `config` asks for, and drops it; opens no socket. Blocks on the disk.
@@ -148,12 +162,12 @@ impl App {
         live::check(config.clone())
     }
 
-    async fn begin(config: &Config, passthrough: bool) -> Result<Self, StartError> {
+    async fn begin(workers: Workers, config: &Config, passthrough: bool) -> Result<Self, StartError> {
         let registry = telemetry::new_registry()?;
         let in_force = InForce::register(&registry)?;
         let readiness = Readiness::new();
         let serving = readiness.condition("draining");
-        let mut live = Live::new(Shared::new(&registry)?, readiness.clone());
+        let mut live = Live::new(Shared::new(&registry, workers)?, readiness.clone());
         let (wanted, before) = (config.clone(), live.before());
         let built = spawn_blocking(move || live::build(wanted, &before)).await??;
         let address = config.admin.listen;
@@ -163,7 +177,7 @@ impl App {
         let certificates = live.take_over(built).await?;
         in_force.set(short_hash(config), passthrough, &certificates);
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
-        build::announce(config, &live.shared().load().providers, &listening, rerank_api, admin_address);
+        build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
         let (shared, refresh) = (live.shared().load_full(), refresh(live.shared()));
         let config = ArcSwap::from_pointee(config.clone());
@@ -191,7 +205,7 @@ impl App {
 
 impl Shared {
     /// Without a cache, as long as no configuration asks for one.
-    fn new(registry: &Registry) -> Result<Self, StartError> {
+    fn new(registry: &Registry, workers: Workers) -> Result<Self, StartError> {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
         let fleet_metrics = FleetMetrics::register(registry)?;
@@ -202,6 +216,10 @@ impl Shared {
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
         let providers = Providers::default();
+        let resources = Resources::detect();
+        let bounds = Bounds::new(Limits::suited(None, None, &resources));
+        let (traffic, waits) = (Traffic::default(), Waits::default());
+        bounds::register(registry, &bounds, &traffic, &waits)?;
         Ok(Self {
             stack,
             providers,
@@ -209,9 +227,20 @@ impl Shared {
             fleet_metrics,
             api_metrics,
             proxy_metrics,
+            resources,
+            bounds,
+            traffic,
+            waits,
             records,
             access,
+            workers,
         })
+    }
+
+    /// What all listeners together may hold by `config`.
+    fn limits(&self, config: &Config) -> Limits {
+        let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
+        Limits::suited(bytes, searches, &self.resources)
     }
 
     /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Shared, StartError, build, pools::Pools};
-use crate::{config::Config, proxy::Proxy, rerank::ScoreStore};
+use crate::{config::Config, proxy::Proxy, rerank::ScoreStore, workers::Workers};
 
 /// The same providers, cache and ranking as a server of this configuration has.
 pub struct Offline {
@@ -15,8 +15,8 @@ pub struct Offline {
 
 /// Builds it, and begins to connect to Redis, if that is configured. Blocks on the disk; needs a Tokio runtime.
 pub fn offline(config: &Config) -> Result<Offline, StartError> {
-    let shared = Shared::new(&prometheus::Registry::new())?.renewed(None, config)?;
-    let pools = Pools::default().renewed(&config.listeners)?;
+    let shared = Shared::new(&prometheus::Registry::new(), Workers::here())?.renewed(None, config)?;
+    let pools = Pools::default().renewed(config, &shared)?;
     let store = shared.stack.store.clone();
     store.connect();
     let listeners = config.listeners.iter().zip(pools.upstreams());

@@ -3,7 +3,9 @@ use std::{collections::HashMap, io, io::Write};
 use super::{CheckArgs, EXIT_FAILURE, EXIT_OK};
 use crate::{
     app::{App, StartError},
+    bounds::Limits,
     config::{Config, Flags, load_path, to_yaml},
+    system::Resources,
     telemetry::chain,
 };
 
@@ -26,6 +28,12 @@ pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Writ
         }
     }
     write!(out, "{}", to_yaml(&config))?;
+    let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
+    let Limits { buffered_bytes, searches } = Limits::suited(bytes, searches, &Resources::detect());
+    writeln!(
+        out,
+        "# Here memory.max_buffered is {buffered_bytes}, limits.max_searches_in_flight {searches}."
+    )?;
     Ok(EXIT_OK)
 }
 
@@ -73,6 +81,7 @@ mod tests {
         assert_eq!(code, 0);
         assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
         assert!(!out.contains("s3cr3t"));
+        assert!(out.contains("# Here memory.max_buffered is "), "what null comes to is told: {out}");
     }
 
     #[test]

@@ -9,7 +9,9 @@ use super::{
 use crate::{
     app::App,
     config::{Fingerprint, Source},
+    system::Resources,
     telemetry::chain,
+    workers::Workers,
 };
 
 /// Serves until a signal; returns the exit code.
@@ -19,7 +21,7 @@ pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
         match until_signal(args, source).await {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("rerankd: no signals: {error}");
+                eprintln!("rerankd: no signals or threads: {error}");
                 EXIT_FAILURE
             }
         }
@@ -28,7 +30,8 @@ pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
 
 async fn until_signal(args: &ServeArgs, source: Source) -> io::Result<u8> {
     let (mut stop, hangups) = (Stop::listen()?, hangups()?);
-    let Some((app, files)) = start(args, &source).await else { return Ok(EXIT_FAILURE) };
+    let workers = Workers::start(Resources::detect().cpus)?;
+    let Some((app, files)) = start(workers, args, &source).await else { return Ok(EXIT_FAILURE) };
     let reloads = tokio::spawn(app.reloader(source, files).run(hangups));
     stop.next().await;
     // What began to stop takes over nothing new.
@@ -38,10 +41,10 @@ async fn until_signal(args: &ServeArgs, source: Source) -> io::Result<u8> {
 }
 
 /// Starts what is configured, or the plain proxy if it is bad and that is wanted.
-async fn start(args: &ServeArgs, source: &Source) -> Option<(App, Fingerprint)> {
+async fn start(workers: Workers, args: &ServeArgs, source: &Source) -> Option<(App, Fingerprint)> {
     let loaded = source.load();
     match loaded.config {
-        Ok(config) => match App::start(&config).await {
+        Ok(config) => match App::start_on(workers.clone(), &config).await {
             Ok(app) => return Some((app, loaded.fingerprint)),
             Err(error) => {
                 tell(&error);
@@ -54,11 +57,11 @@ async fn start(args: &ServeArgs, source: &Source) -> Option<(App, Fingerprint)> 
     }
     match args.on_bad_config {
         OnBadConfig::Exit => None,
-        OnBadConfig::Passthrough => Some((passthrough(source).await?, loaded.fingerprint)),
+        OnBadConfig::Passthrough => Some((passthrough(workers, source).await?, loaded.fingerprint)),
     }
 }
 
-async fn passthrough(source: &Source) -> Option<App> {
+async fn passthrough(workers: Workers, source: &Source) -> Option<App> {
     let Ok(config) = source.passthrough() else {
         eprintln!(
             "rerankd: passthrough needs good listeners in the file, or the upstream's URL by --upstream or \
@@ -66,12 +69,12 @@ async fn passthrough(source: &Source) -> Option<App> {
         );
         return None;
     };
-    App::passthrough(&config).await.inspect_err(|error| tell(error)).ok()
+    App::passthrough(workers, &config).await.inspect_err(|error| tell(error)).ok()
 }
 
-/// Runs a future on a runtime of its own; returns its exit code, or that of a failure.
+/// Runs a future on a runtime of its own, in this thread; returns its exit code, or that of a failure.
 pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(future);
             // A read from a file system that hangs must not keep the process.

@@ -7,6 +7,7 @@ mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
 mod inspector;
+mod limits;
 mod node;
 mod origin;
 mod overlay;
@@ -16,6 +17,7 @@ mod provider_limits;
 mod provider_tests;
 mod read;
 mod read_fleet;
+mod read_limits;
 mod read_provider;
 mod read_providers;
 mod read_rerank;
@@ -41,6 +43,7 @@ use std::{
 
 pub use fingerprint::Fingerprint;
 pub use inspector::InspectorConfig;
+pub use limits::{LimitsConfig, MemoryConfig};
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use provider_limits::{BreakerConfig, ProviderLimits};
@@ -48,8 +51,8 @@ pub use render::{short_hash, to_yaml};
 pub use rerank_api::RerankApiConfig;
 pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, LimitsConfig, ListenerConfig, ListenerTlsConfig,
-    ProviderConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, ProviderConfig,
+    RedisConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
 pub use words::{
     CaptureLevel, DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,

@@ -22,7 +22,7 @@ pub struct Flags {
 
 /// Settings of the single listener that have a variable.
 const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "admin",
     "inspector",
     "rerank",
@@ -30,6 +30,7 @@ const SECTIONS: [&str; 10] = [
     "rerank_api",
     "cache",
     "limits",
+    "memory",
     "shutdown",
     "upstream",
     "tls",

@@ -1,4 +1,4 @@
-//! The tree to `Config`: everything but reranking and providers, which have readers of their own.
+//! The tree to `Config`: everything but reranking, providers and limits, which have readers of their own.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use super::{
     origin::Origin,
     problem::Problems,
     read_fleet::redis,
+    read_limits::{limits, memory, patience},
     read_providers::providers,
     read_rerank::{RERANK_KEYS, rerank},
     read_shutdown::shutdown,
@@ -15,7 +16,7 @@ use super::{
     rerank_api,
     section::Section,
     token::token,
-    types::{AdminConfig, CacheConfig, LimitsConfig},
+    types::{AdminConfig, CacheConfig},
     values::{self, whole},
     words::{DialectChoice, HostMode},
 };
@@ -32,6 +33,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         "rerank_api",
         "cache",
         "limits",
+        "memory",
         "shutdown",
     ];
     let top = Section::open(Some(root), "", &known, problems);
@@ -51,6 +53,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         rerank_api,
         cache: cache(&top, problems),
         limits: limits(&top, problems),
+        memory: memory(&top, problems),
         shutdown: shutdown(&top, problems),
     };
     rerank_api::check(&config, &top, problems);
@@ -133,8 +136,8 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     upstream.set("http2", &mut to.http2, problems, values::boolean);
     upstream_tls(&upstream, to, problems);
     upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
-    upstream.set("answer_timeout", &mut to.answer_timeout, problems, values::duration);
-    upstream.set("forward_timeout", &mut to.forward_timeout, problems, values::duration);
+    patience(&upstream, "answer_timeout", &mut to.answer_timeout, problems);
+    patience(&upstream, "forward_timeout", &mut to.forward_timeout, problems);
     listener
 }
 
@@ -184,14 +187,4 @@ fn cache(top: &Section<'_>, problems: &mut Problems) -> CacheConfig {
         section.complain("max_bytes", sentence, problems);
     }
     cache
-}
-
-fn limits(top: &Section<'_>, problems: &mut Problems) -> LimitsConfig {
-    let mut limits = LimitsConfig::default();
-    let known = ["max_request_bytes", "max_response_bytes", "max_rerank_in_flight"];
-    let section = Section::open(top.node("limits"), "limits", &known, problems);
-    section.set("max_request_bytes", &mut limits.max_request_bytes, problems, values::memory);
-    section.set("max_response_bytes", &mut limits.max_response_bytes, problems, values::memory);
-    section.set("max_rerank_in_flight", &mut limits.max_rerank_in_flight, problems, whole(1, 100_000));
-    limits
 }

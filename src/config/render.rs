@@ -3,7 +3,8 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    Config, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, inspector, provider_limits,
+    Config, LimitsConfig, ListenerConfig, ListenerTlsConfig, ProviderConfig, RedisConfig, RerankConfig,
+    inspector, provider_limits,
     read_provider::{activation_word, scoring_word},
     rerank_api,
 };
@@ -44,10 +45,9 @@ pub fn to_yaml(config: &Config) -> String {
         Some(each) => redis(&mut out, each),
         None => out.set(2, "redis", "null"),
     }
-    out.line(0, "limits:");
-    out.set(2, "max_request_bytes", config.limits.max_request_bytes);
-    out.set(2, "max_response_bytes", config.limits.max_response_bytes);
-    out.set(2, "max_rerank_in_flight", config.limits.max_rerank_in_flight);
+    limits(&mut out, &config.limits);
+    out.line(0, "memory:");
+    out.set(2, "max_buffered", or_null(config.memory.max_buffered));
     out.line(0, "shutdown:");
     out.set(2, "delay", time(config.shutdown.delay));
     out.set(2, "grace", time(config.shutdown.grace));
@@ -75,19 +75,19 @@ impl Out {
     }
 }
 
+pub(super) fn listener_tls(out: &mut Out, indent: usize, tls: Option<&ListenerTlsConfig>) {
+    let Some(tls) = tls else { return out.set(indent, "tls", "null") };
+    out.line(indent, "tls:");
+    out.set(indent + 2, "cert_file", path(Some(&tls.cert_file)));
+    out.set(indent + 2, "key_file", path(Some(&tls.key_file)));
+    out.set(indent + 2, "client_ca_file", path(tls.client_ca_file.as_deref()));
+    out.set(indent + 2, "handshake_timeout", time(tls.handshake_timeout));
+}
+
 fn listener(out: &mut Out, each: &ListenerConfig) {
     let to = &each.upstream;
     out.set(2, "- listen", each.listen);
-    match &each.tls {
-        None => out.set(4, "tls", "null"),
-        Some(tls) => {
-            out.line(4, "tls:");
-            out.set(6, "cert_file", path(Some(&tls.cert_file)));
-            out.set(6, "key_file", path(Some(&tls.key_file)));
-            out.set(6, "client_ca_file", path(tls.client_ca_file.as_deref()));
-            out.set(6, "handshake_timeout", time(tls.handshake_timeout));
-        }
-    }
+    listener_tls(out, 4, each.tls.as_ref());
     out.set(4, "dialect", each.dialect.as_str());
     out.set(4, "max_connections", each.max_connections);
     out.line(4, "upstream:");
@@ -99,8 +99,21 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "client_key_file", path(to.client_key_file.as_deref()));
     out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
-    out.set(6, "answer_timeout", time(to.answer_timeout));
-    out.set(6, "forward_timeout", time(to.forward_timeout));
+    out.set(6, "answer_timeout", or_null(to.answer_timeout.map(time)));
+    out.set(6, "forward_timeout", or_null(to.forward_timeout.map(time)));
+}
+
+fn limits(out: &mut Out, each: &LimitsConfig) {
+    out.line(0, "limits:");
+    out.set(2, "max_request_bytes", each.max_request_bytes);
+    out.set(2, "max_response_bytes", each.max_response_bytes);
+    out.set(2, "max_searches_in_flight", or_null(each.max_searches_in_flight));
+    out.set(2, "max_headers", each.max_headers);
+    out.set(2, "max_head_bytes", each.max_head_bytes);
+    out.set(2, "head_timeout", or_null(each.head_timeout.map(time)));
+    out.set(2, "idle_timeout", or_null(each.idle_timeout.map(time)));
+    out.set(2, "body_timeout", or_null(each.body_timeout.map(time)));
+    out.set(2, "tunnel_timeout", or_null(each.tunnel_timeout.map(time)));
 }
 
 fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {

@@ -12,9 +12,11 @@ use secrecy::SecretString;
 use super::{
     Config,
     problem::Problems,
-    render::{Out, list, or_null, path, time},
+    read_tls,
+    render::{Out, list, listener_tls, or_null, path, time},
     section::Section,
     token::token,
+    types::ListenerTlsConfig,
     values::{self, whole},
 };
 use crate::rerank::ProviderKind;
@@ -24,6 +26,8 @@ use crate::rerank::ProviderKind;
 pub struct RerankApiConfig {
     /// Where it listens; nowhere by default.
     pub listen: Option<SocketAddr>,
+    /// TLS for callers.
+    pub tls: Option<ListenerTlsConfig>,
     /// Names of providers, tried in order; `None` means those of `rerank`.
     pub providers: Option<Vec<String>>,
     /// Patterns of models that callers may ask Cohere's providers for, beside the configured ones.
@@ -46,6 +50,7 @@ impl Default for RerankApiConfig {
     fn default() -> Self {
         Self {
             listen: None,
+            tls: None,
             providers: None,
             allow_models: vec!["*".to_owned()],
             deadline: Duration::from_secs(10),
@@ -58,8 +63,9 @@ impl Default for RerankApiConfig {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "listen",
+    "tls",
     "providers",
     "allow_models",
     "deadline",
@@ -77,6 +83,7 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> RerankApiConfi
     let mut to = RerankApiConfig::default();
     let section = Section::open(top.node("rerank_api"), "rerank_api", &KEYS, problems);
     section.set_option("listen", &mut to.listen, problems, values::address);
+    to.tls = read_tls::listener_tls(&section, problems);
     if section.has("providers") {
         let mut names = Vec::new();
         section.set_list("providers", &mut names, problems, values::name);
@@ -143,6 +150,7 @@ fn is_at(url: &Uri, listen: SocketAddr) -> bool {
 pub(super) fn render(out: &mut Out, each: &RerankApiConfig) {
     out.line(0, "rerank_api:");
     out.set(2, "listen", or_null(each.listen));
+    listener_tls(out, 2, each.tls.as_ref());
     out.set(2, "providers", or_null(each.providers.as_deref().map(list)));
     out.set(2, "allow_models", list(&each.allow_models));
     out.set(2, "deadline", time(each.deadline));

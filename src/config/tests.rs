@@ -156,7 +156,10 @@ fn a_bad_value_is_told_with_its_path() {
         ("providers: { lexical: { model: x } }", "unknown key `model`"),
         ("cache: { max_bytes: many }", "not a size"),
         ("cache: { secret_file: /no/such/file }", "cannot be read"),
-        ("limits: { max_rerank_in_flight: -1 }", "not a whole number"),
+        ("limits: { max_searches_in_flight: -1 }", "not a whole number"),
+        ("limits: { max_head_bytes: 4KiB }", "not from 8KiB to 1MiB"),
+        ("limits: { body_timeout: 5 }", "`5` is not a duration"),
+        ("memory: { max_buffered: 10 }", "less than 1KiB"),
         ("shutdown: { delay: 5 }", "2:20 shutdown.delay: `5` is not a duration"),
         ("shutdown: { graze: 5s }", "did you mean `grace`"),
         ("a: [", "this is not YAML"),
@@ -207,6 +210,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
         ("RERANKD_RERANK__ALLOW__MAX_WINDOW", "100"),
         ("RERANKD_PROVIDERS__COHERE__MODEL", "rerank-v4.0-pro"),
         ("RERANKD_CACHE__MAX_BYTES", "1MiB"),
+        ("RERANKD_MEMORY__MAX_BUFFERED", "2MiB"),
         ("RERANKD_CONFIG", "elsewhere"),
         ("RERANKD_PORT_9464_TCP", "tcp://10.0.0.1:9464"),
         ("RERANKD_RERANK__MIN_SCORE", ""),
@@ -224,6 +228,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
     assert_eq!(config.rerank.allow.max_window, Some(100));
     assert_eq!(http(&config.providers[0]).model.as_deref(), Some("rerank-v4.0-pro"));
     assert_eq!(config.cache.max_bytes, 1 << 20);
+    assert_eq!(config.memory.max_buffered, Some(2 << 20));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rustls_pki_types::ServerName;
 use secrecy::SecretString;
 
 use super::inspector::InspectorConfig;
+use super::limits::{LimitsConfig, MemoryConfig};
 use super::provider_limits::ProviderLimits;
 use super::rerank_api::RerankApiConfig;
 use super::words::{
@@ -41,8 +42,10 @@ pub struct Config {
     pub rerank_api: RerankApiConfig,
     /// The score cache.
     pub cache: CacheConfig,
-    /// Bounds of the whole program.
+    /// Bounds of each message, each wait, and searches in flight.
     pub limits: LimitsConfig,
+    /// Memory for everything that is buffered.
+    pub memory: MemoryConfig,
     /// How it ends.
     pub shutdown: ShutdownConfig,
 }
@@ -94,10 +97,10 @@ pub struct UpstreamConfig {
     pub server_name: Option<ServerName<'static>>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
-    /// For the head of a search's answer.
-    pub answer_timeout: Duration,
-    /// For the head of the answer to any other request.
-    pub forward_timeout: Duration,
+    /// For the head of a search's answer; `None` is without end.
+    pub answer_timeout: Option<Duration>,
+    /// For the head of the answer to any other request; `None` is without end.
+    pub forward_timeout: Option<Duration>,
 }
 
 /// The admin listener.
@@ -234,17 +237,6 @@ pub struct ShutdownConfig {
     pub grace: Duration,
 }
 
-/// Bounds of the whole program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LimitsConfig {
-    /// Larger searches are forwarded without reranking.
-    pub max_request_bytes: usize,
-    /// Larger answers are passed on without reranking.
-    pub max_response_bytes: usize,
-    /// Searches in the rerank step at the same time; more are forwarded without it.
-    pub max_rerank_in_flight: usize,
-}
-
 impl Config {
     /// The names of the providers behind the rerank API, if it listens.
     pub fn rerank_api_providers(&self) -> &[String] {
@@ -269,6 +261,7 @@ impl Default for Config {
             rerank_api: RerankApiConfig::default(),
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
+            memory: MemoryConfig::default(),
             shutdown: ShutdownConfig::default(),
         }
     }
@@ -288,8 +281,8 @@ impl ListenerConfig {
                 client_key_file: None,
                 server_name: None,
                 connect_timeout: Duration::from_secs(5),
-                answer_timeout: Duration::from_secs(60),
-                forward_timeout: Duration::from_secs(60 * 60),
+                answer_timeout: Some(Duration::from_secs(60)),
+                forward_timeout: Some(Duration::from_secs(60 * 60)),
             },
             tls: None,
             dialect: DialectChoice::Auto,
@@ -375,11 +368,5 @@ impl Default for ShutdownConfig {
     /// Together less than the 30 s that Kubernetes gives a pod.
     fn default() -> Self {
         Self { delay: Duration::ZERO, grace: Duration::from_secs(25) }
-    }
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self { max_request_bytes: 8 << 20, max_response_bytes: 32 << 20, max_rerank_in_flight: 256 }
     }
 }

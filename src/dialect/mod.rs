@@ -6,6 +6,7 @@ mod ids;
 pub mod qdrant;
 mod select;
 pub mod splice;
+mod weight;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use http::StatusCode;
 
 pub use elastic::Elastic;
 pub use error::DialectError;
+pub use weight::working_bytes;
 
 use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 

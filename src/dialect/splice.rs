@@ -1,12 +1,12 @@
 //! The answer again, with hits moved: every byte of a hit that promise 3 does not name stays as it was.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 
 use super::select;
 use crate::{
-    json::{Edits, ObjectEdit, Value},
+    json::{Edits, Object, ObjectEdit, Pieces},
     search::{Hit, HitList, HitPage, Ranked, Ranking, Selection, Strip, StripPath},
 };
 
@@ -17,93 +17,136 @@ pub struct HitStyle {
     pub score_key: &'static str,
 }
 
+/// What stands at some place of the answer instead of what is there.
+enum Change<'a> {
+    Number(Vec<u8>),
+    Hits(Hits<'a>),
+}
+
+/// The hits of a list, as they are to be written.
+struct Hits<'a> {
+    list: &'a HitList,
+    removal: Removal<'a>,
+    ranking: Option<&'a Ranking>,
+    style: &'a HitStyle,
+}
+
 /// `page` with the hits of each ranking in its order, less what the strips name. See [`super::Dialect::join`].
+///
+/// No hit is copied before the answer is put together.
 pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], style: &HitStyle) -> Bytes {
-    let mut edits = Edits::new();
+    let mut changes: Vec<(Range<usize>, Change<'_>)> = Vec::new();
     for (at, list) in page.lists.iter().enumerate() {
         let ranking = rankings.get(at).and_then(Option::as_ref);
         let strip = strips.get(list.search);
-        edit_envelope(&mut edits, &page.body, list, strip, ranking);
-        edit_hits(&mut edits, &page.body, list, strip, ranking, style);
-    }
-    edits.apply(&page.body)
-}
-
-fn edit_envelope(
-    edits: &mut Edits,
-    body: &[u8],
-    list: &HitList,
-    strip: Option<&Strip>,
-    ranking: Option<&Ranking>,
-) {
-    if let (Some(span), Some(ranking)) = (&list.max_score, ranking)
-        && let Some(best) = ranking.scores.number(ranking.best)
-    {
-        // Where a floor has dropped every hit there is no best one.
-        let none = ranking.best.is_none() && ranking.hits.is_empty();
-        edits.replace(span.clone(), if none { b"null".to_vec() } else { number(best) });
-    }
-    if let (Some(span), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) {
-        let total = std::str::from_utf8(&body[span.clone()]).ok().and_then(|text| text.parse::<u64>().ok());
-        if total.is_some_and(|total| total > most) {
-            edits.replace(span.clone(), most.to_string());
+        let envelope = [max_score(list, ranking), total(&page.body, list, strip)];
+        changes.extend(envelope.into_iter().flatten().map(|(span, new)| (span, Change::Number(new))));
+        let removal = strip.map(Removal::new).unwrap_or_default();
+        if !list.hits.is_empty() && (ranking.is_some() || !removal.is_empty()) {
+            changes.push((list.array.clone(), Change::Hits(Hits { list, removal, ranking, style })));
         }
     }
+    changes.sort_by_key(|(range, _)| range.start);
+    let mut out = Pieces::of(&page.body);
+    let mut done = 0;
+    for (range, change) in changes {
+        out.keep(done..range.start);
+        match change {
+            Change::Number(new) => out.put(new),
+            Change::Hits(hits) => hits.write(&page.body, &mut out),
+        }
+        done = range.end;
+    }
+    out.keep(done..page.body.len());
+    out.into_bytes()
 }
 
-fn edit_hits(
-    edits: &mut Edits,
-    body: &[u8],
-    list: &HitList,
-    strip: Option<&Strip>,
-    ranking: Option<&Ranking>,
-    style: &HitStyle,
-) {
-    let removal = strip.map(Removal::new).unwrap_or_default();
-    match ranking {
-        Some(ranking) => {
-            let new = reordered(body, list, &removal, ranking, style);
-            if new != body[list.array.clone()] {
-                edits.replace(list.array.clone(), new);
+fn max_score(list: &HitList, ranking: Option<&Ranking>) -> Option<(Range<usize>, Vec<u8>)> {
+    let (span, ranking) = (list.max_score.clone()?, ranking?);
+    let best = ranking.scores.number(ranking.best)?;
+    // Where a floor has dropped every hit there is no best one.
+    let none = ranking.best.is_none() && ranking.hits.is_empty();
+    Some((span, if none { b"null".to_vec() } else { number(best) }))
+}
+
+fn total(body: &[u8], list: &HitList, strip: Option<&Strip>) -> Option<(Range<usize>, Vec<u8>)> {
+    let (span, most) = (list.total.clone()?, strip?.total_at_most?);
+    let total: u64 = std::str::from_utf8(body.get(span.clone())?).ok()?.parse().ok()?;
+    (total > most).then(|| (span, most.to_string().into_bytes()))
+}
+
+impl Hits<'_> {
+    /// The array's new text. White space between hits is that of the places, so that pretty answers stay pretty.
+    fn write(&self, body: &[u8], out: &mut Pieces<'_>) {
+        let list = self.list;
+        let (Some(first), Some(last)) = (list.hits.first(), list.hits.last()) else { return };
+        if self.ranking.is_some_and(|ranking| ranking.hits.is_empty()) {
+            return out.put("[]");
+        }
+        out.keep(list.array.start..first.span.start);
+        match self.ranking {
+            Some(ranking) => {
+                for (place, ranked) in ranking.hits.iter().enumerate() {
+                    let Some(hit) = list.hits.get(ranked.hit) else { continue };
+                    self.between(place, out);
+                    self.hit(body, hit, Some(&HitChange { ranked: *ranked, ranking, place }), out);
+                }
+            }
+            None => {
+                for (place, hit) in list.hits.iter().enumerate() {
+                    self.between(place, out);
+                    self.hit(body, hit, None, out);
+                }
             }
         }
-        None if removal.is_empty() => {}
-        None => {
-            for hit in &list.hits {
-                edits.replace(hit.span.clone(), hit_bytes(body, hit, &removal, None, style));
+        out.keep(last.span.end..list.array.end);
+    }
+
+    /// What stands before a place.
+    fn between(&self, place: usize, out: &mut Pieces<'_>) {
+        let before = place.checked_sub(1).and_then(|before| self.list.hits.get(before));
+        if let (Some(before), Some(after)) = (before, self.list.hits.get(place)) {
+            out.keep(before.span.end..after.span.start);
+        }
+    }
+
+    fn hit(&self, body: &[u8], hit: &Hit, change: Option<&HitChange<'_>>, out: &mut Pieces<'_>) {
+        let mut edits = Edits::new();
+        if let Some(change) = change {
+            if let (Some(new), Some(score)) = (change.ranking.scores.number(change.ranked.score), &hit.score)
+            {
+                edits.replace(score.clone(), number(new));
+            }
+            if let Some(rank) = &hit.rank {
+                let new = change.ranking.offset.saturating_add(change.place as u64 + 1).to_string();
+                edits.replace(rank.clone(), new);
             }
         }
-    }
-}
-
-/// The array's new text. White space between hits is that of the places, so that pretty answers stay pretty.
-fn reordered(
-    body: &[u8],
-    list: &HitList,
-    removal: &Removal<'_>,
-    ranking: &Ranking,
-    style: &HitStyle,
-) -> Vec<u8> {
-    let (Some(first), Some(last)) = (list.hits.first(), list.hits.last()) else {
-        return body[list.array.clone()].to_vec();
-    };
-    if ranking.hits.is_empty() {
-        return b"[]".to_vec();
-    }
-    let mut out = Vec::with_capacity(list.array.len());
-    out.extend_from_slice(&body[list.array.start..first.span.start]);
-    for (place, ranked) in ranking.hits.iter().enumerate() {
-        let Some(hit) = list.hits.get(ranked.hit) else { continue };
-        if place > 0 {
-            let before = &list.hits[place - 1].span;
-            let after = &list.hits[place].span;
-            out.extend_from_slice(&body[before.end..after.start]);
+        let annotation = change.filter(|change| change.ranking.annotate);
+        if !self.removal.is_empty() || annotation.is_some() {
+            self.members(body, hit, annotation, &mut edits);
         }
-        let change = HitChange { ranked: *ranked, ranking, place };
-        out.extend_from_slice(&hit_bytes(body, hit, removal, Some(&change), style));
+        edits.write(hit.span.clone(), out);
     }
-    out.extend_from_slice(&body[last.span.end..list.array.end]);
-    out
+
+    fn members(&self, body: &[u8], hit: &Hit, annotation: Option<&HitChange<'_>>, edits: &mut Edits) {
+        let Some(object) = Object::within(body, hit.span.clone()) else { return };
+        let mut edit = ObjectEdit::of(object);
+        self.removal.tree.strip(&mut edit, edits);
+        if let Some(selection) = self.removal.selection
+            && let Some(member) = edit.members().iter().rev().find(|member| member.key == selection.member)
+        {
+            select::select(member.value, &selection.paths, edits);
+        }
+        if let Some(change) = annotation {
+            debug_assert_ne!(self.style.score_key, "rerank_score");
+            if let Some(score) = change.ranked.score {
+                edit.set("rerank_score", number(score));
+            }
+            edit.set("rerank_from", change.ranked.hit.to_string());
+        }
+        edit.finish(edits);
+    }
 }
 
 /// What a ranking changes inside one hit.
@@ -111,56 +154,6 @@ struct HitChange<'a> {
     ranked: Ranked,
     ranking: &'a Ranking,
     place: usize,
-}
-
-fn hit_bytes(
-    body: &[u8],
-    hit: &Hit,
-    removal: &Removal<'_>,
-    change: Option<&HitChange<'_>>,
-    style: &HitStyle,
-) -> Vec<u8> {
-    let bytes = &body[hit.span.clone()];
-    let mut edits = Edits::new();
-    let relative = |span: &std::ops::Range<usize>| span.start - hit.span.start..span.end - hit.span.start;
-    if let Some(change) = change {
-        if let (Some(new), Some(score)) = (change.ranking.scores.number(change.ranked.score), &hit.score) {
-            edits.replace(relative(score), number(new));
-        }
-        if let Some(rank) = &hit.rank {
-            let new = change.ranking.offset.saturating_add(change.place as u64 + 1).to_string();
-            edits.replace(relative(rank), new);
-        }
-    }
-    let annotation = change.filter(|change| change.ranking.annotate);
-    if !removal.is_empty() || annotation.is_some() {
-        edit_members(bytes, removal, annotation, style, &mut edits);
-    }
-    edits.apply_to(bytes)
-}
-
-fn edit_members(
-    bytes: &[u8],
-    removal: &Removal<'_>,
-    annotation: Option<&HitChange<'_>>,
-    style: &HitStyle,
-    edits: &mut Edits,
-) {
-    let Some(mut edit) = Value::parse(bytes).ok().and_then(ObjectEdit::new) else { return };
-    removal.tree.strip(&mut edit, edits);
-    if let Some(selection) = removal.selection
-        && let Some(member) = edit.members().iter().rev().find(|member| member.key == selection.member)
-    {
-        select::select(member.value, &selection.paths, edits);
-    }
-    if let Some(change) = annotation {
-        debug_assert_ne!(style.score_key, "rerank_score");
-        if let Some(score) = change.ranked.score {
-            edit.set("rerank_score", number(score));
-        }
-        edit.set("rerank_from", change.ranked.hit.to_string());
-    }
-    edit.finish(edits);
 }
 
 /// Shortest text that reads back as the same 32-bit float.
@@ -236,7 +229,7 @@ impl StripTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::ScoreWriting;
+    use crate::{json::Value, search::ScoreWriting};
 
     const STYLE: HitStyle = HitStyle { score_key: "score" };
 

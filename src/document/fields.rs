@@ -1,6 +1,9 @@
 //! Which members of a hit's objects make its document.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
 use crate::json::{Kind, Member, Value};
@@ -15,10 +18,10 @@ const LONGEST_KEY: usize = 256;
 const MOST_ENTRIES: usize = 256;
 
 type Objects<'a> = [Vec<Member<'a>>];
-type Entry = (String, Scalar);
+type Entry<'a> = (Cow<'a, str>, Scalar<'a>);
 
 /// The main text by its well-known names, and the name to show for it.
-pub(super) fn main_text(objects: &Objects<'_>) -> Option<(&'static str, String)> {
+pub(super) fn main_text<'a>(objects: &Objects<'a>) -> Option<(&'static str, Cow<'a, str>)> {
     first_string(objects, &AUTO_FIELDS).or_else(|| {
         let node = objects.iter().find_map(|members| last(members, NODE_CONTENT))?;
         Some(("text", node_text(node)?))
@@ -26,17 +29,17 @@ pub(super) fn main_text(objects: &Objects<'_>) -> Option<(&'static str, String)>
 }
 
 /// The title by its well-known names.
-pub(super) fn title(objects: &Objects<'_>) -> Option<(&'static str, String)> {
+pub(super) fn title<'a>(objects: &Objects<'a>) -> Option<(&'static str, Cow<'a, str>)> {
     first_string(objects, &AUTO_TITLES)
 }
 
 /// The named fields that have text, in the order they were named in.
-pub(super) fn named(objects: &Objects<'_>, paths: &[String]) -> Vec<Entry> {
+pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for path in paths {
         if in_node_content(path) {
             let node = objects.iter().find_map(|members| last(members, NODE_CONTENT));
-            push(&mut entries, "text", node.and_then(node_text).map(Scalar::Text));
+            push(&mut entries, Cow::Borrowed("text"), node.and_then(node_text).map(Scalar::Text));
             continue;
         }
         for members in objects {
@@ -44,8 +47,10 @@ pub(super) fn named(objects: &Objects<'_>, paths: &[String]) -> Vec<Entry> {
             collect(members, path, &mut found);
             let before = entries.len();
             match found.as_slice() {
-                [value] if value.kind() == Kind::Object => push_object(&mut entries, path, *value, true, 1),
-                values => push(&mut entries, path, joined(values, true)),
+                [value] if value.kind() == Kind::Object => {
+                    push_object(&mut entries, Cow::Borrowed(path), *value, true, 1)
+                }
+                values => push(&mut entries, Cow::Borrowed(path), joined(values, true)),
             }
             if entries.len() > before {
                 break;
@@ -56,7 +61,7 @@ pub(super) fn named(objects: &Objects<'_>, paths: &[String]) -> Vec<Entry> {
 }
 
 /// Every field with a string in it, in the order of the payload.
-pub(super) fn all(objects: &Objects<'_>) -> Vec<Entry> {
+pub(super) fn all<'a>(objects: &Objects<'a>) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for members in objects {
         push_members(&mut entries, "", members, false, 0);
@@ -77,7 +82,7 @@ pub(super) fn in_node_content(path: &str) -> bool {
     path.strip_prefix(NODE_CONTENT).is_some_and(|rest| rest.is_empty() || rest == ".text")
 }
 
-fn first_string(objects: &Objects<'_>, names: &[&'static str]) -> Option<(&'static str, String)> {
+fn first_string<'a>(objects: &Objects<'a>, names: &[&'static str]) -> Option<(&'static str, Cow<'a, str>)> {
     names.iter().find_map(|&name| {
         let text = objects.iter().filter_map(|members| last(members, name)).find_map(string)?;
         Some((name, text))
@@ -85,27 +90,28 @@ fn first_string(objects: &Objects<'_>, names: &[&'static str]) -> Option<(&'stat
 }
 
 /// The text of a string, of an array of strings, or of a legacy `semantic_text` object.
-fn string(value: Value<'_>) -> Option<String> {
+fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
     let text = match value.kind() {
-        Kind::String => clean::text(&value.as_str()?),
+        Kind::String => clean::text(value.as_str()?),
         Kind::Array => {
             // No arrays inside it: bodies nest as deep as they like, the stack does not.
             let items = value.items()?.into_iter().filter(|item| item.kind() != Kind::Array);
-            let texts: Vec<String> = items.filter_map(string).collect();
-            texts.join(", ")
+            let texts: Vec<Cow<'_, str>> = items.filter_map(string).collect();
+            Cow::Owned(texts.join(", "))
         }
-        Kind::Object => clean::text(&value.get("text")?.as_str()?),
+        Kind::Object => clean::text(value.get("text")?.as_str()?),
         _ => return None,
     };
     if text.is_empty() { None } else { Some(text) }
 }
 
 /// The text inside a `_node_content` string: `text`, or `text_resource.text` in newer versions.
-fn node_text(value: Value<'_>) -> Option<String> {
+fn node_text(value: Value<'_>) -> Option<Cow<'_, str>> {
     let json = value.as_str()?;
     let node = Value::parse(json.as_bytes()).ok()?;
     let text = node.get("text").and_then(string);
-    text.or_else(|| node.at(&["text_resource", "text"]).and_then(string))
+    let text = text.or_else(|| node.at(&["text_resource", "text"]).and_then(string))?;
+    Some(Cow::Owned(text.into_owned()))
 }
 
 /// The last member of that name, as most parsers would read it.
@@ -138,7 +144,7 @@ fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
 }
 
 /// One scalar of one or several values. `numbers`: whether values that hold no string count.
-fn joined(values: &[Value<'_>], numbers: bool) -> Option<Scalar> {
+fn joined<'a>(values: &[Value<'a>], numbers: bool) -> Option<Scalar<'a>> {
     let mut scalars = Vec::new();
     for value in values {
         match value.kind() {
@@ -153,29 +159,41 @@ fn joined(values: &[Value<'_>], numbers: bool) -> Option<Scalar> {
     if scalars.len() < 2 {
         return scalars.pop();
     }
-    let texts: Vec<String> = scalars.into_iter().map(Scalar::into_text).collect();
-    Some(Scalar::Text(texts.join(", ")))
+    let texts: Vec<Cow<'a, str>> = scalars.into_iter().map(Scalar::into_text).collect();
+    Some(Scalar::Text(Cow::Owned(texts.join(", "))))
 }
 
-fn scalar(value: Value<'_>) -> Option<Scalar> {
+fn scalar(value: Value<'_>) -> Option<Scalar<'_>> {
     match value.kind() {
         Kind::String | Kind::Object => string(value).map(Scalar::Text),
-        Kind::Number | Kind::Bool => Some(Scalar::AsIs(value.text().to_owned())),
+        Kind::Number | Kind::Bool => Some(Scalar::AsIs(value.text())),
         Kind::Array | Kind::Null => None,
     }
 }
 
-fn push_object(entries: &mut Vec<Entry>, key: &str, value: Value<'_>, numbers: bool, depth: usize) {
+fn push_object<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    key: Cow<'a, str>,
+    value: Value<'a>,
+    numbers: bool,
+    depth: usize,
+) {
     let Some(members) = value.members() else { return };
     // A legacy semantic_text object: the text, never its chunks and their embeddings.
     if last(&members, "inference").is_some() {
         push(entries, key, string(value).map(Scalar::Text));
     } else {
-        push_members(entries, key, &members, numbers, depth);
+        push_members(entries, &key, &members, numbers, depth);
     }
 }
 
-fn push_members(entries: &mut Vec<Entry>, prefix: &str, members: &[Member<'_>], numbers: bool, depth: usize) {
+fn push_members<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    prefix: &str,
+    members: &[Member<'a>],
+    numbers: bool,
+    depth: usize,
+) {
     if depth > DEPTH {
         return;
     }
@@ -188,17 +206,17 @@ fn push_members(entries: &mut Vec<Entry>, prefix: &str, members: &[Member<'_>], 
             continue;
         }
         let key = match prefix {
-            "" => member.key.to_string(),
-            prefix => format!("{prefix}.{}", member.key),
+            "" => member.key.clone(),
+            prefix => Cow::Owned(format!("{prefix}.{}", member.key)),
         };
         match member.value.kind() {
             Kind::String if member.key == NODE_CONTENT => {
-                push(entries, "text", node_text(member.value).map(Scalar::Text));
+                push(entries, Cow::Borrowed("text"), node_text(member.value).map(Scalar::Text));
             }
-            Kind::Object => push_object(entries, &key, member.value, numbers, depth + 1),
+            Kind::Object => push_object(entries, key, member.value, numbers, depth + 1),
             // Chunks with their vectors come as arrays of objects.
             Kind::Array if holds_objects(member.value) => {}
-            _ => push(entries, &key, joined(&[member.value], numbers)),
+            _ => push(entries, key, joined(&[member.value], numbers)),
         }
     }
 }
@@ -208,8 +226,11 @@ fn holds_objects(array: Value<'_>) -> bool {
 }
 
 /// Adds an entry unless it is empty or its key is there already.
-fn push(entries: &mut Vec<Entry>, key: &str, scalar: Option<Scalar>) {
-    let key = clean::line(key);
+fn push<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
+    let key = match key {
+        Cow::Borrowed(key) => clean::line(key),
+        Cow::Owned(key) => Cow::Owned(clean::line(&key).into_owned()),
+    };
     if let Some(scalar) = scalar
         && !key.is_empty()
         && key.len() <= LONGEST_KEY

@@ -7,8 +7,12 @@ mod clean;
 mod fields;
 mod yaml;
 
+use std::borrow::Cow;
+
+use yaml::Scalar;
+
 use crate::{
-    json::{Member, Value},
+    json::{Member, Object, Value},
     search::{FieldSet, Hit, WantedFields},
 };
 
@@ -49,16 +53,18 @@ pub fn wanted_fields(set: &FieldSet) -> WantedFields {
     WantedFields::Named(wanted)
 }
 
-/// The document of one hit of `body`, at most `max_bytes` long; `None` where there is no text.
-pub fn document(body: &[u8], hit: &Hit, set: &FieldSet, max_bytes: usize) -> Option<String> {
+/// The document of one hit of `body`, at most `max_bytes` long; `None` where there is no text. A text that can be read as
+/// it stands in the body is not copied.
+pub fn document<'a>(body: &'a [u8], hit: &Hit, set: &'a FieldSet, max_bytes: usize) -> Option<Cow<'a, str>> {
     let mut objects = objects(body, hit);
     let text = match set {
         FieldSet::Auto => {
             let (key, text) = fields::main_text(&objects)?;
             match fields::title(&objects) {
-                Some((title_key, title)) => {
-                    yaml::render(&[(title_key.to_owned(), title.into()), (key.to_owned(), text.into())])
-                }
+                Some((title_key, title)) => Cow::Owned(yaml::render(&[
+                    (Cow::Borrowed(title_key), Scalar::Text(title)),
+                    (Cow::Borrowed(key), Scalar::Text(text)),
+                ])),
                 None => text,
             }
         }
@@ -67,27 +73,37 @@ pub fn document(body: &[u8], hit: &Hit, set: &FieldSet, max_bytes: usize) -> Opt
             if let (Some(_), Some(last)) = (&hit.fields, objects.last_mut()) {
                 fields::drop_multi_fields(last);
             }
-            yaml::render(&fields::all(&objects))
+            Cow::Owned(yaml::render(&fields::all(&objects)))
         }
     };
-    let cut = clean::cut(&text, max_bytes);
-    if cut.is_empty() { None } else { Some(cut.to_owned()) }
+    let length = clean::cut(&text, max_bytes).len();
+    if length == 0 {
+        return None;
+    }
+    Some(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..length).unwrap_or_default()),
+        Cow::Owned(mut text) => {
+            text.truncate(length);
+            Cow::Owned(text)
+        }
+    })
 }
 
 /// The document of a JSON object that is no hit: its fields at `paths`, in that order; `None` where there is no
 /// text.
-pub fn of_object(object: Value<'_>, paths: &[String]) -> Option<String> {
-    let text = named(&[object.members()?], paths);
+pub fn of_object<'a>(object: Value<'a>, paths: &'a [String]) -> Option<Cow<'a, str>> {
+    let objects = [object.members()?];
+    let text = named(&objects, paths);
     if text.is_empty() { None } else { Some(text) }
 }
 
 /// One field is its plain text, several are YAML.
-fn named(objects: &[Vec<Member<'_>>], paths: &[String]) -> String {
+fn named<'a>(objects: &[Vec<Member<'a>>], paths: &'a [String]) -> Cow<'a, str> {
     let mut entries = fields::named(objects, paths);
     if paths.len() == 1 && entries.len() == 1 {
         entries.remove(0).1.into_text()
     } else {
-        yaml::render(&entries)
+        Cow::Owned(yaml::render(&entries))
     }
 }
 
@@ -109,8 +125,8 @@ fn objects<'a>(body: &'a [u8], hit: &Hit) -> Vec<Vec<Member<'a>>> {
         .into_iter()
         .flatten()
         .map(|span| {
-            let value = body.get(span.clone()).and_then(|bytes| Value::parse(bytes).ok());
-            value.and_then(Value::members).unwrap_or_default()
+            let object = Object::within(body, span.clone());
+            object.map(Object::into_members).unwrap_or_default()
         })
         .collect()
 }

@@ -8,7 +8,7 @@ fn hit(source: &str) -> Hit {
 }
 
 fn render(source: &str, set: &FieldSet) -> Option<String> {
-    document(source.as_bytes(), &hit(source), set, 1 << 20)
+    document(source.as_bytes(), &hit(source), set, 1 << 20).map(Cow::into_owned)
 }
 
 fn auto(source: &str) -> Option<String> {
@@ -188,7 +188,7 @@ proptest! {
             source.push_str(&serde_json::to_string(text).unwrap());
             let (key, text) = (clean::line(&key), clean::text(text));
             if !key.is_empty() && key.len() <= 256 && !text.is_empty() && expected.iter().all(|(k, _)| *k != key) {
-                expected.push((key, text));
+                expected.push((key.into_owned(), text.into_owned()));
             }
         }
         source.push('}');

@@ -2,32 +2,29 @@
 //!
 //! Raw UTF-8, no folding, quotes only where a reader would take a text for something else.
 
+use std::borrow::Cow;
+
 /// A value as it is written.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Scalar {
+pub(super) enum Scalar<'a> {
     /// A text, cleaned and not empty.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A number or boolean in its JSON spelling.
-    AsIs(String),
+    AsIs(&'a str),
 }
 
-impl Scalar {
-    pub(super) fn into_text(self) -> String {
+impl<'a> Scalar<'a> {
+    pub(super) fn into_text(self) -> Cow<'a, str> {
         match self {
-            Self::Text(text) | Self::AsIs(text) => text,
+            Self::Text(text) => text,
+            Self::AsIs(text) => Cow::Borrowed(text),
         }
     }
 }
 
-impl From<String> for Scalar {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
 /// `key: value` lines. Keys and texts have been through `clean`; keys have one line and are distinct.
-pub(super) fn render(entries: &[(String, Scalar)]) -> String {
-    let mut out = String::new();
+pub(super) fn render(entries: &[(Cow<'_, str>, Scalar<'_>)]) -> String {
+    let mut out = String::with_capacity(entries.iter().map(|(key, scalar)| key.len() + room(scalar)).sum());
     for (key, scalar) in entries {
         if !out.is_empty() {
             out.push('\n');
@@ -36,22 +33,35 @@ pub(super) fn render(entries: &[(String, Scalar)]) -> String {
         out.push_str(": ");
         match scalar {
             Scalar::AsIs(text) => out.push_str(text),
-            Scalar::Text(text) if text.contains('\n') => block(&mut out, text),
+            Scalar::Text(text) if memchr::memchr(b'\n', text.as_bytes()).is_some() => block(&mut out, text),
             Scalar::Text(text) => one_line(&mut out, text),
         }
     }
     out
 }
 
+/// The bytes that a value takes, roughly.
+fn room(scalar: &Scalar<'_>) -> usize {
+    const AROUND: usize = 8;
+    match scalar {
+        Scalar::AsIs(text) => text.len() + AROUND,
+        // A line in eighty bytes or so is set in by two.
+        Scalar::Text(text) => text.len() + text.len() / 32 + AROUND,
+    }
+}
+
 /// The text starts and ends with visible characters, so that it needs no indentation indicator.
 fn block(out: &mut String, text: &str) {
     out.push_str("|-");
-    for line in text.split('\n') {
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]) {
+        let line = text.get(start..end).unwrap_or_default();
         out.push('\n');
         if !line.is_empty() {
             out.push_str("  ");
             out.push_str(line);
         }
+        start = end + 1;
     }
 }
 
@@ -74,12 +84,19 @@ fn one_line(out: &mut String, text: &str) {
 fn is_plain(text: &str) -> bool {
     let Some(first) = text.chars().next() else { return false };
     !"-?:,[]{}#&*!|>'\"%@`".contains(first)
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.contains('\t')
+        && !has_sign(text.as_bytes())
         && !text.ends_with(':')
         && !is_word(text)
         && !is_number_like(text)
+}
+
+/// Whether `: `, ` #` or a tab is in it.
+fn has_sign(text: &[u8]) -> bool {
+    memchr::memchr3_iter(b':', b'#', b'\t', text).any(|at| match text.get(at) {
+        Some(b':') => text.get(at + 1) == Some(&b' '),
+        Some(b'#') => at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b' '),
+        _ => true,
+    })
 }
 
 /// The words of YAML 1.1 and 1.2 that are no strings.

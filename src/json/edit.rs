@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Member, Value};
+use super::{Member, Object, Pieces, Value};
 
 /// Replacements in one body. Ranges must not overlap; an insertion is an empty range.
 #[derive(Debug, Default)]
@@ -56,6 +56,19 @@ impl Edits {
         out.extend_from_slice(&body[done..]);
         out
     }
+
+    /// Adds the part `within` of the body to `out`, with all changes made, which have to be inside it.
+    pub fn write(mut self, within: Range<usize>, out: &mut Pieces<'_>) {
+        self.changes.sort_by_key(|(range, _)| (range.start, range.end));
+        let mut done = within.start;
+        for (range, new) in self.changes {
+            let start = range.start.max(done);
+            out.keep(done..start);
+            out.put(new);
+            done = range.end.max(start);
+        }
+        out.keep(done..within.end);
+    }
 }
 
 /// Members to set in and to remove from one object; the other members keep their bytes and order.
@@ -70,9 +83,14 @@ pub struct ObjectEdit<'a> {
 impl<'a> ObjectEdit<'a> {
     /// `None` if `object` is not an object.
     pub fn new(object: Value<'a>) -> Option<Self> {
-        let members = object.members()?;
-        let removed = vec![false; members.len()];
-        Some(Self { object, members, removed, added: Vec::new(), replaced: Vec::new() })
+        Object::new(object).map(Self::of)
+    }
+
+    /// For an object that has been read already.
+    pub fn of(object: Object<'a>) -> Self {
+        let removed = vec![false; object.members().len()];
+        let (object, members) = (object.value(), object.into_members());
+        Self { object, members, removed, added: Vec::new(), replaced: Vec::new() }
     }
 
     /// The object's members as they are now.

@@ -2,11 +2,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use super::{Scanner, unescape};
 
 /// The bytes are not one JSON value (RFC 8259).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +24,8 @@ pub enum Kind {
 /// A JSON value inside a body: its text, and where in the body that text starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Value<'a> {
-    text: &'a str,
-    start: usize,
+    pub(super) text: &'a str,
+    pub(super) start: usize,
 }
 
 /// One member of an object. Keys may repeat; their order is that of the text.
@@ -53,9 +49,7 @@ impl fmt::Debug for Value<'_> {
 impl<'a> Value<'a> {
     /// The one value that `body` holds. White space around it is allowed, anything else is not.
     pub fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
-        let raw: &RawValue = serde_json::from_slice(body).map_err(|_| Malformed)?;
-        let text = raw.get();
-        Ok(Self { text, start: text.as_ptr() as usize - body.as_ptr() as usize })
+        Scanner::whole(body, Scanner::skip)
     }
 
     /// The value's text, without white space around it.
@@ -85,16 +79,7 @@ impl<'a> Value<'a> {
         if self.kind() != Kind::Object {
             return None;
         }
-        let Pairs(pairs) = serde_json::from_str(self.text).ok()?;
-        let bytes = self.text.as_bytes();
-        let mut from = 1;
-        let members = pairs.into_iter().map(|(key, raw)| {
-            let key_at = from + bytes[from..].iter().position(|&byte| byte == b'"').unwrap_or(0);
-            let value = self.child(raw);
-            from = value.span().end - self.start;
-            Member { key, key_start: self.start + key_at, value }
-        });
-        Some(members.collect())
+        Some(Object::read(&mut self.scanner()).ok()??.members)
     }
 
     /// The elements of an array; `None` for any other kind.
@@ -102,13 +87,44 @@ impl<'a> Value<'a> {
         if self.kind() != Kind::Array {
             return None;
         }
-        let raws: Vec<&RawValue> = serde_json::from_str(self.text).ok()?;
-        Some(raws.into_iter().map(|raw| self.child(raw)).collect())
+        let mut items = Vec::new();
+        let read = self.scanner().items(|scanner| {
+            items.push(scanner.skip()?);
+            Ok(())
+        });
+        read.ok()?.map(|_| items)
+    }
+
+    /// The first elements of an array, `most` of them at most; `None` for any other kind.
+    pub fn first_items(self, most: usize) -> Option<Vec<Value<'a>>> {
+        if self.kind() != Kind::Array {
+            return None;
+        }
+        let mut items = Vec::with_capacity(most);
+        // Whether what follows is well-formed is known already.
+        let _ = self.scanner().items(|scanner| {
+            if items.len() == most {
+                return Err(Malformed);
+            }
+            items.push(scanner.skip()?);
+            Ok(())
+        });
+        Some(items)
     }
 
     /// The value of the last member called `key`, as most parsers would read it.
     pub fn get(self, key: &str) -> Option<Value<'a>> {
-        self.members()?.into_iter().rev().find(|member| member.key == key).map(|member| member.value)
+        if self.kind() != Kind::Object {
+            return None;
+        }
+        let mut found = None;
+        let read = self.scanner().members(|member, scanner| {
+            if member.name == key {
+                found = Some(scanner.skip()?);
+            }
+            Ok(())
+        });
+        read.ok()?.and(found)
     }
 
     /// The value at the end of a path of keys.
@@ -121,11 +137,7 @@ impl<'a> Value<'a> {
         if self.kind() != Kind::String {
             return None;
         }
-        let inner = &self.text[1..self.text.len() - 1];
-        if !inner.contains('\\') {
-            return Some(Cow::Borrowed(inner));
-        }
-        serde_json::from_str::<String>(self.text).ok().map(Cow::Owned)
+        unescape::unquoted(self.text, memchr::memchr(b'\\', self.text.as_bytes()).is_some())
     }
 
     /// A whole number from 0 up, written without fraction or exponent.
@@ -155,9 +167,8 @@ impl<'a> Value<'a> {
         self.kind() == Kind::Null
     }
 
-    fn child(self, raw: &'a RawValue) -> Value<'a> {
-        let text = raw.get();
-        Value { text, start: self.start + (text.as_ptr() as usize - self.text.as_ptr() as usize) }
+    fn scanner(self) -> Scanner<'a> {
+        Scanner::of(self.text, self.start)
     }
 }
 
@@ -196,6 +207,7 @@ fn after_string(body: &[u8], mut at: usize) -> usize {
 }
 
 /// An object whose members have been read once, for many looks at them.
+#[derive(Clone)]
 pub struct Object<'a> {
     value: Value<'a>,
     members: Vec<Member<'a>>,
@@ -205,6 +217,28 @@ impl<'a> Object<'a> {
     /// `None` for any other kind.
     pub fn new(value: Value<'a>) -> Option<Self> {
         Some(Self { value, members: value.members()? })
+    }
+
+    /// The one object that `body` holds; `None` for anything else.
+    pub fn parse(body: &'a [u8]) -> Option<Self> {
+        Self::within(body, 0..body.len())
+    }
+
+    /// The object that stands at `span` of `body`.
+    pub fn within(body: &'a [u8], span: Range<usize>) -> Option<Self> {
+        let start = span.start;
+        Scanner::whole_at(body.get(span)?, start, Self::read).ok()?
+    }
+
+    /// Takes the next value and its members; `None` for any other kind.
+    pub(super) fn read(scanner: &mut Scanner<'a>) -> Result<Option<Self>, Malformed> {
+        let mut members = Vec::with_capacity(8);
+        let value = scanner.members(|key, scanner| {
+            let value = scanner.skip()?;
+            members.push(Member { key: key.name, key_start: key.start, value });
+            Ok(())
+        })?;
+        Ok(value.map(|value| Self { value, members }))
     }
 
     /// The object itself.
@@ -217,6 +251,11 @@ impl<'a> Object<'a> {
         &self.members
     }
 
+    /// The members alone.
+    pub fn into_members(self) -> Vec<Member<'a>> {
+        self.members
+    }
+
     /// As [`Value::get`].
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
@@ -226,34 +265,6 @@ impl<'a> Object<'a> {
     pub fn at(&self, path: &[&str]) -> Option<Value<'a>> {
         let (first, rest) = path.split_first()?;
         self.get(first)?.at(rest)
-    }
-}
-
-/// An object's members as serde_json hands them out.
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Key(key), raw)) = map.next_entry()? {
-                    pairs.push((key, raw));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Collect)
     }
 }
 

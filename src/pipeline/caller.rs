@@ -48,7 +48,8 @@ impl CallerHeaders {
 /// without any such thing come back as they are.
 pub fn strip_own(headers: HeaderMap) -> HeaderMap {
     let names_us = |value: &HeaderValue| find(value.as_bytes(), BAGGAGE_KEY).is_some();
-    let touched = headers.keys().any(is_own) || headers.get_all("baggage").iter().any(names_us);
+    let ours = |(name, value)| is_own(name) || (name == "baggage" && names_us(value));
+    let touched = headers.iter().any(ours);
     if !touched {
         return headers;
     }

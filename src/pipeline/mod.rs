@@ -13,11 +13,10 @@ mod record;
 mod refusal;
 mod ring;
 mod trace;
+mod weight;
 mod witness;
 
 use std::{collections::HashSet, sync::Mutex};
-
-use tokio::sync::Semaphore;
 
 pub use caller::{CallerHeaders, strip_own};
 pub use metrics::{SearchMetrics, Timings};
@@ -30,6 +29,7 @@ pub use record::{
 };
 pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
+pub use weight::{calls, document_bytes, plan_bytes};
 pub use witness::{Question, Seen, Witness, field_names};
 
 use refusal::Refusals;
@@ -38,8 +38,6 @@ use refusal::Refusals;
 pub struct Pipeline {
     profiles: Profiles,
     refusals: Refusals,
-    /// Places for rerank calls in flight; without one a search keeps the database's order at once.
-    places: Semaphore,
     /// Collections whose hits had no text, each told of once.
     told: Mutex<HashSet<String>>,
 }
@@ -48,10 +46,9 @@ pub struct Pipeline {
 const MOST_TOLD: usize = 1000;
 
 impl Pipeline {
-    /// A pipeline for these profiles, with at most `in_flight` rerank calls at a time.
-    pub fn new(profiles: Profiles, in_flight: usize) -> Self {
-        let places = Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS));
-        Self { profiles, refusals: Refusals::default(), places, told: Mutex::default() }
+    /// A pipeline for these profiles.
+    pub fn new(profiles: Profiles) -> Self {
+        Self { profiles, refusals: Refusals::default(), told: Mutex::default() }
     }
 
     /// One log line per collection whose hits have no known text field: the names of the fields they have.

@@ -14,6 +14,7 @@ use super::{
     trace::{ListTrace, RankTrace},
 };
 use crate::{
+    bounds::Permit,
     document,
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores},
     search::{
@@ -73,18 +74,20 @@ impl Waiting {
 type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
-    /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer.
+    /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer. `held`
+    /// is for the documents: it is given back when the last call that has some of them is over.
     /// At any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
     pub async fn rank(
         &self,
         searches: &[PlannedSearch],
         page: &HitPage,
         waiting: Waiting,
+        held: Permit,
         capture: Capture,
     ) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
-        let log = (capture >= Capture::Calls).then(CallLog::default);
-        let results = join_all(calls.iter().map(|call| self.score(call, waiting, log.clone()))).await;
+        let (held, log) = (Arc::new(held), (capture >= Capture::Calls).then(CallLog::default));
+        let results = join_all(calls.iter().map(|call| self.score(call, waiting, &held, log.clone()))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -96,6 +99,17 @@ impl Pipeline {
         let trace = (capture != Capture::Off)
             .then(|| RankTrace { lists: trace(searches, calls, &results), calls: log });
         RankedPage { rankings, reports, trace }
+    }
+
+    /// The database's own order of every list, cut back to the client's page, for a `reason`.
+    pub fn keep_order(&self, searches: &[PlannedSearch], page: &HitPage, reason: KeepReason) -> RankedPage {
+        let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
+        let why = |search: &PlannedSearch| search.work.as_ref().err().copied().unwrap_or(reason);
+        RankedPage {
+            rankings: page.lists.iter().map(own).collect(),
+            reports: searches.iter().map(|search| Report::kept(why(search))).collect(),
+            trace: None,
+        }
     }
 
     fn collect_calls<'a>(
@@ -144,8 +158,13 @@ impl Pipeline {
         (calls, reports)
     }
 
-    async fn score(&self, call: &Call<'_>, waiting: Waiting, log: Option<CallLog>) -> CallResult {
-        let Ok(_place) = self.places.try_acquire() else { return Err(KeepReason::Overloaded) };
+    async fn score(
+        &self,
+        call: &Call<'_>,
+        waiting: Waiting,
+        held: &Arc<Permit>,
+        log: Option<CallLog>,
+    ) -> CallResult {
         let answer_by = waiting.answer_by(call.work, Instant::now());
         let documents: Arc<[Arc<str>]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
@@ -155,7 +174,9 @@ impl Pipeline {
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
         request.calls = log;
+        request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
         request.background = matches!(waiting, Waiting::Nobody);
+        request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match answer {

@@ -1,6 +1,6 @@
 //! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, behind the answer.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use super::{
     Outcome, PlannedSearch, Report,
@@ -148,7 +148,7 @@ impl ListView<'_> {
         self.trace.from_cache.get(at).copied().unwrap_or(false)
     }
 
-    fn whole_document(&self, hit: &Hit, work: &Work) -> Option<String> {
+    fn whole_document<'b>(&'b self, hit: &Hit, work: &'b Work) -> Option<Cow<'b, str>> {
         document::document(&self.page.body, hit, &work.fields, usize::MAX)
     }
 

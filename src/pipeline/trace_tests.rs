@@ -6,6 +6,7 @@ use tower::{service_fn, util::BoxCloneSyncService};
 
 use super::*;
 use crate::{
+    bounds::{Budget, Permit},
     pipeline::{
         AllowList, Asked, CallerHeaders, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, ScoreMode,
         Waiting,
@@ -99,9 +100,14 @@ fn page(payloads: &[&str]) -> HitPage {
     HitPage { body: Bytes::from(body), lists: vec![list], failed: Vec::new() }
 }
 
+/// For documents that nobody counts.
+fn held() -> Permit {
+    Budget::new(0).nothing()
+}
+
 /// The record of a search from `reranker`.
 async fn record(reranker: Reranker, capture: Capture) -> (Vec<PlannedSearch>, Vec<HitRecord>) {
-    let pipeline = Pipeline::new(Profiles { routes: Vec::new(), default: Arc::new(profile(reranker)) }, 1);
+    let pipeline = Pipeline::new(Profiles { routes: Vec::new(), default: Arc::new(profile(reranker)) });
     let caller = CallerHeaders { query: Some("secret-query".to_owned()), ..CallerHeaders::default() };
     let searches = pipeline.plan(vec![intent()], &caller, b"{}");
     let page = page(&[
@@ -112,7 +118,7 @@ async fn record(reranker: Reranker, capture: Capture) -> (Vec<PlannedSearch>, Ve
         r#"{"text":"none"}"#,
         r#"{"text":"0.99 late"}"#,
     ]);
-    let ranked = pipeline.rank(&searches, &page, Waiting::Client(Instant::now()), capture).await;
+    let ranked = pipeline.rank(&searches, &page, Waiting::Client(Instant::now()), held(), capture).await;
     let trace = ranked.trace.expect("it was asked for");
     let id = |_: &[u8], _: &Hit| HitId::default();
     let mut lists = trace.lists(&searches, &page, &ranked.reports, capture, id);
@@ -178,10 +184,10 @@ async fn where_the_call_failed_nothing_moved_and_the_reason_is_told() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_kept_where_nobody_asks() {
     let profile = profile(by_number());
-    let pipeline = Pipeline::new(Profiles { routes: Vec::new(), default: Arc::new(profile) }, 1);
+    let pipeline = Pipeline::new(Profiles { routes: Vec::new(), default: Arc::new(profile) });
     let caller = CallerHeaders { query: Some("q".to_owned()), ..CallerHeaders::default() };
     let searches = pipeline.plan(vec![intent()], &caller, b"{}");
     let page = page(&[r#"{"text":"0.5"}"#, r#"{"text":"0.6"}"#]);
-    let ranked = pipeline.rank(&searches, &page, Waiting::Nobody, Capture::Off).await;
+    let ranked = pipeline.rank(&searches, &page, Waiting::Nobody, held(), Capture::Off).await;
     assert!(ranked.trace.is_none() && ranked.rankings[0].is_some());
 }

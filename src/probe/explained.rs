@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::{ANSWER_BYTES, Ask, Probe, head, request};
 use crate::{
+    bounds::Budget,
     dialect::DialectError,
     pipeline::{Seen, Witness},
     search::Head,
@@ -58,9 +59,10 @@ impl Probe {
         let witness = Witness::of_calls();
         let response = self.proxy.handle(request(ask, &witness)).await;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = match body::read_up_to(response.into_body(), ANSWER_BYTES).await {
+        let room = Budget::new(ANSWER_BYTES).nothing();
+        let body = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {
             Ok(Read::Whole { bytes, .. }) => bytes,
-            Ok(Read::TooLarge(_)) | Err(_) => Bytes::new(),
+            Ok(Read::TooLarge(_) | Read::NoRoom(_)) | Err(_) => Bytes::new(),
         };
         let (dialect, operation) = (dialect.name(), kind.as_str());
         Ok(Explained { dialect, operation, unread, status, headers, body, seen: witness.take_all() })

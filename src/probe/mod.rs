@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::{
     app::{self, Offline, StartError},
+    bounds::Budget,
     config::Config,
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
@@ -135,9 +136,10 @@ impl Probe {
         if response.status() != StatusCode::OK {
             return Err(ProbeError::Status(response.status()));
         }
-        let bytes = match body::read_up_to(response.into_body(), ANSWER_BYTES).await {
+        let room = Budget::new(ANSWER_BYTES).nothing();
+        let bytes = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {
             Ok(Read::Whole { bytes, .. }) => bytes,
-            Ok(Read::TooLarge(_)) | Err(_) => return Err(ProbeError::Answer),
+            Ok(Read::TooLarge(_) | Read::NoRoom(_)) | Err(_) => return Err(ProbeError::Answer),
         };
         Ok(Answered { ids: self.ids(ask, bytes)?, took: started.elapsed() })
     }

@@ -1,26 +1,20 @@
-//! The open connections of a listener, and how they end.
+//! The open connections of a listener: what is open on each, and how they end.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-use super::listener::ClientAddr;
-use super::tls::ServerTls;
-use crate::upstream::body::Body;
+use crate::bounds::Permit;
+use crate::upstream::body::{Body, BoxError};
 
 /// A connection that is this young when draining begins may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
@@ -32,16 +26,25 @@ pub(super) struct Connections {
     open: TaskTracker,
 }
 
-/// A connection's place under the cap and among those that draining waits for; a tunnel holds on to it.
+/// A client's connection, as its socket, its exchanges and a tunnel see it. Its place under the cap is free, and
+/// draining does not wait for it any more, when all have let go of it.
 #[derive(Debug, Clone)]
-pub(super) struct ConnectionSlot(Arc<Held>);
+pub(super) struct ConnectionHandle(Arc<Connection>);
 
 #[derive(Debug)]
-struct Held {
+struct Connection {
+    start: Instant,
+    /// Milliseconds from `start` to the last sign of use while nothing is open.
+    quiet_since: AtomicU64,
+    begun: AtomicUsize,
+    ended: AtomicUsize,
+    first: Notify,
+    tunnel: AtomicBool,
     draining: CancellationToken,
     cut: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
     _open: TaskTrackerToken,
+    _counted: Option<Permit>,
 }
 
 impl Connections {
@@ -53,12 +56,20 @@ impl Connections {
         }
     }
 
-    pub(super) fn slot(&self, permit: OwnedSemaphorePermit) -> ConnectionSlot {
-        ConnectionSlot(Arc::new(Held {
+    /// A connection that has just been accepted; `counted` is where it is counted among those of all listeners.
+    pub(super) fn open(&self, place: OwnedSemaphorePermit, counted: Option<Permit>) -> ConnectionHandle {
+        ConnectionHandle(Arc::new(Connection {
+            start: Instant::now(),
+            quiet_since: AtomicU64::new(0),
+            begun: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+            first: Notify::new(),
+            tunnel: AtomicBool::new(false),
             draining: self.draining.clone(),
             cut: self.cut.token().clone(),
-            _permit: permit,
+            _place: place,
             _open: self.open.token(),
+            _counted: counted,
         }))
     }
 
@@ -66,7 +77,7 @@ impl Connections {
     pub(super) async fn finish(self, grace: Duration) {
         self.draining.cancel();
         self.open.close();
-        if tokio::time::timeout(grace, self.open.wait()).await.is_err() {
+        if timeout(grace, self.open.wait()).await.is_err() {
             tracing::warn!(
                 open = self.open.len(),
                 "the grace time is over: cutting the connections that are left"
@@ -75,82 +86,136 @@ impl Connections {
     }
 }
 
-impl ConnectionSlot {
+impl ConnectionHandle {
+    /// Begins an exchange; it is open until what this gives is dropped.
+    pub(super) fn begin(&self, counted: Option<Permit>) -> Exchange {
+        if self.0.begun.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.first.notify_one();
+        }
+        Exchange { handle: self.clone(), _counted: counted }
+    }
+
+    /// How many exchanges have begun so far.
+    pub(super) fn begun(&self) -> usize {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes that come now belong to a request that has not begun.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.begun() == self.0.ended.load(Ordering::Relaxed) && !self.0.tunnel.load(Ordering::Relaxed)
+    }
+
+    /// Notes a sign of use.
+    pub(super) fn touch(&self) {
+        let now = u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.quiet_since.store(now, Ordering::Relaxed);
+    }
+
+    /// From here on no request comes: bytes are a tunnel's.
+    pub(super) fn becomes_tunnel(&self) {
+        self.0.tunnel.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends when nothing has been open for `limit`.
+    pub(super) async fn idle(&self, limit: Option<Duration>) {
+        let Some(limit) = limit else { return std::future::pending().await };
+        loop {
+            let now = Instant::now();
+            let since = match self.is_between_requests() {
+                true => self.0.start + Duration::from_millis(self.0.quiet_since.load(Ordering::Relaxed)),
+                false => now,
+            };
+            if since + limit <= now {
+                return;
+            }
+            sleep_until(since + limit).await;
+        }
+    }
+
+    /// When a connection whose requests can begin since `since` has to finish what is open: at once if there ever
+    /// was a request.
+    pub(super) async fn draining(&self, since: Instant) {
+        self.0.draining.cancelled().await;
+        timeout_at(since + FIRST_REQUEST, self.0.first.notified()).await.ok();
+    }
+
     /// When whatever still goes on here has to end.
     pub(super) async fn cut(&self) {
         self.0.cut.cancelled().await;
     }
 }
 
-/// Serves one client until its connection ends; TLS first where there is any.
-pub(super) async fn serve<S, F>(
-    stream: TcpStream,
-    client: SocketAddr,
-    tls: Option<ServerTls>,
-    server: auto::Builder<TokioExecutor>,
-    service: S,
-    slot: ConnectionSlot,
-) where
-    S: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    stream.set_nodelay(true).ok();
-    let cut = slot.0.cut.clone();
-    let whole = async {
-        match tls {
-            None => http(stream, client, &server, service, slot).await,
-            Some(tls) => {
-                if let Some(stream) = tls.accept(stream).await {
-                    http(stream, client, &server, service, slot).await;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = whole => {}
-        () = cut.cancelled() => {}
+/// A request and its answer, until the last byte of that is handed over or the client has left.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    handle: ConnectionHandle,
+    _counted: Option<Permit>,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.handle.touch();
+        self.handle.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-async fn http<I, S, F>(
-    stream: I,
-    client: SocketAddr,
-    server: &auto::Builder<TokioExecutor>,
-    service: S,
-    slot: ConnectionSlot,
-) where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Fn(Request<Incoming>) -> F + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let opened = Instant::now();
-    let draining = slot.0.draining.clone();
-    let asked = Arc::new(Notify::new());
-    let asks = asked.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        asks.notify_one();
-        request.extensions_mut().insert(ClientAddr(client));
-        request.extensions_mut().insert(slot.clone());
-        let answer = service(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let end = async {
-        draining.cancelled().await;
-        // At once if there ever was a request.
-        timeout_at(opened + FIRST_REQUEST, asked.notified()).await.ok();
-    };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = end => {
-            // An idle connection closes at once, any other after the answer that it is at.
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        // The error may quote what was received; its kind is said by hyper's own answer.
-        drop(error);
-        tracing::debug!("a client's connection ended early");
+/// An answer's body, which keeps its exchange open.
+pub(super) struct ExchangeBody {
+    body: Body,
+    _exchange: Exchange,
+}
+
+impl ExchangeBody {
+    pub(super) fn new(body: Body, exchange: Exchange) -> Self {
+        Self { body, _exchange: exchange }
+    }
+}
+
+impl http_body::Body for ExchangeBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_idle_a_limit_after_its_last_exchange_and_never_during_one() {
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.clone().acquire_owned().await.unwrap();
+        let handle = Connections::new().open(place, None);
+        let limit = Duration::from_secs(120);
+        let start = Instant::now();
+        let exchanges = async {
+            let first = handle.begin(None);
+            tokio::time::sleep(Duration::from_secs(1000)).await;
+            let second = handle.begin(None);
+            drop(first);
+            tokio::time::sleep(Duration::from_secs(1000)).await;
+            drop(second);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { () = handle.idle(Some(limit)) => {}, () = exchanges => {} }
+        assert_eq!(start.elapsed().as_secs(), 2120);
+        drop(handle);
+        assert_eq!(places.available_permits(), 1);
     }
 }

@@ -16,6 +16,12 @@ pub enum ProxyError {
     /// The client's body ended early or is malformed.
     #[error("the request's body could not be read")]
     RequestBody,
+    /// The client's body did not go on.
+    #[error("the request's body did not go on in time")]
+    RequestStalled,
+    /// More or larger headers than a request may have.
+    #[error("the request's head is too large")]
+    LargeHead,
     /// The upstream switched protocols without having been asked to.
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
@@ -37,18 +43,24 @@ pub(super) enum Cause {
     BadAnswer,
     /// The client's body could not be read.
     RequestBody,
+    /// The client's body did not go on in time.
+    RequestStalled,
     /// The client's request has no form that could be sent on.
     Unforwardable,
+    /// The head of the client's request is over a limit.
+    LargeHead,
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Unreachable,
         Self::Broken,
         Self::Silent,
         Self::BadAnswer,
         Self::RequestBody,
+        Self::RequestStalled,
         Self::Unforwardable,
+        Self::LargeHead,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -58,7 +70,9 @@ impl Cause {
             Self::Silent => "silent",
             Self::BadAnswer => "bad_answer",
             Self::RequestBody => "request_body",
+            Self::RequestStalled => "request_stalled",
             Self::Unforwardable => "unforwardable",
+            Self::LargeHead => "large_head",
         }
     }
 }
@@ -70,11 +84,13 @@ impl ProxyError {
             Self::Upstream(UpstreamError::Unreachable(_)) => Cause::Unreachable,
             Self::Upstream(UpstreamError::Broken(_)) => Cause::Broken,
             Self::Upstream(UpstreamError::Silent) => Cause::Silent,
-            Self::Upstream(UpstreamError::Malformed(_)) | Self::UnaskedUpgrade | Self::UnaskedCoding => {
-                Cause::BadAnswer
-            }
+            Self::Upstream(UpstreamError::Malformed(_) | UpstreamError::LargeHead)
+            | Self::UnaskedUpgrade
+            | Self::UnaskedCoding => Cause::BadAnswer,
             Self::Upstream(UpstreamError::RequestBody(_)) | Self::RequestBody => Cause::RequestBody,
+            Self::Upstream(UpstreamError::RequestStalled) | Self::RequestStalled => Cause::RequestStalled,
             Self::Upstream(UpstreamError::Unforwardable) | Self::Unforwardable => Cause::Unforwardable,
+            Self::LargeHead => Cause::LargeHead,
         }
     }
 
@@ -83,6 +99,8 @@ impl ProxyError {
         match self.cause() {
             Cause::Silent => StatusCode::GATEWAY_TIMEOUT,
             Cause::RequestBody | Cause::Unforwardable => StatusCode::BAD_REQUEST,
+            Cause::RequestStalled => StatusCode::REQUEST_TIMEOUT,
+            Cause::LargeHead => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Cause::Unreachable | Cause::Broken | Cause::BadAnswer => StatusCode::BAD_GATEWAY,
         }
     }

@@ -1,16 +1,17 @@
 //! Passing requests on to the upstream and its answers back.
 
+use std::mem;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body as _, Frame};
 use http_body_util::{Limited, StreamBody};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 
-use super::connection::ConnectionSlot;
+use super::connection::ConnectionHandle;
+use super::tunnel::{self, TunnelSettings};
 use super::{ProxyError, expect, headers};
 use crate::upstream::Upstream;
 use crate::upstream::body::{self, Body, BoxError};
@@ -19,12 +20,13 @@ use crate::upstream::body::{self, Body, BoxError};
 #[derive(Debug, Clone)]
 pub struct Forwarder {
     upstream: Upstream,
+    tunnels: TunnelSettings,
 }
 
 impl Forwarder {
     /// Forwards to this upstream.
-    pub fn new(upstream: Upstream) -> Self {
-        Self { upstream }
+    pub fn new(upstream: Upstream, tunnels: TunnelSettings) -> Self {
+        Self { upstream, tunnels }
     }
 
     /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
@@ -33,11 +35,11 @@ impl Forwarder {
             return Err(ProxyError::Unforwardable);
         }
         let client_side = hyper::upgrade::on(&mut request);
-        let slot = request.extensions_mut().remove::<ConnectionSlot>();
+        let connection = request.extensions_mut().remove::<ConnectionHandle>();
         let upgrade = headers::asks_upgrade(request.headers())
             && request.version() == Version::HTTP_11
             && !self.upstream.is_http2();
-        *request.headers_mut() = headers::end_to_end(request.headers(), upgrade);
+        *request.headers_mut() = headers::end_to_end(mem::take(request.headers_mut()), upgrade);
         // hyper takes a GET or HEAD of unknown length to have no body unless told otherwise.
         let quiet = matches!(*request.method(), Method::GET | Method::HEAD);
         let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
@@ -49,16 +51,19 @@ impl Forwarder {
         let mut response = self.upstream.send(request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade {
             let upstream_side = hyper::upgrade::on(&mut response);
-            tokio::spawn(tunnel(client_side, upstream_side, slot));
+            if let Some(connection) = &connection {
+                connection.becomes_tunnel();
+            }
+            tokio::spawn(tunnel::run(client_side, upstream_side, connection, self.tunnels.clone()));
             let (mut parts, _) = response.into_parts();
-            parts.headers = headers::end_to_end(&parts.headers, true);
+            parts.headers = headers::end_to_end(parts.headers, true);
             return Ok(Response::from_parts(parts, body::empty()));
         }
         Ok(answer(response)?.map(|body| expect::tie(body, held)))
     }
 
-    /// Sends a request whose body is in memory; `parts` are the client's, `target` and `body` what is to be
-    /// sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
+    /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `target` and
+    /// `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
     ///
     /// For searches only: it is sent once more if the connection breaks before an answer.
     pub async fn send_buffered(
@@ -72,27 +77,27 @@ impl Forwarder {
             return Err(ProxyError::Unforwardable);
         }
         let mut parts = parts.clone();
-        parts.extensions.remove::<OnUpgrade>();
-        parts.extensions.remove::<ConnectionSlot>();
         parts.uri = with_target(&parts.uri, target)?;
-        let mut kept = headers::end_to_end(&parts.headers, false);
+        let mut kept = headers::end_to_end(parts.headers, false);
         edit(&mut kept);
         // The body was awaited already, and its trailers have not been kept.
         for name in [EXPECT, TRAILER, TRANSFER_ENCODING] {
-            kept = headers::replace(&kept, &name, None);
+            headers::replace(&mut kept, &name, None);
         }
         let silent = body.is_empty() && !kept.contains_key(CONTENT_LENGTH);
         if !silent {
-            kept = headers::replace(&kept, &CONTENT_LENGTH, Some(HeaderValue::from(body.len())));
+            headers::replace(&mut kept, &CONTENT_LENGTH, Some(HeaderValue::from(body.len())));
         }
         parts.headers = kept;
 
-        let request = |body: Bytes| Request::from_parts(parts.clone(), body::full(body));
-        match self.upstream.search(request(body.clone())).await {
-            Err(error) if error.is_broken() => answer(self.upstream.search(request(body)).await?),
-            other => answer(other?),
-        }
+        answer(self.upstream.send_search(parts, body).await?)
     }
+}
+
+/// Lets go of the client's connection: a request whose body is in memory needs it no more, and may outlive it.
+pub(super) fn detach(parts: &mut Parts) {
+    parts.extensions.remove::<OnUpgrade>();
+    parts.extensions.remove::<ConnectionHandle>();
 }
 
 /// The same authority, another path and query.
@@ -106,7 +111,7 @@ fn with_target(uri: &Uri, target: &str) -> Result<Uri, ProxyError> {
 }
 
 /// The upstream's answer as the client gets it. Its extensions carry the case of the names and the reason.
-fn answer(response: Response<Incoming>) -> Result<Response<Body>, ProxyError> {
+fn answer(response: Response<Body>) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ProxyError::UnaskedUpgrade);
@@ -118,11 +123,11 @@ fn answer(response: Response<Incoming>) -> Result<Response<Body>, ProxyError> {
     {
         return Err(ProxyError::UnaskedCoding);
     }
-    parts.headers = headers::end_to_end(&parts.headers, false);
+    parts.headers = headers::end_to_end(parts.headers, false);
     parts.version = Version::HTTP_11;
     parts.extensions.remove::<OnUpgrade>();
     let says_empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
-    let body = if says_empty && body.is_end_stream() { said_empty() } else { body::boxed(body) };
+    let body = if says_empty && body.is_end_stream() { said_empty() } else { body };
     Ok(Response::from_parts(parts, body))
 }
 
@@ -130,20 +135,4 @@ fn answer(response: Response<Incoming>) -> Result<Response<Body>, ProxyError> {
 fn said_empty() -> Body {
     let nothing = futures_util::stream::empty::<Result<Frame<Bytes>, BoxError>>();
     Body::new(Limited::new(StreamBody::new(nothing), 0))
-}
-
-/// Carries bytes both ways until both sides have ended; counts as one connection until then, and is cut as one.
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, slot: Option<ConnectionSlot>) {
-    let carried = async {
-        if let (Ok(client), Ok(upstream)) = tokio::join!(client, upstream) {
-            let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-            if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut upstream).await {
-                tracing::debug!(%error, "tunnel ended");
-            }
-        }
-    };
-    match &slot {
-        Some(slot) => tokio::select! { () = carried => {}, () = slot.cut() => {} },
-        None => carried.await,
-    }
 }

@@ -48,7 +48,19 @@ fn declared_length(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// The end-to-end headers, in their order. `upgrade` keeps what a switch of protocols needs.
-pub fn end_to_end(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
+pub fn end_to_end(headers: HeaderMap, upgrade: bool) -> HeaderMap {
+    if is_end_to_end(&headers) { headers } else { without_hop_by_hop(&headers, upgrade) }
+}
+
+/// Whether all of them go on as they are, as they mostly do between peers that keep their connections.
+fn is_end_to_end(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+    let first = lengths.next();
+    let clear = first.is_none_or(|length| !length.is_empty() && length.iter().all(u8::is_ascii_digit));
+    clear && lengths.next().is_none() && !headers.keys().any(is_hop_by_hop)
+}
+
+fn without_hop_by_hop(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     let nominated: Vec<HeaderName> =
         tokens(headers, &CONNECTION).filter_map(|token| HeaderName::from_bytes(token).ok()).collect();
     let wants_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
@@ -97,7 +109,18 @@ fn is_mistakable(name: &HeaderName) -> bool {
 }
 
 /// Sets a header in the place where it already stands, or last; the others keep their order.
-pub fn replace(headers: &HeaderMap, name: &HeaderName, value: Option<HeaderValue>) -> HeaderMap {
+pub fn replace(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
+    let there = headers.get_all(name).iter().count();
+    match (there, value) {
+        (0, None) => {}
+        (0, Some(value)) => drop(headers.insert(name, value)),
+        (1, Some(value)) => headers.get_mut(name).into_iter().for_each(|old| *old = value.clone()),
+        (_, value) => *headers = rebuilt(headers, name, value),
+    }
+}
+
+/// `HeaderMap` itself fills a gap with the last name.
+fn rebuilt(headers: &HeaderMap, name: &HeaderName, value: Option<HeaderValue>) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(headers.len() + 1);
     for (other, kept) in headers {
         match (other == name, &value) {
@@ -105,9 +128,6 @@ pub fn replace(headers: &HeaderMap, name: &HeaderName, value: Option<HeaderValue
             (true, Some(value)) => drop(out.insert(name, value.clone())),
             (true, None) => {}
         }
-    }
-    if let (Some(value), false) = (value, out.contains_key(name)) {
-        out.insert(name, value);
     }
     out
 }
@@ -148,7 +168,7 @@ mod tests {
             ("proxy-connection", "x"),
             ("c", "5"),
         ]);
-        let kept = end_to_end(&headers, false);
+        let kept = end_to_end(headers, false);
         let expected =
             [("a", "1"), ("b", "2"), ("b", "4"), ("te", "trailers"), ("trailer", "x-sum"), ("c", "5")];
         assert_eq!(flat(&kept), expected);
@@ -158,7 +178,7 @@ mod tests {
     fn an_upgrade_is_passed_on_when_asked_but_never_to_cleartext_http2() {
         let websocket = map(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
         assert!(asks_upgrade(&websocket));
-        let kept = end_to_end(&websocket, true);
+        let kept = end_to_end(websocket, true);
         assert_eq!(flat(&kept), [("connection", "upgrade"), ("upgrade", "websocket")]);
         assert!(!asks_upgrade(&map(&[("connection", "upgrade"), ("upgrade", "h2c")])));
         assert!(!asks_upgrade(&map(&[("upgrade", "websocket")])));
@@ -166,7 +186,7 @@ mod tests {
 
     #[test]
     fn of_what_frames_a_message_at_most_one_length_goes_on() {
-        let kept = |lines| flat_owned(&end_to_end(&map(lines), false));
+        let kept = |lines| flat_owned(&end_to_end(map(lines), false));
         assert_eq!(kept(&[("content-length", "5"), ("content-length", "5")]), ["content-length: 5"]);
         assert_eq!(kept(&[("content-length", "5, 5")]), ["content-length: 5"]);
         assert_eq!(kept(&[("content-length", "5"), ("content_length", "7")]), ["content-length: 5"]);
@@ -192,10 +212,15 @@ mod tests {
 
     #[test]
     fn replacing_a_header_moves_no_other() {
-        let headers = map(&[("a", "1"), ("content-length", "9"), ("b", "2")]);
-        let out = replace(&headers, &http::header::CONTENT_LENGTH, Some(HeaderValue::from_static("3")));
-        assert_eq!(flat(&out), [("a", "1"), ("content-length", "3"), ("b", "2")]);
-        let out = replace(&headers, &HeaderName::from_static("a"), None);
-        assert_eq!(flat(&out), [("content-length", "9"), ("b", "2")]);
+        let value = |value| Some(HeaderValue::from_static(value));
+        let mut headers = map(&[("a", "1"), ("content-length", "9"), ("b", "2"), ("a", "4")]);
+        replace(&mut headers, &CONTENT_LENGTH, value("3"));
+        assert_eq!(flat(&headers), [("a", "1"), ("a", "4"), ("content-length", "3"), ("b", "2")]);
+        replace(&mut headers, &TE, None);
+        replace(&mut headers, &TE, value("trailers"));
+        replace(&mut headers, &HeaderName::from_static("a"), value("5"));
+        assert_eq!(flat(&headers), [("a", "5"), ("content-length", "3"), ("b", "2"), ("te", "trailers")]);
+        replace(&mut headers, &HeaderName::from_static("a"), None);
+        assert_eq!(flat(&headers), [("content-length", "3"), ("b", "2"), ("te", "trailers")]);
     }
 }

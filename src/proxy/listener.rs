@@ -1,4 +1,4 @@
-//! Accepts clients' connections and serves HTTP/1.1 and cleartext HTTP/2 on them.
+//! Accepts clients' connections, up to a cap, and has them served.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,43 +7,61 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{self, Connections};
+use super::connection::Connections;
+use super::serve::Server;
 use super::tls::ServerTls;
-use crate::upstream::body::Body;
+use crate::bounds::{Traffic, Waits};
+use crate::upstream::{FREE_HEADERS, body::Body};
+use crate::workers::Workers;
 
-/// Limits of a listener.
+/// Limits of a listener. A time of `None` is without end.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// At this many open connections accepting pauses; the kernel's backlog holds the rest.
     pub max_connections: usize,
-    /// A connection on which no complete request head comes for so long is closed, also between requests.
-    pub head_timeout: Duration,
+    /// The most headers of a request.
+    pub max_headers: usize,
+    /// The largest head of a request, in bytes; at least 8 KiB. A connection buffers twice as much each way.
+    pub max_head_bytes: usize,
+    /// From the first byte of a request's head to its last.
+    pub head_timeout: Option<Duration>,
+    /// A connection with no open request is closed after this.
+    pub idle_timeout: Option<Duration>,
+    /// While the client takes no byte of an answer.
+    pub write_timeout: Option<Duration>,
     /// How long open requests, streams and tunnels may take to finish on shutdown.
     pub drain_timeout: Duration,
     /// TLS instead of cleartext.
     pub tls: Option<ServerTls>,
+    /// Counts what is open.
+    pub traffic: Traffic,
+    /// Counts the waits that were given up.
+    pub waits: Waits,
+    /// Serve the connections.
+    pub workers: Workers,
 }
 
 impl Default for ListenerSettings {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
-            head_timeout: Duration::from_secs(120),
+            max_headers: FREE_HEADERS,
+            max_head_bytes: 64 << 10,
+            head_timeout: Some(Duration::from_secs(10)),
+            idle_timeout: Some(Duration::from_secs(120)),
+            write_timeout: Some(Duration::from_secs(60)),
             drain_timeout: Duration::from_secs(30),
             tls: None,
+            traffic: Traffic::default(),
+            waits: Waits::default(),
+            workers: Workers::here(),
         }
     }
 }
-
-/// Where a request came from; in the extensions of every request.
-#[derive(Debug, Clone, Copy)]
-pub struct ClientAddr(pub SocketAddr);
 
 /// A bound socket, ready to serve.
 #[derive(Debug)]
@@ -78,12 +96,14 @@ impl Listener {
     {
         let mut settings = self.settings.subscribe();
         let mut current = settings.borrow_and_update().clone();
+        let mut server = Arc::new(Server::new(current.clone()));
         let mut slots = Slots::new(current.max_connections);
         let connections = Connections::new();
-        let start = |(stream, client, permit): Accepted, current: &ListenerSettings| {
-            let slot = connections.slot(permit);
-            let (tls, server) = (current.tls.clone(), server(current));
-            tokio::spawn(connection::serve(stream, client, tls, server, service.clone(), slot));
+        let start = |(stream, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
+            let handle = connections.open(place, server.count_connection());
+            let (server, service) = (server.clone(), service.clone());
+            let serve = move |stream| server.serve(stream, service, handle);
+            current.workers.serve(stream, serve);
         };
         loop {
             let accepted = tokio::select! {
@@ -91,23 +111,24 @@ impl Listener {
                 () = shutdown.cancelled() => break,
                 Ok(()) = settings.changed() => {
                     current = settings.borrow_and_update().clone();
+                    server = Arc::new(Server::new(current.clone()));
                     slots.resize(current.max_connections);
                     continue;
                 }
                 accepted = accept(&self.socket, &slots) => accepted,
             };
             if let Some(accepted) = accepted {
-                start(accepted, &current);
+                start(accepted, &server, &current);
             }
         }
         for accepted in still_waiting(self.socket, &slots) {
-            start(accepted, &current);
+            start(accepted, &server, &current);
         }
         connections.finish(current.drain_timeout).await;
     }
 }
 
-type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+type Accepted = (TcpStream, OwnedSemaphorePermit);
 
 /// The places under the cap on connections.
 struct Slots {
@@ -148,26 +169,11 @@ impl Drop for Slots {
     }
 }
 
-fn server(settings: &ListenerSettings) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .preserve_header_case(true)
-        .auto_date_header(false)
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.head_timeout)
-        .http2()
-        .auto_date_header(false)
-        .adaptive_window(true)
-        .timer(TokioTimer::new());
-    server
-}
-
 /// Waits for a place first, so that a connection is not taken before it can be served.
 async fn accept(socket: &TcpListener, slots: &Slots) -> Option<Accepted> {
     let slot = slots.free.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
-        Ok((stream, client)) => Some((stream, client, slot)),
+        Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
             // Out of file descriptors, usually: without a pause the loop would spin.
             tracing::warn!(%error, "cannot accept a connection");
@@ -182,9 +188,9 @@ fn still_waiting(socket: TcpListener, slots: &Slots) -> Vec<Accepted> {
     let Ok(socket) = socket.into_std() else { return Vec::new() };
     let next = || {
         let slot = slots.free.clone().try_acquire_owned().ok()?;
-        let (stream, client) = socket.accept().ok()?;
+        let (stream, _) = socket.accept().ok()?;
         stream.set_nonblocking(true).ok()?;
-        Some((TcpStream::from_std(stream).ok()?, client, slot))
+        Some((TcpStream::from_std(stream).ok()?, slot))
     };
     std::iter::from_fn(next).collect()
 }

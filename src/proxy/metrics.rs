@@ -17,11 +17,14 @@ pub(super) enum Handling {
 /// Metrics of all requests. Labels are closed sets; every series is there at zero from the start.
 #[derive(Clone)]
 pub struct ProxyMetrics {
-    requests: IntCounterVec,
+    // By class of status; looked up once, not with every request.
+    search: [IntCounter; CLASSES.len()],
+    forward: [IntCounter; CLASSES.len()],
     failed: [IntCounter; Cause::ALL.len()],
 }
 
-const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// A status stands for the class at its first digit, any other for the first.
+const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 impl Handling {
     fn as_str(self) -> &'static str {
@@ -51,19 +54,25 @@ impl ProxyMetrics {
         )?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(failed.clone()))?;
-        for handling in [Handling::Search, Handling::Forward] {
-            for status in STATUSES {
-                requests.with_label_values(&[handling.as_str(), status]);
-            }
-        }
-        Ok(Self { requests, failed: Cause::ALL.map(|cause| failed.with_label_values(&[cause.as_str()])) })
+        let of = |handling: Handling| {
+            CLASSES.map(|status| requests.with_label_values(&[handling.as_str(), status]))
+        };
+        let (search, forward) = (of(Handling::Search), of(Handling::Forward));
+        Ok(Self {
+            search,
+            forward,
+            failed: Cause::ALL.map(|cause| failed.with_label_values(&[cause.as_str()])),
+        })
     }
 
     /// Counts a request that got an answer, whoever made it.
     pub(super) fn answered(&self, handling: Handling, status: StatusCode) {
-        let class = usize::from(status.as_u16() / 100).checked_sub(1).and_then(|class| STATUSES.get(class));
-        let class = class.copied().unwrap_or("other");
-        self.requests.with_label_values(&[handling.as_str(), class]).inc();
+        let classes = match handling {
+            Handling::Search => &self.search,
+            Handling::Forward => &self.forward,
+        };
+        let [other, ..] = classes;
+        classes.get(usize::from(status.as_u16() / 100)).unwrap_or(other).inc();
     }
 
     /// Counts a request for which the proxy itself had to answer.

@@ -18,9 +18,11 @@ use crate::{
     search::{HitPage, KeepReason, Rewrite},
 };
 
-/// At [`Capture::Off`] nothing is in it, and nothing is done.
+/// At [`Capture::Off`] nothing but names is in it, and nothing else is done.
 #[derive(Clone)]
 pub(super) struct Notes {
+    /// The names of the collections, for the log.
+    pub(super) collections: String,
     pub(super) capture: Capture,
     /// It would be recorded, were there not so many.
     too_many: bool,
@@ -42,6 +44,7 @@ impl Notes {
         let (capture, too_many) = witness.as_ref().map_or_else(|| wanted(ring), |w| (w.capture(), false));
         let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
         Self {
+            collections: String::new(),
             capture,
             too_many,
             started: SystemTime::now(),
@@ -71,6 +74,7 @@ impl Notes {
 
     /// Nothing is known of the hits of these searches, unless it is noted already.
     pub(super) fn planned(&mut self, searches: &[PlannedSearch]) {
+        self.collections = report::names(searches.iter().flat_map(|search| &search.intent.collections));
         if self.capture != Capture::Off && self.ranked.is_none() {
             self.searches = searches.to_vec();
         }

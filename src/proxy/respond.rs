@@ -22,7 +22,8 @@ pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body>
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     // What could not be read or sent on may have another end than it seems: nothing after it is taken for a request.
-    if status == StatusCode::BAD_REQUEST {
+    // What is left of a request that stalled is not waited for (RFC 9110 §15.5.9).
+    if matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -1,26 +1,33 @@
 //! A search on its way: read, plan, widen, ask, rank, answer. Every way out that is not a rerank is the
 //! database's own answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
-    request, response,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
+    request,
 };
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
-use super::{Forwarder, ProxyError, coding, headers, notes::Notes, report, shadow};
+use super::{
+    Forwarder, ProxyError, coding,
+    forward::detach,
+    headers,
+    kept::{changes_answer, kept, may_be_ours},
+    notes::Notes,
+    report, scratch, shadow,
+};
 use crate::{
-    dialect::{Dialect, SearchKind},
+    bounds::{Bounds, Permit, Wait, Waits, counted},
+    dialect::{Dialect, SearchKind, working_bytes},
     pipeline::{
-        CallerHeaders, Outcome, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, Waiting,
-        strip_own,
+        self, CallerHeaders, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, strip_own,
     },
-    search::{FetchPlan, Head, HitPage, KeepReason, Rewrite},
-    upstream::body::{self, Body, Read},
+    search::{FetchPlan, Head, KeepReason, Rewrite},
+    upstream::body::{self, Body, BoxError, Read, Stalled},
 };
 
 /// Limits on what is held in memory for one search.
@@ -28,16 +35,22 @@ use crate::{
 pub struct SearchLimits {
     /// Larger request bodies are forwarded unread.
     pub request_bytes: usize,
-    /// Larger answers are passed on unread.
+    /// Larger answers, unpacked, are passed on as they came, or asked for again as the client did.
     pub response_bytes: usize,
+    /// How long the client may send nothing of its body.
+    pub body_timeout: Option<Duration>,
 }
 
 /// Answers searches.
 pub struct SearchHandler {
     /// Plans and ranks.
     pub pipeline: Pipeline,
-    /// Limits on memory.
+    /// Limits on each search.
     pub limits: SearchLimits,
+    /// Limits on all searches together.
+    pub bounds: Bounds,
+    /// Counts the waits that were given up.
+    pub waits: Waits,
     /// Counts what happened.
     pub metrics: SearchMetrics,
     /// Whether answers carry `x-rerank-*` and `server-timing`.
@@ -54,30 +67,62 @@ pub(super) struct Exchange {
     pub(super) handler: Arc<SearchHandler>,
     forwarder: Forwarder,
     pub(super) dialect: Arc<dyn Dialect>,
-    parts: request::Parts,
+    pub(super) parts: request::Parts,
     /// The body as the client sent it.
     raw: Bytes,
     /// The body without content codings.
     body: Bytes,
-    asked_at: Instant,
+    /// What reading the body takes each time.
+    working_bytes: usize,
+    pub(super) asked_at: Instant,
     pub(super) timings: Timings,
     pub(super) notes: Notes,
+    _plans: Arc<Permit>,
+}
+
+/// A request that has been read.
+struct Asked<'a> {
+    forwarder: &'a Forwarder,
+    dialect: &'a Arc<dyn Dialect>,
+    caller: CallerHeaders,
+    parts: request::Parts,
+    raw: Bytes,
+    /// When its head had come.
+    at: Instant,
+}
+
+/// A request that has been understood.
+struct Planned {
+    /// Without content codings.
+    body: Bytes,
+    working_bytes: usize,
+    searches: Vec<PlannedSearch>,
+    /// For the searches.
+    permit: Permit,
 }
 
 /// An answer with what to say about it.
-type Answer = (Response<Body>, Vec<Report>);
+pub(super) type Answer = (Response<Body>, Vec<Report>);
+
+/// Taken for an answer before it is asked for: where there is not even so much, the client's own request saves the
+/// database a second one.
+pub(super) const FIRST_OF_ANSWER: usize = 64 << 10;
+/// More than a request's new limit and field names take.
+const ADDED_TO_REQUEST: usize = 16 << 10;
 
 impl SearchHandler {
-    /// Plans and ranks with `pipeline`, within `limits`.
+    /// Plans and ranks with `pipeline`, within `limits` and `bounds`.
     pub fn new(
         pipeline: Pipeline,
         limits: SearchLimits,
+        bounds: Bounds,
+        waits: Waits,
         metrics: SearchMetrics,
         answer_headers: bool,
         records: Arc<RecordRing>,
     ) -> Self {
         let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
-        Self { pipeline, limits, metrics, answer_headers, records, shadow_places }
+        Self { pipeline, limits, bounds, waits, metrics, answer_headers, records, shadow_places }
     }
 
     /// Answers one search, and says and counts how it ended.
@@ -111,13 +156,14 @@ impl SearchHandler {
             }
         };
         timings.total = started.elapsed();
+        let collections = std::mem::take(&mut notes.collections);
         notes.write(&self.records, dialect, kind, &reports, timings);
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings);
+            report::log(dialect.name(), kind, &collections, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
@@ -133,39 +179,55 @@ impl SearchHandler {
         request: Request<Body>,
         (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<Answer, ProxyError> {
-        let asked_at = Instant::now();
+        let at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
-        let read = body::read_up_to(stream, self.limits.request_bytes).await;
-        let raw = match read.map_err(|_| ProxyError::RequestBody)? {
-            Read::Whole { bytes, .. } => bytes,
-            Read::TooLarge(stream) => {
-                let response = forwarder.forward(Request::from_parts(parts, stream)).await?;
-                return Ok((response, vec![Report::kept(KeepReason::TooLarge)]));
+        let (limit, patience) = (self.limits.request_bytes, self.limits.body_timeout);
+        let permit = self.bounds.request_bytes.nothing();
+        let read = body::read_up_to(stream, limit, permit, patience).await;
+        let (stream, reason) = match read.map_err(|error| self.unread(error))? {
+            Read::Whole { bytes: raw, .. } => {
+                detach(&mut parts);
+                let asked = Asked { forwarder, dialect, caller, parts, raw, at };
+                return self.answer_whole(asked, kind, (timings, notes)).await;
+            }
+            Read::TooLarge(stream) => (stream, KeepReason::TooLarge),
+            Read::NoRoom(stream) => (stream, KeepReason::Overloaded),
+        };
+        let response = forwarder.forward(Request::from_parts(parts, stream)).await?;
+        Ok((response, vec![Report::kept(reason)]))
+    }
+
+    async fn answer_whole(
+        self: &Arc<Self>,
+        asked: Asked<'_>,
+        kind: SearchKind,
+        (timings, notes): (&mut Timings, &mut Notes),
+    ) -> Result<Answer, ProxyError> {
+        let Asked { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
+        let planned = match self.plan(dialect.as_ref(), caller, parts, raw) {
+            Ok(planned) => planned,
+            Err(reason) => {
+                let overloaded = reason == KeepReason::Overloaded;
+                let own = overloaded.then(|| self.own_request(dialect.as_ref(), caller, parts, raw));
+                let response = send_own(forwarder, parts, raw.clone(), own.flatten()).await?;
+                return Ok((response, vec![Report::kept(reason)]));
             }
         };
-        let body = match coding::decode(&parts.headers, &raw, self.limits.request_bytes) {
-            Ok(body) => body,
-            Err(error) => return forward_as_is(forwarder, &parts, raw, coding_reason(error)).await,
-        };
-        let intents = dialect.parse(&head(&parts), &body);
-        let intents = match intents {
-            Ok(intents) => intents,
-            Err(error) => return forward_as_is(forwarder, &parts, raw, error.reason()).await,
-        };
-        let searches = self.pipeline.plan(intents, &caller, &body);
-        let (handler, forwarder, dialect) = (self.clone(), forwarder.clone(), dialect.clone());
+        let Planned { body, working_bytes, searches, permit } = planned;
         let mut exchange = Exchange {
-            handler,
-            forwarder,
-            dialect,
-            parts,
-            raw,
+            handler: self.clone(),
+            forwarder: forwarder.clone(),
+            dialect: dialect.clone(),
+            parts: asked.parts,
+            raw: asked.raw,
             body,
-            asked_at,
+            working_bytes,
+            asked_at: at,
             timings: *timings,
             notes: notes.clone(),
+            _plans: Arc::new(permit),
         };
         let answer = exchange.run(&searches).await;
         if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
@@ -175,6 +237,31 @@ impl SearchHandler {
         (*timings, *notes) = (exchange.timings, exchange.notes);
         answer
     }
+
+    fn unread(&self, error: BoxError) -> ProxyError {
+        if !error.is::<Stalled>() {
+            return ProxyError::RequestBody;
+        }
+        self.waits.given_up(Wait::RequestBody);
+        ProxyError::RequestStalled
+    }
+
+    fn plan(
+        &self,
+        dialect: &dyn Dialect,
+        caller: &CallerHeaders,
+        parts: &request::Parts,
+        raw: &Bytes,
+    ) -> Result<Planned, KeepReason> {
+        let (limit, budget) = (self.limits.request_bytes, &self.bounds.request_bytes);
+        let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
+        let working_bytes = working_bytes(parts.uri.path(), &body);
+        let _working = budget.take(working_bytes).ok_or(KeepReason::Overloaded)?;
+        let intents = dialect.parse(&head(parts), &body).map_err(|error| error.reason())?;
+        let permit = budget.take(pipeline::plan_bytes(&intents, caller)).ok_or(KeepReason::Overloaded)?;
+        let searches = self.pipeline.plan(intents, caller, &body);
+        Ok(Planned { body, working_bytes, searches, permit })
+    }
 }
 
 impl Exchange {
@@ -182,33 +269,43 @@ impl Exchange {
         if searches.iter().all(|search| search.work.is_err()) {
             return self.keep(searches, None).await;
         }
-        let Ok(rewrite) = self.rewrite(searches) else {
-            return self.keep(searches, Some(KeepReason::Malformed)).await;
+        let bounds = &self.handler.bounds;
+        let Some(_place) = bounds.searches.take(pipeline::calls(searches)) else {
+            return self.keep(searches, Some(KeepReason::Overloaded)).await;
+        };
+        let Some(permit) = bounds.answer_bytes.take(FIRST_OF_ANSWER) else {
+            return self.keep(searches, Some(KeepReason::Overloaded)).await;
+        };
+        let rewrite = match self.rewrite(searches) {
+            Ok(rewrite) => rewrite,
+            Err(reason) => return self.keep(searches, Some(reason)).await,
         };
         let response = self.ask(&rewrite).await?;
-        let changed = searches.iter().any(|search| search.fetch != FetchPlan::as_asked());
+        let changed = changes_answer(searches, &rewrite);
         if response.status() == StatusCode::OK {
-            return self.rank(searches, rewrite, response, changed).await;
+            return self.rank(searches, rewrite, response, permit, changed).await;
         }
         if !changed || !may_be_ours(response.status()) {
             return Ok((response, kept(searches, Some(KeepReason::UpstreamError))));
         }
-        self.rank_as_asked(searches, rewrite, response).await
+        self.rank_as_asked(searches, rewrite, response, permit).await
     }
 
     /// The database refused `asked`: the client's own search, its page reranked as it is.
-    async fn rank_as_asked(
+    pub(super) async fn rank_as_asked(
         &mut self,
         searches: &[PlannedSearch],
         asked: Rewrite,
         refusal: Response<Body>,
+        permit: Permit,
     ) -> Result<Answer, ProxyError> {
         if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
             return self.keep(searches, Some(KeepReason::UpstreamError)).await;
         }
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
-        let Ok(rewrite) = self.rewrite(&own) else {
-            return self.keep(searches, Some(KeepReason::Malformed)).await;
+        let rewrite = match self.rewrite(&own) {
+            Ok(rewrite) => rewrite,
+            Err(reason) => return self.keep(searches, Some(reason)).await,
         };
         if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
             return Ok((refusal, kept(searches, Some(KeepReason::UpstreamError))));
@@ -218,76 +315,12 @@ impl Exchange {
             return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
         }
         self.handler.pipeline.change_refused(searches);
-        self.rank(&own, rewrite, response, false).await
-    }
-
-    async fn rank(
-        &mut self,
-        searches: &[PlannedSearch],
-        rewrite: Rewrite,
-        response: Response<Body>,
-        changed: bool,
-    ) -> Result<Answer, ProxyError> {
-        let (parts, stream) = response.into_parts();
-        let raw = match body::read_up_to(stream, self.handler.limits.response_bytes).await {
-            Ok(Read::Whole { bytes, .. }) => bytes,
-            // The answer broke off: a search may be asked again, and what comes then is passed on as it comes.
-            Err(_) => return self.keep(searches, Some(KeepReason::UpstreamError)).await,
-            Ok(Read::TooLarge(_)) if changed => {
-                return self.keep(searches, Some(KeepReason::TooLarge)).await;
-            }
-            Ok(Read::TooLarge(stream)) => {
-                let response = Response::from_parts(parts, stream);
-                return Ok((response, kept(searches, Some(KeepReason::TooLarge))));
-            }
-        };
-        let page = match self.page(&parts, &raw) {
-            Ok(page) => page,
-            Err(reason) if changed => return self.keep(searches, Some(reason)).await,
-            Err(reason) => {
-                return Ok((Response::from_parts(parts, body::full(raw)), kept(searches, Some(reason))));
-            }
-        };
-        // A page may be too large for one index of several, or for one search of a batch.
-        let refused = |&search: &usize| searches.get(search).is_some_and(PlannedSearch::widened);
-        if changed && page.failed.iter().any(refused) {
-            let refusal = Response::from_parts(parts, body::full(raw));
-            return Box::pin(self.rank_as_asked(searches, rewrite, refusal)).await;
-        }
-        let started = Instant::now();
-        let (waiting, capture) = (Waiting::Client(self.asked_at), self.notes.capture);
-        let mut ranked = self.handler.pipeline.rank(searches, &page, waiting, capture).await;
-        self.notes.ranked(searches, &page, ranked.trace.take());
-        self.timings.rerank += started.elapsed();
-        if must_replay(searches, &ranked.reports) {
-            // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
-            match self.keep(searches, None).await {
-                Ok((response, _)) if response.status() == StatusCode::OK => {
-                    return Ok((response, replayed(ranked.reports)));
-                }
-                _ => {}
-            }
-        }
-        let joined = self.dialect.join(&page, &rewrite.strips, &ranked.rankings);
-        let response = if joined == page.body {
-            Response::from_parts(parts, body::full(raw))
-        } else {
-            with_body(parts, joined)
-        };
-        Ok((response, ranked.reports))
-    }
-
-    pub(super) fn page(&self, parts: &response::Parts, raw: &Bytes) -> Result<HitPage, KeepReason> {
-        if !is_json(&parts.headers) {
-            return Err(KeepReason::Unsupported);
-        }
-        let limit = self.handler.limits.response_bytes;
-        let body = coding::decode(&parts.headers, raw, limit).map_err(coding_reason)?;
-        self.dialect.split(&head(&self.parts), body).map_err(|error| error.reason())
+        self.handler.metrics.widening_refused(self.dialect.name());
+        self.rank(&own, rewrite, response, permit, false).await
     }
 
     /// The client's own search, less the proxy's own members, its answer streamed.
-    async fn keep(
+    pub(super) async fn keep(
         &mut self,
         searches: &[PlannedSearch],
         reason: Option<KeepReason>,
@@ -295,23 +328,39 @@ impl Exchange {
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let started = Instant::now();
         let response = match self.rewrite(&own) {
-            Ok(rewrite) => {
-                let response = self.send(&rewrite, false).await;
-                self.notes.asked(&rewrite, rewrite.body == self.body, &response, started.elapsed());
-                response?
+            Ok(rewrite) => self.asked_own(&rewrite).await?,
+            Err(KeepReason::Overloaded) => {
+                match scratch::own_searches(self.dialect.as_ref(), &self.parts, &self.body, &own) {
+                    Some(rewrite) => self.asked_own(&rewrite).await?,
+                    None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
+                }
             }
-            Err(_) => send_raw(&self.forwarder, &self.parts, self.raw.clone()).await?,
+            Err(_) => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
         };
         self.timings.upstream += started.elapsed();
         Ok((response, kept(searches, reason)))
     }
 
-    pub(super) fn rewrite(
-        &self,
-        searches: &[PlannedSearch],
-    ) -> Result<Rewrite, crate::dialect::DialectError> {
+    /// What to send for these searches; its body holds its permit.
+    /// The client's own searches, their answer streamed.
+    async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
+        let started = Instant::now();
+        let response = self.send(rewrite, false).await;
+        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
+        response
+    }
+
+    pub(super) fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, KeepReason> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
-        self.dialect.widen(&head(&self.parts), &self.body, &plans)
+        let most = self.working_bytes.saturating_add(self.body.len()).saturating_add(ADDED_TO_REQUEST);
+        let mut permit = self.handler.bounds.request_bytes.take(most).ok_or(KeepReason::Overloaded)?;
+        let rewrite = self.dialect.widen(&head(&self.parts), &self.body, &plans);
+        let rewrite = rewrite.map_err(|_| KeepReason::Malformed)?;
+        if rewrite.body == self.body {
+            return Ok(rewrite);
+        }
+        permit.shrink(rewrite.body.len());
+        Ok(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
     }
 
     pub(super) async fn ask(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
@@ -327,97 +376,41 @@ impl Exchange {
         let body = if unchanged { self.raw.clone() } else { rewrite.body.clone() };
         let edit = |headers: &mut HeaderMap| {
             if !unchanged {
-                *headers = headers::replace(headers, &CONTENT_ENCODING, None);
+                headers::replace(headers, &CONTENT_ENCODING, None);
             }
             if uncompressed {
                 let identity = HeaderValue::from_static("identity");
-                *headers = headers::replace(headers, &ACCEPT_ENCODING, Some(identity));
+                headers::replace(headers, &ACCEPT_ENCODING, Some(identity));
             }
         };
         self.forwarder.send_buffered(&self.parts, &rewrite.target, body, edit).await
     }
 }
 
-async fn forward_as_is(
+/// Sends a request that is not planned: as it came, or as `own` has it.
+async fn send_own(
     forwarder: &Forwarder,
     parts: &request::Parts,
     raw: Bytes,
-    reason: KeepReason,
-) -> Result<Answer, ProxyError> {
-    let response = send_raw(forwarder, parts, raw).await?;
-    Ok((response, vec![Report::kept(reason)]))
-}
-
-async fn send_raw(
-    forwarder: &Forwarder,
-    parts: &request::Parts,
-    raw: Bytes,
+    own: Option<Rewrite>,
 ) -> Result<Response<Body>, ProxyError> {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    forwarder.send_buffered(parts, target, raw, |_| {}).await
+    let (target, body) = match &own {
+        Some(own) => (own.target.as_str(), own.body.clone()),
+        None => (target, raw),
+    };
+    forwarder.send_buffered(parts, target, body, |_| {}).await
 }
 
-fn head(parts: &request::Parts) -> Head<'_> {
+pub(super) fn head(parts: &request::Parts) -> Head<'_> {
     Head { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers }
 }
 
-fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Vec<Report> {
-    let why = |search: &PlannedSearch| match (&search.work, reason) {
-        (Err(own), _) => *own,
-        (Ok(_), Some(reason)) => reason,
-        (Ok(_), None) => KeepReason::NotRanked,
-    };
-    searches.iter().map(|search| Report::kept(why(search))).collect()
-}
-
-/// A status that widening may have caused. The others say nothing of the search itself.
-fn may_be_ours(status: StatusCode) -> bool {
-    (status.is_client_error() || status.is_server_error())
-        && !matches!(status.as_u16(), 401 | 404 | 429 | 502..=504)
-}
-
-/// Whether a search failed whose widened answer, cut back, may not be the client's own.
-fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
-    searches.iter().zip(reports).any(|(search, report)| {
-        // Of one hit or none there is no other order.
-        let kept = matches!(report.outcome, Outcome::Kept(reason) if reason != KeepReason::NotRanked);
-        kept && search.work.is_ok() && search.must_replay()
-    })
-}
-
-/// The reports of searches whose answer is the client's own after all: none was applied.
-fn replayed(reports: Vec<Report>) -> Vec<Report> {
-    let failed = reports.iter().find_map(|report| match report.outcome {
-        Outcome::Kept(reason) => Some(reason),
-        _ => None,
-    });
-    let keep = |report: Report| match (report.outcome, failed) {
-        (Outcome::Kept(_), _) | (_, None) => report,
-        (_, Some(reason)) => Report { source: report.source, ..Report::kept(reason) },
-    };
-    reports.into_iter().map(keep).collect()
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || media_type.ends_with("+json")
-}
-
-fn coding_reason(error: coding::CodingError) -> KeepReason {
+pub(super) fn coding_reason(error: coding::CodingError) -> KeepReason {
     match error {
         coding::CodingError::Unknown => KeepReason::Unsupported,
         coding::CodingError::Broken => KeepReason::Malformed,
         coding::CodingError::TooLarge => KeepReason::TooLarge,
+        coding::CodingError::NoRoom => KeepReason::Overloaded,
     }
-}
-
-/// The answer with a new body: length and codings are those of the new bytes.
-fn with_body(mut parts: response::Parts, body: Bytes) -> Response<Body> {
-    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER] {
-        parts.headers = headers::replace(&parts.headers, &name, None);
-    }
-    let length = HeaderValue::from(body.len());
-    parts.headers = headers::replace(&parts.headers, &CONTENT_LENGTH, Some(length));
-    Response::from_parts(parts, body::full(body))
 }

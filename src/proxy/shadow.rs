@@ -1,15 +1,15 @@
 //! `mode: shadow`: the client has the database's own answer; what reranking would have made of the search is
 //! found out behind it, for the metrics alone.
 
-use bytes::Bytes;
 use http::StatusCode;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::search::Exchange;
+use super::search::{Exchange, FIRST_OF_ANSWER};
 use crate::{
+    bounds::Permit,
     dialect::SearchKind,
-    pipeline::{PlannedSearch, Report, Timings, Waiting},
+    pipeline::{self, PlannedSearch, Report, Timings, Waiting},
     search::KeepReason,
     upstream::body::{self, Read},
 };
@@ -26,7 +26,13 @@ impl Exchange {
             return;
         }
         let dialect = self.dialect.name();
-        let Ok(place) = self.handler.shadow_places.clone().try_acquire_owned() else {
+        let bounds = &self.handler.bounds;
+        let place = self.handler.shadow_places.clone().try_acquire_owned().ok();
+        let room = place.and_then(|place| {
+            let search = bounds.searches.take(pipeline::calls(&shadowed))?;
+            Some((place, search, bounds.answer_bytes.take(FIRST_OF_ANSWER)?))
+        });
+        let Some((place, search, permit)) = room else {
             let lost = Report::kept(KeepReason::Overloaded);
             for _ in &shadowed {
                 self.handler.metrics.shadow(dialect, kind.as_str(), &lost);
@@ -40,7 +46,7 @@ impl Exchange {
         let work = async move {
             let started = Instant::now();
             let reports = exchange
-                .in_shadow(&searches)
+                .in_shadow(&searches, permit)
                 .await
                 .unwrap_or_else(|reason| searches.iter().map(|_| Report::kept(reason)).collect());
             for (report, _) in reports.iter().zip(&searches).filter(|(_, search)| search.work.is_ok()) {
@@ -50,30 +56,31 @@ impl Exchange {
             let timings = Timings { total: started.elapsed(), ..exchange.timings };
             exchange.notes.planned(&searches);
             exchange.notes.write(&exchange.handler.records, &exchange.dialect, kind, &reports, timings);
-            drop(place);
+            drop((place, search));
         };
         tokio::spawn(work.in_current_span());
     }
 
     /// Asks, ranks, and throws the answer away.
-    async fn in_shadow(&mut self, searches: &[PlannedSearch]) -> Result<Vec<Report>, KeepReason> {
-        let rewrite = self.rewrite(searches).map_err(|error| error.reason())?;
+    async fn in_shadow(
+        &mut self,
+        searches: &[PlannedSearch],
+        permit: Permit,
+    ) -> Result<Vec<Report>, KeepReason> {
+        let rewrite = self.rewrite(searches)?;
         let response = self.ask(&rewrite).await.map_err(|_| KeepReason::UpstreamError)?;
         if response.status() != StatusCode::OK {
             return Err(KeepReason::UpstreamError);
         }
         let (parts, stream) = response.into_parts();
-        let raw: Bytes = match body::read_up_to(stream, self.handler.limits.response_bytes).await {
+        let limit = self.handler.limits.response_bytes;
+        let raw = match body::read_up_to(stream, limit, permit, None).await {
             Ok(Read::Whole { bytes, .. }) => bytes,
             Ok(Read::TooLarge(_)) => return Err(KeepReason::TooLarge),
+            Ok(Read::NoRoom(_)) => return Err(KeepReason::Overloaded),
             Err(_) => return Err(KeepReason::UpstreamError),
         };
-        let page = self.page(&parts, &raw)?;
-        let started = Instant::now();
-        let capture = self.notes.capture;
-        let mut ranked = self.handler.pipeline.rank(searches, &page, Waiting::Nobody, capture).await;
-        self.notes.ranked(searches, &page, ranked.trace.take());
-        self.timings.rerank = started.elapsed();
-        Ok(ranked.reports)
+        let (page, _places) = self.page(&parts, &raw)?;
+        Ok(self.ranked(searches, &page, Waiting::Nobody).await.reports)
     }
 }

@@ -24,8 +24,8 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
-    /// What a call that was made can end with.
-    pub(super) const OF_PROVIDER: [FailureClass; 10] = [
+    /// How a provider of a chain can fail a request.
+    pub const OF_CHAIN: [FailureClass; 14] = [
         FailureClass::InvalidRequest,
         FailureClass::TooLarge,
         FailureClass::Auth,
@@ -36,14 +36,46 @@ impl FailureClass {
         FailureClass::ProviderUnavailable,
         FailureClass::Timeout,
         FailureClass::BadResponse,
+        FailureClass::Deadline,
+        FailureClass::Overloaded,
+        FailureClass::CircuitOpen,
+        FailureClass::Budget,
+    ];
+
+    /// What a call that was made can end with.
+    pub(super) const OF_PROVIDER: [FailureClass; 11] = [
+        FailureClass::InvalidRequest,
+        FailureClass::TooLarge,
+        FailureClass::Auth,
+        FailureClass::Billing,
+        FailureClass::NotFound,
+        FailureClass::RateLimited,
+        FailureClass::QuotaExhausted,
+        FailureClass::ProviderUnavailable,
+        FailureClass::Timeout,
+        FailureClass::BadResponse,
+        FailureClass::Overloaded,
+    ];
+
+    /// Why a circuit can be open.
+    pub(super) const OF_CIRCUIT: [FailureClass; 5] = [
+        FailureClass::CircuitOpen,
+        FailureClass::Auth,
+        FailureClass::NotFound,
+        FailureClass::Billing,
+        FailureClass::QuotaExhausted,
     ];
 
     /// What can stand against a call before it is made.
-    pub(super) const OF_LIMITS: [FailureClass; 4] = [
+    pub(super) const OF_LIMITS: [FailureClass; 8] = [
         FailureClass::RateLimited,
         FailureClass::Overloaded,
         FailureClass::Budget,
         FailureClass::CircuitOpen,
+        FailureClass::Auth,
+        FailureClass::NotFound,
+        FailureClass::Billing,
+        FailureClass::QuotaExhausted,
     ];
 
     /// The reason to give for the database's order.
@@ -109,6 +141,9 @@ pub enum RerankError {
     /// Too many calls in flight.
     #[error("too many calls in flight")]
     Overloaded,
+    /// The budget has no room for the provider's answer.
+    #[error("no room for the provider's answer")]
+    NoRoom,
     /// No provider is configured.
     #[error("no provider is configured")]
     NoProvider,
@@ -124,7 +159,7 @@ impl RerankError {
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
             RerankError::Unsuited(_) => FailureClass::InvalidRequest,
-            RerankError::Overloaded => FailureClass::Overloaded,
+            RerankError::Overloaded | RerankError::NoRoom => FailureClass::Overloaded,
             RerankError::NoProvider => FailureClass::NoProvider,
         }
     }
@@ -149,6 +184,7 @@ impl RerankError {
                 | RerankError::Timeout
                 | RerankError::Unreachable(_)
                 | RerankError::BadResponse(_)
+                | RerankError::NoRoom
         )
     }
 }

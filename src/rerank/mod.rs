@@ -9,6 +9,7 @@ mod error;
 mod flights;
 mod kind;
 mod limits;
+mod lists;
 mod metrics;
 mod patience;
 mod provider;
@@ -23,6 +24,8 @@ use std::{fmt, sync::Arc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
+
+use crate::bounds::Permit;
 
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
@@ -59,10 +62,14 @@ pub struct RerankRequest {
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
+    /// How many documents each list has that shares the request; empty for a single one.
+    pub lists: Arc<[usize]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
     /// Where calls to providers are noted; `None`: nowhere.
     pub calls: Option<CallLog>,
+    /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
+    pub held: Option<Arc<Permit>>,
     /// No second try begins after this; `None`: after `answer_by`.
     patience: Option<Patience>,
     /// The documents' names in the cache, once it has been asked.
@@ -81,8 +88,10 @@ impl RerankRequest {
             model_of: None,
             answer_by,
             background: false,
+            lists: [].into(),
             searches: 1,
             calls: None,
+            held: None,
             patience: None,
             keys: None,
             flight: None,

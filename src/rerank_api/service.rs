@@ -1,4 +1,5 @@
 use std::{
+    sync::Arc,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,10 +12,7 @@ use http::{
 };
 use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -25,6 +23,7 @@ use super::{
     route::{self, Version},
 };
 use crate::{
+    bounds::{Bounds, Permit, counted},
     proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     upstream::body::{self, Body, Read},
@@ -41,8 +40,6 @@ pub struct ApiSettings {
     pub max_documents: usize,
     /// A larger body is refused, unpacked or not.
     pub max_request_bytes: usize,
-    /// Requests that are read or scored at the same time; more are refused.
-    pub max_in_flight: usize,
     /// Whether answers carry `x-rerank-*` and `server-timing`.
     pub answer_headers: bool,
     /// What callers have to show, if anything.
@@ -53,9 +50,15 @@ pub struct ApiSettings {
 pub struct RerankApi {
     settings: ApiSettings,
     reranker: Reranker,
-    places: Semaphore,
+    bounds: Bounds,
     metrics: ApiMetrics,
 }
+
+/// What reading and scoring a body takes for each of its bytes: the documents, and the call that they are written into,
+/// escaped; or the answer that gives them back, escaped.
+const BODY_COPIES: usize = 4;
+/// What it takes for each element and member: its place in a list, once read, and as a document.
+const PART_BYTES: usize = 160;
 
 /// A request that got its scores.
 struct Scored {
@@ -65,13 +68,13 @@ struct Scored {
     all: Vec<f32>,
     scores: Scores,
     took: Duration,
+    held: Arc<Permit>,
 }
 
 impl RerankApi {
-    /// Serves what `reranker` scores.
-    pub fn new(settings: ApiSettings, reranker: Reranker, metrics: ApiMetrics) -> Self {
-        let places = Semaphore::new(settings.max_in_flight.min(Semaphore::MAX_PERMITS));
-        Self { settings, reranker, places, metrics }
+    /// Serves what `reranker` scores; a request counts as a search, and what has no room is refused.
+    pub fn new(settings: ApiSettings, reranker: Reranker, bounds: Bounds, metrics: ApiMetrics) -> Self {
+        Self { settings, reranker, bounds, metrics }
     }
 
     /// Answers one request. Never fails: what cannot be scored is answered in Cohere's error shape.
@@ -82,7 +85,7 @@ impl RerankApi {
         let id = Uuid::new_v4();
         let ended = self.serve(id, &parts, body, started + self.settings.deadline).await;
         let (meaning, response) = match ended {
-            Ok(scored) => (None, self.scored(&scored)),
+            Ok(scored) => (None, self.scored(scored)),
             Err(error) => (Some(error.meaning()), refused(&error, id)),
         };
         self.metrics.ended(version, meaning.as_ref(), started.elapsed());
@@ -100,7 +103,7 @@ impl RerankApi {
         answer_by: Instant,
     ) -> Result<Scored, ApiError> {
         let admitted = self.admit(parts).and_then(|version| {
-            let place = self.places.try_acquire().map_err(|_| ApiError::Overloaded)?;
+            let place = self.bounds.searches.take(1).ok_or(ApiError::Overloaded)?;
             Ok((version, place))
         });
         let (version, _place) = match admitted {
@@ -111,9 +114,10 @@ impl RerankApi {
             }
         };
         let bytes = self.read(&parts.headers, body, answer_by).await?;
+        let held = self.bounds.request_bytes.take(working_bytes(&bytes)).ok_or(ApiError::Overloaded)?;
         let asked = request::read(version, &bytes, self.settings.max_documents)?;
         drop(bytes);
-        self.score(id, version, asked, answer_by).await
+        self.score(id, version, asked, answer_by, held).await
     }
 
     /// Whether this caller may ask here, and for which version.
@@ -126,19 +130,22 @@ impl RerankApi {
 
     async fn read(&self, headers: &HeaderMap, body: Body, answer_by: Instant) -> Result<Bytes, ApiError> {
         let most = self.settings.max_request_bytes;
-        let read = timeout_at(answer_by, body::read_up_to(body, most)).await;
-        let bytes = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
-            Read::Whole { bytes, .. } => bytes,
-            Read::TooLarge(rest) => {
-                self.discard(rest, answer_by).await;
-                return Err(ApiError::TooLarge { most });
+        let budget = &self.bounds.request_bytes;
+        let read = timeout_at(answer_by, body::read_up_to(body, most, budget.nothing(), None)).await;
+        let (rest, error) = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
+            Read::Whole { bytes, .. } => {
+                return coding::decode(headers, &bytes, most, budget).map_err(|error| match error {
+                    CodingError::Unknown => ApiError::UnknownCoding,
+                    CodingError::Broken => ApiError::BodyBroken,
+                    CodingError::TooLarge => ApiError::TooLarge { most },
+                    CodingError::NoRoom => ApiError::Overloaded,
+                });
             }
+            Read::TooLarge(rest) => (rest, ApiError::TooLarge { most }),
+            Read::NoRoom(rest) => (rest, ApiError::Overloaded),
         };
-        coding::decode(headers, &bytes, most).map_err(|error| match error {
-            CodingError::Unknown => ApiError::UnknownCoding,
-            CodingError::Broken => ApiError::BodyBroken,
-            CodingError::TooLarge => ApiError::TooLarge { most },
-        })
+        self.discard(rest, answer_by).await;
+        Err(error)
     }
 
     /// Reads on for a while without keeping anything: an answer to a client that is still sending is lost when the
@@ -159,11 +166,14 @@ impl RerankApi {
         version: Version,
         mut asked: Asked,
         answer_by: Instant,
+        held: Permit,
     ) -> Result<Scored, ApiError> {
         let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
         asked.warnings.extend(warning.map(str::to_owned));
         let choice = self.settings.offer.model(asked.model.as_deref())?;
         let mut request = RerankRequest::new(asked.query.clone(), asked.documents.clone(), answer_by);
+        let held = Arc::new(held);
+        request.held = Some(held.clone());
         if let Some(choice) = &choice {
             request.model = Some(choice.model.clone());
             request.model_of = Some(choice.of.clone());
@@ -176,12 +186,17 @@ impl RerankApi {
         let took = started.elapsed();
         let all = answer::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
         asked.warn_of_other_model(&scores);
-        Ok(Scored { id, version, asked, all, scores, took })
+        Ok(Scored { id, version, asked, all, scores, took, held })
     }
 
-    fn scored(&self, scored: &Scored) -> Response<Body> {
-        let Scored { id, version, asked, all, scores, took } = scored;
-        let mut response = Response::new(body::full(answer::body(*version, *id, asked, all, scores)));
+    fn scored(&self, scored: Scored) -> Response<Body> {
+        let Scored { id, version, asked, all, scores, took, held } = scored;
+        let bytes = answer::body(version, id, &asked, &all, &scores);
+        let bytes = match self.bounds.request_bytes.take(bytes.len()) {
+            Some(own) => counted(bytes, own),
+            None => counted(bytes, held),
+        };
+        let mut response = Response::new(body::full(bytes));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.settings.answer_headers {
@@ -192,6 +207,12 @@ impl RerankApi {
         }
         response
     }
+}
+
+/// The most memory that a body and its documents take until they are answered.
+fn working_bytes(body: &[u8]) -> usize {
+    let parts = memchr::memchr2_iter(b',', b':', body).count().saturating_mul(PART_BYTES);
+    body.len().saturating_mul(BODY_COPIES).saturating_add(parts)
 }
 
 fn refused(error: &ApiError, id: Uuid) -> Response<Body> {

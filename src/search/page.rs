@@ -14,6 +14,21 @@ pub struct HitPage {
     pub failed: Vec<usize>,
 }
 
+impl HitPage {
+    /// How many hits there are in all lists.
+    pub fn hits(&self) -> usize {
+        self.lists.iter().map(|list| list.hits.len()).sum()
+    }
+
+    /// The memory that the places of the hits take, in bytes.
+    pub fn place_bytes(&self) -> usize {
+        let hits: usize = self.lists.iter().map(|list| list.hits.capacity()).sum();
+        hits * size_of::<Hit>()
+            + self.lists.capacity() * size_of::<HitList>()
+            + self.failed.capacity() * size_of::<usize>()
+    }
+}
+
 /// One array of hits.
 #[derive(Clone, Debug)]
 pub struct HitList {

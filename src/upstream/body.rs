@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+
+use crate::bounds::{Permit, counted};
 
 /// An error while a body is read or written.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -35,35 +38,61 @@ where
     Body::new(body.map_err(Into::into))
 }
 
+/// What these headers take in a head of HTTP/1.
+pub fn head_bytes(headers: &HeaderMap) -> usize {
+    const AROUND: usize = ": \r\n".len();
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + AROUND).sum()
+}
+
+/// No byte of a body moved for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no byte moved for too long")]
+pub struct Stalled;
+
 /// What `read_up_to` has read.
 pub enum Read {
     /// All of it, with the trailers if there were any.
     Whole {
-        /// The bytes of the body.
+        /// The bytes of the body; they hold their permit.
         bytes: Bytes,
         /// The trailers that followed.
         trailers: Option<HeaderMap>,
     },
     /// There is more than the limit: a body that gives the read bytes again, then the rest.
     TooLarge(Body),
+    /// The budget has no room for it: likewise.
+    NoRoom(Body),
 }
 
-/// Reads a body into memory if it has at most `limit` bytes; otherwise what was read is put back in front.
-pub async fn read_up_to(mut body: Body, limit: usize) -> Result<Read, BoxError> {
+/// Reads a body into memory if it has at most `limit` bytes and the budget of `permit` has room for it; otherwise
+/// what was read is put back in front. A declared length is taken up front, other bytes as they come.
+///
+/// Fails with [`Stalled`] if no byte comes for `patience`.
+pub async fn read_up_to(
+    mut body: Body,
+    limit: usize,
+    mut permit: Permit,
+    patience: Option<Duration>,
+) -> Result<Read, BoxError> {
+    let hint = body.size_hint();
     // A declared length saves reading anything.
-    if body.size_hint().lower() > limit as u64 {
+    if hint.lower() > limit as u64 {
         return Ok(Read::TooLarge(body));
     }
-    let mut parts: Vec<Bytes> = Vec::new();
-    let mut length = 0usize;
+    let declared = hint.exact().and_then(|length| usize::try_from(length).ok());
+    if declared.is_some_and(|length| !permit.resize(length)) {
+        return Ok(Read::NoRoom(body));
+    }
+    let mut collected = Collected::new(permit, declared, limit);
     let mut trailers: Option<HeaderMap> = None;
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
+    while let Some(frame) = next_frame(&mut body, patience).await? {
+        match frame.into_data() {
+            Ok(data) if data.len() > limit - collected.len() => {
+                return Ok(Read::TooLarge(replayed(collected, data, body)));
+            }
             Ok(data) => {
-                length = length.saturating_add(data.len());
-                parts.push(data);
-                if length > limit {
-                    return Ok(Read::TooLarge(Body::new(Replayed { before: parts.into(), rest: body })));
+                if let Err(data) = collected.push(data) {
+                    return Ok(Read::NoRoom(replayed(collected, data, body)));
                 }
             }
             Err(frame) => {
@@ -73,21 +102,110 @@ pub async fn read_up_to(mut body: Body, limit: usize) -> Result<Read, BoxError> 
             }
         }
     }
-    let bytes = match <[Bytes; 1]>::try_from(parts) {
-        Ok([only]) => only,
-        Err(parts) => {
-            let mut whole = BytesMut::with_capacity(length);
-            parts.iter().for_each(|part| whole.extend_from_slice(part));
-            whole.freeze()
-        }
+    Ok(Read::Whole { bytes: collected.finish(), trailers })
+}
+
+async fn next_frame(body: &mut Body, patience: Option<Duration>) -> Result<Option<Frame<Bytes>>, BoxError> {
+    let frame = match patience {
+        None => body.frame().await,
+        Some(limit) => tokio::time::timeout(limit, body.frame()).await.map_err(|_| Stalled)?,
     };
-    Ok(Read::Whole { bytes, trailers })
+    frame.transpose()
+}
+
+/// The smallest buffer for a body of unknown length.
+const FIRST_BUFFER: usize = 16 << 10;
+
+/// A body being read. A single chunk is kept as it came; many small ones become one buffer, since each on its own
+/// would cost more than its bytes.
+struct Collected {
+    bytes: Chunks,
+    permit: Permit,
+    declared: Option<usize>,
+    limit: usize,
+}
+
+enum Chunks {
+    One(Bytes),
+    Many(Vec<u8>),
+}
+
+impl Collected {
+    fn new(permit: Permit, declared: Option<usize>, limit: usize) -> Self {
+        Self { bytes: Chunks::One(Bytes::new()), permit, declared, limit }
+    }
+
+    fn len(&self) -> usize {
+        match &self.bytes {
+            Chunks::One(bytes) => bytes.len(),
+            Chunks::Many(buffer) => buffer.len(),
+        }
+    }
+
+    /// Adds a chunk; gives it back if there is no room for it.
+    fn push(&mut self, data: Bytes) -> Result<(), Bytes> {
+        let length = self.len() + data.len();
+        match &mut self.bytes {
+            _ if data.is_empty() => {}
+            Chunks::One(first) if first.is_empty() => {
+                if self.permit.units() < length && !self.permit.resize(length) {
+                    return Err(data);
+                }
+                *first = data;
+            }
+            Chunks::Many(buffer) if length <= buffer.capacity() => buffer.extend_from_slice(&data),
+            _ => {
+                if !self.grow(length) {
+                    return Err(data);
+                }
+                return self.push(data);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what there is to a buffer with room for `length` bytes and more to come.
+    fn grow(&mut self, length: usize) -> bool {
+        let doubled = length.saturating_mul(2).max(FIRST_BUFFER).min(self.limit.max(length));
+        let capacity = self.declared.unwrap_or(doubled).max(length);
+        // While it is copied, the old buffer is there as well.
+        let old = match &self.bytes {
+            Chunks::One(first) => first.len(),
+            Chunks::Many(buffer) => buffer.capacity(),
+        };
+        if !self.permit.resize(capacity.saturating_add(old)) {
+            return false;
+        }
+        let mut larger = Vec::with_capacity(capacity);
+        match &self.bytes {
+            Chunks::One(first) => larger.extend_from_slice(first),
+            Chunks::Many(buffer) => larger.extend_from_slice(buffer),
+        }
+        self.bytes = Chunks::Many(larger);
+        self.permit.shrink(capacity);
+        true
+    }
+
+    fn finish(mut self) -> Bytes {
+        let bytes = match self.bytes {
+            Chunks::One(bytes) => {
+                self.permit.shrink(bytes.len());
+                bytes
+            }
+            Chunks::Many(buffer) => Bytes::from(buffer),
+        };
+        counted(bytes, self.permit)
+    }
 }
 
 /// Bytes that were read already, then the body they came from.
 struct Replayed {
     before: VecDeque<Bytes>,
     rest: Body,
+}
+
+fn replayed(collected: Collected, data: Bytes, rest: Body) -> Body {
+    Body::new(Replayed { before: VecDeque::from([collected.finish(), data]), rest })
 }
 
 impl http_body::Body for Replayed {
@@ -123,6 +241,7 @@ impl http_body::Body for Replayed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::Budget;
     use http_body_util::StreamBody;
 
     fn chunked(chunks: &'static [&'static str]) -> Body {
@@ -130,27 +249,73 @@ mod tests {
         Body::new(StreamBody::new(futures_util::stream::iter(frames)))
     }
 
+    async fn read(body: Body, limit: usize, budget: &Budget) -> Result<Read, BoxError> {
+        read_up_to(body, limit, budget.nothing(), Some(Duration::from_secs(60))).await
+    }
+
     #[tokio::test]
     async fn a_body_within_the_limit_is_read_whole() {
-        let Ok(Read::Whole { bytes, trailers: None }) = read_up_to(chunked(&["ab", "cd"]), 4).await else {
-            panic!("four bytes fit into four")
-        };
-        assert_eq!(bytes, "abcd");
+        let budget = Budget::new(1 << 20);
+        for body in [chunked(&["ab", "", "c", "d"]), full("abcd"), chunked(&["abcd"])] {
+            let Ok(Read::Whole { bytes, trailers: None }) = read(body, 4, &budget).await else {
+                panic!("four bytes fit into four")
+            };
+            assert_eq!(bytes, "abcd");
+            assert_eq!(budget.used(), 4);
+        }
+        assert_eq!(budget.used(), 0, "what was read holds its permit no longer than it lives");
     }
 
     #[tokio::test]
     async fn a_body_over_the_limit_can_be_replayed_from_its_first_byte() {
-        let Ok(Read::TooLarge(body)) = read_up_to(chunked(&["ab", "cd", "ef"]), 3).await else {
-            panic!("six bytes do not fit into three")
+        let budget = Budget::new(1 << 20);
+        let Ok(Read::TooLarge(body)) = read(chunked(&["ab", "cd", "ef"]), 5, &budget).await else {
+            panic!("six bytes do not fit into five")
         };
+        assert!(budget.used() >= 4, "what waits to be replayed is counted");
         assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
+        assert_eq!(budget.used(), 0);
     }
 
     #[tokio::test]
     async fn a_declared_length_over_the_limit_is_not_read_at_all() {
-        let Ok(Read::TooLarge(body)) = read_up_to(full("abcdef"), 3).await else {
+        let Ok(Read::TooLarge(body)) = read(full("abcdef"), 3, &Budget::new(1 << 20)).await else {
             panic!("six bytes do not fit into three")
         };
         assert_eq!(body.size_hint().exact(), Some(6));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_the_budget_has_no_room_for_can_be_replayed() {
+        for (body, room) in
+            [(full("abcdef"), 5), (chunked(&["abc", "def"]), 2), (chunked(&["abc", "def"]), 5)]
+        {
+            let budget = Budget::new(room);
+            let Ok(Read::NoRoom(body)) = read(body, 100, &budget).await else {
+                panic!("{room} is too little")
+            };
+            assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
+            assert_eq!(budget.used(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn many_small_chunks_cost_little_more_than_their_bytes() {
+        let chunks: &'static [&'static str] = vec!["x"; 200_000].leak();
+        let budget = Budget::new(1 << 20);
+        let Ok(Read::Whole { bytes, .. }) = read(chunked(chunks), 300_000, &budget).await else {
+            panic!("it fits")
+        };
+        assert_eq!(bytes.len(), 200_000);
+        assert!((200_000..=400_000).contains(&budget.used()), "{budget:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_which_no_byte_comes_is_given_up() {
+        let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>());
+        let budget = Budget::new(100);
+        let Err(error) = read(Body::new(never), 100, &budget).await else { panic!("nothing came") };
+        assert!(error.is::<Stalled>());
+        assert_eq!(budget.used(), 0);
     }
 }

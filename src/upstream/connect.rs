@@ -8,31 +8,38 @@ use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder, MaybeHttpsStr
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tower::{timeout::Timeout, util::BoxCloneSyncService};
+use tower::{
+    timeout::Timeout,
+    util::{BoxCloneSyncService, MapResponse},
+};
 
 use super::tls::{self, UpstreamTls};
-use super::{UpstreamSetupError, body::BoxError};
+use super::{UpstreamSetupError, body::BoxError, socket::Socket};
 
-pub(super) type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, BoxError>;
+pub(super) type Connector = BoxCloneSyncService<Uri, Socket<MaybeHttpsStream<TokioIo<TcpStream>>>, BoxError>;
 
+/// `connect` is the time for a connection, `write` how long the upstream may take no byte of what is written to it.
 pub(super) fn connector(
     scheme: &Scheme,
     settings: &UpstreamTls,
     http2: bool,
-    limit: Duration,
+    connect: Duration,
+    write: Option<Duration>,
 ) -> Result<Connector, UpstreamSetupError> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     // Also here: it is what makes the connector go on to the next of several addresses.
-    tcp.set_connect_timeout(Some(limit));
+    tcp.set_connect_timeout(Some(connect));
     let mut https =
         HttpsConnectorBuilder::new().with_tls_config(tls::client_config(settings, scheme)?).https_or_http();
     if let Some(name) = &settings.server_name {
         https = https.with_server_name_resolver(FixedServerNameResolver::new(name.clone()));
     }
-    Ok(match http2 {
-        true => BoxCloneSyncService::new(Timeout::new(https.enable_http2().wrap_connector(tcp), limit)),
-        false => BoxCloneSyncService::new(Timeout::new(https.enable_http1().wrap_connector(tcp), limit)),
-    })
+    let https = match http2 {
+        true => https.enable_http2().wrap_connector(tcp),
+        false => https.enable_http1().wrap_connector(tcp),
+    };
+    let timed = MapResponse::new(Timeout::new(https, connect), move |stream| Socket::new(stream, write));
+    Ok(BoxCloneSyncService::new(timed))
 }

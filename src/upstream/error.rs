@@ -1,7 +1,9 @@
 //! Why the upstream gave no answer.
 
 use std::error::Error as _;
+use std::io;
 
+use super::body::Stalled;
 use crate::tls::PemError;
 
 /// A request that got no answer from the upstream. Carries no text of the request.
@@ -16,10 +18,16 @@ pub enum UpstreamError {
     /// What came back is not HTTP.
     #[error("the upstream's answer is not valid HTTP")]
     Malformed(#[source] hyper_util::client::legacy::Error),
+    /// The head of an answer is too large.
+    #[error("the head of the upstream's answer is too large")]
+    LargeHead,
     /// The client's body ended early or was malformed, so the request could not be completed.
     #[error("the request's body could not be read")]
     RequestBody(#[source] hyper_util::client::legacy::Error),
-    /// The head of an answer did not come in time.
+    /// The client's body did not go on for too long.
+    #[error("the request's body did not go on in time")]
+    RequestStalled,
+    /// The upstream took no more of a request, or the head of its answer did not come in time.
     #[error("the upstream did not answer in time")]
     Silent,
     /// The request has no form that could be sent upstream (for example `CONNECT`).
@@ -32,7 +40,15 @@ impl UpstreamError {
         if error.is_connect() {
             return Self::Unreachable(error);
         }
-        let cause = error.source().and_then(|e| e.downcast_ref::<hyper::Error>());
+        let causes = || std::iter::successors(error.source(), |&cause| cause.source());
+        if causes().any(|cause| cause.is::<Stalled>()) {
+            return Self::RequestStalled;
+        }
+        let timed_out = |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut;
+        if causes().any(|cause| cause.downcast_ref().is_some_and(timed_out)) {
+            return Self::Silent;
+        }
+        let cause = causes().next().and_then(|e| e.downcast_ref::<hyper::Error>());
         match cause {
             Some(e) if e.is_user() => Self::RequestBody(error),
             Some(e) if e.is_parse() => Self::Malformed(error),

@@ -3,16 +3,19 @@
 pub mod body;
 mod connect;
 mod error;
+mod socket;
 mod tls;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{COOKIE, HOST};
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
@@ -20,7 +23,10 @@ pub use body::Body;
 use connect::Connector;
 pub use error::{UpstreamError, UpstreamSetupError};
 pub use tls::{ClientIdentity, UpstreamTls};
-use watch::Watch;
+use watch::{Patience, Watch};
+
+use crate::bounds::{Wait, Waits};
+use crate::workers;
 
 /// Which `Host` the upstream sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +58,26 @@ pub struct UpstreamSettings {
     pub answer_timeout: Option<Duration>,
     /// The same for any other request: some take long by their nature.
     pub forward_timeout: Option<Duration>,
+    /// How long no byte of a body may move, either way; `None` waits for ever.
+    pub body_timeout: Option<Duration>,
+    /// The most headers of an answer.
+    pub max_headers: usize,
+    /// The largest head of an answer, in bytes; at least 8 KiB.
+    pub max_head_bytes: usize,
+    /// Counts the waits that were given up.
+    pub waits: Waits,
+    /// How many workers there are, each with a pool of its own.
+    pub workers: usize,
 }
+
+/// hyper takes no smaller one.
+const SMALLEST_BUFFER: usize = 8 << 10;
+/// HTTP/1 parsers take this many headers without an allocation for each message.
+pub const FREE_HEADERS: usize = 100;
+/// What may be on its way to us on one HTTP/2 stream, and on all streams of a connection: one that nobody reads
+/// stops at the first, long before the others feel the second.
+const STREAM_WINDOW: u32 = 512 << 10;
+const CONNECTION_WINDOW: u32 = 32 << 20;
 
 impl UpstreamSettings {
     /// The defaults for an upstream at `url`.
@@ -66,14 +91,21 @@ impl UpstreamSettings {
             idle_timeout: Duration::from_secs(4),
             answer_timeout: Some(Duration::from_secs(60)),
             forward_timeout: Some(Duration::from_secs(60 * 60)),
+            body_timeout: Some(Duration::from_secs(60)),
+            max_headers: FREE_HEADERS,
+            max_head_bytes: 64 << 10,
+            waits: Waits::default(),
+            workers: 0,
         }
     }
 }
 
-/// The database, with a pool of connections to it. Cheap to clone; clones share the pool.
+/// The database, with pools of connections to it. Cheap to clone; clones share the pools.
 #[derive(Debug, Clone)]
 pub struct Upstream {
     client: Client<Connector, Body>,
+    /// A connection is used by the worker that has made it.
+    of_workers: Arc<[Client<Connector, Body>]>,
     scheme: Scheme,
     authority: Authority,
     host_value: HeaderValue,
@@ -81,6 +113,9 @@ pub struct Upstream {
     http2: bool,
     answer_timeout: Option<Duration>,
     forward_timeout: Option<Duration>,
+    body_timeout: Option<Duration>,
+    max_head_bytes: usize,
+    waits: Waits,
 }
 
 impl Upstream {
@@ -99,18 +134,28 @@ impl Upstream {
         }
         let host_value = HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamSetupError::Url)?;
 
-        let connector = connect::connector(&scheme, &settings.tls, settings.http2, settings.connect_timeout)?;
-        let client = Client::builder(TokioExecutor::new())
+        // A little longer than the wait for the answer, which is given up first.
+        let write = settings.body_timeout.map(|limit| limit + limit / 8);
+        let connector =
+            connect::connector(&scheme, &settings.tls, settings.http2, settings.connect_timeout, write)?;
+        let mut client = Client::builder(TokioExecutor::new());
+        client
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(settings.idle_timeout)
             .http1_preserve_header_case(true)
+            .http1_max_buf_size(settings.max_head_bytes.max(SMALLEST_BUFFER))
             .http2_only(settings.http2)
-            .http2_adaptive_window(true)
-            .set_host(false)
-            .build(connector);
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
+            .set_host(false);
+        if settings.max_headers != FREE_HEADERS {
+            client.http1_max_headers(settings.max_headers);
+        }
         Ok(Self {
-            client,
+            of_workers: (0..settings.workers).map(|_| client.build(connector.clone())).collect(),
+            client: client.build(connector),
             scheme,
             authority,
             host_value,
@@ -118,7 +163,16 @@ impl Upstream {
             http2: settings.http2,
             answer_timeout: settings.answer_timeout,
             forward_timeout: settings.forward_timeout,
+            body_timeout: settings.body_timeout,
+            max_head_bytes: settings.max_head_bytes,
+            waits: settings.waits,
         })
+    }
+
+    /// The pool of the worker that this runs on.
+    fn client(&self) -> &Client<Connector, Body> {
+        let own = workers::place().checked_sub(1).and_then(|worker| self.of_workers.get(worker));
+        own.unwrap_or(&self.client)
     }
 
     /// Whether HTTP/2 is spoken upstream.
@@ -130,28 +184,26 @@ impl Upstream {
     ///
     /// A GET or HEAD without body is sent once more if a connection breaks before an answer; any request is
     /// if a pooled connection turned out to be closed before a byte of it was written.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
-        self.send_within(request, self.forward_timeout).await
-    }
-
-    /// Like [`Upstream::send`], for a search: it is answered sooner, or not at all.
-    pub async fn search(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
-        self.send_within(request, self.answer_timeout).await
-    }
-
-    async fn send_within(
-        &self,
-        request: Request<Body>,
-        limit: Option<Duration>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
         if !harmless || !request.body().is_end_stream() {
-            return self.send_once(request, limit).await;
+            return self.send_once(request, self.forward_timeout).await;
         }
         let (parts, _) = request.into_parts();
-        match self.send_once(Request::from_parts(parts.clone(), body::empty()), limit).await {
+        let request = |parts| Request::from_parts(parts, body::empty());
+        match self.send_once(request(parts.clone()), self.forward_timeout).await {
+            Err(error) if error.is_broken() => self.send_once(request(parts), self.forward_timeout).await,
+            other => other,
+        }
+    }
+
+    /// Sends a search whose body is in memory, and waits for the head of the answer. It is sent once more if a
+    /// connection breaks before that.
+    pub async fn send_search(&self, parts: Parts, bytes: Bytes) -> Result<Response<Body>, UpstreamError> {
+        let request = |parts, bytes| Request::from_parts(parts, body::full(bytes));
+        match self.send_once(request(parts.clone(), bytes.clone()), self.answer_timeout).await {
             Err(error) if error.is_broken() => {
-                self.send_once(Request::from_parts(parts, body::empty()), limit).await
+                self.send_once(request(parts, bytes), self.answer_timeout).await
             }
             other => other,
         }
@@ -160,19 +212,27 @@ impl Upstream {
     async fn send_once(
         &self,
         request: Request<Body>,
-        limit: Option<Duration>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+        answer: Option<Duration>,
+    ) -> Result<Response<Body>, UpstreamError> {
         let watch = Watch::new();
-        let request = self.address(request)?.map(|body| watch.body(body));
-        let answer = self.client.request(request);
-        let result = match limit {
-            None => answer.await,
-            Some(limit) => tokio::select! {
-                result = answer => result,
-                () = watch.silence(limit) => return Err(UpstreamError::Silent),
-            },
+        let request = self.address(request)?.map(|body| match body.is_end_stream() {
+            // An empty body has nothing to watch, and must still look empty.
+            true => body,
+            false => Body::new(watch.request(body, self.body_timeout, self.waits.clone())),
+        });
+        let answer = tokio::select! {
+            result = self.client().request(request) => result.map_err(UpstreamError::from_client),
+            () = watch.silence(Patience { body: self.body_timeout, answer }) => Err(UpstreamError::Silent),
         };
-        result.map_err(UpstreamError::from_client)
+        if let Err(UpstreamError::Silent) = answer {
+            self.waits.given_up(Wait::Answer);
+        }
+        let answer = answer?;
+        // hyper's buffer, which is its own limit, may be up to twice as large.
+        if body::head_bytes(answer.headers()) > self.max_head_bytes {
+            return Err(UpstreamError::LargeHead);
+        }
+        Ok(answer.map(|body| Body::new(watch.answer(body, self.body_timeout, self.waits.clone()))))
     }
 
     /// Puts the upstream's address on a request: target, version and `Host`.
@@ -199,10 +259,14 @@ impl Upstream {
             }
             (HostHeader::Preserve, None) => headers.get(HOST).unwrap_or(&self.host_value).clone(),
         };
-        *request.headers_mut() = match self.http2 {
-            true => without(headers, &[HOST]),
-            false => with_host(headers, host, request.version() == Version::HTTP_2),
-        };
+        let from_http2 = request.version() == Version::HTTP_2;
+        match request.headers_mut() {
+            headers if self.http2 => *headers = without(headers, &[HOST]),
+            headers => match headers.get_mut(HOST) {
+                Some(theirs) if !from_http2 => *theirs = host,
+                _ => *headers = with_host(headers, host, from_http2),
+            },
+        }
         *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         Ok(request)
     }

@@ -5,7 +5,10 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rerankd::app::{App, Refusal, Reload};
+use rerankd::{
+    app::{App, Refusal, Reload},
+    workers::Workers,
+};
 
 use crate::harness::{
     FakeDatabase, Folder, Process, Scripted, Watched, Wire, answer, ask, body_of, header, json_of,
@@ -180,7 +183,8 @@ async fn connections_to_the_database_outlive_a_reload_that_leaves_its_settings()
     upstream.head().await;
     upstream.send(OK).await;
     client.message().await.unwrap();
-    let yaml = format!("{}rerank: {{ window: 20 }}", before(database.addr));
+    let more = "rerank: { window: 20 }\nlimits: { max_request_bytes: 1MiB, idle_timeout: 5m }";
+    let yaml = format!("{}{more}", before(database.addr));
     assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
     client.send(GET).await;
     upstream.head().await;
@@ -303,13 +307,34 @@ async fn a_lower_cap_on_connections_holds_once_enough_have_left() {
 }
 
 #[tokio::test]
+async fn limits_hold_from_the_next_request_or_connection_on() {
+    let (sidecar, yaml, _database, _service) = searching().await;
+    let mut client = sidecar.client().await;
+    assert_eq!(search(&mut client).await.0, "applied");
+    let tight = "memory: { max_buffered: 8KiB }\nlimits: { max_searches_in_flight: 7, max_headers: 4 }\n";
+    assert!(matches!(sidecar.reload(&format!("{yaml}{tight}")).await, Reload::Applied));
+    assert_eq!(sidecar.metric("rerankd_buffered_bytes_limit").await, "8192");
+    assert_eq!(sidecar.metric("rerankd_searches_in_flight_limit").await, "7");
+    assert_eq!(search(&mut sidecar.client().await).await, ("kept; reason=overloaded".to_owned(), vec![1, 2]));
+    let many = GET.replace("Host: x", "Host: x\r\na: 1\r\nb: 1\r\nc: 1\r\nd: 1");
+    client.send(&many).await;
+    assert!(client.message().await.unwrap().starts_with("HTTP/1.1 431 "));
+
+    assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
+    let mut client = sidecar.client().await;
+    assert_eq!(search(&mut client).await.0, "applied");
+    client.send(&many).await;
+    assert!(client.message().await.unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn a_plain_proxy_for_a_bad_file_raises_an_alert_until_the_file_is_good() {
     let (good, yaml, _database, _service) = searching().await;
     let folder = Folder::new(&format!("{yaml}rerank: {{ windwo: 3 }}"));
     folder.write("key", "first-key");
     let loaded = folder.source().load();
     assert!(loaded.config.is_err());
-    let app = App::passthrough(&folder.source().passthrough().unwrap()).await.unwrap();
+    let app = App::passthrough(Workers::here(), &folder.source().passthrough().unwrap()).await.unwrap();
     let reloader = app.reloader(folder.source(), loaded.fingerprint);
     let sidecar = Watched { app, reloader, folder };
     let mut client = sidecar.client().await;

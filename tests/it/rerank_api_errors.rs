@@ -163,7 +163,7 @@ async fn a_client_that_still_sends_gets_to_read_why_it_is_refused() {
 #[tokio::test]
 async fn requests_over_the_number_in_flight_are_refused_at_once() {
     let service = FakeDatabase::by_hand().await;
-    let app = start(service.addr, "", "}\nlimits: { max_rerank_in_flight: 1").await;
+    let app = start(service.addr, "", "}\nlimits: { max_searches_in_flight: 1").await;
     let mut first = Wire::connect(app.rerank_api.unwrap()).await;
     first.send(post("/v2/rerank", "", &of(&["a"]).to_string())).await;
     let mut call = service.connection().await;

@@ -22,7 +22,7 @@ pub(super) fn object(body: &[u8]) -> Result<Object<'_>, DialectError> {
     let malformed =
         DialectError::Malformed { member: "body", expected: "a JSON object without repeated keys" };
     DialectError::check_depth(body)?;
-    let object = Value::parse(body).ok().and_then(Object::new).ok_or(malformed.clone())?;
+    let object = Object::parse(body).ok_or(malformed.clone())?;
     let mut keys: Vec<&str> = object.members().iter().map(|member| member.key.as_ref()).collect();
     keys.sort_unstable();
     if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(malformed) } else { Ok(object) }

@@ -7,71 +7,132 @@ use http::StatusCode;
 
 use crate::{
     dialect::DialectError,
-    json::{Kind, Value},
+    json::{Kind, Read, Scanner, Value},
     search::{Hit, HitList, HitPage},
 };
 
-/// Finds the hits: at the top level only, since aggregations and inner hits hold objects of the same shape.
+const MALFORMED: DialectError =
+    DialectError::Malformed { member: "body", expected: "a search answer with hits" };
+
+/// Finds the hits, in one pass over the body: at the top level only, since aggregations and inner hits hold objects of
+/// the same shape.
 pub(super) fn split(batch: bool, body: Bytes) -> Result<HitPage, DialectError> {
-    let malformed = DialectError::Malformed { member: "body", expected: "a search answer with hits" };
-    let root = Value::parse(&body).map_err(|_| malformed.clone())?;
     let (mut lists, mut failed) = (Vec::new(), Vec::new());
     if batch {
-        let answers = root.get("responses").and_then(Value::items).ok_or(malformed)?;
+        let answers = Scanner::whole(&body, responses).map_err(|_| MALFORMED)?.ok_or(MALFORMED)?;
         for (search, answer) in answers.into_iter().enumerate() {
             // A failed search has none.
-            let found = list(search, answer);
-            let refused = if found.is_some() { has_failed_shards(answer) } else { is_refused(answer) };
+            let refused = if answer.list.is_some() { answer.failed_shards } else { answer.is_refused() };
             failed.extend(refused.then_some(search));
-            lists.extend(found);
+            lists.extend(answer.list.map(|list| HitList { search, ..list }));
         }
     } else {
-        lists.push(list(0, root).ok_or(malformed)?);
-        failed.extend(has_failed_shards(root).then_some(0));
+        let answer = Scanner::whole(&body, answer).map_err(|_| MALFORMED)?;
+        lists.push(answer.list.ok_or(MALFORMED)?);
+        failed.extend(answer.failed_shards.then_some(0));
     }
     Ok(HitPage { body, lists, failed })
 }
 
-fn list(search: usize, answer: Value<'_>) -> Option<HitList> {
-    let envelope = answer.get("hits")?;
-    let (mut array, mut max_score, mut total) = (None, None, None);
-    for member in envelope.members()? {
-        match member.key.as_ref() {
-            "hits" => array = Some(member.value),
-            "max_score" => max_score = number(member.value),
-            "total" => total = number(member.value).or_else(|| number(member.value.get("value")?)),
+/// What is read of one search's answer.
+#[derive(Default)]
+struct Answer {
+    list: Option<HitList>,
+    /// Some shards gave nothing: an index may have a smaller `max_result_window` than the others.
+    failed_shards: bool,
+    error: bool,
+    status: Option<u64>,
+}
+
+impl Answer {
+    /// Whether a search of a batch was refused for what it asked.
+    fn is_refused(&self) -> bool {
+        self.error && self.status == Some(400)
+    }
+}
+
+/// The answers of a batch; `None` where there are none.
+fn responses(root: &mut Scanner<'_>) -> Read<Option<Vec<Answer>>> {
+    let mut found = None;
+    let root = root.members(|key, value| {
+        if key.name == "responses" {
+            let mut answers = Vec::new();
+            let array = value.items(|item| {
+                answers.push(answer(item)?);
+                Ok(())
+            })?;
+            found = array.map(|_| answers);
+        }
+        Ok(())
+    })?;
+    Ok(root.and(found))
+}
+
+fn answer(value: &mut Scanner<'_>) -> Read<Answer> {
+    let mut answer = Answer::default();
+    let object = value.members(|key, value| {
+        match &*key.name {
+            "hits" => answer.list = list(value)?,
+            "_shards" => answer.failed_shards = number_at(value, "failed")?.is_some_and(|failed| failed > 0),
+            "error" => answer.error = true,
+            "status" => answer.status = value.skip()?.as_u64(),
             _ => {}
         }
-    }
-    let array = array?;
-    let hits = array.items()?.into_iter().map(hit).collect::<Option<Vec<_>>>()?;
-    Some(HitList { search, hits, array: array.span(), max_score, total })
+        Ok(())
+    })?;
+    Ok(if object.is_some() { answer } else { Answer::default() })
 }
 
-/// Whether some shards gave nothing: an index may have a smaller `max_result_window` than the others.
-fn has_failed_shards(answer: Value<'_>) -> bool {
-    let failed = answer.get("_shards").and_then(|shards| shards.get("failed")).and_then(Value::as_u64);
-    failed.is_some_and(|failed| failed > 0)
+/// The whole number that an object has under this name.
+fn number_at(value: &mut Scanner<'_>, name: &str) -> Read<Option<u64>> {
+    Ok(value.skip()?.get(name).and_then(Value::as_u64))
 }
 
-/// Whether a search of a batch was refused for what it asked.
-fn is_refused(answer: Value<'_>) -> bool {
-    answer.get("error").is_some() && answer.get("status").and_then(Value::as_u64) == Some(400)
-}
-
-fn hit(value: Value<'_>) -> Option<Hit> {
-    let mut hit = Hit { span: value.span(), score: None, source: None, fields: None, rank: None };
-    for member in value.members()? {
-        let object = (member.value.kind() == Kind::Object).then(|| member.value.span());
-        match member.key.as_ref() {
-            "_score" => hit.score = number(member.value),
-            "_rank" => hit.rank = number(member.value),
-            "_source" => hit.source = object,
-            "fields" => hit.fields = object,
+fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
+    let (mut found, mut max_score, mut total) = (None, None, None);
+    let envelope = envelope.members(|key, value| {
+        match &*key.name {
+            "hits" => found = hits(value)?,
+            "max_score" => max_score = number(value.skip()?),
+            "total" => {
+                let value = value.skip()?;
+                total = number(value).or_else(|| number(value.get("value")?));
+            }
             _ => {}
         }
-    }
-    Some(hit)
+        Ok(())
+    })?;
+    let (Some((array, hits)), Some(_)) = (found, envelope) else { return Ok(None) };
+    Ok(Some(HitList { search: 0, hits, array, max_score, total }))
+}
+
+/// An array's range and its hits; `None` where something in it is none.
+fn hits(array: &mut Scanner<'_>) -> Read<Option<(Range<usize>, Vec<Hit>)>> {
+    let mut hits = Vec::new();
+    let mut odd = false;
+    let array = array.items(|item| {
+        let hit = hit(item)?;
+        odd |= hit.is_none();
+        hits.extend(hit);
+        Ok(())
+    })?;
+    Ok(array.filter(|_| !odd).map(|array| (array.span(), hits)))
+}
+
+fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {
+    let mut hit = Hit { span: 0..0, score: None, source: None, fields: None, rank: None };
+    let object = |value: Value<'_>| (value.kind() == Kind::Object).then(|| value.span());
+    let whole = value.members(|key, value| {
+        match &*key.name {
+            "_score" => hit.score = number(value.skip()?),
+            "_rank" => hit.rank = number(value.skip()?),
+            "_source" => hit.source = object(value.skip()?),
+            "fields" => hit.fields = object(value.skip()?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(whole.map(|whole| Hit { span: whole.span(), ..hit }))
 }
 
 fn number(value: Value<'_>) -> Option<Range<usize>> {
@@ -85,3 +146,7 @@ pub(super) fn failure(status: StatusCode, reason: &str) -> Bytes {
     error["root_cause"] = serde_json::Value::Array(vec![cause]);
     Bytes::from(serde_json::json!({"error": error, "status": status.as_u16()}).to_string())
 }
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;

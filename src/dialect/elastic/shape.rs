@@ -134,8 +134,9 @@ pub(super) fn vector(body: &Object<'_>) -> Vec<f64> {
         knn.get("query_vector").or_else(|| knn.members()?.iter().find_map(|field| field.value.get("vector")))
     };
     let retriever = || body.at(&["retriever", "knn", "query_vector"]);
-    let numbers = top.or_else(query).or_else(retriever).and_then(Value::items).unwrap_or_default();
-    numbers.into_iter().take(VECTOR_HEAD).map_while(Value::as_f64).collect()
+    let vector = top.or_else(query).or_else(retriever);
+    let numbers = vector.and_then(|vector| vector.first_items(VECTOR_HEAD)).unwrap_or_default();
+    numbers.into_iter().map_while(Value::as_f64).collect()
 }
 
 /// Whether a retriever, or one inside it, is a reranker that runs upstream.

@@ -32,7 +32,7 @@ pub(super) fn changes(
     plan: &FetchPlan,
 ) -> Changes {
     let mut changes = Changes::default();
-    let mut root = body.map(Object::value).and_then(ObjectEdit::new);
+    let mut root = body.cloned().map(ObjectEdit::of);
     if let (Some(body), Some(root)) = (body, &mut root) {
         options::remove(shared, body, root, &mut changes.body);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::DialectError,
-    json::{Member, Value},
+    json::{self, ObjectEdit, Value},
 };
 
 /// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.
@@ -27,20 +27,27 @@ const KNOWN: [&str; 14] = [
 ];
 
 /// One object of a request, its members read once.
-pub(super) struct Object<'a> {
-    pub value: Value<'a>,
-    members: Vec<Member<'a>>,
-}
+pub(super) struct Object<'a>(json::Object<'a>);
 
 impl<'a> Object<'a> {
     pub fn new(value: Value<'a>, member: &'static str) -> Result<Self, DialectError> {
-        let members = value.members().ok_or(DialectError::Malformed { member, expected: "an object" })?;
+        let object = json::Object::new(value);
+        Self::of(object.ok_or(DialectError::Malformed { member, expected: "an object" })?)
+    }
+
+    /// For an object that has been read already.
+    pub fn of(object: json::Object<'a>) -> Result<Self, DialectError> {
         for known in KNOWN {
-            if members.iter().filter(|member| member.key == known).count() > 1 {
+            if object.members().iter().filter(|member| member.key == known).count() > 1 {
                 return Err(DialectError::Malformed { member: known, expected: "given once" });
             }
         }
-        Ok(Self { value, members })
+        Ok(Self(object))
+    }
+
+    /// For changes to it.
+    pub fn edit(&self) -> ObjectEdit<'a> {
+        ObjectEdit::of(self.0.clone())
     }
 
     /// A member's value; `null` counts as absent, as it does for the server.
@@ -50,7 +57,7 @@ impl<'a> Object<'a> {
 
     /// A member's value, `null` too.
     pub fn member(&self, key: &str) -> Option<Value<'a>> {
-        self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
+        self.0.get(key)
     }
 
     /// A whole number from 0 up.

@@ -169,6 +169,6 @@ fn query_vector(search: &Object<'_>, depth: usize) -> Result<Vec<f64>, DialectEr
 
 /// Empty for anything but a list of numbers.
 fn dense(value: Value<'_>) -> Vec<f64> {
-    let items = value.items().unwrap_or_default();
-    items.into_iter().take(VECTOR_HEAD).map(Value::as_f64).collect::<Option<_>>().unwrap_or_default()
+    let items = value.first_items(VECTOR_HEAD).unwrap_or_default();
+    items.into_iter().map(Value::as_f64).collect::<Option<_>>().unwrap_or_default()
 }

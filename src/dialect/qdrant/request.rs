@@ -14,7 +14,7 @@ use crate::{
             query,
         },
     },
-    json::Value,
+    json::{self, Value},
     search::{CallerOptions, KeepReason, SearchIntent},
 };
 
@@ -34,9 +34,9 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     pub fn read(form: Form, body: &'a [u8]) -> Result<Self, DialectError> {
         DialectError::check_depth(body)?;
-        let root = Value::parse(body)
-            .map_err(|_| DialectError::Malformed { member: "body", expected: "well-formed JSON" })?;
-        let root = Object::new(root, "body")?;
+        let root = json::Object::parse(body)
+            .ok_or(DialectError::Malformed { member: "body", expected: "a well-formed JSON object" })?;
+        let root = Object::of(root)?;
         if form != Form::Batch {
             return Ok(Self { batch: None, searches: vec![root] });
         }

@@ -7,7 +7,7 @@ use crate::{
         DialectError,
         qdrant::operation::{Endpoint, Form, Verb},
     },
-    json::{Kind, Value},
+    json::{Kind, Read, Scanner, Value},
     search::{Hit, HitList, HitPage},
 };
 
@@ -15,56 +15,97 @@ const BODY: DialectError = DialectError::Malformed { member: "body", expected: "
 const RESULT: DialectError = DialectError::Malformed { member: "result", expected: "what this path answers" };
 const HITS: DialectError = DialectError::Malformed { member: "hits", expected: "an array of objects" };
 
-/// Finds the lists of hits by the shape that the endpoint answers in.
+/// What a value of some shape holds, or that it has another one; the value has been read all the same.
+type Shaped<T> = Result<T, DialectError>;
+
+/// Finds the lists of hits by the shape that the endpoint answers in, in one pass over the body.
 pub(super) fn split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, DialectError> {
-    let lists = {
-        let root = Value::parse(&body).map_err(|_| BODY)?;
-        let result = root.get("result").ok_or(RESULT)?;
-        match endpoint.form {
-            Form::Single => vec![list(0, hits_of(endpoint.verb, result)?)?],
-            Form::Batch => result
-                .items()
-                .ok_or(RESULT)?
-                .into_iter()
-                .enumerate()
-                .map(|(search, one)| list(search, hits_of(endpoint.verb, one)?))
-                .collect::<Result<_, _>>()?,
-            Form::Groups => result
-                .get("groups")
-                .and_then(Value::items)
-                .ok_or(RESULT)?
-                .into_iter()
-                .map(|group| list(0, group.get("hits").ok_or(HITS)?))
-                .collect::<Result<_, _>>()?,
-        }
-    };
+    let lists = Scanner::whole(&body, |root| member(root, "result", RESULT, |value| lists(endpoint, value)));
+    let lists = lists.map_err(|_| BODY)??;
     Ok(HitPage { body, lists, failed: Vec::new() })
 }
 
-/// `query` wraps its hits in an object, the older endpoints do not.
-fn hits_of(verb: Verb, result: Value<'_>) -> Result<Value<'_>, DialectError> {
-    match verb {
-        Verb::Query => result.get("points").ok_or(HITS),
-        Verb::Search | Verb::Recommend | Verb::Discover => Ok(result),
+fn lists(endpoint: &Endpoint, result: &mut Scanner<'_>) -> Read<Shaped<Vec<HitList>>> {
+    let verb = endpoint.verb;
+    match endpoint.form {
+        Form::Single => Ok(hits_of(verb, 0, result)?.map(|list| vec![list])),
+        Form::Batch => items(result, RESULT, |search, one| hits_of(verb, search, one)),
+        Form::Groups => member(result, "groups", RESULT, |groups| {
+            items(groups, RESULT, |_, group| member(group, "hits", HITS, |array| list(0, array)))
+        }),
     }
 }
 
-fn list(search: usize, array: Value<'_>) -> Result<HitList, DialectError> {
-    let hits = array.items().ok_or(HITS)?.into_iter().map(hit).collect::<Result<_, _>>()?;
-    Ok(HitList { search, hits, array: array.span(), max_score: None, total: None })
+/// `query` wraps its hits in an object, the older endpoints do not.
+fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
+    match verb {
+        Verb::Query => member(result, "points", HITS, |array| list(search, array)),
+        Verb::Search | Verb::Recommend | Verb::Discover => list(search, result),
+    }
 }
 
-fn hit(object: Value<'_>) -> Result<Hit, DialectError> {
-    let members = object.members().ok_or(HITS)?;
-    let of = |key: &str, kind: Kind| {
-        let member = members.iter().rev().find(|member| member.key == key)?;
-        (member.value.kind() == kind).then(|| member.value.span())
-    };
-    Ok(Hit {
-        span: object.span(),
-        score: of("score", Kind::Number),
-        source: of("payload", Kind::Object),
-        fields: None,
-        rank: None,
+fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
+    let mut hits = Vec::new();
+    let mut odd = false;
+    let array = array.items(|item| {
+        let hit = hit(item)?;
+        odd |= hit.is_none();
+        hits.extend(hit);
+        Ok(())
+    })?;
+    Ok(match array {
+        Some(array) if !odd => {
+            Ok(HitList { search, hits, array: array.span(), max_score: None, total: None })
+        }
+        _ => Err(HITS),
     })
 }
+
+fn hit(object: &mut Scanner<'_>) -> Read<Option<Hit>> {
+    let (mut score, mut source) = (None, None);
+    let of = |kind, value: Value<'_>| (value.kind() == kind).then(|| value.span());
+    let object = object.members(|key, value| {
+        match &*key.name {
+            "score" => score = of(Kind::Number, value.skip()?),
+            "payload" => source = of(Kind::Object, value.skip()?),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(object.map(|object| Hit { span: object.span(), score, source, fields: None, rank: None }))
+}
+
+/// Takes an object, and reads the last member of this name; `missing` without one.
+fn member<'a, T>(
+    object: &mut Scanner<'a>,
+    name: &str,
+    missing: DialectError,
+    mut read: impl FnMut(&mut Scanner<'a>) -> Read<Shaped<T>>,
+) -> Read<Shaped<T>> {
+    let mut found = Err(missing.clone());
+    let object = object.members(|key, value| {
+        if key.name == name {
+            found = read(value)?;
+        }
+        Ok(())
+    })?;
+    Ok(if object.is_some() { found } else { Err(missing) })
+}
+
+/// Takes an array, and reads every element.
+fn items<'a, T>(
+    array: &mut Scanner<'a>,
+    missing: DialectError,
+    mut read: impl FnMut(usize, &mut Scanner<'a>) -> Read<Shaped<T>>,
+) -> Read<Shaped<Vec<T>>> {
+    let mut found = Vec::new();
+    let array = array.items(|item| {
+        found.push(read(found.len(), item)?);
+        Ok(())
+    })?;
+    Ok(if array.is_some() { found.into_iter().collect() } else { Err(missing) })
+}
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;

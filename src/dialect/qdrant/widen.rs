@@ -12,7 +12,7 @@ use crate::{
             request::{OWN, Request, page, prefetch_limit},
         },
     },
-    json::{Edits, ObjectEdit},
+    json::Edits,
     search::{FetchPlan, Strip},
 };
 
@@ -24,7 +24,7 @@ pub(super) fn widen(
 ) -> Result<(Bytes, Vec<Strip>), DialectError> {
     let request = Request::read(endpoint.form, body)?;
     let mut edits = Edits::new();
-    if let Some(mut edit) = request.batch.as_ref().and_then(|batch| ObjectEdit::new(batch.value)) {
+    if let Some(mut edit) = request.batch.as_ref().map(Object::edit) {
         edit.remove(OWN);
         edit.finish(&mut edits);
     }
@@ -44,7 +44,7 @@ fn one(
     plan: &FetchPlan,
     edits: &mut Edits,
 ) -> Result<Strip, DialectError> {
-    let Some(mut edit) = ObjectEdit::new(search.value) else { return Ok(Strip::default()) };
+    let mut edit = search.edit();
     edit.remove(OWN);
     if let Some(hits) = plan.hits.filter(|_| endpoint.form != Form::Groups) {
         let (limit, offset) = page(endpoint, search)?;
@@ -71,9 +71,8 @@ fn raise_prefetches(of: &Object<'_>, hits: u64, depth: usize, edits: &mut Edits)
         return Err(DialectError::Unsupported("a prefetch nested this deep"));
     }
     for prefetch in of.prefetches()? {
-        if prefetch_limit(&prefetch)? < hits
-            && let Some(mut edit) = ObjectEdit::new(prefetch.value)
-        {
+        if prefetch_limit(&prefetch)? < hits {
+            let mut edit = prefetch.edit();
             edit.set("limit", hits.to_string());
             edit.finish(edits);
         }

@@ -1,4 +1,8 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use highway::{HighwayHash, HighwayHasher, Key};
 
@@ -13,8 +17,15 @@ const RENDERING_VERSION: u8 = 2;
 /// `HighwayHash`, a pseudo-random function of its key (Alakuijala, Cox, Wassenberg, "Fast keyed hash/pseudo-random
 /// function using SIMD multiply and permute", 2016): every document of every search is hashed, and it takes a tenth
 /// of the time of a general cryptographic hash.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ScoreKey(pub(in crate::rerank) [u8; 16]);
+
+impl Hash for ScoreKey {
+    /// Its bits are those of a hash already; half of them place it well enough.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(u128::from_le_bytes(self.0) as u64);
+    }
+}
 
 /// Names one call's work: equal keys, equal answers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +39,7 @@ impl fmt::Debug for ScoreKey {
 
 /// What of a provider changes its scores.
 #[derive(Debug)]
-pub(in crate::rerank) struct KeyBase {
+pub struct KeyBase {
     pub(in crate::rerank) provider: Arc<str>,
     pub(in crate::rerank) model: Arc<str>,
     settings: String,
@@ -37,7 +48,8 @@ pub(in crate::rerank) struct KeyBase {
 }
 
 impl KeyBase {
-    pub(in crate::rerank) fn new(provider: Arc<str>, facts: &ProviderFacts) -> Self {
+    /// For the provider of this name.
+    pub fn new(provider: Arc<str>, facts: &ProviderFacts) -> Self {
         Self {
             provider,
             model: facts.model.clone(),
@@ -48,7 +60,7 @@ impl KeyBase {
     }
 
     /// One key per document of a request. Where a score depends on its neighbours, so does its key.
-    pub(super) fn keys(&self, secret: &[u8; 32], model: &str, request: &RerankRequest) -> Vec<ScoreKey> {
+    pub fn keys(&self, secret: &[u8; 32], model: &str, request: &RerankRequest) -> Vec<ScoreKey> {
         let mut common = HighwayHasher::new(key_of(secret));
         common.append(&[RENDERING_VERSION]);
         for part in [&*self.provider, model, &self.settings, &*request.query] {

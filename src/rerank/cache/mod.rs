@@ -7,7 +7,7 @@ mod lookup;
 mod store;
 
 pub(super) use fill::Fill;
-pub use key::ScoreKey;
-pub(super) use key::{FlightKey, KeyBase};
+pub(super) use key::FlightKey;
+pub use key::{KeyBase, ScoreKey};
 pub(super) use lookup::Lookup;
 pub use store::ScoreStore;

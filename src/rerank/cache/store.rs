@@ -1,4 +1,9 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
@@ -9,10 +14,32 @@ use crate::fleet::Fleet;
 /// What one entry takes: key, score and the store's own bookkeeping, measured as resident memory of a full store.
 const ENTRY_BYTES: u32 = 320;
 
+type Scores = Cache<ScoreKey, f32, BuildHasherDefault<AsItIs>>;
+
+/// Takes a key's own bits for its hash: whoever does not know the secret cannot choose them.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        self.0 ^= bits;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+}
+
 /// Scores by keyed hash, bounded in bytes and time. Outlives a reload of the configuration.
 pub struct ScoreStore {
     /// `None` remembers nothing; the secret still names equal work.
-    scores: Option<Cache<ScoreKey, f32>>,
+    scores: Option<Scores>,
     secret: [u8; 32],
     /// The second tier.
     fleet: Option<Arc<Fleet>>,
@@ -30,7 +57,7 @@ impl ScoreStore {
                 .max_capacity(max_bytes)
                 .weigher(|_, _| ENTRY_BYTES)
                 .time_to_live(ttl.min(LONGEST))
-                .build()
+                .build_with_hasher(BuildHasherDefault::default())
         });
         Self { scores, secret, fleet: None, share_limits: false }
     }
@@ -75,7 +102,7 @@ impl ScoreStore {
     }
 
     /// With the store's put-off work done, so that its numbers are right.
-    fn settled(&self) -> Option<&Cache<ScoreKey, f32>> {
+    fn settled(&self) -> Option<&Scores> {
         self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
     }
 
@@ -83,11 +110,13 @@ impl ScoreStore {
         &self.secret
     }
 
-    pub(super) fn get(&self, key: &ScoreKey) -> Option<f32> {
+    /// The score of this name, if it is known here.
+    pub fn get(&self, key: &ScoreKey) -> Option<f32> {
         self.scores.as_ref()?.get(key)
     }
 
-    pub(super) fn put(&self, key: ScoreKey, score: f32) {
+    /// Keeps a score here, not in the second tier.
+    pub fn put(&self, key: ScoreKey, score: f32) {
         if let Some(scores) = &self.scores {
             scores.insert(key, score);
         }

@@ -14,7 +14,7 @@ use super::{
     http::{HttpAnswer, HttpClient},
     presets,
     request::{self, Content},
-    scale::{self, Mapping},
+    scale::{self, Mapping, NearZero},
     shape::Shape,
     tei,
 };
@@ -39,6 +39,7 @@ struct Inner {
     tei: Option<tei::Server>,
     /// The models that have given logits.
     logits_seen: Mutex<Vec<Arc<str>>>,
+    near_zero: NearZero,
     /// The failures that were logged.
     told: Mutex<Vec<FailureClass>>,
 }
@@ -61,12 +62,18 @@ impl HttpProvider {
         let facts = facts(settings, shape);
         let tei = (kind == HttpKind::Tei).then(tei::Server::default);
         let (logits_seen, told) = (Mutex::default(), Mutex::default());
+        let near_zero = NearZero::default();
         let settings = settings.clone();
-        Ok(Self(Arc::new(Inner { name, http, settings, facts, tei, logits_seen, told })))
+        Ok(Self(Arc::new(Inner { name, http, settings, facts, tei, logits_seen, near_zero, told })))
     }
 
     pub(in crate::rerank) fn facts(&self) -> &ProviderFacts {
         &self.0.facts
+    }
+
+    /// The most tokens of one call, where there is such a limit.
+    pub(in crate::rerank) fn max_tokens(&self) -> Option<usize> {
+        self.0.shape(&self.0.facts.model).max_tokens
     }
 
     /// The most documents of one call, as far as known by now.
@@ -177,7 +184,9 @@ impl Inner {
         until: Instant,
         request: &RerankRequest,
     ) -> Result<HttpAnswer, RerankError> {
-        let call = self.http.post(path, (body, request.documents.len()), until, request.calls.as_ref());
+        let room = request.held.as_ref().map(|held| held.another());
+        let told = (request.documents.len(), request.calls.as_ref());
+        let call = self.http.post(path, body, until, room, told);
         match &self.tei {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,
@@ -185,6 +194,12 @@ impl Inner {
     }
 
     fn scaled(&self, shape: &Shape, model: &Arc<str>, read: &Read) -> Result<Vec<Option<f32>>, RerankError> {
+        if self.near_zero.begins_with(&read.scores) {
+            tracing::warn!(
+                provider = %self.name,
+                "every score of ten answers is near zero: the server's model has no rank head, or `model` is none that ranks"
+            );
+        }
         let mut seen = self.logits_seen.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.contains(model);
         let mapping = scale::mapping(shape.range, self.settings.activation, before, &read.scores);

@@ -10,12 +10,17 @@ use super::{
     noted::Sender,
     shape::{Auth, Shape},
 };
-use crate::rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError};
+use crate::{
+    bounds::Permit,
+    rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError},
+};
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
 
 /// More than any answer needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
 const MAX_ANSWER: usize = 8 << 20;
+/// The same for what a server says of itself.
+const MAX_ABOUT: usize = 64 << 10;
 
 const JSON: &str = "application/json";
 
@@ -24,6 +29,8 @@ pub(super) struct HttpAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// For the body, and what it is parsed into.
+    _room: Option<Permit>,
 }
 
 /// Asks one service, within a time, without following redirects.
@@ -71,21 +78,23 @@ impl HttpClient {
         Ok(Self { client, base, sender })
     }
 
-    /// Posts JSON with so many documents below the base URL: one try, which ends at `until`, and is noted in `log`.
+    /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
+    /// are noted in `log`.
     pub(super) async fn post(
         &self,
         path: &str,
-        (body, documents): (Vec<u8>, usize),
+        body: Vec<u8>,
         until: Instant,
-        log: Option<&CallLog>,
+        room: Option<Permit>,
+        (documents, log): (usize, Option<&CallLog>),
     ) -> Result<HttpAnswer, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
         let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
-        let request =
-            request.header(header::ACCEPT, JSON).body(body).build().map_err(|error| sort(&error))?;
+        let request = request.header(header::ACCEPT, JSON).body(body).build();
+        let request = request.map_err(|error| sort(&error))?;
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
-        let answer = within(until, self.exchange(request, most)).await;
+        let answer = within(until, self.exchange(request, most, room)).await;
         if let Some((call, begun)) = noted {
             let body = answer.as_ref().map(|answer| self.sender.answer(&answer.body)).unwrap_or_default();
             call.end(end(&answer, begun.elapsed()), body);
@@ -97,14 +106,23 @@ impl HttpClient {
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
         let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
         let request = request.build().map_err(|error| sort(&error))?;
-        within(until, self.exchange(request, MAX_ANSWER)).await
+        within(until, self.exchange(request, MAX_ABOUT, None)).await
     }
 
     fn url(&self, path: &str) -> Result<Url, RerankError> {
         self.base.join(path).map_err(|_| RerankError::Unsuited("the model makes no URL"))
     }
 
-    async fn exchange(&self, request: Request, most: usize) -> Result<HttpAnswer, RerankError> {
+    async fn exchange(
+        &self,
+        request: Request,
+        most: usize,
+        mut room: Option<Permit>,
+    ) -> Result<HttpAnswer, RerankError> {
+        let mut take = |bytes: usize| {
+            let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
+            fits.then_some(()).ok_or(RerankError::NoRoom)
+        };
         let mut answer = self.client.execute(request).await.map_err(|error| sort(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = BytesMut::new();
@@ -113,11 +131,18 @@ impl HttpClient {
                 Ok(Some(chunk)) if body.len() + chunk.len() > most => {
                     return Err(RerankError::BadResponse("answer larger than the limit"));
                 }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(HttpAnswer { status, headers, body: body.freeze() }),
+                Ok(Some(chunk)) => {
+                    // The buffer doubles when it grows.
+                    take(2 * (body.len() + chunk.len()))?;
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(None) => {
+                    take((2 * body.len()).saturating_add(parsed_bytes(&body)))?;
+                    return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
+                }
                 // An unreadable error body leaves the status, which says enough.
                 Err(_) if !status.is_success() => {
-                    return Ok(HttpAnswer { status, headers, body: Bytes::new() });
+                    return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
                 }
                 Err(error) => return Err(sort(&error)),
             }
@@ -137,6 +162,15 @@ async fn within(
     exchange: impl Future<Output = Result<HttpAnswer, RerankError>>,
 ) -> Result<HttpAnswer, RerankError> {
     timeout_at(until, exchange).await.unwrap_or(Err(RerankError::Timeout))
+}
+
+/// The most memory that an answer takes once it is parsed into a tree: a place in an array for each comma, the first
+/// four of an array, and a map's node for each object.
+fn parsed_bytes(body: &[u8]) -> usize {
+    [(b',', 64), (b'[', 128), (b'{', 640)]
+        .map(|(sign, bytes)| memchr::memchr_iter(sign, body).count().saturating_mul(bytes))
+        .into_iter()
+        .fold(0, usize::saturating_add)
 }
 
 /// What every request carries; `None` if the key cannot be sent in a header.

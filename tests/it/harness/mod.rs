@@ -1,5 +1,6 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
+pub mod composed;
 mod database;
 mod faulty;
 pub mod fixture;
@@ -9,6 +10,7 @@ pub mod points;
 mod process;
 mod program;
 mod proxy;
+mod qdrant;
 mod raw;
 mod redis;
 pub mod rerank_api;
@@ -27,6 +29,7 @@ pub use points::{Points, QUERY};
 pub use process::{Process, run};
 pub use program::Program;
 pub use proxy::Proxy;
+pub use qdrant::{qdrant_hits, search};
 pub use raw::{RawServer, gzip, request, whole};
 pub use redis::FakeRedis;
 pub use scripted::{Scripted, answer, body_of, header, json_of};

@@ -3,16 +3,26 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use rerankd::app::App;
 use rerankd::config::{self, Flags};
 
 use super::Wire;
 
+/// Everything that a client may have held of the program.
+const HELD: [&str; 4] = [
+    "rerankd_client_connections",
+    "rerankd_requests_in_flight",
+    "rerankd_searches_in_flight",
+    "rerankd_buffered_bytes",
+];
+
 /// Where the program listens; it stops with the test's runtime, or by `stop`.
 pub struct Program {
     pub addr: SocketAddr,
     pub admin: SocketAddr,
+    pub rerank_api: Option<SocketAddr>,
     app: App,
 }
 
@@ -22,13 +32,19 @@ impl Program {
         Self::start(&format!("{}{more}", listener(&format!("{{ url: \"http://{upstream}\" }}"))), &[]).await
     }
 
+    /// The same with a key for Cohere.
+    pub async fn with_key(upstream: SocketAddr, more: &str) -> Self {
+        let yaml = format!("{}{more}", listener(&format!("{{ url: \"http://{upstream}\" }}")));
+        Self::start(&yaml, &[("CO_API_KEY", "k")]).await
+    }
+
     pub async fn start(yaml: &str, env: &[(&str, &str)]) -> Self {
         let env: HashMap<String, String> =
             env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let config = config::load(Some((Path::new("test.yaml"), yaml)), &env, &Flags::default());
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let app = App::start(&config).await.unwrap();
-        Self { addr: app.listening[0], admin: app.admin, app }
+        Self { addr: app.listening[0], admin: app.admin, rerank_api: app.rerank_api, app }
     }
 
     /// What `/metrics` says.
@@ -36,6 +52,43 @@ impl Program {
         let mut client = Wire::connect(self.admin).await;
         client.send("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
         client.rest().await
+    }
+
+    /// The value of one series of `/metrics`, named as it is printed.
+    pub async fn metric(&self, series: &str) -> u64 {
+        let all = self.metrics().await;
+        let line = all.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {series} in {all}")).parse().expect("a whole number")
+    }
+
+    /// Waits until a series has come to a value, and gives it.
+    pub async fn until(&self, series: &str, holds: impl Fn(u64) -> bool) -> u64 {
+        let look = async {
+            loop {
+                let value = self.metric(series).await;
+                if holds(value) {
+                    return value;
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(10), look).await {
+            Ok(value) => value,
+            Err(_) => panic!("{series} stays at {}", self.metric(series).await),
+        }
+    }
+
+    /// Waits until nothing that a client had is held any more.
+    pub async fn until_all_is_given_back(&self) {
+        for series in HELD {
+            self.until(series, |held| held == 0).await;
+        }
+    }
+
+    /// Sends one request on a connection of its own, and gives the whole answer.
+    pub async fn ask(&self, request: &str) -> String {
+        let mut client = self.client().await;
+        client.send(request).await;
+        client.message().await.expect("an answer")
     }
 
     pub async fn client(&self) -> Wire {

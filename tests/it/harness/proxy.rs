@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use rerankd::upstream::{Upstream, UpstreamSettings};
 use rerankd::{
-    proxy::{Forwarder, Listener, ListenerSettings, respond},
+    proxy::{Forwarder, Listener, ListenerSettings, TunnelSettings, respond},
     upstream::body,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -31,7 +31,7 @@ impl Proxy {
     ) -> Self {
         let mut settings = UpstreamSettings::new(format!("http://{upstream}").parse().unwrap());
         edit_upstream(&mut settings);
-        let forwarder = Forwarder::new(Upstream::new(settings).unwrap());
+        let forwarder = Forwarder::new(Upstream::new(settings).unwrap(), TunnelSettings::default());
         let mut settings = ListenerSettings::default();
         edit_listener(&mut settings);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();

@@ -19,6 +19,11 @@ pub struct Scripted {
 impl Scripted {
     /// Answers each request with what `script` makes of its bytes, or with silence for `None`.
     pub async fn start(script: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self::start_bytes(move |request| script(request).map(String::into_bytes)).await
+    }
+
+    /// Like `start`, for answers that are no text.
+    pub async fn start_bytes(script: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::strict::{self, Message, Step};
 
@@ -37,6 +37,13 @@ impl Wire {
 
     pub async fn connect(addr: SocketAddr) -> Self {
         Self::new(TcpStream::connect(addr).await.unwrap())
+    }
+
+    /// Of which the kernel takes little before it is read.
+    pub async fn connect_narrow(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 << 10).unwrap();
+        Self::new(socket.connect(addr).await.unwrap())
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -84,11 +91,15 @@ impl Wire {
     }
 
     pub async fn exactly(&mut self, length: usize) -> String {
+        String::from_utf8(self.bytes(length).await).unwrap()
+    }
+
+    pub async fn bytes(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {
             assert!(self.fill().await, "ended early: {:?}", String::from_utf8_lossy(&self.buffer));
         }
         let rest = self.buffer.split_off(length);
-        String::from_utf8(std::mem::replace(&mut self.buffer, rest)).unwrap()
+        std::mem::replace(&mut self.buffer, rest)
     }
 
     /// Everything until the other side closes.

@@ -1,0 +1,234 @@
+//! What is measured: each hot function with its input made ready. Used by the timed benches and by the guard.
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use rerankd::{
+    dialect::{Dialect, Elastic, qdrant::Qdrant},
+    document,
+    rerank::{
+        Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
+        cache::{KeyBase, ScoreKey},
+    },
+    search::{
+        FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath, WantedFields,
+    },
+};
+use tokio::time::Instant;
+
+use super::inputs::{self, Text};
+
+/// One bench: a name, and what to make ready before the work is done as often as one likes.
+pub struct Case {
+    /// `function/dialect/hits/text`.
+    pub name: String,
+    /// Makes the input ready.
+    pub ready: Box<dyn Fn() -> Work>,
+}
+
+/// The work itself.
+pub type Work = Box<dyn FnMut()>;
+
+/// The default of `rerank.document_bytes`, or more: nothing here is cut.
+const DOCUMENT_BYTES: usize = 16 * 1024;
+const SECRET: [u8; 32] = [7; 32];
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for speech in [Speech::Qdrant, Speech::Elastic] {
+        for text in [Text::Plain, Text::Escaped] {
+            for hits in [10, 50, 200] {
+                cases.extend(of_answer(speech, hits, text));
+            }
+        }
+        cases.push(case(format!("parse/{}", speech.name()), move || parse(speech)));
+        cases.push(case(format!("widen/{}", speech.name()), move || widen(speech)));
+    }
+    cases
+}
+
+#[derive(Clone, Copy)]
+enum Speech {
+    Qdrant,
+    Elastic,
+}
+
+impl Speech {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Qdrant => "qdrant",
+            Self::Elastic => "elastic",
+        }
+    }
+
+    fn dialect(self) -> &'static dyn Dialect {
+        match self {
+            Self::Qdrant => &Qdrant,
+            Self::Elastic => &Elastic,
+        }
+    }
+
+    fn answer(self, hits: usize, text: Text) -> Bytes {
+        match self {
+            Self::Qdrant => inputs::qdrant_answer(hits, text),
+            Self::Elastic => inputs::elastic_answer(hits, text),
+        }
+    }
+
+    fn request(self) -> Bytes {
+        match self {
+            Self::Qdrant => inputs::qdrant_request(),
+            Self::Elastic => inputs::elastic_request(),
+        }
+    }
+
+    /// What is taken out of a hit where the client had not asked for the text.
+    fn added(self) -> Strip {
+        let object = match self {
+            Self::Qdrant => "payload",
+            Self::Elastic => "_source",
+        };
+        let path = StripPath { keys: vec![object.to_owned(), "text".to_owned()], keep: 1 };
+        Strip { paths: vec![path], ..Strip::default() }
+    }
+
+    fn with_head<T>(self, f: impl FnOnce(&Head<'_>) -> T) -> T {
+        let path = match self {
+            Self::Qdrant => "/collections/docs/points/query",
+            Self::Elastic => "/docs/_search",
+        };
+        f(&Head { method: &Method::POST, path, query: None, headers: &HeaderMap::new() })
+    }
+
+    fn split(self, body: &Bytes) -> HitPage {
+        self.with_head(|head| self.dialect().split(head, body.clone())).expect("an answer")
+    }
+}
+
+fn case(name: String, ready: impl Fn() -> Work + 'static) -> Case {
+    Case { name, ready: Box::new(ready) }
+}
+
+fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
+    let style = if text == Text::Plain { "plain" } else { "escaped" };
+    let name = move |function: &str| format!("{function}/{}/{hits}/{style}", speech.name());
+    let body = move || speech.answer(hits, text);
+    let mut cases = vec![
+        case(name("split"), move || {
+            let body = body();
+            Box::new(move || drop(black_box(speech.split(&body))))
+        }),
+        case(name("documents"), move || {
+            let page = speech.split(&body());
+            Box::new(move || drop(black_box(documents(&page))))
+        }),
+        case(name("join"), move || join(speech, &body(), Strip::default())),
+        case(name("join_stripped"), move || join(speech, &body(), speech.added())),
+        case(name("search"), move || search(speech, body())),
+    ];
+    // Documents know no dialect.
+    if matches!(speech, Speech::Qdrant) {
+        cases.push(case(format!("keys/{hits}/{style}"), move || {
+            let request = request(documents(&speech.split(&body())));
+            let base = base();
+            Box::new(move || drop(black_box(keys(&base, &request))))
+        }));
+        if text == Text::Plain {
+            cases.push(case(format!("lookup/{hits}/{style}"), move || {
+                let request = request(documents(&speech.split(&body())));
+                let (keys, store) = filled(&request);
+                Box::new(move || drop(black_box(look_up(&store, &keys))))
+            }));
+        }
+    }
+    cases
+}
+
+/// All that a reranked search whose scores are known adds between two sockets, but for the request.
+fn search(speech: Speech, body: Bytes) -> Work {
+    let warm = request(documents(&speech.split(&body)));
+    let (_, store) = filled(&warm);
+    let base = base();
+    Box::new(move || {
+        let page = speech.split(&body);
+        let request = request(documents(&page));
+        let scores = look_up(&store, &keys(&base, &request));
+        let joined = speech.dialect().join(&page, &[Strip::default()], &[Some(ranking(&scores))]);
+        drop(black_box(joined));
+    })
+}
+
+fn join(speech: Speech, body: &Bytes, strip: Strip) -> Work {
+    let page = speech.split(body);
+    let rankings = [Some(ranking(&vec![None; page.lists[0].hits.len()]))];
+    let strips = [strip];
+    Box::new(move || drop(black_box(speech.dialect().join(&page, &strips, &rankings))))
+}
+
+/// Every hit somewhere else.
+fn ranking(scores: &[Option<f32>]) -> Ranking {
+    let hits = scores.iter().enumerate().rev().map(|(hit, &score)| Ranked { hit, score }).collect();
+    Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
+}
+
+fn documents(page: &HitPage) -> Arc<[Arc<str>]> {
+    let hits = page.lists.iter().flat_map(|list| &list.hits);
+    let document = |hit| document::document(&page.body, hit, &FieldSet::Auto, DOCUMENT_BYTES);
+    hits.filter_map(document).map(Arc::from).collect()
+}
+
+fn request(documents: Arc<[Arc<str>]>) -> RerankRequest {
+    RerankRequest::new("how do I rerank".into(), documents, Instant::now())
+}
+
+fn base() -> KeyBase {
+    let facts = ProviderFacts {
+        scoring: Scoring::Pairwise,
+        billing: Billing::SearchUnits,
+        model: "rerank-v3.5".into(),
+        score_settings: "4096".to_owned(),
+    };
+    KeyBase::new("cohere".into(), &facts)
+}
+
+fn keys(base: &KeyBase, request: &RerankRequest) -> Vec<ScoreKey> {
+    base.keys(&SECRET, "rerank-v3.5", request)
+}
+
+/// A cache that knows every score of the request.
+fn filled(request: &RerankRequest) -> (Vec<ScoreKey>, ScoreStore) {
+    let store = ScoreStore::new(64 << 20, Duration::from_secs(3600), SECRET);
+    let keys = keys(&base(), request);
+    for key in &keys {
+        store.put(*key, 0.5);
+    }
+    store.entries();
+    (keys, store)
+}
+
+fn look_up(store: &ScoreStore, keys: &[ScoreKey]) -> Vec<Option<f32>> {
+    keys.iter().map(|key| store.get(key)).collect()
+}
+
+fn parse(speech: Speech) -> Work {
+    let body = speech.request();
+    Box::new(move || {
+        let intents = speech.with_head(|head| speech.dialect().parse(head, &body));
+        drop(black_box(intents.expect("a search")));
+    })
+}
+
+fn widen(speech: Speech) -> Work {
+    let body = speech.request();
+    // As `document::wanted_fields` has them, but that forgets a set in the order of its random seed: the heap
+    // would be another one each time.
+    let names = document::AUTO_TITLES.iter().chain(&document::AUTO_FIELDS).chain([&document::NODE_CONTENT]);
+    let fields = WantedFields::Named(names.map(|&name| name.to_owned()).collect());
+    let plans = [FetchPlan { hits: Some(50), fields, without_reranker: false }];
+    Box::new(move || {
+        let rewrite = speech.with_head(|head| speech.dialect().widen(head, &body, &plans));
+        drop(black_box(rewrite.expect("a search")));
+    })
+}

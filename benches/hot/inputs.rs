@@ -1,0 +1,121 @@
+//! Requests and answers for the benches: made of numbers, so that they are the same bytes every time.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+/// How the text of a hit is written.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Text {
+    /// ASCII without a single escape.
+    Plain,
+    /// Line breaks, quotes and `\uXXXX` as escapes, and letters beyond ASCII as they are.
+    Escaped,
+}
+
+/// Bytes of one hit's text, roughly: that of a passage of 300 words.
+const TEXT_BYTES: usize = 2000;
+
+const WORDS: [&str; 16] = [
+    "vector", "search", "returns", "the", "passages", "nearest", "to", "a", "question", "and", "rerank",
+    "reads", "them", "again", "with", "care",
+];
+
+const ODD_WORDS: [&str; 6] = ["\\n", "\\\"quoted\\\"", "caf\\u00e9", "Größe", "naïve", "\\n\\nnext"];
+
+/// A generator of whole numbers; the constants are Knuth's (MMIX).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// The inside of a JSON string.
+fn text(numbers: &mut Numbers, style: Text, bytes: usize) -> String {
+    let mut text = String::with_capacity(bytes + 16);
+    while text.len() < bytes {
+        // One odd word in ten or so: as many as a page of prose with short paragraphs has.
+        let word = match style {
+            Text::Escaped if numbers.below(10) == 0 => ODD_WORDS[numbers.below(ODD_WORDS.len())],
+            _ => WORDS[numbers.below(WORDS.len())],
+        };
+        text.push_str(word);
+        text.push(' ');
+    }
+    text.push('.');
+    text
+}
+
+/// The object with a hit's fields.
+fn fields(numbers: &mut Numbers, style: Text, hit: usize) -> String {
+    let title = text(numbers, style, 40);
+    let body = text(numbers, style, TEXT_BYTES);
+    format!(
+        r#"{{"url":"https://example.org/docs/{hit}","lang":"en","tags":["alpha","beta"],"year":20{:02},"title":"{title}","text":"{body}"}}"#,
+        hit % 30
+    )
+}
+
+/// An answer of Qdrant's `points/query`.
+pub fn qdrant_answer(hits: usize, style: Text) -> Bytes {
+    let mut numbers = Numbers(1);
+    let mut out = String::from(r#"{"result":{"points":["#);
+    for hit in 0..hits {
+        let comma = if hit == 0 { "" } else { "," };
+        let payload = fields(&mut numbers, style, hit);
+        let score = 0.95 - hit as f64 * 0.001;
+        let _ = write!(
+            out,
+            r#"{comma}{{"id":"5c56c793-69f3-4fbf-87e6-{hit:012}","version":7,"score":{score:.7},"payload":{payload}}}"#
+        );
+    }
+    out.push_str(r#"]},"status":"ok","time":0.001347}"#);
+    Bytes::from(out)
+}
+
+/// An answer of Elasticsearch's `_search`.
+pub fn elastic_answer(hits: usize, style: Text) -> Bytes {
+    let mut numbers = Numbers(1);
+    let mut out = String::from(
+        r#"{"took":4,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"hits":{"total":{"value":10000,"relation":"gte"},"max_score":19.5,"hits":["#,
+    );
+    for hit in 0..hits {
+        let comma = if hit == 0 { "" } else { "," };
+        let source = fields(&mut numbers, style, hit);
+        let score = 19.5 - hit as f64 * 0.01;
+        let _ = write!(
+            out,
+            r#"{comma}{{"_index":"docs","_id":"doc-{hit}","_score":{score:.4},"_source":{source}}}"#
+        );
+    }
+    out.push_str("]}}");
+    Bytes::from(out)
+}
+
+/// A request of Qdrant's `points/query` with a vector of 1024 numbers and the query text in a `rerank` object.
+pub fn qdrant_request() -> Bytes {
+    let vector = vector(1024);
+    Bytes::from(format!(
+        r#"{{"query":{vector},"limit":10,"with_payload":["title","url"],"filter":{{"must":[{{"key":"lang","match":{{"value":"en"}}}}]}},"rerank":{{"query":"how do I rerank"}}}}"#
+    ))
+}
+
+/// A request of Elasticsearch's `_search` with a kNN vector of 1024 numbers beside a text query.
+pub fn elastic_request() -> Bytes {
+    let vector = vector(1024);
+    Bytes::from(format!(
+        r#"{{"knn":{{"field":"embedding","query_vector":{vector},"k":10,"num_candidates":100}},"size":10,"_source":["title","url"],"ext":{{"rerank":{{"query":"how do I rerank"}}}}}}"#
+    ))
+}
+
+/// As embedding clients write it: seventeen digits.
+fn vector(dimensions: usize) -> String {
+    let mut numbers = Numbers(2);
+    let each: Vec<String> = (0..dimensions)
+        .map(|_| format!("{:.17}", numbers.below(2_000_000) as f64 / 1_000_003.0 - 1.0))
+        .collect();
+    format!("[{}]", each.join(","))
+}

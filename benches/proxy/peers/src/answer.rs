@@ -1,0 +1,104 @@
+//! Answers of the database, each made once: `/bytes/<n>` has a body of n bytes, `/collections/hits-<n>-<bytes>/…` a
+//! Qdrant page of n points with that much text each.
+
+use std::{collections::HashMap, fmt::Write, rc::Rc};
+
+/// Every answer that was asked for so far, head and body in one piece.
+#[derive(Default)]
+pub struct Answers(HashMap<String, Rc<[u8]>>);
+
+impl Answers {
+    /// The answer for a target.
+    pub fn of(&mut self, target: &str) -> Rc<[u8]> {
+        if let Some(known) = self.0.get(target) {
+            return known.clone();
+        }
+        let made: Rc<[u8]> = make(target).into();
+        self.0.insert(target.to_owned(), made.clone());
+        made
+    }
+}
+
+/// A 200 with a JSON body, as Qdrant and Cohere send it.
+pub fn json(body: &str) -> Vec<u8> {
+    answer("200 OK", "application/json", body.as_bytes())
+}
+
+fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ndate: Tue, 24 Nov 2026 12:00:00 GMT\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn make(target: &str) -> Vec<u8> {
+    let mut parts = target.split('/').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some("bytes"), Some(count)) => match count.parse() {
+            Ok(count) => answer("200 OK", "application/octet-stream", &vec![b'x'; count]),
+            Err(_) => missing(),
+        },
+        (Some("collections"), Some(name)) => match page(name) {
+            Some(page) => json(&page),
+            None => missing(),
+        },
+        _ => missing(),
+    }
+}
+
+fn missing() -> Vec<u8> {
+    answer("404 Not Found", "text/plain", b"no such answer")
+}
+
+/// The page of a collection, whose name says what is in it: `hits-50-2000`.
+fn page(name: &str) -> Option<String> {
+    let mut numbers = name.strip_prefix("hits-")?.split('-').map(str::parse::<usize>);
+    let (hits, bytes) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let mut page = String::from(r#"{"result":{"points":["#);
+    for hit in 0..hits {
+        let comma = if hit == 0 { "" } else { "," };
+        let score = 0.9 - hit as f64 / 1000.0;
+        let text = text(hit, bytes);
+        write!(
+            page,
+            r#"{comma}{{"id":{hit},"version":7,"score":{score:.6},"payload":{{"page":{hit},"text":"{text}"}}}}"#
+        )
+        .ok()?;
+    }
+    page.push_str(r#"]},"status":"ok","time":0.000123456}"#);
+    Some(page)
+}
+
+/// Words, another choice for every hit; plain but for a line break now and then, which JSON escapes.
+fn text(hit: usize, bytes: usize) -> String {
+    const WORDS: [&str; 16] = [
+        "the", "refund", "of", "a", "late", "train", "is", "paid", "within", "fourteen", "days", "by", "the",
+        "carrier", "with", "Zürich",
+    ];
+    let mut text = String::with_capacity(bytes + 16);
+    let mut state = hit as u64 + 1;
+    while text.len() < bytes {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(WORDS[(state >> 60) as usize]);
+        text.push_str(if (state >> 54) & 31 == 0 { "\\n" } else { " " });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_json_with_as_many_points_as_its_name_says() {
+        let page: serde_json::Value = serde_json::from_str(&page("hits-50-2000").unwrap()).unwrap();
+        assert_eq!(page["result"]["points"].as_array().unwrap().len(), 50);
+    }
+
+    #[test]
+    fn what_is_not_known_is_missing() {
+        assert!(Answers::default().of("/other").starts_with(b"HTTP/1.1 404"));
+    }
+}

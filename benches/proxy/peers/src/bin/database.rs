@@ -1,0 +1,53 @@
+//! A database of constant cost: every answer is made once and written as it is. One thread, one write per answer.
+//!
+//!     database <port>
+
+use std::{cell::RefCell, env, io, rc::Rc};
+
+use peers::{Answers, head};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime,
+    task::{LocalSet, spawn_local},
+};
+
+fn main() -> io::Result<()> {
+    let port = env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(0);
+    runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?
+        .block_on(LocalSet::new().run_until(serve(port)))
+}
+
+async fn serve(port: u16) -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let answers = Rc::new(RefCell::new(Answers::default()));
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let answers = answers.clone();
+        // A client that leaves in the middle is nobody's fault.
+        spawn_local(async move { connection(stream, &answers).await.ok() });
+    }
+}
+
+async fn connection(mut stream: TcpStream, answers: &RefCell<Answers>) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(64 * 1024);
+    loop {
+        let Some(head) = head(&buffer) else {
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let (whole, answer) = (head.length + head.body, answers.borrow_mut().of(head.target));
+        while buffer.len() < whole {
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        }
+        buffer.drain(..whole);
+        stream.write_all(&answer).await?;
+    }
+}

@@ -1,0 +1,58 @@
+"""Interleaved rounds, and what they come to: medians of ratios within a round, with their spread."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from load import Run
+
+
+@dataclass
+class Ratio:
+    """The median over the rounds, and the lowest and highest."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+class Rounds:
+    """Every contestant's runs, one a round."""
+
+    def __init__(self, runs: dict[str, list[Run]]):
+        self.runs = runs
+
+    @classmethod
+    def play(cls, contestants: dict[str, Callable[[], Run]], count: int) -> "Rounds":
+        """A B C, then B C A, and so on: what slows the machine down for a while slows all of them down."""
+        runs: dict[str, list[Run]] = {name: [] for name in contestants}
+        names = list(contestants)
+        for turn in range(count):
+            first = turn % len(names)
+            for name in names[first:] + names[:first]:
+                runs[name].append(contestants[name]())
+        return cls(runs)
+
+    def median(self, name: str, what: Callable[[Run], float]) -> float:
+        return statistics.median(what(run) for run in self.runs[name])
+
+    def ratio(self, name: str, other: str, what: Callable[[Run], float]) -> Ratio:
+        """How the one does against the other in the same round."""
+        return ratio([what(a) / what(b) for a, b in zip(self.runs[name], self.runs[other], strict=True)])
+
+    def difference(self, name: str, other: str, what: Callable[[Run], float]) -> Ratio:
+        """The same, by subtraction."""
+        return ratio([what(a) - what(b) for a, b in zip(self.runs[name], self.runs[other], strict=True)])
+
+    def best_other(self, name: str, what: Callable[[Run], float], least: bool = False) -> str:
+        """Whose median is the best among the others."""
+        others = [other for other in self.runs if other != name]
+        choose = min if least else max
+        return choose(others, key=lambda other: self.median(other, what))
+
+
+def ratio(values: list[float]) -> Ratio:
+    return Ratio(statistics.median(values), min(values), max(values))

@@ -1,0 +1,161 @@
+"""Searches that are reranked: with every score cached, as hits grow, with nothing cached, and asked by many at once."""
+
+import dataclasses
+import threading
+
+from figures import Figure, Results, Table
+from forwarding import micros
+from load import Request, Run, ask, run
+from process import Process
+from rounds import Rounds
+from setting import LATENCY, Setting
+
+QUERIES = 4  # repeated ones; all their scores are in the cache after a first time
+
+
+def measure(setting: Setting, results: Results) -> None:
+    cost_of_cached(setting, results)
+    latency_of_cached(setting, results)
+    growth(setting, results)
+    uncached(setting, results)
+    coalescing(setting, results)
+    sizing(setting, results)
+
+
+def load(setting: Setting, server: Process, request: Request, connections: int):
+    return lambda: run(setting.tools.wrk, server, request, connections, setting.seconds)
+
+
+def warm(setting: Setting, request: Request) -> None:
+    """Fills the cache, and sees to it that what is measured is what is meant."""
+    rerankd = setting.proxies["rerankd"]
+    run(setting.tools.wrk, rerankd, request, 4, 1)
+    for number in range(QUERIES):
+        answer, _ = ask(rerankd.port, request, f"again%20{number}")
+        status, cache = answer.headers["x-rerank-status"], answer.headers["x-rerank-cache"]
+        if status != "applied" or cache != f"{request.limit}/{request.limit}":
+            raise RuntimeError(f"not a search from the cache: {status}, {cache}")
+
+
+def cost_of_cached(setting: Setting, results: Results) -> None:
+    setting.say("searches of 50 hits from the cache, 16 connections")
+    request = Request.search(50, QUERIES)
+    warm(setting, request)
+    contestants = {
+        name: load(setting, setting.proxies[name], request, 16) for name in ("rerankd", "nginx", "HAProxy", "Envoy")
+    }
+    rounds = Rounds.play(contestants, setting.rounds)
+    cost = rounds.ratio("rerankd", "nginx", lambda run: run.cpu)
+    results.figures.append(
+        Figure("search, 50 hits × 2 kB from the cache: CPU", "≤ 2.0 of nginx forwarding", str(cost), cost.median <= 2)
+    )
+    table = Table(
+        "A search of 50 hits × 2 kB with all scores cached, reranked by rerankd, forwarded by the others; 16 connections",
+        ["proxy", "requests/s", "p50", "p99", "CPU per request"],
+    )
+    for name in rounds.runs:
+        medians = [rounds.median(name, what) for what in (lambda r: r.p50, lambda r: r.p99, lambda r: r.cpu)]
+        rate = rounds.median(name, lambda run: run.per_second)
+        table.rows.append([name, f"{rate:,.0f}", *map(micros, medians)])
+    results.tables.append(table)
+
+
+def latency_of_cached(setting: Setting, results: Results) -> None:
+    setting.say("the same on one connection, and without a proxy")
+    request = Request.search(50, QUERIES)
+    rounds = against_direct(setting, request, ["nginx"])
+    for name, at, target, most in (("p50", p50, "≤ 250 µs", 250), ("p99", p99, "≤ 1 ms", 1000)):
+        added = rounds.difference("rerankd", "direct", at)
+        nginx = rounds.difference("nginx", "direct", at)
+        measured = f"{added.median:.0f} µs ({added.low:.0f} to {added.high:.0f}; nginx forwarding: {nginx.median:.0f})"
+        what = f"the same, one connection: latency added, {name}"
+        results.figures.append(Figure(what, target, measured, added.median <= most))
+
+
+def growth(setting: Setting, results: Results) -> None:
+    table = Table(
+        "Cost as hits grow, all scores cached, 4 connections: CPU per request",
+        ["hits × 2 kB", "rerankd", "rerankd per hit", "nginx forwarding", "nginx per hit"],
+    )
+    per_hit = {}
+    for hits in (10, 50, 200):
+        setting.say(f"searches of {hits} hits from the cache")
+        request = Request.search(hits, QUERIES)
+        warm(setting, request)
+        contestants = {name: load(setting, setting.proxies[name], request, 4) for name in ("rerankd", "nginx")}
+        rounds = Rounds.play(contestants, max(3, setting.rounds // 2))
+        cpu = {name: rounds.median(name, lambda run: run.cpu) for name in contestants}
+        per_hit[hits] = cpu["rerankd"] / hits
+        cells = [f"{cpu[name] / part:,.{digits}f} µs" for name in cpu for part, digits in ((1, 0), (hits, 2))]
+        table.rows.append([str(hits), *cells])
+    results.tables.append(table)
+    measured = " → ".join(f"{cost:.2f} µs" for cost in per_hit.values())
+    linear = per_hit[50] <= per_hit[10] and per_hit[200] <= per_hit[50] * 1.1
+    results.figures.append(Figure("10 → 50 → 200 hits: CPU per hit", "linear or better", measured, linear))
+
+
+def uncached(setting: Setting, results: Results) -> None:
+    setting.say(f"searches with nothing cached, a provider that takes {LATENCY // 1000} ms")
+    rounds = against_direct(setting, Request.search(50, 0), [])
+    added = rounds.difference("rerankd", "direct", p50)
+    over = added.median - LATENCY
+    measured = f"T + {over / 1000:.2f} ms ({(added.low - LATENCY) / 1000:.2f} to {(added.high - LATENCY) / 1000:.2f})"
+    what = f"nothing cached, provider takes T = {LATENCY // 1000} ms: latency added, p50"
+    results.figures.append(Figure(what, "≤ T + 1 ms", measured, over <= 1000))
+
+
+def against_direct(setting: Setting, request: Request, others: list[str]) -> Rounds:
+    servers = {"direct": setting.database, "rerankd": setting.proxies["rerankd"]}
+    servers.update({name: setting.proxies[name] for name in others})
+    contestants = {name: load(setting, server, request, 1) for name, server in servers.items()}
+    return Rounds.play(contestants, setting.rounds)
+
+
+def p50(run: Run) -> float:
+    return run.p50
+
+
+def p99(run: Run) -> float:
+    return run.p99
+
+
+def coalescing(setting: Setting, results: Results) -> None:
+    setting.say("64 clients with the same query")
+    request, port = Request.search(50, 1), setting.proxies["rerankd"].port
+    before = calls(setting.provider)
+    start, statuses = threading.Barrier(64), []
+
+    def client():
+        start.wait()
+        answer, _ = ask(port, request, "all at once")
+        statuses.append(answer.headers["x-rerank-status"])
+
+    clients = [threading.Thread(target=client) for _ in range(64)]
+    for each in clients:
+        each.start()
+    for each in clients:
+        each.join()
+    if statuses != ["applied"] * 64:
+        raise RuntimeError(f"not all were reranked: {statuses}")
+    made = calls(setting.provider) - before
+    results.figures.append(Figure("64 clients, same query: provider calls", "1", str(made), made == 1))
+
+
+def calls(provider: Process) -> int:
+    return int(ask(provider.port, Request("/calls"))[1])
+
+
+def sizing(setting: Setting, results: Results) -> None:
+    """What docs/kubernetes.md says of CPU."""
+    setting.say("CPU for 1,000 searches")
+    kinds = {
+        "every score from the provider": Request.search(50, 0),
+        "every score from the cache": Request.search(50, QUERIES),
+        "passed on without reranking": dataclasses.replace(Request.search(50, QUERIES), rerank="off"),
+    }
+    rerankd = setting.proxies["rerankd"]
+    rounds = Rounds.play({kind: load(setting, rerankd, kinds[kind], 4) for kind in kinds}, 3)
+    table = Table("CPU for 1,000 searches of 50 hits × 2 kB", ["search", "CPU"])
+    for kind in kinds:
+        table.rows.append([kind, f"{rounds.median(kind, lambda run: run.cpu) / 1000:.2f} s"])
+    results.tables.append(table)

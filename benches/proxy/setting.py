@@ -1,0 +1,60 @@
+"""What runs beside the measurements: database, provider and every proxy, and how long each run takes."""
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from process import Process, free_port
+from proxies import Rerankd, envoy, haproxy, nginx
+from tools import Tools
+
+# What the provider takes for a call.
+LATENCY = 20_000  # microseconds
+
+
+@dataclass
+class Setting:
+    tools: Tools
+    workers: int  # of each proxy; rerankd has one for each core by itself
+    rounds: int
+    seconds: int
+    requests: int  # for the memory after many requests
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> "Setting":
+        try:
+            self.start()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def start(self) -> None:
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="proxy-bench")))
+        self.folder.chmod(0o755)
+        self.database = self.peer([self.tools.database])
+        self.provider = self.peer([self.tools.provider], LATENCY)
+        started = {"nginx": nginx, "HAProxy": haproxy, "Envoy": envoy}
+        self.proxies = {"rerankd": self.rerankd()}
+        for name, start in started.items():
+            process = start(self.tools, self.folder, self.database.port, self.workers)
+            self.proxies[name] = self.stack.enter_context(process)
+
+    def __exit__(self, *exception) -> None:
+        self.stack.__exit__(*exception)
+
+    def peer(self, command: list[str], *options: int) -> Process:
+        port = free_port()
+        log = self.folder / f"peer-{port}.log"
+        return self.stack.enter_context(Process([*command, port, *options], port, log))
+
+    def rerankd(self, provider: Process | None = None, config: str = "") -> Rerankd:
+        """A fresh one, which runs until the end unless it is stopped."""
+        port = (provider or self.provider).port
+        process = Rerankd(self.tools, self.folder, self.database.port, port, config)
+        return self.stack.enter_context(process)
+
+    def say(self, what: str) -> None:
+        print(f"… {what}", file=sys.stderr, flush=True)

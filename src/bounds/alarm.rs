@@ -1,0 +1,42 @@
+//! [`Alarm`]: the timer of a socket.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A timer for a wait that is seldom long: made at the first, kept for the others.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    set: bool,
+}
+
+impl Alarm {
+    /// Ready at `until`.
+    pub fn poll_at(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if sleep.deadline() != until {
+            sleep.as_mut().reset(until);
+        }
+        self.set = true;
+        sleep.as_mut().poll(cx)
+    }
+
+    /// Ready when it has been polled for `limit` without a silence.
+    pub fn poll_after(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            Some(sleep) if self.set => sleep.as_mut().poll(cx),
+            _ => self.poll_at(Instant::now() + limit, cx),
+        }
+    }
+
+    /// Ends a wait; the next begins anew.
+    pub fn silence(&mut self) {
+        self.set = false;
+    }
+}

@@ -1,0 +1,120 @@
+//! What the whole program may hold at the same time: bytes in buffers, searches in flight.
+//!
+//! Whatever is to be held is taken from a [`Budget`] first and given back when it is dropped. Nothing waits for a
+//! budget: what gets none is forwarded without being held.
+
+mod alarm;
+mod budget;
+mod metrics;
+mod waits;
+
+pub use alarm::Alarm;
+pub use budget::{Budget, Permit, counted};
+pub use metrics::register;
+pub use waits::{Wait, Waits};
+
+use crate::system::Resources;
+
+/// Budgets that all listeners share. Cheap to clone; clones share the budgets.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Bytes in buffers, for the bodies of requests: all of the limit.
+    pub request_bytes: Budget,
+    /// The same bytes, for answers and what is made of them. An eighth of the limit is out of its reach, so that
+    /// answers that wait cannot keep requests from being read.
+    pub answer_bytes: Budget,
+    /// Searches that are being reranked.
+    pub searches: Budget,
+}
+
+/// What clients have open now: counted, so that it can be seen; the cap on connections is each listener's own.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// Connections, tunnels too.
+    pub connections: Budget,
+    /// Requests, from their head to the last byte of their answer.
+    pub requests: Budget,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { connections: Budget::new(usize::MAX), requests: Budget::new(usize::MAX) }
+    }
+}
+
+/// The limits of [`Bounds`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in buffers.
+    pub buffered_bytes: usize,
+    /// Searches that are being reranked.
+    pub searches: usize,
+}
+
+impl Limits {
+    /// These limits; where there is none, what suits the machine.
+    pub fn suited(buffered_bytes: Option<usize>, searches: Option<usize>, resources: &Resources) -> Self {
+        let bytes = buffered_bytes.unwrap_or_else(|| default_buffered_bytes(resources));
+        let searches = searches.unwrap_or_else(|| default_searches_in_flight(resources, bytes));
+        Self { buffered_bytes: bytes, searches }
+    }
+}
+
+impl Bounds {
+    /// Budgets of these limits.
+    pub fn new(limits: Limits) -> Self {
+        let request_bytes = Budget::new(limits.buffered_bytes);
+        let answer_bytes = request_bytes.sparing(8);
+        Self { request_bytes, answer_bytes, searches: Budget::new(limits.searches) }
+    }
+
+    /// Other limits from now on. What is held stays held.
+    pub fn set_limits(&self, limits: Limits) {
+        self.request_bytes.set_limit(limits.buffered_bytes);
+        self.searches.set_limit(limits.searches);
+    }
+}
+
+const MIB: u64 = 1 << 20;
+
+/// The buffered bytes that suit a machine: a quarter of its memory, 16 MiB to 1 GiB.
+fn default_buffered_bytes(resources: &Resources) -> usize {
+    let quarter = resources.memory.unwrap_or(512 * MIB) / 4;
+    usize::try_from(quarter.clamp(16 * MIB, 1024 * MIB)).unwrap_or(usize::MAX)
+}
+
+/// The searches in flight that suit a machine: one for each 256 KiB of buffers, 16 to 256 a CPU.
+fn default_searches_in_flight(resources: &Resources, buffered_bytes: usize) -> usize {
+    let most = resources.cpus.saturating_mul(256).max(16);
+    (buffered_bytes / (256 << 10)).clamp(16, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults(memory: Option<u64>, cpus: usize) -> (usize, usize) {
+        let resources = Resources { memory, cpus, open_files: None };
+        let bytes = default_buffered_bytes(&resources);
+        (bytes >> 20, default_searches_in_flight(&resources, bytes))
+    }
+
+    #[test]
+    fn defaults_follow_memory_and_cpus_between_a_floor_and_a_cap() {
+        assert_eq!(defaults(Some(32 * MIB), 1), (16, 64));
+        assert_eq!(defaults(Some(256 * MIB), 1), (64, 256));
+        assert_eq!(defaults(Some(1024 * MIB), 1), (256, 256));
+        assert_eq!(defaults(Some(1024 * MIB), 4), (256, 1024));
+        assert_eq!(defaults(Some(64 << 30), 64), (1024, 4096));
+        assert_eq!(defaults(None, 1), (128, 256));
+    }
+
+    #[test]
+    fn answers_leave_room_for_requests() {
+        let bounds = Bounds::new(Limits { buffered_bytes: 800, searches: 1 });
+        let _answers = bounds.answer_bytes.take(700).unwrap();
+        assert!(bounds.answer_bytes.take(1).is_none());
+        let _request = bounds.request_bytes.take(100).unwrap();
+        assert!(bounds.request_bytes.take(1).is_none());
+    }
+}

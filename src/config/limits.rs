@@ -1,0 +1,49 @@
+//! The `limits` and `memory` sections.
+
+use std::time::Duration;
+
+/// Bounds of each message, each wait, and searches in flight. A time of `None` is without end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Larger searches are forwarded without reranking.
+    pub max_request_bytes: usize,
+    /// Larger answers, unpacked, are passed on without reranking.
+    pub max_response_bytes: usize,
+    /// Searches that are reranked at the same time; `None` suits memory and CPUs.
+    pub max_searches_in_flight: Option<usize>,
+    /// The most headers of a request, and of an answer.
+    pub max_headers: usize,
+    /// The largest head of a request, and of an answer.
+    pub max_head_bytes: usize,
+    /// From the first byte of a request's head to its last.
+    pub head_timeout: Option<Duration>,
+    /// A client's connection without a request is closed after this.
+    pub idle_timeout: Option<Duration>,
+    /// While no byte of a body moves, whichever side is to blame.
+    pub body_timeout: Option<Duration>,
+    /// While nothing goes through a connection that has switched protocols.
+    pub tunnel_timeout: Option<Duration>,
+}
+
+/// Memory for everything that is buffered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// Bytes; `None` is a quarter of what the container or the machine has.
+    pub max_buffered: Option<usize>,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: 8 << 20,
+            max_response_bytes: 16 << 20,
+            max_searches_in_flight: None,
+            max_headers: 100,
+            max_head_bytes: 64 << 10,
+            head_timeout: Some(Duration::from_secs(10)),
+            idle_timeout: Some(Duration::from_secs(120)),
+            body_timeout: Some(Duration::from_secs(60)),
+            tunnel_timeout: Some(Duration::from_secs(60 * 60)),
+        }
+    }
+}

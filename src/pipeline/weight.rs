@@ -1,0 +1,46 @@
+//! What reranking some searches will take, before it is begun.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{CallerHeaders, PlannedSearch, rank::in_window};
+use crate::search::{HitList, HitPage, NativeText, SearchIntent};
+
+/// What planning one search takes: the intent again, the plan with its fields, what is sent and taken out for it,
+/// its report.
+const PLANNED_SEARCH: usize = 4096;
+/// A short name and the room around it.
+const NAME: usize = 48;
+
+/// The most bytes that the plans for these searches take until they are answered.
+pub fn plan_bytes(intents: &[SearchIntent], caller: &CallerHeaders) -> usize {
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let shared = length(&caller.query) + length(&caller.baggage);
+    let one = |intent: &SearchIntent| {
+        let native = if let NativeText::One(text) = &intent.native { text.len() } else { 0 };
+        let names: usize = intent.collections.iter().map(|name| name.len() + NAME).sum();
+        let reranker = intent.reranker.as_ref().map_or(0, |own| own.inference_id.len() + own.query.len());
+        PLANNED_SEARCH + 4 * (names + native + reranker + length(&intent.caller.query)) + 2 * shared
+    };
+    intents.iter().map(one).fold(0, usize::saturating_add)
+}
+
+/// How many rerank calls these searches come to: those of the same text and settings share one.
+pub fn calls(searches: &[PlannedSearch]) -> usize {
+    let call = |search: &PlannedSearch| {
+        let work = search.work.as_ref().ok()?;
+        let profile = Arc::as_ptr(&search.profile);
+        Some((work.query.clone(), profile, work.model.clone(), work.deadline, work.timeout))
+    };
+    searches.iter().filter_map(call).collect::<HashSet<_>>().len()
+}
+
+/// The most bytes of text that the documents of `page` have: a document is no longer than its hit.
+pub fn document_bytes(searches: &[PlannedSearch], page: &HitPage) -> usize {
+    let of_list = |list: &HitList| {
+        let Some(search) = searches.get(list.search) else { return 0 };
+        let Ok(work) = &search.work else { return 0 };
+        let window = list.hits.iter().enumerate().take_while(|(place, _)| in_window(search, work, *place));
+        window.map(|(_, hit)| hit.span.len().min(search.profile.document_bytes)).sum()
+    };
+    page.lists.iter().map(of_list).fold(0, usize::saturating_add)
+}

@@ -1,0 +1,164 @@
+//! A search's answer on its way to the client: collect, find the hits, rank, put together again.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRAILER, TRANSFER_ENCODING},
+    response,
+};
+use tokio::time::Instant;
+
+use super::{
+    ProxyError, coding, headers,
+    kept::{kept, must_replay, replayed},
+    search::{Answer, Exchange, coding_reason, head},
+};
+use crate::{
+    bounds::{Permit, counted},
+    dialect::working_bytes,
+    pipeline::{self, PlannedSearch, RankedPage, Waiting},
+    search::{HitPage, KeepReason, Rewrite},
+    upstream::body::{self, Body, Read},
+};
+
+/// What documents take beside the answer: their texts, and the call that they are written into, escaped.
+const DOCUMENT_COPIES: usize = 3;
+/// What one hit may add to a joined answer: its new score, `rerank_score`, `rerank_from`, and the edits of it.
+const JOINED_HIT: usize = 128;
+
+impl Exchange {
+    /// Answers with what came for `rewrite`, reranked if it can be. `permit` is what it is collected into;
+    /// `changed` says that the client's own request was another one.
+    pub(super) async fn rank(
+        &mut self,
+        searches: &[PlannedSearch],
+        rewrite: Rewrite,
+        response: Response<Body>,
+        permit: Permit,
+        changed: bool,
+    ) -> Result<Answer, ProxyError> {
+        let (parts, stream) = response.into_parts();
+        let limit = self.handler.limits.response_bytes;
+        let (stream, reason) = match body::read_up_to(stream, limit, permit, None).await {
+            Ok(Read::Whole { bytes, .. }) => {
+                return self.rank_whole(searches, rewrite, parts, bytes, changed).await;
+            }
+            // The answer broke off: a search may be asked again, and what comes then is passed on as it comes.
+            Err(_) => return self.keep(searches, Some(KeepReason::UpstreamError)).await,
+            Ok(Read::TooLarge(stream)) => (stream, KeepReason::TooLarge),
+            Ok(Read::NoRoom(stream)) => (stream, KeepReason::Overloaded),
+        };
+        if changed {
+            drop(stream);
+            return self.keep(searches, Some(reason)).await;
+        }
+        Ok((Response::from_parts(parts, stream), kept(searches, Some(reason))))
+    }
+
+    async fn rank_whole(
+        &mut self,
+        searches: &[PlannedSearch],
+        rewrite: Rewrite,
+        parts: response::Parts,
+        raw: Bytes,
+        changed: bool,
+    ) -> Result<Answer, ProxyError> {
+        let (page, places) = match self.page(&parts, &raw) {
+            Ok(page) => page,
+            Err(reason) if changed => return self.keep(searches, Some(reason)).await,
+            Err(reason) => {
+                return Ok((Response::from_parts(parts, body::full(raw)), kept(searches, Some(reason))));
+            }
+        };
+        // A page may be too large for one index of several, or for one search of a batch.
+        let refused = |&search: &usize| searches.get(search).is_some_and(PlannedSearch::widened);
+        if changed && page.failed.iter().any(refused) {
+            let refusal = Response::from_parts(parts, body::full(raw));
+            let permit = self.handler.bounds.answer_bytes.nothing();
+            return Box::pin(self.rank_as_asked(searches, rewrite, refusal, permit)).await;
+        }
+        let ranked = self.ranked(searches, &page, Waiting::Client(self.asked_at)).await;
+        if must_replay(searches, &ranked.reports) {
+            // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
+            match self.keep(searches, None).await {
+                Ok((response, _)) if response.status() == StatusCode::OK => {
+                    return Ok((response, replayed(ranked.reports)));
+                }
+                _ => {}
+            }
+        }
+        let joined = self.joined(&page, &rewrite, &ranked);
+        drop(places);
+        match joined {
+            Some(joined) if joined == page.body => {
+                Ok((Response::from_parts(parts, body::full(raw)), ranked.reports))
+            }
+            Some(joined) => Ok((with_body(parts, joined), ranked.reports)),
+            None if changed => self.keep(searches, Some(KeepReason::Overloaded)).await,
+            None => {
+                let reports = kept(searches, Some(KeepReason::Overloaded));
+                Ok((Response::from_parts(parts, body::full(raw)), reports))
+            }
+        }
+    }
+
+    /// The hits of an answer, with a permit for their places.
+    pub(super) fn page(&self, parts: &response::Parts, raw: &Bytes) -> Result<(HitPage, Permit), KeepReason> {
+        if !is_json(&parts.headers) {
+            return Err(KeepReason::Unsupported);
+        }
+        let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.answer_bytes);
+        let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
+        let mut permit = budget.take(working_bytes("", &body)).ok_or(KeepReason::Overloaded)?;
+        let page = self.dialect.split(&head(&self.parts), body).map_err(|error| error.reason())?;
+        permit.shrink(page.place_bytes());
+        Ok((page, permit))
+    }
+
+    pub(super) async fn ranked(
+        &mut self,
+        searches: &[PlannedSearch],
+        page: &HitPage,
+        waiting: Waiting,
+    ) -> RankedPage {
+        let pipeline = &self.handler.pipeline;
+        let documents = pipeline::document_bytes(searches, page).saturating_mul(DOCUMENT_COPIES);
+        let Some(held) = self.handler.bounds.answer_bytes.take(documents) else {
+            return pipeline.keep_order(searches, page, KeepReason::Overloaded);
+        };
+        let started = Instant::now();
+        let mut ranked = pipeline.rank(searches, page, waiting, held, self.notes.capture).await;
+        self.notes.ranked(searches, page, ranked.trace.take());
+        self.timings.rerank += started.elapsed();
+        ranked
+    }
+
+    /// The answer put together again; `None` if there is no room for it.
+    fn joined(&self, page: &HitPage, rewrite: &Rewrite, ranked: &RankedPage) -> Option<Bytes> {
+        // The new text of the lists, then the whole.
+        let most = page.body.len().saturating_add(page.hits().saturating_mul(JOINED_HIT)).saturating_mul(2);
+        let mut permit = self.handler.bounds.answer_bytes.take(most)?;
+        let joined = self.dialect.join(page, &rewrite.strips, &ranked.rankings);
+        if joined == page.body {
+            return Some(joined);
+        }
+        permit.shrink(joined.len());
+        Some(counted(joined, permit))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || media_type.ends_with("+json")
+}
+
+/// The answer with a new body: length and codings are those of the new bytes.
+fn with_body(mut parts: response::Parts, body: Bytes) -> Response<Body> {
+    for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER] {
+        headers::replace(&mut parts.headers, &name, None);
+    }
+    let length = HeaderValue::from(body.len());
+    headers::replace(&mut parts.headers, &CONTENT_LENGTH, Some(length));
+    Response::from_parts(parts, body::full(body))
+}

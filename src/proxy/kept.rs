@@ -1,0 +1,52 @@
+//! What is said of searches whose order was kept, and when their own answer has to be asked for.
+
+use http::StatusCode;
+
+use crate::{
+    pipeline::{Outcome, PlannedSearch, Report},
+    search::{KeepReason, Rewrite, Strip},
+};
+
+pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Vec<Report> {
+    let why = |search: &PlannedSearch| match (&search.work, reason) {
+        (Err(own), _) => *own,
+        (Ok(_), Some(reason)) => reason,
+        (Ok(_), None) => KeepReason::NotRanked,
+    };
+    searches.iter().map(|search| Report::kept(why(search))).collect()
+}
+
+/// Whether the answer is one that the client did not ask for: more hits, other hits, or fields that are taken out
+/// again.
+pub(super) fn changes_answer(searches: &[PlannedSearch], rewrite: &Rewrite) -> bool {
+    searches.iter().any(|search| search.widened() || search.fetch.without_reranker)
+        || rewrite.strips.iter().any(|strip| *strip != Strip::default())
+}
+
+/// A status that widening may have caused. The others say nothing of the search itself.
+pub(super) fn may_be_ours(status: StatusCode) -> bool {
+    (status.is_client_error() || status.is_server_error())
+        && !matches!(status.as_u16(), 401 | 404 | 429 | 502..=504)
+}
+
+/// Whether a search failed whose widened answer, cut back, may not be the client's own.
+pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
+    searches.iter().zip(reports).any(|(search, report)| {
+        // Of one hit or none there is no other order.
+        let kept = matches!(report.outcome, Outcome::Kept(reason) if reason != KeepReason::NotRanked);
+        kept && search.work.is_ok() && search.must_replay()
+    })
+}
+
+/// The reports of searches whose answer is the client's own after all: none was applied.
+pub(super) fn replayed(reports: Vec<Report>) -> Vec<Report> {
+    let failed = reports.iter().find_map(|report| match report.outcome {
+        Outcome::Kept(reason) => Some(reason),
+        _ => None,
+    });
+    let keep = |report: Report| match (report.outcome, failed) {
+        (Outcome::Kept(_), _) | (_, None) => report,
+        (_, Some(reason)) => Report { source: report.source, ..Report::kept(reason) },
+    };
+    reports.into_iter().map(keep).collect()
+}

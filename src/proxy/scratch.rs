@@ -1,0 +1,66 @@
+//! The client's own search where the budget has no room for one: what is the proxy's own is taken out all the same,
+//! since the database need not know it.
+
+use bytes::Bytes;
+use http::{header::CONTENT_ENCODING, request};
+
+use super::search::{SearchHandler, head};
+use crate::{
+    bounds::counted,
+    dialect::{Dialect, working_bytes},
+    pipeline::{self, CallerHeaders, PlannedSearch},
+    search::{FetchPlan, Rewrite},
+};
+
+/// A thread may have so much beside the budget, as long as it does not wait: enough for a search of usual size.
+const SCRATCH: usize = 1 << 20;
+
+impl SearchHandler {
+    /// What to send for a request for which nothing could be planned; `None` if finding that out would take too
+    /// much, or the request is none that is understood.
+    pub(super) fn own_request(
+        &self,
+        dialect: &dyn Dialect,
+        caller: &CallerHeaders,
+        parts: &request::Parts,
+        raw: &Bytes,
+    ) -> Option<Rewrite> {
+        let working = working_bytes(parts.uri.path(), raw);
+        if working > SCRATCH || parts.headers.contains_key(CONTENT_ENCODING) {
+            return None;
+        }
+        let intents = dialect.parse(&head(parts), raw).ok()?;
+        if working.saturating_add(pipeline::plan_bytes(&intents, caller)) > SCRATCH {
+            return None;
+        }
+        let searches = self.pipeline.plan(intents, caller, raw);
+        let own: Vec<FetchPlan> = searches.iter().map(|search| search.as_asked().fetch).collect();
+        rewrite(dialect, parts, raw, &own)
+    }
+}
+
+/// What to send for searches that were planned; `None` if finding that out would take too much.
+pub(super) fn own_searches(
+    dialect: &dyn Dialect,
+    parts: &request::Parts,
+    body: &Bytes,
+    own: &[PlannedSearch],
+) -> Option<Rewrite> {
+    let plans: Vec<FetchPlan> = own.iter().map(|search| search.fetch.clone()).collect();
+    rewrite(dialect, parts, body, &plans)
+}
+
+/// The new body, which is no longer than the old one, stands in the old one's place in the budget.
+fn rewrite(
+    dialect: &dyn Dialect,
+    parts: &request::Parts,
+    body: &Bytes,
+    plans: &[FetchPlan],
+) -> Option<Rewrite> {
+    if working_bytes(parts.uri.path(), body).saturating_add(body.len()) > SCRATCH {
+        return None;
+    }
+    let rewrite = dialect.widen(&head(parts), body, plans).ok()?;
+    let body = counted(rewrite.body, body.clone());
+    Some(Rewrite { body, ..rewrite })
+}

@@ -1,0 +1,113 @@
+//! Connections to the upstream that do not wait for ever for it to take what is written.
+//!
+//! hyper writes what it has before it closes a connection, even if nobody wants it any more: without a limit, an
+//! upstream that takes nothing would hold on to the request for ever.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+
+use crate::bounds::Alarm;
+
+/// A connection to the upstream.
+pub(super) struct Socket<S> {
+    stream: S,
+    limit: Option<Duration>,
+    alarm: Alarm,
+}
+
+impl<S> Socket<S> {
+    /// `limit`: how long the upstream may take no byte.
+    pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
+        Self { stream, limit, alarm: Alarm::default() }
+    }
+
+    /// Passes on the result of a write; an error if the upstream has taken nothing for too long.
+    fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let (Poll::Pending, Some(limit)) = (&written, self.limit) else {
+            self.alarm.silence();
+            return written;
+        };
+        ready!(self.alarm.poll_after(limit, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: Connection> Connection for Socket<S> {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl<S: Read + Unpin> Read for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl<S: Write + Unpin> Write for Socket<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.timed(written, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.timed(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // A flush that has nothing to do says nothing of the upstream.
+        if flushed.is_pending() { self.timed(flushed, cx) } else { flushed }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.timed(shut, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+        let (near, mut far) = duplex(1);
+        let mut socket = TokioIo::new(Socket::new(TokioIo::new(near), Some(Duration::from_secs(60))));
+        let start = Instant::now();
+        let slow = async {
+            let mut byte = [0];
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_secs(59)).await;
+                far.read_exact(&mut byte).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let written =
+            tokio::select! { written = socket.write_all(&[0; 100]) => written, () = slow => Ok(()) };
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), 5 * 59 + 60);
+    }
+}
