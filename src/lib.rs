@@ -11,6 +11,7 @@ pub mod demo;
 pub mod dialect;
 pub mod document;
 pub mod eval;
+pub mod explain;
 pub mod fleet;
 pub mod json;
 pub mod pipeline;

@@ -68,6 +68,7 @@ fn pipeline(mode: Mode) -> Pipeline {
     let stack = stack();
     let providers = Providers::build(vec![provider], &Providers::default(), &stack).unwrap();
     let default = Profile {
+        route: None,
         mode,
         sample: 1.0,
         collections: vec!["*".into()],

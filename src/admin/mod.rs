@@ -9,5 +9,5 @@ mod server;
 
 pub use access::{Access, Ends};
 pub use health::{Condition, Readiness};
-pub use inspector::Inspector;
+pub use inspector::{Inspector, search_json};
 pub use routes::Admin;

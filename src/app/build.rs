@@ -106,14 +106,18 @@ fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
 }
 
 fn profiles(config: &Config, shared: &Shared) -> Profiles {
-    let profile = |section: &RerankConfig| Arc::new(profile(section, shared));
-    let route =
-        |route: &RouteConfig| Route { collection: route.collection.clone(), profile: profile(&route.rerank) };
-    Profiles { routes: config.routes.iter().map(route).collect(), default: profile(&config.rerank) }
+    let route = |route: &RouteConfig| {
+        let name = Some(route.collection.as_str().into());
+        let profile = Arc::new(Profile { route: name, ..profile(&route.rerank, shared) });
+        Route { collection: route.collection.clone(), profile }
+    };
+    let default = Arc::new(profile(&config.rerank, shared));
+    Profiles { routes: config.routes.iter().map(route).collect(), default }
 }
 
 fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
     Profile {
+        route: None,
         mode: match section.mode {
             config::Mode::On => Mode::On,
             config::Mode::Shadow => Mode::Shadow,

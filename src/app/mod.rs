@@ -39,7 +39,7 @@ use crate::{
 };
 use in_force::InForce;
 use live::Live;
-pub use offline::proxies;
+pub use offline::{Offline, offline};
 pub use reload::{Refusal, Reload, Reloader};
 
 /// Why the program could not start.

@@ -1,14 +1,25 @@
 //! A configuration's proxies without sockets, for commands that search from inside the program.
 
-use super::{Shared, StartError, build, pools::Pools};
-use crate::{config::Config, proxy::Proxy, workers::Workers};
+use std::sync::Arc;
 
-/// One for each listener, in the configuration's order: the same providers, cache and ranking as a server of this
-/// configuration has. Blocks on the disk; needs a Tokio runtime.
-pub fn proxies(config: &Config) -> Result<Vec<Proxy>, StartError> {
+use super::{Shared, StartError, build, pools::Pools};
+use crate::{config::Config, proxy::Proxy, rerank::ScoreStore, workers::Workers};
+
+/// The same providers, cache and ranking as a server of this configuration has.
+pub struct Offline {
+    /// One for each listener, in the configuration's order.
+    pub proxies: Vec<Proxy>,
+    /// The score cache that they share.
+    pub store: Arc<ScoreStore>,
+}
+
+/// Builds it, and begins to connect to Redis, if that is configured. Blocks on the disk; needs a Tokio runtime.
+pub fn offline(config: &Config) -> Result<Offline, StartError> {
     let shared = Shared::new(&prometheus::Registry::new(), Workers::here())?.renewed(None, config)?;
     let pools = Pools::default().renewed(config, &shared)?;
-    shared.stack.store.connect();
+    let store = shared.stack.store.clone();
+    store.connect();
     let listeners = config.listeners.iter().zip(pools.upstreams());
-    listeners.map(|(each, upstream)| build::proxy(config, each, &shared, upstream.clone())).collect()
+    let proxies = listeners.map(|(each, upstream)| build::proxy(config, each, &shared, upstream.clone()));
+    Ok(Offline { proxies: proxies.collect::<Result<_, _>>()?, store })
 }

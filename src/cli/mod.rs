@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod eval;
+mod explain;
 mod measure;
 mod serve;
 mod signals;
@@ -12,6 +13,7 @@ use std::{collections::HashMap, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use check::check;
+pub use explain::ExplainArgs;
 pub use measure::{CalibrateArgs, EXIT_PARTIAL, EvalArgs, MeasureArgs};
 
 use crate::{
@@ -58,7 +60,7 @@ Exit codes:
   0  done, or stopped by a signal
   1  the configuration has problems (all are printed), or serving failed
   2  the command line was not understood
-  3  eval, calibrate: some queries were not measured";
+  3  eval, calibrate: some queries were not measured; explain: the database refused the search";
 
 /// A reranking sidecar proxy for vector and search databases.
 #[derive(Debug, Parser)]
@@ -89,6 +91,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Demo(args) => demo::demo(&args, &env),
         Command::Eval(args) => with_log(&env, || eval::eval(&args, &env)),
         Command::Calibrate(args) => with_log(&env, || eval::calibrate(&args, &env)),
+        Command::Explain(args) => with_log(&env, || explain::explain(&args, &env)),
     }
 }
 
@@ -127,6 +130,9 @@ pub enum Command {
     /// Find floor, window and margin gate for each kind of query; prints the configuration to paste
     #[command(after_long_help = measure::AFTER)]
     Calibrate(CalibrateArgs),
+    /// Explain one search: its hits before and after, and the exact bytes that are sent for it
+    #[command(after_long_help = explain::AFTER)]
+    Explain(ExplainArgs),
 }
 
 /// How to serve.

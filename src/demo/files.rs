@@ -27,6 +27,12 @@ pub fn judgments_file() -> String {
     questions().iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Path and body of a search of the demonstration's database for a text.
+pub fn search(text: &str) -> (String, String) {
+    let body = json!({ "query": embed(text), "limit": 5, "with_payload": ["title"] });
+    (format!("/collections/{COLLECTION}/points/query"), body.to_string())
+}
+
 fn id(at: usize) -> String {
     format!("question-{:02}", at + 1)
 }

@@ -15,7 +15,7 @@ mod run;
 pub use corpus::{Passage, Question, passages, questions};
 pub use database::DemoDatabase;
 pub use embedding::{DIMENSIONS, embed};
-pub use files::{judgments_file, queries_file};
+pub use files::{judgments_file, queries_file, search};
 pub use measures::ndcg;
 pub use report::{Row, question_table};
 pub use run::{Demo, DemoError, configuration};

@@ -42,6 +42,7 @@ pub enum DemoError {
 pub struct Demo {
     database: DemoDatabase,
     app: App,
+    provider: &'static str,
 }
 
 impl Demo {
@@ -50,7 +51,7 @@ impl Demo {
         let database = DemoDatabase::start().await.map_err(DemoError::Database)?;
         let config = configuration(database.addr(), env).map_err(DemoError::Config)?;
         let app = App::start(&config).await?;
-        Ok(Self { database, app })
+        Ok(Self { database, app, provider: provider(env) })
     }
 
     /// Asks every question, directly and through the proxy, and prints what came.
@@ -108,6 +109,11 @@ impl Demo {
             "curl -si http://{proxy}{path} -H 'content-type: application/json' -H 'x-rerank-query: {}' -d '{body}'\n",
             question.text.replace('\'', "%27")
         );
+        println!(
+            "RERANKD_RERANK__PROVIDERS={} rerankd explain --upstream http://{database} 'POST {path}' --query '{}' --body '{body}'\n",
+            self.provider,
+            question.text.replace('\'', "’")
+        );
         println!("curl -s http://{admin}/metrics | grep rerankd_searches_total | grep -v ' 0$'");
     }
 
@@ -121,13 +127,18 @@ impl Demo {
     }
 }
 
+/// Cohere where there is a key for it.
+fn provider(env: &HashMap<String, String>) -> &'static str {
+    let key = |name: &str| env.get(name).is_some_and(|key| !key.trim().is_empty());
+    if key("CO_API_KEY") || key("COHERE_API_KEY") { "cohere" } else { "lexical" }
+}
+
 /// The configuration of a proxy before the demo database.
 pub fn configuration(
     database: SocketAddr,
     env: &HashMap<String, String>,
 ) -> Result<Config, config::Problems> {
-    let key = |name: &str| env.get(name).is_some_and(|key| !key.trim().is_empty());
-    let provider = if key("CO_API_KEY") || key("COHERE_API_KEY") { "cohere" } else { "lexical" };
+    let provider = provider(env);
     let file = format!(
         "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
          admin: {{ listen: \"127.0.0.1:0\" }}\n\

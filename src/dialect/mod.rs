@@ -138,6 +138,11 @@ impl Dialects {
         })
     }
 
+    /// Whether there is any.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The only dialect, if there is just one; its error shape suits every answer.
     pub fn only(&self) -> Option<&Arc<dyn Dialect>> {
         match self.0.as_slice() {

@@ -128,6 +128,15 @@ impl Lane {
         self.with(|state| state.connection.is_some())
     }
 
+    /// Waits for a connection, until one was tried to make, but not longer than `within`.
+    pub(super) async fn tried(&self, within: Duration) {
+        let tried = self.tried.notified();
+        if !self.is_usable() {
+            // In vain is good enough: all is a miss then.
+            let _ = timeout(within, tried).await;
+        }
+    }
+
     fn note(&self, pass: &Pass, failure: Option<Failure>) {
         self.metrics.round_trip(pass.operation, failure, pass.started.elapsed());
         let opened = self.with(|state| {

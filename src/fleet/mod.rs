@@ -102,6 +102,12 @@ impl Fleet {
         }
     }
 
+    /// After [`Fleet::connect`]: waits until it has connected or failed to, but not longer than `within`. For who asks
+    /// once; a server does not wait.
+    pub async fn tried(&self, within: Duration) {
+        futures_util::future::join(self.reads.tried(within), self.writes.tried(within)).await;
+    }
+
     /// The scores that the fleet knows, in the order of `ids`, in one round trip. Whatever goes wrong is a miss.
     pub async fn scores(&self, ids: &[ScoreId]) -> Vec<Option<f32>> {
         if ids.is_empty() {

@@ -30,7 +30,7 @@ pub use record::{
 pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
-pub use witness::Witness;
+pub use witness::{Question, Seen, Witness, field_names};
 
 use refusal::Refusals;
 

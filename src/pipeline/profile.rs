@@ -67,6 +67,8 @@ pub struct AllowList {
 /// How the searches of some collections are reranked. Values are checked by the configuration.
 #[derive(Clone)]
 pub struct Profile {
+    /// The pattern of the route that it is of; `None`: it is the one of everything else.
+    pub route: Option<Arc<str>>,
     /// Whether to rerank, and for whom.
     pub mode: Mode,
     /// Share of queries that are reranked at all, 0 to 1.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bounds::Permit,
     document,
-    rerank::{FailureClass, RerankError, RerankRequest, Scores},
+    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores},
     search::{
         Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
     },
@@ -86,8 +86,8 @@ impl Pipeline {
         capture: Capture,
     ) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
-        let held = Arc::new(held);
-        let results = join_all(calls.iter().map(|call| self.score(call, waiting, &held))).await;
+        let (held, log) = (Arc::new(held), (capture >= Capture::Calls).then(CallLog::default));
+        let results = join_all(calls.iter().map(|call| self.score(call, waiting, &held, log.clone()))).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -96,7 +96,8 @@ impl Pipeline {
         for (call, result) in calls.iter().zip(&results) {
             apply_call(searches, page, call, result, &mut rankings, &mut reports);
         }
-        let trace = (capture != Capture::Off).then(|| trace(searches, calls, &results));
+        let trace = (capture != Capture::Off)
+            .then(|| RankTrace { lists: trace(searches, calls, &results), calls: log });
         RankedPage { rankings, reports, trace }
     }
 
@@ -157,7 +158,13 @@ impl Pipeline {
         (calls, reports)
     }
 
-    async fn score(&self, call: &Call<'_>, waiting: Waiting, held: &Arc<Permit>) -> CallResult {
+    async fn score(
+        &self,
+        call: &Call<'_>,
+        waiting: Waiting,
+        held: &Arc<Permit>,
+        log: Option<CallLog>,
+    ) -> CallResult {
         let answer_by = waiting.answer_by(call.work, Instant::now());
         let documents: Arc<[Arc<str>]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
@@ -166,6 +173,7 @@ impl Pipeline {
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
+        request.calls = log;
         request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
@@ -241,7 +249,7 @@ pub(super) fn first_place(search: &PlannedSearch) -> u64 {
 }
 
 /// What the calls came to, list by list.
-fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult]) -> RankTrace {
+fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult]) -> Vec<ListTrace> {
     let mut lists = Vec::new();
     for (call, result) in calls.into_iter().zip(results) {
         let mut from = 0;
@@ -259,7 +267,7 @@ fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult
             lists.push(trace);
         }
     }
-    RankTrace { lists }
+    lists
 }
 
 /// The floor is meant for the first provider.

@@ -16,6 +16,9 @@ pub enum Capture {
     Scores,
     /// Also the query's text and the documents'.
     Text,
+    /// Also the bytes of the calls that were made for it. For a command that explains one search: no configuration
+    /// asks for it.
+    Calls,
 }
 
 impl Capture {
@@ -25,6 +28,7 @@ impl Capture {
             Self::Off => "off",
             Self::Scores => "scores",
             Self::Text => "text",
+            Self::Calls => "calls",
         }
     }
 }
@@ -78,7 +82,7 @@ pub struct Asked {
     pub mode: Mode,
     /// The share of queries that its profile reranks, over 0 up to 1.
     pub sample: f64,
-    /// The query text, only at [`Capture::Text`].
+    /// The query text, from [`Capture::Text`] on.
     pub query: Option<Arc<str>>,
 }
 
@@ -104,7 +108,7 @@ pub struct HitRecord {
     pub relevance: Option<f32>,
     /// Where that is from.
     pub scored_by: ScoredBy,
-    /// What the reranker reads, only at [`Capture::Text`].
+    /// What the reranker reads, from [`Capture::Text`] on.
     pub document: Option<Document>,
 }
 
@@ -151,7 +155,7 @@ pub struct Document {
 }
 
 impl Asked {
-    /// What this search asked for; its text only at [`Capture::Text`].
+    /// What this search asked for; its text from [`Capture::Text`] on.
     pub fn of(search: &PlannedSearch, capture: Capture) -> Self {
         let work = search.work.as_ref().ok();
         Self {
@@ -162,7 +166,7 @@ impl Asked {
             widened_to: search.fetch.hits,
             mode: search.profile.mode,
             sample: search.profile.sample,
-            query: work.filter(|_| capture == Capture::Text).map(|work| work.query.clone()),
+            query: work.filter(|_| capture >= Capture::Text).map(|work| work.query.clone()),
         }
     }
 }

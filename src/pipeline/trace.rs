@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     document,
-    rerank::FailureClass,
+    rerank::{CallLog, FailureClass},
     search::{Hit, HitId, HitList, HitPage, KeepReason},
 };
 
@@ -19,6 +19,8 @@ use crate::{
 pub struct RankTrace {
     /// Only lists that have documents.
     pub(super) lists: Vec<ListTrace>,
+    /// The calls to providers, from [`Capture::Calls`] on.
+    pub calls: Option<CallLog>,
 }
 
 /// The rerank call's part of one list: parallel to its documents.
@@ -84,7 +86,7 @@ impl ListView<'_> {
                 database_score: written.map(Into::into),
                 relevance: at.and_then(|at| self.score(at)),
                 scored_by: self.scored_by(place, hit, at),
-                document: at.filter(|_| self.capture == Capture::Text).and_then(|at| self.document(hit, at)),
+                document: at.filter(|_| self.capture >= Capture::Text).and_then(|at| self.document(hit, at)),
             }
         };
         self.list.hits.iter().enumerate().map(record).collect()

@@ -1,22 +1,114 @@
 //! [`Witness`]: sees what the searches of one request did, text included.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use super::SearchRecord;
+use bytes::Bytes;
 
-/// Put into a request's extensions by whoever asks from inside the program (`rerankd eval`): its records come here,
-/// all of them, before the answer, and not to the inspector. No client can do that.
+use super::{Capture, PlannedSearch, SearchRecord};
+use crate::{
+    document,
+    rerank::CallLog,
+    search::{Hit, HitId, HitPage, Strip},
+};
+
+/// Put into a request's extensions by whoever asks from inside the program (`rerankd eval`, `rerankd explain`): what
+/// was done comes here, all of it, before the answer, and not to the inspector. No client can do that.
+#[derive(Clone)]
+pub struct Witness {
+    capture: Capture,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What a witness saw of one request.
 #[derive(Clone, Default)]
-pub struct Witness(Arc<Mutex<Vec<SearchRecord>>>);
+pub struct Seen {
+    /// One for each search of the request.
+    pub records: Vec<SearchRecord>,
+    /// The decisions about them, at [`Capture::Calls`]; none where the request could not be read.
+    pub searches: Vec<PlannedSearch>,
+    /// What the database was asked, in that order, at [`Capture::Calls`].
+    pub asked: Vec<Question>,
+    /// The calls to providers, at [`Capture::Calls`], where it came to that.
+    pub calls: Option<CallLog>,
+    /// The names of the fields that each hit came with, at [`Capture::Calls`].
+    pub fields: HashMap<HitId, Vec<String>>,
+    /// Why there is no answer of the database's.
+    pub failure: Option<String>,
+}
+
+/// What the database was asked for a request.
+#[derive(Clone)]
+pub struct Question {
+    /// Path and query string.
+    pub target: String,
+    /// The body.
+    pub body: Bytes,
+    /// Whether that is what the client sent, byte for byte.
+    pub unchanged: bool,
+    /// For each search, what was added to its hits and is taken away again.
+    pub strips: Vec<Strip>,
+    /// The status of the answer; `None` if none came.
+    pub status: Option<u16>,
+    /// Until the head of the answer.
+    pub took: Duration,
+}
+
+/// The names of the fields that the hits of a page came with; `id` is the dialect's.
+pub fn field_names(page: &HitPage, id: impl Fn(&[u8], &Hit) -> HitId) -> HashMap<HitId, Vec<String>> {
+    let hits = page.lists.iter().flat_map(|list| &list.hits);
+    hits.map(|hit| (id(&page.body, hit), document::top_level_keys(&page.body, hit))).collect()
+}
+
+impl Default for Witness {
+    /// Of the records alone.
+    fn default() -> Self {
+        Self { capture: Capture::Text, seen: Arc::default() }
+    }
+}
 
 impl Witness {
-    /// Takes what was seen.
-    pub fn take(&self) -> Vec<SearchRecord> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Of everything that is sent, too.
+    pub fn of_calls() -> Self {
+        Self { capture: Capture::Calls, seen: Arc::default() }
     }
 
-    /// Sees these.
-    pub fn see(&self, records: Vec<SearchRecord>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
+    /// How much it sees.
+    pub fn capture(&self) -> Capture {
+        self.capture
+    }
+
+    /// Takes the records.
+    pub fn take(&self) -> Vec<SearchRecord> {
+        self.take_all().records
+    }
+
+    /// Takes everything that was seen.
+    pub fn take_all(&self) -> Seen {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Sees this.
+    pub fn see(&self, seen: Seen) {
+        *self.lock() = seen;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Question {
+    /// Without the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("bytes", &self.body.len())
+            .field("unchanged", &self.unchanged)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }

@@ -1,22 +1,32 @@
 //! One search asked from inside the program, twice: as the database ranks it, and through the same pipeline as the
 //! server. What `rerankd eval`, `calibrate` and `explain` have in common.
 
+mod explained;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::{Duration, Instant};
 
 use crate::{
-    app::{self, StartError},
+    app::{self, Offline, StartError},
     bounds::Budget,
     config::Config,
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
+    rerank::ScoreStore,
     search::{Head, KeepReason},
-    upstream::body::{self, Read},
+    upstream::body::{self, Body, Read},
 };
+
+pub use explained::{Explained, Unexplained};
 
 /// A larger answer is not looked into.
 const ANSWER_BYTES: usize = 64 << 20;
+
+/// A Redis that has not answered by then is done without.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request as a client would send it. Without `Debug`: it holds the query's text.
 #[derive(Clone)]
@@ -35,6 +45,7 @@ pub struct Ask {
 #[derive(Clone)]
 pub struct Probe {
     proxy: Proxy,
+    store: Arc<ScoreStore>,
 }
 
 /// What an answer holds.
@@ -81,8 +92,19 @@ pub enum ProbeError {
 impl Probe {
     /// Before the database of this listener, counted from 0. Blocks on the disk; needs a Tokio runtime.
     pub fn new(config: &Config, listener: usize) -> Result<Result<Self, ProbeError>, StartError> {
-        let proxy = app::proxies(config)?.into_iter().nth(listener);
-        Ok(proxy.map(|proxy| Self { proxy }).ok_or(ProbeError::NoListener))
+        let Offline { proxies, store } = app::offline(config)?;
+        let proxy = proxies.into_iter().nth(listener);
+        Ok(proxy.map(|proxy| Self { proxy, store }).ok_or(ProbeError::NoListener))
+    }
+
+    /// Waits until Redis, if it is configured, has been connected to or cannot be: until then its scores are not known.
+    pub async fn ready(&self) {
+        self.store.tried(PATIENCE).await;
+    }
+
+    /// Waits until what was paid for is written to Redis, if it is configured.
+    pub async fn flush(&self) {
+        self.store.flush(PATIENCE).await;
     }
 
     /// Whether the request is one search; nothing is sent.
@@ -110,12 +132,7 @@ impl Probe {
 
     async fn send(&self, ask: &Ask, witness: &Witness) -> Result<Answered, ProbeError> {
         let started = Instant::now();
-        let mut request = Request::new(body::full(ask.body.clone()));
-        *request.method_mut() = ask.method.clone();
-        *request.uri_mut() = ask.target.clone();
-        *request.headers_mut() = ask.headers.clone();
-        request.extensions_mut().insert(witness.clone());
-        let response = self.proxy.handle(request).await;
+        let response = self.proxy.handle(request(ask, witness)).await;
         if response.status() != StatusCode::OK {
             return Err(ProbeError::Status(response.status()));
         }
@@ -144,6 +161,15 @@ impl Reranked {
             Outcome::Applied | Outcome::Partial(_) => None,
         }
     }
+}
+
+fn request(ask: &Ask, witness: &Witness) -> Request<Body> {
+    let mut request = Request::new(body::full(ask.body.clone()));
+    *request.method_mut() = ask.method.clone();
+    *request.uri_mut() = ask.target.clone();
+    *request.headers_mut() = ask.headers.clone();
+    request.extensions_mut().insert(witness.clone());
+    request
 }
 
 fn head(ask: &Ask) -> Head<'_> {

@@ -1,18 +1,21 @@
 //! [`Notes`]: what is taken down of a request with searches on its way, and the records that are made of it
 //! behind the answer.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use http::Request;
+use http::{Request, Response};
 
-use super::report;
+use super::{ProxyError, report};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        Asked, Capture, ListRecord, Origin, Outcome, PlannedSearch, RankTrace, RecordRing, Report,
-        SearchRecord, Timings, Witness,
+        Asked, Capture, ListRecord, Origin, Outcome, PlannedSearch, Question, RankTrace, RecordRing, Report,
+        SearchRecord, Seen, Timings, Witness, field_names,
     },
-    search::{HitPage, KeepReason},
+    search::{HitPage, KeepReason, Rewrite},
 };
 
 /// At [`Capture::Off`] nothing but names is in it, and nothing else is done.
@@ -28,6 +31,8 @@ pub(super) struct Notes {
     shadow: bool,
     searches: Vec<PlannedSearch>,
     ranked: Option<(HitPage, RankTrace)>,
+    /// What the database was asked, at [`Capture::Calls`].
+    asked: Vec<Question>,
     /// Gets the records instead of the ring, all of them.
     witness: Option<Witness>,
 }
@@ -36,7 +41,7 @@ impl Notes {
     /// For this request.
     pub(super) fn begin<B>(ring: &RecordRing, request: &Request<B>) -> Self {
         let witness = request.extensions().get::<Witness>().cloned();
-        let (capture, too_many) = if witness.is_some() { (Capture::Text, false) } else { wanted(ring) };
+        let (capture, too_many) = witness.as_ref().map_or_else(|| wanted(ring), |w| (w.capture(), false));
         let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
         Self {
             collections: String::new(),
@@ -47,6 +52,7 @@ impl Notes {
             shadow: false,
             searches: Vec::new(),
             ranked: None,
+            asked: Vec::new(),
             witness,
         }
     }
@@ -60,6 +66,7 @@ impl Notes {
             shadow: true,
             searches: Vec::new(),
             ranked: None,
+            asked: Vec::new(),
             witness: None,
             ..self.clone()
         }
@@ -81,6 +88,34 @@ impl Notes {
         }
     }
 
+    /// The database was asked this.
+    pub(super) fn asked<B>(
+        &mut self,
+        question: &Rewrite,
+        unchanged: bool,
+        answer: &Result<Response<B>, ProxyError>,
+        took: Duration,
+    ) {
+        if self.capture >= Capture::Calls {
+            self.asked.push(Question {
+                target: question.target.clone(),
+                body: question.body.clone(),
+                unchanged,
+                strips: question.strips.clone(),
+                status: answer.as_ref().ok().map(|answer| answer.status().as_u16()),
+                took,
+            });
+        }
+    }
+
+    /// There is no answer of the database's.
+    pub(super) fn failed(self, error: &ProxyError) {
+        if let Some(witness) = self.witness {
+            let failure = Some(error.to_string());
+            witness.see(Seen { searches: self.searches, asked: self.asked, failure, ..Seen::default() });
+        }
+    }
+
     /// Has the records made and kept. Returns at once.
     pub(super) fn write(
         self,
@@ -91,7 +126,16 @@ impl Notes {
         timings: Timings,
     ) {
         if let Some(witness) = self.witness.clone() {
-            return witness.see(self.records(&**dialect, kind, reports.to_vec(), timings));
+            let (searches, asked) = (self.searches.clone(), self.asked.clone());
+            let calls = self.ranked.as_ref().and_then(|(_, trace)| trace.calls.clone());
+            let fields = match &self.ranked {
+                Some((page, _)) if self.capture >= Capture::Calls => {
+                    field_names(page, |body, hit| dialect.id(body, hit))
+                }
+                _ => Default::default(),
+            };
+            let records = self.records(&**dialect, kind, reports.to_vec(), timings);
+            return witness.see(Seen { records, searches, asked, calls, fields, failure: None });
         }
         if !reports.iter().any(is_told) {
             return;

@@ -148,7 +148,13 @@ impl SearchHandler {
         let mut timings = Timings::default();
         let mut notes = Notes::begin(&self.records, &request);
         let answer = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
-        let (mut response, reports) = answer?;
+        let (mut response, reports) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                notes.failed(&error);
+                return Err(error);
+            }
+        };
         timings.total = started.elapsed();
         let collections = std::mem::take(&mut notes.collections);
         notes.write(&self.records, dialect, kind, &reports, timings);
@@ -322,10 +328,10 @@ impl Exchange {
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let started = Instant::now();
         let response = match self.rewrite(&own) {
-            Ok(rewrite) => self.send(&rewrite, false).await?,
+            Ok(rewrite) => self.asked_own(&rewrite).await?,
             Err(KeepReason::Overloaded) => {
                 match scratch::own_searches(self.dialect.as_ref(), &self.parts, &self.body, &own) {
-                    Some(rewrite) => self.send(&rewrite, false).await?,
+                    Some(rewrite) => self.asked_own(&rewrite).await?,
                     None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
                 }
             }
@@ -336,6 +342,14 @@ impl Exchange {
     }
 
     /// What to send for these searches; its body holds its permit.
+    /// The client's own searches, their answer streamed.
+    async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
+        let started = Instant::now();
+        let response = self.send(rewrite, false).await;
+        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
+        response
+    }
+
     pub(super) fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, KeepReason> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
         let most = self.working_bytes.saturating_add(self.body.len()).saturating_add(ADDED_TO_REQUEST);
@@ -353,6 +367,7 @@ impl Exchange {
         let started = Instant::now();
         let response = self.send(rewrite, true).await;
         self.timings.upstream += started.elapsed();
+        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
         response
     }
 

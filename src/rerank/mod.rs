@@ -3,6 +3,7 @@
 mod batch;
 mod breaker;
 pub mod cache;
+mod call_log;
 mod chain;
 mod error;
 mod flights;
@@ -29,6 +30,7 @@ use crate::bounds::Permit;
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
+pub use call_log::{CallEnd, CallLog, ProviderCall};
 pub use error::{FailureClass, RerankError};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
@@ -64,6 +66,8 @@ pub struct RerankRequest {
     pub lists: Arc<[usize]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
+    /// Where calls to providers are noted; `None`: nowhere.
+    pub calls: Option<CallLog>,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
     pub held: Option<Arc<Permit>>,
     /// No second try begins after this; `None`: after `answer_by`.
@@ -86,6 +90,7 @@ impl RerankRequest {
             background: false,
             lists: [].into(),
             searches: 1,
+            calls: None,
             held: None,
             patience: None,
             keys: None,

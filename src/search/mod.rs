@@ -1,5 +1,6 @@
 //! The words that all other modules share. Pure: no clock, no socket, no runtime.
 
+mod advice;
 mod head;
 mod intent;
 mod margin;

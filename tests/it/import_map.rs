@@ -40,10 +40,14 @@ const MAP: &[(&str, &[&str])] = &[
             "workers",
         ],
     ),
-    ("probe", &["app", "bounds", "config", "pipeline", "proxy", "search", "upstream"]),
+    ("probe", &["app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
+    ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
     ("demo", &["app", "config", "eval"]),
-    ("cli", &["app", "bounds", "config", "demo", "eval", "system", "telemetry", "workers"]),
+    (
+        "cli",
+        &["app", "bounds", "config", "demo", "eval", "explain", "probe", "system", "telemetry", "workers"],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {

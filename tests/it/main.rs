@@ -10,6 +10,7 @@ mod codings;
 mod config_reference;
 mod depth;
 mod eval;
+mod explain;
 mod faults;
 mod fields;
 mod fleet;

@@ -23,6 +23,7 @@ use super::{
 use crate::pipeline::RecordRing;
 use figures::Figures;
 use rates::Rates;
+pub use record_json::search_json;
 
 /// Streams of events at a time. Fewer than the listener's connections, so that probes and scrapes always get in.
 const MAX_STREAMS: usize = 8;

@@ -8,10 +8,15 @@ use crate::pipeline::{HitRecord, NewPlace, Numbered, ScoredBy, SearchRecord, Uns
 
 /// One row of the list: all but the hits.
 pub(super) fn row((number, record): &Numbered) -> Value {
-    let SearchRecord { origin, asked, report, timings, lists, .. } = &**record;
+    let mut row = of_search(record);
+    row["number"] = json!(number);
+    row
+}
+
+fn of_search(record: &SearchRecord) -> Value {
+    let SearchRecord { origin, asked, report, timings, lists, .. } = record;
     let of_asked = |get: fn(&crate::pipeline::Asked) -> Value| asked.as_ref().map_or(Value::Null, get);
     json!({
-        "number": number,
         "time_ms": millis(record.started),
         "time": humantime::format_rfc3339_millis(record.started).to_string(),
         "trace_id": origin.trace_id.as_deref(),
@@ -53,8 +58,15 @@ pub(super) fn row((number, record): &Numbered) -> Value {
 
 /// Everything that is known of one search.
 pub(super) fn whole(numbered: &Numbered) -> Value {
-    let mut whole = row(numbered);
-    let lists = numbered.1.lists.iter().map(|list| list.hits.iter().map(hit).collect::<Vec<_>>());
+    let mut whole = search_json(&numbered.1);
+    whole["number"] = json!(numbered.0);
+    whole
+}
+
+/// One search with its hits, as the inspector tells it.
+pub fn search_json(record: &SearchRecord) -> Value {
+    let mut whole = of_search(record);
+    let lists = record.lists.iter().map(|list| list.hits.iter().map(hit).collect::<Vec<_>>());
     whole["lists"] = lists.collect();
     whole
 }

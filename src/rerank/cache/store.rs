@@ -77,6 +77,13 @@ impl ScoreStore {
         self.fleet.iter().for_each(|fleet| fleet.connect());
     }
 
+    /// Waits until the second tier, if there is one, has connected or failed to, but not longer than `within`.
+    pub async fn tried(&self, within: Duration) {
+        if let Some(fleet) = &self.fleet {
+            fleet.tried(within).await;
+        }
+    }
+
     /// Waits until what is to be written to the second tier is written, but not longer than `within`.
     pub async fn flush(&self, within: Duration) {
         if let Some(fleet) = &self.fleet {

@@ -18,12 +18,9 @@ use super::{
     shape::Shape,
     tei,
 };
-use crate::{
-    bounds::Permit,
-    rerank::{
-        Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
-        RerankRequest, Scores, Scoring, Setting,
-    },
+use crate::rerank::{
+    Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
+    RerankRequest, Scores, Scoring, Setting,
 };
 
 /// The least urgent `priority` of Cohere's v2.
@@ -141,8 +138,7 @@ impl Inner {
         let until = tried_until.min(request.answer_by);
         let content = self.content(named, &request);
         let (body, most) = (request::body(shape, &content), content.most(shape).document);
-        let room = request.held.as_ref().map(|held| held.another());
-        let answer = self.exchange(&request::path(shape, &model), body, until, room).await?;
+        let answer = self.exchange(&request::path(shape, &model), body, until, &request).await?;
         if !answer.status.is_success() {
             let error =
                 failure::classify(shape, answer.status, &answer.headers, &answer.body, SystemTime::now());
@@ -186,9 +182,11 @@ impl Inner {
         path: &str,
         body: Vec<u8>,
         until: Instant,
-        room: Option<Permit>,
+        request: &RerankRequest,
     ) -> Result<HttpAnswer, RerankError> {
-        let call = self.http.post(path, body, until, room);
+        let room = request.held.as_ref().map(|held| held.another());
+        let told = (request.documents.len(), request.calls.as_ref());
+        let call = self.http.post(path, body, until, room, told);
         match &self.tei {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,

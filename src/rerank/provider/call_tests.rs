@@ -12,7 +12,7 @@ use super::{
     *,
 };
 use crate::rerank::{
-    Activation, ApiKey, ProviderKind, ProviderSettings,
+    Activation, ApiKey, CallEnd, CallLog, ProviderCall, ProviderKind, ProviderSettings,
     test_support::{request, stack_of},
 };
 
@@ -49,6 +49,46 @@ async fn the_request_is_the_documented_one() {
         lower.contains("authorization: bearer the-key\r\n") && lower.contains("accept-encoding: gzip\r\n")
     );
     assert!(sent.ends_with(r#"{"model":"rerank-v3.5","query":"the query","documents":["a"]}"#), "{sent}");
+}
+
+/// What is noted of a call that is answered so, and waited for so long.
+async fn noted(answer: Vec<u8>, then: Then, within: Duration) -> ProviderCall {
+    let (address, _requests) = server(answer, then).await;
+    let log = CallLog::default();
+    let answer_by = Instant::now() + within;
+    let asked = RerankRequest { answer_by, calls: Some(log.clone()), ..request(&["a"]) };
+    let _ = call_to(address).oneshot(asked).await;
+    assert_eq!(format!("{log:?}"), "CallLog { calls: 1 }");
+    log.calls().remove(0)
+}
+
+#[tokio::test]
+async fn a_call_is_noted_with_how_it_ended_and_what_was_said() {
+    let good = noted(sized("200 OK", "", GOOD.as_bytes()), Then::Close, LONG).await;
+    assert!(matches!(good.end, CallEnd::Answered { status: 200, .. }), "{good:?}");
+    assert_eq!((good.documents, &*good.provider), (1, "cohere"));
+    assert!(
+        good.headers.contains(&("authorization".to_owned(), "Bearer ***".to_owned())),
+        "{:?}",
+        good.headers
+    );
+    let refused = noted(sized("401 X", "", b"no such key: the-key"), Then::Close, LONG).await;
+    assert!(matches!(refused.end, CallEnd::Answered { status: 401, .. }), "{refused:?}");
+    assert_eq!(refused.answer, "no such key: ***");
+    let late = noted(Vec::new(), Then::HoldOpen, SHORT).await;
+    assert!(matches!(late.end, CallEnd::Failed { class: FailureClass::Timeout, .. }), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_stays_open_in_the_notes() {
+    let (address, mut requests) = server(Vec::new(), Then::HoldOpen).await;
+    let log = CallLog::default();
+    let asked = RerankRequest { calls: Some(log.clone()), ..request(&["a"]) };
+    let call = tokio::spawn(call_to(address).oneshot(asked));
+    requests.recv().await.unwrap();
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    assert_eq!(log.calls()[0].end, CallEnd::Open);
 }
 
 #[tokio::test]

@@ -1,21 +1,28 @@
-use std::{error::Error, fs, path::Path, time::Duration};
+use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url, redirect::Policy};
+use reqwest::{Certificate, Client, ClientBuilder, Request, Url, redirect::Policy};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
-use super::shape::{Auth, Shape};
+use super::{
+    noted::Sender,
+    shape::{Auth, Shape},
+};
 use crate::{
     bounds::Permit,
-    rerank::{ApiKey, BuildError, HttpSettings, RerankError},
+    rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError},
 };
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
 
 /// More than any answer needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
 const MAX_ANSWER: usize = 8 << 20;
 /// The same for what a server says of itself.
 const MAX_ABOUT: usize = 64 << 10;
+
+const JSON: &str = "application/json";
 
 /// One whole answer.
 pub(super) struct HttpAnswer {
@@ -30,6 +37,8 @@ pub(super) struct HttpAnswer {
 pub(super) struct HttpClient {
     client: Client,
     base: Url,
+    /// For notes only.
+    sender: Sender,
 }
 
 impl HttpClient {
@@ -40,7 +49,7 @@ impl HttpClient {
         shape: &Shape,
         builder: ClientBuilder,
     ) -> Result<Self, BuildError> {
-        let provider = provider.to_owned();
+        let (provider, name) = (provider.to_owned(), Arc::from(provider));
         // Fails only if one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let base = match Url::parse(&format!("{}/", settings.base_url.trim_end_matches('/'))) {
@@ -51,8 +60,7 @@ impl HttpClient {
             return Err(BuildError::ApiKey { provider });
         };
         let mut builder = builder
-            .user_agent(concat!("rerankd/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
+            .default_headers(headers.clone())
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .pool_idle_timeout(Duration::from_secs(50));
@@ -66,30 +74,86 @@ impl HttpClient {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|source| BuildError::Client { provider, source })?;
-        Ok(Self { client, base })
+        let sender = Sender::new(name, headers, &settings.api_key);
+        Ok(Self { client, base, sender })
     }
 
-    /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`.
+    /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
+    /// are noted in `log`.
     pub(super) async fn post(
         &self,
         path: &str,
         body: Vec<u8>,
         until: Instant,
         room: Option<Permit>,
+        (documents, log): (usize, Option<&CallLog>),
     ) -> Result<HttpAnswer, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
-        let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, "application/json");
-        within(until, exchange(request.body(body), most, room)).await
+        let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
+        let request = request.header(header::ACCEPT, JSON).body(body).build();
+        let request = request.map_err(|error| sort(&error))?;
+        let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
+        let answer = within(until, self.exchange(request, most, room)).await;
+        if let Some((call, begun)) = noted {
+            let body = answer.as_ref().map(|answer| self.sender.answer(&answer.body)).unwrap_or_default();
+            call.end(end(&answer, begun.elapsed()), body);
+        }
+        answer
     }
 
     /// Gets what is below the base URL: one try, which ends at `until`.
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
-        within(until, exchange(self.client.get(self.url(path)?), MAX_ABOUT, None)).await
+        let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
+        let request = request.build().map_err(|error| sort(&error))?;
+        within(until, self.exchange(request, MAX_ABOUT, None)).await
     }
 
     fn url(&self, path: &str) -> Result<Url, RerankError> {
         self.base.join(path).map_err(|_| RerankError::Unsuited("the model makes no URL"))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request,
+        most: usize,
+        mut room: Option<Permit>,
+    ) -> Result<HttpAnswer, RerankError> {
+        let mut take = |bytes: usize| {
+            let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
+            fits.then_some(()).ok_or(RerankError::NoRoom)
+        };
+        let mut answer = self.client.execute(request).await.map_err(|error| sort(&error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = BytesMut::new();
+        loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > most => {
+                    return Err(RerankError::BadResponse("answer larger than the limit"));
+                }
+                Ok(Some(chunk)) => {
+                    // The buffer doubles when it grows.
+                    take(2 * (body.len() + chunk.len()))?;
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(None) => {
+                    take((2 * body.len()).saturating_add(parsed_bytes(&body)))?;
+                    return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
+                }
+                // An unreadable error body leaves the status, which says enough.
+                Err(_) if !status.is_success() => {
+                    return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
+                }
+                Err(error) => return Err(sort(&error)),
+            }
+        }
+    }
+}
+
+fn end(answer: &Result<HttpAnswer, RerankError>, took: Duration) -> CallEnd {
+    match answer {
+        Ok(answer) => CallEnd::Answered { status: answer.status.as_u16(), took },
+        Err(error) => CallEnd::Failed { class: error.class(), took },
     }
 }
 
@@ -98,42 +162,6 @@ async fn within(
     exchange: impl Future<Output = Result<HttpAnswer, RerankError>>,
 ) -> Result<HttpAnswer, RerankError> {
     timeout_at(until, exchange).await.unwrap_or(Err(RerankError::Timeout))
-}
-
-async fn exchange(
-    request: RequestBuilder,
-    most: usize,
-    mut room: Option<Permit>,
-) -> Result<HttpAnswer, RerankError> {
-    let mut take = |bytes: usize| {
-        let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
-        fits.then_some(()).ok_or(RerankError::NoRoom)
-    };
-    let mut answer =
-        request.header(header::ACCEPT, "application/json").send().await.map_err(|error| sort(&error))?;
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut body = BytesMut::new();
-    loop {
-        match answer.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
-                return Err(RerankError::BadResponse("answer larger than the limit"));
-            }
-            Ok(Some(chunk)) => {
-                // The buffer doubles when it grows.
-                take(2 * (body.len() + chunk.len()))?;
-                body.extend_from_slice(&chunk);
-            }
-            Ok(None) => {
-                take((2 * body.len()).saturating_add(parsed_bytes(&body)))?;
-                return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
-            }
-            // An unreadable error body leaves the status, which says enough.
-            Err(_) if !status.is_success() => {
-                return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
-            }
-            Err(error) => return Err(sort(&error)),
-        }
-    }
 }
 
 /// The most memory that an answer takes once it is parsed into a tree: a place in an array for each comma, the first
@@ -147,7 +175,7 @@ fn parsed_bytes(body: &[u8]) -> usize {
 
 /// What every request carries; `None` if the key cannot be sent in a header.
 fn headers(shape: &Shape, key: &ApiKey) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT)]);
     for (name, value) in shape.headers {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

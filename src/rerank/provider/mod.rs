@@ -6,6 +6,7 @@ mod cut;
 mod failure;
 mod http;
 mod lexical;
+mod noted;
 mod presets;
 mod request;
 mod scale;

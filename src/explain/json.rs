@@ -1,0 +1,111 @@
+//! An explanation for programs. Searches and hits are as the inspector tells them; bodies are whole.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Explanation, facts};
+use crate::{
+    admin::search_json,
+    pipeline::{Outcome, PlannedSearch, Question, SearchRecord},
+    rerank::{CallEnd, ProviderCall},
+};
+
+/// Everything that is known.
+pub fn json(explanation: &Explanation) -> Value {
+    let Explanation { seen, calls, .. } = explanation;
+    let searches = seen.records.iter().enumerate();
+    json!({
+        "request": {
+            "method": explanation.method,
+            "target": explanation.target,
+            "headers": pairs(&explanation.headers),
+        },
+        "upstream": explanation.upstream,
+        "status": explanation.status.as_u16(),
+        "refusal": explanation.refusal,
+        "notes": explanation.notes,
+        "searches": searches.map(|(at, record)| search(explanation, at, record)).collect::<Vec<_>>(),
+        "database": seen.asked.iter().map(|each| question(explanation, each)).collect::<Vec<_>>(),
+        "calls": calls.iter().map(call).collect::<Vec<_>>(),
+    })
+}
+
+fn search(explanation: &Explanation, at: usize, record: &SearchRecord) -> Value {
+    let mut told = search_json(record);
+    if let Outcome::Kept(reason) | Outcome::Partial(reason) = record.report.outcome {
+        told["meaning"] = json!(reason.meaning());
+        told["remedy"] = json!(reason.remedy());
+    }
+    told["billed"] = json!({
+        "search_units": record.report.billed_units,
+        "tokens": record.report.billed_tokens,
+    });
+    if let Some(planned) = explanation.seen.searches.get(at) {
+        told["plan"] = plan(planned);
+    }
+    for hit in told["lists"].as_array_mut().into_iter().flatten().filter_map(Value::as_array_mut).flatten() {
+        if hit["unscored_because"] == "no_text" {
+            let id = |hit: &Value, name: &str| hit[name].as_str().map(str::to_owned);
+            let id = crate::search::HitId { id: id(hit, "id").unwrap_or_default(), index: id(hit, "index") };
+            hit["came_with"] = json!(explanation.seen.fields.get(&id));
+        }
+    }
+    told
+}
+
+/// What was decided beforehand.
+fn plan(planned: &PlannedSearch) -> Value {
+    let work = planned.work.as_ref().ok();
+    json!({
+        "route": planned.profile.route.as_deref(),
+        "first_provider": planned.profile.first_provider.as_deref(),
+        "model": work.and_then(|work| work.model.as_deref()),
+        "min_score": work.and_then(|work| work.min_score),
+        "min_keep": planned.profile.min_keep,
+        "deadline_ms": work.map(|work| ms(work.deadline)),
+        "fields": work.map(|work| facts::field_names(&work.fields)),
+        "asked_for_fields": facts::wanted(&planned.fetch.fields),
+    })
+}
+
+fn question(explanation: &Explanation, question: &Question) -> Value {
+    json!({
+        "method": explanation.method,
+        "target": question.target,
+        "body": String::from_utf8_lossy(&question.body),
+        "unchanged": question.unchanged,
+        "taken_out_again": facts::taken_out(&question.strips),
+        "status": question.status,
+        "took_ms": ms(question.took),
+    })
+}
+
+fn call(call: &ProviderCall) -> Value {
+    let (status, failure, took) = match call.end {
+        CallEnd::Open => (None, None, None),
+        CallEnd::Answered { status, took } => (Some(status), None, Some(ms(took))),
+        CallEnd::Failed { class, took } => (None, Some(class.reason().as_str()), Some(ms(took))),
+    };
+    json!({
+        "provider": &*call.provider,
+        "documents": call.documents,
+        "method": call.method,
+        "url": call.url,
+        "headers": pairs(&call.headers),
+        "body": String::from_utf8_lossy(&call.body),
+        "status": status,
+        "failure": failure,
+        "answer": String::from_utf8_lossy(&call.answer),
+        "took_ms": took,
+    })
+}
+
+fn pairs(headers: &[(String, String)]) -> Value {
+    headers.iter().map(|(name, value)| json!([name, value])).collect()
+}
+
+/// To a microsecond.
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

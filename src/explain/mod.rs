@@ -1,0 +1,43 @@
+//! `rerankd explain`: one search, hit by hit, and the exact bytes that were sent for it. The only output that shows
+//! text; keys and the client's credentials are masked in it.
+
+mod facts;
+pub mod json;
+mod masks;
+pub mod request;
+mod run;
+mod settings;
+pub mod table;
+
+use http::StatusCode;
+
+use crate::{pipeline::Seen, rerank::ProviderCall};
+
+pub use run::{ExplainError, Subject, explain};
+
+/// Everything that is known of one search. Without `Debug`: it holds text.
+#[derive(Clone, Default)]
+pub struct Explanation {
+    /// The method.
+    pub method: String,
+    /// Path and query string, credentials masked.
+    pub target: String,
+    /// The client's headers, credentials masked.
+    pub headers: Vec<(String, String)>,
+    /// The database's URL.
+    pub upstream: String,
+    /// The dialect's name.
+    pub dialect: &'static str,
+    /// The operation, by the word of metrics and logs.
+    pub operation: &'static str,
+    /// The status of the client's answer.
+    pub status: StatusCode,
+    /// What the database says instead of hits, credentials masked.
+    pub refusal: Option<String>,
+    /// What is to be said beside that.
+    pub notes: Vec<String>,
+    /// What was done.
+    pub seen: Seen,
+    /// The calls that were made to providers, keys masked.
+    pub calls: Vec<ProviderCall>,
+}

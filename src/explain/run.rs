@@ -1,0 +1,226 @@
+//! Sends the search through the pipeline and puts together what is known of it.
+
+use http::StatusCode;
+
+use super::{
+    Explanation,
+    masks::Masks,
+    settings::{explaining, section},
+};
+use crate::{
+    app::StartError,
+    config::{Config, Mode},
+    probe::{Ask, Explained, Probe, ProbeError, Unexplained},
+};
+
+/// A path, and what may follow it.
+type Endings = (&'static str, &'static [&'static str]);
+
+/// The operations that are searches: of which dialect, by which methods, and where.
+const SEARCHES: [(&str, &str, &[Endings]); 2] = [
+    (
+        "Qdrant",
+        "POST",
+        &[
+            ("/collections/docs/points/query", &["", "/batch", "/groups"]),
+            ("/collections/docs/points/search", &["", "/batch", "/groups"]),
+            ("/collections/docs/points/recommend", &["", "/batch", "/groups"]),
+            ("/collections/docs/points/discover", &["", "/batch"]),
+        ],
+    ),
+    (
+        "Elasticsearch, OpenSearch",
+        "GET or POST",
+        &[
+            ("/docs/_search", &["", "/template"]),
+            ("/_search", &["", "/template"]),
+            ("/docs/_msearch", &["", "/template"]),
+            ("/_msearch", &["", "/template"]),
+        ],
+    ),
+];
+
+/// The most characters that are shown of what the database says instead of hits.
+const REFUSAL: usize = 2000;
+
+/// What is to be explained.
+pub struct Subject<'a> {
+    /// The server's own configuration.
+    pub config: &'a Config,
+    /// Which listener's database is asked, counted from 0.
+    pub listener: usize,
+    /// Leave out the scores that a fleet has in its Redis.
+    pub fresh: bool,
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// There are not so many listeners.
+    #[error("the configuration has {has} listeners: --listener counts them from 1")]
+    NoListener {
+        /// How many there are.
+        has: usize,
+    },
+    /// With POST it would be a search.
+    #[error("this is a search only with POST, and with a body: --body")]
+    PostIt,
+    /// Not a search in any dialect.
+    #[error("this is no search, so rerankd passes it on as it is. Searches are:\n{}", searches())]
+    NotASearch,
+    /// The listener passes everything on.
+    #[error("this listener's dialect is `none`: it passes everything on as it is")]
+    NoDialect,
+    /// A search without its body.
+    #[error("this search needs a body: --body '{{…}}', --body @FILE, or --body @- for standard input")]
+    NoBody,
+    /// The database gave no answer.
+    #[error("{upstream}: {why}")]
+    Upstream {
+        /// Its URL.
+        upstream: String,
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// Asks, and explains the answer. Blocks on the disk; needs a Tokio runtime.
+pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, ExplainError> {
+    let Subject { config, listener, fresh } = *subject;
+    let no_listener = ExplainError::NoListener { has: config.listeners.len() };
+    let Some(upstream) = config.listeners.get(listener).map(|each| each.upstream.url.to_string()) else {
+        return Err(no_listener);
+    };
+    let upstream = upstream.trim_end_matches('/').to_owned();
+    let probe = match Probe::new(&explaining(config, fresh), listener)? {
+        Ok(probe) => probe,
+        Err(ProbeError::NoListener | _) => return Err(no_listener),
+    };
+    probe.ready().await;
+    let explained = probe.explained(ask).await.map_err(ExplainError::from)?;
+    probe.flush().await;
+    if let Some(why) = explained.seen.failure {
+        return Err(ExplainError::Upstream { upstream, why });
+    }
+    Ok(put_together(config, upstream, ask, explained))
+}
+
+fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explained) -> Explanation {
+    let masks = Masks::of(&ask.headers, ask.target.query());
+    let notes = notes(config, &explained);
+    let Explained { dialect, operation, status, body, mut seen, .. } = explained;
+    for question in &mut seen.asked {
+        question.target = masks.target(&question.target);
+    }
+    let keys = Masks::of_providers(config);
+    keys.everywhere(&mut seen);
+    let said = || {
+        let said = masks.text(&keys.text(&String::from_utf8_lossy(&body)));
+        said.chars().take(REFUSAL).collect::<String>()
+    };
+    // One provider's client knows no other one's key.
+    let mut calls = seen.calls.take().map(|log| log.calls()).unwrap_or_default();
+    for call in &mut calls {
+        keys.body(&mut call.body);
+        keys.body(&mut call.answer);
+    }
+    let mut headers = masks.headers(&ask.headers);
+    headers.iter_mut().for_each(|(_, value)| *value = keys.text(value));
+    Explanation {
+        method: ask.method.to_string(),
+        target: keys.text(&masks.target(&ask.target.to_string())),
+        headers,
+        upstream,
+        dialect,
+        operation,
+        status,
+        refusal: (status != StatusCode::OK).then(said),
+        notes,
+        calls,
+        seen,
+    }
+}
+
+/// Where the server would have done otherwise, and why a request could not be read.
+fn notes(config: &Config, explained: &Explained) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(error) = &explained.unread {
+        notes.push(format!("The request was passed on as it came: {error}."));
+    }
+    for (search, record) in explained.seen.searches.iter().zip(&explained.seen.records) {
+        let own = section(config, search.profile.route.as_deref());
+        if own.mode == Mode::Shadow {
+            notes.push(
+                "The mode is shadow: clients get the database's order, and this is what reranking makes of it."
+                    .to_owned(),
+            );
+        }
+        let took = record.timings.rerank;
+        if took > own.deadline {
+            notes.push(format!(
+                "Reranking took {} ms, over the deadline of {} ms: the server would have kept the database's order. \
+                 (The first call of a process is slower: it opens the connection.)",
+                took.as_millis(),
+                own.deadline.as_millis()
+            ));
+        }
+    }
+    notes.dedup();
+    notes
+}
+
+impl From<Unexplained> for ExplainError {
+    fn from(why: Unexplained) -> Self {
+        match why {
+            Unexplained::PostIt => Self::PostIt,
+            Unexplained::NotASearch { has_dialects: true } => Self::NotASearch,
+            Unexplained::NotASearch { has_dialects: false } => Self::NoDialect,
+            Unexplained::NoBody => Self::NoBody,
+        }
+    }
+}
+
+fn searches() -> String {
+    let path = |(path, endings): &Endings| {
+        let more = endings.iter().filter(|ending| !ending.is_empty()).map(|ending| format!(", …{ending}"));
+        format!("    {path}{}", more.collect::<String>())
+    };
+    let dialect = |(name, methods, paths): &(&str, &str, &[Endings])| {
+        format!("  {name}, {methods}:\n{}", paths.iter().map(path).collect::<Vec<_>>().join("\n"))
+    };
+    SEARCHES.iter().map(dialect).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, Method};
+
+    use super::*;
+    use crate::{
+        dialect::{Dialect, Elastic, Operation, qdrant::Qdrant},
+        search::Head,
+    };
+
+    #[test]
+    fn the_operations_that_are_named_are_searches() {
+        let dialects: [&dyn Dialect; 2] = [&Qdrant, &Elastic];
+        for (dialect, (_, methods, paths)) in dialects.iter().zip(SEARCHES) {
+            for (path, ending) in paths.iter().flat_map(|(path, all)| all.iter().map(move |end| (path, end)))
+            {
+                let path = format!("{path}{ending}");
+                for (method, named) in [(Method::GET, methods.contains("GET")), (Method::POST, true)] {
+                    let head = Head { method: &method, path: &path, query: None, headers: &HeaderMap::new() };
+                    assert_eq!(
+                        matches!(dialect.classify(&head), Operation::Search(_)),
+                        named,
+                        "{method} {path}"
+                    );
+                }
+            }
+        }
+        assert!(searches().contains("    /collections/docs/points/discover, …/batch\n"), "{}", searches());
+    }
+}

@@ -1,0 +1,78 @@
+//! One search through the pipeline with all that was sent for it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+
+use super::{ANSWER_BYTES, Ask, Probe, head, request};
+use crate::{
+    bounds::Budget,
+    dialect::DialectError,
+    pipeline::{Seen, Witness},
+    search::Head,
+    upstream::body::{self, Read},
+};
+
+/// A search, its answer, and everything that was done in between.
+#[derive(Clone)]
+pub struct Explained {
+    /// The dialect's name.
+    pub dialect: &'static str,
+    /// The operation, by the word of metrics and logs.
+    pub operation: &'static str,
+    /// Why the request could not be read, if so: it was passed on as it came.
+    pub unread: Option<DialectError>,
+    /// The answer's status.
+    pub status: StatusCode,
+    /// The answer's headers.
+    pub headers: HeaderMap,
+    /// The answer's body; empty where it broke off or is too large.
+    pub body: Bytes,
+    /// What was done.
+    pub seen: Seen,
+}
+
+/// Why there is nothing to explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unexplained {
+    /// The request is no search; with POST it would be one.
+    PostIt,
+    /// The request is no search in any dialect of the listener.
+    NotASearch {
+        /// Whether the listener has any.
+        has_dialects: bool,
+    },
+    /// The search has no body and cannot do without.
+    NoBody,
+}
+
+impl Probe {
+    /// Sends a search through the pipeline and tells everything about it.
+    pub async fn explained(&self, ask: &Ask) -> Result<Explained, Unexplained> {
+        let asked = head(ask);
+        let Some((dialect, kind)) = self.proxy.dialects.search(&asked) else {
+            return Err(self.no_search(&asked));
+        };
+        let unread = dialect.parse(&asked, &ask.body).err();
+        if ask.body.is_empty() && unread.is_some() {
+            return Err(Unexplained::NoBody);
+        }
+        let witness = Witness::of_calls();
+        let response = self.proxy.handle(request(ask, &witness)).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let room = Budget::new(ANSWER_BYTES).nothing();
+        let body = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {
+            Ok(Read::Whole { bytes, .. }) => bytes,
+            Ok(Read::TooLarge(_) | Read::NoRoom(_)) | Err(_) => Bytes::new(),
+        };
+        let (dialect, operation) = (dialect.name(), kind.as_str());
+        Ok(Explained { dialect, operation, unread, status, headers, body, seen: witness.take_all() })
+    }
+
+    fn no_search(&self, asked: &Head<'_>) -> Unexplained {
+        let dialects = &self.proxy.dialects;
+        if dialects.search(&Head { method: &Method::POST, ..*asked }).is_some() {
+            return Unexplained::PostIt;
+        }
+        Unexplained::NotASearch { has_dialects: dialects.any() }
+    }
+}

@@ -1,0 +1,108 @@
+//! [`CallLog`]: the calls that were made to providers for one request, for whoever asks for them.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::FailureClass;
+
+/// What is noted of the calls for one request. Clones share the notes. A call for a second request that joined the
+/// first one's flight is noted for the first.
+#[derive(Clone, Default)]
+pub struct CallLog(Arc<Mutex<Vec<ProviderCall>>>);
+
+/// One HTTP call to a rerank service; a second try is a call of its own. The key is masked wherever it stood.
+#[derive(Clone)]
+pub struct ProviderCall {
+    /// The provider, by its configured name.
+    pub provider: Arc<str>,
+    /// How many documents it holds.
+    pub documents: usize,
+    /// The method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// Names and values as they are sent; over HTTP/2 `host` is sent as `:authority`.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes.
+    pub body: Bytes,
+    /// How it ended.
+    pub end: CallEnd,
+    /// The beginning of the answer's body, key masked; empty where there is none.
+    pub answer: Bytes,
+}
+
+/// How a call to a provider ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// It has not, or nobody waited for that.
+    Open,
+    /// With a whole answer, good or bad.
+    Answered {
+        /// Its status.
+        status: u16,
+        /// From the first byte sent to the last one received.
+        took: Duration,
+    },
+    /// Without one.
+    Failed {
+        /// Why.
+        class: FailureClass,
+        /// From its begin.
+        took: Duration,
+    },
+}
+
+impl CallLog {
+    /// What is noted by now, in the order in which the calls began.
+    pub fn calls(&self) -> Vec<ProviderCall> {
+        self.lock().clone()
+    }
+
+    /// Notes the begin of a call.
+    pub(super) fn begin(&self, call: ProviderCall) -> OpenCall {
+        let mut calls = self.lock();
+        calls.push(call);
+        OpenCall { log: self.clone(), at: calls.len() - 1 }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<ProviderCall>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call whose end is still to be noted.
+pub(super) struct OpenCall {
+    log: CallLog,
+    at: usize,
+}
+
+impl OpenCall {
+    pub(super) fn end(self, end: CallEnd, answer: Bytes) {
+        if let Some(call) = self.log.lock().get_mut(self.at) {
+            (call.end, call.answer) = (end, answer);
+        }
+    }
+}
+
+impl fmt::Debug for CallLog {
+    /// How many calls only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallLog").field("calls", &self.lock().len()).finish()
+    }
+}
+
+impl fmt::Debug for ProviderCall {
+    /// Without the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderCall")
+            .field("provider", &self.provider)
+            .field("bytes", &self.body.len())
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! What the reasons mean, for people, and what can be done about each. The inspector's page says the same words.
+
+use super::KeepReason;
+
+impl KeepReason {
+    /// One plain sentence, without its capital and full stop.
+    pub fn meaning(self) -> &'static str {
+        use KeepReason::*;
+        match self {
+            Off => "reranking is switched off for this search or collection",
+            NoQuery => "the request carries no query text: send x-rerank-query, or rerank.query in the body",
+            AmbiguousQuery => "the query holds several different texts, and none of them is the query",
+            StaleQuery => "the query text came with a vector that is not the one of this request",
+            NoText => "the hits have no known text field: name one in rerank.fields",
+            NoProvider => "no provider can be used: none has a key",
+            NotRanked => {
+                "there is nothing to rank: the hits are sorted, sampled, scrolled, or fewer than two"
+            }
+            PastWindow => "the page begins behind the window that is reranked",
+            Unsupported => "this kind of search is not understood, so it is left alone",
+            Malformed => "the request or the answer could not be read",
+            UpstreamError => "the database answered with an error, or not at all",
+            Shadow => "the mode is shadow: the answer is the database's own",
+            NotSampled => "this query is not of the sample that is reranked",
+            Margin => "the database's best hit leads so clearly that no call was made",
+            Deadline => "the scores did not come before the deadline",
+            RateLimited => "the provider's rate limit stands against another call",
+            Budget => "the budget for the provider is spent",
+            CircuitOpen => "the provider's circuit is open: it failed too often a moment ago",
+            Overloaded => "as many rerank calls are in flight as there may be",
+            InvalidRequest => "the provider refused the request",
+            TooLarge => "the request or the answer is larger than the limits",
+            Auth => "the provider refused the API key",
+            Billing => "the provider wants to be paid first",
+            NotFound => "the provider knows no such model or address",
+            QuotaExhausted => "the provider's allowance is used up",
+            ProviderUnavailable => "the provider could not be reached, or failed",
+            Timeout => "the provider did not answer in time",
+            BadResponse => "the provider's answer could not be used",
+        }
+    }
+
+    /// What whoever asked, or the operator, can do about it: whole sentences.
+    pub fn remedy(self) -> &'static str {
+        use KeepReason::*;
+        match self {
+            Off => {
+                "See rerank.mode, rerank.collections and the routes; a client switches it off with `x-rerank: off` \
+                 or `\"enabled\": false`."
+            }
+            NoQuery => {
+                "Send the text that the user typed: the header x-rerank-query, or a `rerank` object in the body. \
+                 query_sources says where text may come from; query_path finds it in a search template."
+            }
+            AmbiguousQuery => {
+                "Say which text is meant: the header x-rerank-query goes before the query's own texts."
+            }
+            StaleQuery => {
+                "Send header and vector of the same search: x-rerank-vector does not begin as the query's vector does."
+            }
+            NoText => {
+                "Name the fields that hold text in rerank.fields (or in a route); see whether the client excludes them."
+            }
+            NoProvider => {
+                "Set CO_API_KEY, or name a provider that has a key, or `lexical`, in rerank.providers."
+            }
+            NotRanked => {
+                "Nothing is to be done: its order is not one of relevance, or has nothing to change."
+            }
+            PastWindow => {
+                "Nothing is to be done, or rerank.window is to be raised: pages behind it keep the database's order."
+            }
+            Unsupported => "Nothing is to be done: the database answers it as it always has.",
+            Malformed => {
+                "Send the same request to the database: if it answers, this is a search that rerankd cannot read."
+            }
+            UpstreamError => "See what the database says; without rerankd it would say the same.",
+            Shadow => "Set rerank.mode to `on` once the metrics of shadow searches convince.",
+            NotSampled => "Raise rerank.sample; the same query is always of the sample, or never.",
+            Margin => "Nothing is to be done, or rerank.margin_gate is to be raised.",
+            Deadline => "Raise rerank.deadline, make the window smaller or the documents shorter.",
+            RateLimited => {
+                "Wait a minute, raise the provider's requests_per_minute, or name a second provider."
+            }
+            Budget => "Raise the provider's limits of search units or tokens, or wait for the next day.",
+            CircuitOpen => {
+                "See the failures of the provider in the log and the metrics; it is tried again by itself."
+            }
+            Overloaded => "Raise limits.max_rerank_in_flight or the provider's max_concurrency.",
+            InvalidRequest => "See the provider's kind, model and settings: it does not take what is sent.",
+            TooLarge => {
+                "Raise limits.max_request_bytes or limits.max_response_bytes, or ask for fewer fields and hits."
+            }
+            Auth => "See the provider's API key: it is wrong, expired, or not meant for this address.",
+            Billing | QuotaExhausted => "See the account at the provider, or name a second provider.",
+            NotFound => "See the provider's base_url and model.",
+            ProviderUnavailable => {
+                "See whether its address can be reached from here; a second provider stands in meanwhile."
+            }
+            Timeout => "Raise the provider's timeout, or make the window smaller.",
+            BadResponse => "See the provider's kind, model and activation.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_sentence_and_a_remedy() {
+        for reason in KeepReason::ALL {
+            let (meaning, remedy) = (reason.meaning(), reason.remedy());
+            assert!(!meaning.ends_with('.') && meaning.starts_with(|c: char| c.is_lowercase()), "{meaning}");
+            assert!(remedy.ends_with('.') && !remedy.contains("  "), "{remedy}");
+        }
+    }
+
+    #[test]
+    fn the_inspectors_page_says_the_same() {
+        let page = include_str!("../admin/inspector/page/words.js");
+        let (_, table) = page.split_once("REASONS = {").expect("a table of reasons");
+        let (table, _) = table.split_once("};").expect("its end");
+        let lines: Vec<&str> = table.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let ours: Vec<String> = KeepReason::ALL
+            .iter()
+            .map(|reason| format!("{}: \"{}\",", reason.as_str(), reason.meaning()))
+            .collect();
+        assert!(ours.iter().all(|line| lines.contains(&line.as_str())), "{ours:#?}");
+        assert_eq!(lines.len(), ours.len());
+    }
+}
