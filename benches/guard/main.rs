@@ -10,7 +10,9 @@ mod inputs;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cases = cases::guarded();
+    // Fifty hits: a growth shows there as well as anywhere.
+    let mut cases = cases::all();
+    cases.retain(|case| !case.name.contains("/10/") && !case.name.contains("/200/"));
     // Cargo passes flags of its own.
     let Some(name) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) else {
         cases.iter().for_each(|case| println!("{}", case.name));

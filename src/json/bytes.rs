@@ -34,7 +34,7 @@ pub(super) fn plain_until(bytes: &[u8], at: usize, controls: bool) -> usize {
 }
 
 /// From `at` on, the place of the first byte of a character that may be no text: of a control character, or of one that
-/// [`crate::document`] knows as such. `ascii`: whether there are no others.
+/// `document` knows as such. `ascii`: whether there are no others.
 pub(crate) fn text_until(bytes: &[u8], at: usize, ascii: bool) -> usize {
     let control = |byte: u8| (byte < b' ') | (byte == 0x7f);
     let controls = |word| below(word, b' ') | equal(word, 0x7f);

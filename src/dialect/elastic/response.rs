@@ -89,22 +89,20 @@ fn number_at(value: &mut Scanner<'_>, name: &str) -> Read<Option<u64>> {
 }
 
 fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
-    let (mut found, mut max_score, mut total, mut odd) = (None, None, None, false);
+    let (mut found, mut max_score, mut total) = (None, None, None);
     let envelope = envelope.members(|key, value| {
         match &*key.name {
             "hits" => found = hits(value)?,
             "max_score" => max_score = number(value.skip()?),
             "total" => {
                 let value = value.skip()?;
-                let inner = || value.get("value");
-                odd |= number(value).is_none() && inner().is_none();
-                total = number(value).or_else(|| inner().and_then(number));
+                total = number(value).or_else(|| number(value.get("value")?));
             }
             _ => {}
         }
         Ok(())
     })?;
-    let (Some((array, hits)), Some(_), false) = (found, envelope, odd) else { return Ok(None) };
+    let (Some((array, hits)), Some(_)) = (found, envelope) else { return Ok(None) };
     Ok(Some(HitList { search: 0, hits, array, max_score, total }))
 }
 
