@@ -1,6 +1,6 @@
 //! [`Pools`]: the connections to the databases, kept over a reload where nothing about them changed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::{Shared, StartError, build};
 use crate::{
@@ -15,10 +15,25 @@ pub(super) struct Pools(Vec<Pool>);
 #[derive(Clone)]
 struct Pool {
     settings: UpstreamConfig,
-    limits: LimitsConfig,
+    limits: PoolLimits,
     /// Of the certificates and keys; they may change while their paths do not.
     files: Fingerprint,
     upstream: Upstream,
+}
+
+/// The limits that connections to a database have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PoolLimits {
+    body_timeout: Option<Duration>,
+    max_headers: usize,
+    max_head_bytes: usize,
+}
+
+impl PoolLimits {
+    fn of(limits: &LimitsConfig) -> Self {
+        let &LimitsConfig { body_timeout, max_headers, max_head_bytes, .. } = limits;
+        Self { body_timeout, max_headers, max_head_bytes }
+    }
 }
 
 impl Pools {
@@ -26,19 +41,19 @@ impl Pools {
     /// on the disk.
     pub(super) fn renewed(&self, config: &Config, shared: &Shared) -> Result<Self, StartError> {
         let mut pools = Self::default();
-        let limits = &config.limits;
+        let limits = PoolLimits::of(&config.limits);
         for listener in &config.listeners {
             let settings = &listener.upstream;
             // Before they are read: a change in between is then seen by the next reload.
             let files = Fingerprint::of(&files(settings));
             let same =
-                |pool: &&Pool| pool.settings == *settings && pool.files == files && pool.limits == *limits;
+                |pool: &&Pool| pool.settings == *settings && pool.files == files && pool.limits == limits;
             let pool = match self.0.iter().chain(&pools.0).find(same) {
                 Some(pool) => pool.clone(),
                 None => {
-                    let upstream = build::upstream(settings, limits, shared)
+                    let upstream = build::upstream(settings, &config.limits, shared)
                         .map_err(|source| StartError::Upstream { listen: listener.listen, source })?;
-                    Pool { settings: settings.clone(), limits: limits.clone(), files, upstream }
+                    Pool { settings: settings.clone(), limits, files, upstream }
                 }
             };
             pools.0.push(pool);

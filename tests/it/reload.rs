@@ -183,7 +183,8 @@ async fn connections_to_the_database_outlive_a_reload_that_leaves_its_settings()
     upstream.head().await;
     upstream.send(OK).await;
     client.message().await.unwrap();
-    let yaml = format!("{}rerank: {{ window: 20 }}", before(database.addr));
+    let more = "rerank: { window: 20 }\nlimits: { max_request_bytes: 1MiB, idle_timeout: 5m }";
+    let yaml = format!("{}{more}", before(database.addr));
     assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
     client.send(GET).await;
     upstream.head().await;
