@@ -36,3 +36,4 @@ mod timeouts;
 mod tls;
 mod trace;
 mod upstream;
+mod workers;
