@@ -1,7 +1,13 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`.
+//! The admin listener: `/livez`, `/readyz` and `/metrics` for everyone, the inspector for whom [`Access`] lets in.
 
+mod access;
+mod answers;
 mod health;
+mod inspector;
+mod routes;
 mod server;
 
+pub use access::{Access, Ends};
 pub use health::{Condition, Readiness};
-pub use server::Admin;
+pub use inspector::Inspector;
+pub use routes::Admin;

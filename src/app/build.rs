@@ -5,12 +5,15 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError, listener};
 use crate::{
     config::{
-        self, CacheConfig, Config, DialectChoice, LimitsConfig, ListenerConfig, ProviderConfig, RedisConfig,
-        RerankConfig, RouteConfig, UpstreamConfig,
+        self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, LimitsConfig,
+        ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
-    pipeline::{AllowList, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, Route, ScoreMode},
+    pipeline::{
+        AllowList, Capture, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, RecordSettings, Route,
+        ScoreMode,
+    },
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{
         BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
@@ -78,6 +81,7 @@ pub(super) fn proxy(
         shared.waits.clone(),
         shared.search_metrics.clone(),
         config.rerank.answer_headers,
+        shared.records.clone(),
     );
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     Ok(Proxy {
@@ -177,16 +181,19 @@ pub(super) fn providers(
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    Providers::build(used.filter_map(provider).collect(), before, stack)
+    let without_key = used.clone().filter(|section| section.lacks_key());
+    let without_key = without_key.map(|section| section.name.clone()).collect();
+    let built = Providers::build(used.filter_map(provider).collect(), before, stack)?;
+    Ok(built.beside(without_key))
 }
 
-/// The rerank API, and the settings of its listener; `None` if it is not to listen.
+/// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
 pub(super) fn rerank_api(
     config: &Config,
     shared: &Shared,
-) -> Option<(SocketAddr, RerankApi, ListenerSettings)> {
+) -> Result<Option<(SocketAddr, RerankApi, ListenerSettings)>, StartError> {
     let section = &config.rerank_api;
-    let listen = section.listen?;
+    let Some(listen) = section.listen else { return Ok(None) };
     let names = config.rerank_api_providers();
     let in_chain = config.providers.iter().filter(|provider| names.contains(&provider.name));
     let settings = ApiSettings {
@@ -201,9 +208,9 @@ pub(super) fn rerank_api(
         token: section.token.clone(),
     };
     let reranker = shared.providers.chain(names, &shared.stack);
-    let listener = listener::of_rerank_api(config, shared);
+    let listener = listener::of_rerank_api(config, listen, shared)?;
     let api = RerankApi::new(settings, reranker, shared.bounds.clone(), shared.api_metrics.clone());
-    Some((listen, api, listener))
+    Ok(Some((listen, api, listener)))
 }
 
 /// A provider that knows Cohere's models by the names that Cohere's clients use.
@@ -264,6 +271,16 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
     })
 }
 
+/// What is kept of the last searches.
+pub(super) fn records(section: &InspectorConfig) -> RecordSettings {
+    let capture = match section.capture {
+        CaptureLevel::Off => Capture::Off,
+        CaptureLevel::Scores => Capture::Scores,
+        CaptureLevel::Text => Capture::Text,
+    };
+    RecordSettings { capture, keep: section.keep, max_bytes: section.max_bytes }
+}
+
 /// The score cache, keyed by the configured secret or a random one. Blocks on the disk.
 pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<ScoreStore>, StartError> {
     let secret = secret(config).map_err(StartError::Secret)?;
@@ -319,6 +336,16 @@ pub(super) fn announce(
         "limits of what is held at a time"
     );
     warn_without_provider(config, &shared.providers);
+}
+
+/// How many providers of the chain have the key that they need: the searches' chain, or where no listener is before a
+/// database, the rerank API's.
+pub(super) fn usable_providers(config: &Config, providers: &Providers) -> usize {
+    let names = match config.listeners.as_slice() {
+        [] => config.rerank_api_providers(),
+        _ => &config.rerank.providers,
+    };
+    names.iter().filter(|name| providers.has(name)).count()
 }
 
 /// Says so, loudly, if nothing can rerank, or if anybody can.

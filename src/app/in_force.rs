@@ -7,6 +7,7 @@ use std::{
 };
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use serde_json::{Value, json};
 
 /// How a reload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +137,19 @@ impl InForce {
     /// Whether the stand-in for a bad configuration is in force.
     pub(super) fn is_passthrough(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).passthrough
+    }
+
+    /// The same for programs.
+    pub(super) fn to_json(&self) -> Value {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = SystemTime::now().duration_since(state.since).unwrap_or_default();
+        json!({
+            "hash": state.hash,
+            "since": humantime::format_rfc3339_seconds(state.since).to_string(),
+            "age_seconds": age.as_secs(),
+            "passthrough": state.passthrough,
+            "change_refused": state.refused,
+        })
     }
 
     /// Whole lines for people.

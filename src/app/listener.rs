@@ -1,8 +1,10 @@
 //! The settings of listeners: their own, and the limits that all have.
 
+use std::net::SocketAddr;
+
 use super::{Shared, StartError};
 use crate::{
-    config::{Config, ListenerConfig},
+    config::{Config, ListenerConfig, ListenerTlsConfig},
     proxy::{ListenerSettings, ServerTls, TlsSettings},
     system::Resources,
 };
@@ -16,7 +18,25 @@ pub(super) fn of_searches(
     listener: &ListenerConfig,
     shared: &Shared,
 ) -> Result<ListenerSettings, StartError> {
-    let tls = listener.tls.as_ref().map(|tls| {
+    Ok(ListenerSettings {
+        tls: tls(listener.listen, listener.tls.as_ref())?,
+        ..every(config, listener.max_connections, shared)
+    })
+}
+
+/// The settings of the rerank API's listener. Blocks on the disk.
+pub(super) fn of_rerank_api(
+    config: &Config,
+    listen: SocketAddr,
+    shared: &Shared,
+) -> Result<ListenerSettings, StartError> {
+    let tls = tls(listen, config.rerank_api.tls.as_ref())?;
+    Ok(ListenerSettings { tls, ..every(config, API_CONNECTIONS, shared) })
+}
+
+/// What a listener shows its clients. Blocks on the disk.
+fn tls(listen: SocketAddr, tls: Option<&ListenerTlsConfig>) -> Result<Option<ServerTls>, StartError> {
+    let loaded = tls.map(|tls| {
         ServerTls::load(&TlsSettings {
             cert_file: tls.cert_file.clone(),
             key_file: tls.key_file.clone(),
@@ -24,15 +44,7 @@ pub(super) fn of_searches(
             handshake_timeout: tls.handshake_timeout,
         })
     });
-    Ok(ListenerSettings {
-        tls: tls.transpose().map_err(|source| StartError::Tls { listen: listener.listen, source })?,
-        ..every(config, listener.max_connections, shared)
-    })
-}
-
-/// The settings of the rerank API's listener.
-pub(super) fn of_rerank_api(config: &Config, shared: &Shared) -> ListenerSettings {
-    every(config, API_CONNECTIONS, shared)
+    loaded.transpose().map_err(|source| StartError::Tls { listen, source })
 }
 
 /// How many connections a listener takes at most.

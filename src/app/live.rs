@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Shared, StartError, build, in_force::Expiry, listener, pools::Pools, reach::Reach};
 use crate::{
-    admin::Readiness,
+    admin::{Access, Readiness},
     config::{Config, ListenerConfig},
     proxy::{Listener, ListenerSettings, Proxy, ServerTls},
     rerank_api::RerankApi,
@@ -94,7 +94,8 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
         let service = ListenerService::Proxy(Box::new(proxy));
         listeners.push(BuiltListener { listen: each.listen, service, settings });
     }
-    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared) {
+    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared)? {
+        certificates.extend(expiry(listen, settings.tls.as_ref()));
         let service = ListenerService::RerankApi(api);
         listeners.push(BuiltListener { listen, service, settings });
     }
@@ -113,9 +114,14 @@ fn expiries(listener: &ListenerConfig, own: Option<&ServerTls>) -> impl Iterator
     let client = client
         .and_then(|file| tls::certificates(file).ok())
         .and_then(|chain| chain.first().and_then(tls::not_after));
-    let ends = [("listener", own.and_then(ServerTls::not_after)), ("upstream_client", client)];
     let listen = listener.listen;
-    ends.into_iter().filter_map(move |(used_as, ends)| Some(Expiry { used_as, listen, not_after: ends? }))
+    let client = client.map(|not_after| Expiry { used_as: "upstream_client", listen, not_after });
+    expiry(listen, own).into_iter().chain(client)
+}
+
+/// When the certificate that a listener shows ends.
+fn expiry(listen: SocketAddr, own: Option<&ServerTls>) -> Option<Expiry> {
+    Some(Expiry { used_as: "listener", listen, not_after: own.and_then(ServerTls::not_after)? })
 }
 
 impl Live {
@@ -174,6 +180,10 @@ impl Live {
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
         built.shared.bounds.set_limits(built.shared.limits(&built.config));
         built.shared.stack.store.connect();
+        let usable = build::usable_providers(&built.config, &built.shared.providers);
+        built.shared.stack.metrics.usable_providers(usable);
+        built.shared.records.configure(build::records(&built.config.inspector));
+        built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
         self.shared.store(Arc::new(built.shared));
         self.pools = built.pools;
         self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);

@@ -1,9 +1,11 @@
 //! The composition root: a configuration becomes running listeners, and another one takes its place.
 
+mod about;
 mod build;
 mod in_force;
 mod listener;
 mod live;
+mod offline;
 mod pools;
 mod reach;
 mod reload;
@@ -22,11 +24,11 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, Condition, Readiness},
+    admin::{Access, Admin, Condition, Inspector, Readiness},
     bounds::{self, Bounds, Limits, Traffic, Waits},
-    config::{Config, Fingerprint, Source, short_hash},
+    config::{Config, Fingerprint, Source, short_hash, to_yaml},
     fleet::{FleetError, FleetMetrics},
-    pipeline::SearchMetrics,
+    pipeline::{RecordRing, SearchMetrics},
     proxy::{ProxyMetrics, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
@@ -37,6 +39,7 @@ use crate::{
 };
 use in_force::InForce;
 use live::Live;
+pub use offline::proxies;
 pub use reload::{Refusal, Reload, Reloader};
 
 /// Why the program could not start.
@@ -115,6 +118,8 @@ pub struct App {
 struct Running {
     live: Mutex<Live>,
     in_force: InForce,
+    /// The one in force, for who only reads it.
+    config: ArcSwap<Config>,
 }
 
 /// What all listeners share; all of it outlives a reload, but for the cache if its settings change.
@@ -130,6 +135,8 @@ struct Shared {
     bounds: Bounds,
     traffic: Traffic,
     waits: Waits,
+    records: Arc<RecordRing>,
+    access: Arc<ArcSwap<Access>>,
     workers: Workers,
 }
 
@@ -172,11 +179,14 @@ impl App {
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
         build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
-        let refresh = refresh(live.shared());
-        let running = Arc::new(Running { live: Mutex::new(live), in_force });
+        let (shared, refresh) = (live.shared().load_full(), refresh(live.shared()));
+        let config = ArcSwap::from_pointee(config.clone());
+        let running = Arc::new(Running { live: Mutex::new(live), in_force, config });
+        let inspector = Arc::new(inspector(&shared, &running));
         let told = running.clone();
         let about = Arc::new(move || told.in_force.about());
-        let admin_task = tokio::spawn(Admin { registry, readiness, refresh, about }.serve(socket));
+        let admin = Admin { registry, readiness, refresh, about, inspector };
+        let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);
         Ok(Self { admin: admin_address, listening, rerank_api, running, serving, admin_task })
     }
@@ -201,6 +211,8 @@ impl Shared {
         let fleet_metrics = FleetMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
         let proxy_metrics = ProxyMetrics::register(registry)?;
+        let (records, access) =
+            (Arc::new(RecordRing::new(build::records(&Default::default()))), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
         let providers = Providers::default();
@@ -219,6 +231,8 @@ impl Shared {
             bounds,
             traffic,
             waits,
+            records,
+            access,
             workers,
         })
     }
@@ -241,6 +255,12 @@ impl Shared {
         next.providers = build::providers(config, &next.providers, &next.stack)?;
         Ok(next)
     }
+}
+
+fn inspector(shared: &Shared, running: &Arc<Running>) -> Inspector {
+    let (about, config) = (running.clone(), running.clone());
+    let yaml = move || to_yaml(&config.config.load());
+    Inspector::new(shared.records.clone(), shared.access.clone(), move || about.about(), yaml)
 }
 
 /// Brings the gauges of cache, budgets and circuits up to date.

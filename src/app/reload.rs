@@ -140,10 +140,11 @@ impl Running {
         if let Some(problem) = needs_restart(&live.config, &config) {
             return Err(Problems(vec![problem]).into());
         }
-        let (before, hash) = (live.before(), short_hash(&config));
+        let (before, hash, next) = (live.before(), short_hash(&config), Arc::new(config.clone()));
         let built: Built = spawn_blocking(move || live::build(config, &before)).await??;
         let certificates = live.take_over(built).await?;
         self.in_force.set(hash.clone(), false, &certificates);
+        self.config.store(next);
         build::warn_without_provider(&live.config, &live.shared().load().providers);
         tracing::info!(hash, "the changed configuration is in force");
         Ok(())

@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod eval;
+mod measure;
 mod serve;
 mod signals;
 
@@ -10,6 +12,7 @@ use std::{collections::HashMap, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use check::check;
+pub use measure::{CalibrateArgs, EXIT_PARTIAL, EvalArgs, MeasureArgs};
 
 use crate::{
     config::Flags,
@@ -20,6 +23,8 @@ use crate::{
 pub const EXIT_OK: u8 = 0;
 /// Exit code: the configuration is bad, or serving failed.
 pub const EXIT_FAILURE: u8 = 1;
+/// Exit code: the command line was not understood.
+pub const EXIT_USAGE: u8 = 2;
 
 const ABOUT: &str = "\
 rerankd stands between a search client and Qdrant, Elasticsearch or OpenSearch. Search results come back reranked by a \
@@ -52,7 +57,8 @@ Signals:
 Exit codes:
   0  done, or stopped by a signal
   1  the configuration has problems (all are printed), or serving failed
-  2  the command line was not understood";
+  2  the command line was not understood
+  3  eval, calibrate: some queries were not measured";
 
 /// A reranking sidecar proxy for vector and search databases.
 #[derive(Debug, Parser)]
@@ -81,6 +87,20 @@ pub fn run(cli: Cli) -> u8 {
         }
         Command::Check(args) => check(&args, &env, &mut std::io::stdout()).unwrap_or(EXIT_FAILURE),
         Command::Demo(args) => demo::demo(&args, &env),
+        Command::Eval(args) => with_log(&env, || eval::eval(&args, &env)),
+        Command::Calibrate(args) => with_log(&env, || eval::calibrate(&args, &env)),
+    }
+}
+
+/// Logs only where `RUST_LOG` asks for it: a report is to be read.
+fn with_log(env: &HashMap<String, String>, command: impl FnOnce() -> u8) -> u8 {
+    let Some(directives) = env.get("RUST_LOG") else { return command() };
+    match telemetry::init_logging(LogFormat::Text, Some(directives)) {
+        Ok(()) => command(),
+        Err(error) => {
+            eprintln!("rerankd: {error}");
+            EXIT_FAILURE
+        }
     }
 }
 
@@ -101,6 +121,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Show reranking on a sample corpus; needs no network, no key and no database
     Demo(DemoArgs),
+    /// Measure on your own queries what reranking changes: before and after, cost, time
+    #[command(after_long_help = measure::AFTER)]
+    Eval(EvalArgs),
+    /// Find floor, window and margin gate for each kind of query; prints the configuration to paste
+    #[command(after_long_help = measure::AFTER)]
+    Calibrate(CalibrateArgs),
 }
 
 /// How to serve.
@@ -112,7 +138,7 @@ pub struct ServeArgs {
     /// The address of the single listener, where clients connect [default: 127.0.0.1:6343]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// The address of the admin listener: /livez, /readyz, /metrics [default: 0.0.0.0:9464]
+    /// The address of the admin listener: /livez, /readyz, /metrics, the inspector at / [default: 0.0.0.0:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
     /// The URL of the search database, such as http://127.0.0.1:6333

@@ -6,6 +6,7 @@ mod bounds;
 mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
+mod inspector;
 mod limits;
 mod node;
 mod origin;
@@ -28,6 +29,7 @@ mod section;
 mod source;
 #[cfg(test)]
 mod tests;
+mod token;
 mod types;
 mod values;
 mod words;
@@ -40,6 +42,7 @@ use std::{
 };
 
 pub use fingerprint::Fingerprint;
+pub use inspector::InspectorConfig;
 pub use limits::{LimitsConfig, MemoryConfig};
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
@@ -51,7 +54,9 @@ pub use types::{
     AdminConfig, AllowList, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, ProviderConfig,
     RedisConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
-pub use words::{DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode};
+pub use words::{
+    CaptureLevel, DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
+};
 
 /// Makes a configuration of a file's text, the environment and flags.
 ///

@@ -22,8 +22,9 @@ pub struct Flags {
 
 /// Settings of the single listener that have a variable.
 const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "admin",
+    "inspector",
     "rerank",
     "providers",
     "rerank_api",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig,
+    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, inspector,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -15,6 +15,7 @@ use super::{
     read_tls::{UPSTREAM_TLS_KEYS, listener_tls, upstream_tls},
     rerank_api,
     section::Section,
+    token::token,
     types::{AdminConfig, CacheConfig},
     values::{self, whole},
     words::{DialectChoice, HostMode},
@@ -25,6 +26,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let known = [
         "listeners",
         "admin",
+        "inspector",
         "rerank",
         "routes",
         "providers",
@@ -44,6 +46,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let config = Config {
         listeners: listeners(&top, rerank_api.listen.is_none(), problems),
         admin: admin(&top, problems),
+        inspector: inspector::read(&top, problems),
         rerank,
         routes,
         providers,
@@ -140,8 +143,15 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
 
 fn admin(top: &Section<'_>, problems: &mut Problems) -> AdminConfig {
     let mut admin = AdminConfig::default();
-    let section = Section::open(top.node("admin"), "admin", &["listen", "ready_needs_upstream"], problems);
+    let section = Section::open(
+        top.node("admin"),
+        "admin",
+        &["listen", "token_file", "ready_needs_upstream"],
+        problems,
+    );
     section.set("listen", &mut admin.listen, problems, values::address);
+    section.set_option("token_file", &mut admin.token_file, problems, values::readable_file);
+    admin.token = token(&section, admin.token_file.as_ref(), problems);
     section.set("ready_needs_upstream", &mut admin.ready_needs_upstream, problems, values::boolean);
     admin
 }

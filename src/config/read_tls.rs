@@ -1,4 +1,4 @@
-//! TLS: `listeners[].tls`, and the keys of `listeners[].upstream` for an `https://` one.
+//! TLS: `tls` of `listeners[]` and of `rerank_api`, and the keys of `listeners[].upstream` for an `https://` one.
 
 use std::time::Duration;
 
@@ -89,6 +89,20 @@ mod tests {
         assert_eq!(again.listeners, config.listeners);
         assert_eq!(config.listeners[0].tls.as_ref().unwrap().handshake_timeout.as_secs(), 3);
         assert_eq!(config.listeners[0].upstream.server_name.as_ref().unwrap().to_str(), "a.b");
+    }
+
+    #[test]
+    fn the_rerank_apis_tls_is_read_printed_and_read_again() {
+        let folder = folder();
+        let text = "rerank_api: { listen: '127.0.0.1:0', tls: { cert_file: DIR/crt, key_file: DIR/key } }";
+        let read = |text: &str| load(Some((Path::new("f"), text)), &HashMap::new(), &Flags::default());
+        let config = read(&text.replace("DIR", folder.path().to_str().unwrap())).unwrap();
+        assert_eq!(config.rerank_api.tls.as_ref().unwrap().cert_file, folder.path().join("crt"));
+        let printed = to_yaml(&config);
+        let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
+        assert_eq!(read(&again).unwrap().rerank_api.tls, config.rerank_api.tls);
+        let problem = read(&text.replace("DIR", "/none")).unwrap_err().to_string();
+        assert!(problem.contains("rerank_api.tls.cert_file"), "{problem}");
     }
 
     #[test]

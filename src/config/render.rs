@@ -3,7 +3,8 @@
 use std::{fmt::Write, path::Path, time::Duration};
 
 use super::{
-    Config, LimitsConfig, ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, provider_limits,
+    Config, LimitsConfig, ListenerConfig, ListenerTlsConfig, ProviderConfig, RedisConfig, RerankConfig,
+    inspector, provider_limits,
     read_provider::{activation_word, scoring_word},
     rerank_api,
 };
@@ -19,7 +20,9 @@ pub fn to_yaml(config: &Config) -> String {
     config.listeners.iter().for_each(|each| listener(&mut out, each));
     out.line(0, "admin:");
     out.set(2, "listen", config.admin.listen);
+    out.set(2, "token_file", path(config.admin.token_file.as_deref()));
     out.set(2, "ready_needs_upstream", config.admin.ready_needs_upstream);
+    inspector::render(&mut out, &config.inspector);
     out.line(0, "rerank:");
     rerank(&mut out, 2, &config.rerank, true);
     if config.routes.is_empty() {
@@ -72,19 +75,19 @@ impl Out {
     }
 }
 
+pub(super) fn listener_tls(out: &mut Out, indent: usize, tls: Option<&ListenerTlsConfig>) {
+    let Some(tls) = tls else { return out.set(indent, "tls", "null") };
+    out.line(indent, "tls:");
+    out.set(indent + 2, "cert_file", path(Some(&tls.cert_file)));
+    out.set(indent + 2, "key_file", path(Some(&tls.key_file)));
+    out.set(indent + 2, "client_ca_file", path(tls.client_ca_file.as_deref()));
+    out.set(indent + 2, "handshake_timeout", time(tls.handshake_timeout));
+}
+
 fn listener(out: &mut Out, each: &ListenerConfig) {
     let to = &each.upstream;
     out.set(2, "- listen", each.listen);
-    match &each.tls {
-        None => out.set(4, "tls", "null"),
-        Some(tls) => {
-            out.line(4, "tls:");
-            out.set(6, "cert_file", path(Some(&tls.cert_file)));
-            out.set(6, "key_file", path(Some(&tls.key_file)));
-            out.set(6, "client_ca_file", path(tls.client_ca_file.as_deref()));
-            out.set(6, "handshake_timeout", time(tls.handshake_timeout));
-        }
-    }
+    listener_tls(out, 4, each.tls.as_ref());
     out.set(4, "dialect", each.dialect.as_str());
     out.set(4, "max_connections", each.max_connections);
     out.line(4, "upstream:");

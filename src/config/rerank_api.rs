@@ -12,8 +12,11 @@ use secrecy::SecretString;
 use super::{
     Config,
     problem::Problems,
-    render::{Out, list, or_null, path, time},
+    read_tls,
+    render::{Out, list, listener_tls, or_null, path, time},
     section::Section,
+    token::token,
+    types::ListenerTlsConfig,
     values::{self, whole},
 };
 use crate::rerank::ProviderKind;
@@ -23,6 +26,8 @@ use crate::rerank::ProviderKind;
 pub struct RerankApiConfig {
     /// Where it listens; nowhere by default.
     pub listen: Option<SocketAddr>,
+    /// TLS for callers.
+    pub tls: Option<ListenerTlsConfig>,
     /// Names of providers, tried in order; `None` means those of `rerank`.
     pub providers: Option<Vec<String>>,
     /// Patterns of models that callers may ask Cohere's providers for, beside the configured ones.
@@ -45,6 +50,7 @@ impl Default for RerankApiConfig {
     fn default() -> Self {
         Self {
             listen: None,
+            tls: None,
             providers: None,
             allow_models: vec!["*".to_owned()],
             deadline: Duration::from_secs(10),
@@ -57,8 +63,9 @@ impl Default for RerankApiConfig {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "listen",
+    "tls",
     "providers",
     "allow_models",
     "deadline",
@@ -76,6 +83,7 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> RerankApiConfi
     let mut to = RerankApiConfig::default();
     let section = Section::open(top.node("rerank_api"), "rerank_api", &KEYS, problems);
     section.set_option("listen", &mut to.listen, problems, values::address);
+    to.tls = read_tls::listener_tls(&section, problems);
     if section.has("providers") {
         let mut names = Vec::new();
         section.set_list("providers", &mut names, problems, values::name);
@@ -138,28 +146,11 @@ fn is_at(url: &Uri, listen: SocketAddr) -> bool {
     same_host && url.port_u16().unwrap_or(default) == listen.port()
 }
 
-/// An empty file would let everybody in who shows nothing.
-fn token(section: &Section<'_>, file: Option<&PathBuf>, problems: &mut Problems) -> Option<SecretString> {
-    let text = match std::fs::read_to_string(file?) {
-        Ok(text) => text,
-        Err(error) => {
-            section.complain("token_file", format!("the file cannot be read: {}.", error.kind()), problems);
-            return None;
-        }
-    };
-    let token = text.trim();
-    if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
-        let sentence = "the token is empty, or holds white space or signs that cannot be sent in a header.";
-        section.complain("token_file", sentence, problems);
-        return None;
-    }
-    Some(SecretString::from(token.to_owned()))
-}
-
 /// Writes the section as it is read.
 pub(super) fn render(out: &mut Out, each: &RerankApiConfig) {
     out.line(0, "rerank_api:");
     out.set(2, "listen", or_null(each.listen));
+    listener_tls(out, 2, each.tls.as_ref());
     out.set(2, "providers", or_null(each.providers.as_deref().map(list)));
     out.set(2, "allow_models", list(&each.allow_models));
     out.set(2, "deadline", time(each.deadline));

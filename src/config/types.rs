@@ -8,7 +8,9 @@ use std::{
 
 use http::Uri;
 use rustls_pki_types::ServerName;
+use secrecy::SecretString;
 
+use super::inspector::InspectorConfig;
 use super::limits::{LimitsConfig, MemoryConfig};
 use super::provider_limits::ProviderLimits;
 use super::rerank_api::RerankApiConfig;
@@ -28,6 +30,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// The admin listener.
     pub admin: AdminConfig,
+    /// What is kept of the last searches.
+    pub inspector: InspectorConfig,
     /// How to rerank where no route says otherwise.
     pub rerank: RerankConfig,
     /// The first whose pattern matches a search's collection wins.
@@ -100,10 +104,14 @@ pub struct UpstreamConfig {
 }
 
 /// The admin listener.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct AdminConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where the token stands that peers of other machines have to show for more than probes and metrics.
+    pub token_file: Option<PathBuf>,
+    /// What `token_file` holds.
+    pub token: Option<SecretString>,
     /// Whether `/readyz` fails while an upstream is unreachable.
     pub ready_needs_upstream: bool,
 }
@@ -246,6 +254,7 @@ impl Default for Config {
         Self {
             listeners: vec![ListenerConfig::before(Uri::from_static("http://127.0.0.1:6333/"))],
             admin: AdminConfig::default(),
+            inspector: InspectorConfig::default(),
             rerank: RerankConfig::default(),
             routes: Vec::new(),
             providers: vec![ProviderConfig::cohere("cohere")],
@@ -284,7 +293,8 @@ impl ListenerConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9464), ready_needs_upstream: false }
+        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9464);
+        Self { listen, token_file: None, token: None, ready_needs_upstream: false }
     }
 }
 

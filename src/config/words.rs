@@ -115,6 +115,25 @@ words! {
     }
 }
 
+words! {
+    /// What is kept of a search for the inspector.
+    CaptureLevel {
+        /// Nothing.
+        Off = "off",
+        /// Ids, places and scores.
+        Scores = "scores",
+        /// Also query and document text.
+        Text = "text",
+    }
+}
+
+impl CaptureLevel {
+    /// Also the boolean that older YAML makes of off.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        if text == "false" { Ok(Self::Off) } else { Self::parse(text) }
+    }
+}
+
 impl Mode {
     /// Also the booleans that older YAML makes of on and off.
     pub(super) fn read(text: &str) -> Result<Self, String> {

@@ -6,6 +6,7 @@ mod ask;
 mod corpus;
 mod database;
 mod embedding;
+mod files;
 mod measures;
 mod points;
 mod report;
@@ -14,9 +15,10 @@ mod run;
 pub use corpus::{Passage, Question, passages, questions};
 pub use database::DemoDatabase;
 pub use embedding::{DIMENSIONS, embed};
+pub use files::{judgments_file, queries_file};
 pub use measures::ndcg;
 pub use report::{Row, question_table};
-pub use run::{Demo, DemoError};
+pub use run::{Demo, DemoError, configuration};
 
 /// The collection's name.
 pub const COLLECTION: &str = "demo";

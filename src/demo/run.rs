@@ -97,7 +97,9 @@ impl Demo {
     /// Prints where everything listens and what to try.
     pub fn tell_addresses(&self) {
         let (database, proxy, admin) = (self.database.addr(), self.proxy(), self.app.admin);
-        println!("database  http://{database}\nproxy     http://{proxy}\nadmin     http://{admin}\n");
+        println!(
+            "database  http://{database}\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
+        );
         let Some(question) = questions().first() else { return };
         let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");
         let path = format!("/collections/{COLLECTION}/points/query");
@@ -119,12 +121,17 @@ impl Demo {
     }
 }
 
-fn configuration(database: SocketAddr, env: &HashMap<String, String>) -> Result<Config, config::Problems> {
+/// The configuration of a proxy before the demo database.
+pub fn configuration(
+    database: SocketAddr,
+    env: &HashMap<String, String>,
+) -> Result<Config, config::Problems> {
     let key = |name: &str| env.get(name).is_some_and(|key| !key.trim().is_empty());
     let provider = if key("CO_API_KEY") || key("COHERE_API_KEY") { "cohere" } else { "lexical" };
     let file = format!(
         "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
          admin: {{ listen: \"127.0.0.1:0\" }}\n\
+         inspector: {{ capture: text }}\n\
          rerank: {{ providers: [{provider}], annotate: true }}\n\
          providers: {{ {provider}: {{ kind: {provider} }} }}\n"
     );

@@ -20,14 +20,10 @@ impl Keys {
         format!("{}:s:{}", self.prefix, URL_SAFE_NO_PAD.encode(id))
     }
 
-    /// Calls made under the rate limit `name`, which is a name of the configuration.
-    pub(super) fn rate(&self, name: &str) -> String {
-        format!("{}:r:{}", self.prefix, utf8_percent_encode(name, NON_ALPHANUMERIC))
-    }
-
-    /// What is spent of the budget `name`.
-    pub(super) fn spend(&self, name: &str) -> String {
-        format!("{}:b:{}", self.prefix, utf8_percent_encode(name, NON_ALPHANUMERIC))
+    /// Calls made and what is spent under the limits of `name`, which is a name of the configuration. One key: a
+    /// cluster runs one script over keys of one slot only.
+    pub(super) fn limits(&self, name: &str) -> String {
+        format!("{}:l:{}", self.prefix, utf8_percent_encode(name, NON_ALPHANUMERIC))
     }
 
     /// A key of no meaning, each time on another node of a cluster.
@@ -50,8 +46,7 @@ mod tests {
     fn keys_show_their_kind_and_no_text() {
         let keys = Keys::new("rerankd");
         assert_eq!(keys.score(&[255; 16]), "rerankd:s:_____________________w");
-        assert_eq!(keys.rate("my {co} here"), "rerankd:r:my%20%7Bco%7D%20here");
-        assert_eq!(keys.spend("cohere"), "rerankd:b:cohere");
+        assert_eq!(keys.limits("my {co} here"), "rerankd:l:my%20%7Bco%7D%20here");
         assert_ne!(keys.probe(), keys.probe());
     }
 

@@ -14,28 +14,20 @@ const SECONDS: [f64; 11] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.0
 pub(super) enum Operation {
     Get,
     Set,
-    Rate,
-    Spend,
+    Take,
     Amend,
     Probe,
 }
 
 impl Operation {
-    const ALL: [Operation; 6] = [
-        Operation::Get,
-        Operation::Set,
-        Operation::Rate,
-        Operation::Spend,
-        Operation::Amend,
-        Operation::Probe,
-    ];
+    const ALL: [Operation; 5] =
+        [Operation::Get, Operation::Set, Operation::Take, Operation::Amend, Operation::Probe];
 
     fn as_str(self) -> &'static str {
         match self {
             Operation::Get => "get",
             Operation::Set => "set",
-            Operation::Rate => "rate",
-            Operation::Spend => "spend",
+            Operation::Take => "take",
             Operation::Amend => "amend",
             Operation::Probe => "probe",
         }

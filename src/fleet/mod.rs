@@ -15,7 +15,7 @@ mod purpose;
 mod scripts;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 mod writer;
 
@@ -38,7 +38,7 @@ use connection::Connection;
 use failure::Failure;
 pub use keys::is_prefix;
 pub use metrics::FleetMetrics;
-pub use scripts::{RateToken, Shared, SharedReservation};
+pub use scripts::{Leave, Shared, SharedLimit, Wanted};
 pub use settings::{FleetError, Settings};
 pub use value::ScoreId;
 
@@ -151,35 +151,29 @@ impl Fleet {
         self.metrics.queue(self.queue.max_capacity() - self.queue.capacity());
     }
 
-    /// Takes leave for one call of `name`, of which the fleet may make `per_minute` in any 60 seconds.
+    /// Takes leave for one call of `name` that keeps within the limits of `wanted`, all of them in one round trip, or
+    /// takes nothing.
     ///
     /// Calls are counted by the second, so that no 60 seconds see more than allowed (a token bucket lets up to
-    /// twice as many through in its first minute); a call is forgotten after 60 to 61 seconds.
-    pub async fn take_rate(&self, name: &str, per_minute: u32) -> Shared<RateToken> {
-        let command = scripts::rate(&self.keys, name, per_minute);
-        self.ask(Operation::Rate, &command, |answer| scripts::rate_answer(name, answer)).await
+    /// twice as many through in its first minute); a call is forgotten after 60 to 61 seconds. Search units or tokens
+    /// are counted by the minute and the day of UTC.
+    pub async fn take(&self, name: &str, wanted: &Wanted) -> Shared {
+        let command = scripts::take(&self.keys, name, wanted);
+        let Some(pass) = self.writes.enter(Operation::Take) else { return Shared::Away };
+        let answer = pass.connection.run(&command, Instant::now() + self.timeout).await;
+        let answer = answer.and_then(|answer| scripts::taken(name, wanted, &answer));
+        pass.end(answer.as_ref().err().copied());
+        answer.unwrap_or(Shared::Away)
     }
 
-    /// Counts `amount` (search units or tokens) against the budgets of `name` for the minute and the day of UTC.
-    pub async fn take_spend(
-        &self,
-        name: &str,
-        amount: f64,
-        per_minute: Option<u64>,
-        per_day: Option<u64>,
-    ) -> Shared<SharedReservation> {
-        let command = scripts::spend(&self.keys, name, amount, per_minute, per_day);
-        self.ask(Operation::Spend, &command, |answer| scripts::spend_answer(name, amount, answer)).await
-    }
-
-    /// Gives back leave that was not used, behind the caller's back.
-    pub fn give_back(&self, token: RateToken) {
-        self.amend(Amendment::GiveBack(token));
+    /// Gives back leave for a call that was not made, behind the caller's back.
+    pub fn give_back(&self, leave: &Leave) {
+        self.amend(leave.give_back());
     }
 
     /// Puts the bill in the place of the estimate, behind the caller's back.
-    pub fn settle(&self, reservation: SharedReservation, billed: f64) {
-        self.amend(Amendment::Settle { reservation, billed });
+    pub fn settle(&self, leave: &Leave, billed: f64) {
+        self.amend(leave.settle(billed));
     }
 
     /// Waits until what was to be written is written or dropped, but not longer than `within`.
@@ -195,20 +189,10 @@ impl Fleet {
         let _ = tokio::time::timeout(within, flushed).await;
     }
 
-    async fn ask<T>(
-        &self,
-        operation: Operation,
-        command: &redis::Cmd,
-        read: impl FnOnce(redis::Value) -> Result<Shared<T>, Failure>,
-    ) -> Shared<T> {
-        let Some(pass) = self.writes.enter(operation) else { return Shared::Away };
-        let answer = pass.connection.run(command, Instant::now() + self.timeout).await.and_then(read);
-        pass.end(answer.as_ref().err().copied());
-        answer.unwrap_or(Shared::Away)
-    }
-
-    fn amend(&self, amendment: Amendment) {
-        if self.queue.try_send(Job::Amend(amendment)).is_err() {
+    fn amend(&self, amendment: Option<Amendment>) {
+        if let Some(amendment) = amendment
+            && self.queue.try_send(Job::Amend(amendment)).is_err()
+        {
             self.metrics.dropped(Dropped::Full, 1);
         }
     }

@@ -1,4 +1,4 @@
--- Puts a bill in the place of its estimate. KEYS[1]: as in spend.lua. ARGV: difference, minute, day of the estimate.
+-- Puts a bill in the place of its estimate. KEYS[1]: as in take.lua. ARGV: difference, minute, day of the estimate.
 -- A bill that comes in a later minute or day belongs to that in which the call was made.
 for _, span in ipairs({{'minute', 'in_minute', ARGV[2]}, {'day', 'in_day', ARGV[3]}}) do
     if redis.call('HGET', KEYS[1], span[1]) == span[3] then

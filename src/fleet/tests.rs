@@ -1,5 +1,5 @@
 mod limits;
-mod peer;
+pub(crate) mod peer;
 mod reads;
 mod sockets;
 mod writes;
@@ -80,6 +80,11 @@ impl Member {
     fn breaker(&self, lane: &str) -> f64 {
         self.metric(&format!("breaker_state{{lane=\"{lane}\"}}"))
     }
+}
+
+/// A member of a fleet for the tests of who uses it.
+pub(crate) async fn fleet_of(peer: &Arc<Peer>) -> Arc<Fleet> {
+    Arc::new(Member::of(peer).await.fleet)
 }
 
 /// Lets all else run until it is so, which takes no time of a paused clock.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use super::{Outcome, Report};
-use crate::search::KeepReason;
+use crate::{rerank::FailureClass, search::KeepReason};
 
 /// Time spent in the parts of a search.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +24,7 @@ pub struct Timings {
 pub struct SearchMetrics {
     searches: IntCounterVec,
     shadows: IntCounterVec,
+    refused: IntCounterVec,
     seconds: HistogramVec,
     upstream_seconds: HistogramVec,
     rerank_seconds: HistogramVec,
@@ -38,6 +39,10 @@ const SHADOW: &str = "shadow";
 
 /// The words of [`Outcome::as_str`].
 const OUTCOMES: [&str; 3] = ["applied", "partial", "kept"];
+
+/// What keeps the order of a search in shadow, beside failures of its reranking.
+const BEHIND: [KeepReason; 4] =
+    [KeepReason::NotRanked, KeepReason::NoText, KeepReason::Margin, KeepReason::UpstreamError];
 
 /// From half a millisecond to ten seconds.
 const SECONDS: [f64; 14] =
@@ -57,6 +62,13 @@ impl SearchMetrics {
             ),
             &["dialect", "operation", "outcome", "reason"],
         )?;
+        let refused = IntCounterVec::new(
+            Opts::new(
+                "rerankd_widening_refused_total",
+                "Searches that the database refused with more hits or fields, and answered as the client had asked.",
+            ),
+            &["dialect"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -71,6 +83,7 @@ impl SearchMetrics {
         let metrics = Self {
             searches,
             shadows,
+            refused,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -105,6 +118,7 @@ impl SearchMetrics {
         };
         registry.register(Box::new(metrics.searches.clone()))?;
         registry.register(Box::new(metrics.shadows.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -121,16 +135,28 @@ impl SearchMetrics {
 
     /// Puts the series of one dialect and operation there at zero.
     pub fn declare(&self, dialect: &str, operation: &str) {
-        self.searches.with_label_values(&[dialect, operation, "applied", "none"]);
-        for reason in KeepReason::ALL {
-            self.searches.with_label_values(&[dialect, operation, "kept", reason.as_str()]);
+        let put = |counter: &IntCounterVec, outcome: Outcome| {
+            counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]);
+        };
+        self.refused.with_label_values(&[dialect]);
+        let failures = FailureClass::OF_CHAIN.map(FailureClass::reason);
+        for counter in [&self.searches, &self.shadows] {
+            put(counter, Outcome::Applied);
+            failures.iter().for_each(|reason| put(counter, Outcome::Partial(*reason)));
         }
+        KeepReason::ALL.iter().for_each(|reason| put(&self.searches, Outcome::Kept(*reason)));
+        failures.iter().chain(&BEHIND).for_each(|reason| put(&self.shadows, Outcome::Kept(*reason)));
     }
 
     /// Counts one search of a request.
     pub fn search(&self, dialect: &str, operation: &str, report: &Report) {
         count(&self.searches, dialect, operation, report.outcome);
         self.effect(ON, report);
+    }
+
+    /// Counts one request that the database refused for its widening.
+    pub fn widening_refused(&self, dialect: &str) {
+        self.refused.with_label_values(&[dialect]).inc();
     }
 
     /// Counts one search that was reranked behind its answer.
@@ -178,9 +204,38 @@ fn count(counter: &IntCounterVec, dialect: &str, operation: &str, outcome: Outco
     counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]).inc();
 }
 
-/// By mode; the series of answers are there at zero from the start.
+/// By mode, both there at zero from the start.
 fn histogram(name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
     let histogram = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])?;
-    histogram.with_label_values(&[ON]);
+    for mode in [ON, SHADOW] {
+        histogram.with_label_values(&[mode]);
+    }
     Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_of_an_operation_is_there_at_zero_from_the_start() {
+        let registry = Registry::new();
+        SearchMetrics::register(&registry).unwrap().declare("qdrant", "query");
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for (counter, outcome, reason) in [
+            ("searches", "partial", "timeout"),
+            ("searches", "kept", "no_query"),
+            ("shadow_searches", "applied", "none"),
+            ("shadow_searches", "partial", "deadline"),
+            ("shadow_searches", "kept", "budget"),
+            ("shadow_searches", "kept", "no_text"),
+        ] {
+            let series = format!(
+                "rerankd_{counter}_total{{dialect=\"qdrant\",operation=\"query\",outcome=\"{outcome}\",reason=\"{reason}\"}} 0"
+            );
+            assert!(text.contains(&series), "{series} not in\n{text}");
+        }
+        assert!(text.contains("rerankd_widening_refused_total{dialect=\"qdrant\"} 0"), "{text}");
+        assert!(text.contains("rerankd_rerank_duration_seconds_count{mode=\"shadow\"} 0"), "{text}");
+    }
 }

@@ -11,8 +11,10 @@ mod profile;
 mod rank;
 mod record;
 mod refusal;
+mod ring;
 mod trace;
 mod weight;
+mod witness;
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -25,8 +27,10 @@ pub use rank::{RankedPage, Waiting};
 pub use record::{
     Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
+pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
+pub use witness::Witness;
 
 use refusal::Refusals;
 

@@ -58,6 +58,10 @@ pub struct Report {
     pub cache_lookups: u32,
     /// Scores found there.
     pub cache_hits: u32,
+    /// Search units billed, as the provider says.
+    pub billed_units: f64,
+    /// Tokens billed.
+    pub billed_tokens: u64,
     /// Hits of the window without a score.
     pub unscored: usize,
     /// Documents in the rerank call.
@@ -87,6 +91,8 @@ impl Report {
             model: None,
             cache_lookups: 0,
             cache_hits: 0,
+            billed_units: 0.0,
+            billed_tokens: 0,
             unscored: 0,
             documents: 0,
             moves: Moves::default(),
@@ -110,6 +116,8 @@ impl Report {
             all.model = all.model.or_else(|| report.model.clone());
             all.cache_lookups += report.cache_lookups;
             all.cache_hits += report.cache_hits;
+            all.billed_units += report.billed_units;
+            all.billed_tokens += report.billed_tokens;
             all.unscored += report.unscored;
             all.documents += report.documents;
         }

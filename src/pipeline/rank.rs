@@ -166,6 +166,7 @@ impl Pipeline {
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
+        request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);
@@ -308,6 +309,8 @@ fn apply_call(
         if place == 0 {
             report.cache_lookups += scores.cache_lookups;
             report.cache_hits += scores.cache_hits;
+            report.billed_units += scores.billed_units;
+            report.billed_tokens += scores.billed_tokens;
         }
         rankings[documents.list] = Some(ranking);
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bounds::{Permit, counted},
     dialect::working_bytes,
-    pipeline::{self, Capture, PlannedSearch, RankedPage, Waiting},
+    pipeline::{self, PlannedSearch, RankedPage, Waiting},
     search::{HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
 };
@@ -127,7 +127,8 @@ impl Exchange {
             return pipeline.keep_order(searches, page, KeepReason::Overloaded);
         };
         let started = Instant::now();
-        let ranked = pipeline.rank(searches, page, waiting, held, Capture::Off).await;
+        let mut ranked = pipeline.rank(searches, page, waiting, held, self.notes.capture).await;
+        self.notes.ranked(searches, page, ranked.trace.take());
         self.timings.rerank += started.elapsed();
         ranked
     }

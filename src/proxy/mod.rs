@@ -11,6 +11,7 @@ pub mod headers;
 mod kept;
 mod listener;
 mod metrics;
+mod notes;
 mod report;
 pub mod respond;
 mod scratch;

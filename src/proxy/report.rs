@@ -46,8 +46,26 @@ pub fn span(headers: &HeaderMap) -> Span {
     }
 }
 
-/// One line for at most one kept search a second: a sample that says which reason and how long.
-pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &Timings) {
+/// The first few different names of collections, as far as a line of the log has room for them.
+pub fn names<'a>(collections: impl Iterator<Item = &'a String>) -> String {
+    const MOST: usize = 3;
+    const MOST_CHARS: usize = 80;
+    let mut different: Vec<&str> = Vec::new();
+    for name in collections {
+        if different.len() <= MOST && !different.contains(&name.as_str()) {
+            different.push(name);
+        }
+    }
+    let cut = |name: &&str| name.chars().take(MOST_CHARS).collect::<String>();
+    let mut names: Vec<String> = different.iter().take(MOST).map(cut).collect();
+    if different.len() > MOST {
+        names.push("…".to_owned());
+    }
+    names.join(",")
+}
+
+/// One line for at most one kept search a second: a sample that says where, for which reason and how long.
+pub fn log(dialect: &'static str, kind: SearchKind, collections: &str, report: &Report, timings: &Timings) {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let Outcome::Kept(reason) = report.outcome else { return };
     if reason == KeepReason::Off {
@@ -60,6 +78,7 @@ pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &T
     tracing::info!(
         dialect,
         operation = kind.as_str(),
+        collections,
         reason = reason.as_str(),
         total_ms = ms(timings.total),
         rerank_ms = ms(timings.rerank),
@@ -68,7 +87,7 @@ pub fn log(dialect: &'static str, kind: SearchKind, report: &Report, timings: &T
 }
 
 /// The trace id of `traceparent` (W3C Trace Context, §3.2): 32 hexadecimal digits.
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get("traceparent")?.to_str().ok()?;
     let id = value.split('-').nth(1)?;
     (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
@@ -87,6 +106,15 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_names_a_few_collections_and_no_more() {
+        let of = |all: &[&str]| names(all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>().iter());
+        assert_eq!(of(&["a", "b", "a"]), "a,b");
+        assert_eq!(of(&["a", "b", "c", "d", "e"]), "a,b,c,…");
+        assert_eq!(of(&["x".repeat(1000).as_str()]).len(), 80);
+        assert_eq!(of(&[]), "");
+    }
 
     #[test]
     fn only_a_well_formed_trace_id_reaches_the_log() {

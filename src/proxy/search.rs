@@ -17,12 +17,15 @@ use super::{
     forward::detach,
     headers,
     kept::{changes_answer, kept, may_be_ours},
+    notes::Notes,
     report, scratch, shadow,
 };
 use crate::{
     bounds::{Bounds, Permit, Wait, Waits, counted},
     dialect::{Dialect, SearchKind, working_bytes},
-    pipeline::{self, CallerHeaders, Pipeline, PlannedSearch, Report, SearchMetrics, Timings, strip_own},
+    pipeline::{
+        self, CallerHeaders, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, strip_own,
+    },
     search::{FetchPlan, Head, KeepReason, Rewrite},
     upstream::body::{self, Body, BoxError, Read, Stalled},
 };
@@ -52,6 +55,8 @@ pub struct SearchHandler {
     pub metrics: SearchMetrics,
     /// Whether answers carry `x-rerank-*` and `server-timing`.
     pub answer_headers: bool,
+    /// What searches did is kept here, where that is wanted.
+    pub records: Arc<RecordRing>,
     /// Places for the work behind answers.
     pub(super) shadow_places: Arc<Semaphore>,
 }
@@ -71,6 +76,7 @@ pub(super) struct Exchange {
     working_bytes: usize,
     pub(super) asked_at: Instant,
     pub(super) timings: Timings,
+    pub(super) notes: Notes,
     _plans: Arc<Permit>,
 }
 
@@ -113,9 +119,10 @@ impl SearchHandler {
         waits: Waits,
         metrics: SearchMetrics,
         answer_headers: bool,
+        records: Arc<RecordRing>,
     ) -> Self {
         let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
-        Self { pipeline, limits, bounds, waits, metrics, answer_headers, shadow_places }
+        Self { pipeline, limits, bounds, waits, metrics, answer_headers, records, shadow_places }
     }
 
     /// Answers one search, and says and counts how it ended.
@@ -139,14 +146,18 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let mut timings = Timings::default();
-        let (mut response, reports) = self.exchange(forwarder, dialect, kind, request, &mut timings).await?;
+        let mut notes = Notes::begin(&self.records, &request);
+        let answer = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
+        let (mut response, reports) = answer?;
         timings.total = started.elapsed();
+        let collections = std::mem::take(&mut notes.collections);
+        notes.write(&self.records, dialect, kind, &reports, timings);
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &all, &timings);
+            report::log(dialect.name(), kind, &collections, &all, &timings);
             if self.answer_headers {
                 report::write_headers(response.headers_mut(), &all, &timings);
             }
@@ -160,7 +171,7 @@ impl SearchHandler {
         dialect: &Arc<dyn Dialect>,
         kind: SearchKind,
         request: Request<Body>,
-        timings: &mut Timings,
+        (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<Answer, ProxyError> {
         let at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
@@ -173,7 +184,7 @@ impl SearchHandler {
             Read::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
                 let asked = Asked { forwarder, dialect, caller, parts, raw, at };
-                return self.answer_whole(asked, kind, timings).await;
+                return self.answer_whole(asked, kind, (timings, notes)).await;
             }
             Read::TooLarge(stream) => (stream, KeepReason::TooLarge),
             Read::NoRoom(stream) => (stream, KeepReason::Overloaded),
@@ -186,7 +197,7 @@ impl SearchHandler {
         self: &Arc<Self>,
         asked: Asked<'_>,
         kind: SearchKind,
-        timings: &mut Timings,
+        (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<Answer, ProxyError> {
         let Asked { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
         let planned = match self.plan(dialect.as_ref(), caller, parts, raw) {
@@ -209,13 +220,15 @@ impl SearchHandler {
             working_bytes,
             asked_at: at,
             timings: *timings,
+            notes: notes.clone(),
             _plans: Arc::new(permit),
         };
         let answer = exchange.run(&searches).await;
         if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
             exchange.follow(kind, &searches);
         }
-        *timings = exchange.timings;
+        exchange.notes.planned(&searches);
+        (*timings, *notes) = (exchange.timings, exchange.notes);
         answer
     }
 
@@ -296,6 +309,7 @@ impl Exchange {
             return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
         }
         self.handler.pipeline.change_refused(searches);
+        self.handler.metrics.widening_refused(self.dialect.name());
         self.rank(&own, rewrite, response, permit, false).await
     }
 

@@ -2,6 +2,7 @@
 //! found out behind it, for the metrics alone.
 
 use http::StatusCode;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::search::{Exchange, FIRST_OF_ANSWER};
@@ -41,7 +42,9 @@ impl Exchange {
         let searches: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::in_shadow).collect();
         let mut exchange = self.clone();
         exchange.timings = Timings::default();
+        exchange.notes = self.notes.behind(&self.handler.records);
         let work = async move {
+            let started = Instant::now();
             let reports = exchange
                 .in_shadow(&searches, permit)
                 .await
@@ -50,6 +53,9 @@ impl Exchange {
                 exchange.handler.metrics.shadow(dialect, kind.as_str(), report);
             }
             exchange.handler.metrics.shadow_times(&exchange.timings);
+            let timings = Timings { total: started.elapsed(), ..exchange.timings };
+            exchange.notes.planned(&searches);
+            exchange.notes.write(&exchange.handler.records, &exchange.dialect, kind, &reports, timings);
             drop((place, search));
         };
         tokio::spawn(work.in_current_span());

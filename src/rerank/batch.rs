@@ -1,4 +1,5 @@
 use std::{
+    ops::Range,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,56 +12,87 @@ use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankReque
 /// Parts of one request in flight at a time: a large one is not to take all the places of a provider.
 const PARALLEL_PARTS: usize = 4;
 
-/// The most documents of one call, as far as known by now.
-pub(super) type MaxDocuments = Arc<dyn Fn() -> usize + Send + Sync>;
+/// What one call takes at most.
+#[derive(Clone)]
+pub(super) struct BatchLimit {
+    /// Documents, as far as known by now.
+    pub(super) documents: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// Tokens: those of the query once for each document, and those of all documents.
+    pub(super) tokens: Option<usize>,
+}
+
+impl BatchLimit {
+    fn documents(&self) -> usize {
+        (self.documents)().max(1)
+    }
+}
+
+/// Only the provider can count tokens. Most texts have more bytes to each: rather two calls than one that fails.
+const BYTES_PER_TOKEN: usize = 3;
+/// No model reads more of a document, and the query with it.
+const TOKENS_READ: usize = 32_000;
 
 /// Splits a request at the provider's limit. A failed part leaves its documents unscored and says so; if all
 /// fail, the whole does. A request that the provider finds too large is halved, once.
 #[derive(Clone)]
 pub(super) struct Batch<S> {
     inner: S,
-    limit: MaxDocuments,
+    limit: BatchLimit,
 }
 
 impl<S: Rerank> Batch<S> {
-    pub(super) fn new(inner: S, limit: MaxDocuments) -> Self {
+    pub(super) fn new(inner: S, limit: BatchLimit) -> Self {
         Self { inner, limit }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
-        let (count, limit) = (request.documents.len(), (self.limit)().max(1));
-        if count > limit {
-            return self.in_parts(request, limit).await;
+        let first = parts(&request, self.limit.documents(), self.limit.tokens);
+        if first.len() > 1 {
+            return together(&self.inner, first).await;
         }
+        let count = request.documents.len();
         match self.inner.clone().oneshot(request.clone()).await {
             Err(error) if error.class() == FailureClass::TooLarge && count > 1 => {
                 // The answer may have taught a smaller limit.
-                let half = count.div_ceil(2);
-                self.in_parts(request, half.min((self.limit)().max(1))).await
+                let half = count.div_ceil(2).min(self.limit.documents());
+                together(&self.inner, parts(&request, half, self.limit.tokens)).await
             }
             answer => answer,
         }
     }
-
-    async fn in_parts(&self, request: RerankRequest, size: usize) -> Answer {
-        let parts: Vec<RerankRequest> = parts(&request, size).collect();
-        let calls = parts.into_iter().map(|part| {
-            let sent = part.documents.len();
-            let call = self.inner.clone().oneshot(part);
-            async move { (sent, call.await) }
-        });
-        let answers: Vec<(usize, Answer)> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
-        merge(answers)
-    }
 }
 
-/// The parts of a request, each with its own documents' keys.
-fn parts(request: &RerankRequest, size: usize) -> impl Iterator<Item = RerankRequest> {
-    request.documents.chunks(size).enumerate().map(move |(at, documents)| RerankRequest {
-        documents: documents.into(),
-        keys: request.keys.as_ref().and_then(|keys| keys.chunks(size).nth(at)).map(Into::into),
-        ..request.clone()
-    })
+/// Asks for all parts, a few at a time, and makes one answer of theirs.
+pub(super) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) -> Answer {
+    let calls = parts.into_iter().map(|part| {
+        let sent = part.documents.len();
+        let call = inner.clone().oneshot(part);
+        async move { (sent, call.await) }
+    });
+    let answers: Vec<(usize, Answer)> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
+    merge(answers)
+}
+
+/// The parts of a request, each within the limits and with its own documents' keys.
+fn parts(request: &RerankRequest, documents: usize, tokens: Option<usize>) -> Vec<RerankRequest> {
+    let query = request.query.len().div_ceil(BYTES_PER_TOKEN);
+    let cost = |text: &Arc<str>| (query + text.len().div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
+    let (mut parts, mut begin, mut sum) = (Vec::new(), 0, 0);
+    let part = |range: Range<usize>| {
+        let keys = request.keys.as_ref().and_then(|keys| keys.get(range.clone())).map(Into::into);
+        let documents = request.documents.get(range)?.into();
+        Some(RerankRequest { documents, keys, ..request.clone() })
+    };
+    for (at, text) in request.documents.iter().enumerate() {
+        let more = cost(text);
+        if at > begin && (at - begin >= documents || tokens.is_some_and(|most| sum + more > most)) {
+            parts.extend(part(begin..at));
+            (begin, sum) = (at, 0);
+        }
+        sum += more;
+    }
+    parts.extend(part(begin..request.documents.len()));
+    parts
 }
 
 /// One answer of the parts', in their order.
@@ -73,6 +105,8 @@ fn merge(answers: Vec<(usize, Answer)>) -> Answer {
                 whole.scores.extend(part.scores);
                 whole.billed_units += part.billed_units;
                 whole.billed_tokens += part.billed_tokens;
+                whole.cache_lookups += part.cache_lookups;
+                whole.cache_hits += part.cache_hits;
                 whole.failure = whole.failure.or(part.failure);
                 whole.sent_bytes = whole.sent_bytes.or(part.sent_bytes);
                 whole.calls_left = part.calls_left.or(whole.calls_left);
@@ -122,7 +156,7 @@ mod tests {
     use crate::rerank::test_support::{half_for_each, request, scripted};
 
     fn batch<S: Rerank>(inner: S, limit: usize) -> Batch<S> {
-        Batch::new(inner, Arc::new(move || limit))
+        Batch::new(inner, BatchLimit { documents: Arc::new(move || limit), tokens: None })
     }
 
     fn too_large() -> RerankError {
@@ -153,6 +187,23 @@ mod tests {
         let answer = batch(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
         assert_eq!(answer.scores, [0.1, 0.2, 0.3, 0.4, 0.5].map(Some));
         assert_eq!((answer.billed_units, calls.load(Ordering::SeqCst)), (3.0, 3));
+    }
+
+    #[tokio::test]
+    async fn no_part_has_more_tokens_than_the_provider_takes() {
+        let sizes = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = sizes.clone();
+        let (inner, _) = scripted(move |_, r| {
+            seen.lock().unwrap().push(r.documents.len());
+            half_for_each(r)
+        });
+        // The query has 3 tokens, the documents 2, 2, 2, 40 and 2 of their own.
+        let long = "x".repeat(120);
+        let documents = ["sixsix", "sixsix", "sixsix", &long, "sixsix"];
+        let limit = BatchLimit { documents: Arc::new(|| 100), tokens: Some(12) };
+        let answer = Batch::new(inner, limit).oneshot(request(&documents)).await.unwrap();
+        assert_eq!(answer.scores, [Some(0.5); 5]);
+        assert_eq!(*sizes.lock().unwrap(), [2, 1, 1, 1], "one that is too large alone goes alone");
     }
 
     #[tokio::test]

@@ -24,6 +24,24 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// How a provider of a chain can fail a request.
+    pub const OF_CHAIN: [FailureClass; 14] = [
+        FailureClass::InvalidRequest,
+        FailureClass::TooLarge,
+        FailureClass::Auth,
+        FailureClass::Billing,
+        FailureClass::NotFound,
+        FailureClass::RateLimited,
+        FailureClass::QuotaExhausted,
+        FailureClass::ProviderUnavailable,
+        FailureClass::Timeout,
+        FailureClass::BadResponse,
+        FailureClass::Deadline,
+        FailureClass::Overloaded,
+        FailureClass::CircuitOpen,
+        FailureClass::Budget,
+    ];
+
     /// What a call that was made can end with.
     pub(super) const OF_PROVIDER: [FailureClass; 11] = [
         FailureClass::InvalidRequest,
@@ -39,12 +57,25 @@ impl FailureClass {
         FailureClass::Overloaded,
     ];
 
+    /// Why a circuit can be open.
+    pub(super) const OF_CIRCUIT: [FailureClass; 5] = [
+        FailureClass::CircuitOpen,
+        FailureClass::Auth,
+        FailureClass::NotFound,
+        FailureClass::Billing,
+        FailureClass::QuotaExhausted,
+    ];
+
     /// What can stand against a call before it is made.
-    pub(super) const OF_LIMITS: [FailureClass; 4] = [
+    pub(super) const OF_LIMITS: [FailureClass; 8] = [
         FailureClass::RateLimited,
         FailureClass::Overloaded,
         FailureClass::Budget,
         FailureClass::CircuitOpen,
+        FailureClass::Auth,
+        FailureClass::NotFound,
+        FailureClass::Billing,
+        FailureClass::QuotaExhausted,
     ];
 
     /// The reason to give for the database's order.

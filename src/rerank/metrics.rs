@@ -30,6 +30,8 @@ pub struct RerankMetrics {
     failed_over: IntCounterVec,
     coalesced: IntCounterVec,
     landed_alone: IntCounterVec,
+    unavailable: IntCounterVec,
+    ready: IntGaugeVec,
     circuit: IntGaugeVec,
     circuit_changes: IntCounterVec,
     spend_left: GaugeVec,
@@ -38,6 +40,7 @@ pub struct RerankMetrics {
     entries: IntGauge,
     bytes: IntGauge,
     relevance: Histogram,
+    usable: IntGauge,
 }
 
 fn add<C: Collector + Clone + 'static>(
@@ -63,6 +66,29 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
                 let _ = gauge.remove_label_values(&labels);
             }
         }
+    }
+}
+
+/// How a provider can be unavailable.
+const UNAVAILABLE: [&str; 3] = ["status", "no_connection", "broken"];
+
+/// How the provider was unavailable, if that is what the error says.
+fn cause(error: &RerankError) -> Option<&'static str> {
+    let [status, no_connection, broken] = UNAVAILABLE;
+    match error {
+        RerankError::Status { class: FailureClass::ProviderUnavailable, .. } => Some(status),
+        RerankError::NotConnected => Some(no_connection),
+        RerankError::Unreachable(_) => Some(broken),
+        _ => None,
+    }
+}
+
+/// The labels of a change of a circuit.
+fn change(provider: &str, state: CircuitState) -> [&str; 3] {
+    match state {
+        CircuitState::Closed => [provider, "closed", "none"],
+        CircuitState::HalfOpen => [provider, "half_open", "none"],
+        CircuitState::Open(class) => [provider, "open", class.reason().as_str()],
     }
 }
 
@@ -127,6 +153,16 @@ impl RerankMetrics {
                 "Calls that ran on for the cache after all who waited had left.",
                 provider,
             )?,
+            unavailable: counter(
+                "rerankd_provider_unavailable_total",
+                "Calls that ended with provider_unavailable, by how: an error status, no connection, one that broke.",
+                &["provider", "cause"],
+            )?,
+            ready: gauges(
+                "rerankd_provider_ready",
+                "1 for a provider that can be asked, 0 for one that is named and has no key.",
+                provider,
+            )?,
             circuit: gauges(
                 "rerankd_circuit_state",
                 "State of a provider's circuit: 0 closed, 1 half open, 2 open.",
@@ -147,12 +183,24 @@ impl RerankMetrics {
             entries: add(registry, IntGauge::new("rerankd_cache_entries", "Scores in the cache."))?,
             bytes: add(registry, IntGauge::new("rerankd_cache_bytes", "Estimated size of the score cache."))?,
             relevance: add(registry, Histogram::with_opts(relevance.buckets(RELEVANCE.to_vec())))?,
+            usable: add(
+                registry,
+                IntGauge::new(
+                    "rerankd_providers_usable",
+                    "Providers of the configured chain that have the key they need. At 0 nothing is reranked.",
+                ),
+            )?,
         };
         // Present from the start, so that a rate over the first miss is right.
         for result in ["hit", "miss"] {
             metrics.lookups.with_label_values(&[result]);
         }
         Ok(metrics)
+    }
+
+    /// How many providers of the chain in force can be asked at all.
+    pub fn usable_providers(&self, count: usize) {
+        self.usable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Brings the cache gauges up to date; for the moment before a scrape.
@@ -176,8 +224,18 @@ impl RerankMetrics {
         for class in FailureClass::OF_PROVIDER {
             self.calls.with_label_values(&[provider, class.reason().as_str()]);
         }
+        for cause in UNAVAILABLE {
+            self.unavailable.with_label_values(&[provider, cause]);
+        }
         for class in FailureClass::OF_LIMITS {
             self.shed.with_label_values(&[provider, class.reason().as_str()]);
+        }
+        for class in FailureClass::OF_CHAIN {
+            self.failed_over.with_label_values(&[provider, class.reason().as_str()]);
+        }
+        let open = FailureClass::OF_CIRCUIT.map(CircuitState::Open);
+        for state in [CircuitState::Closed, CircuitState::HalfOpen].into_iter().chain(open) {
+            self.circuit_changes.with_label_values(&change(provider, state));
         }
     }
 
@@ -187,6 +245,9 @@ impl RerankMetrics {
             Err(error) => error.class().reason().as_str(),
         };
         self.calls.with_label_values(&[provider, status]).inc();
+        if let Some(cause) = answer.as_ref().err().and_then(cause) {
+            self.unavailable.with_label_values(&[provider, cause]).inc();
+        }
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
         if let Ok(scores) = answer {
             self.units.with_label_values(&[provider]).inc_by(scores.billed_units);
@@ -224,6 +285,11 @@ impl RerankMetrics {
         self.landed_alone.with_label_values(&[provider]).inc();
     }
 
+    /// Whether a provider can be asked at all.
+    pub(super) fn ready(&self, provider: &str, ready: bool) {
+        self.ready.with_label_values(&[provider]).set(i64::from(ready));
+    }
+
     pub(super) fn circuit(&self, provider: &str, state: CircuitState) {
         let number = match state {
             CircuitState::Closed => 0,
@@ -235,12 +301,7 @@ impl RerankMetrics {
 
     pub(super) fn circuit_changed(&self, provider: &str, state: CircuitState) {
         self.circuit(provider, state);
-        let (state, reason) = match state {
-            CircuitState::Closed => ("closed", "none"),
-            CircuitState::HalfOpen => ("half_open", "none"),
-            CircuitState::Open(class) => ("open", class.reason().as_str()),
-        };
-        self.circuit_changes.with_label_values(&[provider, state, reason]).inc();
+        self.circuit_changes.with_label_values(&change(provider, state)).inc();
     }
 
     /// A budget and what is left of it, `(minute, day)`.
@@ -278,6 +339,7 @@ impl RerankMetrics {
     /// were. Their counters stay.
     pub(super) fn keep(&self, is_there: impl Fn(&str) -> bool) {
         keep(&self.circuit, &is_there);
+        keep(&self.ready, &is_there);
         keep(&self.spend_left, &is_there);
         keep(&self.spend_limit, &is_there);
     }

@@ -8,6 +8,7 @@ mod error;
 mod flights;
 mod kind;
 mod limits;
+mod lists;
 mod metrics;
 mod patience;
 mod provider;
@@ -31,10 +32,10 @@ use cache::{FlightKey, ScoreKey};
 pub use error::{FailureClass, RerankError};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
-pub use limits::{LimitSettings, SpendSettings};
+pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
 use patience::Patience;
-pub use provider::{appended_path, billing};
+pub use provider::{appended_path, billing, provider_facts};
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
     Scoring,
@@ -59,6 +60,8 @@ pub struct RerankRequest {
     pub answer_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
+    /// How many documents each list has that shares the request; empty for a single one.
+    pub lists: Arc<[usize]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
@@ -81,6 +84,7 @@ impl RerankRequest {
             model_of: None,
             answer_by,
             background: false,
+            lists: [].into(),
             searches: 1,
             held: None,
             patience: None,

@@ -34,6 +34,23 @@ impl ProviderSettings {
         }
     }
 
+    /// Equal for the same account of the same service: what its limits have counted, and what it was told of them,
+    /// holds whatever else is set. Keyed by nothing, so it must not be shown.
+    pub(super) fn identity(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        if let ProviderKind::Http(settings) = &self.kind {
+            let key = match &settings.api_key {
+                ApiKey::Secret(key) => key.expose_secret(),
+                ApiKey::Missing | ApiKey::NotNeeded => "",
+            };
+            for part in [self.name.as_str(), settings.base_url.trim_end_matches('/'), key] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Equal for equal settings, key and certificates included: a provider whose fingerprint is as it was keeps
     /// its state over a reload. Keyed by nothing, so it must not be shown.
     pub(super) fn fingerprint(&self) -> [u8; 32] {

@@ -4,12 +4,13 @@ use tower::util::BoxCloneSyncService;
 
 use super::{
     BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
-    batch::Batch,
+    batch::{Batch, BatchLimit},
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
     flights::Flights,
-    limits::{Gate, Ledger, Limits, Trim},
+    limits::{Gate, Ledger, Limits, Rates, Trim},
+    lists::Lists,
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
@@ -24,12 +25,13 @@ pub struct StackShared {
     pub metrics: Arc<RerankMetrics>,
     budget: Arc<RetryBudget>,
     ledger: Arc<Ledger>,
+    rates: Arc<Rates>,
 }
 
 impl StackShared {
     /// For the whole life of the program.
     pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
-        Self { store, metrics, budget: Arc::default(), ledger: Arc::default() }
+        Self { store, metrics, budget: Arc::default(), ledger: Arc::default(), rates: Arc::default() }
     }
 
     /// The same with another cache.
@@ -41,7 +43,11 @@ impl StackShared {
 /// Every configured provider, each there once, however many routes name it: its limits and its circuit are its
 /// own, and stay over a reload that does not change it.
 #[derive(Clone, Default)]
-pub struct Providers(HashMap<String, Provider>);
+pub struct Providers {
+    by_name: HashMap<String, Provider>,
+    /// Named somewhere, and without the key that they need.
+    without_key: Vec<String>,
+}
 
 #[derive(Clone)]
 struct Provider {
@@ -67,18 +73,24 @@ impl Providers {
         for settings in settings {
             let fingerprint = settings.fingerprint();
             let name = settings.name.clone();
-            let provider = match before.0.get(&name) {
+            let provider = match before.by_name.get(&name) {
                 Some(old) if old.fingerprint == fingerprint => old.clone(),
                 _ => provider(settings, fingerprint, shared)?,
             };
             providers.insert(name, provider);
         }
-        Ok(Self(providers))
+        Ok(Self { by_name: providers, without_key: Vec::new() })
+    }
+
+    /// The same, beside others that cannot be asked for want of a key.
+    pub fn beside(self, without_key: Vec<String>) -> Self {
+        Self { without_key, ..self }
     }
 
     /// The stack that tries the named providers in order. Names without a provider are left out.
     pub fn chain(&self, names: &[String], shared: &StackShared) -> Reranker {
-        let links = names.iter().filter_map(|name| self.0.get(name)).map(|provider| provider.link.clone());
+        let links =
+            names.iter().filter_map(|name| self.by_name.get(name)).map(|provider| provider.link.clone());
         BoxCloneSyncService::new(Chain::new(links.collect(), shared.metrics.clone()))
     }
 
@@ -86,7 +98,7 @@ impl Providers {
     pub fn may_ask(&self, names: &[String]) -> Arc<dyn Fn() -> bool + Send + Sync> {
         let usable: Vec<Usable> = names
             .iter()
-            .filter_map(|name| self.0.get(name))
+            .filter_map(|name| self.by_name.get(name))
             .map(|provider| provider.usable.clone())
             .collect();
         Arc::new(move || usable.iter().any(|usable| usable()))
@@ -94,13 +106,17 @@ impl Providers {
 
     /// Whether there is a provider of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.by_name.contains_key(name)
     }
 
     /// Brings the gauges of budgets and circuits up to date.
     pub fn observe(&self, metrics: &RerankMetrics) {
-        metrics.keep(|name| self.has(name));
-        self.0.values().for_each(|provider| (provider.observe)());
+        metrics.keep(|name| self.has(name) || self.without_key.iter().any(|other| other == name));
+        self.without_key.iter().for_each(|name| metrics.ready(name, false));
+        for (name, provider) in &self.by_name {
+            metrics.ready(name, true);
+            (provider.observe)();
+        }
     }
 }
 
@@ -120,45 +136,55 @@ fn layers(
     name: Arc<str>,
     shared: &StackShared,
 ) -> Result<(Reranker, Observe, Usable), BuildError> {
-    let StackShared { store, metrics, budget, ledger } = shared.clone();
+    let StackShared { store, metrics, budget, ledger, rates } = shared.clone();
+    let identity = settings.identity();
     metrics.declare(&name);
     match settings.kind {
         ProviderKind::Http(http) => {
             let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
-            let max_documents = Arc::new(move || asked.max_documents());
+            let size =
+                BatchLimit { tokens: call.max_tokens(), documents: Arc::new(move || asked.max_documents()) };
             let gate = Gate::new(name.clone(), facts.billing, &limits, &ledger, metrics.clone());
-            let gate = Arc::new(gate.sharing(store.sharing_limits(), &limits));
+            let gate = gate.continuing(&rates, identity).sharing(store.sharing_limits(), &limits);
+            let gate = Arc::new(gate);
 
             let call = Timed::new(call, name.clone(), metrics.clone());
             let call = Retry::new(call, budget, gate.clone(), name.clone(), metrics.clone());
             let call = Breaker::new(call, settings.circuit, name.clone(), metrics.clone());
-            let switch = call.switch();
-            let usable = Arc::new(move || switch.is_usable());
+            let breaker = call.switch();
+            let usable = {
+                let breaker = breaker.clone();
+                Arc::new(move || breaker.would_admit().is_ok())
+            };
             let observe = {
-                let (gate, breaker) = (gate.clone(), call.switch());
+                let (gate, breaker) = (gate.clone(), breaker.clone());
                 Arc::new(move || {
                     gate.observe();
                     breaker.observe();
                 })
             };
-            let call = Limits::new(call, gate);
+            let call = Limits::new(call, gate).before(breaker);
             let base = Arc::new(KeyBase::new(name.clone(), &facts));
             let call = Fill::new(call, store.clone(), base.clone());
             let call = match facts.scoring {
-                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, max_documents)),
+                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, size)),
                 // Parts of a list would be other lists.
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
             let call = Flights::new(call, settings.flights, name, metrics.clone());
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
-            Ok((BoxCloneSyncService::new(call), observe, usable))
+            let call = match facts.scoring {
+                Scoring::Pairwise => BoxCloneSyncService::new(call),
+                Scoring::Listwise => BoxCloneSyncService::new(Lists::new(call)),
+            };
+            Ok((call, observe, usable))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical => {
-            let call = Timed::new(Lexical::new(name.clone()), name, metrics);
+            let call = Lists::new(Timed::new(Lexical::new(name.clone()), name, metrics));
             Ok((BoxCloneSyncService::new(call), Arc::new(|| ()), Arc::new(|| true)))
         }
     }

@@ -52,6 +52,8 @@ async fn an_unreachable_provider_falls_to_the_next() {
         r#"rerankd_provider_calls_total{provider="cohere",status="provider_unavailable"} 2"#,
         r#"rerankd_provider_calls_total{provider="words",status="ok"} 1"#,
         r#"rerankd_provider_retries_total{provider="cohere"} 1"#,
+        r#"rerankd_provider_unavailable_total{cause="no_connection",provider="cohere"} 2"#,
+        r#"rerankd_provider_unavailable_total{cause="status",provider="cohere"} 0"#,
         r#"rerankd_provider_calls_in_flight{provider="cohere"} 0"#,
         r#"rerankd_provider_failovers_total{provider="cohere",reason="provider_unavailable"} 1"#,
         r#"rerankd_circuit_state{provider="cohere"} 0"#,
@@ -76,6 +78,50 @@ async fn a_reload_keeps_the_state_of_providers_that_did_not_change() {
     cohere.api_key = ApiKey::Secret(SecretString::from("another"));
     let changed = Providers::build(vec![settings], &same, &shared).unwrap();
     assert_eq!(ask(&changed).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
+}
+
+#[tokio::test]
+async fn every_series_of_a_provider_is_there_at_zero_from_the_start() {
+    let registry = prometheus::Registry::new();
+    let shared = shared(&registry);
+    Providers::build(vec![unreachable("cohere")], &Providers::default(), &shared).unwrap();
+    let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+    for series in [
+        r#"rerankd_provider_calls_total{provider="cohere",status="timeout"} 0"#,
+        r#"rerankd_provider_shed_total{provider="cohere",reason="circuit_open"} 0"#,
+        r#"rerankd_provider_shed_total{provider="cohere",reason="auth"} 0"#,
+        r#"rerankd_provider_failovers_total{provider="cohere",reason="deadline"} 0"#,
+        r#"rerankd_circuit_changes_total{provider="cohere",reason="none",state="closed"} 0"#,
+        r#"rerankd_circuit_changes_total{provider="cohere",reason="none",state="half_open"} 0"#,
+        r#"rerankd_circuit_changes_total{provider="cohere",reason="circuit_open",state="open"} 0"#,
+        r#"rerankd_circuit_changes_total{provider="cohere",reason="quota_exhausted",state="open"} 0"#,
+    ] {
+        assert!(text.contains(series), "{series} not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_of_other_settings_begins_no_new_minute_for_the_same_account() {
+    let shared = shared(&prometheus::Registry::new());
+    let mut settings = unreachable("cohere");
+    let ProviderKind::Http(cohere) = &settings.kind else { panic!("it is Cohere") };
+    let facts = HttpProvider::new("cohere".into(), cohere).unwrap().facts().clone();
+    let first = Gate::new("cohere".into(), facts.billing, &settings.limits, &Ledger::default(), metrics())
+        .continuing(&shared.rates, settings.identity());
+    first.learn(&Err(RerankError::Status {
+        status: 429,
+        class: FailureClass::RateLimited,
+        retry_after: Some(Duration::from_secs(30)),
+    }));
+    settings.flights.timeout = Duration::from_secs(2);
+    let ask = |settings: &ProviderSettings| {
+        let providers = Providers::build(vec![settings.clone()], &Providers::default(), &shared).unwrap();
+        providers.chain(&names(&["cohere"]), &shared).oneshot(request(&["a"]))
+    };
+    assert_eq!(ask(&settings).await.unwrap_err().class(), FailureClass::RateLimited, "it is still paused");
+    let ProviderKind::Http(cohere) = &mut settings.kind else { panic!("it is Cohere") };
+    cohere.api_key = ApiKey::Secret(SecretString::from("another"));
+    assert_eq!(ask(&settings).await.unwrap_err().class(), FailureClass::ProviderUnavailable);
 }
 
 #[tokio::test]

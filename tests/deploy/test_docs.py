@@ -26,7 +26,7 @@ from support import (
 GUIDE = ROOT / "docs/kubernetes.md"
 PAGES = {
     page.relative_to(ROOT).as_posix(): page
-    for page in (GUIDE, ROOT / "docs/runbook.md", DEPLOY / "helm/rerankd/README.md", ROOT / "README.md")
+    for page in (GUIDE, ROOT / "docs/inspector.md", ROOT / "docs/runbook.md", DEPLOY / "helm/rerankd/README.md", ROOT / "README.md")
 }
 
 

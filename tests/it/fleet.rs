@@ -89,7 +89,7 @@ async fn scores_that_wait_are_written_before_the_program_ends() {
 #[tokio::test]
 async fn a_redis_that_hangs_or_is_not_there_fails_no_search() {
     let (service, secret, redis) = (service().await, secret(), FakeRedis::start().await);
-    let hanging = member(&service, &secret, &format!("url: 'redis://{}', timeout: 20ms", redis.addr)).await;
+    let hanging = member(&service, &secret, &format!("url: 'redis://{}', timeout: 500ms", redis.addr)).await;
     connected(&hanging).await;
     redis.hang();
     let gone = member(&service, &secret, "url: 'redis://127.0.0.1:1'").await;

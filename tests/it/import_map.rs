@@ -19,7 +19,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("pipeline", &["bounds", "document", "json", "rerank", "search"]),
     ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "upstream", "workers"]),
     ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "upstream"]),
-    ("admin", &[]),
+    ("admin", &["pipeline", "telemetry"]),
     ("config", &["fleet", "rerank", "search", "tls"]),
     (
         "app",
@@ -40,8 +40,10 @@ const MAP: &[(&str, &[&str])] = &[
             "workers",
         ],
     ),
-    ("demo", &["app", "config"]),
-    ("cli", &["app", "bounds", "config", "demo", "system", "telemetry", "workers"]),
+    ("probe", &["app", "bounds", "config", "pipeline", "proxy", "search", "upstream"]),
+    ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
+    ("demo", &["app", "config", "eval"]),
+    ("cli", &["app", "bounds", "config", "demo", "eval", "system", "telemetry", "workers"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<String>) {

@@ -71,9 +71,12 @@ async fn sixty_four_clients_with_one_query_are_one_call() {
 async fn a_call_that_its_caller_has_left_fills_the_cache() {
     let service = Faulty::start(Fault::SlowTrickle).await;
     service.set_broken(true);
-    // Its answer takes seconds, and more on a busy machine.
-    let cohere = format!("cohere: {{ base_url: \"http://{}\", timeout: 1m }}", service.addr);
-    let points = Points::with(&format!("providers: {{ {cohere} }}\nrerank: {{ window: 2 }}\n")).await;
+    // Trickling takes nearly five seconds, the time of one call unless told otherwise.
+    let points = Points::with(&format!(
+        "rerank: {{ window: 2 }}\nproviders: {{ cohere: {{ base_url: \"http://{}\", timeout: 60s }} }}\n",
+        service.addr
+    ))
+    .await;
     let hasty = "x-rerank-deadline: 20ms\r\n";
     points.search_with(QUERY, 2, hasty).await.assert_kept("deadline", 2, "too hasty");
     points.until(r#"rerankd_provider_background_calls_total{provider="cohere"}"#, 1.0).await;
@@ -156,4 +159,29 @@ async fn the_time_that_a_client_gives_the_database_bounds_the_rerank_too() {
     let answer = client.message().await.unwrap();
     assert_eq!(header(&answer, "x-rerank-status"), Some("kept; reason=deadline"));
     assert!(body_of(&answer).contains(r#""id" : 2"#));
+}
+
+#[tokio::test]
+async fn no_time_that_a_client_gives_the_database_is_too_long_for_an_answer() {
+    let service = Faulty::start(Fault::Hang).await;
+    let points = Points::before(service.addr, "").await;
+    let mut client = Wire::connect(points.program.addr).await;
+    let request =
+        points::request(QUERY, 3, "").replace("/points/query", "/points/query?timeout=18446744073709551615");
+    client.send(request).await;
+    let answer = client.message().await.expect("an answer");
+    assert_eq!(header(&answer, "x-rerank-status"), Some("applied"));
+}
+
+#[tokio::test]
+async fn calls_that_never_reached_the_provider_spend_nothing() {
+    let points = Points::with(
+        "providers: { cohere: { base_url: \"http://127.0.0.1:9\", max_search_units_per_day: 2 } }\n",
+    )
+    .await;
+    for _ in 0..2 {
+        points.search(QUERY, 3).await.assert_kept("provider_unavailable", 3, "unreachable");
+    }
+    let left = r#"rerankd_spend_left{provider="cohere",unit="search_units",window="day"}"#;
+    assert_eq!(points.metric(left).await, 2.0);
 }

@@ -221,6 +221,13 @@ async fn get(addr: SocketAddr, path: &str) -> String {
     client.rest().await
 }
 
+/// As a browser on this machine asks.
+async fn local(addr: SocketAddr, path: &str) -> String {
+    let mut client = Wire::connect(addr).await;
+    client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
+    client.rest().await
+}
+
 fn assert_silent(place: &str, text: &str) {
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("user:{PASSWORD}"));
     for secret in [KEY, QUERY, DOCUMENT, PASSWORD, "canary", &basic] {
@@ -241,6 +248,10 @@ async fn no_canary_is_heard_of_again() {
     let env = [("RUST_LOG", "trace"), ("KEY", KEY)];
     let program = Process::start(&["serve", "--config", path], &env).await;
 
+    let mut events = Wire::connect(program.admin).await;
+    events.send("GET /api/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let mut told = events.until("event: state\n").await;
+
     let mut own = String::new();
     for request in requests() {
         for addr in &program.listening {
@@ -260,6 +271,23 @@ async fn no_canary_is_heard_of_again() {
     assert!(metrics.contains("reason=\"stale_query\"") && metrics.contains("outcome=\"applied\""));
     assert_silent("the metrics", &metrics);
     assert_silent("the admin listener", &get(program.admin, &format!("/{PASSWORD}?{QUERY}")).await);
+    // The inspector keeps ids and scores: at its default level no word of queries and documents.
+    let list = local(program.admin, "/api/searches").await;
+    let numbers: Vec<u64> = json_of(&list)["searches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|search| search["number"].as_u64().unwrap())
+        .collect();
+    assert!(list.contains("\"applied\"") && list.contains("\"stale_query\"") && numbers.len() > 20, "{list}");
+    for number in &numbers {
+        told += &local(program.admin, &format!("/api/searches/{number}")).await;
+    }
+    assert!(told.contains("\"scored_by\":\"provider\"") && told.contains("\"database_score\":0.5"));
+    told += &events.so_far();
+    assert!(told.contains("event: search\n"), "{told}");
+    told += &(list + &local(program.admin, "/api/state").await + &local(program.admin, "/api/config").await);
+    assert_silent("the inspector", &told);
     let sent = service.seen().join("\n");
     for secret in [KEY, QUERY, DOCUMENT] {
         assert!(sent.contains(secret), "{secret} did go to the service");

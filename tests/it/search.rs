@@ -277,6 +277,8 @@ async fn without_a_key_the_order_is_kept_for_want_of_a_provider() {
     assert_eq!(body_of(&got), page(0..3, false));
     assert_eq!(body_of(&setup.database.seen()[0]), THREE);
     assert!(setup.service.seen().is_empty());
+    let metrics = setup.metrics().await;
+    assert!(metrics.contains("rerankd_provider_ready{provider=\"cohere\"} 0"), "{metrics}");
 }
 
 #[tokio::test]
@@ -287,6 +289,7 @@ async fn metrics_tell_no_key_query_or_document() {
     let call = setup.service.seen().remove(0);
     let metrics = setup.metrics().await;
     assert!(metrics.contains("applied"), "{metrics}");
+    assert!(metrics.contains("rerankd_provider_ready{provider=\"cohere\"} 1"), "{metrics}");
     for secret in [KEY, QUERY, "giraffe"] {
         assert!(call.contains(secret), "{secret}");
         assert!(!metrics.contains(secret), "{secret}");

@@ -264,3 +264,36 @@ async fn a_database_with_another_certificate_gets_nothing_and_the_client_a_502()
     }
     assert!(good.seen().is_empty() && misnamed.seen().is_empty());
 }
+
+#[tokio::test]
+async fn the_rerank_endpoint_speaks_tls_and_shows_a_new_certificate_to_new_connections() {
+    let authority = Authority::new();
+    let (first, second) = (authority.issue(&["localhost"]), authority.issue(&["localhost"]));
+    let yaml = "rerank_api: { listen: '127.0.0.1:0', providers: [lexical], \
+                tls: { cert_file: DIR/us.crt, key_file: DIR/us.key } }\nadmin: { listen: '127.0.0.1:0' }";
+    let sidecar = with_tls(&first, yaml).await;
+    let at = sidecar.app.rerank_api.unwrap();
+    let shown = |stream: &tokio_rustls::client::TlsStream<tokio::net::TcpStream>| {
+        stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+    };
+    let stream = handshake(at, &authority, None, &[]).await.unwrap();
+    assert_eq!(shown(&stream), first.der());
+    let body = r#"{"model":"m","query":"giraffe","documents":["okapi","giraffe"]}"#;
+    let asked = format!(
+        "POST /v2/rerank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut old = Wire::over(stream);
+    for written in [false, true] {
+        if written {
+            second.write(&sidecar.folder.path(""), "us");
+            assert!(matches!(sidecar.reloader.check_now().await, Reload::Applied));
+        }
+        old.send(&asked).await;
+        assert_eq!(json_of(&old.message().await.unwrap())["results"][0]["index"], 1);
+    }
+    assert_eq!(shown(&handshake(at, &authority, None, &[]).await.unwrap()), second.der());
+    let ends = rerankd::tls::not_after(&second.der()).unwrap().to_string();
+    let series = "rerankd_certificate_not_after_timestamp_seconds{listen=\"127.0.0.1:0\",use=\"listener\"}";
+    assert_eq!(sidecar.metric(series).await, ends);
+}

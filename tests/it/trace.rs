@@ -34,7 +34,10 @@ async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
         ))
         .await;
     client.message().await.expect("an answer");
-    [process.line_with("key").await, process.line_with("kept the database's order").await]
+    let key = process.line_with("key").await;
+    let kept = process.line_with("kept the database's order").await;
+    assert!(kept.contains("collections") && kept.contains("\"docs\""), "{kept}");
+    [key, kept]
 }
 
 #[tokio::test]

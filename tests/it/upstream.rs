@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{End, FakeDatabase, Frames, Program, Wire};
+use crate::harness::{End, FakeDatabase, Frames, Program, QUERY, Wire, points};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -305,4 +305,14 @@ async fn every_answer_and_every_error_of_our_own_is_counted() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
+}
+
+#[tokio::test]
+async fn a_search_that_the_database_never_answers_is_counted() {
+    let program = Program::before("127.0.0.1:9".parse().unwrap(), "").await;
+    let mut client = Wire::connect(program.addr).await;
+    client.send(points::request(QUERY, 3, "")).await;
+    assert!(client.message().await.unwrap().starts_with("HTTP/1.1 502 "));
+    let text = program.metrics().await;
+    assert!(text.contains("rerankd_requests_failed_total{cause=\"unreachable\"} 1"), "{text}");
 }

@@ -4,29 +4,36 @@ use super::{
     Member, TIMEOUT,
     peer::{Act, Peer},
 };
-use crate::fleet::Shared;
+use crate::fleet::{Shared, SharedLimit, Wanted};
 
 fn is_script(words: &[Vec<u8>]) -> bool {
     words[0] == b"EVAL"
 }
 
+/// Ten calls a minute, and nine units a day.
+const WANTED: Wanted =
+    Wanted { calls_per_minute: Some(10), amount: 2.0, spend_per_minute: None, spend_per_day: Some(9) };
+
+const GRANTED: &str = "*7\r\n:1\r\n:9\r\n:1700000000\r\n$0\r\n\r\n$1\r\n3\r\n:28333333\r\n:19675\r\n";
+
 #[tokio::test(start_paused = true)]
-async fn the_fleet_grants_or_refuses_in_one_round_trip_over_one_key() {
+async fn the_fleet_grants_or_refuses_all_in_one_round_trip_over_one_key() {
     let peer = Peer::new();
     let member = Member::of(&peer).await;
+    peer.script(|words| if is_script(words) { Act::Say(GRANTED) } else { Act::Serve });
+    let Shared::Granted(leave) = member.fleet.take("my cohere", &WANTED).await else { panic!() };
+    assert_eq!((leave.calls_left, leave.left_at(28_333_333, 19_675)), (9, (None, Some(3.0))));
     peer.script(
-        |words| if is_script(words) { Act::Say("*3\r\n:1\r\n:9\r\n:1700000000\r\n") } else { Act::Serve },
+        |words| {
+            if is_script(words) { Act::Say("*3\r\n:0\r\n:1500\r\n$4\r\nrate\r\n") } else { Act::Serve }
+        },
     );
-    let Shared::Granted(token) = member.fleet.take_rate("my cohere", 10).await else { panic!() };
-    assert_eq!(token.left, 9);
-    peer.script(|words| if is_script(words) { Act::Say("*2\r\n:0\r\n:1500\r\n") } else { Act::Serve });
-    let refused = Shared::Refused { retry_in: Duration::from_millis(1500) };
-    assert_eq!(member.fleet.take_rate("my cohere", 10).await, refused);
-    assert!(matches!(member.fleet.take_spend("c", 1.0, None, Some(5)).await, Shared::Refused { .. }));
+    let refused = Shared::Refused { by: SharedLimit::Rate, retry_in: Duration::from_millis(1500) };
+    assert_eq!(member.fleet.take("my cohere", &WANTED).await, refused);
     let seen = peer.seen("EVAL");
-    assert_eq!(seen.len(), 3);
-    assert_eq!(seen[0][2..], ["1", "rerankd:r:my%20cohere", "10"].map(|word| word.as_bytes().to_vec()));
-    assert_eq!(seen[2][2..], ["1", "rerankd:b:c", "1.0", "", "5"].map(|word| word.as_bytes().to_vec()));
+    assert_eq!(seen.len(), 2);
+    let words = ["1", "rerankd:l:my%20cohere", "10", "2.0", "", "9"].map(|word| word.as_bytes().to_vec());
+    assert_eq!(seen[0][2..], words);
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,14 +43,10 @@ async fn a_hanging_redis_is_away_after_the_time_out_and_then_at_once() {
     peer.script(|words| if is_script(words) { Act::Hang } else { Act::Serve });
     for n in 0..10 {
         let started = Instant::now();
-        assert_eq!(member.fleet.take_rate("c", 10).await, Shared::Away);
+        assert_eq!(member.fleet.take("c", &WANTED).await, Shared::Away);
         assert_eq!(started.elapsed(), if n < 5 { TIMEOUT } else { Duration::ZERO });
     }
-    assert_eq!(member.fleet.take_spend("c", 1.0, None, Some(5)).await, Shared::Away);
-    assert_eq!(
-        (member.round_trips("rate"), member.round_trips("spend")),
-        ([0.0, 5.0, 0.0, 5.0], [0.0, 0.0, 0.0, 1.0])
-    );
+    assert_eq!(member.round_trips("take"), [0.0, 5.0, 0.0, 5.0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,8 +63,8 @@ async fn whatever_redis_says_instead_is_away() {
         let peer = Peer::new();
         let member = Member::of(&peer).await;
         peer.script(move |words| if is_script(words) { Act::Say(said) } else { Act::Serve });
-        assert_eq!(member.fleet.take_rate("c", 10).await, Shared::Away, "{said}");
-        assert_eq!(member.round_trips("rate"), [0.0, 0.0, 1.0, 0.0], "{said}");
+        assert_eq!(member.fleet.take("c", &WANTED).await, Shared::Away, "{said}");
+        assert_eq!(member.round_trips("take"), [0.0, 0.0, 1.0, 0.0], "{said}");
     }
 }
 
@@ -69,25 +72,15 @@ async fn whatever_redis_says_instead_is_away() {
 async fn a_bill_and_leave_that_was_not_used_are_told_behind_the_caller() {
     let peer = Peer::new();
     let member = Member::of(&peer).await;
-    peer.script(|words| match words.get(1) {
-        Some(text) if text.windows(10).any(|part| part == b"What is sp") => {
-            Act::Say("*5\r\n:1\r\n$0\r\n\r\n$1\r\n3\r\n:28333333\r\n:19675\r\n")
-        }
-        _ if is_script(words) => Act::Say("*3\r\n:1\r\n:9\r\n:1700000000\r\n"),
-        _ => Act::Serve,
-    });
-    let Shared::Granted(token) = member.fleet.take_rate("c", 10).await else { panic!() };
-    let Shared::Granted(reservation) = member.fleet.take_spend("c", 2.0, None, Some(5)).await else {
-        panic!()
-    };
-    assert_eq!((reservation.left_in_minute, reservation.left_in_day), (None, Some(3.0)));
-    member.fleet.give_back(token);
-    member.fleet.settle(reservation, 1.0);
+    peer.script(|words| if is_script(words) { Act::Say(GRANTED) } else { Act::Serve });
+    let Shared::Granted(leave) = member.fleet.take("c", &WANTED).await else { panic!() };
+    member.fleet.give_back(&leave);
+    member.fleet.settle(&leave, 1.0);
     member.fleet.flush(Duration::from_secs(1)).await;
     let seen = peer.seen("EVAL");
-    assert_eq!(seen[2][2..], ["1", "rerankd:r:c", "1700000000"].map(|word| word.as_bytes().to_vec()));
+    assert_eq!(seen[1][2..], ["1", "rerankd:l:c", "1700000000"].map(|word| word.as_bytes().to_vec()));
     assert_eq!(
-        seen[3][2..],
-        ["1", "rerankd:b:c", "-1.0", "28333333", "19675"].map(|word| word.as_bytes().to_vec())
+        seen[2][2..],
+        ["1", "rerankd:l:c", "-1.0", "28333333", "19675"].map(|word| word.as_bytes().to_vec())
     );
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::fleet::{Connection, Failure, lane::Dial};
 
 /// What to do with one command.
-pub(super) enum Act {
+pub(crate) enum Act {
     /// As Redis would.
     Serve,
     /// As Redis would, after this time.
@@ -32,16 +32,16 @@ pub(super) enum Act {
 type Script = Box<dyn Fn(&[Vec<u8>]) -> Act + Send>;
 
 /// The server behind any number of connections.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     script: Mutex<Script>,
-    pub(super) store: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+    pub(crate) store: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
     /// Every command that came, but for probes.
-    pub(super) seen: Mutex<Vec<Vec<Vec<u8>>>>,
-    pub(super) dialled: AtomicUsize,
+    pub(crate) seen: Mutex<Vec<Vec<Vec<u8>>>>,
+    pub(crate) dialled: AtomicUsize,
 }
 
 impl Peer {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             script: Mutex::new(Box::new(|_| Act::Serve)),
             store: Mutex::default(),
@@ -51,16 +51,16 @@ impl Peer {
     }
 
     /// From now on.
-    pub(super) fn script(&self, script: impl Fn(&[Vec<u8>]) -> Act + Send + 'static) {
+    pub(crate) fn script(&self, script: impl Fn(&[Vec<u8>]) -> Act + Send + 'static) {
         *self.script.lock().unwrap() = Box::new(script);
     }
 
     /// The commands of this name that came.
-    pub(super) fn seen(&self, name: &str) -> Vec<Vec<Vec<u8>>> {
+    pub(crate) fn seen(&self, name: &str) -> Vec<Vec<Vec<u8>>> {
         self.seen.lock().unwrap().iter().filter(|words| words[0] == name.as_bytes()).cloned().collect()
     }
 
-    pub(super) fn times_dialled(&self) -> usize {
+    pub(crate) fn times_dialled(&self) -> usize {
         self.dialled.load(Ordering::SeqCst)
     }
 
@@ -85,7 +85,7 @@ impl Peer {
         })
     }
 
-    pub(super) async fn serve(self: Arc<Self>, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    pub(crate) async fn serve(self: Arc<Self>, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut unread = Vec::new();
         loop {
             let words = loop {

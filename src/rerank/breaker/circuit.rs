@@ -123,12 +123,14 @@ impl Circuit {
         }
     }
 
-    /// Whether [`Circuit::admit`] would give leave.
-    pub(super) fn would_admit(&self, now: Instant) -> bool {
-        match &self.state {
-            State::Closed(_) => true,
-            State::Open { until, .. } => *until <= now,
-            State::HalfOpen { in_flight, passed, .. } => *in_flight + *passed < self.settings.probes,
+    /// What [`Circuit::admit`] would say.
+    pub(super) fn would_admit(&self, now: Instant) -> Result<(), FailureClass> {
+        match self.state {
+            State::Open { until, class } if until > now => Err(class),
+            State::HalfOpen { class, in_flight, passed } if in_flight + passed >= self.settings.probes => {
+                Err(class)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -58,8 +58,8 @@ impl<S: Rerank> Breaker<S> {
 }
 
 impl Switch {
-    /// Whether a call would be let through now.
-    pub(in crate::rerank) fn is_usable(&self) -> bool {
+    /// Whether a call would be let through now, and if not, why.
+    pub(in crate::rerank) fn would_admit(&self) -> Result<(), FailureClass> {
         self.circuit.lock().unwrap_or_else(PoisonError::into_inner).would_admit(Instant::now())
     }
 

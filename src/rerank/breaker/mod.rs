@@ -5,4 +5,4 @@ mod layer;
 mod window;
 
 pub use circuit::{CircuitSettings, CircuitState};
-pub(super) use layer::Breaker;
+pub(super) use layer::{Breaker, Switch};

@@ -1,7 +1,10 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::*;
+use crate::rerank::Billing;
+use crate::rerank::limits::{Ledger, LimitSettings, SpendSettings};
 use crate::rerank::test_support::{half_for_each, metrics, request, scripted};
+use crate::rerank::wall::WallClock;
 
 fn limits<S: Rerank>(inner: S, settings: LimitSettings) -> Limits<S> {
     Limits::new(

@@ -1,13 +1,20 @@
 //! Limits of one provider, which shed at once: a call that may not go now fails now, nothing queues.
 
+mod entry;
+mod gate;
 mod layer;
 mod rate;
+mod settings;
 mod shared;
+#[cfg(test)]
+mod shared_tests;
 mod spend;
 mod trim;
 
-pub use layer::LimitSettings;
-pub(super) use layer::{Gate, Limits};
+pub(super) use gate::Gate;
+pub(super) use layer::Limits;
+pub(super) use rate::Rates;
+pub use settings::LimitSettings;
 pub(super) use spend::Ledger;
-pub use spend::SpendSettings;
+pub use spend::{SpendSettings, expected_bill, tokens};
 pub(super) use trim::Trim;

@@ -1,6 +1,6 @@
 use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -10,19 +10,45 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Ends of one minute, told by two answers, are not further apart.
 const SAME_MINUTE: Duration = Duration::from_secs(30);
 
+/// What each account of a service has called and was told of its limits: a reload begins no new minute.
+#[derive(Debug, Default)]
+pub(in crate::rerank) struct Rates(Mutex<HashMap<[u8; 32], Arc<Mutex<Rate>>>>);
+
+impl Rates {
+    /// That of one account. What nobody uses any more and has nothing to say is forgotten.
+    fn of(&self, identity: [u8; 32], now: Instant) -> Arc<Mutex<Rate>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, rate| Arc::strong_count(rate) > 1 || step(rate, |rate| rate.says_something(now)));
+        all.entry(identity).or_default().clone()
+    }
+}
+
+fn step<T>(rate: &Mutex<Rate>, step: impl FnOnce(&mut Rate) -> T) -> T {
+    step(&mut rate.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// How many calls may go, shared by the layer that counts calls and the retry that makes more of them.
 #[derive(Debug)]
-pub(in crate::rerank) struct RateLimiter(Mutex<Rate>);
+pub(in crate::rerank) struct RateLimiter {
+    max: Option<usize>,
+    rate: Arc<Mutex<Rate>>,
+}
 
 impl RateLimiter {
     /// At most `per_minute` calls in any 60 seconds; `None` knows no limit of its own.
     pub(in crate::rerank) fn new(per_minute: Option<u32>) -> Self {
-        Self(Mutex::new(Rate::new(per_minute)))
+        let max = per_minute.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+        Self { max, rate: Arc::default() }
+    }
+
+    /// The same, going on with the calls of this account.
+    pub(super) fn of(self, rates: &Rates, identity: [u8; 32]) -> Self {
+        Self { rate: rates.of(identity, Instant::now()), ..self }
     }
 
     /// Takes leave for one call now, or says in what time one may be had.
     pub(in crate::rerank) fn take(&self, now: Instant) -> Result<(), Duration> {
-        self.with(|rate| rate.take(now))
+        self.with(|rate| rate.take(now, self.max))
     }
 
     /// Gives back leave that was taken at `at` and not used: no byte was sent.
@@ -40,15 +66,14 @@ impl RateLimiter {
         self.with(|rate| rate.learn(left, until));
     }
 
-    fn with<T>(&self, step: impl FnOnce(&mut Rate) -> T) -> T {
-        step(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, of: impl FnOnce(&mut Rate) -> T) -> T {
+        step(&self.rate, of)
     }
 }
 
 /// Pure: each step brings the time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Rate {
-    max: Option<usize>,
     /// When the calls of the last minute were made: exact, where a bucket lets twice the limit through in one.
     calls: VecDeque<Instant>,
     paused: Option<Instant>,
@@ -56,12 +81,7 @@ struct Rate {
 }
 
 impl Rate {
-    fn new(per_minute: Option<u32>) -> Self {
-        let max = per_minute.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
-        Self { max, calls: VecDeque::new(), paused: None, learned: None }
-    }
-
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+    fn take(&mut self, now: Instant, max: Option<usize>) -> Result<(), Duration> {
         if let Some(until) = self.paused.filter(|until| now < *until) {
             return Err(until - now);
         }
@@ -71,17 +91,23 @@ impl Rate {
             let Some(fewer) = left.checked_sub(1) else { return Err(until - now) };
             self.learned = Some((until, fewer));
         }
-        let Some(max) = self.max else { return Ok(()) };
+        let Some(max) = max else { return Ok(()) };
         while self.calls.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
             self.calls.pop_front();
         }
-        match self.calls.front() {
-            Some(oldest) if self.calls.len() >= max => Err(MINUTE.saturating_sub(now - *oldest)),
-            _ => {
-                self.calls.push_back(now);
-                Ok(())
-            }
-        }
+        // More than `max` may be there: a reload has lowered it.
+        let Some(too_many) = self.calls.len().checked_sub(max) else {
+            self.calls.push_back(now);
+            return Ok(());
+        };
+        Err(self.calls.get(too_many).map_or(MINUTE, |at| MINUTE.saturating_sub(now - *at)))
+    }
+
+    /// Whether it can still stand against a call.
+    fn says_something(&self, now: Instant) -> bool {
+        let called = self.calls.back().is_some_and(|at| now.duration_since(*at) < MINUTE);
+        let told = [self.paused, self.learned.map(|(until, _)| until)];
+        called || told.into_iter().flatten().any(|until| now < until)
     }
 
     fn give_back(&mut self, at: Instant) {
@@ -133,6 +159,25 @@ mod tests {
         assert!(rate.take(until).is_ok(), "a new minute");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_lower_limit_counts_the_calls_of_this_minute_and_forgets_what_is_over() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        let limiter = |per_minute| RateLimiter::new(Some(per_minute)).of(&rates, [1; 32]);
+        let before = limiter(3);
+        for second in [0, 10, 20] {
+            assert!(before.take(now + Duration::from_secs(second)).is_ok());
+        }
+        drop(before);
+        let after = limiter(2);
+        let wait = Duration::from_secs(40);
+        assert_eq!(after.take(now + Duration::from_secs(30)), Err(wait), "until two of the three are over");
+        assert!(after.take(now + Duration::from_secs(30) + wait).is_ok());
+        drop(after);
+        tokio::time::advance(Duration::from_secs(131)).await;
+        RateLimiter::new(None).of(&rates, [2; 32]);
+        assert!(!rates.0.lock().unwrap().contains_key(&[1; 32]));
+    }
+
     proptest! {
         #[test]
         fn no_sixty_seconds_see_more_calls_than_allowed(
@@ -140,14 +185,15 @@ mod tests {
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let mut now = runtime.block_on(async { Instant::now() });
-            let mut rate = Rate::new(Some(max));
+            let mut rate = Rate::default();
+            let limit = Some(max as usize);
             let mut made: Vec<Instant> = Vec::new();
             for gap in gaps {
                 now += Duration::from_secs(gap);
-                match rate.take(now) {
+                match rate.take(now, limit) {
                     Ok(()) => made.push(now),
                     Err(wait) => {
-                        prop_assert!(rate.clone().take(now + wait).is_ok());
+                        prop_assert!(rate.clone().take(now + wait, limit).is_ok());
                     }
                 }
                 let recent = made.iter().filter(|at| now.duration_since(**at) < MINUTE).count();

@@ -1,8 +1,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
+
 use super::spend::SpendSettings;
 use crate::{
-    fleet::{Fleet, RateToken, Shared, SharedReservation},
+    fleet::{Fleet, Leave, Shared, SharedLimit, Wanted},
     rerank::{FailureClass, wall::Calendar},
 };
 
@@ -11,48 +13,43 @@ use crate::{
 pub(super) struct SharedLimits {
     fleet: Arc<Fleet>,
     provider: Arc<str>,
-    per_minute: Option<u32>,
-    spend: SpendSettings,
+    /// Of each call, but for what it costs.
+    wanted: Wanted,
     /// What the fleet granted last, which tells what it had left.
-    last: Mutex<Option<SharedReservation>>,
+    last: Mutex<Option<Leave>>,
 }
 
-/// What a call has taken of the fleet's limits.
-#[derive(Default)]
+/// What a call has taken of the fleet's limits. All of it goes back if it is dropped.
 pub(super) struct SharedEntry {
-    rate: Option<RateToken>,
-    spend: Option<SharedReservation>,
+    fleet: Arc<Fleet>,
+    leave: Option<Leave>,
 }
 
 impl SharedLimits {
     pub(super) fn new(
         fleet: Arc<Fleet>,
         provider: Arc<str>,
-        per_minute: Option<u32>,
+        calls_per_minute: Option<u32>,
         spend: SpendSettings,
     ) -> Self {
-        Self { fleet, provider, per_minute, spend, last: Mutex::default() }
+        let SpendSettings { per_minute: spend_per_minute, per_day: spend_per_day } = spend;
+        let wanted = Wanted { calls_per_minute, amount: 0.0, spend_per_minute, spend_per_day };
+        Self { fleet, provider, wanted, last: Mutex::default() }
     }
 
-    /// Takes all that one call needs, or nothing.
-    pub(super) async fn enter(&self, amount: f64) -> Result<SharedEntry, FailureClass> {
-        let spend = match self.spend {
-            SpendSettings { per_minute: None, per_day: None } => None,
-            SpendSettings { per_minute, per_day } => {
-                granted(self.fleet.take_spend(&self.provider, amount, per_minute, per_day).await)
-                    .map_err(|()| FailureClass::Budget)?
-            }
-        };
-        if spend.is_some() {
-            self.last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&spend);
+    /// Takes all that one call needs, or nothing; `None` where there is no limit or the fleet is away.
+    pub(super) async fn enter(&self, amount: f64) -> Result<Option<SharedEntry>, FailureClass> {
+        let entry = self.take(Wanted { amount, ..self.wanted }).await?;
+        if let Some(leave) = entry.as_ref().and_then(|entry| entry.leave.clone()) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(leave);
         }
-        match self.take_rate().await {
-            Ok(rate) => Ok(SharedEntry { rate, spend }),
-            Err(class) => {
-                self.settle(spend, 0.0);
-                Err(class)
-            }
-        }
+        Ok(entry)
+    }
+
+    /// Leave for a second try of a call, which costs no more.
+    pub(super) async fn enter_again(&self) -> Result<Option<SharedEntry>, FailureClass> {
+        let calls_per_minute = self.wanted.calls_per_minute;
+        self.take(Wanted { calls_per_minute, ..Wanted::default() }).await
     }
 
     /// What the fleet had left of this minute's and of this day's budget when it granted the last call; none where it
@@ -62,35 +59,45 @@ impl SharedLimits {
         last.as_ref().map_or((None, None), |last| last.left_at(now.minute, now.day))
     }
 
-    /// Leave for one more call.
-    pub(super) async fn take_rate(&self) -> Result<Option<RateToken>, FailureClass> {
-        let Some(per_minute) = self.per_minute else { return Ok(None) };
-        granted(self.fleet.take_rate(&self.provider, per_minute).await)
-            .map_err(|()| FailureClass::RateLimited)
+    /// Asks in a task of its own: what the fleet grants to a caller who has left meanwhile goes back.
+    async fn take(&self, wanted: Wanted) -> Result<Option<SharedEntry>, FailureClass> {
+        if !wanted.is_limited() {
+            return Ok(None);
+        }
+        let (fleet, provider) = (self.fleet.clone(), self.provider.clone());
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(async move {
+            let answer = match fleet.take(&provider, &wanted).await {
+                Shared::Granted(leave) => Ok(Some(SharedEntry { fleet, leave: Some(leave) })),
+                Shared::Away => Ok(None),
+                Shared::Refused { by: SharedLimit::Rate, .. } => Err(FailureClass::RateLimited),
+                Shared::Refused { by: SharedLimit::Spend, .. } => Err(FailureClass::Budget),
+            };
+            let _ = tell.send(answer);
+        });
+        // Without an answer the runtime is going down.
+        told.await.unwrap_or(Ok(None))
     }
+}
 
+impl SharedEntry {
     /// Puts right what a call was counted as: whether it was sent, and its bill where that is known.
-    pub(super) fn leave(&self, entry: SharedEntry, sent: bool, billed: Option<f64>) {
-        if let Some(token) = entry.rate.filter(|_| !sent) {
-            self.fleet.give_back(token);
+    pub(super) fn end(mut self, sent: bool, billed: Option<f64>) {
+        let Some(leave) = self.leave.take() else { return };
+        if !sent {
+            self.fleet.give_back(&leave);
         }
         if let Some(billed) = billed {
-            self.settle(entry.spend, billed);
-        }
-    }
-
-    fn settle(&self, reservation: Option<SharedReservation>, billed: f64) {
-        if let Some(reservation) = reservation {
-            self.fleet.settle(reservation, billed);
+            self.fleet.settle(&leave, billed);
         }
     }
 }
 
-/// What was granted, nothing where the fleet is away, or a refusal.
-fn granted<T>(answer: Shared<T>) -> Result<Option<T>, ()> {
-    match answer {
-        Shared::Granted(leave) => Ok(Some(leave)),
-        Shared::Away => Ok(None),
-        Shared::Refused { .. } => Err(()),
+impl Drop for SharedEntry {
+    fn drop(&mut self) {
+        if let Some(leave) = self.leave.take() {
+            self.fleet.give_back(&leave);
+            self.fleet.settle(&leave, 0.0);
+        }
     }
 }

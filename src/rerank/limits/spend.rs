@@ -142,22 +142,32 @@ pub(super) const PIECES_PER_UNIT: usize = 100;
 ///
 /// Search units: Σ max(1, ⌈(query + document) / 500⌉) / 100, rounded up (Pinecone's and Cohere's pricing pages).
 pub(super) fn estimate(billing: Billing, query: &str, documents: &[Arc<str>]) -> f64 {
-    let query = tokens(query);
+    expected_bill(billing, tokens(query), documents.iter().map(|text| tokens(text)))
+}
+
+/// The same from the tokens of the query and of each document.
+pub fn expected_bill(billing: Billing, query: usize, documents: impl Iterator<Item = usize>) -> f64 {
     match billing {
         Billing::Free => 0.0,
-        Billing::Tokens => documents.iter().map(|text| query + tokens(text)).sum::<usize>() as f64,
+        Billing::Tokens => documents.map(|document| query + document).sum::<usize>() as f64,
         Billing::SearchUnits => {
-            documents.iter().map(|text| pieces(query, text)).sum::<usize>().div_ceil(PIECES_PER_UNIT) as f64
+            let pieces = |document| pieces_of(query + document);
+            documents.map(pieces).sum::<usize>().div_ceil(PIECES_PER_UNIT) as f64
         }
     }
 }
 
 /// As how many documents one is billed.
 pub(super) fn pieces(query_tokens: usize, text: &str) -> usize {
-    (query_tokens + tokens(text)).div_ceil(TOKENS_PER_PIECE).max(1)
+    pieces_of(query_tokens + tokens(text))
 }
 
-pub(super) fn tokens(text: &str) -> usize {
+fn pieces_of(tokens: usize) -> usize {
+    tokens.div_ceil(TOKENS_PER_PIECE).max(1)
+}
+
+/// About as many tokens as a service reads of a text.
+pub fn tokens(text: &str) -> usize {
     text.len().div_ceil(BYTES_PER_TOKEN).min(TOKENS_READ)
 }
 

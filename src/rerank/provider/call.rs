@@ -14,7 +14,7 @@ use super::{
     http::{HttpAnswer, HttpClient},
     presets,
     request::{self, Content},
-    scale::{self, Mapping},
+    scale::{self, Mapping, NearZero},
     shape::Shape,
     tei,
 };
@@ -42,6 +42,7 @@ struct Inner {
     tei: Option<tei::Server>,
     /// The models that have given logits.
     logits_seen: Mutex<Vec<Arc<str>>>,
+    near_zero: NearZero,
     /// The failures that were logged.
     told: Mutex<Vec<FailureClass>>,
 }
@@ -64,12 +65,18 @@ impl HttpProvider {
         let facts = facts(settings, shape);
         let tei = (kind == HttpKind::Tei).then(tei::Server::default);
         let (logits_seen, told) = (Mutex::default(), Mutex::default());
+        let near_zero = NearZero::default();
         let settings = settings.clone();
-        Ok(Self(Arc::new(Inner { name, http, settings, facts, tei, logits_seen, told })))
+        Ok(Self(Arc::new(Inner { name, http, settings, facts, tei, logits_seen, near_zero, told })))
     }
 
     pub(in crate::rerank) fn facts(&self) -> &ProviderFacts {
         &self.0.facts
+    }
+
+    /// The most tokens of one call, where there is such a limit.
+    pub(in crate::rerank) fn max_tokens(&self) -> Option<usize> {
+        self.0.shape(&self.0.facts.model).max_tokens
     }
 
     /// The most documents of one call, as far as known by now.
@@ -79,7 +86,12 @@ impl HttpProvider {
     }
 }
 
-/// What a provider says of itself.
+/// What a provider of these settings says of itself.
+pub fn provider_facts(settings: &HttpSettings) -> ProviderFacts {
+    let model = settings.model.as_deref().unwrap_or_default();
+    facts(settings, presets::shape(settings.kind, &settings.base_url, model))
+}
+
 fn facts(settings: &HttpSettings, shape: &Shape) -> ProviderFacts {
     let kind = settings.kind;
     let model = settings.model.as_deref().unwrap_or(kind.as_str());
@@ -184,6 +196,12 @@ impl Inner {
     }
 
     fn scaled(&self, shape: &Shape, model: &Arc<str>, read: &Read) -> Result<Vec<Option<f32>>, RerankError> {
+        if self.near_zero.begins_with(&read.scores) {
+            tracing::warn!(
+                provider = %self.name,
+                "every score of ten answers is near zero: the server's model has no rank head, or `model` is none that ranks"
+            );
+        }
         let mut seen = self.logits_seen.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.contains(model);
         let mapping = scale::mapping(shape.range, self.settings.activation, before, &read.scores);

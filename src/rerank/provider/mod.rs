@@ -13,6 +13,7 @@ mod shape;
 mod tei;
 
 pub(super) use call::HttpProvider;
+pub use call::provider_facts;
 pub(super) use lexical::Lexical;
 pub use presets::{appended_path, billing};
 

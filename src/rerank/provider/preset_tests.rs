@@ -263,3 +263,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn voyages_models_take_so_many_tokens_in_one_call() {
+    let most = |model| super::presets::shape(HttpKind::Voyage, "", model).max_tokens;
+    assert_eq!(most("rerank-2.5"), Some(600_000));
+    assert_eq!(most("rerank-2-lite"), Some(300_000));
+    assert_eq!(most("rerank-1"), Some(100_000));
+}

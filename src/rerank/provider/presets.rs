@@ -21,7 +21,11 @@ pub(super) fn shape(kind: HttpKind, base_url: &str, model: &str) -> &'static Sha
         HttpKind::CohereV1 => &COHERE_V1,
         HttpKind::Jina if listwise(model) => &JINA_V3,
         HttpKind::Jina => &JINA,
-        HttpKind::Voyage => &VOYAGE,
+        HttpKind::Voyage => match model {
+            "rerank-1" => &VOYAGE_1,
+            "rerank-2-lite" | "rerank-lite-1" => &VOYAGE_LITE,
+            _ => &VOYAGE,
+        },
         HttpKind::Mixedbread => &MIXEDBREAD,
         HttpKind::Pinecone if model.starts_with("cohere-") => &PINECONE_COHERE,
         HttpKind::Pinecone => &PINECONE,
@@ -79,6 +83,7 @@ const COHERE_LIKE: Shape = Shape {
     tokens: Some("/meta/billed_units/input_tokens"),
     answered_by: None,
     max_documents: 1000,
+    max_tokens: None,
     errors: &["/message"],
     quirks: &[MONTHLY],
 };
@@ -129,7 +134,11 @@ static JINA_V3: Shape = Shape {
     ..JINA_LIKE
 };
 
-static VOYAGE: Shape = Shape {
+static VOYAGE: Shape = Shape { max_tokens: Some(600_000), ..VOYAGE_LIKE };
+static VOYAGE_LITE: Shape = Shape { max_tokens: Some(300_000), ..VOYAGE_LIKE };
+static VOYAGE_1: Shape = Shape { max_tokens: Some(100_000), ..VOYAGE_LIKE };
+
+const VOYAGE_LIKE: Shape = Shape {
     constants: &[("truncation", Constant::Flag(true))],
     results: Some("data"),
     quirks: &[Quirk::new(400, "max allowed tokens per submitted batch", FailureClass::TooLarge)],

@@ -1,5 +1,7 @@
 //! Scores of every range to 0..1, so that floors, charts and fallbacks mean the same for each provider.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::shape::Range;
 use crate::rerank::{Activation, RerankError};
 
@@ -15,6 +17,27 @@ pub(super) enum Mapping {
     Sigmoid,
     /// They are cosines.
     Cosine,
+}
+
+/// No model that ranks scores every document of answer after answer so low (llama.cpp's servers do without a rank
+/// head: ggml-org/llama.cpp#16407).
+const NEAR_ZERO: f64 = 1e-10;
+/// So many answers in a row are no chance.
+const SUSPICIOUS: u32 = 10;
+
+/// How many answers in a row have scored nothing.
+#[derive(Debug, Default)]
+pub(super) struct NearZero(AtomicU32);
+
+impl NearZero {
+    /// Takes note of an answer; true for the one with which it begins to be suspicious.
+    pub(super) fn begins_with(&self, scores: &[f64]) -> bool {
+        if !scores.iter().all(|score| score.abs() < NEAR_ZERO) {
+            self.0.store(0, Ordering::Relaxed);
+            return false;
+        }
+        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1) == SUSPICIOUS
+    }
 }
 
 /// How to map an answer. Where the range depends on the model, `activation: sigmoid` maps it only if these are
@@ -80,6 +103,16 @@ mod tests {
         assert_eq!(sigmoid(false, &[0.0, 0.25, 1.0]), [0.0, 0.25, 1.0], "no second squeeze");
         assert_eq!(sigmoid(false, &[0.0, -2.0])[0], 0.5, "one logit makes all of them logits");
         assert_eq!(sigmoid(true, &[0.0])[0], 0.5, "what gave a logit once gives logits");
+    }
+
+    #[test]
+    fn ten_answers_near_zero_in_a_row_are_told_once() {
+        let near_zero = NearZero::default();
+        let told =
+            |scores: &[f64], times: usize| (0..times).filter(|_| near_zero.begins_with(scores)).count();
+        assert_eq!(told(&[1e-20, -3e-21], 9), 0);
+        assert_eq!(told(&[1e-20, 0.2], 1), 0, "one that ranks begins anew");
+        assert_eq!(told(&[1e-20, 2e-20], 50), 1);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(super) struct Shape {
     pub(super) answered_by: Option<&'static str>,
     /// The most documents of one call.
     pub(super) max_documents: usize,
+    /// The most tokens of one call: those of the query once for each document, and those of all documents.
+    pub(super) max_tokens: Option<usize>,
     /// Where an error's text may be (JSON pointers).
     pub(super) errors: &'static [&'static str],
     /// Errors that mean something else here than their status says.

@@ -15,6 +15,9 @@ use super::http::HttpClient;
 /// A server that did not say it is asked again no sooner.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// What it said holds for so long: it may have been restarted with another model since.
+const REFRESH: Duration = Duration::from_secs(60);
+
 /// A server that is slow to say it must not hold up a call.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -69,15 +72,20 @@ impl Server {
         let until = Instant::now().checked_add(PATIENCE).map_or(until, |patience| patience.min(until));
         let Ok(answer) = http.get("info", until).await else { return };
         if let Some(info) = read(answer.status.is_success(), &answer.body) {
-            self.with(|known| known.info = Some(info));
+            self.said(info);
         }
+    }
+
+    fn said(&self, info: Info) {
+        let ask_again = Instant::now().checked_add(REFRESH);
+        self.with(|known| *known = Known { info: Some(info), ask_again });
     }
 
     /// Whether this caller is to ask.
     fn take_turn(&self) -> bool {
         let now = Instant::now();
         self.with(|known| {
-            let due = known.info.is_none() && known.ask_again.is_none_or(|at| at <= now);
+            let due = known.ask_again.is_none_or(|at| at <= now);
             if due {
                 known.ask_again = now.checked_add(PAUSE);
             }
@@ -99,6 +107,17 @@ fn read(success: bool, body: &[u8]) -> Option<Info> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_is_asked_again_for_its_model_each_minute() {
+        let server = Server::default();
+        assert!(server.take_turn() && !server.take_turn(), "one of the callers asks");
+        server.said(Info { max_client_batch_size: 64, model_id: None });
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(!server.take_turn());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(server.take_turn() && !server.take_turn());
+    }
 
     #[test]
     fn only_a_sane_limit_is_believed() {

@@ -55,8 +55,8 @@ impl Points {
     /// Asks for metrics until one has reached `least`.
     pub async fn until(&self, series: &str, least: f64) {
         let reached = async { while self.metric(series).await < least {} };
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), reached).await;
-        assert!(waited.is_ok(), "{series} never reached {least}");
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(30), reached).await;
+        assert!(waited.is_ok(), "{series} never reached {least}, is {}", self.metric(series).await);
     }
 }
 

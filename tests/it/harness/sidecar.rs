@@ -21,7 +21,7 @@ const KEY: &str = "sekrit-key-123";
 pub struct Sidecar {
     pub service: Scripted,
     pub addr: SocketAddr,
-    _app: App,
+    app: App,
 }
 
 impl Sidecar {
@@ -37,7 +37,12 @@ impl Sidecar {
         let env = HashMap::from([("CO_API_KEY".to_owned(), KEY.to_owned())]);
         let config = config::load(Some((Path::new("test.yaml"), &yaml)), &env, &Flags::default()).unwrap();
         let app = App::start(&config).await.unwrap();
-        Self { service, addr: app.listening[0], _app: app }
+        Self { service, addr: app.listening[0], app }
+    }
+
+    /// The metrics as they are now.
+    pub async fn metrics(&self) -> String {
+        super::ask(self.app.admin, "/metrics").await
     }
 
     /// Sends these bytes on a connection of their own, which they must ask to be closed, and reads all that comes.

@@ -1,0 +1,137 @@
+//! The inspector: a page that shows what the proxy does, and the same as JSON and events. It reads; nothing here
+//! changes what the proxy does. `docs/inspector.md` documents the API.
+
+mod events;
+mod figures;
+mod page;
+mod rates;
+mod record_json;
+mod state;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{
+    Access, Admin, Ends,
+    answers::{self, Body},
+};
+use crate::pipeline::RecordRing;
+use figures::Figures;
+use rates::Rates;
+
+/// Streams of events at a time. Fewer than the listener's connections, so that probes and scrapes always get in.
+const MAX_STREAMS: usize = 8;
+
+/// What the inspector tells, and to whom.
+pub struct Inspector {
+    /// The last searches.
+    pub records: Arc<RecordRing>,
+    /// Who may see it; a reload may replace it.
+    pub access: Arc<ArcSwap<Access>>,
+    about: Box<dyn Fn() -> Value + Send + Sync>,
+    config: Box<dyn Fn() -> String + Send + Sync>,
+    rates: Rates<6>,
+    streams: Arc<Semaphore>,
+}
+
+impl Inspector {
+    /// `about` tells what is configured, as an object with the lists `listeners` and `providers` and the objects
+    /// `configuration` and `cache`; `config` tells the configuration in force as YAML. Neither tells a secret.
+    pub fn new(
+        records: Arc<RecordRing>,
+        access: Arc<ArcSwap<Access>>,
+        about: impl Fn() -> Value + Send + Sync + 'static,
+        config: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            records,
+            access,
+            about: Box::new(about),
+            config: Box::new(config),
+            rates: Rates::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        }
+    }
+}
+
+impl Admin {
+    /// The answer to a GET or HEAD that is neither a probe nor a scrape.
+    pub(super) fn inspect<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
+        if let Err(refusal) = self.inspector.access.load().check(ends, request) {
+            let mut answer = answers::problem(refusal.status(), &refusal.to_string());
+            if refusal.status() == StatusCode::UNAUTHORIZED {
+                let scheme = http::HeaderValue::from_static("Bearer realm=\"rerankd\"");
+                answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            return answer;
+        }
+        let ok = StatusCode::OK;
+        let path = request.uri().path();
+        if let Some(file) = page::file(path) {
+            return answers::whole(ok, file.kind, file.text);
+        }
+        match path {
+            "/api/state" => answers::json(ok, &self.state()),
+            "/api/config" => answers::text(ok, (self.inspector.config)()),
+            "/api/searches" => answers::json(ok, &self.searches()),
+            "/api/events" => self.events(request.method()),
+            _ => match path.strip_prefix("/api/searches/") {
+                Some(number) => self.search(number),
+                None => answers::problem(
+                    StatusCode::NOT_FOUND,
+                    "not found; the page is at /, the API below /api/",
+                ),
+            },
+        }
+    }
+
+    /// What is in force and how it goes.
+    pub(super) fn state(&self) -> Value {
+        (self.refresh)();
+        state::state(&self.inspector, &Figures::of(&self.registry), &self.readiness)
+    }
+
+    fn searches(&self) -> Value {
+        let all = self.inspector.records.list();
+        let capture = self.inspector.records.settings().capture;
+        json!({
+            "capture": capture.as_str(),
+            "searches": all.iter().map(record_json::row).collect::<Vec<_>>(),
+        })
+    }
+
+    fn search(&self, number: &str) -> Response<Body> {
+        let Ok(number) = number.parse::<u64>() else {
+            return answers::problem(
+                StatusCode::BAD_REQUEST,
+                "a search is named by its number, as /api/searches lists it",
+            );
+        };
+        match self.inspector.records.get(number) {
+            Some(record) => answers::json(StatusCode::OK, &record_json::whole(&(number, record))),
+            None => answers::problem(
+                StatusCode::NOT_FOUND,
+                "no search of this number is held; only the last are (inspector.keep), see /api/searches",
+            ),
+        }
+    }
+
+    fn events(&self, method: &Method) -> Response<Body> {
+        const EVENTS: &str = "text/event-stream";
+        if method == Method::HEAD {
+            return answers::with_body(StatusCode::OK, EVENTS, Empty::new().boxed_unsync());
+        }
+        match self.inspector.streams.clone().try_acquire_owned() {
+            Ok(place) => answers::with_body(StatusCode::OK, EVENTS, events::body(self.clone(), place)),
+            Err(_) => answers::problem(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "as many event streams are open as there may be; close another page, or poll /api/state",
+            ),
+        }
+    }
+}

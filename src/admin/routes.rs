@@ -1,0 +1,67 @@
+//! [`Admin`]: one match on method and path.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use prometheus::{Registry, TextEncoder};
+
+use super::{
+    Ends, Inspector, Readiness,
+    answers::{Body, text},
+};
+
+/// What the admin listener tells.
+#[derive(Clone)]
+pub struct Admin {
+    /// Everything counted.
+    pub registry: Registry,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// Called before each scrape, to bring gauges up to date.
+    pub refresh: Arc<dyn Fn() + Send + Sync>,
+    /// What `/readyz` says after its first line, in whole lines: which configuration is in force.
+    pub about: Arc<dyn Fn() -> String + Send + Sync>,
+    /// All else, for those who may see it.
+    pub inspector: Arc<Inspector>,
+}
+
+impl Admin {
+    /// The answer to one request; hyper leaves the body out for HEAD.
+    pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET | &Method::HEAD, "/livez") => text(StatusCode::OK, "live\n"),
+            (&Method::GET | &Method::HEAD, "/readyz") => self.readyz(),
+            (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
+            (&Method::GET | &Method::HEAD, _) => self.inspect(ends, request),
+            _ => {
+                let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+                answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+                answer
+            }
+        }
+    }
+
+    fn readyz(&self) -> Response<Body> {
+        let about = (self.about)();
+        match self.readiness.missing().as_slice() {
+            [] => text(StatusCode::OK, format!("ready\n{about}")),
+            missing => {
+                let missing = missing.join(", ");
+                text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n{about}"))
+            }
+        }
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        (self.refresh)();
+        match TextEncoder::new().encode_to_string(&self.registry.gather()) {
+            Ok(body) => {
+                let mut answer = text(StatusCode::OK, body);
+                let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+                answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+                answer
+            }
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n"),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the inspector tells of the configuration in force, without a secret.
+
+use serde_json::{Value, json};
+
+use super::Running;
+use crate::config::{Config, ListenerConfig, ProviderConfig, RerankConfig};
+use crate::rerank::ProviderKind;
+
+impl Running {
+    /// What is configured, for `/api/state`.
+    pub(super) fn about(&self) -> Value {
+        let config = self.config.load();
+        json!({
+            "configuration": self.in_force.to_json(),
+            "rerank": rerank(&config.rerank),
+            "routes": config.routes.iter().map(|route| json!({
+                "collection": route.collection,
+                "rerank": rerank(&route.rerank),
+            })).collect::<Vec<_>>(),
+            "listeners": config.listeners.iter().map(listener).collect::<Vec<_>>(),
+            "rerank_api": config.rerank_api.listen.map(|listen| json!({ "listen": listen.to_string() })),
+            "providers": config.providers.iter().map(|each| provider(each, &config)).collect::<Vec<_>>(),
+            "cache": {
+                "max_bytes": config.cache.max_bytes,
+                "ttl_seconds": config.cache.ttl.as_secs(),
+                "redis": config.cache.redis.is_some(),
+            },
+        })
+    }
+}
+
+fn rerank(section: &RerankConfig) -> Value {
+    json!({
+        "mode": section.mode.as_str(),
+        "sample": section.sample,
+        "collections": section.collections,
+        "providers": section.providers,
+        "window": section.window,
+        "score": section.score.as_str(),
+        "min_score": section.min_score,
+        "deadline_ms": u64::try_from(section.deadline.as_millis()).unwrap_or(u64::MAX),
+        "margin_gate": section.margin_gate,
+    })
+}
+
+fn listener(each: &ListenerConfig) -> Value {
+    json!({
+        "listen": each.listen.to_string(),
+        "tls": each.tls.is_some(),
+        "dialect": each.dialect.as_str(),
+        "upstream": each.upstream.url.to_string().trim_end_matches('/'),
+    })
+}
+
+fn provider(each: &ProviderConfig, config: &Config) -> Value {
+    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
+    let mut named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
+    let (kind, model) = match &each.kind {
+        ProviderKind::Http(http) => (http.kind.as_str(), http.model.as_deref()),
+        ProviderKind::Lexical => ("lexical", Some("bm25")),
+    };
+    // What computes its scores here has no limits.
+    let limits = matches!(each.kind, ProviderKind::Http(_)).then_some(&each.limits);
+    json!({
+        "name": each.name,
+        "kind": kind,
+        "model": model,
+        "lacks_key": each.lacks_key(),
+        "in_use": named.any(|name| *name == each.name),
+        "limits": {
+            "requests_per_minute": limits.and_then(|limits| limits.requests_per_minute),
+            "max_concurrency": limits.map(|limits| limits.max_concurrency),
+        },
+    })
+}

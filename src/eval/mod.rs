@@ -1,0 +1,31 @@
+//! Does it help? `rerankd eval` measures what reranking changes, `rerankd calibrate` what floor, window and margin gate
+//! to set.
+//!
+//! 1. Files are read whole, and every problem is told before anything is sent: [`queries`], [`judgments`], [`run_file`].
+//! 2. The [`runner`] asks each query both ways through a [`crate::probe::Probe`]; what came is a [`trial::Trial`], kept
+//!    in a [`checkpoint`].
+//! 3. The rest is arithmetic: [`measures`] and [`bootstrap`] make the [`evaluation`]; [`floor`], [`window`] and [`margin`]
+//!    make the [`calibration`]; [`report`] says it.
+
+pub mod bootstrap;
+pub mod calibration;
+pub mod checkpoint;
+pub mod evaluation;
+pub mod expense;
+pub mod findings;
+pub mod floor;
+pub mod input;
+pub mod judgments;
+pub mod margin;
+pub mod measures;
+mod progress;
+pub mod queries;
+pub mod report;
+mod run;
+pub mod run_file;
+mod runner;
+pub mod setup;
+pub mod trial;
+pub mod window;
+
+pub use run::{Input, MeasureSettings, RunError, RunRequest, compare, run};

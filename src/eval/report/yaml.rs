@@ -1,0 +1,174 @@
+//! The suggestions as configuration: a fragment that `rerankd check` loads.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use crate::eval::calibration::{CalibratedGroup, Calibration};
+
+/// The fragment. `provider` is the first of the chain, for which floors are meant; `window` the largest that was
+/// measured.
+///
+/// Floors belong to categories, routes to collections: where several categories ask one collection, the route has the
+/// lowest of their floors, and the higher ones are told as what the caller may send.
+pub fn fragment(calibration: &Calibration, provider: &str, window: usize) -> String {
+    let mut out = String::from(
+        "# Suggested by rerankd calibrate. Scores do not carry across categories or models: measure again\n\
+         # when the model, the documents or the kind of query changes. What is commented out is not sure\n\
+         # enough to set.\n",
+    );
+    let (own, others): (Vec<&CalibratedGroup>, Vec<_>) =
+        calibration.groups.iter().partition(|group| group.scorer.provider == provider);
+    let mut by_collection: BTreeMap<Vec<String>, Vec<&CalibratedGroup>> = BTreeMap::new();
+    for group in own {
+        by_collection.entry(group.collections.clone()).or_default().push(group);
+    }
+    for group in others {
+        let _ = writeln!(out, "# not used: {} was scored by {}", of(group), scorer(group));
+    }
+    let mut routes = String::new();
+    for (collections, groups) in by_collection {
+        match collections.as_slice() {
+            [one] if one != "_all" => route(&mut routes, one, &groups, window),
+            _ => {
+                let _ = writeln!(out, "# {} ask no single collection: no route fits them", names(&groups));
+                for line in settings(&groups, window) {
+                    let _ = writeln!(out, "#   {}", line.trim_start_matches("# "));
+                }
+            }
+        }
+    }
+    if !routes.is_empty() {
+        let _ = write!(out, "routes:\n{routes}");
+    }
+    out
+}
+
+fn route(out: &mut String, collection: &str, groups: &[&CalibratedGroup], window: usize) {
+    // JSON's strings are YAML's.
+    let name = serde_json::Value::from(collection);
+    let _ = writeln!(out, "  - collection: {name}");
+    for group in groups {
+        let _ = writeln!(
+            out,
+            "    # {}: {} queries, {} judged, {}",
+            of(group),
+            group.queries,
+            group.judged,
+            scorer(group)
+        );
+        let own = group.floor.as_ref().filter(|floor| floor.enough && groups.len() > 1);
+        if let Some(min_score) = own.and_then(|floor| floor.min_score) {
+            let _ = writeln!(out, "    #   for these alone: x-rerank-min-score: {min_score}");
+        }
+    }
+    for line in settings(groups, window) {
+        let _ = writeln!(out, "    {line}");
+    }
+}
+
+/// The keys, those that are not sure enough as comments.
+fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut set = |key: &str, value: Option<f64>, enough: bool, why: &str| {
+        if let Some(value) = value {
+            lines.push(format!("{}{key}: {value} # {why}", if enough { "" } else { "# " }));
+        }
+    };
+    let windows: Option<Vec<f64>> =
+        groups.iter().map(|group| group.window.window.map(|window| window as f64)).collect();
+    let window = windows.and_then(|windows| windows.into_iter().reduce(f64::max));
+    let enough = groups.iter().all(|group| group.window.enough);
+    let most = groups.iter().filter_map(|group| group.window.curve.last()).map(|point| point.window).max();
+    let most = most.unwrap_or(largest);
+    set("window", window, enough, &format!("at least 95 % of the gain of {most} candidates"));
+
+    let floors: Option<Vec<f64>> = groups.iter().map(|group| group.floor.as_ref()?.min_score).collect();
+    let floor = floors.and_then(|floors| floors.into_iter().reduce(f64::min));
+    let enough = groups.iter().all(|group| group.floor.as_ref().is_some_and(|floor| floor.enough));
+    let objective =
+        groups.first().and_then(|group| group.floor.as_ref()).map(|floor| floor.objective.clone());
+    set("min_score", floor, enough, &objective.unwrap_or_default());
+
+    let gates: Option<Vec<f64>> = groups.iter().map(|group| group.margin.margin_gate).collect();
+    let gate = gates.and_then(|gates| gates.into_iter().reduce(f64::max));
+    let enough = groups.iter().all(|group| group.margin.enough);
+    let skipped = groups.iter().filter_map(|group| {
+        let at = |point: &&crate::eval::margin::MarginPoint| Some(point.margin_gate) == gate;
+        group.margin.curve.iter().find(at)?.skipped
+    });
+    let skipped = skipped.fold(f64::INFINITY, f64::min);
+    let skipped = if skipped.is_finite() { skipped } else { 0.0 };
+    set("margin_gate", gate, enough, &format!("skips at least {:.0} % of the calls", skipped * 100.0));
+    if lines.is_empty() {
+        lines.push("# nothing to set".to_owned());
+    }
+    lines
+}
+
+fn of(group: &CalibratedGroup) -> String {
+    // One line, whatever the name holds.
+    let name = group.category.as_deref().unwrap_or("queries without a category");
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn scorer(group: &CalibratedGroup) -> String {
+    let name = format!("{} / {}", group.scorer.provider, group.scorer.model);
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn names(groups: &[&CalibratedGroup]) -> String {
+    groups.iter().map(|group| of(group)).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::test_support::calibration, *};
+    use crate::config::{self, Flags};
+
+    /// Loads the fragment beside a listener.
+    fn load(fragment: &str) -> config::Config {
+        let file = format!("listeners: [{{ upstream: {{ url: \"http://127.0.0.1:6333\" }} }}]\n{fragment}");
+        config::load(Some((std::path::Path::new("f"), &file)), &Default::default(), &Flags::default())
+            .unwrap_or_else(|problems| panic!("{problems}\n{file}"))
+    }
+
+    #[test]
+    fn the_fragment_loads_and_has_the_sure_values() {
+        let fragment = fragment(&calibration(40), "cohere", 100);
+        let config = load(&fragment);
+        let route = &config.routes[0];
+        assert_eq!((route.collection.as_str(), route.rerank.window), ("docs", 20), "{fragment}");
+        assert!(route.rerank.min_score.is_some(), "{fragment}");
+    }
+
+    #[test]
+    fn what_a_small_sample_suggests_is_commented_out_and_still_loads() {
+        let fragment = fragment(&calibration(5), "cohere", 100);
+        let config = load(&fragment);
+        assert!(fragment.contains("# window: 20") && fragment.contains("# min_score:"), "{fragment}");
+        assert_eq!((config.routes[0].rerank.window, config.routes[0].rerank.min_score), (50, None));
+    }
+
+    #[test]
+    fn several_categories_of_one_collection_get_the_lowest_floor() {
+        let mut calibration = calibration(40);
+        let mut other = calibration.groups[0].clone();
+        other.category = Some("code\n- evil: 1".into());
+        if let Some(floor) = &mut other.floor {
+            floor.min_score = Some(0.01);
+        }
+        calibration.groups.push(other);
+        let fragment = fragment(&calibration, "cohere", 100);
+        assert_eq!(load(&fragment).routes[0].rerank.min_score, Some(0.01), "{fragment}");
+        assert!(fragment.contains("x-rerank-min-score: "), "{fragment}");
+    }
+
+    #[test]
+    fn scores_of_another_provider_and_searches_of_no_single_collection_set_nothing() {
+        let mut calibration = calibration(40);
+        let own = fragment(&calibration, "jina", 100);
+        assert!(load(&own).routes.is_empty() && own.contains("# not used: "), "{own}");
+        calibration.groups[0].collections = vec!["a".into(), "b".into()];
+        let several = fragment(&calibration, "cohere", 100);
+        assert!(load(&several).routes.is_empty() && several.contains("no route fits"), "{several}");
+    }
+}

@@ -1,0 +1,251 @@
+//! Asks the queries, some at a time, until all are done, something stops it, or somebody does.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    checkpoint::{Checkpoint, CheckpointError},
+    progress::Progress,
+    queries::Query,
+    report::Failure,
+    trial::{Candidate, Scorer, Times, Trial},
+};
+use crate::{
+    pipeline::{Outcome, SearchRecord},
+    probe::{Answered, Probe, ProbeError},
+    rerank::tokens,
+    search::KeepReason,
+};
+
+/// After so many failures in a row the rest is not asked.
+const MOST_FAILURES: usize = 5;
+/// Waits between tries, where a limit says to come back later. Together over a minute.
+const WAITS: [Duration; 4] =
+    [Duration::from_secs(3), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(35)];
+
+/// For what is under way when somebody stops the run.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct RunSettings {
+    /// Queries at a time.
+    pub concurrency: usize,
+    /// The most search units to spend.
+    pub max_search_units: Option<u64>,
+}
+
+/// What came of a run.
+#[derive(Default)]
+pub struct Ran {
+    /// Results, in the order of the queries.
+    pub trials: Vec<Trial>,
+    /// Queries without one.
+    pub failed: Vec<Failure>,
+    /// Why it ended early.
+    pub stopped: Option<String>,
+}
+
+/// Why a query has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Lost {
+    /// The database failed.
+    Database(ProbeError),
+    /// The rerank failed.
+    Rerank(KeepReason),
+    /// Somebody stopped the run.
+    Stopped,
+}
+
+impl Lost {
+    fn reason(&self) -> String {
+        match self {
+            Self::Database(error) => error.to_string(),
+            Self::Rerank(reason) => reason.as_str().to_owned(),
+            Self::Stopped => "stopped".to_owned(),
+        }
+    }
+
+    /// Whether the next query would fail alike.
+    fn is_final(&self) -> bool {
+        use KeepReason::{Auth, Billing, Budget, NoProvider, NotFound, QuotaExhausted};
+        matches!(self, Self::Rerank(Auth | Billing | Budget | NoProvider | NotFound | QuotaExhausted))
+    }
+}
+
+/// Runs every query that `done` does not hold. `stop` ends it early, with what is there.
+pub async fn run(
+    probe: &Probe,
+    queries: &[Query],
+    mut done: HashMap<String, Trial>,
+    mut checkpoint: Option<&mut Checkpoint>,
+    settings: &RunSettings,
+    stop: CancellationToken,
+) -> Result<Ran, CheckpointError> {
+    done.retain(|id, _| queries.iter().any(|query| query.id == *id));
+    let mut progress = Progress::new(done.len(), queries.len());
+    let mut spent: f64 = done.values().map(|trial| trial.search_units).sum();
+    let mut ran = Ran::default();
+    let ending = AtomicBool::new(false);
+    let todo: Vec<(usize, &Query)> =
+        queries.iter().enumerate().filter(|(_, query)| !done.contains_key(&query.id)).collect();
+    let asked = stream::iter(todo)
+        .take_while(|_| std::future::ready(!ending.load(Ordering::Relaxed) && !stop.is_cancelled()))
+        .map(|(at, query)| {
+            let stop = stop.clone();
+            async move { (query, ask_patiently(probe, query, at % 2 == 0, settings, &stop).await) }
+        });
+    let mut answers = std::pin::pin!(asked.buffer_unordered(settings.concurrency.max(1)));
+    let mut failures_in_a_row = 0;
+    let end = |ran: &mut Ran, why: String| {
+        ending.store(true, Ordering::Relaxed);
+        ran.stopped.get_or_insert(why);
+    };
+    let mut given_up = std::pin::pin!(async {
+        stop.cancelled().await;
+        sleep(GRACE).await;
+    });
+    loop {
+        let (query, answer) = tokio::select! {
+            next = answers.next() => match next {
+                Some(answered) => answered,
+                None => break,
+            },
+            () = &mut given_up => break,
+        };
+        match answer {
+            Ok(trial) => {
+                failures_in_a_row = 0;
+                spent += trial.search_units;
+                if let Some(checkpoint) = checkpoint.as_mut() {
+                    checkpoint.add(&trial)?;
+                }
+                done.insert(trial.query.clone(), trial);
+                let over = settings.max_search_units.is_some_and(|most| spent >= most as f64);
+                if over && done.len() < queries.len() {
+                    end(&mut ran, format!("{spent} search units are spent (--max-search-units)"));
+                }
+            }
+            Err(lost) => {
+                failures_in_a_row += usize::from(lost != Lost::Stopped);
+                if lost.is_final() || failures_in_a_row >= MOST_FAILURES {
+                    end(&mut ran, lost.reason());
+                }
+                ran.failed.push(Failure { query: query.id.clone(), reason: lost.reason() });
+            }
+        }
+        progress.step();
+    }
+    progress.end();
+    if stop.is_cancelled() && done.len() < queries.len() {
+        ran.stopped.get_or_insert("stopped by a signal".to_owned());
+    }
+    for query in queries {
+        match done.remove(&query.id) {
+            Some(trial) => ran.trials.push(trial),
+            None if ran.failed.iter().any(|failure| failure.query == query.id) => {}
+            None => ran.failed.push(Failure { query: query.id.clone(), reason: "not asked".to_owned() }),
+        }
+    }
+    Ok(ran)
+}
+
+/// Asks again where a limit says to come back later.
+async fn ask_patiently(
+    probe: &Probe,
+    query: &Query,
+    plain_first: bool,
+    settings: &RunSettings,
+    stop: &CancellationToken,
+) -> Result<Trial, Lost> {
+    use KeepReason::{Budget, CircuitOpen, Overloaded, RateLimited};
+    for wait in WAITS {
+        match ask(probe, query, plain_first).await {
+            Err(Lost::Rerank(RateLimited | Overloaded | CircuitOpen)) => {}
+            // Perhaps the budget of the minute. The one of this run does not come back.
+            Err(Lost::Rerank(Budget)) if settings.max_search_units.is_none() => {}
+            answer => return answer,
+        }
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = stop.cancelled() => return Err(Lost::Stopped),
+        }
+    }
+    ask(probe, query, plain_first).await
+}
+
+/// Asks both ways; which comes first changes from query to query, so that the database's caches favour neither.
+async fn ask(probe: &Probe, query: &Query, plain_first: bool) -> Result<Trial, Lost> {
+    let (plain, reranked) = if plain_first {
+        let plain = probe.plain(&query.ask).await.map_err(Lost::Database)?;
+        (plain, probe.reranked(&query.ask).await.map_err(Lost::Database)?)
+    } else {
+        let reranked = probe.reranked(&query.ask).await.map_err(Lost::Database)?;
+        (probe.plain(&query.ask).await.map_err(Lost::Database)?, reranked)
+    };
+    match reranked.kept() {
+        Some(reason) if is_failure(reason) => Err(Lost::Rerank(reason)),
+        _ => Ok(trial(query, plain, reranked.answer, &reranked.record)),
+    }
+}
+
+/// Whether the order was kept for a reason that says nothing of the query: such a search is not measured.
+fn is_failure(reason: KeepReason) -> bool {
+    use KeepReason::*;
+    match reason {
+        UpstreamError | NoProvider | Deadline | RateLimited | Budget | CircuitOpen | Overloaded | Auth
+        | Billing | NotFound | QuotaExhausted | ProviderUnavailable | Timeout | BadResponse => true,
+        Off | NoQuery | AmbiguousQuery | StaleQuery | NoText | NotRanked | PastWindow | Unsupported
+        | Malformed | Shadow | NotSampled | Margin | InvalidRequest | TooLarge => false,
+    }
+}
+
+fn trial(query: &Query, plain: Answered, reranked: Answered, record: &SearchRecord) -> Trial {
+    let report = &record.report;
+    let asked = record.asked.as_ref();
+    let scorer = report.provider.as_ref().map(|provider| Scorer {
+        provider: provider.to_string(),
+        model: report.model.as_deref().unwrap_or_default().to_owned(),
+    });
+    let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    Trial {
+        query: query.id.clone(),
+        category: query.category.clone(),
+        collections: asked.map(|asked| asked.collections.clone()).unwrap_or_default(),
+        before: plain.ids,
+        after: reranked.ids,
+        outcome: report.outcome.as_str().to_owned(),
+        reason: report.outcome.reason().to_owned(),
+        scorer: scorer.filter(|_| !matches!(report.outcome, Outcome::Kept(_))),
+        candidates: candidates(record),
+        query_tokens: asked.and_then(|asked| asked.query.as_deref()).map_or(0, tokens),
+        cache_lookups: report.cache_lookups,
+        cache_hits: report.cache_hits,
+        search_units: report.billed_units,
+        tokens: report.billed_tokens,
+        times: Times {
+            database: milliseconds(plain.took),
+            widened: milliseconds(record.timings.upstream),
+            rerank: milliseconds(record.timings.rerank),
+            whole: milliseconds(reranked.took),
+        },
+    }
+}
+
+/// The hits of a plain search. The groups of a grouped one have no order in common.
+fn candidates(record: &SearchRecord) -> Vec<Candidate> {
+    let [list] = record.lists.as_slice() else { return Vec::new() };
+    let candidate = |hit: &crate::pipeline::HitRecord| Candidate {
+        id: hit.id.id.clone(),
+        database_score: hit.database_score.as_ref().and_then(|score| score.parse().ok()),
+        relevance: hit.relevance.map(f64::from),
+        tokens: hit.document.as_ref().map_or(0, |document| tokens(&document.text).max(1)),
+    };
+    list.hits.iter().map(candidate).collect()
+}

@@ -1,0 +1,162 @@
+//! The configuration to measure with: the server's own, but that every query is reranked and waited for.
+
+use std::time::Duration;
+
+use crate::{
+    config::{Config, Mode, ProviderConfig, RerankConfig, ScoreMode},
+    rerank::{Billing, ProviderKind, Scoring, provider_facts},
+};
+
+/// A rerank is waited for at least as long: what takes longer than the configured deadline is told, not lost.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// The provider that stands in for the others where only the cost is counted.
+const COUNTING: &str = "dry-run";
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Before and after, as configured.
+    Evaluate,
+    /// Scores of so many candidates, with no floor and no margin gate.
+    Calibrate {
+        /// The largest window.
+        window: u64,
+    },
+}
+
+/// How to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// What for.
+    pub purpose: Purpose,
+    /// Ask no provider.
+    pub dry_run: bool,
+    /// The most search units of each provider.
+    pub max_search_units: Option<u64>,
+}
+
+/// `config` for measuring.
+pub fn measuring(config: &Config, means: &Means) -> Config {
+    let mut config = config.clone();
+    let routes = config.routes.iter_mut().map(|route| &mut route.rerank);
+    for section in std::iter::once(&mut config.rerank).chain(routes) {
+        adapt(section, means);
+    }
+    if means.dry_run {
+        config.providers.push(ProviderConfig::with_kind(COUNTING, ProviderKind::Lexical));
+    }
+    if let Some(most) = means.max_search_units {
+        for provider in &mut config.providers {
+            let own = provider.limits.max_search_units_per_day.unwrap_or(most);
+            provider.limits.max_search_units_per_day = Some(own.min(most));
+        }
+        // The limit is of this run alone.
+        if let Some(redis) = &mut config.cache.redis {
+            redis.share_limits = false;
+        }
+    }
+    config
+}
+
+fn adapt(section: &mut RerankConfig, means: &Means) {
+    section.mode = Mode::On;
+    section.sample = 1.0;
+    section.deadline = section.deadline.max(DEADLINE);
+    if let Purpose::Calibrate { window } = means.purpose {
+        section.window = window.min(section.max_window).max(1);
+        section.min_score = None;
+        section.margin_gate = None;
+    }
+    if means.dry_run {
+        section.providers = vec![COUNTING.to_owned()];
+        section.min_score = None;
+    }
+}
+
+/// What a provider of this name charges for, and whether it scores a list as a whole.
+pub fn charges(config: &Config, provider: &str) -> (Billing, bool) {
+    let kind = config.providers.iter().find(|each| each.name == provider).map(|each| &each.kind);
+    match kind {
+        Some(ProviderKind::Http(http)) => {
+            let facts = provider_facts(http);
+            (facts.billing, facts.scoring == Scoring::Listwise)
+        }
+        // How rare a word is depends on the other documents.
+        Some(ProviderKind::Lexical) => (Billing::Free, true),
+        None => (Billing::Free, false),
+    }
+}
+
+/// The provider that is asked first: the first of the chain that has the key that it needs.
+pub fn first_provider(config: &Config) -> Option<&str> {
+    let usable = |name: &&String| {
+        config.providers.iter().any(|provider| provider.name == **name && !provider.lacks_key())
+    };
+    config.rerank.providers.iter().find(usable).map(String::as_str)
+}
+
+/// Whether the order is a fusion of both.
+pub fn fuses(config: &Config) -> bool {
+    config.rerank.score == ScoreMode::Rrf
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Flags};
+
+    const FILE: &str = "listeners: [{ upstream: { url: 'http://db' } }]
+rerank: { mode: shadow, sample: 10%, min_score: 0.3, margin_gate: 0.5, deadline: 200ms }
+routes: [{ collection: a, mode: off, window: 20 }]
+providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
+";
+
+    fn loaded() -> Config {
+        let secret = concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE");
+        let redis = format!(
+            "cache: {{ secret_file: '{secret}', redis: {{ url: 'redis://r', share_limits: true }} }}"
+        );
+        let file = format!("{FILE}{redis}\n");
+        config::load(Some((std::path::Path::new("f"), &file)), &Default::default(), &Flags::default())
+            .unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn every_query_is_reranked_and_waited_for_as_configured_otherwise() {
+        let means = Means { purpose: Purpose::Evaluate, dry_run: false, max_search_units: None };
+        let config = measuring(&loaded(), &means);
+        let route = &config.routes[0].rerank;
+        assert_eq!((config.rerank.mode, route.mode, config.rerank.sample), (Mode::On, Mode::On, 1.0));
+        assert_eq!(
+            (config.rerank.min_score, config.rerank.margin_gate, route.window),
+            (Some(0.3), Some(0.5), 20)
+        );
+        assert_eq!(config.rerank.deadline, Duration::from_secs(30));
+        assert_eq!(config.providers[0].limits.max_search_units_per_day, Some(1000));
+    }
+
+    #[test]
+    fn a_calibration_has_no_floor_no_gate_and_its_own_window() {
+        let means =
+            Means { purpose: Purpose::Calibrate { window: 500 }, dry_run: false, max_search_units: Some(40) };
+        let config = measuring(&loaded(), &means);
+        assert_eq!(
+            (config.rerank.min_score, config.rerank.margin_gate, config.rerank.window),
+            (None, None, 200)
+        );
+        assert_eq!(config.providers[0].limits.max_search_units_per_day, Some(40));
+        assert!(config.cache.redis.is_some_and(|redis| !redis.share_limits));
+    }
+
+    #[test]
+    fn a_dry_run_names_no_provider_that_is_paid() {
+        let means = Means { purpose: Purpose::Evaluate, dry_run: true, max_search_units: None };
+        let config = measuring(&loaded(), &means);
+        for section in [&config.rerank, &config.routes[0].rerank] {
+            assert_eq!(section.providers, [COUNTING]);
+        }
+        assert_eq!(charges(&loaded(), "cohere"), (Billing::SearchUnits, false));
+        assert_eq!(charges(&config, COUNTING), (Billing::Free, true));
+        assert_eq!(first_provider(&loaded()), None, "no key");
+    }
+}

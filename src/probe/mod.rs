@@ -1,0 +1,151 @@
+//! One search asked from inside the program, twice: as the database ranks it, and through the same pipeline as the
+//! server. What `rerankd eval`, `calibrate` and `explain` have in common.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use tokio::time::{Duration, Instant};
+
+use crate::{
+    app::{self, StartError},
+    bounds::Budget,
+    config::Config,
+    pipeline::{Outcome, SearchRecord, Witness},
+    proxy::Proxy,
+    search::{Head, KeepReason},
+    upstream::body::{self, Read},
+};
+
+/// A larger answer is not looked into.
+const ANSWER_BYTES: usize = 64 << 20;
+
+/// A request as a client would send it. Without `Debug`: it holds the query's text.
+#[derive(Clone)]
+pub struct Ask {
+    /// The method.
+    pub method: Method,
+    /// Path and query string.
+    pub target: Uri,
+    /// The headers, content type included.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Searches through the proxy of one listener.
+#[derive(Clone)]
+pub struct Probe {
+    proxy: Proxy,
+}
+
+/// What an answer holds.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The ids of its hits, best first.
+    pub ids: Vec<String>,
+    /// Until the last byte was there.
+    pub took: Duration,
+}
+
+/// What came of a search through the pipeline.
+#[derive(Clone)]
+pub struct Reranked {
+    /// The client's answer.
+    pub answer: Answered,
+    /// What was done, hit by hit, text included.
+    pub record: SearchRecord,
+}
+
+/// Why a search has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// The configuration has no listener of this number.
+    #[error("the configuration has no such listener")]
+    NoListener,
+    /// The request is no search in the listener's dialect.
+    #[error("the request is not a search that rerankd reads")]
+    NotASearch,
+    /// The request cannot be read.
+    #[error("the search cannot be read ({})", .0.as_str())]
+    Unread(KeepReason),
+    /// It holds several searches, or none.
+    #[error("the request holds {0} searches, not one")]
+    NotOne(usize),
+    /// The database, or the way to it, failed.
+    #[error("the database answered {0}")]
+    Status(StatusCode),
+    /// The answer broke off, or is none to a search.
+    #[error("the answer could not be read")]
+    Answer,
+}
+
+impl Probe {
+    /// Before the database of this listener, counted from 0. Blocks on the disk; needs a Tokio runtime.
+    pub fn new(config: &Config, listener: usize) -> Result<Result<Self, ProbeError>, StartError> {
+        let proxy = app::proxies(config)?.into_iter().nth(listener);
+        Ok(proxy.map(|proxy| Self { proxy }).ok_or(ProbeError::NoListener))
+    }
+
+    /// Whether the request is one search; nothing is sent.
+    pub fn check(&self, ask: &Ask) -> Result<(), ProbeError> {
+        let head = head(ask);
+        let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
+        let intents = dialect.parse(&head, &ask.body).map_err(|error| ProbeError::Unread(error.reason()))?;
+        if intents.len() == 1 { Ok(()) } else { Err(ProbeError::NotOne(intents.len())) }
+    }
+
+    /// The database's own answer.
+    pub async fn plain(&self, ask: &Ask) -> Result<Answered, ProbeError> {
+        let mut ask = ask.clone();
+        ask.headers.insert(HeaderName::from_static("x-rerank"), HeaderValue::from_static("off"));
+        self.send(&ask, &Witness::default()).await
+    }
+
+    /// The answer that the server would give, and what it did for it.
+    pub async fn reranked(&self, ask: &Ask) -> Result<Reranked, ProbeError> {
+        let witness = Witness::default();
+        let answer = self.send(ask, &witness).await?;
+        let record = witness.take().into_iter().next().ok_or(ProbeError::Answer)?;
+        Ok(Reranked { answer, record })
+    }
+
+    async fn send(&self, ask: &Ask, witness: &Witness) -> Result<Answered, ProbeError> {
+        let started = Instant::now();
+        let mut request = Request::new(body::full(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() = ask.target.clone();
+        *request.headers_mut() = ask.headers.clone();
+        request.extensions_mut().insert(witness.clone());
+        let response = self.proxy.handle(request).await;
+        if response.status() != StatusCode::OK {
+            return Err(ProbeError::Status(response.status()));
+        }
+        let room = Budget::new(ANSWER_BYTES).nothing();
+        let bytes = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {
+            Ok(Read::Whole { bytes, .. }) => bytes,
+            Ok(Read::TooLarge(_) | Read::NoRoom(_)) | Err(_) => return Err(ProbeError::Answer),
+        };
+        Ok(Answered { ids: self.ids(ask, bytes)?, took: started.elapsed() })
+    }
+
+    fn ids(&self, ask: &Ask, answer: Bytes) -> Result<Vec<String>, ProbeError> {
+        let head = head(ask);
+        let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
+        let page = dialect.split(&head, answer).map_err(|_| ProbeError::Answer)?;
+        let hits = page.lists.iter().flat_map(|list| &list.hits);
+        Ok(hits.map(|hit| dialect.id(&page.body, hit).id).collect())
+    }
+}
+
+impl Reranked {
+    /// Why the order was kept, if it was.
+    pub fn kept(&self) -> Option<KeepReason> {
+        match self.record.report.outcome {
+            Outcome::Kept(reason) => Some(reason),
+            Outcome::Applied | Outcome::Partial(_) => None,
+        }
+    }
+}
+
+fn head(ask: &Ask) -> Head<'_> {
+    Head { method: &ask.method, path: ask.target.path(), query: ask.target.query(), headers: &ask.headers }
+}

@@ -1,0 +1,156 @@
+//! [`Notes`]: what is taken down of a request with searches on its way, and the records that are made of it
+//! behind the answer.
+
+use std::{sync::Arc, time::SystemTime};
+
+use http::Request;
+
+use super::report;
+use crate::{
+    dialect::{Dialect, SearchKind},
+    pipeline::{
+        Asked, Capture, ListRecord, Origin, Outcome, PlannedSearch, RankTrace, RecordRing, Report,
+        SearchRecord, Timings, Witness,
+    },
+    search::{HitPage, KeepReason},
+};
+
+/// At [`Capture::Off`] nothing but names is in it, and nothing else is done.
+#[derive(Clone)]
+pub(super) struct Notes {
+    /// The names of the collections, for the log.
+    pub(super) collections: String,
+    pub(super) capture: Capture,
+    /// It would be recorded, were there not so many.
+    too_many: bool,
+    started: SystemTime,
+    trace_id: Option<Arc<str>>,
+    shadow: bool,
+    searches: Vec<PlannedSearch>,
+    ranked: Option<(HitPage, RankTrace)>,
+    /// Gets the records instead of the ring, all of them.
+    witness: Option<Witness>,
+}
+
+impl Notes {
+    /// For this request.
+    pub(super) fn begin<B>(ring: &RecordRing, request: &Request<B>) -> Self {
+        let witness = request.extensions().get::<Witness>().cloned();
+        let (capture, too_many) = if witness.is_some() { (Capture::Text, false) } else { wanted(ring) };
+        let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
+        Self {
+            collections: String::new(),
+            capture,
+            too_many,
+            started: SystemTime::now(),
+            trace_id: trace_id.map(Into::into),
+            shadow: false,
+            searches: Vec::new(),
+            ranked: None,
+            witness,
+        }
+    }
+
+    /// For the work behind the answer.
+    pub(super) fn behind(&self, ring: &RecordRing) -> Self {
+        let (capture, too_many) = wanted(ring);
+        Self {
+            capture,
+            too_many,
+            shadow: true,
+            searches: Vec::new(),
+            ranked: None,
+            witness: None,
+            ..self.clone()
+        }
+    }
+
+    /// Nothing is known of the hits of these searches, unless it is noted already.
+    pub(super) fn planned(&mut self, searches: &[PlannedSearch]) {
+        self.collections = report::names(searches.iter().flat_map(|search| &search.intent.collections));
+        if self.capture != Capture::Off && self.ranked.is_none() {
+            self.searches = searches.to_vec();
+        }
+    }
+
+    /// What ranking `page` came to.
+    pub(super) fn ranked(&mut self, searches: &[PlannedSearch], page: &HitPage, trace: Option<RankTrace>) {
+        if let Some(trace) = trace {
+            self.searches = searches.to_vec();
+            self.ranked = Some((page.clone(), trace));
+        }
+    }
+
+    /// Has the records made and kept. Returns at once.
+    pub(super) fn write(
+        self,
+        ring: &Arc<RecordRing>,
+        dialect: &Arc<dyn Dialect>,
+        kind: SearchKind,
+        reports: &[Report],
+        timings: Timings,
+    ) {
+        if let Some(witness) = self.witness.clone() {
+            return witness.see(self.records(&**dialect, kind, reports.to_vec(), timings));
+        }
+        if !reports.iter().any(is_told) {
+            return;
+        }
+        if self.capture == Capture::Off {
+            if self.too_many {
+                ring.leave_out();
+            }
+            return;
+        }
+        let (dialect, reports) = (dialect.clone(), reports.to_vec());
+        ring.write(move || self.records(&*dialect, kind, reports, timings));
+    }
+
+    fn records(
+        self,
+        dialect: &dyn Dialect,
+        kind: SearchKind,
+        reports: Vec<Report>,
+        timings: Timings,
+    ) -> Vec<SearchRecord> {
+        let mut lists: Vec<Vec<ListRecord>> = vec![Vec::new(); reports.len()];
+        if let Some((page, trace)) = &self.ranked {
+            let id = |body: &[u8], hit: &_| dialect.id(body, hit);
+            for (search, list) in trace.lists(&self.searches, page, &reports, self.capture, id) {
+                if let Some(of_search) = lists.get_mut(search).filter(|_| !list.hits.is_empty()) {
+                    of_search.push(list);
+                }
+            }
+        }
+        let count = reports.len();
+        let record = |(at, (report, lists)): (usize, (Report, Vec<ListRecord>))| SearchRecord {
+            started: self.started,
+            origin: Origin {
+                dialect: dialect.name(),
+                operation: kind.as_str(),
+                trace_id: self.trace_id.clone(),
+                search: (at, count),
+                shadow: self.shadow,
+            },
+            asked: self.searches.get(at).map(|search| Asked::of(search, self.capture)),
+            report,
+            timings,
+            lists,
+        };
+        let all = reports.into_iter().zip(lists).enumerate();
+        all.filter(|(_, (report, _))| self.witness.is_some() || is_told(report)).map(record).collect()
+    }
+}
+
+/// How much of a search that comes now is kept, and whether there are too many of them.
+fn wanted(ring: &RecordRing) -> (Capture, bool) {
+    let capture = ring.settings().capture;
+    let too_many = capture != Capture::Off && !ring.has_room();
+    (if too_many { Capture::Off } else { capture }, too_many)
+}
+
+/// Whether a search is worth a record: not if it was not meant to be reranked at all, or is recorded once it has
+/// been reranked behind its answer.
+fn is_told(report: &Report) -> bool {
+    !matches!(report.outcome, Outcome::Kept(KeepReason::Off | KeepReason::Shadow))
+}

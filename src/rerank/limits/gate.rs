@@ -1,0 +1,158 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    LimitSettings,
+    entry::Entry,
+    rate::{RateLimiter, Rates},
+    shared::SharedLimits,
+    spend::{Ledger, SpendLimit, SpendSettings, estimate},
+};
+use crate::fleet::Fleet;
+use crate::rerank::{
+    Answer, Billing, FailureClass, RerankError, RerankMetrics, RerankRequest, Scores,
+    wall::{Calendar, WallClock},
+};
+
+/// The state of one provider's limits.
+pub(in crate::rerank) struct Gate {
+    pub(super) provider: Arc<str>,
+    billing: Billing,
+    pub(super) free: Arc<Semaphore>,
+    pub(super) rate: RateLimiter,
+    pub(super) spend: SpendLimit,
+    shared: Option<SharedLimits>,
+    pub(super) wall: WallClock,
+    pub(super) metrics: Arc<RerankMetrics>,
+}
+
+impl Gate {
+    pub(in crate::rerank) fn new(
+        provider: Arc<str>,
+        billing: Billing,
+        settings: &LimitSettings,
+        ledger: &Ledger,
+        metrics: Arc<RerankMetrics>,
+    ) -> Self {
+        let spend = spend_of(billing, settings);
+        let places = settings.max_concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            spend: SpendLimit::new(spend, ledger, &provider, billing),
+            provider,
+            billing,
+            free: Arc::new(Semaphore::new(places)),
+            rate: RateLimiter::new(settings.requests_per_minute),
+            shared: None,
+            wall: WallClock::system(),
+            metrics,
+        }
+    }
+
+    /// The same, going on with the calls that the account of this identity has made and the pauses that it was told.
+    pub(in crate::rerank) fn continuing(self, rates: &Rates, identity: [u8; 32]) -> Self {
+        Self { rate: self.rate.of(rates, identity), ..self }
+    }
+
+    /// The same, with limits that a fleet keeps together.
+    pub(in crate::rerank) fn sharing(self, fleet: Option<Arc<Fleet>>, settings: &LimitSettings) -> Self {
+        let (provider, per_minute) = (self.provider.clone(), settings.requests_per_minute);
+        let spend = spend_of(self.billing, settings);
+        let shared = fleet.map(|fleet| SharedLimits::new(fleet, provider, per_minute, spend));
+        Self { shared, ..self }
+    }
+
+    /// Leave for a second try, which stays taken.
+    pub(in crate::rerank) async fn take_retry(self: &Arc<Self>) -> bool {
+        let mut entry = Entry::new(self.clone());
+        let at = Instant::now();
+        if self.rate.take(at).is_err() {
+            return false;
+        }
+        entry.rate = Some(at);
+        if let Some(shared) = &self.shared {
+            match shared.enter_again().await {
+                Ok(again) => entry.shared = again,
+                Err(_) => return false,
+            }
+        }
+        entry.begin();
+        true
+    }
+
+    /// Brings the gauges of the budget and what is left of it up to date.
+    pub(in crate::rerank) fn observe(&self) {
+        let now = self.now();
+        let (minute, day) = self.spend.left(now);
+        let shared = self.shared.as_ref().map_or((None, None), |shared| shared.left(now));
+        let left = (least(minute, shared.0), least(day, shared.1));
+        self.metrics.spend(&self.provider, self.billing, self.spend.settings, left);
+    }
+
+    pub(super) fn now(&self) -> Calendar {
+        self.wall.calendar(Instant::now())
+    }
+
+    /// Takes all that one call needs, or nothing.
+    pub(super) async fn enter(self: &Arc<Self>, request: &RerankRequest) -> Result<Entry, FailureClass> {
+        let mut entry = Entry::new(self.clone());
+        let amount = estimate(self.billing, &request.query, &request.documents);
+        let reserved = self.spend.reserve(amount, self.now()).map_err(|_| FailureClass::Budget)?;
+        entry.reserved = Some(reserved);
+        let at = Instant::now();
+        self.rate.take(at).map_err(|_| FailureClass::RateLimited)?;
+        entry.rate = Some(at);
+        if let Some(shared) = &self.shared {
+            entry.shared = shared.enter(amount).await?;
+        }
+        Ok(entry)
+    }
+
+    /// Puts right what a call was counted as, and learns from its answer.
+    pub(super) fn leave(&self, entry: Entry, answer: &Answer) {
+        let (sent, bill) = match answer {
+            // Not every host says what it bills: then the estimate stands.
+            Ok(scores) => (true, Some(self.billed(scores)).filter(|billed| *billed > 0.0)),
+            Err(error) => (error.was_sent(), (!error.may_be_billed()).then_some(0.0)),
+        };
+        entry.end(sent, bill);
+        self.learn(answer);
+        self.observe();
+    }
+
+    fn billed(&self, scores: &Scores) -> f64 {
+        match self.billing {
+            Billing::SearchUnits => scores.billed_units,
+            Billing::Tokens => scores.billed_tokens as f64,
+            Billing::Free => 0.0,
+        }
+    }
+
+    /// What an answer says of the calls that may follow it.
+    pub(in crate::rerank) fn learn(&self, answer: &Answer) {
+        let minute_left = self.now().minute_left;
+        match answer {
+            Ok(Scores { calls_left: Some(left), .. }) => self.rate.learn(*left, Instant::now() + minute_left),
+            Err(RerankError::Status { class: FailureClass::RateLimited, retry_after, .. }) => {
+                let pause = retry_after.unwrap_or(minute_left).min(LONGEST_PAUSE);
+                self.rate.pause(Instant::now() + pause);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn spend_of(billing: Billing, settings: &LimitSettings) -> SpendSettings {
+    match billing {
+        Billing::Tokens => settings.tokens,
+        Billing::SearchUnits | Billing::Free => settings.search_units,
+    }
+}
+
+/// Of a budget that both this process and its fleet count.
+fn least(own: Option<f64>, fleet: Option<f64>) -> Option<f64> {
+    own.map(|own| fleet.map_or(own, |fleet| own.min(fleet)))
+}
+
+/// No answer stops a provider for longer than its own minute.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);

@@ -1,0 +1,34 @@
+# The inspector's page in Chromium, which is real, before rerankd's demo database and a stand-in for Cohere.
+#
+#   E2E_SCREENSHOT   where to write the picture of the page; docs/images/inspector.png is made this way:
+#                    E2E_SCREENSHOT=$PWD/docs/images/inspector.png tests/e2e/run inspector
+
+part_inspector() {
+    tell "installing Chromium and Selenium" install_inspector || return
+    tell "starting rerankd before its demo database" serve_inspector || return
+    tell "the inspector's page, Chromium (real)" check_python inspector test_inspector.py
+}
+
+install_inspector() {
+    venv inspector || return
+    command -v chromium >/dev/null && command -v chromedriver >/dev/null || make_chromium >"$cache/chromium.log" 2>&1
+    need chromium chromedriver && chromium --version
+}
+
+make_chromium() { # of the machine, not of this checkout
+    [[ $(id -u) == 0 ]] && apt-get update -qq &&
+        DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver
+}
+
+# One that keeps text, one at its default, which keeps none, and one for the picture, where nothing else happens.
+serve_inspector() {
+    serve_demo && start_cohere inspector-cohere || return
+    local cohere=$url
+    start_rerankd inspector-rerankd "$E2E_DEMO_DATABASE" "$cohere" 20s RERANKD_INSPECTOR__CAPTURE=text || return
+    export E2E_INSPECTED=$url E2E_INSPECTOR=$admin_url
+    start_rerankd inspector-scores "$E2E_DEMO_DATABASE" "$cohere" 20s || return
+    export E2E_INSPECTED_SCORES=$url E2E_INSPECTOR_SCORES=$admin_url
+    start_rerankd inspector-picture "$E2E_DEMO_DATABASE" "$cohere" 20s RERANKD_INSPECTOR__CAPTURE=text || return
+    export E2E_INSPECTED_PICTURE=$url E2E_INSPECTOR_PICTURE=$admin_url
+    export E2E_BROWSER_DATA=$work/browser E2E_SCREENSHOT=${E2E_SCREENSHOT:-$work/inspector.png}
+}
