@@ -18,19 +18,17 @@ def measure(setting: Setting, results: Results) -> None:
     for connections in (1, 16, 64):
         what = f"small answers, {connections} connection{'s' if connections > 1 else ''}"
         rounds = play(setting, what, SMALL, connections)
-        best = rounds.best_other("rerankd", lambda run: run.per_second)
-        speed = rounds.ratio("rerankd", best, lambda run: run.per_second)
+        speed, best = rounds.worst_ratio("rerankd", lambda run: run.per_second, more_is_better=True)
         add_rows(table, what, rounds, lambda run: run.per_second, lambda rate: f"{rate:,.0f} /s")
         results.figures.append(
             Figure(f"{what}: requests/s", "≥ 1.0 of the best (≥ 0.9)", f"{speed} of {best}", speed.median >= 0.9)
         )
-        late = rounds.ratio("rerankd", best, lambda run: run.p99)
+        late, best = rounds.worst_ratio("rerankd", lambda run: run.p99, more_is_better=False)
         results.figures.append(Figure(f"{what}: p99", "no worse", f"{late} of {best}", late.median <= 1.05))
     for request, size, connections in LARGE:
         what = f"answers of {size}, {connections} connections"
         rounds = play(setting, what, request, connections)
-        best = rounds.best_other("rerankd", lambda run: run.bytes_per_second)
-        speed = rounds.ratio("rerankd", best, lambda run: run.bytes_per_second)
+        speed, best = rounds.worst_ratio("rerankd", lambda run: run.bytes_per_second, more_is_better=True)
         add_rows(table, what, rounds, lambda run: run.bytes_per_second, lambda rate: f"{rate / 1e6:,.0f} MB/s")
         results.figures.append(
             Figure(f"{what}: bytes/s", "≥ 1.0 of the best (≥ 0.9)", f"{speed} of {best}", speed.median >= 0.9)

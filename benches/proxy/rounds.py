@@ -47,11 +47,11 @@ class Rounds:
         """The same, by subtraction."""
         return ratio([what(a) - what(b) for a, b in zip(self.runs[name], self.runs[other], strict=True)])
 
-    def best_other(self, name: str, what: Callable[[Run], float], least: bool = False) -> str:
-        """Whose median is the best among the others."""
-        others = [other for other in self.runs if other != name]
-        choose = min if least else max
-        return choose(others, key=lambda other: self.median(other, what))
+    def worst_ratio(self, name: str, what: Callable[[Run], float], more_is_better: bool) -> tuple[Ratio, str]:
+        """The ratio to the contestant against which it does worst: to the best of them."""
+        ratios = [(self.ratio(name, other, what), other) for other in self.runs if other != name]
+        choose = min if more_is_better else max
+        return choose(ratios, key=lambda found: found[0].median)
 
 
 def ratio(values: list[float]) -> Ratio:

@@ -10,6 +10,7 @@ from process import Process, free_port
 from proxies import Rerankd, envoy, haproxy, nginx
 from tools import Tools
 
+OTHERS = {"nginx": nginx, "HAProxy": haproxy, "Envoy": envoy}
 # What the provider takes for a call.
 LATENCY = 20_000  # microseconds
 
@@ -36,11 +37,7 @@ class Setting:
         self.folder.chmod(0o755)
         self.database = self.peer([self.tools.database])
         self.provider = self.peer([self.tools.provider], LATENCY)
-        started = {"nginx": nginx, "HAProxy": haproxy, "Envoy": envoy}
-        self.proxies = {"rerankd": self.rerankd()}
-        for name, start in started.items():
-            process = start(self.tools, self.folder, self.database.port, self.workers)
-            self.proxies[name] = self.stack.enter_context(process)
+        self.proxies = {"rerankd": self.rerankd(), **{name: self.another(name) for name in OTHERS}}
 
     def __exit__(self, *exception) -> None:
         self.stack.__exit__(*exception)
@@ -55,6 +52,10 @@ class Setting:
         port = (provider or self.provider).port
         process = Rerankd(self.tools, self.folder, self.database.port, port, config)
         return self.stack.enter_context(process)
+
+    def another(self, name: str) -> Process:
+        """A fresh one of the other proxies, likewise."""
+        return self.stack.enter_context(OTHERS[name](self.tools, self.folder, self.database.port, self.workers))
 
     def say(self, what: str) -> None:
         print(f"… {what}", file=sys.stderr, flush=True)

@@ -41,3 +41,4 @@ mod tls;
 mod trace;
 mod upstream;
 mod widening;
+mod workers;
