@@ -1,6 +1,7 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
 mod answered;
+mod asked;
 mod client_io;
 pub mod coding;
 mod connection;

@@ -4,29 +4,26 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
-    request,
-};
+use http::{Request, Response, StatusCode, request};
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
 use super::{
-    Forwarder, ProxyError, coding,
+    Forwarder, ProxyError,
+    asked::send_own,
+    coding,
     forward::detach,
-    headers,
     kept::{changes_answer, kept, may_be_ours},
     notes::Notes,
     report, scratch, shadow,
 };
 use crate::{
-    bounds::{Bounds, Permit, Wait, Waits, counted},
+    bounds::{Bounds, Permit, Wait, Waits},
     dialect::{Dialect, SearchKind, working_bytes},
     pipeline::{
         self, CallerHeaders, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, strip_own,
     },
-    search::{FetchPlan, Head, KeepReason, Rewrite},
+    search::{Head, KeepReason, Rewrite},
     upstream::body::{self, Body, BoxError, Read, Stalled},
 };
 
@@ -65,15 +62,15 @@ pub struct SearchHandler {
 #[derive(Clone)]
 pub(super) struct Exchange {
     pub(super) handler: Arc<SearchHandler>,
-    forwarder: Forwarder,
+    pub(super) forwarder: Forwarder,
     pub(super) dialect: Arc<dyn Dialect>,
     pub(super) parts: request::Parts,
     /// The body as the client sent it.
-    raw: Bytes,
+    pub(super) raw: Bytes,
     /// The body without content codings.
-    body: Bytes,
+    pub(super) body: Bytes,
     /// What reading the body takes each time.
-    working_bytes: usize,
+    pub(super) working_bytes: usize,
     pub(super) asked_at: Instant,
     pub(super) timings: Timings,
     pub(super) notes: Notes,
@@ -107,8 +104,6 @@ pub(super) type Answer = (Response<Body>, Vec<Report>);
 /// Taken for an answer before it is asked for: where there is not even so much, the client's own request saves the
 /// database a second one.
 pub(super) const FIRST_OF_ANSWER: usize = 64 << 10;
-/// More than a request's new limit and field names take.
-const ADDED_TO_REQUEST: usize = 16 << 10;
 
 impl SearchHandler {
     /// Plans and ranks with `pipeline`, within `limits` and `bounds`.
@@ -340,66 +335,6 @@ impl Exchange {
         self.timings.upstream += started.elapsed();
         Ok((response, kept(searches, reason)))
     }
-
-    /// What to send for these searches; its body holds its permit.
-    /// The client's own searches, their answer streamed.
-    async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
-        let started = Instant::now();
-        let response = self.send(rewrite, false).await;
-        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
-        response
-    }
-
-    pub(super) fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, KeepReason> {
-        let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
-        let most = self.working_bytes.saturating_add(self.body.len()).saturating_add(ADDED_TO_REQUEST);
-        let mut permit = self.handler.bounds.request_bytes.take(most).ok_or(KeepReason::Overloaded)?;
-        let rewrite = self.dialect.widen(&head(&self.parts), &self.body, &plans);
-        let rewrite = rewrite.map_err(|_| KeepReason::Malformed)?;
-        if rewrite.body == self.body {
-            return Ok(rewrite);
-        }
-        permit.shrink(rewrite.body.len());
-        Ok(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
-    }
-
-    pub(super) async fn ask(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
-        let started = Instant::now();
-        let response = self.send(rewrite, true).await;
-        self.timings.upstream += started.elapsed();
-        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
-        response
-    }
-
-    async fn send(&self, rewrite: &Rewrite, uncompressed: bool) -> Result<Response<Body>, ProxyError> {
-        let unchanged = rewrite.body == self.body;
-        let body = if unchanged { self.raw.clone() } else { rewrite.body.clone() };
-        let edit = |headers: &mut HeaderMap| {
-            if !unchanged {
-                headers::replace(headers, &CONTENT_ENCODING, None);
-            }
-            if uncompressed {
-                let identity = HeaderValue::from_static("identity");
-                headers::replace(headers, &ACCEPT_ENCODING, Some(identity));
-            }
-        };
-        self.forwarder.send_buffered(&self.parts, &rewrite.target, body, edit).await
-    }
-}
-
-/// Sends a request that is not planned: as it came, or as `own` has it.
-async fn send_own(
-    forwarder: &Forwarder,
-    parts: &request::Parts,
-    raw: Bytes,
-    own: Option<Rewrite>,
-) -> Result<Response<Body>, ProxyError> {
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let (target, body) = match &own {
-        Some(own) => (own.target.as_str(), own.body.clone()),
-        None => (target, raw),
-    };
-    forwarder.send_buffered(parts, target, body, |_| {}).await
 }
 
 pub(super) fn head(parts: &request::Parts) -> Head<'_> {

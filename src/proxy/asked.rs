@@ -1,0 +1,86 @@
+//! A search's requests to the database: as rewritten, as the client's own, or as they came.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
+    request,
+};
+use tokio::time::Instant;
+
+use super::{
+    Forwarder, ProxyError, headers,
+    search::{Exchange, head},
+};
+use crate::{
+    bounds::counted,
+    pipeline::PlannedSearch,
+    search::{FetchPlan, KeepReason, Rewrite},
+    upstream::body::Body,
+};
+
+/// More than a request's new limit and field names take.
+const ADDED_TO_REQUEST: usize = 16 << 10;
+
+impl Exchange {
+    /// The client's own searches, their answer streamed.
+    pub(super) async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
+        let started = Instant::now();
+        let response = self.send(rewrite, false).await;
+        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
+        response
+    }
+
+    /// What to send for these searches; its body holds its permit.
+    pub(super) fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, KeepReason> {
+        let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
+        let most = self.working_bytes.saturating_add(self.body.len()).saturating_add(ADDED_TO_REQUEST);
+        let mut permit = self.handler.bounds.request_bytes.take(most).ok_or(KeepReason::Overloaded)?;
+        let rewrite = self.dialect.widen(&head(&self.parts), &self.body, &plans);
+        let rewrite = rewrite.map_err(|_| KeepReason::Malformed)?;
+        if rewrite.body == self.body {
+            return Ok(rewrite);
+        }
+        permit.shrink(rewrite.body.len());
+        Ok(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
+    }
+
+    /// Candidates to rerank, in no content coding.
+    pub(super) async fn ask(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
+        let started = Instant::now();
+        let response = self.send(rewrite, true).await;
+        self.timings.upstream += started.elapsed();
+        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
+        response
+    }
+
+    async fn send(&self, rewrite: &Rewrite, uncompressed: bool) -> Result<Response<Body>, ProxyError> {
+        let unchanged = rewrite.body == self.body;
+        let body = if unchanged { self.raw.clone() } else { rewrite.body.clone() };
+        let edit = |headers: &mut HeaderMap| {
+            if !unchanged {
+                headers::replace(headers, &CONTENT_ENCODING, None);
+            }
+            if uncompressed {
+                let identity = HeaderValue::from_static("identity");
+                headers::replace(headers, &ACCEPT_ENCODING, Some(identity));
+            }
+        };
+        self.forwarder.send_buffered(&self.parts, &rewrite.target, body, edit).await
+    }
+}
+
+/// Sends a request that is not planned: as it came, or as `own` has it.
+pub(super) async fn send_own(
+    forwarder: &Forwarder,
+    parts: &request::Parts,
+    raw: Bytes,
+    own: Option<Rewrite>,
+) -> Result<Response<Body>, ProxyError> {
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let (target, body) = match &own {
+        Some(own) => (own.target.as_str(), own.body.clone()),
+        None => (target, raw),
+    };
+    forwarder.send_buffered(parts, target, body, |_| {}).await
+}
