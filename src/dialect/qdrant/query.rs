@@ -6,6 +6,7 @@ use crate::{
         qdrant::{
             object::{MAX_DEPTH, Object},
             operation::Verb,
+            request::prefetch_limit,
         },
     },
     json::{Kind, Value},
@@ -123,7 +124,11 @@ fn collect_texts(search: &Object<'_>, depth: usize, texts: &mut Vec<String>) -> 
             texts.push(text);
         }
     }
-    search.prefetches()?.iter().try_for_each(|inner| collect_texts(inner, depth + 1, texts))
+    search.prefetches()?.iter().try_for_each(|inner| {
+        // One that could not be widened is refused here, before anything is asked.
+        prefetch_limit(inner)?;
+        collect_texts(inner, depth + 1, texts)
+    })
 }
 
 /// The text of `{"text": …, "model": …}`.

@@ -177,3 +177,12 @@ fn a_heap_of_brackets_overflows_no_stack() {
     let page = with_head(&POST, SEARCH, |head| Qdrant.split(head, Bytes::from(hits.clone()))).unwrap();
     assert_eq!(Qdrant.join(&page, &[], &[identity(&page.lists[0])]), hits);
 }
+
+#[test]
+fn a_prefetch_whose_limit_cannot_be_raised_is_refused_before_anything_is_asked() {
+    for prefetch in [r#"{"limit":[0.5,1]}"#, r#"[{"prefetch":{"limit":-1}}]"#] {
+        let body = format!(r#"{{"prefetch":{prefetch}}}"#);
+        let refused = parse(QUERY, &body);
+        assert!(matches!(refused, Err(DialectError::Malformed { member: "limit", .. })), "{body}");
+    }
+}
