@@ -9,6 +9,7 @@ from urllib.parse import quote, urlparse
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -55,7 +56,9 @@ class Page:
         command("Emulation.setDeviceMetricsOverride", size)
 
     def wait(self, what, otherwise):
-        return WebDriverWait(self.browser, 15, poll_frequency=0.05).until(lambda _: what(), otherwise)
+        # The list is written anew whenever something comes: look again.
+        waiting = WebDriverWait(self.browser, 15, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
+        return waiting.until(lambda _: what(), otherwise)
 
     def all(self, selector):
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
@@ -71,7 +74,17 @@ class Page:
 
     def row_of(self, text):
         """The first row with this text, once it is there."""
-        return self.wait(lambda: next((row for row in self.all("#rows button") if text in row.text), None), f"no row of {text!r}")
+        return self.wait(lambda: self.row_now(text), f"no row of {text!r}")
+
+    def row_now(self, text):
+        return next((row for row in self.all("#rows button") if text in row.text), None)
+
+    def open(self, text):
+        """Opens the first row with this text, once it is there."""
+        def click():
+            row = self.row_now(text)
+            return row and (row.click() or True)
+        self.wait(click, f"no row of {text!r}")
 
 
 @pytest.fixture
@@ -129,7 +142,7 @@ def test_an_opened_search_shows_every_candidate_before_and_after_as_the_client_g
     query = a_query()
     answer = search(INSPECTED, vectors[2], query)
     ids = [point["id"] for point in answer.json()["result"]["points"]]
-    page.row_of(query).click()
+    page.open(query)
     after = page.wait(lambda: page.all(".after button"), "nothing was opened")
     shown = [one.find_element(By.CSS_SELECTOR, ".id").text for one in after]
     assert shown[:10] == ids
@@ -143,7 +156,7 @@ def test_an_opened_search_shows_every_candidate_before_and_after_as_the_client_g
     # The same again: every score is known by now.
     search(INSPECTED, vectors[2], query)
     page.wait(lambda: sum(query in row.text for row in page.all("#rows button")) == 2, "the second never came")
-    page.row_of(query).click()
+    page.open(query)
     page.wait(lambda: {one.text for one in page.all(".after .mark")} == {"cache"}, "no cache marks")
 
 
@@ -189,7 +202,7 @@ def test_a_pause_holds_the_list_still_until_it_is_over(page, vectors):
 def test_a_search_that_kept_its_order_says_why_in_plain_words(page, vectors):
     answer = http("POST", f"{INSPECTED}/collections/{COLLECTION}/points/query", {"query": vectors[0], "limit": 3})
     check_kept(answer.headers, "no_query")
-    page.row_of("carries no query text").click()
+    page.open("carries no query text")
     page.wait(lambda: "order was kept" in page.one("#opened").text, "it was not opened")
     page.browser.find_element(By.XPATH, "//label[contains(., 'Order kept')]").click()
     rows = [row.text for row in page.all("#rows button") if row.is_displayed()]
@@ -199,17 +212,17 @@ def test_a_search_that_kept_its_order_says_why_in_plain_words(page, vectors):
 def test_markup_in_a_query_stays_text(page, vectors):
     query = f"<img src=x onerror=document.title='taken'> {a_query()}"
     search(INSPECTED, vectors[5], query)
-    page.row_of("<img src=x").click()
+    page.open("<img src=x")
     page.wait(lambda: "<img src=x" in page.one("#opened").text, "it was not opened")
     assert page.browser.title == "rerankd inspector" and not page.all("#opened img, #rows img")
 
 
 def test_the_banner_says_what_is_kept_and_by_default_no_text_is(page_without_text, vectors):
     page = page_without_text
-    assert "no query and no document text" in page.one("#capture").text
+    page.wait(lambda: "no query and no document text" in page.one("#capture").text, "the banner does not say so")
     query = a_query("canary of the mine")
     check_applied(search(INSPECTED_SCORES, vectors[6], query).headers)
-    page.row_of("reranked").click()
+    page.open("reranked")
     page.wait(lambda: page.all(".after button"), "it was not opened")[0].click()
     assert "inspector.capture is scores" in page.one(".candidate").text
     assert "canary" not in page.browser.page_source
@@ -217,7 +230,7 @@ def test_the_banner_says_what_is_kept_and_by_default_no_text_is(page_without_tex
 
 def test_it_fits_a_telephone_light_and_dark(page, vectors):
     search(INSPECTED, vectors[7], a_query())
-    page.row_of("reranked").click()
+    page.open("reranked")
     page.wait(lambda: page.all(".after button"), "it was not opened")
     grounds = set()
     for scheme in ("light", "dark"):
@@ -244,7 +257,7 @@ def test_a_picture_for_the_readme(chromium, vectors):
     # A neighbour of it has most of the same candidates: of these the scores are known.
     search(proxy, vectors[21], last, 8)
     page.wait(lambda: sum(last in row.text for row in page.all("#rows button")) == 2, "not all have come")
-    page.row_of(last).click()
+    page.open(last)
     page.wait(lambda: page.all(".after button"), "it was not opened")
     tiles = page.one("#tiles")
     page.wait(lambda: "7 so far" in tiles.text and "–" not in tiles.text, "the tiles do not tell of it")
