@@ -3,6 +3,7 @@ system that cannot be written to. Only addresses differ: free ports, and peers t
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -28,8 +29,13 @@ CONFINED = [
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
+    """One from below those that the system gives to connections, which might take it again before it is used."""
+    while True:
+        try:
+            with socket.create_server(("127.0.0.1", random.randrange(10_000, 32_000))) as held:
+                return held.getsockname()[1]
+        except OSError:
+            continue
 
 
 def get(url: str, timeout: float = 5) -> tuple[int, str]:

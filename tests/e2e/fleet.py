@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from ports import free_ports
 from support import COHERE, DIRECT, http
 
 RERANKD = os.environ.get("E2E_RERANKD", "")
@@ -15,11 +16,6 @@ SERVERS = [path for path in os.environ.get("E2E_REDIS_SERVERS", "").split(":") i
 """Real servers: Redis, Valkey."""
 PATIENCE = 20
 """Seconds until something has happened."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return held.getsockname()[1]
 
 
 def eventually(what: str, so) -> None:
@@ -39,7 +35,7 @@ class Redis:
     """A server without persistence, whose data goes with its process."""
 
     def __init__(self, binary: str, folder: Path, *options: str):
-        self.binary, self.folder, self.options, self.port = binary, folder, options, free_port()
+        self.binary, self.folder, self.options, self.port = binary, folder, options, free_ports(1)[0]
         self.start()
 
     def start(self) -> None:
@@ -80,7 +76,7 @@ class Sidecar:
     """rerankd over `redis`, which is what the configuration has at `cache.redis`."""
 
     def __init__(self, folder: Path, name: str, redis: str, secret: Path, limits: str = ""):
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.admin_port = free_ports(2)
         self.config, self.log = folder / f"{name}.yaml", folder / f"{name}.log"
         self.config.write_text(
             f"listeners: [{{ listen: '127.0.0.1:{self.port}', upstream: {{ url: '{DIRECT}' }} }}]\n"

@@ -106,12 +106,7 @@ find_rerankd() {
 
 # --- starting ---------------------------------------------------------------------------------------------------
 
-free_ports() { # free_ports COUNT
-    python3 -c '
-import socket, sys
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*[one.getsockname()[1] for one in held])' "$1"
-}
+free_ports() { python3 "$here/ports.py" "$1"; } # free_ports COUNT
 
 start_rerankd() { # start_rerankd NAME UPSTREAM COHERE DEADLINE [VARIABLE=VALUE]...: sets `url`, `admin_url`
     local name=$1 upstream=$2 cohere=$3 deadline=$4 listen admin

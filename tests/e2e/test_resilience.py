@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_ports
+
 HERE = Path(__file__).parent
 RERANKD = os.environ.get("E2E_RERANKD", "")
 pytestmark = pytest.mark.skipif(not RERANKD, reason="E2E_RERANKD is set by `run`")
@@ -28,11 +30,6 @@ DEADLINE = 0.3
 """Of the rerank step, in seconds."""
 OPEN_FOR = 1.0
 """Of the circuit, at first."""
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    return [one.getsockname()[1] for one in held]
 
 
 def reachable(port: int) -> bool:
