@@ -100,6 +100,28 @@ impl FailureClass {
     }
 }
 
+/// Why no connection could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoConnection {
+    /// The provider's name was not found.
+    Name,
+    /// Its certificate is not trusted, or it does not speak TLS.
+    Tls,
+    /// Nobody listens there, or the way is blocked.
+    Refused,
+}
+
+impl NoConnection {
+    /// The word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Tls => "tls",
+            Self::Refused => "no_connection",
+        }
+    }
+}
+
 /// Why a rerank call gave no scores. Layers ask [`RerankError::class`]; none reads a message. `Clone`,
 /// because one flight answers many callers. Carries no text of query, document or key.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -118,8 +140,8 @@ pub enum RerankError {
         retry_after: Option<Duration>,
     },
     /// No connection could be made: nothing was sent.
-    #[error("no connection to the provider")]
-    NotConnected,
+    #[error("no connection to the provider: {}", .0.as_str())]
+    NotConnected(NoConnection),
     /// The connection broke.
     #[error("provider could not be reached: {0}")]
     Unreachable(&'static str),
@@ -155,7 +177,7 @@ impl RerankError {
         match self {
             RerankError::Deadline => FailureClass::Deadline,
             RerankError::Status { class, .. } | RerankError::Held { class } => *class,
-            RerankError::NotConnected | RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
+            RerankError::NotConnected(_) | RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,
             RerankError::Unsuited(_) => FailureClass::InvalidRequest,
@@ -171,7 +193,7 @@ impl RerankError {
             RerankError::Held { .. }
                 | RerankError::Overloaded
                 | RerankError::NoProvider
-                | RerankError::NotConnected
+                | RerankError::NotConnected(_)
                 | RerankError::Unsuited(_)
         )
     }

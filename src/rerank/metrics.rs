@@ -7,7 +7,8 @@ use prometheus::{
 };
 
 use super::{
-    Billing, FailureClass, RerankError, ScoreStore, Scores, breaker::CircuitState, limits::SpendSettings,
+    Billing, FailureClass, NoConnection, RerankError, ScoreStore, Scores, breaker::CircuitState,
+    limits::SpendSettings,
 };
 
 const CALL_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0];
@@ -23,6 +24,7 @@ pub struct RerankMetrics {
     calls: IntCounterVec,
     duration: HistogramVec,
     retries: IntCounterVec,
+    pub(super) retries_refused: IntCounterVec,
     in_flight: IntGaugeVec,
     units: CounterVec,
     tokens: IntCounterVec,
@@ -70,15 +72,20 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
 }
 
 /// How a provider can be unavailable.
-const UNAVAILABLE: [&str; 3] = ["status", "no_connection", "broken"];
+const UNAVAILABLE: [&str; 5] = [
+    "status",
+    NoConnection::Name.as_str(),
+    NoConnection::Tls.as_str(),
+    NoConnection::Refused.as_str(),
+    "broken",
+];
 
 /// How the provider was unavailable, if that is what the error says.
 fn cause(error: &RerankError) -> Option<&'static str> {
-    let [status, no_connection, broken] = UNAVAILABLE;
     match error {
-        RerankError::Status { class: FailureClass::ProviderUnavailable, .. } => Some(status),
-        RerankError::NotConnected => Some(no_connection),
-        RerankError::Unreachable(_) => Some(broken),
+        RerankError::Status { class: FailureClass::ProviderUnavailable, .. } => Some("status"),
+        RerankError::NotConnected(why) => Some(why.as_str()),
+        RerankError::Unreachable(_) => Some("broken"),
         _ => None,
     }
 }
@@ -126,6 +133,11 @@ impl RerankMetrics {
             )?,
             duration: add(registry, HistogramVec::new(duration.buckets(CALL_SECONDS.to_vec()), provider))?,
             retries: counter("rerankd_provider_retries_total", "Calls that were a second try.", provider)?,
+            retries_refused: counter(
+                "rerankd_provider_retries_refused_total",
+                "Second tries not made: the retry budget was spent, or the provider's rate left no room.",
+                provider,
+            )?,
             in_flight: gauges(
                 "rerankd_provider_calls_in_flight",
                 "Calls waiting for a provider's answer.",
@@ -155,7 +167,7 @@ impl RerankMetrics {
             )?,
             unavailable: counter(
                 "rerankd_provider_unavailable_total",
-                "Calls that ended with provider_unavailable, by how: an error status, no connection, one that broke.",
+                "Calls that ended with provider_unavailable, by how: an error status, a name not found, TLS, no connection, one that broke.",
                 &["provider", "cause"],
             )?,
             ready: gauges(
@@ -211,7 +223,9 @@ impl RerankMetrics {
 
     /// Puts a provider's series there at zero, so that rates over the first event are right.
     pub(super) fn declare(&self, provider: &str) {
-        for counter in [&self.retries, &self.tokens, &self.coalesced, &self.landed_alone] {
+        for counter in
+            [&self.retries, &self.retries_refused, &self.tokens, &self.coalesced, &self.landed_alone]
+        {
             counter.with_label_values(&[provider]);
         }
         self.units.with_label_values(&[provider]);
@@ -263,6 +277,10 @@ impl RerankMetrics {
 
     pub(super) fn retries(&self, provider: &str) {
         self.retries.with_label_values(&[provider]).inc();
+    }
+
+    pub(super) fn retry_refused(&self, provider: &str) {
+        self.retries_refused.with_label_values(&[provider]).inc();
     }
 
     pub(super) fn in_flight(&self, provider: &str) -> IntGauge {

@@ -31,7 +31,7 @@ pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
 pub use call_log::{CallEnd, CallLog, ProviderCall};
-pub use error::{FailureClass, RerankError};
+pub use error::{FailureClass, NoConnection, RerankError};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};

@@ -88,11 +88,16 @@ impl<S: Rerank> Retry<S> {
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
         let Some(pause) = pause(&error, jitter) else { return Err(error) };
         let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.retry_by());
-        if !fits || !self.budget.withdraw() {
+        if !fits {
+            return Err(error);
+        }
+        if !self.budget.withdraw() {
+            self.metrics.retry_refused(&self.provider);
             return Err(error);
         }
         tokio::time::sleep(pause).await;
         if !self.gate.take_retry().await {
+            self.metrics.retry_refused(&self.provider);
             return Err(error);
         }
         self.metrics.retries(&self.provider);
@@ -162,10 +167,12 @@ mod tests {
     async fn a_retry_takes_a_rate_token_or_is_not_made() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
         let service = retry(inner, Some(1));
+        let refused = service.metrics.retries_refused.with_label_values(&["p"]);
         assert!(service.clone().oneshot(request(&["a"])).await.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 2, "the one token went to the retry");
+        assert_eq!(refused.get(), 0);
         assert!(service.oneshot(request(&["a"])).await.is_err());
-        assert_eq!(calls.load(Ordering::SeqCst), 3);
+        assert_eq!((calls.load(Ordering::SeqCst), refused.get()), (3, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -197,5 +204,7 @@ mod tests {
             let _ = service.clone().oneshot(request(&["a"])).await;
         }
         assert_eq!(calls.load(Ordering::SeqCst), 113);
+        let refused = service.metrics.retries_refused.with_label_values(&["p"]).get();
+        assert_eq!(refused, 87, "the others are counted");
     }
 }

@@ -114,7 +114,7 @@ async fn a_fallback_provider_answers_for_one_that_fails_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order() {
+async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order_and_are_told_apart() {
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = plain.local_addr().unwrap();
     tokio::spawn(async move {
@@ -124,9 +124,21 @@ async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order() {
     });
     // A label of more than 63 letters is no name, so no resolver is asked.
     let nowhere = format!("http://{}.test", "x".repeat(64));
-    for url in [nowhere, format!("https://{port}"), "http://127.0.0.1:9".to_owned()] {
+    let urls = [
+        ("name", nowhere),
+        ("tls", format!("https://{port}")),
+        ("no_connection", "http://127.0.0.1:9".into()),
+    ];
+    for (cause, url) in urls {
         let points = Points::with(&format!("providers: {{ cohere: {{ base_url: \"{url}\" }} }}\n")).await;
         points.search(QUERY, 3).await.assert_kept("provider_unavailable", 3, &url);
+        let series = |cause: &str| {
+            format!("rerankd_provider_unavailable_total{{cause=\"{cause}\",provider=\"cohere\"}}")
+        };
+        for each in ["status", "name", "tls", "no_connection", "broken"] {
+            let counted = points.metric(&series(each)).await;
+            assert_eq!(counted > 0.0, each == cause, "{each} at {url}: {counted}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     noted::Sender,
+    reach::{Resolver, sort},
     shape::{Auth, Shape},
 };
 use crate::{
@@ -61,6 +62,7 @@ impl HttpClient {
         };
         let mut builder = builder
             .default_headers(headers.clone())
+            .dns_resolver(Resolver)
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .pool_idle_timeout(Duration::from_secs(50));
@@ -212,27 +214,4 @@ fn is_local(url: &Url) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || bare.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     })
-}
-
-/// What a client error means. Its text is dropped: it may name the address, and proxies put passwords there.
-fn sort(error: &reqwest::Error) -> RerankError {
-    if error.is_timeout() {
-        return RerankError::Timeout;
-    }
-    if error.is_connect() {
-        return RerankError::NotConnected;
-    }
-    // The client calls a broken connection a decoding error too; only its source tells them apart.
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<hyper::Error>() {
-            return RerankError::Unreachable("connection broke");
-        }
-        source = cause.source();
-    }
-    if error.is_decode() {
-        RerankError::BadResponse("cannot decode")
-    } else {
-        RerankError::Unreachable("connection broke")
-    }
 }

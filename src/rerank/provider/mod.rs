@@ -8,6 +8,7 @@ mod http;
 mod lexical;
 mod noted;
 mod presets;
+mod reach;
 mod request;
 mod scale;
 mod shape;
