@@ -2,6 +2,7 @@
 
 pub mod elastic;
 mod error;
+mod hits;
 mod ids;
 pub mod qdrant;
 mod select;

@@ -26,6 +26,15 @@ const DOCUMENT_COPIES: usize = 3;
 /// What one hit may add to a joined answer: its new score, `rerank_score`, `rerank_from`, and the edits of it.
 const JOINED_HIT: usize = 128;
 
+/// An answer put together again.
+enum Joined {
+    /// Not a byte is another one.
+    AsItCame,
+    Anew(Bytes),
+    /// There is no room for it.
+    NoRoom,
+}
+
 impl Exchange {
     /// Answers with what came for `rewrite`, reranked if it can be. `permit` is what it is collected into;
     /// `changed` says that the client's own request was another one.
@@ -90,12 +99,10 @@ impl Exchange {
         let joined = self.joined(&page, &rewrite, &ranked);
         drop(places);
         match joined {
-            Some(joined) if joined == page.body => {
-                Ok((Response::from_parts(parts, body::full(raw)), ranked.reports))
-            }
-            Some(joined) => Ok((with_body(parts, joined), ranked.reports)),
-            None if changed => self.keep(searches, Some(KeepReason::Overloaded)).await,
-            None => {
+            Joined::AsItCame => Ok((Response::from_parts(parts, body::full(raw)), ranked.reports)),
+            Joined::Anew(joined) => Ok((with_body(parts, joined), ranked.reports)),
+            Joined::NoRoom if changed => self.keep(searches, Some(KeepReason::Overloaded)).await,
+            Joined::NoRoom => {
                 let reports = kept(searches, Some(KeepReason::Overloaded));
                 Ok((Response::from_parts(parts, body::full(raw)), reports))
             }
@@ -133,17 +140,16 @@ impl Exchange {
         ranked
     }
 
-    /// The answer put together again; `None` if there is no room for it.
-    fn joined(&self, page: &HitPage, rewrite: &Rewrite, ranked: &RankedPage) -> Option<Bytes> {
+    fn joined(&self, page: &HitPage, rewrite: &Rewrite, ranked: &RankedPage) -> Joined {
         // The new text of the lists, then the whole.
         let most = page.body.len().saturating_add(page.hits().saturating_mul(JOINED_HIT)).saturating_mul(2);
-        let mut permit = self.handler.bounds.answer_bytes.take(most)?;
+        let Some(mut permit) = self.handler.bounds.answer_bytes.take(most) else { return Joined::NoRoom };
         let joined = self.dialect.join(page, &rewrite.strips, &ranked.rankings);
         if joined == page.body {
-            return Some(joined);
+            return Joined::AsItCame;
         }
         permit.shrink(joined.len());
-        Some(counted(joined, permit))
+        Joined::Anew(counted(joined, permit))
     }
 }
 

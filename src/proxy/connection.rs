@@ -1,20 +1,15 @@
 //! The open connections of a listener: what is open on each, and how they end.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use crate::bounds::Permit;
-use crate::upstream::body::{Body, BoxError};
 
 /// A connection that is this young when draining begins may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
@@ -156,38 +151,6 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.handle.touch();
         self.handle.0.ended.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// An answer's body, which keeps its exchange open.
-pub(super) struct ExchangeBody {
-    body: Body,
-    _exchange: Exchange,
-}
-
-impl ExchangeBody {
-    pub(super) fn new(body: Body, exchange: Exchange) -> Self {
-        Self { body, _exchange: exchange }
-    }
-}
-
-impl http_body::Body for ExchangeBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -11,6 +11,7 @@ use http::{Request, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::oneshot;
 
+use super::tied::Tied;
 use crate::upstream::body::{Body, BoxError};
 
 /// An upstream that never says 100 gets the body after this (RFC 9110 §10.1.1 forbids to wait for ever).
@@ -57,7 +58,7 @@ pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Held>) {
 /// An answer's body that keeps `Held` alive as long as it is read.
 pub(super) fn tie(body: Body, held: Option<Held>) -> Body {
     match held {
-        Some(held) => Body::new(Tied { inner: body, _held: held }),
+        Some(held) => Body::new(Tied::new(body, held)),
         None => body,
     }
 }
@@ -84,31 +85,6 @@ impl http_body::Body for Withheld {
                 return Poll::Ready(Some(Err("the upstream answered without asking for the body".into())));
             }
         }
-        Pin::new(&mut self.inner).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-struct Tied {
-    inner: Body,
-    _held: Held,
-}
-
-impl http_body::Body for Tied {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.inner).poll_frame(cx)
     }
 

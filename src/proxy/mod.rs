@@ -19,6 +19,7 @@ mod scratch;
 mod search;
 mod serve;
 mod shadow;
+mod tied;
 mod tls;
 mod tunnel;
 

@@ -16,8 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant};
 
 use super::client_io::{ClientIo, ClientPatience};
-use super::connection::{ConnectionHandle, ExchangeBody};
+use super::connection::ConnectionHandle;
 use super::listener::ListenerSettings;
+use super::tied::Tied;
 use crate::bounds::{Permit, Wait};
 use crate::upstream::FREE_HEADERS;
 use crate::upstream::body::Body;
@@ -97,7 +98,7 @@ impl Server {
             let exchange = own.begin(requests.take(1));
             request.extensions_mut().insert(own.clone());
             let answer = service(request);
-            async move { Ok::<_, Infallible>(answer.await.map(|body| ExchangeBody::new(body, exchange))) }
+            async move { Ok::<_, Infallible>(answer.await.map(|body| Tied::new(body, exchange))) }
         });
         let mut signals = self.signals(&handle);
         let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));

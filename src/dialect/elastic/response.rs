@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::{
-    dialect::DialectError,
+    dialect::{DialectError, hits::array_of_hits},
     json::{Kind, Read, Scanner, Value},
     search::{Hit, HitList, HitPage},
 };
@@ -92,7 +92,7 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
     let (mut found, mut max_score, mut total) = (None, None, None);
     let envelope = envelope.members(|key, value| {
         match &*key.name {
-            "hits" => found = hits(value)?,
+            "hits" => found = array_of_hits(value, hit)?,
             "max_score" => max_score = number(value.skip()?),
             "total" => {
                 let value = value.skip()?;
@@ -104,19 +104,6 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
     })?;
     let (Some((array, hits)), Some(_)) = (found, envelope) else { return Ok(None) };
     Ok(Some(HitList { search: 0, hits, array, max_score, total }))
-}
-
-/// An array's range and its hits; `None` where something in it is none.
-fn hits(array: &mut Scanner<'_>) -> Read<Option<(Range<usize>, Vec<Hit>)>> {
-    let mut hits = Vec::new();
-    let mut odd = false;
-    let array = array.items(|item| {
-        let hit = hit(item)?;
-        odd |= hit.is_none();
-        hits.extend(hit);
-        Ok(())
-    })?;
-    Ok(array.filter(|_| !odd).map(|array| (array.span(), hits)))
 }
 
 fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::{
     dialect::{
         DialectError,
+        hits::array_of_hits,
         qdrant::operation::{Endpoint, Form, Verb},
     },
     json::{Kind, Read, Scanner, Value},
@@ -45,20 +46,9 @@ fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> Read<Shaped<H
 }
 
 fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
-    let mut hits = Vec::new();
-    let mut odd = false;
-    let array = array.items(|item| {
-        let hit = hit(item)?;
-        odd |= hit.is_none();
-        hits.extend(hit);
-        Ok(())
-    })?;
-    Ok(match array {
-        Some(array) if !odd => {
-            Ok(HitList { search, hits, array: array.span(), max_score: None, total: None })
-        }
-        _ => Err(HITS),
-    })
+    let found = array_of_hits(array, hit)?;
+    let list = found.map(|(array, hits)| HitList { search, hits, array, max_score: None, total: None });
+    Ok(list.ok_or(HITS))
 }
 
 fn hit(object: &mut Scanner<'_>) -> Read<Option<Hit>> {
