@@ -27,7 +27,7 @@ impl KeepReason {
             RateLimited => "the provider's rate limit stands against another call",
             Budget => "the budget for the provider is spent",
             CircuitOpen => "the provider's circuit is open: it failed too often a moment ago",
-            Overloaded => "as many rerank calls are in flight as there may be",
+            Overloaded => "as much is in flight or held in memory as may be",
             InvalidRequest => "the provider refused the request",
             TooLarge => "the request or the answer is larger than the limits",
             Auth => "the provider refused the API key",
@@ -86,7 +86,10 @@ impl KeepReason {
             CircuitOpen => {
                 "See the failures of the provider in the log and the metrics; it is tried again by itself."
             }
-            Overloaded => "Raise limits.max_rerank_in_flight or the provider's max_concurrency.",
+            Overloaded => {
+                "Raise limits.max_searches_in_flight, memory.max_buffered or the provider's max_concurrency: the metrics \
+                 say which has refused."
+            }
             InvalidRequest => "See the provider's kind, model and settings: it does not take what is sent.",
             TooLarge => {
                 "Raise limits.max_request_bytes or limits.max_response_bytes, or ask for fewer fields and hits."

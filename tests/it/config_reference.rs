@@ -6,11 +6,19 @@ use clap::CommandFactory;
 use rerankd::{
     cli::Cli,
     config::{Config, to_yaml},
+    search::KeepReason,
 };
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const README: &str = include_str!("../../README.md");
+/// What an operator reads besides.
+const PAGES: [&str; 4] = [
+    include_str!("../../docs/inspector.md"),
+    include_str!("../../docs/kubernetes.md"),
+    include_str!("../../docs/runbook.md"),
+    include_str!("../../deploy/prometheus/rules.yaml"),
+];
 
 /// Flags of other programs that the README tells to run.
 const FOREIGN_FLAGS: [&str; 1] = ["--release"];
@@ -141,6 +149,50 @@ fn the_readmes_table_names_settings_of_the_reference_file_and_their_defaults() {
             }
         }
     }
+}
+
+/// Dotted names of settings, such as `rerank.window` or `providers.*.timeout`.
+fn dotted(text: &str) -> BTreeSet<String> {
+    const SECTIONS: [&str; 11] = [
+        "admin.",
+        "cache.",
+        "inspector.",
+        "limits.",
+        "listeners[].",
+        "memory.",
+        "providers.*.",
+        "rerank.",
+        "rerank_api.",
+        "shutdown.",
+        "upstream.",
+    ];
+    // The member of a request's body.
+    const OTHERS: [&str; 1] = ["rerank.query"];
+    let is_file = |word: &str| [".md", ".png", ".yaml"].iter().any(|end| word.ends_with(end));
+    let part = |c: char| c.is_ascii_alphanumeric() || "_.*[]".contains(c);
+    let words = SECTIONS.iter().flat_map(|section| words(text, section, part));
+    let words = words.map(|word| word.trim_end_matches(['.', ']']).to_owned());
+    words.filter(|word| !OTHERS.contains(&word.as_str()) && !is_file(word)).collect()
+}
+
+#[test]
+fn every_setting_that_an_operator_is_pointed_to_is_one() {
+    let reference = settings(REFERENCE);
+    let advice = KeepReason::ALL.map(|reason| format!("{} {}", reason.meaning(), reason.remedy())).join("\n");
+    let texts = PAGES.into_iter().chain([README, advice.as_str()]);
+    let named: BTreeSet<String> = texts.flat_map(dotted).collect();
+    assert!(named.len() > 40, "{named:?}");
+    let is_setting = |name: &String| {
+        let path = name.replace("[]", "").replace("providers.*", "providers.cohere");
+        // A section that is off by default has its members in the file's comments alone.
+        let is_off = |of: &str| reference.get(of).is_some_and(|value| value == "null");
+        let is_there = |path: &str| {
+            reference.contains_key(path) || path.rsplit_once('.').is_some_and(|(of, _)| is_off(of))
+        };
+        is_there(&path) || is_there(&format!("listeners.{path}"))
+    };
+    let wrong: Vec<&String> = named.iter().filter(|name| !is_setting(name)).collect();
+    assert!(wrong.is_empty(), "no settings: {wrong:?}");
 }
 
 #[test]

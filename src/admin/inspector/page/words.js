@@ -20,7 +20,7 @@ export const REASONS = {
   rate_limited: "the provider's rate limit stands against another call",
   budget: "the budget for the provider is spent",
   circuit_open: "the provider's circuit is open: it failed too often a moment ago",
-  overloaded: "as many rerank calls are in flight as there may be",
+  overloaded: "as much is in flight or held in memory as may be",
   invalid_request: "the provider refused the request",
   too_large: "the request or the answer is larger than the limits",
   auth: "the provider refused the API key",
