@@ -1,17 +1,17 @@
 use std::{collections::HashMap, io, io::Write};
 
-use super::{CheckArgs, EXIT_FAILURE, EXIT_OK};
+use super::{ConfigArgs, EXIT_FAILURE, EXIT_OK};
 use crate::{
     app::{App, StartError},
     bounds::Limits,
-    config::{Config, Flags, load_path, to_yaml},
+    config::{Config, load_path, to_yaml},
     system::Resources,
     telemetry::chain,
 };
 
 /// Prints every problem of the configuration, or what is in effect, and gives the exit code.
-pub fn check(args: &CheckArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
-    let config = match load_path(args.config.as_deref(), env, &Flags::default()) {
+pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
+    let config = match load_path(args.config.as_deref(), env, &args.flags()) {
         Ok(config) => config,
         Err(problems) => {
             writeln!(out, "{problems}")?;
@@ -54,7 +54,8 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let mut out = Vec::new();
-        let code = check(&CheckArgs { config: Some(path) }, &env, &mut out).unwrap();
+        let code =
+            check(&ConfigArgs { config: Some(path), ..ConfigArgs::default() }, &env, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 
@@ -111,9 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn the_flags_of_serve_are_checked_too() {
+        let with = |upstream: &str| {
+            let args = ConfigArgs { upstream: Some(upstream.to_owned()), ..ConfigArgs::default() };
+            let mut out = Vec::new();
+            (check(&args, &HashMap::new(), &mut out).unwrap(), String::from_utf8(out).unwrap())
+        };
+        let (code, out) = with("http://127.0.0.1:6333");
+        assert!(code == 0 && out.contains("http://127.0.0.1:6333"), "{out}");
+        let (code, out) = with("127.0.0.1:6333");
+        assert!(code == 1 && out.contains("(--upstream)"), "{out}");
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_a_problem() {
         let mut out = Vec::new();
-        let args = CheckArgs { config: Some("no/such/file.yaml".into()) };
+        let args = ConfigArgs { config: Some("no/such/file.yaml".into()), ..ConfigArgs::default() };
         assert_eq!(check(&args, &HashMap::new(), &mut out).unwrap(), 1);
         assert!(String::from_utf8(out).unwrap().starts_with("no/such/file.yaml: the file cannot be read"));
     }

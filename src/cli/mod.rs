@@ -121,7 +121,7 @@ pub enum Command {
     #[command(after_long_help = AFTER)]
     Serve(ServeArgs),
     /// Check the configuration, print every problem or what is in effect (secrets masked)
-    Check(CheckArgs),
+    Check(ConfigArgs),
     /// Show reranking on a sample corpus; needs no network, no key and no database
     Demo(DemoArgs),
     /// Measure on your own queries what reranking changes: before and after, cost, time
@@ -135,9 +135,9 @@ pub enum Command {
     Explain(ExplainArgs),
 }
 
-/// How to serve.
+/// Where the configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
-pub struct ServeArgs {
+pub struct ConfigArgs {
     /// The configuration file (YAML); deploy/config/reference.yaml has every option
     #[arg(long, value_name = "FILE", env = "RERANKD_CONFIG")]
     pub config: Option<PathBuf>,
@@ -150,19 +150,27 @@ pub struct ServeArgs {
     /// The URL of the search database, such as http://127.0.0.1:6333
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub upstream: Option<String>,
+}
+
+impl ConfigArgs {
+    /// What the flags say of the configuration.
+    pub fn flags(&self) -> Flags {
+        Flags { listen: self.listen.clone(), admin: self.admin.clone(), upstream: self.upstream.clone() }
+    }
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArgs {
+    /// What to serve.
+    #[command(flatten)]
+    pub source: ConfigArgs,
     /// What to do when the configuration is bad
     #[arg(long, value_enum, default_value_t, value_name = "ACTION", env = "RERANKD_ON_BAD_CONFIG")]
     pub on_bad_config: OnBadConfig,
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT", env = "RERANKD_LOG_FORMAT")]
     pub log_format: LogFormat,
-}
-
-impl ServeArgs {
-    /// What the flags say of the configuration.
-    pub fn flags(&self) -> Flags {
-        Flags { listen: self.listen.clone(), admin: self.admin.clone(), upstream: self.upstream.clone() }
-    }
 }
 
 /// What to do when the configuration is bad at start.
@@ -173,14 +181,6 @@ pub enum OnBadConfig {
     Exit,
     /// Serve as a plain proxy, which needs a good listener and upstream at least, and say so loudly
     Passthrough,
-}
-
-/// What to check.
-#[derive(Clone, Debug, Default, Args)]
-pub struct CheckArgs {
-    /// The configuration file (YAML)
-    #[arg(long, value_name = "FILE", env = "RERANKD_CONFIG")]
-    pub config: Option<PathBuf>,
 }
 
 /// How to show.
@@ -213,15 +213,15 @@ mod tests {
             &["serve", "--upstream", "http://x", "--listen", "a"],
         ] {
             let Command::Serve(serve) = parse(args).unwrap() else { panic!("not serve") };
-            assert_eq!(serve.flags().upstream.as_deref(), Some("http://x"));
-            assert_eq!(serve.flags().listen.as_deref(), Some("a"));
+            assert_eq!(serve.source.flags().upstream.as_deref(), Some("http://x"));
+            assert_eq!(serve.source.flags().listen.as_deref(), Some("a"));
             assert_eq!((serve.on_bad_config, serve.log_format), (OnBadConfig::Exit, LogFormat::Text));
         }
         assert!(matches!(parse(&[]), Ok(Command::Serve(_))));
         assert!(matches!(parse(&["demo", "--once"]), Ok(Command::Demo(DemoArgs { once: true }))));
         assert!(matches!(
             parse(&["check", "--config", "f"]),
-            Ok(Command::Check(CheckArgs { config: Some(_) }))
+            Ok(Command::Check(ConfigArgs { config: Some(_), .. }))
         ));
     }
 
@@ -230,7 +230,7 @@ mod tests {
         for args in [
             &["--windwo", "3"][..],
             &["--log-format", "xml"],
-            &["check", "--upstream", "x"],
+            &["check", "--on-bad-config", "exit"],
             &["--listen", "a", "check"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");

@@ -16,7 +16,7 @@ use crate::{
 
 /// Serves until a signal; returns the exit code.
 pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
-    let source = Source::new(args.config.clone(), env.clone(), args.flags());
+    let source = Source::new(args.source.config.clone(), env.clone(), args.source.flags());
     block_on(async {
         match until_signal(args, source).await {
             Ok(code) => code,
