@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
     dialect::{Dialect, Elastic, qdrant::Qdrant},
-    document,
+    document::{self, Document},
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
@@ -122,7 +122,7 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
         }),
         case(name("documents"), move || {
             let page = speech.split(&body());
-            Box::new(move || drop(black_box(documents(&page))))
+            Box::new(move || drop(black_box(texts(&page))))
         }),
         case(name("join"), move || join(speech, &body(), Strip::default())),
         case(name("join_stripped"), move || join(speech, &body(), speech.added())),
@@ -173,13 +173,19 @@ fn ranking(scores: &[Option<f32>]) -> Ranking {
     Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
-fn documents(page: &HitPage) -> Arc<[Arc<str>]> {
+fn texts(page: &HitPage) -> Vec<Arc<str>> {
     let hits = page.lists.iter().flat_map(|list| &list.hits);
     let document = |hit| document::document(&page.body, hit, &FieldSet::Auto, DOCUMENT_BYTES);
     hits.filter_map(document).map(Arc::from).collect()
 }
 
-fn request(documents: Arc<[Arc<str>]>) -> RerankRequest {
+/// The same where nobody reads them: the scores may be known.
+fn documents(page: &HitPage) -> Arc<[Document]> {
+    let hits = page.lists.iter().flat_map(|list| &list.hits);
+    document::documents(&page.body, hits, &FieldSet::Auto, DOCUMENT_BYTES).1.into()
+}
+
+fn request(documents: Arc<[Document]>) -> RerankRequest {
     RerankRequest::new("how do I rerank".into(), documents, Instant::now())
 }
 

@@ -5,10 +5,13 @@
 
 mod clean;
 mod fields;
+mod material;
+mod text;
 mod yaml;
 
 use std::borrow::Cow;
 
+pub use text::{Document, documents};
 use yaml::Scalar;
 
 use crate::{
@@ -25,9 +28,6 @@ pub const AUTO_TITLES: [&str; 3] = ["title", "name", "heading"];
 
 /// LlamaIndex's node: a string that holds JSON, with the text inside.
 pub const NODE_CONTENT: &str = "_node_content";
-
-/// Part of the score cache's key: count it up when the same hit would render differently.
-pub const RENDERING_VERSION: u32 = 2;
 
 /// The most key names told for a log line, and the most bytes of one.
 const LOGGED_KEYS: usize = 32;
@@ -124,8 +124,8 @@ fn objects<'a>(body: &'a [u8], hit: &Hit) -> Vec<Vec<Member<'a>>> {
     [&hit.source, &hit.fields]
         .into_iter()
         .flatten()
-        .map(|span| {
-            let object = Object::within(body, span.clone());
+        .map(|fields| {
+            let object = Object::within(body, fields.span.clone());
             object.map(Object::into_members).unwrap_or_default()
         })
         .collect()

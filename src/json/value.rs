@@ -52,6 +52,12 @@ impl<'a> Value<'a> {
         Scanner::whole(body, Scanner::skip)
     }
 
+    /// The value that was found at `span` of a body before; `None` where none can stand.
+    pub fn found(body: &'a [u8], span: Range<usize>) -> Option<Self> {
+        let text = simdutf8::basic::from_utf8(body.get(span.clone())?).ok()?;
+        Some(Self { text, start: span.start })
+    }
+
     /// The value's text, without white space around it.
     pub fn text(self) -> &'a str {
         self.text
