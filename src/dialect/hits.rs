@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The most members of an object that are noted: hits have fewer, and a table in one is not to take memory.
-const MOST_NOTED: usize = 32;
+pub(super) const MOST_NOTED: usize = 32;
 /// As many as most have.
 const FEW: usize = 8;
 
@@ -41,7 +41,12 @@ pub(super) fn fields(value: &mut Scanner<'_>) -> Read<Option<Fields>> {
 /// The members with another one; `None` if they are too many now, or its name is written with escapes.
 fn with(mut noted: Vec<Field>, key: &Key<'_>, value: Value<'_>) -> Option<Vec<Field>> {
     let Cow::Borrowed(name) = key.name else { return None };
+    match noted.len() {
+        MOST_NOTED => return None,
+        FEW => noted.reserve_exact(MOST_NOTED - FEW),
+        _ => {}
+    }
     let start = key.start + 1;
     noted.push(Field { name: start..start + name.len(), value: value.span() });
-    (noted.len() <= MOST_NOTED).then_some(noted)
+    Some(noted)
 }
