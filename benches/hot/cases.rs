@@ -11,9 +11,7 @@ use rerankd::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
     },
-    search::{
-        FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath, WantedFields,
-    },
+    search::{FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath},
 };
 use tokio::time::Instant;
 
@@ -234,10 +232,7 @@ fn parse(speech: Speech) -> Work {
 
 fn widen(speech: Speech) -> Work {
     let body = speech.request();
-    // As `document::wanted_fields` has them, but that forgets a set in the order of its random seed: the heap
-    // would be another one each time.
-    let names = document::AUTO_TITLES.iter().chain(&document::AUTO_FIELDS).chain([&document::NODE_CONTENT]);
-    let fields = WantedFields::Named(names.map(|&name| name.to_owned()).collect());
+    let fields = document::wanted_fields(&FieldSet::Auto);
     let plans = [FetchPlan { hits: Some(50), fields, without_reranker: false }];
     Box::new(move || {
         let rewrite = speech.with_head(|head| speech.dialect().widen(head, &body, &plans));

@@ -9,7 +9,11 @@ mod material;
 mod text;
 mod yaml;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 pub use text::{Document, documents};
 use yaml::Scalar;
@@ -35,22 +39,20 @@ const LOGGED_KEY_BYTES: usize = 64;
 
 /// What to ask upstream for.
 pub fn wanted_fields(set: &FieldSet) -> WantedFields {
-    let mut wanted: Vec<String> = match set {
-        FieldSet::Auto => AUTO_TITLES
-            .iter()
-            .chain(&AUTO_FIELDS)
-            .chain([&NODE_CONTENT])
-            .map(|&name| name.to_owned())
-            .collect(),
-        FieldSet::Named(paths) => paths
-            .iter()
-            .map(|path| if fields::in_node_content(path) { NODE_CONTENT.to_owned() } else { path.clone() })
-            .collect(),
-        FieldSet::All => return WantedFields::All,
-    };
-    let mut seen = std::collections::HashSet::new();
-    wanted.retain(|path| seen.insert(path.clone()));
-    WantedFields::Named(wanted)
+    static AUTO: LazyLock<Arc<[String]>> = LazyLock::new(|| {
+        let names = AUTO_TITLES.iter().chain(&AUTO_FIELDS).chain([&NODE_CONTENT]);
+        names.map(|&name| name.to_owned()).collect()
+    });
+    match set {
+        FieldSet::Auto => WantedFields::Named(AUTO.clone()),
+        FieldSet::Named(paths) => {
+            let mut seen = HashSet::new();
+            let of = |path| if fields::in_node_content(path) { NODE_CONTENT } else { path };
+            let names = paths.iter().map(|path| of(path)).filter(|&name| seen.insert(name));
+            WantedFields::Named(names.map(str::to_owned).collect())
+        }
+        FieldSet::All => WantedFields::All,
+    }
 }
 
 /// The document of one hit of `body`, at most `max_bytes` long; `None` where there is no text. A text that can be read as

@@ -29,7 +29,7 @@ fn named(paths: &[&str]) -> FieldSet {
 #[test]
 fn auto_asks_for_titles_texts_and_the_node() {
     let named_paths = |set: &FieldSet| match wanted_fields(set) {
-        WantedFields::Named(paths) => paths,
+        WantedFields::Named(paths) => paths.to_vec(),
         WantedFields::All => panic!("not all fields"),
     };
     let wanted = named_paths(&FieldSet::Auto);
