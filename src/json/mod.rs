@@ -10,6 +10,7 @@ mod pieces;
 mod scan;
 mod unescape;
 mod value;
+mod walk;
 
 pub use edit::{Edits, ObjectEdit};
 pub use pieces::Pieces;
