@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use fearless_simd::{Level, dispatch};
 
-use super::{Malformed, Value, unescape, walk::Walk};
+use super::{Index, Malformed, Value, unescape, walk::Walk};
 
 /// Reads a text from one value to the next. Every byte is checked once, whether or not anybody looks at the value
 /// that it belongs to; nothing recurses, so a text may nest as deep as it likes.
@@ -13,6 +13,8 @@ pub struct Scanner<'a> {
     walk: Walk<'a>,
     /// Where the text stands in its body.
     start: usize,
+    /// That of the body, if it has one.
+    index: Option<&'a Index>,
     /// What the processor can do.
     level: Level,
 }
@@ -42,7 +44,7 @@ impl<'a> Scanner<'a> {
         read: impl FnOnce(&mut Self) -> Read<T>,
     ) -> Read<T> {
         let text = simdutf8::basic::from_utf8(part).map_err(|_| Malformed)?;
-        let mut scanner = Self::of(text, start);
+        let mut scanner = Self::of(text, start, None);
         scanner.walk.space();
         let found = read(&mut scanner)?;
         scanner.walk.space();
@@ -50,15 +52,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads a value again.
-    pub(super) fn of(text: &'a str, start: usize) -> Self {
-        Self { text, walk: Walk { text: text.as_bytes(), at: 0 }, start, level: Level::new() }
+    pub(super) fn of(text: &'a str, start: usize, index: Option<&'a Index>) -> Self {
+        Self { text, index, walk: Walk { text: text.as_bytes(), at: 0 }, start, level: Level::new() }
     }
 
     /// Takes the next value, whatever it is.
     pub fn skip(&mut self) -> Read<Value<'a>> {
         let from = self.walk.at;
-        self.value()?;
-        Ok(self.since(from))
+        let escaped = self.value()?;
+        Ok(self.since(from, escaped))
     }
 
     /// Takes the next value. If it is an object, `each` sees every member in its order, and may take its value; what
@@ -87,7 +89,7 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        Ok(readable.then(|| self.since(from)))
+        Ok(readable.then(|| self.since(from, false)))
     }
 
     /// Takes the next value. If it is an array, `each` may take every element in its order; what it leaves is skipped.
@@ -106,7 +108,7 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        Ok(Some(self.since(from)))
+        Ok(Some(self.since(from, false)))
     }
 
     /// Lets `take` have the value that comes next.
@@ -118,8 +120,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// What has been read since `from`.
-    fn since(&self, from: usize) -> Value<'a> {
-        Value { text: self.slice(from..self.walk.at), start: self.start + from }
+    fn since(&self, from: usize, escaped: bool) -> Value<'a> {
+        Value::new(self.slice(from..self.walk.at), self.start + from, escaped, self.index)
     }
 
     fn slice(&self, range: Range<usize>) -> &'a str {
@@ -159,6 +161,23 @@ impl<'a> Scanner<'a> {
 
     /// Takes a value; says whether it is a string with an escape in it.
     fn value(&mut self) -> Read<bool> {
+        let walk = &mut self.walk;
+        match walk.peek() {
+            // As for keys.
+            b'"' if dispatch!(Level::baseline(), simd => walk.short_string(simd)).is_some() => return Ok(false),
+            b'-' | b'0'..=b'9' => {
+                dispatch!(Level::baseline(), simd => walk.number(simd))?;
+                return Ok(false);
+            }
+            b'{' | b'[' => {
+                let end = self.index.and_then(|index| index.end(self.start + walk.at));
+                if let Some(end) = end {
+                    walk.at = end.saturating_sub(self.start);
+                    return Ok(false);
+                }
+            }
+            _ => {}
+        }
         let walk = self.walk;
         let (escaped, at) = dispatch!(self.level, simd => {
             let mut walk = walk;
