@@ -57,6 +57,13 @@ impl Index {
         Ok(Self { length: text.len(), root, spans: open.spans })
     }
 
+    /// For a body of which these objects and arrays are known already.
+    pub fn known(spans: impl IntoIterator<Item = Range<usize>>) -> Self {
+        let mut spans: Vec<_> = spans.into_iter().map(|span| (span.start, span.end)).collect();
+        spans.sort_unstable();
+        Self { spans, ..Self::default() }
+    }
+
     /// What it holds in memory beside itself, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.spans.capacity() * size_of::<(usize, usize)>()

@@ -34,17 +34,18 @@ impl<'a> Scanner<'a> {
     /// Reads the one value that `body` holds with `read`, which has to take all of it: [`skip`](Self::skip),
     /// [`members`](Self::members) or [`items`](Self::items). White space around it is allowed, anything else is not.
     pub fn whole<T>(body: &'a [u8], read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
-        Self::whole_at(body, 0, read)
+        Self::whole_at(body, 0, None, read)
     }
 
-    /// The same where the bytes are the part of a body that begins at `start`.
+    /// The same where the bytes are the part of a body that begins at `start`, of which `index` knows more.
     pub(super) fn whole_at<T>(
         part: &'a [u8],
         start: usize,
+        index: Option<&'a Index>,
         read: impl FnOnce(&mut Self) -> Read<T>,
     ) -> Read<T> {
         let text = simdutf8::basic::from_utf8(part).map_err(|_| Malformed)?;
-        let mut scanner = Self::of(text, start, None);
+        let mut scanner = Self::of(text, start, index);
         scanner.walk.space();
         let found = read(&mut scanner)?;
         scanner.walk.space();
@@ -164,7 +165,9 @@ impl<'a> Scanner<'a> {
         let walk = &mut self.walk;
         match walk.peek() {
             // As for keys.
-            b'"' if dispatch!(Level::baseline(), simd => walk.short_string(simd)).is_some() => return Ok(false),
+            b'"' if dispatch!(Level::baseline(), simd => walk.short_string(simd)).is_some() => {
+                return Ok(false);
+            }
             b'-' | b'0'..=b'9' => {
                 dispatch!(Level::baseline(), simd => walk.number(simd))?;
                 return Ok(false);

@@ -231,7 +231,13 @@ impl<'a> Object<'a> {
     /// The object that stands at `span` of `body`.
     pub fn within(body: &'a [u8], span: Range<usize>) -> Option<Self> {
         let start = span.start;
-        Scanner::whole_at(body.get(span)?, start, Self::read).ok()?
+        Scanner::whole_at(body.get(span)?, start, None, Self::read).ok()?
+    }
+
+    /// The same where parts of the body are known, which are passed by.
+    pub fn within_known(body: &'a [u8], span: Range<usize>, known: &'a Index) -> Option<Self> {
+        let start = span.start;
+        Scanner::whole_at(body.get(span)?, start, Some(known), Self::read).ok()?
     }
 
     /// Takes the next value and its members; `None` for any other kind.
