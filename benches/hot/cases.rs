@@ -225,17 +225,19 @@ fn look_up(store: &ScoreStore, keys: &[ScoreKey]) -> Vec<Option<f32>> {
 fn parse(speech: Speech) -> Work {
     let body = speech.request();
     Box::new(move || {
-        let intents = speech.with_head(|head| speech.dialect().parse(head, &body));
-        drop(black_box(intents.expect("a search")));
+        speech.with_head(|head| {
+            let reading = speech.dialect().read(head, body.clone()).expect("a search");
+            drop(black_box(speech.dialect().parse(head, &reading).expect("a search")));
+        });
     })
 }
 
 fn widen(speech: Speech) -> Work {
-    let body = speech.request();
+    let reading = speech.with_head(|head| speech.dialect().read(head, speech.request())).expect("a search");
     let fields = document::wanted_fields(&FieldSet::Auto);
     let plans = [FetchPlan { hits: Some(50), fields, without_reranker: false }];
     Box::new(move || {
-        let rewrite = speech.with_head(|head| speech.dialect().widen(head, &body, &plans));
+        let rewrite = speech.with_head(|head| speech.dialect().widen(head, &reading, &plans));
         drop(black_box(rewrite.expect("a search")));
     })
 }

@@ -1,7 +1,6 @@
 //! Runs of bytes that need no look one by one.
 //!
-//! Plain code that the compiler turns into the vector instructions which every processor of the target has; `memchr`
-//! knows those that this one has besides.
+//! Plain code that the compiler turns into the vector instructions which every processor of the target has.
 
 /// How many bytes are looked at together in long runs.
 const WIDE: usize = 32;
@@ -10,28 +9,6 @@ const SHORT: usize = 4;
 
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// Whether there are control characters, which JSON has only between values.
-pub(super) fn has_controls(bytes: &[u8]) -> bool {
-    bytes.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' '
-}
-
-/// From `at` on, the place of the first byte that means something inside a JSON string: a quote, a backslash, or a
-/// control character, which must not be there; else the end. `controls`: whether there may be any.
-pub(super) fn plain_until(bytes: &[u8], at: usize, controls: bool) -> usize {
-    let special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < b' ');
-    let mask = |word| equal(word, b'"') | equal(word, b'\\') | below(word, b' ');
-    if controls {
-        return until(bytes, at, special, mask);
-    }
-    match words_until(bytes, at, mask) {
-        Ok(found) => found,
-        Err(at) => {
-            let rest = bytes.get(at..).unwrap_or_default();
-            at + memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len())
-        }
-    }
-}
 
 /// From `at` on, the place of the first byte of a character that may be no text: of a control character, or of one that
 /// `document` knows as such. `ascii`: whether there are no others.
@@ -45,24 +22,6 @@ pub(crate) fn text_until(bytes: &[u8], at: usize, ascii: bool) -> usize {
     let special = |byte: u8| control(byte) | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef);
     let mask = |word| controls(word) | equal(word, 0xc2) | equal(word, 0xe2) | equal(word, 0xef);
     until(bytes, at, special, mask)
-}
-
-/// From `at` on, the place of the first byte that is no decimal digit; else the end.
-pub(super) fn digits_until(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(bytes, at) {
-        // The high half of a digit is 3, and still is with 6 added.
-        const HALVES: u64 = u64::from_ne_bytes([0xf0; 8]);
-        const THREES: u64 = u64::from_ne_bytes([0x30; 8]);
-        let sixes = word.wrapping_add(ONES * 6);
-        if word & HALVES != THREES || sixes & HALVES != THREES {
-            break;
-        }
-        at += 8;
-    }
-    while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-        at += 1;
-    }
-    at
 }
 
 /// The place of the first special byte. `mask` says the same of eight bytes at once: its lowest set bit is the high
@@ -134,16 +93,10 @@ mod tests {
                 let rest = bytes.get(at..).unwrap_or_default();
                 at + rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len())
             };
-            prop_assert_eq!(plain_until(&bytes, at, true), end(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)));
-            if !has_controls(&bytes) {
-                prop_assert!(bytes.iter().all(|&byte| byte >= b' '));
-                prop_assert_eq!(plain_until(&bytes, at, false), plain_until(&bytes, at, true));
-            }
             let control = |byte| matches!(byte, 0..=0x1f | 0x7f);
             prop_assert_eq!(text_until(&bytes, at, true), end(control));
             let special = |byte| matches!(byte, 0..=0x1f | 0x7f | 0xc2 | 0xe2 | 0xef);
             prop_assert_eq!(text_until(&bytes, at, false), end(special));
-            prop_assert_eq!(digits_until(&bytes, at), end(|byte| !byte.is_ascii_digit()));
         }
     }
 }
