@@ -10,8 +10,10 @@ mod pieces;
 mod scan;
 mod unescape;
 mod value;
+mod write;
 
 pub use edit::{Edits, ObjectEdit};
 pub use pieces::Pieces;
 pub use scan::{Key, Read, Scanner};
 pub use value::{Kind, Malformed, Member, Object, Value, is_deeper_than};
+pub use write::write_string;
