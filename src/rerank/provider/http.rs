@@ -14,6 +14,7 @@ use super::{
 use crate::{
     bounds::Permit,
     rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError},
+    workers,
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
@@ -37,18 +38,22 @@ pub(super) struct HttpAnswer {
 /// Asks one service, within a time, without following redirects.
 pub(super) struct HttpClient {
     client: Client,
+    /// One for each worker, with connections of its own, so that a call waits for no other core. Only without TLS: its
+    /// handshakes take longer than that, and are worth one pool for all.
+    of_workers: Vec<Client>,
     base: Url,
     /// For notes only.
     sender: Sender,
 }
 
 impl HttpClient {
-    /// `builder` is the plain one; tests bring names of their own.
+    /// For so many workers. `builder` makes the plain one; tests bring names of their own.
     pub(super) fn new(
         provider: &str,
         settings: &HttpSettings,
         shape: &Shape,
-        builder: ClientBuilder,
+        builder: impl Fn() -> ClientBuilder,
+        workers: usize,
     ) -> Result<Self, BuildError> {
         let (provider, name) = (provider.to_owned(), Arc::from(provider));
         // Fails only if one is installed already, which is as good.
@@ -60,24 +65,40 @@ impl HttpClient {
         let Some(headers) = headers(shape, &settings.api_key) else {
             return Err(BuildError::ApiKey { provider });
         };
-        let mut builder = builder
-            .default_headers(headers.clone())
-            .dns_resolver(Resolver)
-            .redirect(Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(50));
-        if base.scheme() == "http" {
-            // No roots are needed, and a bare container has none.
-            builder = builder.tls_certs_only([]);
-        } else if let Some(file) = settings.ca_file.as_deref() {
-            builder = builder.tls_certs_merge(certificates(&provider, file)?);
-        }
-        if is_local(&base) {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|source| BuildError::Client { provider, source })?;
+        let plain = base.scheme() == "http";
+        let certificates = match settings.ca_file.as_deref().filter(|_| !plain) {
+            Some(file) => certificates(&provider, file)?,
+            None => Vec::new(),
+        };
+        let client = || {
+            let mut builder = builder()
+                .default_headers(headers.clone())
+                .dns_resolver(Resolver)
+                .redirect(Policy::none())
+                .connect_timeout(Duration::from_secs(5))
+                .pool_idle_timeout(Duration::from_secs(50));
+            if plain {
+                // No roots are needed, and a bare container has none.
+                builder = builder.tls_certs_only([]);
+            } else if !certificates.is_empty() {
+                builder = builder.tls_certs_merge(certificates.clone());
+            }
+            if is_local(&base) {
+                builder = builder.no_proxy();
+            }
+            builder.build().map_err(|source| BuildError::Client { provider: provider.clone(), source })
+        };
+        let own = if plain { workers } else { 0 };
+        let of_workers = (0..own).map(|_| client()).collect::<Result<_, _>>()?;
+        let client = client()?;
         let sender = Sender::new(name, headers, &settings.api_key);
-        Ok(Self { client, base, sender })
+        Ok(Self { client, of_workers, base, sender })
+    }
+
+    /// That of the worker that this runs on, if it has one.
+    fn client(&self) -> &Client {
+        let own = workers::place().checked_sub(1).and_then(|worker| self.of_workers.get(worker));
+        own.unwrap_or(&self.client)
     }
 
     /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
@@ -92,7 +113,7 @@ impl HttpClient {
     ) -> Result<HttpAnswer, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
-        let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
+        let request = self.client().post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
         let request = request.header(header::ACCEPT, JSON).body(body).build();
         let request = request.map_err(|error| sort(&error))?;
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
@@ -106,7 +127,7 @@ impl HttpClient {
 
     /// Gets what is below the base URL: one try, which ends at `until`.
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
-        let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
+        let request = self.client().get(self.url(path)?).header(header::ACCEPT, JSON);
         let request = request.build().map_err(|error| sort(&error))?;
         within(until, self.exchange(request, MAX_ABOUT, None)).await
     }
@@ -125,7 +146,7 @@ impl HttpClient {
             let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
             fits.then_some(()).ok_or(RerankError::NoRoom)
         };
-        let mut answer = self.client.execute(request).await.map_err(|error| sort(&error))?;
+        let mut answer = self.client().execute(request).await.map_err(|error| sort(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = BytesMut::new();
         loop {
