@@ -17,8 +17,8 @@ use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use super::{
-    Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, cache::FlightKey,
-    patience::Patience,
+    Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, behind::Behind,
+    cache::FlightKey, patience::Patience,
 };
 
 /// How long calls may fly, and whether they land without anybody waiting.
@@ -136,15 +136,27 @@ async fn fly<S: Rerank>(
     land: watch::Sender<Option<Answer>>,
 ) {
     let answer_by = Instant::now() + ticket.tower.settings.timeout;
-    let landing = Landing(ticket);
-    let request = RerankRequest { answer_by, ..request };
+    let (landing, behind) = (Landing(ticket), Behind::default());
+    let request = RerankRequest { answer_by, behind: Some(behind.clone()), ..request };
     let answer = tokio::select! {
         biased;
         () = end.cancelled() => return,
         answer = tokio::time::timeout_at(answer_by, inner.oneshot(request)) => answer,
     };
-    drop(landing);
-    let _ = land.send(Some(answer.unwrap_or(Err(RerankError::Timeout))));
+    let answer = answer.unwrap_or(Err(RerankError::Timeout));
+    if !answer.as_ref().is_ok_and(|scores| scores.failure.is_none()) {
+        // Whoever gets no whole answer looks for more in the cache.
+        behind.run();
+    }
+    if behind.is_empty() {
+        drop(landing);
+        let _ = land.send(Some(answer));
+        return;
+    }
+    let _ = land.send(Some(answer));
+    // Now the callers go on; who joins until it is done gets the same answer.
+    tokio::task::yield_now().await;
+    behind.run();
 }
 
 /// Which flight is meant.
@@ -204,7 +216,7 @@ impl Tower {
             return;
         };
         flight.callers = flight.callers.saturating_sub(1);
-        if flight.callers > 0 {
+        if flight.callers > 0 || flight.landed.borrow().is_some() {
             return;
         }
         if self.settings.finish_in_background {
