@@ -7,8 +7,9 @@
 pub(crate) mod bytes;
 mod edit;
 mod pieces;
+pub(crate) mod runs;
 mod scan;
-mod unescape;
+pub(crate) mod unescape;
 mod value;
 mod write;
 

@@ -1,6 +1,6 @@
 //! Text written as a JSON string, the parts that need no escape copied whole.
 
-use super::bytes::plain_until;
+use super::runs::until;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -10,7 +10,7 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut done = 0;
     loop {
-        let at = plain_until(bytes, done, true);
+        let at = until(bytes, done, b'a', |byte| (byte == b'"') | (byte == b'\\') | (byte < b' '));
         out.extend_from_slice(bytes.get(done..at).unwrap_or_default());
         let Some(&byte) = bytes.get(at) else { break };
         escape(out, byte);
