@@ -160,7 +160,9 @@ impl HttpClient {
                     body.extend_from_slice(&chunk);
                 }
                 Ok(None) => {
-                    take((2 * body.len()).saturating_add(parsed_bytes(&body)))?;
+                    // Scores are read where they stand; what an error says, from a tree.
+                    let parsed = if status.is_success() { 0 } else { parsed_bytes(&body) };
+                    take((2 * body.len()).saturating_add(parsed))?;
                     return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
                 }
                 // An unreadable error body leaves the status, which says enough.
