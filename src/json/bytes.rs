@@ -33,20 +33,6 @@ pub(super) fn plain_until(bytes: &[u8], at: usize, controls: bool) -> usize {
     }
 }
 
-/// From `at` on, the place of the first byte of a character that may be no text: of a control character, or of one that
-/// `document` knows as such. `ascii`: whether there are no others.
-pub(crate) fn text_until(bytes: &[u8], at: usize, ascii: bool) -> usize {
-    let control = |byte: u8| (byte < b' ') | (byte == 0x7f);
-    let controls = |word| below(word, b' ') | equal(word, 0x7f);
-    if ascii {
-        return until(bytes, at, control, controls);
-    }
-    // U+0080–U+009F begin with C2, U+2028 and U+2029 with E2, U+FEFF, U+FFFE and U+FFFF with EF.
-    let special = |byte: u8| control(byte) | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef);
-    let mask = |word| controls(word) | equal(word, 0xc2) | equal(word, 0xe2) | equal(word, 0xef);
-    until(bytes, at, special, mask)
-}
-
 /// From `at` on, the place of the first byte that is no decimal digit; else the end.
 pub(super) fn digits_until(bytes: &[u8], mut at: usize) -> usize {
     while let Some(word) = word_at(bytes, at) {
@@ -139,10 +125,6 @@ mod tests {
                 prop_assert!(bytes.iter().all(|&byte| byte >= b' '));
                 prop_assert_eq!(plain_until(&bytes, at, false), plain_until(&bytes, at, true));
             }
-            let control = |byte| matches!(byte, 0..=0x1f | 0x7f);
-            prop_assert_eq!(text_until(&bytes, at, true), end(control));
-            let special = |byte| matches!(byte, 0..=0x1f | 0x7f | 0xc2 | 0xe2 | 0xef);
-            prop_assert_eq!(text_until(&bytes, at, false), end(special));
             prop_assert_eq!(digits_until(&bytes, at), end(|byte| !byte.is_ascii_digit()));
         }
     }

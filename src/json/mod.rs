@@ -4,7 +4,7 @@
 //! members of it and leave every other byte alone, [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs;
 //! tests hold it to what serde_json takes and refuses.
 
-pub(crate) mod bytes;
+mod bytes;
 mod edit;
 mod pieces;
 pub(crate) mod runs;
