@@ -80,6 +80,9 @@ fn parts(request: &RerankRequest, documents: usize, tokens: Option<usize>) -> Ve
     let cost = |text: &Arc<str>| (query + text.len().div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
     let (mut parts, mut begin, mut sum) = (Vec::new(), 0, 0);
     let part = |range: Range<usize>| {
+        if range.len() == request.documents.len() {
+            return Some(request.clone());
+        }
         let keys = request.keys.as_ref().and_then(|keys| keys.get(range.clone())).map(Into::into);
         let documents = request.documents.get(range)?.into();
         Some(RerankRequest { documents, keys, ..request.clone() })

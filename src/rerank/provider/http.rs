@@ -2,7 +2,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use reqwest::{Certificate, Client, ClientBuilder, Request, Url, redirect::Policy};
+use reqwest::{Certificate, Client, ClientBuilder, Request, Url, redirect::Policy, retry};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
@@ -78,8 +78,9 @@ impl HttpClient {
                 .connect_timeout(Duration::from_secs(5))
                 .pool_idle_timeout(Duration::from_secs(50));
             if plain {
-                // No roots are needed, and a bare container has none.
-                builder = builder.tls_certs_only([]);
+                // No roots are needed, and a bare container has none. Nor is a second try of the client's own: it is for
+                // what only HTTP/2 can refuse, and costs a copy of every request.
+                builder = builder.tls_certs_only([]).retry(retry::never().max_retries_per_request(0));
             } else if !certificates.is_empty() {
                 builder = builder.tls_certs_merge(certificates.clone());
             }
