@@ -185,7 +185,7 @@ fn leaving_work(
         async move { answer(r) }
     });
     let settings = FlightSettings { finish_in_background, ..Default::default() };
-    (Flights::new(inner, settings, "p".into(), metrics()), begun)
+    (Flights::new(inner, settings, "p".into(), metrics()).answering_first(true), begun)
 }
 
 #[tokio::test(start_paused = true)]

@@ -182,6 +182,7 @@ fn layers(
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
             let call = Flights::new(call, settings.flights, name, metrics.clone());
+            let call = call.answering_first(workers > 0);
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
             let call = match facts.scoring {
