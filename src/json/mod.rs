@@ -5,17 +5,19 @@
 //! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs; tests hold it to what
 //! serde_json takes and refuses.
 
-pub(crate) mod bytes;
 mod edit;
 mod index;
 mod pieces;
+pub(crate) mod runs;
 mod scan;
-mod unescape;
+pub(crate) mod unescape;
 mod value;
 mod walk;
+mod write;
 
 pub use edit::{Edits, ObjectEdit};
 pub use index::{Index, NoIndex};
 pub use pieces::Pieces;
 pub use scan::{Key, Read, Scanner};
 pub use value::{Kind, Malformed, Member, Object, Value};
+pub use write::write_string;

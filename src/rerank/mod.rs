@@ -1,6 +1,7 @@
 //! The rerank stack. It knows text and scores, not hits or databases.
 
 mod batch;
+mod behind;
 mod breaker;
 pub mod cache;
 mod call_log;
@@ -27,6 +28,7 @@ use tower::{Service, util::BoxCloneSyncService};
 
 use crate::{bounds::Permit, document::Document};
 
+use behind::Behind;
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
@@ -76,6 +78,8 @@ pub struct RerankRequest {
     keys: Option<Arc<[ScoreKey]>>,
     /// The name of the whole work: equal work is one call.
     flight: Option<FlightKey>,
+    /// Takes what can be done once the callers have their answer; `None` where it has to be done before.
+    behind: Option<Behind>,
 }
 
 impl RerankRequest {
@@ -95,6 +99,7 @@ impl RerankRequest {
             patience: None,
             keys: None,
             flight: None,
+            behind: None,
         }
     }
 
