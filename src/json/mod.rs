@@ -1,13 +1,14 @@
 //! JSON as byte ranges of a body: what is not changed is never parsed and printed again.
 //!
-//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on the
-//! way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
+//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on
+//! the way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
 //! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs; tests hold it to what
 //! serde_json takes and refuses.
 
 pub(crate) mod bytes;
 mod edit;
 mod index;
+mod nest;
 mod pieces;
 mod scan;
 mod unescape;
