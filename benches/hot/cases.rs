@@ -132,7 +132,9 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
     if matches!(speech, Speech::Qdrant) {
         cases.push(case(format!("weigh/{hits}/{style}"), move || {
             let body = body();
-            Box::new(move || drop(black_box(working_bytes("", black_box(&body)))))
+            Box::new(move || {
+                black_box(working_bytes("", black_box(&body)));
+            })
         }));
         cases.push(case(format!("keys/{hits}/{style}"), move || {
             let request = request(documents(&speech.split(&body())));
