@@ -5,7 +5,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
-    dialect::{Dialect, Elastic, qdrant::Qdrant},
+    dialect::{Dialect, Elastic, qdrant::Qdrant, splitting_bytes},
     document::{self, Document},
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
@@ -126,8 +126,14 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
         case(name("join_stripped"), move || join(speech, &body(), speech.added())),
         case(name("search"), move || search(speech, body())),
     ];
-    // Documents know no dialect.
+    // These know no dialect.
     if matches!(speech, Speech::Qdrant) {
+        cases.push(case(format!("weigh/{hits}/{style}"), move || {
+            let body = body();
+            Box::new(move || {
+                black_box(splitting_bytes(black_box(&body)));
+            })
+        }));
         cases.push(case(format!("keys/{hits}/{style}"), move || {
             let request = request(documents(&speech.split(&body())));
             let namer = namer();

@@ -1,12 +1,13 @@
 //! JSON as byte ranges of a body: what is not changed is never parsed and printed again.
 //!
-//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on the
-//! way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
+//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on
+//! the way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
 //! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs; tests hold it to what
 //! serde_json takes and refuses.
 
 mod edit;
 mod index;
+mod nest;
 mod pieces;
 pub(crate) mod runs;
 mod scan;

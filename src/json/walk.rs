@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fearless_simd::{Simd, mask8x32, prelude::*, u8x16, u8x32};
 
-use super::Malformed;
+use super::{Malformed, nest::Nest};
 
 /// How many bytes are looked at together.
 const BLOCK: usize = 32;
@@ -32,8 +32,8 @@ impl Notes for () {
 
 /// A place in a text.
 ///
-/// `simd` says how bytes are compared. What takes it has to become one piece of code with its caller, which is where the
-/// compiler may use those instructions.
+/// `simd` says how bytes are compared. What takes it has to become one piece of code with its caller, which is where
+/// the compiler may use those instructions.
 #[derive(Clone, Copy)]
 pub(super) struct Walk<'t> {
     pub(super) text: &'t [u8],
@@ -276,7 +276,8 @@ impl Walk<'_> {
     }
 }
 
-/// The bytes that mean something inside a string: a quote, a backslash, or a control character, which must not be there.
+/// The bytes that mean something inside a string: a quote, a backslash, or a control character, which must not be
+/// there.
 #[inline(always)]
 fn special<S: Simd>(block: u8x32<S>) -> mask8x32<S> {
     let all = |byte| u8x32::splat(block.simd, byte);
@@ -369,43 +370,6 @@ fn number_end(text: &[u8], mut at: usize) -> Result<usize, Malformed> {
         at = digits(at)?;
     }
     Ok(at)
-}
-
-/// What the current value stands in, from the outside in: one bit each, set for objects.
-struct Nest {
-    /// The innermost levels, below the highest bit that is set.
-    bits: u64,
-    /// Those before them, 63 each.
-    outer: Vec<u64>,
-}
-
-impl Nest {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { bits: 1, outer: Vec::new() }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, object: bool) {
-        if self.bits >> 63 == 1 {
-            self.outer.push(self.bits);
-            self.bits = 1;
-        }
-        self.bits = self.bits << 1 | u64::from(object);
-    }
-
-    #[inline(always)]
-    fn pop(&mut self) {
-        self.bits >>= 1;
-        if self.bits == 1 {
-            self.bits = self.outer.pop().unwrap_or(1);
-        }
-    }
-
-    #[inline(always)]
-    fn innermost_is_object(&self) -> Option<bool> {
-        (self.bits != 1).then_some(self.bits & 1 == 1)
-    }
 }
 
 #[cfg(test)]
