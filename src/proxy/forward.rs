@@ -48,7 +48,7 @@ impl Forwarder {
         }
 
         let (request, held) = expect::hold(request);
-        let mut response = self.upstream.send(request).await?;
+        let mut response = self.upstream.send(request, upgrade).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade {
             let upstream_side = hyper::upgrade::on(&mut response);
             if let Some(connection) = &connection {

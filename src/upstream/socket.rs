@@ -5,6 +5,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,16 +20,23 @@ pub(super) struct Socket<S> {
     stream: S,
     limit: Option<Duration>,
     alarm: Alarm,
+    blocked: Arc<AtomicBool>,
 }
 
 impl<S> Socket<S> {
     /// `limit`: how long the upstream may take no byte.
     pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
-        Self { stream, limit, alarm: Alarm::default() }
+        Self { stream, limit, alarm: Alarm::default(), blocked: Arc::default() }
+    }
+
+    /// Whether the upstream did not take what was written last.
+    pub(super) fn blocked(&self) -> Arc<AtomicBool> {
+        self.blocked.clone()
     }
 
     /// Passes on the result of a write; an error if the upstream has taken nothing for too long.
     fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.blocked.store(written.is_pending(), Ordering::Relaxed);
         let (Poll::Pending, Some(limit)) = (&written, self.limit) else {
             self.alarm.silence();
             return written;
@@ -74,6 +83,7 @@ impl<S: Write + Unpin> Write for Socket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.blocked.store(flushed.is_pending(), Ordering::Relaxed);
         // A flush that has nothing to do says nothing of the upstream.
         if flushed.is_pending() { self.timed(flushed, cx) } else { flushed }
     }
