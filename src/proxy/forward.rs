@@ -34,11 +34,11 @@ impl Forwarder {
         if !headers::only_chunked(request.headers()) {
             return Err(ProxyError::Unforwardable);
         }
-        let client_side = hyper::upgrade::on(&mut request);
-        let connection = request.extensions_mut().remove::<ConnectionHandle>();
         let upgrade = headers::asks_upgrade(request.headers())
             && request.version() == Version::HTTP_11
             && !self.upstream.is_http2();
+        let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
+        let connection = request.extensions_mut().remove::<ConnectionHandle>();
         *request.headers_mut() = headers::end_to_end(mem::take(request.headers_mut()), upgrade);
         // hyper takes a GET or HEAD of unknown length to have no body unless told otherwise.
         let quiet = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -49,7 +49,7 @@ impl Forwarder {
 
         let (request, held) = expect::hold(request);
         let mut response = self.upstream.send(request, upgrade).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade {
+        if let (StatusCode::SWITCHING_PROTOCOLS, Some(client_side)) = (response.status(), client_side) {
             let upstream_side = hyper::upgrade::on(&mut response);
             if let Some(connection) = &connection {
                 connection.becomes_tunnel();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::header::UPGRADE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -96,8 +97,12 @@ impl Server {
         let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));
-            request.extensions_mut().insert(own.clone());
-            let answer = service(request);
+            // For a tunnel.
+            if request.headers().contains_key(UPGRADE) {
+                request.extensions_mut().insert(own.clone());
+            }
+            // Boxed: hyper moves it several times.
+            let answer = Box::pin(service(request));
             async move { Ok::<_, Infallible>(answer.await.map(|body| Tied::new(body, exchange))) }
         });
         let mut signals = self.signals(&handle);

@@ -5,11 +5,11 @@ use http::{Request, Response, Uri};
 use hyper::client::conn::http1;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout_at;
 
 use super::body::{Body, boxed};
 use super::connect::{self, Connector};
-use super::pool::Pool;
-use super::watch::Watch;
+use super::pool::{Came, Pool, Waiting};
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
 
 /// hyper takes no smaller one.
@@ -57,16 +57,26 @@ impl Client {
         &self,
         request: Request<Body>,
         upgrade: bool,
-        watch: &Watch,
-    ) -> Result<Response<Body>, UpstreamError> {
+        waiting: Waiting<'_>,
+    ) -> Result<Response<Came>, UpstreamError> {
         match self {
-            Self::Http1(pool) => Ok(pool.send(request, upgrade, watch).await?.map(boxed)),
-            Self::Http2(client) => {
-                let answer = Box::pin(client.request(request)).await;
-                Ok(answer.map_err(UpstreamError::from_client)?.map(boxed))
-            }
+            Self::Http1(pool) => pool.send(request, upgrade, waiting).await,
+            Self::Http2(client) => Box::pin(send_http2(client, request, waiting)).await,
         }
     }
+}
+
+async fn send_http2(
+    client: &legacy::Client<Connector, Body>,
+    request: Request<Body>,
+    waiting: Waiting<'_>,
+) -> Result<Response<Came>, UpstreamError> {
+    let answer = client.request(request);
+    let answer = match waiting.answered(true) {
+        Some(until) => timeout_at(until, answer).await.map_err(|_| UpstreamError::Silent)?,
+        None => answer.await,
+    };
+    Ok(answer.map_err(UpstreamError::from_client)?.map(|body| Came::Streamed(boxed(body))))
 }
 
 fn http1(settings: &UpstreamSettings) -> http1::Builder {

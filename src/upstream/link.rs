@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::body::Body;
 use super::connect::Io;
@@ -23,6 +24,8 @@ pub(super) struct Link {
     connection: Connection<Io, Body>,
     /// The upstream did not take all of what was written last.
     blocked: Arc<AtomicBool>,
+    /// Made once, and set anew only where it is too late, or has gone off: mostly it is neither.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl Link {
@@ -30,13 +33,28 @@ impl Link {
     pub(super) async fn new(io: Io, http: &Builder) -> hyper::Result<Self> {
         let blocked = io.blocked();
         let (sender, connection) = http.handshake(io).await?;
-        Ok(Self { sender, connection, blocked })
+        Ok(Self { sender, connection, blocked, alarm: None })
     }
 
     /// Does what can be done now; ready when the connection is over. Not to be polled again then.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // An error was told to whoever waits for an answer or its body, or says that an idle one has ended.
         Pin::new(&mut self.connection).poll(cx).map(drop)
+    }
+
+    /// Ready at `until`.
+    fn poll_late(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if alarm.deadline() > until {
+            alarm.as_mut().reset(until);
+        }
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(until);
+        }
     }
 
     /// Whether nothing is open on it, so that it can have the next request.
@@ -78,21 +96,38 @@ pub(super) fn drive(link: &mut Option<Box<Link>>, cx: &mut Context<'_>) {
     }
 }
 
+/// Why there is no answer.
+pub(super) enum Failed {
+    /// It did not come in time.
+    Late,
+    /// As hyper says; gives the request back if no byte of it was written.
+    Sending(Box<TrySendError<Request<Body>>>),
+}
+
+impl From<TrySendError<Request<Body>>> for Failed {
+    fn from(error: TrySendError<Request<Body>>) -> Self {
+        Self::Sending(Box::new(error))
+    }
+}
+
 /// Sends a request; its answer's head, and the connection unless that is over.
 pub(super) async fn exchange(
     mut link: Box<Link>,
     request: Request<Body>,
-) -> Result<(Response<Incoming>, Option<Box<Link>>), TrySendError<Request<Body>>> {
+    until: Option<Instant>,
+) -> Result<(Response<Incoming>, Option<Box<Link>>), Failed> {
     // Only the connection can complete it, so that it need not wake anybody; and must not be put off, since it would
     // then be nobody that is woken.
     let mut answer = pin!(unconstrained(link.sender.try_send_request(request)));
     let mut link = Some(link);
     let answer = std::future::poll_fn(|cx| {
         drive(&mut link, cx);
-        match link {
-            Some(_) => answer.as_mut().poll(&mut Context::from_waker(Waker::noop())),
-            None => answer.as_mut().poll(cx),
+        let Some(open) = &mut link else { return answer.as_mut().poll(cx).map_err(Failed::from) };
+        if let Poll::Ready(answer) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Poll::Ready(answer.map_err(Failed::from));
         }
+        let Some(until) = until else { return Poll::Pending };
+        open.poll_late(until, cx).map(|()| Err(Failed::Late))
     });
     let answer = answer.await?;
     Ok((answer, link))
@@ -102,8 +137,13 @@ pub(super) async fn exchange(
 pub(super) async fn exchange_apart(
     mut link: Box<Link>,
     request: Request<Body>,
-) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+    until: Option<Instant>,
+) -> Result<Response<Incoming>, Failed> {
     let answer = link.sender.try_send_request(request);
     link.run_on();
-    answer.await
+    let answer = match until {
+        Some(until) => timeout_at(until, answer).await.map_err(|_| Failed::Late)?,
+        None => answer.await,
+    };
+    Ok(answer?)
 }

@@ -19,11 +19,12 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
-use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 pub use body::Body;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
+use pool::{Came, Waiting};
 pub use tls::{ClientIdentity, UpstreamTls};
 use watch::{Patience, Watch};
 
@@ -167,50 +168,93 @@ impl Upstream {
     pub async fn send(&self, request: Request<Body>, upgrade: bool) -> Result<Response<Body>, UpstreamError> {
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
         if !harmless || !request.body().is_end_stream() {
-            return self.send_once(request, upgrade, self.forward_timeout).await;
+            return self.send_streamed(request, upgrade).await;
         }
         let (parts, _) = request.into_parts();
-        let request = |parts| Request::from_parts(parts, body::empty());
-        match self.send_once(request(parts.clone()), upgrade, self.forward_timeout).await {
-            Err(error) if error.is_broken() => {
-                self.send_once(request(parts), upgrade, self.forward_timeout).await
-            }
-            other => other,
-        }
+        self.send_whole(parts, Bytes::new(), upgrade, self.forward_timeout).await
     }
 
     /// Sends a search whose body is in memory, and waits for the head of the answer. It is sent once more if a
     /// connection breaks before that.
     pub async fn send_search(&self, parts: Parts, bytes: Bytes) -> Result<Response<Body>, UpstreamError> {
-        let request = |parts, bytes| Request::from_parts(parts, body::full(bytes));
-        match self.send_once(request(parts.clone(), bytes.clone()), false, self.answer_timeout).await {
-            Err(error) if error.is_broken() => {
-                self.send_once(request(parts, bytes), false, self.answer_timeout).await
+        self.send_whole(parts, bytes, false, self.answer_timeout).await
+    }
+
+    /// Sends a request whose body is in memory; once more if a connection breaks before an answer.
+    async fn send_whole(
+        &self,
+        parts: Parts,
+        bytes: Bytes,
+        upgrade: bool,
+        answer: Option<Duration>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let mut again = Some((parts.clone(), bytes.clone()));
+        let (mut parts, mut bytes) = (parts, bytes);
+        loop {
+            // HTTP/2 takes a body piece by piece.
+            let watched = self.http2 && !bytes.is_empty();
+            // A request without a body is all there from the start.
+            let (once_sent, since) = (!bytes.is_empty(), Instant::now());
+            let connection = if once_sent { self.body_timeout.or(answer) } else { answer };
+            let request = Request::from_parts(parts, body::full(bytes));
+            let sent = match watched {
+                true => self.send_watched(request, upgrade, answer).await,
+                false => {
+                    self.send_once(request, upgrade, Waiting::Since { since, connection, answer, once_sent })
+                        .await
+                }
+            };
+            match (sent, again.take()) {
+                (Err(error), Some(once_more)) if error.is_broken() => (parts, bytes) = once_more,
+                (sent, _) => return sent,
             }
-            other => other,
         }
     }
 
-    async fn send_once(
+    /// Sends a request whose body comes from the client.
+    async fn send_streamed(
+        &self,
+        mut request: Request<Body>,
+        upgrade: bool,
+    ) -> Result<Response<Body>, UpstreamError> {
+        if request.body().is_end_stream() {
+            let (since, answer) = (Instant::now(), self.forward_timeout);
+            let waiting = Waiting::Since { since, connection: answer, answer, once_sent: false };
+            return self.send_once(request, upgrade, waiting).await;
+        }
+        if request.body().size_hint().exact() == Some(0) {
+            request = said_empty(request, self.body_timeout).await?;
+        }
+        self.send_watched(request, upgrade, self.forward_timeout).await
+    }
+
+    async fn send_watched(
         &self,
         request: Request<Body>,
         upgrade: bool,
         answer: Option<Duration>,
     ) -> Result<Response<Body>, UpstreamError> {
-        let client = self.client().ok_or(UpstreamError::Unforwardable)?;
         let watch = Watch::new();
-        let mut request = self.address(request)?.map(|body| match body.is_end_stream() {
-            // An empty body has nothing to watch, and must still look empty.
-            true => body,
-            false => Body::new(watch.request(body, self.body_timeout, self.waits.clone())),
-        });
-        if !request.body().is_end_stream() && request.body().size_hint().exact() == Some(0) {
-            request = said_empty(request).await?;
+        let request =
+            request.map(|body| Body::new(watch.request(body, self.body_timeout, self.waits.clone())));
+        tokio::select! {
+            result = Box::pin(self.send_once(request, upgrade, Waiting::Watched(&watch))) => result,
+            () = watch.silence(Patience { body: self.body_timeout, answer }) => {
+                self.waits.given_up(Wait::Answer);
+                Err(UpstreamError::Silent)
+            }
         }
-        let answer = tokio::select! {
-            result = client.send(request, upgrade, &watch) => result,
-            () = watch.silence(Patience { body: self.body_timeout, answer }) => Err(UpstreamError::Silent),
-        };
+    }
+
+    async fn send_once(
+        &self,
+        mut request: Request<Body>,
+        upgrade: bool,
+        waiting: Waiting<'_>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let client = self.client().ok_or(UpstreamError::Unforwardable)?;
+        self.address(&mut request)?;
+        let answer = Box::pin(client.send(request, upgrade, waiting)).await;
         if let Err(UpstreamError::Silent) = answer {
             self.waits.given_up(Wait::Answer);
         }
@@ -219,11 +263,17 @@ impl Upstream {
         if body::head_bytes(answer.headers()) > self.max_head_bytes {
             return Err(UpstreamError::LargeHead);
         }
-        Ok(answer.map(|body| Body::new(watch.answer(body, self.body_timeout, self.waits.clone()))))
+        Ok(answer.map(|body| match body {
+            Came::Whole(body) => body,
+            Came::Streamed(body) => {
+                let watch = waiting.watch().cloned().unwrap_or_else(Watch::new);
+                Body::new(watch.answer(body, self.body_timeout, self.waits.clone()))
+            }
+        }))
     }
 
     /// Puts the upstream's address on a request: target, version and `Host`.
-    fn address(&self, mut request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
+    fn address(&self, request: &mut Request<Body>) -> Result<(), UpstreamError> {
         if *request.method() == Method::CONNECT {
             return Err(UpstreamError::Unforwardable);
         }
@@ -255,7 +305,7 @@ impl Upstream {
             },
         }
         *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        Ok(request)
+        Ok(())
     }
 
     /// The target with the upstream's address, as HTTP/2 has it.
@@ -270,11 +320,12 @@ impl Upstream {
 
 /// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be complete, and
 /// acted on, before that is found to be wrong.
-async fn said_empty(request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
+async fn said_empty(
+    request: Request<Body>,
+    patience: Option<Duration>,
+) -> Result<Request<Body>, UpstreamError> {
     let (parts, mut body) = request.into_parts();
-    while let Some(frame) = body.frame().await {
-        frame.map_err(UpstreamError::of_request)?;
-    }
+    while body::next_frame(&mut body, patience).await.map_err(UpstreamError::of_request)?.is_some() {}
     Ok(Request::from_parts(parts, body::empty()))
 }
 

@@ -15,13 +15,13 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::ServiceExt;
 
 use super::UpstreamError;
-use super::body::{Body, BoxError};
+use super::body::{self, Body, BoxError};
 use super::connect::Connector;
-use super::link::{Link, drive, exchange, exchange_apart};
+use super::link::{Failed, Link, drive, exchange, exchange_apart};
 use super::watch::Watch;
 
 /// One that the upstream has ended is found when it would be used, or after this.
@@ -49,6 +49,62 @@ struct Idle {
     swept: bool,
 }
 
+/// How long a request is waited for.
+#[derive(Clone, Copy)]
+pub(super) enum Waiting<'a> {
+    /// Somebody else does, by what goes on with its body.
+    Watched(&'a Watch),
+    /// All of it is there: so long from `since` for a connection, and for the answer.
+    Since {
+        since: Instant,
+        connection: Option<Duration>,
+        answer: Option<Duration>,
+        /// The answer's time begins when the request has been sent.
+        once_sent: bool,
+    },
+}
+
+impl Waiting<'_> {
+    fn connected(self) -> Option<Instant> {
+        match self {
+            Self::Watched(_) => None,
+            Self::Since { since, connection, .. } => Some(since + connection?),
+        }
+    }
+
+    /// `used`: there was no wait for a connection.
+    pub(super) fn answered(self, used: bool) -> Option<Instant> {
+        match self {
+            Self::Watched(_) => None,
+            Self::Since { answer, once_sent: true, .. } if !used => Some(Instant::now() + answer?),
+            Self::Since { since, answer, .. } => Some(since + answer?),
+        }
+    }
+
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        match self {
+            Self::Watched(watch) => Some(watch),
+            Self::Since { .. } => None,
+        }
+    }
+
+    /// Whether hyper has all of the request.
+    fn is_sent(self) -> bool {
+        match self {
+            Self::Watched(watch) => watch.is_sent(),
+            Self::Since { .. } => true,
+        }
+    }
+}
+
+/// The body of an answer whose head has come.
+pub(super) enum Came {
+    /// All of it is there.
+    Whole(Body),
+    /// More has to come.
+    Streamed(Body),
+}
+
 /// Why no connection could be made.
 enum ConnectError {
     Unreachable(BoxError),
@@ -67,23 +123,22 @@ impl Pool {
         &self,
         mut request: Request<Body>,
         upgrade: bool,
-        watch: &Watch,
-    ) -> Result<Response<Answer>, UpstreamError> {
+        waiting: Waiting<'_>,
+    ) -> Result<Response<Came>, UpstreamError> {
         loop {
             let (link, used) = match self.0.take() {
                 Some(link) => (link, true),
-                None => Box::pin(self.0.clone().new_or_freed()).await?,
+                None => Box::pin(self.0.clone().new_within(waiting.connected())).await?,
             };
+            let until = waiting.answered(used);
             let sent = match upgrade {
-                true => exchange_apart(link, request).await.map(|answer| (answer, None)),
-                false => exchange(link, request).await,
+                true => exchange_apart(link, request, until).await.map(|answer| (answer, None)),
+                false => exchange(link, request, until).await,
             };
             let mut error = match sent {
-                Ok((answer, link)) => {
-                    let link = link.and_then(|link| self.keep(link, watch));
-                    return Ok(answer.map(|body| Answer { body, link, pool: self.clone(), error: None }));
-                }
-                Err(error) => error,
+                Ok((answer, link)) => return Ok(answer.map(|body| self.came(body, link, waiting))),
+                Err(Failed::Late) => return Err(UpstreamError::Silent),
+                Err(Failed::Sending(error)) => error,
             };
             match error.take_message() {
                 Some(unsent) if used => request = unsent,
@@ -92,14 +147,34 @@ impl Pool {
         }
     }
 
-    /// What is to be done with the connection once the answer has begun; gives back what its body has to drive.
-    fn keep(&self, link: Box<Link>, watch: &Watch) -> Option<Box<Link>> {
+    /// The answer's body, and what becomes of the connection.
+    fn came(&self, body: Incoming, link: Option<Box<Link>>, waiting: Waiting<'_>) -> Came {
+        let free = link.as_ref().is_some_and(|link| link.is_free());
+        let link = link.and_then(|link| self.keep(link, waiting));
+        let mut answer = Answer { body, link, pool: self.clone(), error: None };
+        if answer.is_end_stream() && answer.link.is_none() {
+            return Came::Whole(body::empty());
+        }
+        // All of it is there, in one piece.
+        let length = if free { answer.size_hint().exact() } else { None };
+        let Some(length) = length else { return Came::Streamed(body::boxed(answer)) };
+        match Pin::new(&mut answer.body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) if bytes.len() as u64 == length => Came::Whole(body::full(bytes)),
+                _ => Came::Streamed(body::boxed(answer)),
+            },
+            _ => Came::Streamed(body::boxed(answer)),
+        }
+    }
+
+    /// Puts the connection where it belongs once the answer has begun; gives back what its body has to drive.
+    fn keep(&self, link: Box<Link>, waiting: Waiting<'_>) -> Option<Box<Link>> {
         if link.is_free() {
             self.0.put(link);
             return None;
         }
         // The answer is read as fast as the client takes it; the rest of the request must not wait for that.
-        if !watch.is_sent() || link.is_blocked() {
+        if !waiting.is_sent() || link.is_blocked() {
             link.run_on();
             return None;
         }
@@ -144,6 +219,13 @@ impl Shared {
             if let Ok(runtime) = Handle::try_current() {
                 runtime.spawn(sweeper.sweep());
             }
+        }
+    }
+
+    async fn new_within(self: Arc<Self>, until: Option<Instant>) -> Result<(Box<Link>, bool), UpstreamError> {
+        match until {
+            Some(until) => timeout_at(until, self.new_or_freed()).await.map_err(|_| UpstreamError::Silent)?,
+            None => self.new_or_freed().await,
         }
     }
 
