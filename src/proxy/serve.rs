@@ -109,6 +109,7 @@ impl Server {
         let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));
         loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => {
                     // The error may quote what was received; its kind is said by hyper's own answer.
                     if ended.is_err() {

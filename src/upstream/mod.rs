@@ -25,6 +25,7 @@ pub use body::Body;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
 use pool::{Came, Waiting};
+pub use socket::{FEW, gathered};
 pub use tls::{ClientIdentity, UpstreamTls};
 use watch::{Patience, Watch};
 
@@ -284,8 +285,11 @@ impl Upstream {
             false => Uri::from(path),
         };
 
-        let headers = request.headers();
-        if headers.get_all(HOST).iter().count() > 1 {
+        let from_http2 = request.version() == Version::HTTP_2;
+        let headers = request.headers_mut();
+        let mut hosts = headers.iter_mut().filter(|(name, _)| *name == HOST);
+        let theirs = hosts.next().map(|(_, value)| value);
+        if hosts.next().is_some() {
             return Err(UpstreamError::Unforwardable);
         }
         let host = match (self.host, &asked.authority) {
@@ -294,15 +298,12 @@ impl Upstream {
             (HostHeader::Preserve, Some(authority)) => {
                 HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamError::Unforwardable)?
             }
-            (HostHeader::Preserve, None) => headers.get(HOST).unwrap_or(&self.host_value).clone(),
+            (HostHeader::Preserve, None) => theirs.as_deref().unwrap_or(&self.host_value).clone(),
         };
-        let from_http2 = request.version() == Version::HTTP_2;
-        match request.headers_mut() {
-            headers if self.http2 => *headers = without(headers, &[HOST]),
-            headers => match headers.get_mut(HOST) {
-                Some(theirs) if !from_http2 => *theirs = host,
-                _ => *headers = with_host(headers, host, from_http2),
-            },
+        match theirs {
+            _ if self.http2 => *headers = without(headers, &[HOST]),
+            Some(theirs) if !from_http2 => *theirs = host,
+            _ => *headers = with_host(headers, host, from_http2),
         }
         *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
         Ok(())

@@ -65,6 +65,14 @@ pub(super) enum Waiting<'a> {
 }
 
 impl Waiting<'_> {
+    /// When it began: for a request that is watched, about now.
+    fn since(self) -> Instant {
+        match self {
+            Self::Watched(_) => Instant::now(),
+            Self::Since { since, .. } => since,
+        }
+    }
+
     fn connected(self) -> Option<Instant> {
         match self {
             Self::Watched(_) => None,
@@ -126,7 +134,7 @@ impl Pool {
         waiting: Waiting<'_>,
     ) -> Result<Response<Came>, UpstreamError> {
         loop {
-            let (link, used) = match self.0.take() {
+            let (link, used) = match self.0.take(waiting.since()) {
                 Some(link) => (link, true),
                 None => Box::pin(self.0.clone().new_within(waiting.connected())).await?,
             };
@@ -188,10 +196,10 @@ impl Shared {
     }
 
     /// The idle connection that was used last.
-    fn take(&self) -> Option<Box<Link>> {
+    fn take(&self, now: Instant) -> Option<Box<Link>> {
         let mut idle = self.idle();
         let (since, link) = idle.links.pop_back()?;
-        if since.elapsed() < self.idle_timeout {
+        if now < since + self.idle_timeout {
             return Some(link);
         }
         // The others are older.

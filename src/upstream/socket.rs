@@ -15,6 +15,23 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 
 use crate::bounds::Alarm;
 
+/// So few bytes cost less to put together than to be handed to the kernel piece by piece.
+pub const FEW: usize = 1 << 10;
+
+/// The slices as one: a single one as it is, several in `room`; `None` if they are more than [`FEW`].
+pub fn gathered<'a>(slices: &'a [IoSlice<'_>], room: &'a mut [u8; FEW]) -> Option<&'a [u8]> {
+    if let [only] = slices {
+        return Some(only);
+    }
+    let mut length = 0;
+    for slice in slices {
+        let end = length + slice.len();
+        room.get_mut(length..end)?.copy_from_slice(slice);
+        length = end;
+    }
+    room.get(..length)
+}
+
 /// A connection to the upstream.
 pub(super) struct Socket<S> {
     stream: S,
@@ -73,7 +90,10 @@ impl<S: Write + Unpin> Write for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = match gathered(slices, &mut [0; FEW]) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        };
         self.timed(written, cx)
     }
 
@@ -101,6 +121,17 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn few_bytes_are_written_as_one_and_many_as_they_are() {
+        let mut room = [0; FEW];
+        let (head, body, large) = ([b'h'; 100], [b'b'; 200], [b'l'; FEW]);
+        assert_eq!(gathered(&[IoSlice::new(&large)], &mut room), Some(&large[..]));
+        let both = [head.as_slice(), &body].concat();
+        assert_eq!(gathered(&[IoSlice::new(&head), IoSlice::new(&body)], &mut room), Some(&both[..]));
+        assert_eq!(gathered(&[IoSlice::new(&head), IoSlice::new(&large)], &mut room), None);
+        assert_eq!(gathered(&[], &mut room), Some(&[][..]));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_upstream_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
