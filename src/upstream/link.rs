@@ -5,8 +5,9 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
+use futures_util::task::AtomicWaker;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -18,12 +19,33 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::body::Body;
 use super::connect::Io;
 
+/// What wakes whoever drives a connection, and nobody while it is idle: hyper and the kernel know it for good, while
+/// the task behind it changes.
+#[derive(Default)]
+struct Bell {
+    rung: AtomicBool,
+    driver: AtomicWaker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.driver.wake();
+    }
+}
+
 /// A connection, with what sends on it.
 pub(super) struct Link {
     sender: SendRequest<Body>,
     connection: Connection<Io, Body>,
     /// The upstream did not take all of what was written last.
     blocked: Arc<AtomicBool>,
+    bell: Arc<Bell>,
+    waker: Waker,
     /// Made once, and set anew only where it is too late, or has gone off: mostly it is neither.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -33,13 +55,29 @@ impl Link {
     pub(super) async fn new(io: Io, http: &Builder) -> hyper::Result<Self> {
         let blocked = io.blocked();
         let (sender, connection) = http.handshake(io).await?;
-        Ok(Self { sender, connection, blocked, alarm: None })
+        let bell = Arc::<Bell>::default();
+        let waker = Waker::from(bell.clone());
+        Ok(Self { sender, connection, blocked, bell, waker, alarm: None })
     }
 
     /// Does what can be done now; ready when the connection is over. Not to be polled again then.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self) -> Poll<()> {
         // An error was told to whoever waits for an answer or its body, or says that an idle one has ended.
-        Pin::new(&mut self.connection).poll(cx).map(drop)
+        Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)).map(drop)
+    }
+
+    /// The same for the task of `cx`, if there is anything to be done; that is woken when there is more.
+    fn poll_for(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.bell.driver.register(cx.waker());
+        match self.bell.rung.swap(false, Ordering::AcqRel) {
+            true => self.poll(),
+            false => Poll::Pending,
+        }
+    }
+
+    /// From now on nobody is woken.
+    pub(super) fn rest(&self) {
+        drop(self.bell.driver.take());
     }
 
     /// Ready at `until`.
@@ -69,7 +107,7 @@ impl Link {
 
     /// Whether an idle one has been ended by the upstream.
     pub(super) fn is_over(&mut self) -> bool {
-        self.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        self.poll().is_ready()
     }
 
     /// Ends an idle one: with TLS, the upstream is told.
@@ -91,7 +129,7 @@ impl Link {
 
 /// Does what can be done now; lets go of a connection that is over.
 pub(super) fn drive(link: &mut Option<Box<Link>>, cx: &mut Context<'_>) {
-    if link.as_mut().is_some_and(|open| open.poll(cx).is_ready()) {
+    if link.as_mut().is_some_and(|open| open.poll_for(cx).is_ready()) {
         *link = None;
     }
 }
@@ -119,6 +157,7 @@ pub(super) async fn exchange(
     // Only the connection can complete it, so that it need not wake anybody; and must not be put off, since it would
     // then be nobody that is woken.
     let mut answer = pin!(unconstrained(link.sender.try_send_request(request)));
+    link.bell.rung.store(true, Ordering::Release);
     let mut link = Some(link);
     let answer = std::future::poll_fn(|cx| {
         drive(&mut link, cx);

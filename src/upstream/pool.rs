@@ -212,6 +212,7 @@ impl Shared {
 
     /// Takes back a connection that is free, for whoever waits for one, or for later.
     fn put(self: &Arc<Self>, mut link: Box<Link>) {
+        link.rest();
         let mut idle = self.idle();
         while let Some(first) = idle.waiting.pop_front() {
             match first.send(link) {
@@ -346,7 +347,9 @@ impl Answer {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         // Only the connection can bring more, so that it need not wake anybody.
         let mut silent = Context::from_waker(Waker::noop());
-        if self.link.is_some() {
+        if let Some(link) = &self.link {
+            // To take what is there makes room for more. That is looked for when this is polled again.
+            link.rest();
             if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(&mut silent) {
                 return Poll::Ready(frame);
             }
