@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::connection::ConnectionHandle;
 use crate::bounds::{Alarm, Wait, Waits};
+use crate::upstream::{FEW, gathered};
 
 /// How long a client's socket is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -67,10 +68,11 @@ impl<S> ClientIo<S> {
             self.head = None;
             return;
         }
-        self.handle.touch();
+        let now = Instant::now();
+        self.handle.touch(now);
         let begun = self.handle.begun();
         if self.head.is_none_or(|(_, before)| before != begun) {
-            self.head = Some((Instant::now(), begun));
+            self.head = Some((now, begun));
         }
     }
 
@@ -143,7 +145,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = match gathered(slices, &mut [0; FEW]) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        };
         self.timed(written, cx)
     }
 

@@ -100,10 +100,10 @@ impl ConnectionHandle {
         self.begun() == self.0.ended.load(Ordering::Relaxed) && !self.0.tunnel.load(Ordering::Relaxed)
     }
 
-    /// Notes a sign of use.
-    pub(super) fn touch(&self) {
-        let now = u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.quiet_since.store(now, Ordering::Relaxed);
+    /// Notes a sign of use at `now`.
+    pub(super) fn touch(&self, now: Instant) {
+        let since_start = now.saturating_duration_since(self.0.start).as_millis();
+        self.0.quiet_since.store(u64::try_from(since_start).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// From here on no request comes: bytes are a tunnel's.
@@ -149,7 +149,7 @@ pub(super) struct Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.handle.touch();
+        self.handle.touch(Instant::now());
         self.handle.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }

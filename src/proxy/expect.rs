@@ -6,9 +6,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::EXPECT;
 use http::{Request, StatusCode};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
 use super::tied::Tied;
@@ -22,15 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Held(#[allow(dead_code)] Arc<Mutex<Option<oneshot::Sender<()>>>>);
 
-/// Withholds the request's body until the upstream says 100, if the client waits for that.
+/// Withholds the body of a request whose client waits until the upstream says 100.
 pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Held>) {
-    let expects = request
-        .headers()
-        .get(EXPECT)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    if !expects || request.body().is_end_stream() {
-        return (request, None);
-    }
     let (open, opened) = oneshot::channel();
     let held = Held(Arc::new(Mutex::new(Some(open))));
     let gate = async move {

@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
-use super::{ProxyError, expect, headers};
+use super::{ProxyError, expect, headers, headers::Hop};
 use crate::upstream::Upstream;
 use crate::upstream::body::{self, Body, BoxError};
 
@@ -31,15 +31,16 @@ impl Forwarder {
 
     /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
-        if !headers::only_chunked(request.headers()) {
+        let hop = Hop::of(request.headers());
+        if !hop.only_chunked() {
             return Err(ProxyError::Unforwardable);
         }
-        let client_side = hyper::upgrade::on(&mut request);
-        let connection = request.extensions_mut().remove::<ConnectionHandle>();
-        let upgrade = headers::asks_upgrade(request.headers())
+        let upgrade = hop.asks_upgrade(request.headers())
             && request.version() == Version::HTTP_11
             && !self.upstream.is_http2();
-        *request.headers_mut() = headers::end_to_end(mem::take(request.headers_mut()), upgrade);
+        let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
+        let connection = request.extensions_mut().remove::<ConnectionHandle>();
+        *request.headers_mut() = hop.end_to_end(mem::take(request.headers_mut()), upgrade);
         // hyper takes a GET or HEAD of unknown length to have no body unless told otherwise.
         let quiet = matches!(*request.method(), Method::GET | Method::HEAD);
         let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
@@ -47,16 +48,19 @@ impl Forwarder {
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
 
-        let (request, held) = expect::hold(request);
-        let mut response = self.upstream.send(request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade {
+        let (request, held) = match hop.expects_continue && !request.body().is_end_stream() {
+            true => expect::hold(request),
+            false => (request, None),
+        };
+        let mut response = self.upstream.send(request, upgrade).await?;
+        if let (StatusCode::SWITCHING_PROTOCOLS, Some(client_side)) = (response.status(), client_side) {
             let upstream_side = hyper::upgrade::on(&mut response);
             if let Some(connection) = &connection {
                 connection.becomes_tunnel();
             }
             tokio::spawn(tunnel::run(client_side, upstream_side, connection, self.tunnels.clone()));
             let (mut parts, _) = response.into_parts();
-            parts.headers = headers::end_to_end(parts.headers, true);
+            parts.headers = Hop::of(&parts.headers).end_to_end(parts.headers, true);
             return Ok(Response::from_parts(parts, body::empty()));
         }
         Ok(answer(response)?.map(|body| expect::tie(body, held)))
@@ -73,12 +77,13 @@ impl Forwarder {
         body: Bytes,
         edit: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<Body>, ProxyError> {
-        if !headers::only_chunked(&parts.headers) {
+        let hop = Hop::of(&parts.headers);
+        if !hop.only_chunked() {
             return Err(ProxyError::Unforwardable);
         }
         let mut parts = parts.clone();
         parts.uri = with_target(&parts.uri, target)?;
-        let mut kept = headers::end_to_end(parts.headers, false);
+        let mut kept = hop.end_to_end(parts.headers, false);
         edit(&mut kept);
         // The body was awaited already, and its trailers have not been kept.
         for name in [EXPECT, TRAILER, TRANSFER_ENCODING] {
@@ -118,16 +123,14 @@ fn answer(response: Response<Body>) -> Result<Response<Body>, ProxyError> {
     }
     // `identity` is no coding at all; some old servers say it of a body that ends with the connection.
     let identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !headers::only_chunked(&parts.headers)
-        && !parts.headers.get_all(TRANSFER_ENCODING).iter().all(identity)
-    {
+    let hop = Hop::of(&parts.headers);
+    if !hop.only_chunked() && !parts.headers.get_all(TRANSFER_ENCODING).iter().all(identity) {
         return Err(ProxyError::UnaskedCoding);
     }
-    parts.headers = headers::end_to_end(parts.headers, false);
+    parts.headers = hop.end_to_end(parts.headers, false);
     parts.version = Version::HTTP_11;
     parts.extensions.remove::<OnUpgrade>();
-    let says_empty = parts.headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
-    let body = if says_empty && body.is_end_stream() { said_empty() } else { body };
+    let body = if hop.says_empty && body.is_end_stream() { said_empty() } else { body };
     Ok(Response::from_parts(parts, body))
 }
 

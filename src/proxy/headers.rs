@@ -4,10 +4,6 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-
 /// The comma-separated tokens of every line of a header.
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
@@ -18,22 +14,83 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter(|token| !token.is_empty())
 }
 
-/// Whether the sender wants to switch protocols. Not to cleartext HTTP/2: requests inside such a tunnel would
-/// pass by the proxy unseen, and a client that wants it may as well begin with it.
-pub fn asks_upgrade(headers: &HeaderMap) -> bool {
-    let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
-    let mut protocols = tokens(headers, &UPGRADE).peekable();
-    asked
-        && protocols.peek().is_some()
-        && protocols.all(|token| !token.to_ascii_lowercase().starts_with(b"h2c"))
+/// What a head says of the connection that it came over, found in one pass over its names.
+#[derive(Debug, Clone, Copy)]
+pub struct Hop {
+    /// All of the headers go on as they are, as they mostly do between peers that keep their connections.
+    end_to_end: bool,
+    upgrade: bool,
+    codings: usize,
+    lengths: usize,
+    /// The only coding, if there is one, is the chunked one.
+    chunked: bool,
+    /// The sender waits with the body until it is asked for it.
+    pub expects_continue: bool,
+    /// There is a single length, of 0.
+    pub says_empty: bool,
 }
 
-/// Whether the chunked coding, if any, is all that was done to the body for its transfer. Others are taken off
-/// nowhere on the way, and a list of them is where two readers see two ends (RFC 9112 §6.1).
-pub fn only_chunked(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
-    let first = lines.next().is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    first && lines.next().is_none()
+impl Hop {
+    /// Of these headers.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut hop = Self {
+            end_to_end: true,
+            upgrade: false,
+            codings: 0,
+            lengths: 0,
+            chunked: true,
+            expects_continue: false,
+            says_empty: false,
+        };
+        for (name, value) in headers {
+            hop.see(name, value);
+        }
+        hop.end_to_end &= hop.lengths <= 1;
+        hop.says_empty &= hop.lengths == 1;
+        hop
+    }
+
+    fn see(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let value = value.as_bytes();
+        match name.as_str() {
+            "content-length" => {
+                self.lengths += 1;
+                self.says_empty = value == b"0";
+                self.end_to_end &= !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+            }
+            "transfer-encoding" => {
+                self.codings += 1;
+                self.chunked = value.eq_ignore_ascii_case(b"chunked");
+                self.end_to_end = false;
+            }
+            "expect" => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+            "upgrade" => (self.upgrade, self.end_to_end) = (true, false),
+            name => self.end_to_end &= !is_hop_by_hop(name),
+        }
+    }
+
+    /// Whether the chunked coding, if any, is all that was done to the body for its transfer. Others are taken off
+    /// nowhere on the way, and a list of them is where two readers see two ends (RFC 9112 §6.1).
+    pub fn only_chunked(self) -> bool {
+        self.codings == 0 || (self.codings == 1 && self.chunked)
+    }
+
+    /// Whether the sender wants to switch protocols. Not to cleartext HTTP/2: requests inside such a tunnel would
+    /// pass by the proxy unseen, and a client that wants it may as well begin with it.
+    pub fn asks_upgrade(self, headers: &HeaderMap) -> bool {
+        let asked = || tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
+        let mut protocols = tokens(headers, &UPGRADE).peekable();
+        self.upgrade
+            && asked()
+            && protocols.peek().is_some()
+            && protocols.all(|token| !token.to_ascii_lowercase().starts_with(b"h2c"))
+    }
+
+    /// The end-to-end headers of those that it is of, in their order. `upgrade` keeps what a switch of protocols
+    /// needs.
+    pub fn end_to_end(self, headers: HeaderMap, upgrade: bool) -> HeaderMap {
+        if self.end_to_end { headers } else { without_hop_by_hop(&headers, upgrade) }
+    }
 }
 
 /// The length that a message declares; `None` if it declares none, or several (RFC 9110 §8.6), or if the chunked
@@ -45,19 +102,6 @@ fn declared_length(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lengths = tokens(headers, &CONTENT_LENGTH);
     let first = lengths.next().filter(|length| length.iter().all(u8::is_ascii_digit))?;
     lengths.all(|length| length == first).then(|| HeaderValue::from_bytes(first).ok()).flatten()
-}
-
-/// The end-to-end headers, in their order. `upgrade` keeps what a switch of protocols needs.
-pub fn end_to_end(headers: HeaderMap, upgrade: bool) -> HeaderMap {
-    if is_end_to_end(&headers) { headers } else { without_hop_by_hop(&headers, upgrade) }
-}
-
-/// Whether all of them go on as they are, as they mostly do between peers that keep their connections.
-fn is_end_to_end(headers: &HeaderMap) -> bool {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
-    let first = lengths.next();
-    let clear = first.is_none_or(|length| !length.is_empty() && length.iter().all(u8::is_ascii_digit));
-    clear && lengths.next().is_none() && !headers.keys().any(is_hop_by_hop)
 }
 
 fn without_hop_by_hop(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
@@ -88,7 +132,7 @@ fn without_hop_by_hop(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
             &TRAILER => {
                 kept.append(TRAILER, value.clone());
             }
-            name if is_hop_by_hop(name) || nominated.contains(name) => {}
+            name if is_hop_by_hop(name.as_str()) || nominated.contains(name) => {}
             name => {
                 kept.append(name, value.clone());
             }
@@ -97,15 +141,20 @@ fn without_hop_by_hop(headers: &HeaderMap, upgrade: bool) -> HeaderMap {
     kept
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    [&CONNECTION, &KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE, &HTTP2_SETTINGS]
-        .contains(&name)
-        || is_mistakable(name)
-}
-
-/// Recipients that take `_` for `-` would see a second framing in these.
-fn is_mistakable(name: &HeaderName) -> bool {
-    ["content_length", "transfer_encoding"].contains(&name.as_str())
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            // Recipients that take `_` for `-` would see a second framing in these.
+            | "content_length"
+            | "transfer_encoding"
+    )
 }
 
 /// Sets a header in the place where it already stands, or last; the others keep their order.
@@ -135,6 +184,14 @@ fn rebuilt(headers: &HeaderMap, name: &HeaderName, value: Option<HeaderValue>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asks_upgrade(headers: &HeaderMap) -> bool {
+        Hop::of(headers).asks_upgrade(headers)
+    }
+
+    fn only_chunked(headers: &HeaderMap) -> bool {
+        Hop::of(headers).only_chunked()
+    }
 
     fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -168,7 +225,7 @@ mod tests {
             ("proxy-connection", "x"),
             ("c", "5"),
         ]);
-        let kept = end_to_end(headers, false);
+        let kept = Hop::of(&headers).end_to_end(headers.clone(), false);
         let expected =
             [("a", "1"), ("b", "2"), ("b", "4"), ("te", "trailers"), ("trailer", "x-sum"), ("c", "5")];
         assert_eq!(flat(&kept), expected);
@@ -178,7 +235,7 @@ mod tests {
     fn an_upgrade_is_passed_on_when_asked_but_never_to_cleartext_http2() {
         let websocket = map(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
         assert!(asks_upgrade(&websocket));
-        let kept = end_to_end(websocket, true);
+        let kept = Hop::of(&websocket).end_to_end(websocket, true);
         assert_eq!(flat(&kept), [("connection", "upgrade"), ("upgrade", "websocket")]);
         assert!(!asks_upgrade(&map(&[("connection", "upgrade"), ("upgrade", "h2c")])));
         assert!(!asks_upgrade(&map(&[("upgrade", "websocket")])));
@@ -186,7 +243,7 @@ mod tests {
 
     #[test]
     fn of_what_frames_a_message_at_most_one_length_goes_on() {
-        let kept = |lines| flat_owned(&end_to_end(map(lines), false));
+        let kept = |lines| flat_owned(&Hop::of(&map(lines)).end_to_end(map(lines), false));
         assert_eq!(kept(&[("content-length", "5"), ("content-length", "5")]), ["content-length: 5"]);
         assert_eq!(kept(&[("content-length", "5, 5")]), ["content-length: 5"]);
         assert_eq!(kept(&[("content-length", "5"), ("content_length", "7")]), ["content-length: 5"]);

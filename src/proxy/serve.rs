@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::header::UPGRADE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -96,14 +97,19 @@ impl Server {
         let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));
-            request.extensions_mut().insert(own.clone());
-            let answer = service(request);
+            // For a tunnel.
+            if request.headers().contains_key(UPGRADE) {
+                request.extensions_mut().insert(own.clone());
+            }
+            // Boxed: hyper moves it several times.
+            let answer = Box::pin(service(request));
             async move { Ok::<_, Infallible>(answer.await.map(|body| Tied::new(body, exchange))) }
         });
         let mut signals = self.signals(&handle);
         let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));
         loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => {
                     // The error may quote what was received; its kind is said by hyper's own answer.
                     if ended.is_err() {

@@ -105,7 +105,11 @@ pub async fn read_up_to(
     Ok(Read::Whole { bytes: collected.finish(), trailers })
 }
 
-async fn next_frame(body: &mut Body, patience: Option<Duration>) -> Result<Option<Frame<Bytes>>, BoxError> {
+/// The next frame; fails with [`Stalled`] if none comes for `patience`.
+pub(super) async fn next_frame(
+    body: &mut Body,
+    patience: Option<Duration>,
+) -> Result<Option<Frame<Bytes>>, BoxError> {
     let frame = match patience {
         None => body.frame().await,
         Some(limit) => tokio::time::timeout(limit, body.frame()).await.map_err(|_| Stalled)?,

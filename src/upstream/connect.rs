@@ -16,7 +16,10 @@ use tower::{
 use super::tls::{self, UpstreamTls};
 use super::{UpstreamSetupError, body::BoxError, socket::Socket};
 
-pub(super) type Connector = BoxCloneSyncService<Uri, Socket<MaybeHttpsStream<TokioIo<TcpStream>>>, BoxError>;
+/// A connection, with TLS or without.
+pub(super) type Io = Socket<MaybeHttpsStream<TokioIo<TcpStream>>>;
+
+pub(super) type Connector = BoxCloneSyncService<Uri, Io, BoxError>;
 
 /// `connect` is the time for a connection, `write` how long the upstream may take no byte of what is written to it.
 pub(super) fn connector(

@@ -1,9 +1,9 @@
 //! Why the upstream gave no answer.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 
-use super::body::Stalled;
+use super::body::{BoxError, Stalled};
 use crate::tls::PemError;
 
 /// A request that got no answer from the upstream. Carries no text of the request.
@@ -11,19 +11,19 @@ use crate::tls::PemError;
 pub enum UpstreamError {
     /// No connection could be made.
     #[error("cannot connect to the upstream")]
-    Unreachable(#[source] hyper_util::client::legacy::Error),
+    Unreachable(#[source] BoxError),
     /// The connection ended before an answer began.
     #[error("the upstream closed the connection before answering")]
-    Broken(#[source] hyper_util::client::legacy::Error),
+    Broken(#[source] BoxError),
     /// What came back is not HTTP.
     #[error("the upstream's answer is not valid HTTP")]
-    Malformed(#[source] hyper_util::client::legacy::Error),
+    Malformed(#[source] BoxError),
     /// The head of an answer is too large.
     #[error("the head of the upstream's answer is too large")]
     LargeHead,
     /// The client's body ended early or was malformed, so the request could not be completed.
     #[error("the request's body could not be read")]
-    RequestBody(#[source] hyper_util::client::legacy::Error),
+    RequestBody(#[source] BoxError),
     /// The client's body did not go on for too long.
     #[error("the request's body did not go on in time")]
     RequestStalled,
@@ -36,29 +36,69 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// What the client of HTTP/2 says.
     pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
         if error.is_connect() {
-            return Self::Unreachable(error);
+            return Self::Unreachable(error.into());
         }
         let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-        if causes().any(|cause| cause.is::<Stalled>()) {
-            return Self::RequestStalled;
-        }
-        let timed_out = |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut;
-        if causes().any(|cause| cause.downcast_ref().is_some_and(timed_out)) {
-            return Self::Silent;
-        }
-        let cause = causes().next().and_then(|e| e.downcast_ref::<hyper::Error>());
-        match cause {
-            Some(e) if e.is_user() => Self::RequestBody(error),
-            Some(e) if e.is_parse() => Self::Malformed(error),
-            _ => Self::Broken(error),
-        }
+        let class = Class::of(causes);
+        class.error(error.into())
+    }
+
+    /// What a connection of HTTP/1 says.
+    pub(super) fn from_connection(error: hyper::Error) -> Self {
+        let causes =
+            || std::iter::successors(Some(&error as &(dyn Error + 'static)), |&cause| cause.source());
+        let class = Class::of(causes);
+        class.error(error.into())
+    }
+
+    /// The client's body failed.
+    pub(super) fn of_request(error: BoxError) -> Self {
+        if error.is::<Stalled>() { Self::RequestStalled } else { Self::RequestBody(error) }
     }
 
     /// Whether the connection was lost before any answer, so that a request that may be repeated can be.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Broken(_))
+    }
+}
+
+/// What the causes of an error come to.
+enum Class {
+    Stalled,
+    TimedOut,
+    RequestBody,
+    Malformed,
+    Broken,
+}
+
+impl Class {
+    /// `causes`: from the error of hyper's to the last.
+    fn of<'a, I: Iterator<Item = &'a (dyn Error + 'static)>>(causes: impl Fn() -> I) -> Self {
+        if causes().any(|cause| cause.is::<Stalled>()) {
+            return Self::Stalled;
+        }
+        let timed_out = |cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut;
+        if causes().any(|cause| cause.downcast_ref().is_some_and(timed_out)) {
+            return Self::TimedOut;
+        }
+        match causes().next().and_then(|cause| cause.downcast_ref::<hyper::Error>()) {
+            Some(cause) if cause.is_user() => Self::RequestBody,
+            Some(cause) if cause.is_parse() => Self::Malformed,
+            _ => Self::Broken,
+        }
+    }
+
+    fn error(self, source: BoxError) -> UpstreamError {
+        match self {
+            Self::Stalled => UpstreamError::RequestStalled,
+            Self::TimedOut => UpstreamError::Silent,
+            Self::RequestBody => UpstreamError::RequestBody(source),
+            Self::Malformed => UpstreamError::Malformed(source),
+            Self::Broken => UpstreamError::Broken(source),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The connection pool to the search database.
 
 pub mod body;
+mod client;
 mod connect;
 mod error;
+mod link;
+mod pool;
 mod socket;
 mod tls;
 mod watch;
@@ -16,12 +19,13 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
 
 pub use body::Body;
-use connect::Connector;
+use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
+use pool::{Came, Waiting};
+pub use socket::{FEW, gathered};
 pub use tls::{ClientIdentity, UpstreamTls};
 use watch::{Patience, Watch};
 
@@ -70,14 +74,8 @@ pub struct UpstreamSettings {
     pub workers: usize,
 }
 
-/// hyper takes no smaller one.
-const SMALLEST_BUFFER: usize = 8 << 10;
 /// HTTP/1 parsers take this many headers without an allocation for each message.
 pub const FREE_HEADERS: usize = 100;
-/// What may be on its way to us on one HTTP/2 stream, and on all streams of a connection: one that nobody reads
-/// stops at the first, long before the others feel the second.
-const STREAM_WINDOW: u32 = 512 << 10;
-const CONNECTION_WINDOW: u32 = 32 << 20;
 
 impl UpstreamSettings {
     /// The defaults for an upstream at `url`.
@@ -103,9 +101,9 @@ impl UpstreamSettings {
 /// The database, with pools of connections to it. Cheap to clone; clones share the pools.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    client: Client<Connector, Body>,
-    /// A connection is used by the worker that has made it.
-    of_workers: Arc<[Client<Connector, Body>]>,
+    /// One for each worker, after the one for whatever is no worker: a connection is used by the worker that has
+    /// made it.
+    clients: Arc<[Client]>,
     scheme: Scheme,
     authority: Authority,
     host_value: HeaderValue,
@@ -121,7 +119,7 @@ pub struct Upstream {
 impl Upstream {
     /// Prepares the pool; connects to nothing yet.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamSetupError> {
-        let parts = settings.url.into_parts();
+        let parts = settings.url.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(UpstreamSetupError::Url);
         };
@@ -134,28 +132,11 @@ impl Upstream {
         }
         let host_value = HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamSetupError::Url)?;
 
-        // A little longer than the wait for the answer, which is given up first.
-        let write = settings.body_timeout.map(|limit| limit + limit / 8);
-        let connector =
-            connect::connector(&scheme, &settings.tls, settings.http2, settings.connect_timeout, write)?;
-        let mut client = Client::builder(TokioExecutor::new());
-        client
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(settings.idle_timeout)
-            .http1_preserve_header_case(true)
-            .http1_max_buf_size(settings.max_head_bytes.max(SMALLEST_BUFFER))
-            .http2_only(settings.http2)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
-            .set_host(false);
-        if settings.max_headers != FREE_HEADERS {
-            client.http1_max_headers(settings.max_headers);
-        }
+        let origin = Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query("/");
+        let origin = origin.build().map_err(|_| UpstreamSetupError::Url)?;
+        let clients = Client::several(settings.workers.saturating_add(1), &settings, &scheme, &origin)?;
         Ok(Self {
-            of_workers: (0..settings.workers).map(|_| client.build(connector.clone())).collect(),
-            client: client.build(connector),
+            clients: clients.into(),
             scheme,
             authority,
             host_value,
@@ -169,10 +150,9 @@ impl Upstream {
         })
     }
 
-    /// The pool of the worker that this runs on.
-    fn client(&self) -> &Client<Connector, Body> {
-        let own = workers::place().checked_sub(1).and_then(|worker| self.of_workers.get(worker));
-        own.unwrap_or(&self.client)
+    /// That of the worker that this runs on.
+    fn client(&self) -> Option<&Client> {
+        self.clients.get(workers::place()).or(self.clients.first())
     }
 
     /// Whether HTTP/2 is spoken upstream.
@@ -184,46 +164,98 @@ impl Upstream {
     ///
     /// A GET or HEAD without body is sent once more if a connection breaks before an answer; any request is
     /// if a pooled connection turned out to be closed before a byte of it was written.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    ///
+    /// `upgrade`: it asks for another protocol, and what follows a 101 is wanted.
+    pub async fn send(&self, request: Request<Body>, upgrade: bool) -> Result<Response<Body>, UpstreamError> {
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
         if !harmless || !request.body().is_end_stream() {
-            return self.send_once(request, self.forward_timeout).await;
+            return self.send_streamed(request, upgrade).await;
         }
         let (parts, _) = request.into_parts();
-        let request = |parts| Request::from_parts(parts, body::empty());
-        match self.send_once(request(parts.clone()), self.forward_timeout).await {
-            Err(error) if error.is_broken() => self.send_once(request(parts), self.forward_timeout).await,
-            other => other,
-        }
+        self.send_whole(parts, Bytes::new(), upgrade, self.forward_timeout).await
     }
 
     /// Sends a search whose body is in memory, and waits for the head of the answer. It is sent once more if a
     /// connection breaks before that.
     pub async fn send_search(&self, parts: Parts, bytes: Bytes) -> Result<Response<Body>, UpstreamError> {
-        let request = |parts, bytes| Request::from_parts(parts, body::full(bytes));
-        match self.send_once(request(parts.clone(), bytes.clone()), self.answer_timeout).await {
-            Err(error) if error.is_broken() => {
-                self.send_once(request(parts, bytes), self.answer_timeout).await
+        self.send_whole(parts, bytes, false, self.answer_timeout).await
+    }
+
+    /// Sends a request whose body is in memory; once more if a connection breaks before an answer.
+    async fn send_whole(
+        &self,
+        parts: Parts,
+        bytes: Bytes,
+        upgrade: bool,
+        answer: Option<Duration>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let mut again = Some((parts.clone(), bytes.clone()));
+        let (mut parts, mut bytes) = (parts, bytes);
+        loop {
+            // HTTP/2 takes a body piece by piece.
+            let watched = self.http2 && !bytes.is_empty();
+            // A request without a body is all there from the start.
+            let (once_sent, since) = (!bytes.is_empty(), Instant::now());
+            let connection = if once_sent { self.body_timeout.or(answer) } else { answer };
+            let request = Request::from_parts(parts, body::full(bytes));
+            let sent = match watched {
+                true => self.send_watched(request, upgrade, answer).await,
+                false => {
+                    self.send_once(request, upgrade, Waiting::Since { since, connection, answer, once_sent })
+                        .await
+                }
+            };
+            match (sent, again.take()) {
+                (Err(error), Some(once_more)) if error.is_broken() => (parts, bytes) = once_more,
+                (sent, _) => return sent,
             }
-            other => other,
+        }
+    }
+
+    /// Sends a request whose body comes from the client.
+    async fn send_streamed(
+        &self,
+        mut request: Request<Body>,
+        upgrade: bool,
+    ) -> Result<Response<Body>, UpstreamError> {
+        if request.body().is_end_stream() {
+            let (since, answer) = (Instant::now(), self.forward_timeout);
+            let waiting = Waiting::Since { since, connection: answer, answer, once_sent: false };
+            return self.send_once(request, upgrade, waiting).await;
+        }
+        if request.body().size_hint().exact() == Some(0) {
+            request = said_empty(request, self.body_timeout).await?;
+        }
+        self.send_watched(request, upgrade, self.forward_timeout).await
+    }
+
+    async fn send_watched(
+        &self,
+        request: Request<Body>,
+        upgrade: bool,
+        answer: Option<Duration>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let watch = Watch::new();
+        let request =
+            request.map(|body| Body::new(watch.request(body, self.body_timeout, self.waits.clone())));
+        tokio::select! {
+            result = Box::pin(self.send_once(request, upgrade, Waiting::Watched(&watch))) => result,
+            () = watch.silence(Patience { body: self.body_timeout, answer }) => {
+                self.waits.given_up(Wait::Answer);
+                Err(UpstreamError::Silent)
+            }
         }
     }
 
     async fn send_once(
         &self,
-        request: Request<Body>,
-        answer: Option<Duration>,
+        mut request: Request<Body>,
+        upgrade: bool,
+        waiting: Waiting<'_>,
     ) -> Result<Response<Body>, UpstreamError> {
-        let watch = Watch::new();
-        let request = self.address(request)?.map(|body| match body.is_end_stream() {
-            // An empty body has nothing to watch, and must still look empty.
-            true => body,
-            false => Body::new(watch.request(body, self.body_timeout, self.waits.clone())),
-        });
-        let answer = tokio::select! {
-            result = self.client().request(request) => result.map_err(UpstreamError::from_client),
-            () = watch.silence(Patience { body: self.body_timeout, answer }) => Err(UpstreamError::Silent),
-        };
+        let client = self.client().ok_or(UpstreamError::Unforwardable)?;
+        self.address(&mut request)?;
+        let answer = Box::pin(client.send(request, upgrade, waiting)).await;
         if let Err(UpstreamError::Silent) = answer {
             self.waits.given_up(Wait::Answer);
         }
@@ -232,23 +264,32 @@ impl Upstream {
         if body::head_bytes(answer.headers()) > self.max_head_bytes {
             return Err(UpstreamError::LargeHead);
         }
-        Ok(answer.map(|body| Body::new(watch.answer(body, self.body_timeout, self.waits.clone()))))
+        Ok(answer.map(|body| match body {
+            Came::Whole(body) => body,
+            Came::Streamed(body) => {
+                let watch = waiting.watch().cloned().unwrap_or_else(Watch::new);
+                Body::new(watch.answer(body, self.body_timeout, self.waits.clone()))
+            }
+        }))
     }
 
     /// Puts the upstream's address on a request: target, version and `Host`.
-    fn address(&self, mut request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
+    fn address(&self, request: &mut Request<Body>) -> Result<(), UpstreamError> {
         if *request.method() == Method::CONNECT {
             return Err(UpstreamError::Unforwardable);
         }
         let asked = std::mem::take(request.uri_mut()).into_parts();
-        let mut target = http::uri::Parts::default();
-        target.scheme = Some(self.scheme.clone());
-        target.authority = Some(self.authority.clone());
-        target.path_and_query = Some(asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/")));
-        *request.uri_mut() = Uri::from_parts(target).map_err(|_| UpstreamError::Unforwardable)?;
+        let path = asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() = match self.http2 {
+            true => self.absolute(path)?,
+            false => Uri::from(path),
+        };
 
-        let headers = request.headers();
-        if headers.get_all(HOST).iter().count() > 1 {
+        let from_http2 = request.version() == Version::HTTP_2;
+        let headers = request.headers_mut();
+        let mut hosts = headers.iter_mut().filter(|(name, _)| *name == HOST);
+        let theirs = hosts.next().map(|(_, value)| value);
+        if hosts.next().is_some() {
             return Err(UpstreamError::Unforwardable);
         }
         let host = match (self.host, &asked.authority) {
@@ -257,19 +298,36 @@ impl Upstream {
             (HostHeader::Preserve, Some(authority)) => {
                 HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamError::Unforwardable)?
             }
-            (HostHeader::Preserve, None) => headers.get(HOST).unwrap_or(&self.host_value).clone(),
+            (HostHeader::Preserve, None) => theirs.as_deref().unwrap_or(&self.host_value).clone(),
         };
-        let from_http2 = request.version() == Version::HTTP_2;
-        match request.headers_mut() {
-            headers if self.http2 => *headers = without(headers, &[HOST]),
-            headers => match headers.get_mut(HOST) {
-                Some(theirs) if !from_http2 => *theirs = host,
-                _ => *headers = with_host(headers, host, from_http2),
-            },
+        match theirs {
+            _ if self.http2 => *headers = without(headers, &[HOST]),
+            Some(theirs) if !from_http2 => *theirs = host,
+            _ => *headers = with_host(headers, host, from_http2),
         }
         *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        Ok(request)
+        Ok(())
     }
+
+    /// The target with the upstream's address, as HTTP/2 has it.
+    fn absolute(&self, path: PathAndQuery) -> Result<Uri, UpstreamError> {
+        let mut target = http::uri::Parts::default();
+        target.scheme = Some(self.scheme.clone());
+        target.authority = Some(self.authority.clone());
+        target.path_and_query = Some(path);
+        Uri::from_parts(target).map_err(|_| UpstreamError::Unforwardable)
+    }
+}
+
+/// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be complete, and
+/// acted on, before that is found to be wrong.
+async fn said_empty(
+    request: Request<Body>,
+    patience: Option<Duration>,
+) -> Result<Request<Body>, UpstreamError> {
+    let (parts, mut body) = request.into_parts();
+    while body::next_frame(&mut body, patience).await.map_err(UpstreamError::of_request)?.is_some() {}
+    Ok(Request::from_parts(parts, body::empty()))
 }
 
 /// `HeaderMap::remove` moves the last name into the gap; this keeps the order.

@@ -5,6 +5,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,21 +15,45 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 
 use crate::bounds::Alarm;
 
+/// So few bytes cost less to put together than to be handed to the kernel piece by piece.
+pub const FEW: usize = 1 << 10;
+
+/// The slices as one: a single one as it is, several in `room`; `None` if they are more than [`FEW`].
+pub fn gathered<'a>(slices: &'a [IoSlice<'_>], room: &'a mut [u8; FEW]) -> Option<&'a [u8]> {
+    if let [only] = slices {
+        return Some(only);
+    }
+    let mut length = 0;
+    for slice in slices {
+        let end = length + slice.len();
+        room.get_mut(length..end)?.copy_from_slice(slice);
+        length = end;
+    }
+    room.get(..length)
+}
+
 /// A connection to the upstream.
 pub(super) struct Socket<S> {
     stream: S,
     limit: Option<Duration>,
     alarm: Alarm,
+    blocked: Arc<AtomicBool>,
 }
 
 impl<S> Socket<S> {
     /// `limit`: how long the upstream may take no byte.
     pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
-        Self { stream, limit, alarm: Alarm::default() }
+        Self { stream, limit, alarm: Alarm::default(), blocked: Arc::default() }
+    }
+
+    /// Whether the upstream did not take what was written last.
+    pub(super) fn blocked(&self) -> Arc<AtomicBool> {
+        self.blocked.clone()
     }
 
     /// Passes on the result of a write; an error if the upstream has taken nothing for too long.
     fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.blocked.store(written.is_pending(), Ordering::Relaxed);
         let (Poll::Pending, Some(limit)) = (&written, self.limit) else {
             self.alarm.silence();
             return written;
@@ -64,7 +90,10 @@ impl<S: Write + Unpin> Write for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = match gathered(slices, &mut [0; FEW]) {
+            Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        };
         self.timed(written, cx)
     }
 
@@ -74,6 +103,7 @@ impl<S: Write + Unpin> Write for Socket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.blocked.store(flushed.is_pending(), Ordering::Relaxed);
         // A flush that has nothing to do says nothing of the upstream.
         if flushed.is_pending() { self.timed(flushed, cx) } else { flushed }
     }
@@ -91,6 +121,17 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn few_bytes_are_written_as_one_and_many_as_they_are() {
+        let mut room = [0; FEW];
+        let (head, body, large) = ([b'h'; 100], [b'b'; 200], [b'l'; FEW]);
+        assert_eq!(gathered(&[IoSlice::new(&large)], &mut room), Some(&large[..]));
+        let both = [head.as_slice(), &body].concat();
+        assert_eq!(gathered(&[IoSlice::new(&head), IoSlice::new(&body)], &mut room), Some(&both[..]));
+        assert_eq!(gathered(&[IoSlice::new(&head), IoSlice::new(&large)], &mut room), None);
+        assert_eq!(gathered(&[], &mut room), Some(&[][..]));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_upstream_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {

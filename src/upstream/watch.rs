@@ -51,6 +51,11 @@ impl Watch {
         self.0.moved.store((now << 1) | u64::from(waiting_for_client), Ordering::Relaxed);
     }
 
+    /// Whether the whole request has been handed over.
+    pub(super) fn is_sent(&self) -> bool {
+        self.0.sent.load(Ordering::Relaxed)
+    }
+
     /// When there was progress last; `None` while the client is waited for.
     fn quiet_since(&self) -> Option<Instant> {
         let moved = self.0.moved.load(Ordering::Relaxed);
@@ -66,7 +71,7 @@ impl Watch {
         let Patience { body, answer } = patience;
         loop {
             let now = Instant::now();
-            let sent = self.0.sent.load(Ordering::Relaxed);
+            let sent = self.is_sent();
             let Some(limit) = (if sent { answer } else { body.or(answer) }) else {
                 return std::future::pending().await;
             };

@@ -26,6 +26,7 @@ mod inspector;
 mod leaving;
 mod leaving_late;
 mod modes;
+mod pooled;
 mod privacy;
 mod reload;
 mod replay;

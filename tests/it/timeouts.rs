@@ -268,7 +268,7 @@ async fn endless_and_short() -> SocketAddr {
 async fn an_answer_that_nobody_reads_holds_up_no_other_on_the_same_http2_connection() {
     let url = format!("http://{}", endless_and_short().await).parse().unwrap();
     let upstream = Upstream::new(UpstreamSettings { http2: true, ..UpstreamSettings::new(url) }).unwrap();
-    let ask = |path: &str| upstream.send(Request::get(path).body(body::empty()).unwrap());
+    let ask = |path: &str| upstream.send(Request::get(path).body(body::empty()).unwrap(), false);
     let unread = ask("/endless").await.unwrap();
     let short = async { ask("/short").await.unwrap().into_body().collect().await.unwrap().to_bytes() };
     let short = tokio::time::timeout(Duration::from_secs(10), short).await;

@@ -13,13 +13,14 @@ const ORIGIN: &str = "x-elastic-product-origin";
 
 /// What the head means.
 pub(super) fn classify(head: &Head<'_>) -> Operation {
-    if head.headers.get(ORIGIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"kibana")) {
-        return Operation::Forward;
-    }
     if head.method != Method::GET && head.method != Method::POST {
         return Operation::Forward;
     }
-    read_path(head.path).map_or(Operation::Forward, |(kind, _)| Operation::Search(kind))
+    let Some((kind, _)) = read_path(head.path) else { return Operation::Forward };
+    if head.headers.get(ORIGIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"kibana")) {
+        return Operation::Forward;
+    }
+    Operation::Search(kind)
 }
 
 /// The kind of search, and the raw index part if there is one.
@@ -27,6 +28,10 @@ pub(super) fn classify(head: &Head<'_>) -> Operation {
 /// The raw path is split before anything is decoded: index names hold `%2F`, literals are never encoded.
 pub(super) fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
     let path = path.strip_prefix('/')?;
+    // Most requests are none.
+    if !path.contains("_search") && !path.contains("_msearch") {
+        return None;
+    }
     let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     match parts[..] {
         ["_search"] => Some((SearchKind::Search, None)),

@@ -1,0 +1,102 @@
+//! [`Client`]: what sends requests over connections that are kept.
+
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
+use hyper::client::conn::http1;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout_at;
+
+use super::body::{Body, boxed};
+use super::connect::{self, Connector};
+use super::pool::{Came, Pool, Waiting};
+use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
+
+/// hyper takes no smaller one.
+const SMALLEST_BUFFER: usize = 8 << 10;
+/// What may be on its way to us on one HTTP/2 stream, and on all streams of a connection: one that nobody reads
+/// stops at the first, long before the others feel the second.
+const STREAM_WINDOW: u32 = 512 << 10;
+const CONNECTION_WINDOW: u32 = 32 << 20;
+
+/// Connections to one upstream. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) enum Client {
+    /// One request at a time on each connection.
+    Http1(Pool),
+    /// Many at a time on one connection.
+    Http2(Box<legacy::Client<Connector, Body>>),
+}
+
+impl Client {
+    /// So many clients, each with connections of its own.
+    pub(super) fn several(
+        count: usize,
+        settings: &UpstreamSettings,
+        scheme: &Scheme,
+        upstream: &Uri,
+    ) -> Result<Box<[Self]>, UpstreamSetupError> {
+        // A little longer than the wait for the answer, which is given up first.
+        let write = settings.body_timeout.map(|limit| limit + limit / 8);
+        let connector =
+            connect::connector(scheme, &settings.tls, settings.http2, settings.connect_timeout, write)?;
+        let one = || match settings.http2 {
+            true => Self::Http2(Box::new(http2(settings, connector.clone()))),
+            false => Self::Http1(Pool::new(
+                connector.clone(),
+                upstream.clone(),
+                http1(settings),
+                settings.idle_timeout,
+            )),
+        };
+        Ok((0..count).map(|_| one()).collect())
+    }
+
+    /// Sends a request, and waits for the head of its answer. `upgrade`: the request asks for one.
+    pub(super) async fn send(
+        &self,
+        request: Request<Body>,
+        upgrade: bool,
+        waiting: Waiting<'_>,
+    ) -> Result<Response<Came>, UpstreamError> {
+        match self {
+            Self::Http1(pool) => pool.send(request, upgrade, waiting).await,
+            Self::Http2(client) => Box::pin(send_http2(client, request, waiting)).await,
+        }
+    }
+}
+
+async fn send_http2(
+    client: &legacy::Client<Connector, Body>,
+    request: Request<Body>,
+    waiting: Waiting<'_>,
+) -> Result<Response<Came>, UpstreamError> {
+    let answer = client.request(request);
+    let answer = match waiting.answered(true) {
+        Some(until) => timeout_at(until, answer).await.map_err(|_| UpstreamError::Silent)?,
+        None => answer.await,
+    };
+    Ok(answer.map_err(UpstreamError::from_client)?.map(|body| Came::Streamed(boxed(body))))
+}
+
+fn http1(settings: &UpstreamSettings) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.preserve_header_case(true).max_buf_size(settings.max_head_bytes.max(SMALLEST_BUFFER));
+    if settings.max_headers != FREE_HEADERS {
+        http.max_headers(settings.max_headers);
+    }
+    http
+}
+
+fn http2(settings: &UpstreamSettings, connector: Connector) -> legacy::Client<Connector, Body> {
+    legacy::Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(settings.idle_timeout)
+        .http2_only(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX))
+        .set_host(false)
+        .build(connector)
+}

@@ -1,0 +1,188 @@
+//! [`Link`]: a connection of HTTP/1 that no task of its own drives. Whoever has a request or an answer on it polls it
+//! along, in his own task: nothing is handed from task to task, and nobody is woken twice.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use futures_util::task::AtomicWaker;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use tokio::runtime::Handle;
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use super::body::Body;
+use super::connect::Io;
+
+/// What wakes whoever drives a connection, and nobody while it is idle: hyper and the kernel know it for good, while
+/// the task behind it changes.
+#[derive(Default)]
+struct Bell {
+    rung: AtomicBool,
+    driver: AtomicWaker,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.driver.wake();
+    }
+}
+
+/// A connection, with what sends on it.
+pub(super) struct Link {
+    sender: SendRequest<Body>,
+    connection: Connection<Io, Body>,
+    /// The upstream did not take all of what was written last.
+    blocked: Arc<AtomicBool>,
+    bell: Arc<Bell>,
+    waker: Waker,
+    /// Made once, and set anew only where it is too late, or has gone off: mostly it is neither.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Link {
+    /// Over a socket that has just been connected.
+    pub(super) async fn new(io: Io, http: &Builder) -> hyper::Result<Self> {
+        let blocked = io.blocked();
+        let (sender, connection) = http.handshake(io).await?;
+        let bell = Arc::<Bell>::default();
+        let waker = Waker::from(bell.clone());
+        Ok(Self { sender, connection, blocked, bell, waker, alarm: None })
+    }
+
+    /// Does what can be done now; ready when the connection is over. Not to be polled again then.
+    fn poll(&mut self) -> Poll<()> {
+        // An error was told to whoever waits for an answer or its body, or says that an idle one has ended.
+        Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)).map(drop)
+    }
+
+    /// The same for the task of `cx`, if there is anything to be done; that is woken when there is more.
+    fn poll_for(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.bell.driver.register(cx.waker());
+        match self.bell.rung.swap(false, Ordering::AcqRel) {
+            true => self.poll(),
+            false => Poll::Pending,
+        }
+    }
+
+    /// From now on nobody is woken.
+    pub(super) fn rest(&self) {
+        drop(self.bell.driver.take());
+    }
+
+    /// Ready at `until`.
+    fn poll_late(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if alarm.deadline() > until {
+            alarm.as_mut().reset(until);
+        }
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(until);
+        }
+    }
+
+    /// Whether nothing is open on it, so that it can have the next request.
+    pub(super) fn is_free(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether bytes of the request wait for the upstream to take them.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Whether an idle one has been ended by the upstream.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.poll().is_ready()
+    }
+
+    /// Ends an idle one: with TLS, the upstream is told.
+    pub(super) fn close(self) {
+        let Self { sender, mut connection, .. } = self;
+        drop(sender);
+        // What cannot be said at once is left unsaid.
+        let _ = Pin::new(&mut connection).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    /// Goes on in a task of its own until what is open is over, and ends then; an upgrade is passed on.
+    pub(super) fn run_on(self) {
+        // Without a runtime nothing can be waited for.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(self.connection.with_upgrades());
+        }
+    }
+}
+
+/// Does what can be done now; lets go of a connection that is over.
+pub(super) fn drive(link: &mut Option<Box<Link>>, cx: &mut Context<'_>) {
+    if link.as_mut().is_some_and(|open| open.poll_for(cx).is_ready()) {
+        *link = None;
+    }
+}
+
+/// Why there is no answer.
+pub(super) enum Failed {
+    /// It did not come in time.
+    Late,
+    /// As hyper says; gives the request back if no byte of it was written.
+    Sending(Box<TrySendError<Request<Body>>>),
+}
+
+impl From<TrySendError<Request<Body>>> for Failed {
+    fn from(error: TrySendError<Request<Body>>) -> Self {
+        Self::Sending(Box::new(error))
+    }
+}
+
+/// Sends a request; its answer's head, and the connection unless that is over.
+pub(super) async fn exchange(
+    mut link: Box<Link>,
+    request: Request<Body>,
+    until: Option<Instant>,
+) -> Result<(Response<Incoming>, Option<Box<Link>>), Failed> {
+    // Only the connection can complete it, so that it need not wake anybody; and must not be put off, since it would
+    // then be nobody that is woken.
+    let mut answer = pin!(unconstrained(link.sender.try_send_request(request)));
+    link.bell.rung.store(true, Ordering::Release);
+    let mut link = Some(link);
+    let answer = std::future::poll_fn(|cx| {
+        drive(&mut link, cx);
+        let Some(open) = &mut link else { return answer.as_mut().poll(cx).map_err(Failed::from) };
+        if let Poll::Ready(answer) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Poll::Ready(answer.map_err(Failed::from));
+        }
+        let Some(until) = until else { return Poll::Pending };
+        open.poll_late(until, cx).map(|()| Err(Failed::Late))
+    });
+    let answer = answer.await?;
+    Ok((answer, link))
+}
+
+/// Sends a request that asks for an upgrade: the connection gets a task of its own.
+pub(super) async fn exchange_apart(
+    mut link: Box<Link>,
+    request: Request<Body>,
+    until: Option<Instant>,
+) -> Result<Response<Incoming>, Failed> {
+    let answer = link.sender.try_send_request(request);
+    link.run_on();
+    let answer = match until {
+        Some(until) => timeout_at(until, answer).await.map_err(|_| Failed::Late)?,
+        None => answer.await,
+    };
+    Ok(answer?)
+}
