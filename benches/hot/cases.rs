@@ -6,14 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
     dialect::{Dialect, Elastic, qdrant::Qdrant, working_bytes},
-    document,
+    document::{self, Document},
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
     },
-    search::{
-        FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath, WantedFields,
-    },
+    search::{FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath},
 };
 use tokio::time::Instant;
 
@@ -122,7 +120,7 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
         }),
         case(name("documents"), move || {
             let page = speech.split(&body());
-            Box::new(move || drop(black_box(documents(&page))))
+            Box::new(move || drop(black_box(texts(&page))))
         }),
         case(name("join"), move || join(speech, &body(), Strip::default())),
         case(name("join_stripped"), move || join(speech, &body(), speech.added())),
@@ -179,13 +177,19 @@ fn ranking(scores: &[Option<f32>]) -> Ranking {
     Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
-fn documents(page: &HitPage) -> Arc<[Arc<str>]> {
+fn texts(page: &HitPage) -> Vec<Arc<str>> {
     let hits = page.lists.iter().flat_map(|list| &list.hits);
     let document = |hit| document::document(&page.body, hit, &FieldSet::Auto, DOCUMENT_BYTES);
     hits.filter_map(document).map(Arc::from).collect()
 }
 
-fn request(documents: Arc<[Arc<str>]>) -> RerankRequest {
+/// The same where nobody reads them: the scores may be known.
+fn documents(page: &HitPage) -> Arc<[Document]> {
+    let hits = page.lists.iter().flat_map(|list| &list.hits);
+    document::documents(&page.body, hits, &FieldSet::Auto, DOCUMENT_BYTES).1.into()
+}
+
+fn request(documents: Arc<[Document]>) -> RerankRequest {
     RerankRequest::new("how do I rerank".into(), documents, Instant::now())
 }
 
@@ -236,10 +240,7 @@ fn parse(speech: Speech) -> Work {
 
 fn widen(speech: Speech) -> Work {
     let reading = speech.with_head(|head| speech.dialect().read(head, speech.request())).expect("a search");
-    // As `document::wanted_fields` has them, but that forgets a set in the order of its random seed: the heap
-    // would be another one each time.
-    let names = document::AUTO_TITLES.iter().chain(&document::AUTO_FIELDS).chain([&document::NODE_CONTENT]);
-    let fields = WantedFields::Named(names.map(|&name| name.to_owned()).collect());
+    let fields = document::wanted_fields(&FieldSet::Auto);
     let plans = [FetchPlan { hits: Some(50), fields, without_reranker: false }];
     Box::new(move || {
         let rewrite = speech.with_head(|head| speech.dialect().widen(head, &reading, &plans));

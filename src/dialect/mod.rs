@@ -20,7 +20,7 @@ use http::StatusCode;
 pub use elastic::Elastic;
 pub use error::DialectError;
 pub use reading::Reading;
-pub use weight::working_bytes;
+pub use weight::{splitting_bytes, working_bytes};
 
 use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 

@@ -130,7 +130,8 @@ impl Hits<'_> {
     }
 
     fn members(&self, body: &[u8], hit: &Hit, annotation: Option<&HitChange<'_>>, edits: &mut Edits) {
-        let known = Index::known([&hit.source, &hit.fields].into_iter().flatten().cloned());
+        let known =
+            Index::known([&hit.source, &hit.fields].into_iter().flatten().map(|fields| fields.span.clone()));
         let Some(object) = Object::within_known(body, hit.span.clone(), &known) else { return };
         let mut edit = ObjectEdit::of(object);
         self.removal.tree.strip(&mut edit, edits);

@@ -66,10 +66,16 @@ impl<'a> Scanner<'a> {
 
     /// Takes the next value. If it is an object, `each` sees every member in its order, and may take its value; what
     /// it leaves is skipped. `None` for any other kind, and where a key cannot be read: a lone surrogate is in it.
-    pub fn members(
+    pub fn members(&mut self, each: impl FnMut(Key<'a>, &mut Self) -> Read<()>) -> Read<Option<Value<'a>>> {
+        let object = self.object(each)?;
+        Ok(object.filter(|(_, readable)| *readable).map(|(object, _)| object))
+    }
+
+    /// The same, but an object is given also where a key cannot be read; whether all of them can be is said beside it.
+    pub fn object(
         &mut self,
         mut each: impl FnMut(Key<'a>, &mut Self) -> Read<()>,
-    ) -> Read<Option<Value<'a>>> {
+    ) -> Read<Option<(Value<'a>, bool)>> {
         let from = self.walk.at;
         if self.walk.peek() != b'{' {
             return self.value().map(|_| None);
@@ -90,7 +96,7 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        Ok(readable.then(|| self.since(from, false)))
+        Ok(Some((self.since(from, false), readable)))
     }
 
     /// Takes the next value. If it is an array, `each` may take every element in its order; what it leaves is skipped.

@@ -7,6 +7,8 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tower::{Service, ServiceExt};
 
+use crate::document::Document;
+
 use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores};
 
 /// Parts of one request in flight at a time: a large one is not to take all the places of a provider.
@@ -76,15 +78,16 @@ pub(super) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) ->
 /// The parts of a request, each within the limits and with its own documents' keys.
 fn parts(request: &RerankRequest, documents: usize, tokens: Option<usize>) -> Vec<RerankRequest> {
     let query = request.query.len().div_ceil(BYTES_PER_TOKEN);
-    let cost = |text: &Arc<str>| (query + text.len().div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
+    let cost =
+        |document: &Document| (query + document.text().len().div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
     let (mut parts, mut begin, mut sum) = (Vec::new(), 0, 0);
     let part = |range: Range<usize>| {
         let keys = request.keys.as_ref().and_then(|keys| keys.get(range.clone())).map(Into::into);
         let documents = request.documents.get(range)?.into();
         Some(RerankRequest { documents, keys, ..request.clone() })
     };
-    for (at, text) in request.documents.iter().enumerate() {
-        let more = cost(text);
+    for (at, document) in request.documents.iter().enumerate() {
+        let more = cost(document);
         if at > begin && (at - begin >= documents || tokens.is_some_and(|most| sum + more > most)) {
             parts.extend(part(begin..at));
             (begin, sum) = (at, 0);
@@ -181,7 +184,7 @@ mod tests {
     async fn parts_are_merged_under_their_global_indexes() {
         let (inner, calls) = scripted(|_, r| {
             let mut answer = half_for_each(r.clone())?;
-            answer.scores = r.documents.iter().map(|text| text.parse().ok()).collect();
+            answer.scores = r.documents.iter().map(|document| document.text().parse().ok()).collect();
             Ok(answer)
         });
         let answer = batch(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();

@@ -25,7 +25,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
-use crate::bounds::Permit;
+use crate::{bounds::Permit, document::Document};
 
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
@@ -53,7 +53,7 @@ pub struct RerankRequest {
     /// The query text.
     pub query: Arc<str>,
     /// The documents, never blank.
-    pub documents: Arc<[Arc<str>]>,
+    pub documents: Arc<[Document]>,
     /// A model from the allow-list instead of the provider's own.
     pub model: Option<Arc<str>>,
     /// The providers that `model` is meant for; the others score by their own. `None`: it is meant for all.
@@ -80,7 +80,7 @@ pub struct RerankRequest {
 
 impl RerankRequest {
     /// A request of the provider's own model that somebody waits for until `answer_by`.
-    pub fn new(query: Arc<str>, documents: Arc<[Arc<str>]>, answer_by: Instant) -> Self {
+    pub fn new(query: Arc<str>, documents: Arc<[Document]>, answer_by: Instant) -> Self {
         Self {
             query,
             documents,

@@ -158,7 +158,7 @@ fn score_and_payload_are_found_only_where_they_are_what_they_should_be() {
     let page = with_head(&POST, SEARCH, |head| Qdrant.split(head, Bytes::from(body))).unwrap();
     let hits = &page.lists[0].hits;
     assert_eq!(&body[hits[0].score.clone().unwrap()], "1.5");
-    assert_eq!(&body[hits[0].source.clone().unwrap()], r#"{"a":1}"#);
+    assert_eq!(&body[hits[0].source.clone().unwrap().span], r#"{"a":1}"#);
     assert!(hits[1..].iter().all(|hit| hit.score.is_none() && hit.source.is_none()));
 }
 

@@ -7,10 +7,13 @@ use std::{
 use highway::{HighwayHash, HighwayHasher, Key};
 
 use super::alias::Aliases;
-use crate::rerank::{ProviderFacts, RerankRequest, Scoring};
+use crate::{
+    document::Document,
+    rerank::{ProviderFacts, RerankRequest, Scoring},
+};
 
 /// Goes up when documents are rendered or keys are made otherwise: old scores are then no longer found.
-const RENDERING_VERSION: u8 = 3;
+const RENDERING_VERSION: u8 = 4;
 
 /// Names one score: 128 bits of a keyed hash, so that the store can be read without telling what was searched.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,8 +49,10 @@ impl KeySecret {
     /// from a key, or make two texts with one key, rests on the secret here and on the keyed BLAKE3 around it.
     /// HighwayHash: Alakuijala, Cox, Wassenberg, "Fast keyed hash/pseudo-random function using SIMD multiply and
     /// permute", 2016; a tenth of BLAKE3's time.
-    fn digest(&self, document: &str) -> [u8; 32] {
-        let words = HighwayHasher::new(self.documents).hash256(document.as_bytes());
+    fn digest(&self, document: &Document) -> [u8; 32] {
+        let mut hasher = HighwayHasher::new(self.documents);
+        document.identity(|piece| hasher.append(piece));
+        let words = hasher.finalize256();
         let mut digest = [0; 32];
         for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(words) {
             *bytes = word.to_le_bytes();
@@ -95,7 +100,7 @@ impl KeyBase {
         for part in [&*self.provider, model, &self.settings, &*request.query] {
             update(&mut common, part);
         }
-        let digests = request.documents.iter().map(|text| secret.digest(text));
+        let digests = request.documents.iter().map(|document| secret.digest(document));
         if self.scoring == Scoring::Listwise {
             let digests: Vec<[u8; 32]> = digests.collect();
             common.update(digests.as_flattened());
@@ -173,7 +178,7 @@ mod tests {
     fn keys_are_the_same_on_every_machine_of_a_fleet() {
         let parts = ["p", "s", "m", "q", "a document of more than one block of the hash, and then some"];
         let ScoreKey(key) = key(&parts.map(str::to_owned));
-        assert_eq!(format!("{:032x}", u128::from_be_bytes(key)), "604e1c544475d333152b2b973e6c73f4");
+        assert_eq!(format!("{:032x}", u128::from_be_bytes(key)), "f76de32396eb005e7912f977600be60c");
     }
 
     proptest! {

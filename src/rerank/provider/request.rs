@@ -1,9 +1,9 @@
 //! The bytes of a request. Only documented members that were set are sent; v2 of Cohere refuses any other.
 
-use std::sync::Arc;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::document::Document;
 
 use super::{
     cut::{self, cut},
@@ -15,7 +15,7 @@ pub(super) struct Content<'a> {
     /// `None` if the service has one model and is told none.
     pub(super) model: Option<&'a str>,
     pub(super) query: &'a str,
-    pub(super) documents: &'a [Arc<str>],
+    pub(super) documents: &'a [Document],
     pub(super) max_tokens_per_doc: Option<u32>,
     pub(super) priority: Option<u16>,
 }
@@ -66,8 +66,11 @@ impl Serialize for Body<'_> {
             map.serialize_entry("model", model)?;
         }
         map.serialize_entry("query", &Text(shape.query, cut(content.query, most.query)))?;
-        let documents: Vec<Text<'_>> =
-            content.documents.iter().map(|text| Text(shape.document, cut(text, most.document))).collect();
+        let documents: Vec<Text<'_>> = content
+            .documents
+            .iter()
+            .map(|document| Text(shape.document, cut(document.text(), most.document)))
+            .collect();
         map.serialize_entry(shape.documents, &documents)?;
         if let Some(count) = shape.count {
             map.serialize_entry(count, &documents.len())?;
@@ -108,7 +111,7 @@ mod tests {
     #[test]
     fn texts_are_cut_only_where_the_services_own_cut_is_known() {
         let long = "€".repeat(20_000);
-        let documents: [Arc<str>; 1] = [long.as_str().into()];
+        let documents = [Document::from(long.as_str())];
         for (kind, cut) in [(HttpKind::Cohere, true), (HttpKind::BedrockCohere, true), (HttpKind::Tei, false)]
         {
             let shape = presets::shape(kind, "", "rerank-v3.5");
