@@ -46,7 +46,7 @@ fn counts(simd: impl Simd, body: &[u8]) -> [usize; 4] {
             let block = u8x32::load_array_ref(simd, block);
             for (lane, sign) in lanes.iter_mut().zip(SIGNS) {
                 let there = block.simd_eq(u8x32::splat(simd, sign));
-                *lane = *lane + there.select(u8x32::splat(simd, 1), u8x32::splat(simd, 0));
+                *lane += there.select(u8x32::splat(simd, 1), u8x32::splat(simd, 0));
             }
         }
         for ((count, lane), sign) in counts.iter_mut().zip(lanes).zip(SIGNS) {
