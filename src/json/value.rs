@@ -79,16 +79,14 @@ impl<'a> Value<'a> {
     /// The value that was found at `span` of a body before; `None` where none can stand.
     pub fn found(body: &'a [u8], span: Range<usize>) -> Option<Self> {
         let text = simdutf8::basic::from_utf8(body.get(span.clone())?).ok()?;
-        let escaped = text.starts_with('"') && text.contains('\\');
-        Some(Self::new(text, span.start, escaped, None))
+        Some(Self::new(text, span.start, is_escaped(text), None))
     }
 
     /// The value of `text`, whose index this is; an error with the index of another text, unless that one is as long.
     pub fn indexed(text: &'a [u8], index: &'a Index) -> Result<Self, Malformed> {
         let text = simdutf8::basic::from_utf8(text).map_err(|_| Malformed)?;
         let root = index.root(text).ok_or(Malformed)?;
-        let escaped = root.starts_with('"') && root.contains('\\');
-        Ok(Self::new(root, index.start(), escaped, Some(index)))
+        Ok(Self::new(root, index.start(), is_escaped(root), Some(index)))
     }
 
     /// A value that has been read.
@@ -215,6 +213,11 @@ impl<'a> Value<'a> {
     fn scanner(self) -> Scanner<'a> {
         Scanner::of(self.text, self.place.start(), self.index)
     }
+}
+
+/// Whether the value is a string with an escape in it.
+fn is_escaped(value: &str) -> bool {
+    value.starts_with('"') && memchr::memchr(b'\\', value.as_bytes()).is_some()
 }
 
 /// An object whose members have been read once, for many looks at them.
