@@ -224,7 +224,7 @@ impl Live {
         let (service, stop) = (live.service.clone(), live.stop.clone());
         let service = move |request: http::Request<hyper::body::Incoming>| {
             let service = service.load_full();
-            async move { service.answer(request.map(body::boxed)).await }
+            async move { service.answer(request.map(body::incoming)).await }
         };
         self.tasks.spawn(socket.serve(service, stop));
         live

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
 
 use crate::bounds::{Permit, counted};
 
@@ -36,6 +37,11 @@ where
     B::Error: Into<BoxError>,
 {
     Body::new(body.map_err(Into::into))
+}
+
+/// A body that has just come; no allocation if it is empty.
+pub fn incoming(body: Incoming) -> Body {
+    if body.is_end_stream() { empty() } else { boxed(body) }
 }
 
 /// What these headers take in a head of HTTP/1.

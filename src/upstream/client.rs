@@ -7,9 +7,11 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout_at;
 
+use super::answer::Came;
 use super::body::{Body, boxed};
 use super::connect::{self, Connector};
-use super::pool::{Came, Pool, Waiting};
+use super::pool::Pool;
+use super::waiting::Waiting;
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
 
 /// hyper takes no smaller one.

@@ -54,11 +54,6 @@ impl UpstreamError {
         class.error(error.into())
     }
 
-    /// The client's body failed.
-    pub(super) fn of_request(error: BoxError) -> Self {
-        if error.is::<Stalled>() { Self::RequestStalled } else { Self::RequestBody(error) }
-    }
-
     /// Whether the connection was lost before any answer, so that a request that may be repeated can be.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Broken(_))

@@ -186,3 +186,104 @@ pub(super) async fn exchange_apart(
     };
     Ok(answer?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use hyper_rustls::MaybeHttpsStream;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::upstream::body;
+    use crate::upstream::socket::Socket;
+
+    /// A connection to a peer that answers so many requests, and no more.
+    async fn link(answers: usize) -> Box<Link> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut bytes = [0; 1024];
+            for _ in 0..answers {
+                assert!(far.read(&mut bytes).await.unwrap() > 0);
+                far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let io = Socket::new(MaybeHttpsStream::Http(TokioIo::new(near)), None);
+        Box::new(Link::new(io, &Builder::new()).await.unwrap())
+    }
+
+    async fn ask(link: Box<Link>, until: Option<Instant>) -> Result<Box<Link>, Failed> {
+        let (answer, link) = exchange(link, Request::new(body::empty()), until).await?;
+        assert_eq!(answer.status(), 200);
+        let link = link.unwrap();
+        assert!(link.is_free());
+        link.rest();
+        Ok(link)
+    }
+
+    /// Passes wakes on, and counts them.
+    #[derive(Default)]
+    struct Counted(AtomicUsize, AtomicWaker);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            self.1.wake();
+        }
+    }
+
+    impl Counted {
+        async fn run<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
+            let mut future = pin!(future);
+            let waker = Waker::from(self.clone());
+            std::future::poll_fn(|cx| {
+                self.1.register(cx.waker());
+                future.as_mut().poll(&mut Context::from_waker(&waker))
+            })
+            .await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_wakes_nobody_that_had_the_connection_before() {
+        let link = link(2).await;
+        let (one, two) = (Arc::<Counted>::default(), Arc::<Counted>::default());
+        let link = one.run(ask(link, None)).await.ok().unwrap();
+        let before = one.0.load(Ordering::Relaxed);
+        assert!(two.run(ask(link, None)).await.is_ok());
+        assert_eq!(one.0.load(Ordering::Relaxed), before);
+        assert!(two.0.load(Ordering::Relaxed) > 0);
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_its_own_time_whatever_that_of_the_one_before_was() {
+        let at = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
+        for (first, second) in [(3600, 10), (10, 3600), (60, 60)] {
+            let link = link(1).await;
+            let link = ask(link, at(first)).await.ok().unwrap();
+            tokio::time::pause();
+            let start = Instant::now();
+            assert!(matches!(ask(link, at(second)).await, Err(Failed::Late)));
+            assert_eq!(start.elapsed().as_secs(), second);
+            tokio::time::resume();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_its_peer_has_ended_gives_the_request_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        drop(listener.accept().await.unwrap());
+        near.readable().await.unwrap();
+        let io = Socket::new(MaybeHttpsStream::Http(TokioIo::new(near)), None);
+        let link = Box::new(Link::new(io, &Builder::new()).await.unwrap());
+        let Err(Failed::Sending(mut error)) = ask(link, None).await else { panic!("nobody answers") };
+        assert!(error.take_message().is_some());
+    }
+}

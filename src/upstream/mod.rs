@@ -1,5 +1,7 @@
 //! The connection pool to the search database.
 
+mod address;
+mod answer;
 pub mod body;
 mod client;
 mod connect;
@@ -8,25 +10,28 @@ mod link;
 mod pool;
 mod socket;
 mod tls;
+mod waiting;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{COOKIE, HOST};
 use http::request::Parts;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http::uri::Scheme;
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
 
+use address::Address;
+use answer::Came;
 pub use body::Body;
+use body::Stalled;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
-use pool::{Came, Waiting};
 pub use socket::{FEW, gathered};
 pub use tls::{ClientIdentity, UpstreamTls};
+use waiting::Waiting;
 use watch::{Patience, Watch};
 
 use crate::bounds::{Wait, Waits};
@@ -104,11 +109,7 @@ pub struct Upstream {
     /// One for each worker, after the one for whatever is no worker: a connection is used by the worker that has
     /// made it.
     clients: Arc<[Client]>,
-    scheme: Scheme,
-    authority: Authority,
-    host_value: HeaderValue,
-    host: HostHeader,
-    http2: bool,
+    address: Address,
     answer_timeout: Option<Duration>,
     forward_timeout: Option<Duration>,
     body_timeout: Option<Duration>,
@@ -137,11 +138,7 @@ impl Upstream {
         let clients = Client::several(settings.workers.saturating_add(1), &settings, &scheme, &origin)?;
         Ok(Self {
             clients: clients.into(),
-            scheme,
-            authority,
-            host_value,
-            host: settings.host,
-            http2: settings.http2,
+            address: Address { scheme, authority, host_value, host: settings.host, http2: settings.http2 },
             answer_timeout: settings.answer_timeout,
             forward_timeout: settings.forward_timeout,
             body_timeout: settings.body_timeout,
@@ -157,7 +154,7 @@ impl Upstream {
 
     /// Whether HTTP/2 is spoken upstream.
     pub fn is_http2(&self) -> bool {
-        self.http2
+        self.address.http2
     }
 
     /// Sends a request whose target is in origin form, and waits for the head of the answer.
@@ -193,11 +190,12 @@ impl Upstream {
         let (mut parts, mut bytes) = (parts, bytes);
         loop {
             // HTTP/2 takes a body piece by piece.
-            let watched = self.http2 && !bytes.is_empty();
+            let watched = self.address.http2 && !bytes.is_empty();
             // A request without a body is all there from the start.
             let (once_sent, since) = (!bytes.is_empty(), Instant::now());
             let connection = if once_sent { self.body_timeout.or(answer) } else { answer };
-            let request = Request::from_parts(parts, body::full(bytes));
+            let body = if bytes.is_empty() { body::empty() } else { body::full(bytes) };
+            let request = Request::from_parts(parts, body);
             let sent = match watched {
                 true => self.send_watched(request, upgrade, answer).await,
                 false => {
@@ -224,9 +222,26 @@ impl Upstream {
             return self.send_once(request, upgrade, waiting).await;
         }
         if request.body().size_hint().exact() == Some(0) {
-            request = said_empty(request, self.body_timeout).await?;
+            request = self.said_empty(request).await?;
         }
         self.send_watched(request, upgrade, self.forward_timeout).await
+    }
+
+    /// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be complete,
+    /// and acted on, before that is found to be wrong.
+    async fn said_empty(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
+        let (parts, mut body) = request.into_parts();
+        loop {
+            match body::next_frame(&mut body, self.body_timeout).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(Request::from_parts(parts, body::empty())),
+                Err(error) if error.is::<Stalled>() => {
+                    self.waits.given_up(Wait::RequestBody);
+                    return Err(UpstreamError::RequestStalled);
+                }
+                Err(error) => return Err(UpstreamError::RequestBody(error)),
+            }
+        }
     }
 
     async fn send_watched(
@@ -254,7 +269,7 @@ impl Upstream {
         waiting: Waiting<'_>,
     ) -> Result<Response<Body>, UpstreamError> {
         let client = self.client().ok_or(UpstreamError::Unforwardable)?;
-        self.address(&mut request)?;
+        self.address.put_on(&mut request)?;
         let answer = Box::pin(client.send(request, upgrade, waiting)).await;
         if let Err(UpstreamError::Silent) = answer {
             self.waits.given_up(Wait::Answer);
@@ -272,93 +287,6 @@ impl Upstream {
             }
         }))
     }
-
-    /// Puts the upstream's address on a request: target, version and `Host`.
-    fn address(&self, request: &mut Request<Body>) -> Result<(), UpstreamError> {
-        if *request.method() == Method::CONNECT {
-            return Err(UpstreamError::Unforwardable);
-        }
-        let asked = std::mem::take(request.uri_mut()).into_parts();
-        let path = asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = match self.http2 {
-            true => self.absolute(path)?,
-            false => Uri::from(path),
-        };
-
-        let from_http2 = request.version() == Version::HTTP_2;
-        let headers = request.headers_mut();
-        let mut hosts = headers.iter_mut().filter(|(name, _)| *name == HOST);
-        let theirs = hosts.next().map(|(_, value)| value);
-        if hosts.next().is_some() {
-            return Err(UpstreamError::Unforwardable);
-        }
-        let host = match (self.host, &asked.authority) {
-            (HostHeader::Upstream, _) => self.host_value.clone(),
-            // An absolute target stands above the `Host` beside it (RFC 9112 §3.2.2).
-            (HostHeader::Preserve, Some(authority)) => {
-                HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamError::Unforwardable)?
-            }
-            (HostHeader::Preserve, None) => theirs.as_deref().unwrap_or(&self.host_value).clone(),
-        };
-        match theirs {
-            _ if self.http2 => *headers = without(headers, &[HOST]),
-            Some(theirs) if !from_http2 => *theirs = host,
-            _ => *headers = with_host(headers, host, from_http2),
-        }
-        *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
-        Ok(())
-    }
-
-    /// The target with the upstream's address, as HTTP/2 has it.
-    fn absolute(&self, path: PathAndQuery) -> Result<Uri, UpstreamError> {
-        let mut target = http::uri::Parts::default();
-        target.scheme = Some(self.scheme.clone());
-        target.authority = Some(self.authority.clone());
-        target.path_and_query = Some(path);
-        Uri::from_parts(target).map_err(|_| UpstreamError::Unforwardable)
-    }
-}
-
-/// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be complete, and
-/// acted on, before that is found to be wrong.
-async fn said_empty(
-    request: Request<Body>,
-    patience: Option<Duration>,
-) -> Result<Request<Body>, UpstreamError> {
-    let (parts, mut body) = request.into_parts();
-    while body::next_frame(&mut body, patience).await.map_err(UpstreamError::of_request)?.is_some() {}
-    Ok(Request::from_parts(parts, body::empty()))
-}
-
-/// `HeaderMap::remove` moves the last name into the gap; this keeps the order.
-fn without(headers: &HeaderMap, names: &[http::HeaderName]) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers.iter().filter(|(name, _)| !names.contains(name)) {
-        kept.append(name, value.clone());
-    }
-    kept
-}
-
-/// `Host` in the place where the client had it, or first; cookies that HTTP/2 has split put together again.
-fn with_host(headers: &HeaderMap, host: HeaderValue, from_http2: bool) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(headers.len() + 1);
-    if !headers.contains_key(HOST) {
-        out.insert(HOST, host.clone());
-    }
-    for (name, value) in headers {
-        if name == HOST {
-            out.insert(HOST, host.clone());
-        } else if let (true, &COOKIE, Some(before)) = (from_http2, name, out.get(name)) {
-            let joined = [before.as_bytes(), b"; ", value.as_bytes()].concat();
-            match HeaderValue::from_bytes(&joined) {
-                Ok(joined) => out.insert(COOKIE, joined),
-                Err(_) => None,
-            };
-        } else {
-            out.append(name, value.clone());
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -376,17 +304,5 @@ mod tests {
         assert!(matches!(upstream("/just/a/path"), Err(UpstreamSetupError::Url)));
         assert!(matches!(upstream("ftp://db:1"), Err(UpstreamSetupError::Url)));
         assert!(upstream("https://db:1/").is_ok());
-    }
-
-    #[test]
-    fn host_keeps_its_place_and_split_cookies_are_joined() {
-        let mut headers = HeaderMap::new();
-        headers.append("accept", HeaderValue::from_static("*/*"));
-        headers.append(COOKIE, HeaderValue::from_static("a=1"));
-        headers.append(HOST, HeaderValue::from_static("client"));
-        headers.append(COOKIE, HeaderValue::from_static("b=2"));
-        let out = with_host(&headers, HeaderValue::from_static("db"), true);
-        let flat: Vec<_> = out.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
-        assert_eq!(flat, [("accept", "*/*"), ("cookie", "a=1; b=2"), ("host", "db")]);
     }
 }

@@ -3,15 +3,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -19,10 +14,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::ServiceExt;
 
 use super::UpstreamError;
-use super::body::{self, Body, BoxError};
+use super::answer::{Answer, Came};
+use super::body::{Body, BoxError};
 use super::connect::Connector;
-use super::link::{Failed, Link, drive, exchange, exchange_apart};
-use super::watch::Watch;
+use super::link::{Failed, Link, exchange, exchange_apart};
+use super::waiting::Waiting;
 
 /// One that the upstream has ended is found when it would be used, or after this.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -47,70 +43,6 @@ struct Idle {
     /// Requests for which a connection is being made; any other that comes free will do as well.
     waiting: VecDeque<oneshot::Sender<Box<Link>>>,
     swept: bool,
-}
-
-/// How long a request is waited for.
-#[derive(Clone, Copy)]
-pub(super) enum Waiting<'a> {
-    /// Somebody else does, by what goes on with its body.
-    Watched(&'a Watch),
-    /// All of it is there: so long from `since` for a connection, and for the answer.
-    Since {
-        since: Instant,
-        connection: Option<Duration>,
-        answer: Option<Duration>,
-        /// The answer's time begins when the request has been sent.
-        once_sent: bool,
-    },
-}
-
-impl Waiting<'_> {
-    /// When it began: for a request that is watched, about now.
-    fn since(self) -> Instant {
-        match self {
-            Self::Watched(_) => Instant::now(),
-            Self::Since { since, .. } => since,
-        }
-    }
-
-    fn connected(self) -> Option<Instant> {
-        match self {
-            Self::Watched(_) => None,
-            Self::Since { since, connection, .. } => Some(since + connection?),
-        }
-    }
-
-    /// `used`: there was no wait for a connection.
-    pub(super) fn answered(self, used: bool) -> Option<Instant> {
-        match self {
-            Self::Watched(_) => None,
-            Self::Since { answer, once_sent: true, .. } if !used => Some(Instant::now() + answer?),
-            Self::Since { since, answer, .. } => Some(since + answer?),
-        }
-    }
-
-    pub(super) fn watch(&self) -> Option<&Watch> {
-        match self {
-            Self::Watched(watch) => Some(watch),
-            Self::Since { .. } => None,
-        }
-    }
-
-    /// Whether hyper has all of the request.
-    fn is_sent(self) -> bool {
-        match self {
-            Self::Watched(watch) => watch.is_sent(),
-            Self::Since { .. } => true,
-        }
-    }
-}
-
-/// The body of an answer whose head has come.
-pub(super) enum Came {
-    /// All of it is there.
-    Whole(Body),
-    /// More has to come.
-    Streamed(Body),
 }
 
 /// Why no connection could be made.
@@ -144,7 +76,11 @@ impl Pool {
                 false => exchange(link, request, until).await,
             };
             let mut error = match sent {
-                Ok((answer, link)) => return Ok(answer.map(|body| self.came(body, link, waiting))),
+                Ok((answer, link)) => {
+                    let free = link.as_ref().is_some_and(|link| link.is_free());
+                    let link = link.and_then(|link| self.keep(link, waiting));
+                    return Ok(answer.map(|body| Answer::new(body, link, self.clone()).came(free)));
+                }
                 Err(Failed::Late) => return Err(UpstreamError::Silent),
                 Err(Failed::Sending(error)) => error,
             };
@@ -155,30 +91,15 @@ impl Pool {
         }
     }
 
-    /// The answer's body, and what becomes of the connection.
-    fn came(&self, body: Incoming, link: Option<Box<Link>>, waiting: Waiting<'_>) -> Came {
-        let free = link.as_ref().is_some_and(|link| link.is_free());
-        let link = link.and_then(|link| self.keep(link, waiting));
-        let mut answer = Answer { body, link, pool: self.clone(), error: None };
-        if answer.is_end_stream() && answer.link.is_none() {
-            return Came::Whole(body::empty());
-        }
-        // All of it is there, in one piece.
-        let length = if free { answer.size_hint().exact() } else { None };
-        let Some(length) = length else { return Came::Streamed(body::boxed(answer)) };
-        match Pin::new(&mut answer.body).poll_frame(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(bytes) if bytes.len() as u64 == length => Came::Whole(body::full(bytes)),
-                _ => Came::Streamed(body::boxed(answer)),
-            },
-            _ => Came::Streamed(body::boxed(answer)),
-        }
+    /// Takes back a connection that is free.
+    pub(super) fn put(&self, link: Box<Link>) {
+        self.0.put(link);
     }
 
     /// Puts the connection where it belongs once the answer has begun; gives back what its body has to drive.
     fn keep(&self, link: Box<Link>, waiting: Waiting<'_>) -> Option<Box<Link>> {
         if link.is_free() {
-            self.0.put(link);
+            self.put(link);
             return None;
         }
         // The answer is read as fast as the client takes it; the rest of the request must not wait for that.
@@ -199,7 +120,7 @@ impl Shared {
     fn take(&self, now: Instant) -> Option<Box<Link>> {
         let mut idle = self.idle();
         let (since, link) = idle.links.pop_back()?;
-        if now < since + self.idle_timeout {
+        if now.saturating_duration_since(since) < self.idle_timeout {
             return Some(link);
         }
         // The others are older.
@@ -281,7 +202,7 @@ impl Shared {
     fn sweep(&self) -> Option<Instant> {
         let mut idle = self.idle();
         let now = Instant::now();
-        let is_old = |since: &Instant| *since + self.idle_timeout <= now;
+        let is_old = |since: &Instant| now.saturating_duration_since(*since) >= self.idle_timeout;
         let (mut gone, mut kept) = (Vec::new(), VecDeque::with_capacity(idle.links.len()));
         for (since, mut link) in idle.links.drain(..) {
             if is_old(&since) {
@@ -291,7 +212,8 @@ impl Shared {
             }
         }
         idle.links = kept;
-        let oldest = idle.links.front().map(|(since, _)| *since + self.idle_timeout);
+        let grows_old = |since: &Instant| since.checked_add(self.idle_timeout).unwrap_or(now + SWEEP);
+        let oldest = idle.links.front().map(|(since, _)| grows_old(since));
         idle.swept = oldest.is_some();
         drop(idle);
         gone.into_iter().for_each(|link| link.close());
@@ -331,64 +253,5 @@ impl Drop for Sweeper {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("idle", &self.0.idle().links.len()).finish_non_exhaustive()
-    }
-}
-
-/// The body of an answer, which drives its connection until it is all there, and gives it back then. Dropped before,
-/// it ends the connection.
-pub(super) struct Answer {
-    body: Incoming,
-    link: Option<Box<Link>>,
-    pool: Pool,
-    error: Option<hyper::Error>,
-}
-
-impl Answer {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // Only the connection can bring more, so that it need not wake anybody.
-        let mut silent = Context::from_waker(Waker::noop());
-        if let Some(link) = &self.link {
-            // To take what is there makes room for more. That is looked for when this is polled again.
-            link.rest();
-            if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(&mut silent) {
-                return Poll::Ready(frame);
-            }
-            drive(&mut self.link, cx);
-            if let Some(link) = self.link.take_if(|link| link.is_free()) {
-                self.pool.0.put(link);
-            }
-        }
-        match self.link {
-            Some(_) => Pin::new(&mut self.body).poll_frame(&mut silent),
-            None => Pin::new(&mut self.body).poll_frame(cx),
-        }
-    }
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(error) = self.error.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let next = ready!(self.poll_next(cx));
-        let Some(Err(error)) = next else { return Poll::Ready(next) };
-        // Whoever writes it on writes nothing more after an error: first let go what has come before.
-        self.error = Some(error);
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,0 +1,113 @@
+//! [`Address`]: the upstream's address, as a request has it.
+
+use http::header::{COOKIE, HOST};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+use super::body::Body;
+use super::{HostHeader, UpstreamError};
+
+/// Where requests go, and what they say of it.
+#[derive(Debug, Clone)]
+pub(super) struct Address {
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
+    pub(super) host_value: HeaderValue,
+    pub(super) host: HostHeader,
+    pub(super) http2: bool,
+}
+
+impl Address {
+    /// Puts the upstream's address on a request: target, version and `Host`.
+    pub(super) fn put_on(&self, request: &mut Request<Body>) -> Result<(), UpstreamError> {
+        if *request.method() == Method::CONNECT {
+            return Err(UpstreamError::Unforwardable);
+        }
+        let asked = std::mem::take(request.uri_mut()).into_parts();
+        let path = asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        *request.uri_mut() = match self.http2 {
+            true => self.absolute(path)?,
+            false => Uri::from(path),
+        };
+
+        let from_http2 = request.version() == Version::HTTP_2;
+        let headers = request.headers_mut();
+        let mut hosts = headers.iter_mut().filter(|(name, _)| *name == HOST);
+        let theirs = hosts.next().map(|(_, value)| value);
+        if hosts.next().is_some() {
+            return Err(UpstreamError::Unforwardable);
+        }
+        let host = match (self.host, &asked.authority) {
+            (HostHeader::Upstream, _) => self.host_value.clone(),
+            // An absolute target stands above the `Host` beside it (RFC 9112 §3.2.2).
+            (HostHeader::Preserve, Some(authority)) => {
+                HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamError::Unforwardable)?
+            }
+            (HostHeader::Preserve, None) => theirs.as_deref().unwrap_or(&self.host_value).clone(),
+        };
+        match theirs {
+            _ if self.http2 => *headers = without(headers, &[HOST]),
+            Some(theirs) if !from_http2 => *theirs = host,
+            _ => *headers = with_host(headers, host, from_http2),
+        }
+        *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        Ok(())
+    }
+
+    /// The target with the upstream's address, as HTTP/2 has it.
+    fn absolute(&self, path: PathAndQuery) -> Result<Uri, UpstreamError> {
+        let mut target = http::uri::Parts::default();
+        target.scheme = Some(self.scheme.clone());
+        target.authority = Some(self.authority.clone());
+        target.path_and_query = Some(path);
+        Uri::from_parts(target).map_err(|_| UpstreamError::Unforwardable)
+    }
+}
+
+/// `HeaderMap::remove` moves the last name into the gap; this keeps the order.
+fn without(headers: &HeaderMap, names: &[http::HeaderName]) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers.iter().filter(|(name, _)| !names.contains(name)) {
+        kept.append(name, value.clone());
+    }
+    kept
+}
+
+/// `Host` in the place where the client had it, or first; cookies that HTTP/2 has split put together again.
+fn with_host(headers: &HeaderMap, host: HeaderValue, from_http2: bool) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(headers.len() + 1);
+    if !headers.contains_key(HOST) {
+        out.insert(HOST, host.clone());
+    }
+    for (name, value) in headers {
+        if name == HOST {
+            out.insert(HOST, host.clone());
+        } else if let (true, &COOKIE, Some(before)) = (from_http2, name, out.get(name)) {
+            let joined = [before.as_bytes(), b"; ", value.as_bytes()].concat();
+            match HeaderValue::from_bytes(&joined) {
+                Ok(joined) => out.insert(COOKIE, joined),
+                Err(_) => None,
+            };
+        } else {
+            out.append(name, value.clone());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_keeps_its_place_and_split_cookies_are_joined() {
+        let mut headers = HeaderMap::new();
+        headers.append("accept", HeaderValue::from_static("*/*"));
+        headers.append(COOKIE, HeaderValue::from_static("a=1"));
+        headers.append(HOST, HeaderValue::from_static("client"));
+        headers.append(COOKIE, HeaderValue::from_static("b=2"));
+        let out = with_host(&headers, HeaderValue::from_static("db"), true);
+        let flat: Vec<_> = out.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
+        assert_eq!(flat, [("accept", "*/*"), ("cookie", "a=1; b=2"), ("host", "db")]);
+    }
+}

@@ -1,0 +1,101 @@
+//! [`Answer`]: the body of an answer that comes over a [`Link`].
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::body::{self, Body};
+use super::link::{Link, drive};
+use super::pool::Pool;
+
+/// The body of an answer whose head has come.
+pub(super) enum Came {
+    /// All of it is there.
+    Whole(Body),
+    /// More has to come.
+    Streamed(Body),
+}
+
+/// The body of an answer, which drives its connection until it is all there, and gives it back then. Dropped before,
+/// it ends the connection.
+pub(super) struct Answer {
+    body: Incoming,
+    link: Option<Box<Link>>,
+    pool: Pool,
+    error: Option<hyper::Error>,
+}
+
+impl Answer {
+    /// `link`: the connection, if there is more to come from it.
+    pub(super) fn new(body: Incoming, link: Option<Box<Link>>, pool: Pool) -> Self {
+        Self { body, link, pool, error: None }
+    }
+
+    /// `free`: its connection could have had the next request when the head had come.
+    pub(super) fn came(mut self, free: bool) -> Came {
+        if self.is_end_stream() && self.link.is_none() {
+            return Came::Whole(body::empty());
+        }
+        // All of it is there, in one piece.
+        let length = if free { self.size_hint().exact() } else { None };
+        let Some(length) = length else { return Came::Streamed(body::boxed(self)) };
+        match Pin::new(&mut self.body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) if bytes.len() as u64 == length => Came::Whole(body::full(bytes)),
+                _ => Came::Streamed(body::boxed(self)),
+            },
+            _ => Came::Streamed(body::boxed(self)),
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        // Only the connection can bring more, so that it need not wake anybody.
+        let mut silent = Context::from_waker(Waker::noop());
+        if let Some(link) = &self.link {
+            // To take what is there makes room for more. That is looked for when this is polled again.
+            link.rest();
+            if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(&mut silent) {
+                return Poll::Ready(frame);
+            }
+            drive(&mut self.link, cx);
+            if let Some(link) = self.link.take_if(|link| link.is_free()) {
+                self.pool.put(link);
+            }
+        }
+        match self.link {
+            Some(_) => Pin::new(&mut self.body).poll_frame(&mut silent),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let next = ready!(self.poll_next(cx));
+        let Some(Err(error)) = next else { return Poll::Ready(next) };
+        // Whoever writes it on writes nothing more after an error: first let go what has come before.
+        self.error = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
