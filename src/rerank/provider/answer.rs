@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn of_members_with_one_name_the_last_one_counts() {
+        let shape = presets::shape(HttpKind::Cohere, "", "");
+        let result = r#"{"index":7,"relevance_score":"no","relevance_score":0.5,"index":0}"#;
+        let units = |units| format!(r#""meta":{{"billed_units":{{"search_units":{units}}}}}"#);
+        let body = format!(r#"{{"results":7,"results":[{result}],{},{}}}"#, units(1), units(2));
+        let read = read(shape, body.as_bytes(), 1).unwrap();
+        assert_eq!(Some(&read), plain(shape, body.as_bytes(), 1).as_ref());
+        assert_eq!((read.scores, read.billed_units), (vec![0.5], 2.0));
+    }
+
+    #[test]
     fn what_is_no_answer_is_refused() {
         let shape = presets::shape(HttpKind::Cohere, "", "");
         let good = r#"{"results":[{"index":0,"relevance_score":0.5}]}"#;
