@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, header::RETRY_AFTER};
 use peak_alloc::PeakAlloc;
 use rerankd::{
     bounds::{Bounds, Limits},
-    dialect::{Dialect, Elastic, qdrant::Qdrant, working_bytes},
+    dialect::{Dialect, Elastic, Reading, qdrant::Qdrant, working_bytes},
     pipeline::{
         AllowList, CallerHeaders, FailOpen, Mode, Pipeline, PlannedSearch, Profile, Profiles, QuerySource,
         ScoreMode, plan_bytes,
@@ -117,9 +117,21 @@ fn reading_a_request_takes_no_more_than_is_counted_for_it() {
     ] {
         let (counted, head) = (working_bytes(path, &body), head(path, &headers));
         let case = String::from_utf8_lossy(&body[..30]).into_owned();
-        let mut intents = Vec::new();
-        let parsed = peak(|| intents = dialect.parse(&head, &body).unwrap_or_default());
+        let (mut intents, mut reading) = (Vec::new(), None);
+        let parsed = peak(|| {
+            reading = dialect.read(&head, body.clone()).ok();
+            if let Some(reading) = &reading {
+                intents = dialect.parse(&head, reading).unwrap_or_default();
+            }
+        });
         assert!(parsed <= counted + SLACK, "{case}: parsing took {parsed}, counted {counted}");
+
+        let before = ALLOCATED.current_usage();
+        let again = dialect.read(&head, body.clone()).ok();
+        let held = ALLOCATED.current_usage().saturating_sub(before);
+        let held_counted = again.as_ref().map_or(0, Reading::held_bytes);
+        assert!(held <= held_counted + SLACK, "{case}: a reading holds {held}, counted {held_counted}");
+        drop(again);
 
         for mode in [Mode::On, Mode::Shadow] {
             let pipeline = pipeline(mode);
@@ -143,7 +155,7 @@ fn reading_a_request_takes_no_more_than_is_counted_for_it() {
                 };
                 let searches = if behind.is_empty() { &searches } else { &behind };
                 let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
-                dialect.widen(&head, &body, &plans)
+                reading.as_ref().map(|reading| dialect.widen(&head, reading, &plans))
             });
             let most = counted + plans_counted + body.len() + SLACK;
             assert!(planned + widened <= most, "{case}: {planned} + {widened} for widening, counted {most}");

@@ -5,15 +5,13 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
-    dialect::{Dialect, Elastic, qdrant::Qdrant},
-    document,
+    dialect::{Dialect, Elastic, qdrant::Qdrant, splitting_bytes},
+    document::{self, Document},
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
     },
-    search::{
-        FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath, WantedFields,
-    },
+    search::{FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath},
 };
 use tokio::time::Instant;
 
@@ -122,14 +120,20 @@ fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
         }),
         case(name("documents"), move || {
             let page = speech.split(&body());
-            Box::new(move || drop(black_box(documents(&page))))
+            Box::new(move || drop(black_box(texts(&page))))
         }),
         case(name("join"), move || join(speech, &body(), Strip::default())),
         case(name("join_stripped"), move || join(speech, &body(), speech.added())),
         case(name("search"), move || search(speech, body())),
     ];
-    // Documents know no dialect.
+    // These know no dialect.
     if matches!(speech, Speech::Qdrant) {
+        cases.push(case(format!("weigh/{hits}/{style}"), move || {
+            let body = body();
+            Box::new(move || {
+                black_box(splitting_bytes(black_box(&body)));
+            })
+        }));
         cases.push(case(format!("keys/{hits}/{style}"), move || {
             let request = request(documents(&speech.split(&body())));
             let namer = namer();
@@ -173,13 +177,19 @@ fn ranking(scores: &[Option<f32>]) -> Ranking {
     Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
-fn documents(page: &HitPage) -> Arc<[Arc<str>]> {
+fn texts(page: &HitPage) -> Vec<Arc<str>> {
     let hits = page.lists.iter().flat_map(|list| &list.hits);
     let document = |hit| document::document(&page.body, hit, &FieldSet::Auto, DOCUMENT_BYTES);
     hits.filter_map(document).map(Arc::from).collect()
 }
 
-fn request(documents: Arc<[Arc<str>]>) -> RerankRequest {
+/// The same where nobody reads them: the scores may be known.
+fn documents(page: &HitPage) -> Arc<[Document]> {
+    let hits = page.lists.iter().flat_map(|list| &list.hits);
+    document::documents(&page.body, hits, &FieldSet::Auto, DOCUMENT_BYTES).1.into()
+}
+
+fn request(documents: Arc<[Document]>) -> RerankRequest {
     RerankRequest::new("how do I rerank".into(), documents, Instant::now())
 }
 
@@ -221,20 +231,19 @@ fn look_up(store: &ScoreStore, keys: &[ScoreKey]) -> Vec<Option<f32>> {
 fn parse(speech: Speech) -> Work {
     let body = speech.request();
     Box::new(move || {
-        let intents = speech.with_head(|head| speech.dialect().parse(head, &body));
-        drop(black_box(intents.expect("a search")));
+        speech.with_head(|head| {
+            let reading = speech.dialect().read(head, body.clone()).expect("a search");
+            drop(black_box(speech.dialect().parse(head, &reading).expect("a search")));
+        });
     })
 }
 
 fn widen(speech: Speech) -> Work {
-    let body = speech.request();
-    // As `document::wanted_fields` has them, but that forgets a set in the order of its random seed: the heap
-    // would be another one each time.
-    let names = document::AUTO_TITLES.iter().chain(&document::AUTO_FIELDS).chain([&document::NODE_CONTENT]);
-    let fields = WantedFields::Named(names.map(|&name| name.to_owned()).collect());
+    let reading = speech.with_head(|head| speech.dialect().read(head, speech.request())).expect("a search");
+    let fields = document::wanted_fields(&FieldSet::Auto);
     let plans = [FetchPlan { hits: Some(50), fields, without_reranker: false }];
     Box::new(move || {
-        let rewrite = speech.with_head(|head| speech.dialect().widen(head, &body, &plans));
+        let rewrite = speech.with_head(|head| speech.dialect().widen(head, &reading, &plans));
         drop(black_box(rewrite.expect("a search")));
     })
 }

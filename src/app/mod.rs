@@ -214,7 +214,7 @@ impl Shared {
         let (records, access) =
             (Arc::new(RecordRing::new(build::records(&Default::default()))), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
-        let stack = StackShared::new(Arc::new(no_cache), rerank_metrics);
+        let stack = StackShared::new(Arc::new(no_cache), rerank_metrics).for_workers(workers.count());
         let providers = Providers::default();
         let resources = Resources::detect();
         let bounds = Bounds::new(Limits::suited(None, None, &resources));

@@ -1,9 +1,14 @@
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    json::{Read, Scanner},
-    search::Hit,
+    json::{Key, Read, Scanner, Value},
+    search::{Field, Fields, Hit},
 };
+
+/// The most members of an object that are noted: hits have fewer, and a table in one is not to take memory.
+pub(super) const MOST_NOTED: usize = 32;
+/// As many as most have.
+const FEW: usize = 8;
 
 /// An array's range and its hits; `None` where it is no array, or something in it is no hit.
 pub(super) fn array_of_hits(
@@ -19,4 +24,29 @@ pub(super) fn array_of_hits(
         Ok(())
     })?;
     Ok(array.filter(|_| !odd).map(|array| (array.span(), hits)))
+}
+
+/// An object with fields, its members noted on the way; `None` for any other value.
+pub(super) fn fields(value: &mut Scanner<'_>) -> Read<Option<Fields>> {
+    let mut members = Some(Vec::with_capacity(FEW));
+    let object = value.object(|key, value| {
+        let value = value.skip()?;
+        members = members.take().and_then(|noted| with(noted, &key, value));
+        Ok(())
+    })?;
+    let noted = |readable| members.filter(|_| readable);
+    Ok(object.map(|(object, readable)| Fields { span: object.span(), members: noted(readable) }))
+}
+
+/// The members with another one; `None` if they are too many now, or its name is written with escapes.
+fn with(mut noted: Vec<Field>, key: &Key<'_>, value: Value<'_>) -> Option<Vec<Field>> {
+    let Cow::Borrowed(name) = key.name else { return None };
+    match noted.len() {
+        MOST_NOTED => return None,
+        FEW => noted.reserve_exact(MOST_NOTED - FEW),
+        _ => {}
+    }
+    let start = key.start + 1;
+    noted.push(Field { name: start..start + name.len(), value: value.span() });
+    Some(noted)
 }

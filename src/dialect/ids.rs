@@ -1,7 +1,7 @@
 //! What databases call their hits.
 
 use crate::{
-    json::{Kind, Value},
+    json::{Kind, Object},
     search::{Hit, HitId},
 };
 
@@ -13,11 +13,7 @@ pub(super) struct IdKeys {
 
 /// The id of a hit of `body`; members that are neither text nor a number are none.
 pub(super) fn hit_id(body: &[u8], hit: &Hit, keys: &IdKeys) -> HitId {
-    let members = body
-        .get(hit.span.clone())
-        .and_then(|bytes| Value::parse(bytes).ok())
-        .and_then(Value::members)
-        .unwrap_or_default();
+    let members = Object::within(body, hit.span.clone()).map(Object::into_members).unwrap_or_default();
     let word = |key: &str| {
         let value = members.iter().rev().find(|member| member.key == key)?.value;
         match value.kind() {

@@ -5,8 +5,11 @@ mod error;
 mod hits;
 mod ids;
 pub mod qdrant;
+mod reading;
 mod select;
 pub mod splice;
+#[cfg(test)]
+mod test_support;
 mod weight;
 
 use std::sync::Arc;
@@ -16,7 +19,8 @@ use http::StatusCode;
 
 pub use elastic::Elastic;
 pub use error::DialectError;
-pub use weight::working_bytes;
+pub use reading::Reading;
+pub use weight::{splitting_bytes, working_bytes};
 
 use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
 
@@ -102,13 +106,16 @@ pub trait Dialect: Send + Sync + 'static {
     fn kinds(&self) -> &'static [SearchKind];
     /// Decides from the head alone; the body has not been read yet.
     fn classify(&self, head: &Head<'_>) -> Operation;
-    /// One intent per search in head and body (the body already decompressed). On `Err` the request is
-    /// forwarded untouched.
-    fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError>;
+    /// Reads through a body (already decompressed), once for all that follows. On `Err` the request is forwarded
+    /// untouched.
+    fn read(&self, head: &Head<'_>, body: Bytes) -> Result<Reading, DialectError>;
+    /// One intent per search in head and body. On `Err` the request is forwarded untouched.
+    fn parse(&self, head: &Head<'_>, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError>;
     /// The same searches, asking for the hits and fields of each plan, without the proxy's own members.
     /// A plan of [`FetchPlan::as_asked`] changes nothing else; if no search needs a change the target and
     /// the body are the client's own bytes.
-    fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError>;
+    fn widen(&self, head: &Head<'_>, reading: &Reading, plans: &[FetchPlan])
+    -> Result<Rewrite, DialectError>;
     /// Finds each hit as a byte range of `body` (the answer to a request of this head).
     fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError>;
     /// The page again with only the hits of each ranking, in that order, less what `widen` had added.

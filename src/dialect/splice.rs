@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::select;
 use crate::{
-    json::{Edits, Object, ObjectEdit, Pieces},
+    json::{Edits, Index, Object, ObjectEdit, Pieces},
     search::{Hit, HitList, HitPage, Ranked, Ranking, Selection, Strip, StripPath},
 };
 
@@ -130,7 +130,9 @@ impl Hits<'_> {
     }
 
     fn members(&self, body: &[u8], hit: &Hit, annotation: Option<&HitChange<'_>>, edits: &mut Edits) {
-        let Some(object) = Object::within(body, hit.span.clone()) else { return };
+        let known =
+            Index::known([&hit.source, &hit.fields].into_iter().flatten().map(|fields| fields.span.clone()));
+        let Some(object) = Object::within_known(body, hit.span.clone(), &known) else { return };
         let mut edit = ObjectEdit::of(object);
         self.removal.tree.strip(&mut edit, edits);
         if let Some(selection) = self.removal.selection

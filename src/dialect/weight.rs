@@ -1,27 +1,111 @@
-//! [`working_bytes`]: what reading a body may cost beside the body.
+//! [`working_bytes`] and [`splitting_bytes`]: what reading a body may cost beside the body.
 
-/// The most memory that a dialect holds at a time for the parts it finds in `body`, in bytes. `path` is that of a
-/// request, whose collections each of its searches names; empty for an answer.
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x32};
+
+use super::hits::MOST_NOTED;
+use crate::search::{Field, Hit};
+
+/// What is held for an object: of a hit its places, three times while the list of them grows; of its fields at most the
+/// places of all that are noted.
+const OBJECT: usize = if 3 * size_of::<Hit>() > FIELDS { 3 * size_of::<Hit>() } else { FIELDS };
+const FIELDS: usize = MOST_NOTED * size_of::<Field>();
+
+/// The most memory that the places of the hits of an answer take while it is split, in bytes.
+pub fn splitting_bytes(answer: &[u8]) -> usize {
+    // The list of one object's fields may be there twice for a moment.
+    memchr::memchr_iter(b'{', answer).count().saturating_mul(OBJECT).saturating_add(FIELDS)
+}
+
+/// The signs after which a part of a request is found.
+const SIGNS: [u8; 4] = [b'[', b',', b':', b'{'];
+/// How many bytes are looked at together.
+const BLOCK: usize = 32;
+/// As many blocks as a byte can count.
+const RUN: usize = BLOCK * 255;
+
+/// The most memory that a dialect holds at a time for the parts it finds in a request's `body`, in bytes. `path` is
+/// that of the request, whose collections each of its searches names.
 pub fn working_bytes(path: &str, body: &[u8]) -> usize {
-    // The sign after which a part is found, and what it takes: a scratch byte while a bracket is open, two
-    // references to an element, those and the key of a member, and a search of a batch (a hit takes less). A name
-    // of one letter in a path takes twenty times its place there.
+    // What a part takes: a scratch byte while a bracket is open, two references to an element, those and the key of a
+    // member, and a search of a batch. A name of one letter in a path takes twenty times its place there.
     let search = 700 + path.len().saturating_mul(20);
-    [(b'[', 4), (b',', 56), (b':', 80), (b'{', search)]
-        .map(|(sign, bytes)| memchr::memchr_iter(sign, body).count().saturating_mul(bytes))
-        .into_iter()
-        .fold(0, usize::saturating_add)
+    let signs = dispatch!(Level::new(), simd => counts(simd, body));
+    let parts = signs.into_iter().zip([4, 76, 80, search]);
+    parts.fold(0, |sum, (count, bytes)| count.saturating_mul(bytes).saturating_add(sum))
+}
+
+/// How often each sign stands in `body`.
+#[inline(always)]
+fn counts(simd: impl Simd, body: &[u8]) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for run in body.chunks(RUN) {
+        let (blocks, rest) = run.as_chunks::<BLOCK>();
+        // Each byte counts the signs at its own place in the blocks.
+        let mut lanes = [u8x32::splat(simd, 0); 4];
+        for block in blocks {
+            let block = u8x32::load_array_ref(simd, block);
+            for (lane, sign) in lanes.iter_mut().zip(SIGNS) {
+                let there = block.simd_eq(u8x32::splat(simd, sign));
+                *lane += there.select(u8x32::splat(simd, 1), u8x32::splat(simd, 0));
+            }
+        }
+        for ((count, lane), sign) in counts.iter_mut().zip(lanes).zip(SIGNS) {
+            let lane: [u8; BLOCK] = lane.into();
+            *count += lane.iter().map(|&seen| usize::from(seen)).sum::<usize>();
+            *count += rest.iter().filter(|&&byte| byte == sign).count();
+        }
+    }
+    counts
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, Method};
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{
+        dialect::{Dialect, qdrant::Qdrant},
+        search::Head,
+    };
+
+    #[test]
+    fn the_places_of_hits_weigh_no_more_than_was_said() {
+        let few = r#"{"id":1,"payload":{"a":1}}"#.to_owned();
+        let members: Vec<String> = (0..MOST_NOTED).map(|n| format!("\"{n}\":1")).collect();
+        let many = format!(r#"{{"payload":{{{}}}}}"#, members.join(","));
+        for hits in [vec!["{}"; 3000], vec![&*few; 3000], vec![&*many; 3000], vec!["{}", &*many]] {
+            let body = Bytes::from(format!(r#"{{"result":[{}]}}"#, hits.join(",")));
+            let head = Head {
+                method: &Method::POST,
+                path: "/collections/c/points/search",
+                query: None,
+                headers: &HeaderMap::new(),
+            };
+            let page = Qdrant.split(&head, body.clone()).unwrap();
+            assert!(page.place_bytes() < splitting_bytes(&body), "{} hits", hits.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn signs_are_counted_one_by_one(
+            part in prop::collection::vec(prop::sample::select(&b"[],:{}a\xdb\xfb"[..]), 1..70), times in 1..400_usize
+        ) {
+            let body = part.repeat(times);
+            for level in [Level::baseline(), Level::new()] {
+                let found = dispatch!(level, simd => counts(simd, &body));
+                prop_assert_eq!(found, SIGNS.map(|sign| body.iter().filter(|&&byte| byte == sign).count()));
+            }
+        }
+    }
 
     #[test]
     fn many_small_parts_weigh_more_than_one_large_text() {
         let text = format!(r#"{{"text":"{}"}}"#, "word ".repeat(2000));
         assert!(working_bytes("", text.as_bytes()) < 2000);
-        assert_eq!(working_bytes("", &[b','; 1000]), 56_000);
+        assert_eq!(working_bytes("", &[b','; 1000]), 76_000);
         let numbers = format!("[{}0]", "0,".repeat(5000));
         assert!(working_bytes("", numbers.as_bytes()) > 25 * numbers.len());
     }

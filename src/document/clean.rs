@@ -2,29 +2,35 @@
 
 use std::borrow::Cow;
 
-use crate::json::bytes::text_until;
+use crate::json::{Kind, Value, runs::until, unescape::escape};
 
-/// `text` without control characters and byte-order marks, with `\n` line breaks, trimmed as a whole and at
-/// each line's end. Most texts are like this already: they are not copied.
-pub(super) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
-    let text = text.into();
-    match cleaned(&text) {
-        Some(clean) => Cow::Owned(trimmed(clean)),
-        None => match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) => Cow::Owned(trimmed(text)),
-        },
+/// The text of a JSON string without control characters and byte-order marks, with `\n` line breaks, trimmed as a whole
+/// and at each line's end. What is like this already is not copied. `None` for other values and where a lone surrogate
+/// is in it.
+pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
+    let quoted = value.text();
+    if value.kind() != Kind::String {
+        return None;
     }
+    let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
+    // No control characters stand there as they are, but for one.
+    let special = |byte| (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef);
+    cleaned(inner, special, |rest| if rest.starts_with('\\') { escape(rest) } else { as_it_is(rest) })
 }
 
-fn trimmed(text: String) -> String {
-    match text.trim() {
-        trimmed if trimmed.len() == text.len() => text,
-        trimmed => trimmed.to_owned(),
-    }
+/// The same of a text that stands as it is.
+pub(super) fn text(text: &str) -> Cow<'_, str> {
+    let control = |byte| (byte < b' ') | (byte == 0x7f);
+    let special = |byte| control(byte) | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef);
+    cleaned(text, special, as_it_is).unwrap_or_default()
+}
+
+fn as_it_is(rest: &str) -> Option<(char, usize)> {
+    rest.chars().next().map(|c| (c, c.len_utf8()))
 }
 
 /// What becomes of a character.
+#[derive(PartialEq)]
 enum Change {
     Keep,
     Drop,
@@ -32,45 +38,56 @@ enum Change {
     Break,
 }
 
-/// The text with what has to change inside it; `None` where nothing has.
-fn cleaned(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let ascii = text.is_ascii();
+/// The text behind `written`, clean. `special` says which bytes begin what may have to change: U+0080–U+009F begin with
+/// C2, U+2028 and U+2029 with E2, U+FEFF, U+FFFE and U+FFFF with EF. `read` gives the character there, and how long it
+/// is as it is written.
+fn cleaned(
+    written: &str,
+    special: impl Fn(u8) -> bool,
+    read: impl Fn(&str) -> Option<(char, usize)>,
+) -> Option<Cow<'_, str>> {
     let mut out = String::new();
-    // Up to `done`, the text is in `out`, changed or not; before `at` it is known what becomes of it.
+    // Up to `done`, the text is in `out`; before `at` it is known what becomes of it.
     let (mut done, mut at) = (0, 0);
+    // Where the last carriage return ends: a line feed there is the same line break.
+    let mut returned = None;
     loop {
-        at = text_until(bytes, at, ascii);
-        let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else { break };
-        let end = at + c.len_utf8();
-        let change = change(c, bytes.get(end) == Some(&b'\n'));
-        let before = text.get(done..at).unwrap_or_default();
-        let blank = match before.as_bytes().last() {
-            Some(last) => matches!(last, b' ' | b'\t'),
-            None => out.ends_with([' ', '\t']),
-        };
-        if matches!(change, Change::Keep) || (c == '\n' && !blank) {
-            at = end;
+        at = until(written.as_bytes(), at, b'a', &special);
+        let Some(rest) = written.get(at..).filter(|rest| !rest.is_empty()) else { break };
+        let (c, length) = read(rest)?;
+        let change = if c == '\n' && returned == Some(at) { Change::Drop } else { change(c) };
+        // As it is written, a character is as long as it is; an escape is longer.
+        if change == Change::Keep && length == c.len_utf8() {
+            at += length;
             continue;
         }
-        out.reserve(text.len() - done);
-        out.push_str(before);
-        if matches!(change, Change::Break) {
-            out.truncate(out.trim_end_matches([' ', '\t']).len());
-            out.push('\n');
+        if out.capacity() == 0 {
+            out.reserve(written.len());
         }
-        (done, at) = (end, end);
+        out.push_str(written.get(done..at)?);
+        match change {
+            Change::Keep => out.push(c),
+            Change::Drop => {}
+            Change::Break => {
+                out.truncate(out.trim_end_matches([' ', '\t']).len());
+                out.push('\n');
+            }
+        }
+        at += length;
+        done = at;
+        returned = (c == '\r').then_some(at);
     }
     if done == 0 {
-        return None;
+        return Some(Cow::Borrowed(written.trim()));
     }
-    out.push_str(text.get(done..).unwrap_or_default());
-    Some(out)
+    out.push_str(written.get(done..)?);
+    out.truncate(out.trim_end().len());
+    out.drain(..out.len() - out.trim_start().len());
+    Some(Cow::Owned(out))
 }
 
-fn change(c: char, before_line_feed: bool) -> Change {
+fn change(c: char) -> Change {
     match c {
-        '\r' if before_line_feed => Change::Drop,
         // YAML 1.1 readers take the last two for line breaks as well.
         '\r' | '\n' | '\u{2028}' | '\u{2029}' => Change::Break,
         '\t' => Change::Keep,
@@ -104,7 +121,23 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> String {
-        super::text(Cow::Borrowed(text)).into_owned()
+        super::text(text).into_owned()
+    }
+
+    /// Written as JSON; every `odd`th character as `\uXXXX`.
+    fn written(text: &str, odd: usize) -> String {
+        let character = |(at, c): (usize, char)| match c {
+            c if odd > 0 && at.is_multiple_of(odd) => {
+                let units = c.encode_utf16(&mut [0; 2]).to_vec();
+                units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            }
+            c => {
+                let quoted = serde_json::to_string(&c).unwrap();
+                quoted[1..quoted.len() - 1].to_owned()
+            }
+        };
+        let inner: String = text.chars().enumerate().map(character).collect();
+        format!("\"{inner}\"")
     }
 
     /// Character by character.
@@ -136,15 +169,28 @@ mod tests {
         ) {
             for sample in [&odd, &long, &any] {
                 prop_assert_eq!(text(sample), slow_text(sample));
-                prop_assert_eq!(super::text(Cow::Owned(sample.clone())).into_owned(), slow_text(sample));
+                for nth in 0..4 {
+                    let json = written(sample, nth);
+                    let value = Value::parse(json.as_bytes()).unwrap();
+                    prop_assert_eq!(value.as_str(), Some(Cow::Borrowed(&**sample)));
+                    prop_assert_eq!(string(value).map(Cow::into_owned), Some(slow_text(sample)), "{}", json);
+                }
             }
         }
     }
 
     #[test]
     fn a_clean_text_is_not_copied() {
-        let clean = " One line,\nanother — \"quoted\", caf\u{e9}.\n\tA third. ";
-        assert!(matches!(super::text(Cow::Borrowed(clean)), Cow::Borrowed(text) if text == clean.trim()));
+        let clean = "\" One line, another — «quoted», caf\u{e9}. ，A third. \"";
+        let value = Value::parse(clean.as_bytes()).unwrap();
+        assert!(matches!(string(value), Some(Cow::Borrowed(text)) if text == clean.trim_matches(['"', ' '])));
+    }
+
+    #[test]
+    fn what_is_no_string_or_no_text_is_none() {
+        for json in ["1", "null", "{}", r#"["a"]"#, r#""a \ud800 b""#, r#""a\n\udc00\ud800""#] {
+            assert_eq!(string(Value::parse(json.as_bytes()).unwrap()), None, "{json}");
+        }
     }
 
     #[test]

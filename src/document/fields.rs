@@ -90,16 +90,16 @@ fn first_string<'a>(objects: &Objects<'a>, names: &[&'static str]) -> Option<(&'
 }
 
 /// The text of a string, of an array of strings, or of a legacy `semantic_text` object.
-fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
+pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
     let text = match value.kind() {
-        Kind::String => clean::text(value.as_str()?),
+        Kind::String => clean::string(value)?,
         Kind::Array => {
             // No arrays inside it: bodies nest as deep as they like, the stack does not.
             let items = value.items()?.into_iter().filter(|item| item.kind() != Kind::Array);
             let texts: Vec<Cow<'_, str>> = items.filter_map(string).collect();
             Cow::Owned(texts.join(", "))
         }
-        Kind::Object => clean::text(value.get("text")?.as_str()?),
+        Kind::Object => clean::string(value.get("text")?)?,
         _ => return None,
     };
     if text.is_empty() { None } else { Some(text) }
@@ -144,7 +144,7 @@ fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
 }
 
 /// One scalar of one or several values. `numbers`: whether values that hold no string count.
-fn joined<'a>(values: &[Value<'a>], numbers: bool) -> Option<Scalar<'a>> {
+pub(super) fn joined<'a>(values: &[Value<'a>], numbers: bool) -> Option<Scalar<'a>> {
     let mut scalars = Vec::new();
     for value in values {
         match value.kind() {

@@ -5,10 +5,17 @@
 
 mod clean;
 mod fields;
+mod material;
+mod text;
 mod yaml;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
+pub use text::{Document, documents};
 use yaml::Scalar;
 
 use crate::{
@@ -26,31 +33,26 @@ pub const AUTO_TITLES: [&str; 3] = ["title", "name", "heading"];
 /// LlamaIndex's node: a string that holds JSON, with the text inside.
 pub const NODE_CONTENT: &str = "_node_content";
 
-/// Part of the score cache's key: count it up when the same hit would render differently.
-pub const RENDERING_VERSION: u32 = 2;
-
 /// The most key names told for a log line, and the most bytes of one.
 const LOGGED_KEYS: usize = 32;
 const LOGGED_KEY_BYTES: usize = 64;
 
 /// What to ask upstream for.
 pub fn wanted_fields(set: &FieldSet) -> WantedFields {
-    let mut wanted: Vec<String> = match set {
-        FieldSet::Auto => AUTO_TITLES
-            .iter()
-            .chain(&AUTO_FIELDS)
-            .chain([&NODE_CONTENT])
-            .map(|&name| name.to_owned())
-            .collect(),
-        FieldSet::Named(paths) => paths
-            .iter()
-            .map(|path| if fields::in_node_content(path) { NODE_CONTENT.to_owned() } else { path.clone() })
-            .collect(),
-        FieldSet::All => return WantedFields::All,
-    };
-    let mut seen = std::collections::HashSet::new();
-    wanted.retain(|path| seen.insert(path.clone()));
-    WantedFields::Named(wanted)
+    static AUTO: LazyLock<Arc<[String]>> = LazyLock::new(|| {
+        let names = AUTO_TITLES.iter().chain(&AUTO_FIELDS).chain([&NODE_CONTENT]);
+        names.map(|&name| name.to_owned()).collect()
+    });
+    match set {
+        FieldSet::Auto => WantedFields::Named(AUTO.clone()),
+        FieldSet::Named(paths) => {
+            let mut seen = HashSet::new();
+            let of = |path| if fields::in_node_content(path) { NODE_CONTENT } else { path };
+            let names = paths.iter().map(|path| of(path)).filter(|&name| seen.insert(name));
+            WantedFields::Named(names.map(str::to_owned).collect())
+        }
+        FieldSet::All => WantedFields::All,
+    }
 }
 
 /// The document of one hit of `body`, at most `max_bytes` long; `None` where there is no text. A text that can be read as
@@ -124,8 +126,8 @@ fn objects<'a>(body: &'a [u8], hit: &Hit) -> Vec<Vec<Member<'a>>> {
     [&hit.source, &hit.fields]
         .into_iter()
         .flatten()
-        .map(|span| {
-            let object = Object::within(body, span.clone());
+        .map(|fields| {
+            let object = Object::within(body, fields.span.clone());
             object.map(Object::into_members).unwrap_or_default()
         })
         .collect()

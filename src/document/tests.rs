@@ -2,9 +2,16 @@ use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
 
 use super::*;
+use crate::search::Fields;
 
 fn hit(source: &str) -> Hit {
-    Hit { span: 0..source.len(), score: None, source: Some(0..source.len()), fields: None, rank: None }
+    Hit {
+        span: 0..source.len(),
+        score: None,
+        source: Some(Fields::unread(0..source.len())),
+        fields: None,
+        rank: None,
+    }
 }
 
 fn render(source: &str, set: &FieldSet) -> Option<String> {
@@ -22,7 +29,7 @@ fn named(paths: &[&str]) -> FieldSet {
 #[test]
 fn auto_asks_for_titles_texts_and_the_node() {
     let named_paths = |set: &FieldSet| match wanted_fields(set) {
-        WantedFields::Named(paths) => paths,
+        WantedFields::Named(paths) => paths.to_vec(),
         WantedFields::All => panic!("not all fields"),
     };
     let wanted = named_paths(&FieldSet::Auto);
@@ -113,8 +120,8 @@ fn elasticsearch_fields_are_read_after_the_source() {
     let hit = Hit {
         span: 0..body.len(),
         score: None,
-        source: Some(11..24),
-        fields: Some(34..body.len() - 1),
+        source: Some(Fields::unread(11..24)),
+        fields: Some(Fields::unread(34..body.len() - 1)),
         rank: None,
     };
     assert_eq!(&body[11..24], br#"{"title":"T"}"#);
@@ -128,8 +135,8 @@ fn all_fields_of_elasticsearch_come_once_without_their_multi_fields() {
     let body = br#"{"_source":{"title":"T","m":{"a":"A"},"x.y":"kept"},"fields":{"title":["T"],"title.keyword":["T"],"m.a":["A"],"m.a.raw":["A"],"body":["B"],"v":[0.1,0.2]}}"#;
     let (source, fields) = (11..51, 61..body.len() - 1);
     assert_eq!(&body[source.clone()], br#"{"title":"T","m":{"a":"A"},"x.y":"kept"}"#);
-    let hit =
-        Hit { span: 0..body.len(), score: None, source: Some(source), fields: Some(fields), rank: None };
+    let [source, fields] = [source, fields].map(Fields::unread).map(Some);
+    let hit = Hit { span: 0..body.len(), score: None, source, fields, rank: None };
     assert_eq!(document(body, &hit, &FieldSet::All, 99).unwrap(), "title: T\nm.a: A\nx.y: kept\nbody: B");
 }
 
@@ -142,7 +149,7 @@ fn a_document_is_cut_between_characters_and_never_empty() {
 
 #[test]
 fn a_span_outside_the_body_gives_nothing() {
-    let hit = Hit { span: 0..9, score: None, source: Some(5..99), fields: None, rank: None };
+    let hit = Hit { span: 0..9, score: None, source: Some(Fields::unread(5..99)), fields: None, rank: None };
     assert_eq!(document(b"{}", &hit, &FieldSet::All, 99), None);
 }
 

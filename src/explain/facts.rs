@@ -17,7 +17,7 @@ pub fn field_names(fields: &FieldSet) -> Vec<String> {
 /// The fields that the database was asked for, whatever the client asked to see.
 pub fn wanted(fields: &WantedFields) -> Vec<String> {
     match fields {
-        WantedFields::Named(names) => names.clone(),
+        WantedFields::Named(names) => names.to_vec(),
         WantedFields::All => vec!["*".to_owned()],
     }
 }

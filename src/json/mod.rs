@@ -1,17 +1,24 @@
 //! JSON as byte ranges of a body: what is not changed is never parsed and printed again.
 //!
-//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`ObjectEdit`] and [`Edits`] change
-//! members of it and leave every other byte alone, [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs;
-//! tests hold it to what serde_json takes and refuses.
+//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on
+//! the way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
+//! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs; tests hold it to what
+//! serde_json takes and refuses.
 
-pub(crate) mod bytes;
 mod edit;
+mod index;
+mod nest;
 mod pieces;
+pub(crate) mod runs;
 mod scan;
-mod unescape;
+pub(crate) mod unescape;
 mod value;
+mod walk;
+mod write;
 
 pub use edit::{Edits, ObjectEdit};
+pub use index::{Index, NoIndex};
 pub use pieces::Pieces;
 pub use scan::{Key, Read, Scanner};
-pub use value::{Kind, Malformed, Member, Object, Value, is_deeper_than};
+pub use value::{Kind, Malformed, Member, Object, Value};
+pub use write::write_string;

@@ -14,21 +14,27 @@ fn unescaped(inner: &str) -> Option<String> {
     let mut rest = inner;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         out.push_str(rest.get(..at)?);
-        let escape = rest.get(at + 1..)?;
-        let (c, length) = match escape.as_bytes().first()? {
-            b'n' => ('\n', 1),
-            b't' => ('\t', 1),
-            b'r' => ('\r', 1),
-            b'b' => ('\u{8}', 1),
-            b'f' => ('\u{c}', 1),
-            b'u' => unicode(escape)?,
-            &same => (char::from(same), 1),
-        };
+        let (c, length) = escape(rest.get(at..)?)?;
         out.push(c);
-        rest = escape.get(length..)?;
+        rest = rest.get(at + length..)?;
     }
     out.push_str(rest);
     Some(out)
+}
+
+/// The character that the escape at the start of `rest` stands for, and how long the escape is. A lone surrogate makes
+/// it `None`.
+pub(crate) fn escape(rest: &str) -> Option<(char, usize)> {
+    let c = match rest.as_bytes().get(1)? {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'u' => return unicode(rest.get(1..)?).map(|(c, length)| (c, length + 1)),
+        &same => char::from(same),
+    };
+    Some((c, 2))
 }
 
 /// The character of one `\uXXXX`, or of the two that make a pair; how long it is without the first backslash.

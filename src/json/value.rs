@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use super::{Scanner, unescape};
+use super::{Index, Scanner, unescape};
 
 /// The bytes are not one JSON value (RFC 8259).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +22,35 @@ pub enum Kind {
 }
 
 /// A JSON value inside a body: its text, and where in the body that text starts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Value<'a> {
-    pub(super) text: &'a str,
-    pub(super) start: usize,
+    text: &'a str,
+    place: Place,
+    /// That of the body, if it has one.
+    index: Option<&'a Index>,
 }
+
+/// Where a value starts in its body, and in the last bit whether there is an escape in it, if it is a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(usize);
+
+impl Place {
+    fn start(self) -> usize {
+        self.0 >> 1
+    }
+
+    fn is_escaped(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.text, self.place) == (other.text, other.place)
+    }
+}
+
+impl Eq for Value<'_> {}
 
 /// One member of an object. Keys may repeat; their order is that of the text.
 #[derive(Clone, Debug)]
@@ -52,6 +76,26 @@ impl<'a> Value<'a> {
         Scanner::whole(body, Scanner::skip)
     }
 
+    /// The value that was found at `span` of a body before; `None` where none can stand.
+    pub fn found(body: &'a [u8], span: Range<usize>) -> Option<Self> {
+        let text = simdutf8::basic::from_utf8(body.get(span.clone())?).ok()?;
+        let escaped = text.starts_with('"') && text.contains('\\');
+        Some(Self::new(text, span.start, escaped, None))
+    }
+
+    /// The value of `text`, whose index this is; an error with the index of another text, unless that one is as long.
+    pub fn indexed(text: &'a [u8], index: &'a Index) -> Result<Self, Malformed> {
+        let text = simdutf8::basic::from_utf8(text).map_err(|_| Malformed)?;
+        let root = index.root(text).ok_or(Malformed)?;
+        let escaped = root.starts_with('"') && root.contains('\\');
+        Ok(Self::new(root, index.start(), escaped, Some(index)))
+    }
+
+    /// A value that has been read.
+    pub(super) fn new(text: &'a str, start: usize, escaped: bool, index: Option<&'a Index>) -> Self {
+        Self { text, place: Place(start << 1 | usize::from(escaped)), index }
+    }
+
     /// The value's text, without white space around it.
     pub fn text(self) -> &'a str {
         self.text
@@ -59,7 +103,8 @@ impl<'a> Value<'a> {
 
     /// The value's byte range in the body.
     pub fn span(self) -> Range<usize> {
-        self.start..self.start + self.text.len()
+        let start = self.place.start();
+        start..start + self.text.len()
     }
 
     /// What kind of value this is.
@@ -137,7 +182,7 @@ impl<'a> Value<'a> {
         if self.kind() != Kind::String {
             return None;
         }
-        unescape::unquoted(self.text, memchr::memchr(b'\\', self.text.as_bytes()).is_some())
+        unescape::unquoted(self.text, self.place.is_escaped())
     }
 
     /// A whole number from 0 up, written without fraction or exponent.
@@ -168,42 +213,8 @@ impl<'a> Value<'a> {
     }
 
     fn scanner(self) -> Scanner<'a> {
-        Scanner::of(self.text, self.start)
+        Scanner::of(self.text, self.place.start(), self.index)
     }
-}
-
-/// Whether arrays and objects stand more than `levels` deep in each other. One pass, no recursion; of bytes
-/// that are no JSON it says nothing of use.
-pub fn is_deeper_than(body: &[u8], levels: usize) -> bool {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = body.get(at) {
-        at += 1;
-        match byte {
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > levels {
-                    return true;
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => at = after_string(body, at),
-            _ => {}
-        }
-    }
-    false
-}
-
-/// Behind the closing quote of a string that has begun.
-fn after_string(body: &[u8], mut at: usize) -> usize {
-    while let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found + 1;
-        if body.get(at - 1) == Some(&b'"') {
-            return at;
-        }
-        at += 1;
-    }
-    body.len()
 }
 
 /// An object whose members have been read once, for many looks at them.
@@ -227,7 +238,13 @@ impl<'a> Object<'a> {
     /// The object that stands at `span` of `body`.
     pub fn within(body: &'a [u8], span: Range<usize>) -> Option<Self> {
         let start = span.start;
-        Scanner::whole_at(body.get(span)?, start, Self::read).ok()?
+        Scanner::whole_at(body.get(span)?, start, None, Self::read).ok()?
+    }
+
+    /// The same where parts of the body are known, which are passed by.
+    pub fn within_known(body: &'a [u8], span: Range<usize>, known: &'a Index) -> Option<Self> {
+        let start = span.start;
+        Scanner::whole_at(body.get(span)?, start, Some(known), Self::read).ok()?
     }
 
     /// Takes the next value and its members; `None` for any other kind.
@@ -287,21 +304,6 @@ mod tests {
         assert_eq!(inner.get("bA").unwrap().as_str().unwrap(), "x\ny");
         assert_eq!(members[1].value.as_f64(), None, "1e400 is no finite float");
         assert_eq!(value.get("c").unwrap().as_u64(), Some(u64::MAX));
-    }
-
-    #[test]
-    fn depth_is_that_of_brackets_outside_of_strings() {
-        for (body, depth) in [
-            ("7", 0),
-            ("[]", 1),
-            (r#"{"a":[{"b":1}],"c":{}}"#, 3),
-            (r#"["[[[", "\\\"[{", "\\\\"]"#, 1),
-            (r#"[["unclosed [[["#, 2),
-            (r#"["a\"#, 1),
-        ] {
-            assert!(!is_deeper_than(body.as_bytes(), depth), "{body}");
-            assert!(depth == 0 || is_deeper_than(body.as_bytes(), depth - 1), "{body}");
-        }
     }
 
     #[test]

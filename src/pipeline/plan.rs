@@ -147,7 +147,7 @@ impl Pipeline {
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
         let may = |extra| self.refusals.allow(extra, &intent.collections);
         let fields =
-            if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::NONE };
+            if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::none() };
         let served = intent.reranker.is_some();
         let page_end = intent.offset.saturating_add(intent.limit);
         let hits = work.window.max(page_end).min(intent.max_hits);

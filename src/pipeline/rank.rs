@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     bounds::Permit,
-    document,
+    document::{self, Document},
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores},
     search::{
         Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
@@ -37,7 +37,7 @@ struct ListDocuments {
     list: usize,
     search: usize,
     hits: Vec<usize>,
-    documents: Vec<Arc<str>>,
+    documents: Vec<Document>,
 }
 
 /// Lists that share query text, profile and settings, and so one call.
@@ -166,7 +166,7 @@ impl Pipeline {
         log: Option<CallLog>,
     ) -> CallResult {
         let answer_by = waiting.answer_by(call.work, Instant::now());
-        let documents: Arc<[Arc<str>]> =
+        let documents: Arc<[Document]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
         let count = documents.len();
         let mut request = RerankRequest::new(call.work.query.clone(), documents, answer_by);
@@ -212,17 +212,11 @@ fn list_documents(
     list: &HitList,
     page: &HitPage,
 ) -> ListDocuments {
-    let mut found = ListDocuments { list: at, search: list.search, hits: Vec::new(), documents: Vec::new() };
-    for (place, hit) in list.hits.iter().enumerate() {
-        if !in_window(search, work, place) {
-            break;
-        }
-        if let Some(text) = document::document(&page.body, hit, &work.fields, search.profile.document_bytes) {
-            found.hits.push(place);
-            found.documents.push(text.into());
-        }
-    }
-    found
+    let in_window = |(place, hit)| in_window(search, work, place).then_some(hit);
+    let window = list.hits.iter().enumerate().map_while(in_window);
+    let (hits, documents) =
+        document::documents(&page.body, window, &work.fields, search.profile.document_bytes);
+    ListDocuments { list: at, search: list.search, hits, documents }
 }
 
 /// Whether the database's best hit of the window leads so far that an order change at the top is improbable.

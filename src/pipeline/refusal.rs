@@ -9,7 +9,6 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Pipeline, PlannedSearch};
-use crate::search::WantedFields;
 
 /// How long what a database refused is not asked of it again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -58,7 +57,7 @@ impl Pipeline {
         for search in searches {
             let asked = match extra {
                 Extra::Hits => search.widened(),
-                Extra::Fields => search.fetch.fields != WantedFields::NONE,
+                Extra::Fields => !search.fetch.fields.is_none(),
             };
             if asked {
                 self.refusals.remember(extra, &search.intent.collections);

@@ -119,9 +119,13 @@ impl RecordRing {
         let place = self.places.clone().try_acquire_owned().ok().filter(|_| self.take());
         let Some(place) = place else { return self.leave_out() };
         let ring = self.clone();
-        tokio::task::spawn_blocking(move || {
-            make().into_iter().for_each(|record| ring.push(record));
-            drop(place);
+        // It begins when the caller's own task waits: waking a thread takes time, and so may the thread.
+        tokio::spawn(async move {
+            let records = move || {
+                make().into_iter().for_each(|record| ring.push(record));
+                drop(place);
+            };
+            drop(tokio::task::spawn_blocking(records));
         });
     }
 

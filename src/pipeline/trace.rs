@@ -1,6 +1,6 @@
 //! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, behind the answer.
 
-use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 use super::{
     Outcome, PlannedSearch, Report,
@@ -29,7 +29,7 @@ pub(super) struct ListTrace {
     pub(super) list: usize,
     /// The hits that have documents.
     pub(super) hits: Vec<usize>,
-    pub(super) documents: Vec<Arc<str>>,
+    pub(super) documents: Vec<document::Document>,
     /// None where the call failed.
     pub(super) scores: Vec<Option<f32>>,
     pub(super) from_cache: Vec<bool>,
@@ -153,13 +153,13 @@ impl ListView<'_> {
     }
 
     fn document(&self, hit: &Hit, at: usize) -> Option<Document> {
-        let (text, work) = (self.trace.documents.get(at)?, self.search.work.as_ref().ok()?);
+        let (text, work) = (self.trace.documents.get(at)?.text(), self.search.work.as_ref().ok()?);
         let sent = self.trace.sent_bytes.filter(|&bytes| !self.is_from_cache(at) && bytes < text.len());
         Some(match sent {
             Some(bytes) => Document { text: beginning(text, bytes).into(), cut: true },
             None => {
                 let cut = self.whole_document(hit, work).is_some_and(|whole| whole.len() > text.len());
-                Document { text: text.clone(), cut }
+                Document { text: text.into(), cut }
             }
         })
     }

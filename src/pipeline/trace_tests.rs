@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -18,7 +18,9 @@ use crate::{
 /// Scores documents by the number that they begin with; what has none stays without. The first two are known.
 fn by_number() -> Reranker {
     BoxCloneSyncService::new(service_fn(|request: RerankRequest| async move {
-        let number = |text: &Arc<str>| text.split(' ').next().and_then(|word| word.parse::<f32>().ok());
+        let number = |document: &crate::document::Document| {
+            document.text().split(' ').next().and_then(|word| word.parse::<f32>().ok())
+        };
         let scores: Vec<Option<f32>> = request.documents.iter().map(number).collect();
         Ok(Scores {
             missed: (2..scores.len()).collect(),
@@ -93,7 +95,13 @@ fn page(payloads: &[&str]) -> HitPage {
         let source = body.len()..body.len() + payload.len();
         body += &format!("{payload}}}");
         let score = Some(start + format!(r#"{{"id":{id},"score":"#).len()).map(|at| at..at + 4);
-        hits.push(Hit { span: start..body.len(), score, source: Some(source), fields: None, rank: None });
+        hits.push(Hit {
+            span: start..body.len(),
+            score,
+            source: Some(crate::search::Fields::unread(source)),
+            fields: None,
+            rank: None,
+        });
         body.push(',');
     }
     let list = HitList { search: 0, hits, array: 0..body.len(), max_score: None, total: None };

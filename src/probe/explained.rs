@@ -52,7 +52,8 @@ impl Probe {
         let Some((dialect, kind)) = self.proxy.dialects.search(&asked) else {
             return Err(self.no_search(&asked));
         };
-        let unread = dialect.parse(&asked, &ask.body).err();
+        let unread =
+            dialect.read(&asked, ask.body.clone()).and_then(|reading| dialect.parse(&asked, &reading)).err();
         if ask.body.is_empty() && unread.is_some() {
             return Err(Unexplained::NoBody);
         }

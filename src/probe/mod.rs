@@ -111,7 +111,9 @@ impl Probe {
     pub fn check(&self, ask: &Ask) -> Result<(), ProbeError> {
         let head = head(ask);
         let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
-        let intents = dialect.parse(&head, &ask.body).map_err(|error| ProbeError::Unread(error.reason()))?;
+        let intents =
+            dialect.read(&head, ask.body.clone()).and_then(|reading| dialect.parse(&head, &reading));
+        let intents = intents.map_err(|error| ProbeError::Unread(error.reason()))?;
         if intents.len() == 1 { Ok(()) } else { Err(ProbeError::NotOne(intents.len())) }
     }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     bounds::{Permit, counted},
-    dialect::working_bytes,
+    dialect::splitting_bytes,
     pipeline::{self, PlannedSearch, RankedPage, Waiting},
     search::{HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
@@ -116,7 +116,7 @@ impl Exchange {
         }
         let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.answer_bytes);
         let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
-        let mut permit = budget.take(working_bytes("", &body)).ok_or(KeepReason::Overloaded)?;
+        let mut permit = budget.take(splitting_bytes(&body)).ok_or(KeepReason::Overloaded)?;
         let page = self.dialect.split(&head(&self.parts), body).map_err(|error| error.reason())?;
         permit.shrink(page.place_bytes());
         Ok((page, permit))

@@ -27,18 +27,19 @@ impl Exchange {
     pub(super) async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let response = self.send(rewrite, false).await;
-        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
+        self.notes.asked(rewrite, rewrite.body == self.reading.body(), &response, started.elapsed());
         response
     }
 
     /// What to send for these searches; its body holds its permit.
     pub(super) fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, KeepReason> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
-        let most = self.working_bytes.saturating_add(self.body.len()).saturating_add(ADDED_TO_REQUEST);
+        let most =
+            self.working_bytes.saturating_add(self.reading.body().len()).saturating_add(ADDED_TO_REQUEST);
         let mut permit = self.handler.bounds.request_bytes.take(most).ok_or(KeepReason::Overloaded)?;
-        let rewrite = self.dialect.widen(&head(&self.parts), &self.body, &plans);
+        let rewrite = self.dialect.widen(&head(&self.parts), &self.reading, &plans);
         let rewrite = rewrite.map_err(|_| KeepReason::Malformed)?;
-        if rewrite.body == self.body {
+        if rewrite.body == self.reading.body() {
             return Ok(rewrite);
         }
         permit.shrink(rewrite.body.len());
@@ -50,12 +51,12 @@ impl Exchange {
         let started = Instant::now();
         let response = self.send(rewrite, true).await;
         self.timings.upstream += started.elapsed();
-        self.notes.asked(rewrite, rewrite.body == self.body, &response, started.elapsed());
+        self.notes.asked(rewrite, rewrite.body == self.reading.body(), &response, started.elapsed());
         response
     }
 
     async fn send(&self, rewrite: &Rewrite, uncompressed: bool) -> Result<Response<Body>, ProxyError> {
-        let unchanged = rewrite.body == self.body;
+        let unchanged = rewrite.body == self.reading.body();
         let body = if unchanged { self.raw.clone() } else { rewrite.body.clone() };
         let edit = |headers: &mut HeaderMap| {
             if !unchanged {

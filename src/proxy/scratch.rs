@@ -7,7 +7,7 @@ use http::{header::CONTENT_ENCODING, request};
 use super::search::{SearchHandler, head};
 use crate::{
     bounds::counted,
-    dialect::{Dialect, working_bytes},
+    dialect::{Dialect, Reading, working_bytes},
     pipeline::{self, CallerHeaders, PlannedSearch},
     search::{FetchPlan, Rewrite},
 };
@@ -29,13 +29,15 @@ impl SearchHandler {
         if working > SCRATCH || parts.headers.contains_key(CONTENT_ENCODING) {
             return None;
         }
-        let intents = dialect.parse(&head(parts), raw).ok()?;
-        if working.saturating_add(pipeline::plan_bytes(&intents, caller)) > SCRATCH {
+        let reading = dialect.read(&head(parts), raw.clone()).ok()?;
+        let intents = dialect.parse(&head(parts), &reading).ok()?;
+        let held = reading.held_bytes().saturating_add(pipeline::plan_bytes(&intents, caller));
+        if working.saturating_add(held) > SCRATCH {
             return None;
         }
         let searches = self.pipeline.plan(intents, caller, raw);
         let own: Vec<FetchPlan> = searches.iter().map(|search| search.as_asked().fetch).collect();
-        rewrite(dialect, parts, raw, &own)
+        rewrite(dialect, parts, &reading, &own)
     }
 }
 
@@ -43,24 +45,25 @@ impl SearchHandler {
 pub(super) fn own_searches(
     dialect: &dyn Dialect,
     parts: &request::Parts,
-    body: &Bytes,
+    reading: &Reading,
     own: &[PlannedSearch],
 ) -> Option<Rewrite> {
     let plans: Vec<FetchPlan> = own.iter().map(|search| search.fetch.clone()).collect();
-    rewrite(dialect, parts, body, &plans)
+    rewrite(dialect, parts, reading, &plans)
 }
 
 /// The new body, which is no longer than the old one, stands in the old one's place in the budget.
 fn rewrite(
     dialect: &dyn Dialect,
     parts: &request::Parts,
-    body: &Bytes,
+    reading: &Reading,
     plans: &[FetchPlan],
 ) -> Option<Rewrite> {
+    let body = reading.body();
     if working_bytes(parts.uri.path(), body).saturating_add(body.len()) > SCRATCH {
         return None;
     }
-    let rewrite = dialect.widen(&head(parts), body, plans).ok()?;
+    let rewrite = dialect.widen(&head(parts), reading, plans).ok()?;
     let body = counted(rewrite.body, body.clone());
     Some(Rewrite { body, ..rewrite })
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     bounds::{Bounds, Permit, Wait, Waits},
-    dialect::{Dialect, SearchKind, working_bytes},
+    dialect::{Dialect, Reading, SearchKind, working_bytes},
     pipeline::{
         self, CallerHeaders, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, strip_own,
     },
@@ -67,8 +67,8 @@ pub(super) struct Exchange {
     pub(super) parts: request::Parts,
     /// The body as the client sent it.
     pub(super) raw: Bytes,
-    /// The body without content codings.
-    pub(super) body: Bytes,
+    /// The body without content codings, read.
+    pub(super) reading: Arc<Reading>,
     /// What reading the body takes each time.
     pub(super) working_bytes: usize,
     pub(super) asked_at: Instant,
@@ -90,11 +90,10 @@ struct Asked<'a> {
 
 /// A request that has been understood.
 struct Planned {
-    /// Without content codings.
-    body: Bytes,
+    reading: Reading,
     working_bytes: usize,
     searches: Vec<PlannedSearch>,
-    /// For the searches.
+    /// For the reading and the searches.
     permit: Permit,
 }
 
@@ -210,14 +209,14 @@ impl SearchHandler {
                 return Ok((response, vec![Report::kept(reason)]));
             }
         };
-        let Planned { body, working_bytes, searches, permit } = planned;
+        let Planned { reading, working_bytes, searches, permit } = planned;
         let mut exchange = Exchange {
             handler: self.clone(),
             forwarder: forwarder.clone(),
             dialect: dialect.clone(),
             parts: asked.parts,
             raw: asked.raw,
-            body,
+            reading: Arc::new(reading),
             working_bytes,
             asked_at: at,
             timings: *timings,
@@ -252,10 +251,12 @@ impl SearchHandler {
         let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
         let working_bytes = working_bytes(parts.uri.path(), &body);
         let _working = budget.take(working_bytes).ok_or(KeepReason::Overloaded)?;
-        let intents = dialect.parse(&head(parts), &body).map_err(|error| error.reason())?;
-        let permit = budget.take(pipeline::plan_bytes(&intents, caller)).ok_or(KeepReason::Overloaded)?;
-        let searches = self.pipeline.plan(intents, caller, &body);
-        Ok(Planned { body, working_bytes, searches, permit })
+        let reading = dialect.read(&head(parts), body).map_err(|error| error.reason())?;
+        let intents = dialect.parse(&head(parts), &reading).map_err(|error| error.reason())?;
+        let held = reading.held_bytes().saturating_add(pipeline::plan_bytes(&intents, caller));
+        let permit = budget.take(held).ok_or(KeepReason::Overloaded)?;
+        let searches = self.pipeline.plan(intents, caller, reading.body());
+        Ok(Planned { reading, working_bytes, searches, permit })
     }
 }
 
@@ -325,7 +326,7 @@ impl Exchange {
         let response = match self.rewrite(&own) {
             Ok(rewrite) => self.asked_own(&rewrite).await?,
             Err(KeepReason::Overloaded) => {
-                match scratch::own_searches(self.dialect.as_ref(), &self.parts, &self.body, &own) {
+                match scratch::own_searches(self.dialect.as_ref(), &self.parts, &self.reading, &own) {
                     Some(rewrite) => self.asked_own(&rewrite).await?,
                     None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
                 }

@@ -7,6 +7,8 @@ use std::{
 use futures_util::{StreamExt, stream};
 use tower::{Service, ServiceExt};
 
+use crate::document::Document;
+
 use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores};
 
 /// Parts of one request in flight at a time: a large one is not to take all the places of a provider.
@@ -66,7 +68,8 @@ impl<S: Rerank> Batch<S> {
 pub(super) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) -> Answer {
     let calls = parts.into_iter().map(|part| {
         let sent = part.documents.len();
-        let call = inner.clone().oneshot(part);
+        // What one part brings is of use although another one fails, or is too late.
+        let call = inner.clone().oneshot(RerankRequest { behind: None, ..part });
         async move { (sent, call.await) }
     });
     let answers: Vec<(usize, Answer)> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
@@ -76,15 +79,19 @@ pub(super) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) ->
 /// The parts of a request, each within the limits and with its own documents' keys.
 fn parts(request: &RerankRequest, documents: usize, tokens: Option<usize>) -> Vec<RerankRequest> {
     let query = request.query.len().div_ceil(BYTES_PER_TOKEN);
-    let cost = |text: &Arc<str>| (query + text.len().div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
+    let cost =
+        |document: &Document| (query + document.text().len().div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
     let (mut parts, mut begin, mut sum) = (Vec::new(), 0, 0);
     let part = |range: Range<usize>| {
+        if range.len() == request.documents.len() {
+            return Some(request.clone());
+        }
         let keys = request.keys.as_ref().and_then(|keys| keys.get(range.clone())).map(Into::into);
         let documents = request.documents.get(range)?.into();
         Some(RerankRequest { documents, keys, ..request.clone() })
     };
-    for (at, text) in request.documents.iter().enumerate() {
-        let more = cost(text);
+    for (at, document) in request.documents.iter().enumerate() {
+        let more = cost(document);
         if at > begin && (at - begin >= documents || tokens.is_some_and(|most| sum + more > most)) {
             parts.extend(part(begin..at));
             (begin, sum) = (at, 0);
@@ -153,7 +160,10 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::rerank::test_support::{half_for_each, request, scripted};
+    use crate::rerank::{
+        behind::Behind,
+        test_support::{half_for_each, request, scripted},
+    };
 
     fn batch<S: Rerank>(inner: S, limit: usize) -> Batch<S> {
         Batch::new(inner, BatchLimit { documents: Arc::new(move || limit), tokens: None })
@@ -181,7 +191,7 @@ mod tests {
     async fn parts_are_merged_under_their_global_indexes() {
         let (inner, calls) = scripted(|_, r| {
             let mut answer = half_for_each(r.clone())?;
-            answer.scores = r.documents.iter().map(|text| text.parse().ok()).collect();
+            answer.scores = r.documents.iter().map(|document| document.text().parse().ok()).collect();
             Ok(answer)
         });
         let answer = batch(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
@@ -204,6 +214,18 @@ mod tests {
         let answer = Batch::new(inner, limit).oneshot(request(&documents)).await.unwrap();
         assert_eq!(answer.scores, [Some(0.5); 5]);
         assert_eq!(*sizes.lock().unwrap(), [2, 1, 1, 1], "one that is too large alone goes alone");
+    }
+
+    #[tokio::test]
+    async fn only_a_call_for_the_whole_may_put_work_behind_its_answer() {
+        for (limit, behind) in [(2, [true, true]), (1, [false, false])] {
+            let (inner, _) = scripted(move |n, r| {
+                assert_eq!(r.behind.is_some(), behind[n]);
+                half_for_each(r)
+            });
+            let asked = RerankRequest { behind: Some(Behind::default()), ..request(&["a", "b"]) };
+            assert!(batch(inner, limit).oneshot(asked).await.is_ok());
+        }
     }
 
     #[tokio::test]

@@ -17,8 +17,8 @@ use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use super::{
-    Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, cache::FlightKey,
-    patience::Patience,
+    Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, behind::Behind,
+    cache::FlightKey, patience::Patience,
 };
 
 /// How long calls may fly, and whether they land without anybody waiting.
@@ -44,6 +44,7 @@ impl Default for FlightSettings {
 pub(super) struct Flights<S> {
     inner: S,
     tower: Arc<Tower>,
+    answer_first: bool,
 }
 
 /// The flights of one provider.
@@ -78,7 +79,14 @@ impl<S: Rerank> Flights<S> {
     ) -> Self {
         let background = Arc::new(Semaphore::new(settings.max_in_background.min(Semaphore::MAX_PERMITS)));
         let (flying, numbers) = (Mutex::default(), AtomicU64::new(0));
-        Self { inner, tower: Arc::new(Tower { settings, flying, numbers, background, provider, metrics }) }
+        let tower = Arc::new(Tower { settings, flying, numbers, background, provider, metrics });
+        Self { inner, tower, answer_first: false }
+    }
+
+    /// The same, giving callers their answer before the work that they need not wait for, if `answer_first`: for a
+    /// program that runs on.
+    pub(super) fn answering_first(self, answer_first: bool) -> Self {
+        Self { answer_first, ..self }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
@@ -115,7 +123,8 @@ impl<S: Rerank> Flights<S> {
         let (land, landed) = watch::channel(None);
         let end = CancellationToken::new();
         let patience = Patience::new(request.answer_by);
-        let request = RerankRequest { patience: Some(patience.clone()), ..request };
+        let behind = self.answer_first.then(Behind::default);
+        let request = RerankRequest { patience: Some(patience.clone()), behind, ..request };
         let flight =
             Flight { number, landed: landed.clone(), callers: 1, patience, end: end.clone(), alone: None };
         flying.insert(key, flight);
@@ -136,15 +145,27 @@ async fn fly<S: Rerank>(
     land: watch::Sender<Option<Answer>>,
 ) {
     let answer_by = Instant::now() + ticket.tower.settings.timeout;
-    let landing = Landing(ticket);
+    let (landing, behind) = (Landing(ticket), request.behind.clone().unwrap_or_default());
     let request = RerankRequest { answer_by, ..request };
     let answer = tokio::select! {
         biased;
         () = end.cancelled() => return,
         answer = tokio::time::timeout_at(answer_by, inner.oneshot(request)) => answer,
     };
-    drop(landing);
-    let _ = land.send(Some(answer.unwrap_or(Err(RerankError::Timeout))));
+    let answer = answer.unwrap_or(Err(RerankError::Timeout));
+    if !answer.as_ref().is_ok_and(|scores| scores.failure.is_none()) {
+        // Whoever gets no whole answer looks for more in the cache.
+        behind.run();
+    }
+    if behind.is_empty() {
+        drop(landing);
+        let _ = land.send(Some(answer));
+        return;
+    }
+    let _ = land.send(Some(answer));
+    // Now the callers go on; who joins until it is done gets the same answer.
+    tokio::task::yield_now().await;
+    behind.run();
 }
 
 /// Which flight is meant.
@@ -204,7 +225,7 @@ impl Tower {
             return;
         };
         flight.callers = flight.callers.saturating_sub(1);
-        if flight.callers > 0 {
+        if flight.callers > 0 || flight.landed.borrow().is_some() {
             return;
         }
         if self.settings.finish_in_background {

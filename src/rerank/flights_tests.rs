@@ -4,7 +4,10 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::*;
-use crate::rerank::test_support::{half_for_each, metrics, request};
+use crate::rerank::{
+    FailureClass,
+    test_support::{half_for_each, metrics, request},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -165,4 +168,52 @@ async fn a_second_try_is_made_while_the_most_patient_of_all_who_joined_waits() {
     );
     assert!(patient.is_ok() && hasty.is_ok());
     assert_eq!(first.unwrap().calls_left, Some(4), "seconds left for a second try");
+}
+
+/// Flights whose calls leave a word in `told` behind the answer, and what they answer.
+fn leaving_work(
+    told: &Arc<Mutex<Vec<&'static str>>>,
+    finish_in_background: bool,
+    answer: fn(RerankRequest) -> Answer,
+) -> (Flights<impl Rerank>, Arc<AtomicUsize>) {
+    let (begun, told) = (Arc::new(AtomicUsize::new(0)), told.clone());
+    let count = begun.clone();
+    let inner = tower::service_fn(move |r: RerankRequest| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let told = told.clone();
+        Behind::put(r.behind.as_ref(), move || told.lock().unwrap().push("kept"));
+        async move { answer(r) }
+    });
+    let settings = FlightSettings { finish_in_background, ..Default::default() };
+    (Flights::new(inner, settings, "p".into(), metrics()).answering_first(true), begun)
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_have_their_answer_before_what_they_need_not_wait_for_and_later_ones_until_it_is_done() {
+    for finish_in_background in [true, false] {
+        let told = Arc::default();
+        let (flights, begun) = leaving_work(&told, finish_in_background, half_for_each);
+        assert!(flights.clone().oneshot(of_key(1)).await.is_ok());
+        told.lock().unwrap().push("answered");
+        assert!(flights.clone().oneshot(of_key(1)).await.is_ok(), "the flight is still on the board");
+        assert_eq!(flights.tower.background.available_permits(), 32, "nothing runs on without callers");
+        settle().await;
+        assert_eq!(*told.lock().unwrap(), ["answered", "kept"]);
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+        assert!(flights.tower.lock().is_empty());
+        assert_eq!(flights.tower.background.available_permits(), 32);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_with_gaps_comes_after_what_was_kept_of_it() {
+    let gaps = |r| half_for_each(r).map(|scores| Scores { failure: Some(FailureClass::Budget), ..scores });
+    for answer in [gaps, |_| Err(RerankError::BadResponse("x"))] {
+        let told = Arc::default();
+        let (flights, _) = leaving_work(&told, true, answer);
+        let _ = flights.clone().oneshot(of_key(1)).await;
+        told.lock().unwrap().push("answered");
+        settle().await;
+        assert_eq!(*told.lock().unwrap(), ["kept", "answered"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The rerank stack. It knows text and scores, not hits or databases.
 
 mod batch;
+mod behind;
 mod breaker;
 pub mod cache;
 mod call_log;
@@ -25,8 +26,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
-use crate::bounds::Permit;
+use crate::{bounds::Permit, document::Document};
 
+use behind::Behind;
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
@@ -53,7 +55,7 @@ pub struct RerankRequest {
     /// The query text.
     pub query: Arc<str>,
     /// The documents, never blank.
-    pub documents: Arc<[Arc<str>]>,
+    pub documents: Arc<[Document]>,
     /// A model from the allow-list instead of the provider's own.
     pub model: Option<Arc<str>>,
     /// The providers that `model` is meant for; the others score by their own. `None`: it is meant for all.
@@ -76,11 +78,13 @@ pub struct RerankRequest {
     keys: Option<Arc<[ScoreKey]>>,
     /// The name of the whole work: equal work is one call.
     flight: Option<FlightKey>,
+    /// Takes what can be done once the callers have their answer; `None` where it has to be done before.
+    behind: Option<Behind>,
 }
 
 impl RerankRequest {
     /// A request of the provider's own model that somebody waits for until `answer_by`.
-    pub fn new(query: Arc<str>, documents: Arc<[Arc<str>]>, answer_by: Instant) -> Self {
+    pub fn new(query: Arc<str>, documents: Arc<[Document]>, answer_by: Instant) -> Self {
         Self {
             query,
             documents,
@@ -95,6 +99,7 @@ impl RerankRequest {
             patience: None,
             keys: None,
             flight: None,
+            behind: None,
         }
     }
 

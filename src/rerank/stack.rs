@@ -26,12 +26,20 @@ pub struct StackShared {
     budget: Arc<RetryBudget>,
     ledger: Arc<Ledger>,
     rates: Arc<Rates>,
+    /// How many workers ask.
+    workers: usize,
 }
 
 impl StackShared {
     /// For the whole life of the program.
     pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
-        Self { store, metrics, budget: Arc::default(), ledger: Arc::default(), rates: Arc::default() }
+        let (budget, ledger, rates) = Default::default();
+        Self { store, metrics, budget, ledger, rates, workers: 0 }
+    }
+
+    /// The same for so many workers, each with connections of its own where that is of use.
+    pub fn for_workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
     }
 
     /// The same with another cache.
@@ -136,12 +144,12 @@ fn layers(
     name: Arc<str>,
     shared: &StackShared,
 ) -> Result<(Reranker, Observe, Usable), BuildError> {
-    let StackShared { store, metrics, budget, ledger, rates } = shared.clone();
+    let StackShared { store, metrics, budget, ledger, rates, workers } = shared.clone();
     let identity = settings.identity();
     metrics.declare(&name);
     match settings.kind {
         ProviderKind::Http(http) => {
-            let call = HttpProvider::new(name.clone(), &http)?;
+            let call = HttpProvider::new(name.clone(), &http, workers)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
             let size =
@@ -174,6 +182,7 @@ fn layers(
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
             let call = Flights::new(call, settings.flights, name, metrics.clone());
+            let call = call.answering_first(workers > 0);
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
             let call = match facts.scoring {

@@ -10,13 +10,15 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::document::Document;
+
 use super::{
     Answer, Billing, ProviderFacts, ProviderSettings, Providers, Rerank, RerankMetrics, RerankRequest,
     Reranker, ScoreStore, Scores, Scoring, StackShared,
 };
 
 pub(super) fn request(documents: &[&str]) -> RerankRequest {
-    let documents = documents.iter().map(|text| Arc::from(*text)).collect();
+    let documents = documents.iter().map(|text| Document::from(*text)).collect();
     RerankRequest::new("the query".into(), documents, Instant::now() + Duration::from_secs(10))
 }
 

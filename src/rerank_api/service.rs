@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     bounds::{Bounds, Permit, counted},
+    document::Document,
     proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     upstream::body::{self, Body, Read},
@@ -171,7 +172,8 @@ impl RerankApi {
         let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
         asked.warnings.extend(warning.map(str::to_owned));
         let choice = self.settings.offer.model(asked.model.as_deref())?;
-        let mut request = RerankRequest::new(asked.query.clone(), asked.documents.clone(), answer_by);
+        let documents = asked.documents.iter().cloned().map(Document::from).collect();
+        let mut request = RerankRequest::new(asked.query.clone(), documents, answer_by);
         let held = Arc::new(held);
         request.held = Some(held.clone());
         if let Some(choice) = &choice {

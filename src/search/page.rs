@@ -22,8 +22,11 @@ impl HitPage {
 
     /// The memory that the places of the hits take, in bytes.
     pub fn place_bytes(&self) -> usize {
-        let hits: usize = self.lists.iter().map(|list| list.hits.capacity()).sum();
-        hits * size_of::<Hit>()
+        let of_list = |list: &HitList| {
+            let members = list.hits.iter().flat_map(|hit| [&hit.source, &hit.fields]).flatten();
+            list.hits.capacity() * size_of::<Hit>() + members.map(Fields::place_bytes).sum::<usize>()
+        };
+        self.lists.iter().map(of_list).sum::<usize>()
             + self.lists.capacity() * size_of::<HitList>()
             + self.failed.capacity() * size_of::<usize>()
     }
@@ -61,9 +64,38 @@ pub struct Hit {
     /// The number of its score member, if it has one.
     pub score: Option<Range<usize>>,
     /// The object that holds its fields (`payload`, `_source`), if there.
-    pub source: Option<Range<usize>>,
+    pub source: Option<Fields>,
     /// A second object with fields, each an array of values (Elasticsearch's `fields`).
-    pub fields: Option<Range<usize>>,
+    pub fields: Option<Fields>,
     /// The number of its `_rank` member (Elasticsearch 8.8–8.15 RRF).
     pub rank: Option<Range<usize>>,
+}
+
+/// An object with fields.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// The object.
+    pub span: Range<usize>,
+    /// Its members, in their order; `None` where nobody noted them: they are many, or a name is written with escapes.
+    pub members: Option<Vec<Field>>,
+}
+
+/// A member of an object: where its name and its value stand.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The name, without quotes; there are no escapes in it.
+    pub name: Range<usize>,
+    /// The value.
+    pub value: Range<usize>,
+}
+
+impl Fields {
+    /// An object whose members were not noted.
+    pub fn unread(span: Range<usize>) -> Self {
+        Self { span, members: None }
+    }
+
+    fn place_bytes(&self) -> usize {
+        self.members.as_ref().map_or(0, |members| members.capacity() * size_of::<Field>())
+    }
 }

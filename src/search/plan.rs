@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 /// Which fields of a hit make its document.
@@ -15,14 +17,21 @@ pub enum FieldSet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedFields {
     /// These dotted paths; none asks for nothing more.
-    Named(Vec<String>),
+    Named(Arc<[String]>),
     /// Every field.
     All,
 }
 
 impl WantedFields {
     /// Nothing beyond what the client asked to see.
-    pub const NONE: Self = Self::Named(Vec::new());
+    pub fn none() -> Self {
+        Self::Named(Arc::default())
+    }
+
+    /// Whether nothing is asked for beyond that.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Named(names) if names.is_empty())
+    }
 }
 
 /// What to ask upstream for one search.
@@ -39,7 +48,7 @@ pub struct FetchPlan {
 impl FetchPlan {
     /// The client's own search, less the proxy's own members.
     pub fn as_asked() -> Self {
-        Self { hits: None, fields: WantedFields::NONE, without_reranker: false }
+        Self { hits: None, fields: WantedFields::none(), without_reranker: false }
     }
 }
 

@@ -14,7 +14,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("dialect", &["json", "search"]),
     ("document", &["json", "search"]),
     ("fleet", &[]),
-    ("rerank", &["bounds", "fleet", "search", "document"]),
+    ("rerank", &["bounds", "document", "fleet", "json", "search", "workers"]),
     ("upstream", &["bounds", "tls", "workers"]),
     ("pipeline", &["bounds", "document", "json", "rerank", "search"]),
     ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "upstream", "workers"]),

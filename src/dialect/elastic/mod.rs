@@ -23,11 +23,15 @@ use bytes::Bytes;
 use http::{StatusCode, header::CONTENT_TYPE};
 
 use super::{
-    Dialect, DialectError, Operation, SearchKind,
+    Dialect, DialectError, Operation, Reading, SearchKind,
     ids::{self, IdKeys},
+    reading,
     splice::{self, HitStyle},
 };
-use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
+use crate::{
+    json::Object,
+    search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip},
+};
 use target::Params;
 
 /// The dialect of Elasticsearch and OpenSearch.
@@ -63,6 +67,13 @@ impl<'a> Request<'a> {
         Ok(Self { kind, params, source, indices: operation::indices(index) })
     }
 
+    /// The object of a request that is no batch; `None` where there is no body.
+    fn object<'r>(&'r self, reading: &'r Reading) -> Result<Option<Object<'r>>, DialectError> {
+        let Some(source) = self.source.as_deref() else { return Ok(None) };
+        let index = reading.texts().first().ok_or(request::BODY)?;
+        request::object(source, index).map(Some)
+    }
+
     fn is_batch(&self) -> bool {
         is_batch(self.kind)
     }
@@ -90,10 +101,21 @@ impl Dialect for Elastic {
         operation::classify(head)
     }
 
-    fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
-        let request = Request::read(head, body)?;
+    fn read(&self, head: &Head<'_>, body: Bytes) -> Result<Reading, DialectError> {
+        let request = Request::read(head, &body)?;
+        let texts = match request.source.as_deref() {
+            Some(_) | None if request.is_batch() => msearch::indexes(request.bytes())?,
+            Some(source) => vec![reading::index(source, request::BODY)?],
+            None => Vec::new(),
+        };
+        drop(request);
+        Ok(Reading::new(body, texts))
+    }
+
+    fn parse(&self, head: &Head<'_>, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError> {
+        let request = Request::read(head, reading.body())?;
         if !request.is_batch() {
-            let body = request.source.as_deref().map(request::object).transpose()?;
+            let body = request.object(reading)?;
             let params = &request.params;
             let indices = request.indices.clone();
             return Ok(vec![request::intent(request.kind, indices, params, params, body.as_ref())]);
@@ -104,11 +126,16 @@ impl Dialect for Elastic {
             let indices = pair.indices.unwrap_or_else(|| request.indices.clone());
             request::intent(request.kind, indices, &request.params, &own, Some(&pair.body))
         };
-        Ok(msearch::pairs(request.bytes())?.into_iter().map(intent).collect())
+        Ok(msearch::pairs(request.bytes(), reading.texts())?.into_iter().map(intent).collect())
     }
 
-    fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
-        let request = Request::read(head, body)?;
+    fn widen(
+        &self,
+        head: &Head<'_>,
+        reading: &Reading,
+        plans: &[FetchPlan],
+    ) -> Result<Rewrite, DialectError> {
+        let request = Request::read(head, reading.body())?;
         let as_asked = FetchPlan::as_asked();
         let plan = |at: usize| plans.get(at).unwrap_or(&as_asked);
         let shared = &request.params;
@@ -118,7 +145,7 @@ impl Dialect for Elastic {
         let mut untouched = true;
         if request.is_batch() {
             let own = Params::default();
-            for (at, pair) in msearch::pairs(request.bytes())?.into_iter().enumerate() {
+            for (at, pair) in msearch::pairs(request.bytes(), reading.texts())?.into_iter().enumerate() {
                 let changes = widen::changes(request.kind, shared, &own, Some(&pair.body), plan(at));
                 untouched &= changes.body.is_empty();
                 changed.extend_from_slice(pair.header_line);
@@ -126,7 +153,7 @@ impl Dialect for Elastic {
                 strips.push(changes.strip);
             }
         } else {
-            let search = request.source.as_deref().map(request::object).transpose()?;
+            let search = request.object(reading)?;
             let changes = widen::changes(request.kind, shared, shared, search.as_ref(), plan(0));
             untouched = changes.body.is_empty();
             if !untouched {
@@ -135,7 +162,7 @@ impl Dialect for Elastic {
             params = changes.params;
             strips.push(changes.strip);
         }
-        let mut new_body = body.clone();
+        let mut new_body = reading.body().clone();
         if !untouched {
             if matches!(request.source, Some(Cow::Owned(_))) {
                 let source =

@@ -1,10 +1,10 @@
 //! `_msearch`: lines of header and body by turns.
 
 use super::operation::split_indices;
-use super::request::object;
+use super::request::{BODY, object};
 use crate::{
-    dialect::DialectError,
-    json::{Kind, Object},
+    dialect::{DialectError, reading},
+    json::{Index, Kind, Object},
 };
 
 /// One sub-search.
@@ -19,8 +19,22 @@ pub(super) struct Pair<'a> {
     pub(super) indices: Option<Vec<String>>,
 }
 
-/// The pairs of a request. One that does not parse spoils the whole, as it does upstream.
-pub(super) fn pairs(body: &[u8]) -> Result<Vec<Pair<'_>>, DialectError> {
+/// The indexes of the body lines. One that does not parse spoils the whole, as it does upstream.
+pub(super) fn indexes(body: &[u8]) -> Result<Vec<Index>, DialectError> {
+    couples(body)?.iter().map(|[_, body_line]| reading::index(body_line, BODY)).collect()
+}
+
+/// The pairs of a request whose body lines have these indexes.
+pub(super) fn pairs<'a>(body: &'a [u8], indexes: &'a [Index]) -> Result<Vec<Pair<'a>>, DialectError> {
+    let pair = |(&[header_line, body_line], index): (&[&'a [u8]; 2], &'a Index)| {
+        let body = object(body_line, index)?;
+        Ok(Pair { header_line, body_line, body, indices: indices(header_line)? })
+    };
+    couples(body)?.iter().zip(indexes).map(pair).collect()
+}
+
+/// The lines two by two.
+fn couples(body: &[u8]) -> Result<Vec<[&[u8]; 2]>, DialectError> {
     let malformed = |expected| DialectError::Malformed { member: "body", expected };
     if body.last() != Some(&b'\n') {
         return Err(malformed("lines that all end with a newline"));
@@ -30,19 +44,15 @@ pub(super) fn pairs(body: &[u8]) -> Result<Vec<Pair<'_>>, DialectError> {
     if couples.is_empty() || !rest.is_empty() {
         return Err(malformed("pairs of header and body lines"));
     }
-    couples
-        .iter()
-        .map(|&[header_line, body_line]| {
-            Ok(Pair { header_line, body_line, body: object(body_line)?, indices: indices(header_line)? })
-        })
-        .collect()
+    Ok(couples.to_vec())
 }
 
 fn indices(header: &[u8]) -> Result<Option<Vec<String>>, DialectError> {
     if header.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let header = object(header)?;
+    let index = reading::index(header, BODY)?;
+    let header = object(header, &index)?;
     let Some(index) = header.get("index").or_else(|| header.get("indices")).filter(|index| !index.is_null())
     else {
         return Ok(None);

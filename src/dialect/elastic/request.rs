@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     dialect::{DialectError, SearchKind},
-    json::{Kind, Object, Value},
+    json::{Index, Kind, Object, Value},
     search::{KeepReason, NativeText, SearchIntent, Widening},
 };
 
@@ -17,15 +17,16 @@ pub(super) const MAX_RESULT_WINDOW: u64 = 10_000;
 /// The page size where the client names none.
 pub(super) const DEFAULT_SIZE: u64 = 10;
 
+/// What a JSON text of a request has to be.
+pub(super) const BODY: DialectError =
+    DialectError::Malformed { member: "body", expected: "a JSON object without repeated keys" };
+
 /// The body of a search as an object without repeated keys; Elasticsearch refuses all others.
-pub(super) fn object(body: &[u8]) -> Result<Object<'_>, DialectError> {
-    let malformed =
-        DialectError::Malformed { member: "body", expected: "a JSON object without repeated keys" };
-    DialectError::check_depth(body)?;
-    let object = Object::parse(body).ok_or(malformed.clone())?;
+pub(super) fn object<'a>(body: &'a [u8], index: &'a Index) -> Result<Object<'a>, DialectError> {
+    let object = Value::indexed(body, index).ok().and_then(Object::new).ok_or(BODY)?;
     let mut keys: Vec<&str> = object.members().iter().map(|member| member.key.as_ref()).collect();
     keys.sort_unstable();
-    if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(malformed) } else { Ok(object) }
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(BODY) } else { Ok(object) }
 }
 
 /// What is read from one search. `shared` are the parameters of the whole request, `own` those that this

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::{
-    dialect::{DialectError, hits::array_of_hits},
+    dialect::{
+        DialectError,
+        hits::{array_of_hits, fields},
+    },
     json::{Kind, Read, Scanner, Value},
     search::{Hit, HitList, HitPage},
 };
@@ -108,13 +111,12 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
 
 fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {
     let mut hit = Hit { span: 0..0, score: None, source: None, fields: None, rank: None };
-    let object = |value: Value<'_>| (value.kind() == Kind::Object).then(|| value.span());
     let whole = value.members(|key, value| {
         match &*key.name {
             "_score" => hit.score = number(value.skip()?),
             "_rank" => hit.rank = number(value.skip()?),
-            "_source" => hit.source = object(value.skip()?),
-            "fields" => hit.fields = object(value.skip()?),
+            "_source" => hit.source = fields(value)?,
+            "fields" => hit.fields = fields(value)?,
             _ => {}
         }
         Ok(())

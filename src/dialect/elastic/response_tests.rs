@@ -1,8 +1,14 @@
 //! The one pass against a reading level by level.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    json::Member,
+    search::{Field, Fields},
+};
 
 fn slow_split(batch: bool, body: Bytes) -> Result<HitPage, DialectError> {
     let root = Value::parse(&body).map_err(|_| MALFORMED)?;
@@ -50,16 +56,27 @@ fn is_refused(answer: Value<'_>) -> bool {
 fn slow_hit(value: Value<'_>) -> Option<Hit> {
     let mut hit = Hit { span: value.span(), score: None, source: None, fields: None, rank: None };
     for member in value.members()? {
-        let object = (member.value.kind() == Kind::Object).then(|| member.value.span());
         match member.key.as_ref() {
             "_score" => hit.score = number(member.value),
             "_rank" => hit.rank = number(member.value),
-            "_source" => hit.source = object,
-            "fields" => hit.fields = object,
+            "_source" => hit.source = slow_fields(member.value),
+            "fields" => hit.fields = slow_fields(member.value),
             _ => {}
         }
     }
     Some(hit)
+}
+
+/// The object of fields, its members noted one by one.
+fn slow_fields(object: Value<'_>) -> Option<Fields> {
+    let name = |member: &Member<'_>| match member.key {
+        Cow::Borrowed(key) => Some(member.key_start + 1..member.key_start + 1 + key.len()),
+        Cow::Owned(_) => None,
+    };
+    let note = |member: Member<'_>| Some(Field { name: name(&member)?, value: member.value.span() });
+    let members = object.members().filter(|members| members.len() <= 32);
+    let members = members.and_then(|members| members.into_iter().map(note).collect());
+    (object.kind() == Kind::Object).then(|| Fields { span: object.span(), members })
 }
 
 /// Nests the names of an answer in every way, mostly wrong.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
+use crate::dialect::test_support::OfBody;
 use crate::search::{KeepReason, NativeText, Ranked, ScoreWriting, WantedFields, Widening};
 
 mod reranker;
@@ -103,7 +104,7 @@ fn every_recorded_request_is_read_as_its_note_says() {
                 }
                 return;
             };
-            let Ok(intents) = dialect.parse(head, &fixture.body("request")) else {
+            let Ok(intents) = dialect.parse_body(head, &fixture.body("request")) else {
                 if !fixture.suggested().starts_with("pass through") {
                     wrong.push(format!("{id}: not parsed"));
                 }
@@ -146,9 +147,9 @@ fn a_request_as_asked_without_own_members_is_the_clients_own_bytes() {
             if dialect.classify(head) == Operation::Forward {
                 return;
             }
-            let Ok(intents) = dialect.parse(head, &body) else { return };
+            let Ok(intents) = dialect.parse_body(head, &body) else { return };
             let plans = vec![FetchPlan::as_asked(); intents.len()];
-            let rewrite = dialect.widen(head, &body, &plans).unwrap();
+            let rewrite = dialect.widen_body(head, &body, &plans).unwrap();
             assert_eq!(rewrite.target, fixture.json["request"]["target"].as_str().unwrap());
             assert_eq!(rewrite.strips, vec![Strip::default(); intents.len()]);
             if intents.iter().all(|intent| !intent.own_members) {

@@ -15,8 +15,9 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    Dialect, DialectError, Operation, SearchKind,
+    Dialect, DialectError, Operation, Reading, SearchKind,
     ids::{self, IdKeys},
+    reading,
     splice::{self, HitStyle},
 };
 use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip};
@@ -52,13 +53,23 @@ impl Dialect for Qdrant {
         Endpoint::of(head).map_or(Operation::Forward, |endpoint| Operation::Search(endpoint.kind()))
     }
 
-    fn parse(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
-        let endpoint = endpoint(head)?;
-        request::Request::read(endpoint.form, body)?.intents(&endpoint, request::timeout(head.query))
+    fn read(&self, _head: &Head<'_>, body: Bytes) -> Result<Reading, DialectError> {
+        let index = reading::index(&body, request::BODY)?;
+        Ok(Reading::new(body, vec![index]))
     }
 
-    fn widen(&self, head: &Head<'_>, body: &Bytes, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
-        let (body, strips) = widen::widen(&endpoint(head)?, body, plans)?;
+    fn parse(&self, head: &Head<'_>, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError> {
+        let endpoint = endpoint(head)?;
+        request::Request::read(endpoint.form, reading)?.intents(&endpoint, request::timeout(head.query))
+    }
+
+    fn widen(
+        &self,
+        head: &Head<'_>,
+        reading: &Reading,
+        plans: &[FetchPlan],
+    ) -> Result<Rewrite, DialectError> {
+        let (body, strips) = widen::widen(&endpoint(head)?, reading, plans)?;
         let target = match head.query {
             Some(query) => format!("{}?{query}", head.path),
             None => head.path.to_owned(),

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     dialect::{
-        DialectError,
+        DialectError, Reading,
         qdrant::{
             caller,
             object::Object,
@@ -21,6 +21,9 @@ use crate::{
 /// The proxy's own member.
 pub(super) const OWN: &str = "rerank";
 
+pub(super) const BODY: DialectError =
+    DialectError::Malformed { member: "body", expected: "a well-formed JSON object" };
+
 const DEFAULT_LIMIT: u64 = 10;
 const DEFAULT_GROUP_SIZE: u64 = 3;
 
@@ -32,11 +35,10 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub fn read(form: Form, body: &'a [u8]) -> Result<Self, DialectError> {
-        DialectError::check_depth(body)?;
-        let root = json::Object::parse(body)
-            .ok_or(DialectError::Malformed { member: "body", expected: "a well-formed JSON object" })?;
-        let root = Object::of(root)?;
+    pub fn read(form: Form, reading: &'a Reading) -> Result<Self, DialectError> {
+        let index = reading.texts().first().ok_or(BODY)?;
+        let root = Value::indexed(reading.body(), index).ok().and_then(json::Object::new);
+        let root = Object::of(root.ok_or(BODY)?)?;
         if form != Form::Batch {
             return Ok(Self { batch: None, searches: vec![root] });
         }

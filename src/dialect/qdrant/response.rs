@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::{
     dialect::{
         DialectError,
-        hits::array_of_hits,
+        hits::{array_of_hits, fields},
         qdrant::operation::{Endpoint, Form, Verb},
     },
     json::{Kind, Read, Scanner, Value},
@@ -53,11 +53,11 @@ fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
 
 fn hit(object: &mut Scanner<'_>) -> Read<Option<Hit>> {
     let (mut score, mut source) = (None, None);
-    let of = |kind, value: Value<'_>| (value.kind() == kind).then(|| value.span());
+    let number = |value: Value<'_>| (value.kind() == Kind::Number).then(|| value.span());
     let object = object.members(|key, value| {
         match &*key.name {
-            "score" => score = of(Kind::Number, value.skip()?),
-            "payload" => source = of(Kind::Object, value.skip()?),
+            "score" => score = number(value.skip()?),
+            "payload" => source = fields(value)?,
             _ => {}
         }
         Ok(())

@@ -1,8 +1,14 @@
 //! The one pass against a reading level by level.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    json::Member,
+    search::{Field, Fields},
+};
 
 fn slow_split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, DialectError> {
     let lists = {
@@ -44,8 +50,22 @@ fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {
         let member = members.iter().rev().find(|member| member.key == key)?;
         (member.value.kind() == kind).then(|| member.value.span())
     };
-    let (score, source) = (of("score", Kind::Number), of("payload", Kind::Object));
+    let score = of("score", Kind::Number);
+    let payload = members.iter().rev().find(|member| member.key == "payload");
+    let source = payload.and_then(|member| slow_fields(member.value));
     Ok(Hit { span: object.span(), score, source, fields: None, rank: None })
+}
+
+/// The object of fields, its members noted one by one.
+fn slow_fields(object: Value<'_>) -> Option<Fields> {
+    let name = |member: &Member<'_>| match member.key {
+        Cow::Borrowed(key) => Some(member.key_start + 1..member.key_start + 1 + key.len()),
+        Cow::Owned(_) => None,
+    };
+    let note = |member: Member<'_>| Some(Field { name: name(&member)?, value: member.value.span() });
+    let members = object.members().filter(|members| members.len() <= 32);
+    let members = members.and_then(|members| members.into_iter().map(note).collect());
+    (object.kind() == Kind::Object).then(|| Fields { span: object.span(), members })
 }
 
 /// Nests the names of an answer in every way, mostly wrong.

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 use super::Qdrant;
 use crate::{
-    dialect::{Dialect, DialectError, Operation, SearchKind},
+    dialect::{Dialect, DialectError, Operation, SearchKind, test_support::OfBody},
     search::{
         FetchPlan, Head, HitList, HitPage, Ranked, Ranking, Rewrite, ScoreWriting, SearchIntent, WantedFields,
     },
@@ -37,7 +37,7 @@ fn with_head<T>(method: &Method, target: &str, work: impl FnOnce(&Head<'_>) -> T
 
 fn parse(target: &str, body: &str) -> Result<Vec<SearchIntent>, DialectError> {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    with_head(&POST, target, |head| Qdrant.parse(head, &body))
+    with_head(&POST, target, |head| Qdrant.parse_body(head, &body))
 }
 
 fn one(target: &str, body: &str) -> SearchIntent {
@@ -46,7 +46,7 @@ fn one(target: &str, body: &str) -> SearchIntent {
 
 fn widen(target: &str, body: &str, plans: &[FetchPlan]) -> Rewrite {
     let body = Bytes::copy_from_slice(body.as_bytes());
-    with_head(&POST, target, |head| Qdrant.widen(head, &body, plans)).unwrap()
+    with_head(&POST, target, |head| Qdrant.widen_body(head, &body, plans)).unwrap()
 }
 
 fn plan(hits: impl Into<Option<u64>>, fields: &[&str]) -> FetchPlan {
@@ -158,7 +158,7 @@ fn score_and_payload_are_found_only_where_they_are_what_they_should_be() {
     let page = with_head(&POST, SEARCH, |head| Qdrant.split(head, Bytes::from(body))).unwrap();
     let hits = &page.lists[0].hits;
     assert_eq!(&body[hits[0].score.clone().unwrap()], "1.5");
-    assert_eq!(&body[hits[0].source.clone().unwrap()], r#"{"a":1}"#);
+    assert_eq!(&body[hits[0].source.clone().unwrap().span], r#"{"a":1}"#);
     assert!(hits[1..].iter().all(|hit| hit.score.is_none() && hit.source.is_none()));
 }
 

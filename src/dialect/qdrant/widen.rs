@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     dialect::{
-        DialectError,
+        DialectError, Reading,
         qdrant::{
             object::{MAX_DEPTH, Object},
             operation::{Endpoint, Form},
@@ -19,10 +19,10 @@ use crate::{
 /// The body for `plans` and what each search's hits have to lose again.
 pub(super) fn widen(
     endpoint: &Endpoint,
-    body: &Bytes,
+    reading: &Reading,
     plans: &[FetchPlan],
 ) -> Result<(Bytes, Vec<Strip>), DialectError> {
-    let request = Request::read(endpoint.form, body)?;
+    let request = Request::read(endpoint.form, reading)?;
     let mut edits = Edits::new();
     if let Some(mut edit) = request.batch.as_ref().map(Object::edit) {
         edit.remove(OWN);
@@ -35,7 +35,7 @@ pub(super) fn widen(
         .enumerate()
         .map(|(at, search)| one(endpoint, search, plans.get(at).unwrap_or(&as_asked), &mut edits))
         .collect::<Result<_, _>>()?;
-    Ok((edits.apply(body), strips))
+    Ok((edits.apply(reading.body()), strips))
 }
 
 fn one(

@@ -6,7 +6,7 @@ use std::{
 use tower::{Service, ServiceExt};
 
 use super::{KeyBase, ScoreStore};
-use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores};
+use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores, behind::Behind};
 
 /// Remembers what a call has scored. It stands inside the flight and the batch, so that scores are kept
 /// although their caller has left, or another part of the batch has failed.
@@ -29,6 +29,7 @@ impl<S: Rerank> Fill<S> {
             return Ok(Scores { scores, ..Scores::default() });
         }
         let asked = request.model.clone().unwrap_or_else(|| self.base.model.clone());
+        let behind = request.behind.clone();
         let answer = self.inner.oneshot(request).await?;
         if answer.scores.len() != keys.len() {
             return Err(RerankError::BadResponse("wrong number of scores"));
@@ -39,7 +40,8 @@ impl<S: Rerank> Fill<S> {
             return Ok(answer);
         }
         let fresh = keys.iter().zip(&answer.scores);
-        self.store.keep(fresh.filter_map(|(key, score)| score.map(|score| (*key, score))));
+        let fresh: Vec<_> = fresh.filter_map(|(key, score)| score.map(|score| (*key, score))).collect();
+        Behind::put(behind.as_ref(), move || self.store.keep(fresh.into_iter()));
         Ok(answer)
     }
 }

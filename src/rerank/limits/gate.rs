@@ -117,7 +117,6 @@ impl Gate {
         };
         entry.end(sent, bill);
         self.learn(answer);
-        self.observe();
     }
 
     fn billed(&self, scores: &Scores) -> f64 {

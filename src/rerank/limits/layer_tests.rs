@@ -162,7 +162,7 @@ async fn while_a_429_is_waited_out_for_a_second_try_nobody_else_asks() {
 async fn an_answer_that_comes_late_does_not_raise_what_is_left_of_a_trial_keys_minute() {
     // Two calls at once; the first one's answer, which says that one more may go, comes last.
     let inner = tower::service_fn(|r: RerankRequest| async move {
-        let first = &*r.documents[0] == "first";
+        let first = r.documents[0].text() == "first";
         tokio::time::sleep(Duration::from_millis(if first { 20 } else { 10 })).await;
         Ok(Scores { calls_left: Some(u64::from(first)), ..half_for_each(r)? })
     });

@@ -3,7 +3,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::rerank::{Billing, wall::Calendar};
+use crate::{
+    document::Document,
+    rerank::{Billing, wall::Calendar},
+};
 
 /// What a provider may bill. Search units or tokens, whichever it bills.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -141,8 +144,8 @@ pub(super) const PIECES_PER_UNIT: usize = 100;
 /// What a call will probably be billed: search units or tokens.
 ///
 /// Search units: Σ max(1, ⌈(query + document) / 500⌉) / 100, rounded up (Pinecone's and Cohere's pricing pages).
-pub(super) fn estimate(billing: Billing, query: &str, documents: &[Arc<str>]) -> f64 {
-    expected_bill(billing, tokens(query), documents.iter().map(|text| tokens(text)))
+pub(super) fn estimate(billing: Billing, query: &str, documents: &[Document]) -> f64 {
+    expected_bill(billing, tokens(query), documents.iter().map(|document| tokens(document.text())))
 }
 
 /// The same from the tokens of the query and of each document.
@@ -224,7 +227,8 @@ mod tests {
     #[test]
     fn estimates_follow_the_published_formula() {
         let units = |sizes: &[usize]| {
-            let texts: Vec<Arc<str>> = sizes.iter().map(|n| "x".repeat(n * BYTES_PER_TOKEN).into()).collect();
+            let text = |n: &usize| Document::from(&*"x".repeat(n * BYTES_PER_TOKEN));
+            let texts: Vec<Document> = sizes.iter().map(text).collect();
             estimate(Billing::SearchUnits, "", &texts)
         };
         assert_eq!(units(&[100; 100]), 1.0);

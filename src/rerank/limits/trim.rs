@@ -6,6 +6,7 @@ use std::{
 use tower::{Service, ServiceExt};
 
 use super::spend::{BYTES_PER_TOKEN, PIECES_PER_UNIT, TOKENS_PER_PIECE, pieces, tokens};
+use crate::document::Document;
 use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores};
 
 /// Keeps one search within so many search units: long documents are cut first, then the last documents are
@@ -38,10 +39,10 @@ impl<S: Rerank> Trim<S> {
 }
 
 /// What fits, and the most bytes that it has of a document; `None` if all does as it is.
-fn trim(query: &str, documents: &Arc<[Arc<str>]>, units: usize) -> Option<(Arc<[Arc<str>]>, usize)> {
+fn trim(query: &str, documents: &[Document], units: usize) -> Option<(Arc<[Document]>, usize)> {
     let query = tokens(query);
     let room = units.saturating_mul(PIECES_PER_UNIT);
-    if documents.iter().map(|text| pieces(query, text)).sum::<usize>() <= room {
+    if documents.iter().map(|document| pieces(query, document.text())).sum::<usize>() <= room {
         return None;
     }
     // A long query alone makes several pieces of every document.
@@ -50,13 +51,14 @@ fn trim(query: &str, documents: &Arc<[Arc<str>]>, units: usize) -> Option<(Arc<[
     // What the documents may be billed as each, the same for all: no order is favoured.
     let pieces_each = (room / kept).max(least);
     let bytes = pieces_each.saturating_mul(TOKENS_PER_PIECE).saturating_sub(query) * BYTES_PER_TOKEN;
-    Some((documents.iter().take(kept).map(|text| cut(text, bytes)).collect(), bytes))
+    Some((documents.iter().take(kept).map(|document| cut(document, bytes)).collect(), bytes))
 }
 
 /// The beginning of a text, never nothing: an empty document fails a whole call.
-fn cut(text: &Arc<str>, bytes: usize) -> Arc<str> {
+fn cut(document: &Document, bytes: usize) -> Document {
+    let text = document.text();
     if text.len() <= bytes {
-        return text.clone();
+        return document.clone();
     }
     let mut end = bytes;
     while !text.is_char_boundary(end) {
@@ -64,7 +66,7 @@ fn cut(text: &Arc<str>, bytes: usize) -> Arc<str> {
     }
     match text.get(..end) {
         Some(start) if !start.trim().is_empty() => start.into(),
-        _ => text.clone(),
+        _ => document.clone(),
     }
 }
 
@@ -91,11 +93,11 @@ mod tests {
         test_support::{half_for_each, request, scripted},
     };
 
-    fn texts(count: usize, tokens: usize) -> Arc<[Arc<str>]> {
-        (0..count).map(|_| "x".repeat(tokens * BYTES_PER_TOKEN).into()).collect()
+    fn texts(count: usize, tokens: usize) -> Arc<[Document]> {
+        (0..count).map(|_| Document::from(&*"x".repeat(tokens * BYTES_PER_TOKEN))).collect()
     }
 
-    fn units(query: &str, documents: &[Arc<str>]) -> f64 {
+    fn units(query: &str, documents: &[Document]) -> f64 {
         estimate(Billing::SearchUnits, query, documents)
     }
 
@@ -107,9 +109,9 @@ mod tests {
     #[test]
     fn long_documents_are_cut_before_any_is_left_out() {
         let (cut, bytes) = trim("q", &texts(50, 1200), 1).unwrap();
-        assert_eq!((cut.len(), cut[0].len()), (50, bytes));
+        assert_eq!((cut.len(), cut[0].text().len()), (50, bytes));
         assert_eq!(units("q", &cut), 1.0);
-        assert!(cut[0].len() > 900 * BYTES_PER_TOKEN, "two pieces each fit");
+        assert!(cut[0].text().len() > 900 * BYTES_PER_TOKEN, "two pieces each fit");
     }
 
     #[test]
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_cut_is_on_a_character_and_never_to_nothing() {
-        assert_eq!(&*cut(&"äöü".into(), 3), "ä");
-        assert_eq!(&*cut(&"ä".into(), 1), "ä");
+        assert_eq!(cut(&"äöü".into(), 3).text(), "ä");
+        assert_eq!(cut(&"ä".into(), 1).text(), "ä");
     }
 }

@@ -1,10 +1,13 @@
 //! What a 200 answer says. Any breach refuses the whole of it: part of an answer with one bad place may be wrong
 //! everywhere.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
 use super::shape::{Shape, Units};
-use crate::rerank::RerankError;
+use crate::{
+    json::{self, Scanner, Value},
+    rerank::RerankError,
+};
 
 /// An answer as the service meant it, before its scores are mapped.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,54 +26,216 @@ const LONGEST_NAME: usize = 200;
 /// Reads an answer for so many documents.
 pub(super) fn read(shape: &Shape, body: &[u8], documents: usize) -> Result<Read, RerankError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+    let Ok(found) = Scanner::whole(body, |scanner| Found::scan(shape, documents, scanner)) else {
         return Err(RerankError::BadResponse("not JSON"));
     };
-    let results = match shape.results {
-        Some(name) => answer.as_object().and_then(|answer| answer.get(name)),
-        None => Some(&answer),
-    };
-    let Some(results) = results.and_then(Value::as_array) else {
-        return Err(RerankError::BadResponse("not a rerank answer of this kind of provider"));
-    };
-    let scores = scores(results, shape.score, documents)?;
-    let number = |pointer: &str| answer.pointer(pointer)?.as_f64().filter(|number| *number >= 0.0);
+    let scores = found.scores.unwrap_or(Err("not a rerank answer of this kind of provider"));
+    let scores = scores.map_err(RerankError::BadResponse)?;
+    let number = |value: Option<Value<'_>>| value?.as_f64().filter(|number| *number >= 0.0);
     let billed_units = match shape.units {
         Units::None => 0.0,
         // An odd `meta` is no reason to refuse good scores.
-        Units::At(pointer) => number(pointer).unwrap_or(0.0),
+        Units::At(_) => number(found.units).unwrap_or(0.0),
         Units::PerHundred => documents.div_ceil(100) as f64,
     };
-    let billed_tokens = shape.tokens.and_then(number).unwrap_or(0.0) as u64;
-    let model =
-        shape.answered_by.and_then(|pointer| answer.pointer(pointer)?.as_str()).filter(|name| is_name(name));
-    Ok(Read { scores, billed_units, billed_tokens, model: model.map(str::to_owned) })
+    let billed_tokens = number(found.tokens).unwrap_or(0.0) as u64;
+    let model = found.model.and_then(Value::as_str).filter(|name| is_name(name));
+    Ok(Read { scores, billed_units, billed_tokens, model: model.map(Cow::into_owned) })
 }
 
-fn scores(results: &[Value], name: &str, documents: usize) -> Result<Vec<f64>, RerankError> {
-    let bad = |why| Err(RerankError::BadResponse(why));
-    let mut places = vec![None; documents];
-    for result in results {
-        let Some(index) = result.get("index").and_then(Value::as_u64) else {
-            return bad("a result has no index");
+/// What of an answer matters.
+#[derive(Default)]
+struct Found<'a> {
+    /// Why they are of no use, if they are not; `None` where there is nothing like them.
+    scores: Option<Result<Vec<f64>, &'static str>>,
+    units: Option<Value<'a>>,
+    tokens: Option<Value<'a>>,
+    model: Option<Value<'a>>,
+}
+
+impl<'a> Found<'a> {
+    /// Of members with one name the last one counts.
+    fn scan(shape: &Shape, documents: usize, scanner: &mut Scanner<'a>) -> json::Read<Self> {
+        let mut found = Self::default();
+        let Some(results) = shape.results else {
+            found.scores = scores(scanner, shape.score, documents)?;
+            return Ok(found);
         };
-        let Some(score) = result.get(name).and_then(Value::as_f64).filter(|score| score.is_finite()) else {
-            return bad("a result has no score");
-        };
-        let Some(place) = usize::try_from(index).ok().and_then(|index| places.get_mut(index)) else {
-            return bad("index out of range");
-        };
-        if place.replace(score).is_some() {
-            return bad("index given twice");
+        let units = if let Units::At(pointer) = shape.units { Some(pointer) } else { None };
+        let object = scanner.members(|key, scanner| {
+            if key.name == results {
+                found.scores = scores(scanner, shape.score, documents)?;
+                return Ok(());
+            }
+            let value = scanner.skip()?;
+            for (pointer, place) in [
+                (units, &mut found.units),
+                (shape.tokens, &mut found.tokens),
+                (shape.answered_by, &mut found.model),
+            ] {
+                let mut path = pointer.unwrap_or_default().split('/').skip(1);
+                if path.next() == Some(&*key.name) {
+                    *place = path.try_fold(value, Value::get);
+                }
+            }
+            Ok(())
+        })?;
+        if object.is_none() {
+            found.scores = None;
         }
+        Ok(found)
     }
-    match places.into_iter().collect::<Option<Vec<f64>>>() {
-        Some(scores) => Ok(scores),
-        None => bad("not every document scored"),
+}
+
+/// The scores of a list of results, or what is wrong with it; `None` for what is no list.
+fn scores(
+    scanner: &mut Scanner<'_>,
+    name: &str,
+    documents: usize,
+) -> json::Read<Option<Result<Vec<f64>, &'static str>>> {
+    let mut places = vec![None; documents];
+    let mut wrong = None;
+    let list = scanner.items(|scanner| {
+        let (mut index, mut score) = (None, None);
+        let object = scanner.members(|key, scanner| {
+            match &*key.name {
+                "index" => index = scanner.skip()?.as_u64(),
+                other if other == name => score = scanner.skip()?.as_f64(),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let (index, score) = if object.is_some() { (index, score) } else { (None, None) };
+        wrong = wrong.or(place(&mut places, index, score).err());
+        Ok(())
+    })?;
+    let whole = || places.into_iter().collect::<Option<Vec<f64>>>().ok_or("not every document scored");
+    Ok(list.map(|_| wrong.map_or_else(whole, Err)))
+}
+
+fn place(places: &mut [Option<f64>], index: Option<u64>, score: Option<f64>) -> Result<(), &'static str> {
+    let index = index.ok_or("a result has no index")?;
+    let score = score.ok_or("a result has no score")?;
+    let place = usize::try_from(index).ok().and_then(|index| places.get_mut(index));
+    match place.ok_or("index out of range")?.replace(score) {
+        Some(_) => Err("index given twice"),
+        None => Ok(()),
     }
 }
 
 /// A text that can stand for a model in a header.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST_NAME && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::{super::presets, *};
+    use crate::rerank::HttpKind;
+
+    /// The same from a tree of the whole answer.
+    fn plain(shape: &Shape, body: &[u8], documents: usize) -> Option<Read> {
+        let answer = serde_json::from_slice::<Value>(body).ok()?;
+        let results = shape.results.map_or(Some(&answer), |name| answer.as_object()?.get(name))?;
+        let mut places = vec![None; documents];
+        for result in results.as_array()? {
+            let place = places.get_mut(usize::try_from(result.get("index")?.as_u64()?).ok()?)?;
+            if place.replace(result.get(shape.score)?.as_f64()?).is_some() {
+                return None;
+            }
+        }
+        let number = |pointer: &str| answer.pointer(pointer)?.as_f64().filter(|number| *number >= 0.0);
+        Some(Read {
+            scores: places.into_iter().collect::<Option<_>>()?,
+            billed_units: match shape.units {
+                Units::None => 0.0,
+                Units::At(pointer) => number(pointer).unwrap_or(0.0),
+                Units::PerHundred => documents.div_ceil(100) as f64,
+            },
+            billed_tokens: shape.tokens.and_then(number).unwrap_or(0.0) as u64,
+            model: shape
+                .answered_by
+                .and_then(|pointer| answer.pointer(pointer)?.as_str())
+                .filter(|name| is_name(name))
+                .map(str::to_owned),
+        })
+    }
+
+    fn object(
+        names: &'static [&'static str],
+        value: impl Strategy<Value = String>,
+        most: usize,
+    ) -> impl Strategy<Value = String> {
+        prop::collection::vec((prop::sample::select(names), value), 0..=most).prop_map(|members| {
+            let members: Vec<String> =
+                members.iter().map(|(name, value)| format!("\"{name}\" :{value}")).collect();
+            format!("{{{} }}", members.join(", "))
+        })
+    }
+
+    /// Objects of the names that matter, some of them twice.
+    fn answer() -> impl Strategy<Value = String> {
+        const SIMPLE: [&str; 12] =
+            ["0", "1", "2", "-1", "1.0", "0.25", "-0", "3e0", "null", "\"a-model\"", "\"\\u0041\"", "[]"];
+        let simple = || prop::sample::select(&SIMPLE[..]).prop_map(str::to_owned);
+        let result = object(&["index", "relevance_score", "score", "logit", "ind\\u0065x"], simple(), 4);
+        let good = (0..3_usize, "0\\.[0-9]{1,17}").prop_map(|(index, score)| {
+            format!(r#"{{"index":{index},"document":{{"text":"a"}},"relevance_score":{score},"score":{score},"logit":{score}}}"#)
+        });
+        let result = prop_oneof![6 => good, 1 => result, 1 => simple()];
+        let results =
+            prop::collection::vec(result, 0..4).prop_map(|results| format!("[{}]", results.join(",")));
+        let results = prop_oneof![8 => results, 1 => simple()].boxed();
+        let inner = object(&["search_units", "total_tokens", "rerank_units", "input_tokens"], simple(), 3);
+        let meta = object(
+            &["billed_units", "tokens", "total_tokens", "rerank_units"],
+            prop_oneof![inner, simple()],
+            3,
+        );
+        let member = prop_oneof![3 => results.clone(), 1 => meta, 1 => simple()];
+        let whole = object(&["results", "data", "rankings", "meta", "usage", "model"], member, 6);
+        prop_oneof![1 => results, 6 => whole]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #[test]
+        fn an_answer_says_what_a_tree_of_it_says(body in answer(), documents in 0..4_usize) {
+            for kind in HttpKind::ALL {
+                let shape = presets::shape(kind, "", "");
+                let rounded = |read: Read| {
+                    // The tree's numbers may be one off in the last place of a double.
+                    let scores: Vec<f32> = read.scores.iter().map(|score| *score as f32).collect();
+                    (scores, read.billed_units, read.billed_tokens, read.model)
+                };
+                let read = read(shape, body.as_bytes(), documents).ok().map(rounded);
+                prop_assert_eq!(read, plain(shape, body.as_bytes(), documents).map(rounded), "{:?}: {}", kind, body);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let shape = presets::shape(HttpKind::Cohere, "", "");
+        let good = r#"{"results":[{"index":0,"relevance_score":0.5}]}"#;
+        assert!(read(shape, good.as_bytes(), 1).is_ok());
+        assert!(read(shape, format!("\u{feff}{good}").as_bytes(), 1).is_ok());
+        for (bad, why) in [
+            (good.replace("]}", "]"), "not JSON"),
+            (format!("{good}{good}"), "not JSON"),
+            (good.replace("results", "r"), "not a rerank answer of this kind of provider"),
+            (good.replace("results", r"results\ud800"), "not a rerank answer of this kind of provider"),
+            (good.replace(r#""index":0,"#, ""), "a result has no index"),
+            (good.replace("0.5", "1e999"), "a result has no score"),
+            (good.replace(":0,", ":1,"), "index out of range"),
+            (good.replace('[', r#"[{"index":0,"relevance_score":0.5},"#), "index given twice"),
+            (good.replace("{\"index\":0,\"relevance_score\":0.5}", ""), "not every document scored"),
+        ] {
+            let refused = read(shape, bad.as_bytes(), 1).unwrap_err();
+            assert_eq!(refused, RerankError::BadResponse(why), "{bad}");
+        }
+    }
 }

@@ -45,20 +45,26 @@ struct Inner {
 }
 
 impl HttpProvider {
-    pub(in crate::rerank) fn new(name: Arc<str>, settings: &HttpSettings) -> Result<Self, BuildError> {
-        Self::over(Client::builder(), name, settings)
-    }
-
-    /// The same over a client of the caller's.
-    pub(super) fn over(
-        builder: ClientBuilder,
+    /// Asked by so many workers.
+    pub(in crate::rerank) fn new(
         name: Arc<str>,
         settings: &HttpSettings,
+        workers: usize,
+    ) -> Result<Self, BuildError> {
+        Self::over(Client::builder, name, settings, workers)
+    }
+
+    /// The same over clients of the caller's.
+    pub(super) fn over(
+        builder: impl Fn() -> ClientBuilder,
+        name: Arc<str>,
+        settings: &HttpSettings,
+        workers: usize,
     ) -> Result<Self, BuildError> {
         let kind = settings.kind;
         let model = settings.model.as_deref().unwrap_or_default();
         let shape = presets::shape(kind, &settings.base_url, model);
-        let http = HttpClient::new(&name, settings, shape, builder)?;
+        let http = HttpClient::new(&name, settings, shape, builder, workers)?;
         let facts = facts(settings, shape);
         let tei = (kind == HttpKind::Tei).then(tei::Server::default);
         let (logits_seen, told) = (Mutex::default(), Mutex::default());

@@ -4,17 +4,22 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
 use tower::ServiceExt;
 
 use super::{
-    super::wire::{Then, http, server, sized},
+    super::wire::{Then, http, read_request, server, sized},
     *,
 };
 use crate::rerank::{
     Activation, ApiKey, CallEnd, CallLog, NoConnection, ProviderCall, ProviderKind, ProviderSettings,
     test_support::{request, stack_of},
 };
+use crate::workers::Workers;
 
 const GOOD: &str = r#"{"results":[{"index":0,"relevance_score":0.25}]}"#;
 
@@ -24,7 +29,7 @@ fn settings(kind: HttpKind, base_url: &str) -> HttpSettings {
 
 fn call_to(address: SocketAddr) -> HttpProvider {
     let settings = settings(HttpKind::Cohere, &format!("http://{address}/prefix/"));
-    HttpProvider::new("cohere".into(), &settings).unwrap()
+    HttpProvider::new("cohere".into(), &settings, 0).unwrap()
 }
 
 async fn ask(answer: Vec<u8>, then: Then, within: Duration) -> Answer {
@@ -159,7 +164,7 @@ async fn a_call_that_nobody_waits_for_goes_at_the_lowest_priority() {
 async fn only_cohere_v2_is_told_of_a_call_that_nobody_waits_for() {
     for kind in HttpKind::ALL.into_iter().filter(|kind| *kind != HttpKind::Cohere) {
         let (address, mut requests) = server(sized("500 x", "", b""), Then::Close).await;
-        let call = HttpProvider::new("p".into(), &settings(kind, &format!("http://{address}"))).unwrap();
+        let call = HttpProvider::new("p".into(), &settings(kind, &format!("http://{address}")), 0).unwrap();
         let behind = RerankRequest { background: true, ..request(&["a"]) };
         assert!(call.oneshot(behind).await.is_err());
         let mut sent = requests.recv().await.unwrap();
@@ -176,7 +181,7 @@ async fn one_try_ends_with_its_own_time_out_or_the_callers() {
     let mut settings = settings(HttpKind::Cohere, &format!("http://{address}"));
     for (timeout, answer_by) in [(SHORT, LONG), (LONG, SHORT)] {
         settings.timeout = timeout;
-        let call = HttpProvider::new("cohere".into(), &settings).unwrap();
+        let call = HttpProvider::new("cohere".into(), &settings, 0).unwrap();
         let begun = Instant::now();
         let asked = RerankRequest { answer_by: begun + answer_by, ..request(&["a"]) };
         assert_eq!(call.oneshot(asked).await.unwrap_err(), RerankError::Timeout);
@@ -196,7 +201,7 @@ async fn a_model_of_logits_is_known_by_its_first_one() {
     };
     let mut settings = settings(HttpKind::Vllm, "http://127.0.0.1:9");
     (settings.model, settings.activation) = (Some("m".to_owned()), Activation::Sigmoid);
-    let inner = HttpProvider::new("vllm".into(), &settings).unwrap();
+    let inner = HttpProvider::new("vllm".into(), &settings, 0).unwrap();
     let scored = |model: &str, scores: &[&str]| {
         let shape = inner.0.shape(model);
         let read = answer::read(shape, &answer(scores), scores.len()).unwrap();
@@ -210,7 +215,7 @@ async fn a_model_of_logits_is_known_by_its_first_one() {
 
 #[tokio::test]
 async fn a_model_that_scores_lists_is_not_asked_where_pairs_are_cached() {
-    let call = HttpProvider::new("j".into(), &settings(HttpKind::Jina, "http://127.0.0.1:9")).unwrap();
+    let call = HttpProvider::new("j".into(), &settings(HttpKind::Jina, "http://127.0.0.1:9"), 0).unwrap();
     assert_eq!(call.facts().scoring, Scoring::Pairwise);
     let asked = RerankRequest { model: Some("jina-reranker-v3".into()), ..request(&["a"]) };
     assert!(matches!(call.oneshot(asked).await, Err(RerankError::Unsuited(_))));
@@ -236,7 +241,7 @@ fn every_option_that_changes_scores_is_in_the_cache_key() {
     let facts = |change: fn(&mut HttpSettings)| {
         let mut settings = settings(HttpKind::Vllm, "http://host:1");
         change(&mut settings);
-        HttpProvider::new("p".into(), &settings).unwrap().facts().score_settings.clone()
+        HttpProvider::new("p".into(), &settings, 0).unwrap().facts().score_settings.clone()
     };
     let plain = facts(|_| {});
     for change in [
@@ -262,7 +267,7 @@ fn scores_of_two_kinds_or_addresses_never_share_a_key() {
     let mut seen = std::collections::HashSet::new();
     for kind in HttpKind::ALL {
         for base_url in ["http://a", "http://b"] {
-            let call = HttpProvider::new("p".into(), &settings(kind, base_url)).unwrap();
+            let call = HttpProvider::new("p".into(), &settings(kind, base_url), 0).unwrap();
             assert!(seen.insert(call.facts().score_settings.clone()), "{kind:?} at {base_url}");
         }
     }
@@ -274,7 +279,7 @@ fn settings_that_cannot_work_are_refused() {
         let key = ApiKey::Secret(SecretString::from(key));
         let mut settings = HttpSettings::at(HttpKind::Cohere, base_url, key);
         settings.ca_file = ca_file.map(Into::into);
-        HttpProvider::new("c".into(), &settings).err()
+        HttpProvider::new("c".into(), &settings, 0).err()
     };
     assert!(matches!(build("no url", "k", None), Some(BuildError::BaseUrl { .. })));
     assert!(matches!(build("", "k", None), Some(BuildError::BaseUrl { .. })));
@@ -285,5 +290,53 @@ fn settings_that_cannot_work_are_refused() {
     assert!(matches!(build("https://host", "k", Some("/nowhere")), Some(BuildError::CaFile { .. })));
     assert!(build("http://host/prefix", "k", None).is_none());
     let missing = HttpSettings::new(HttpKind::Cohere, ApiKey::Missing);
-    assert!(matches!(HttpProvider::new("c".into(), &missing).err(), Some(BuildError::ApiKey { .. })));
+    assert!(matches!(HttpProvider::new("c".into(), &missing, 0).err(), Some(BuildError::ApiKey { .. })));
+}
+
+/// A server that keeps its connections, and the numbers of those on which requests came.
+async fn keeping() -> (SocketAddr, mpsc::UnboundedReceiver<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, requests) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                while !read_request(&mut socket).await.is_empty() {
+                    seen.send(number).unwrap();
+                    socket.write_all(&sized("200 OK", "", GOOD.as_bytes())).await.unwrap();
+                }
+            });
+        }
+    });
+    (address, requests)
+}
+
+#[tokio::test]
+async fn each_worker_asks_over_connections_of_its_own() {
+    let (address, mut seen) = keeping().await;
+    let settings = settings(HttpKind::Cohere, &format!("http://{address}"));
+    let call = HttpProvider::new("cohere".into(), &settings, 2).unwrap();
+    let workers = Workers::start(2).unwrap();
+    let (door, mut clients) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Vec::new());
+    // Two connections are two workers'.
+    for _ in 0..2 {
+        clients.push(TcpStream::connect(door.local_addr().unwrap()).await.unwrap());
+        let (served, call) = (door.accept().await.unwrap().0, call.clone());
+        workers.serve(served, |mut stream| async move {
+            while stream.read_u8().await.is_ok() {
+                let answer = call.clone().oneshot(request(&["a"])).await.unwrap();
+                stream.write_u8(answer.scores.len() as u8).await.unwrap();
+            }
+        });
+    }
+    // In turn: a pool for both would give each the connection that the other has just had.
+    let mut over = Vec::new();
+    for client in [0, 1, 0, 1] {
+        clients[client].write_u8(0).await.unwrap();
+        assert_eq!(clients[client].read_u8().await.unwrap(), 1);
+        over.push(seen.recv().await.unwrap());
+    }
+    assert_eq!(over, [0, 1, 0, 1]);
 }

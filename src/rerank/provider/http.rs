@@ -2,7 +2,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use reqwest::{Certificate, Client, ClientBuilder, Request, Url, redirect::Policy};
+use reqwest::{Certificate, Client, ClientBuilder, Request, Url, redirect::Policy, retry};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     bounds::Permit,
     rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError},
+    workers,
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
@@ -37,18 +38,22 @@ pub(super) struct HttpAnswer {
 /// Asks one service, within a time, without following redirects.
 pub(super) struct HttpClient {
     client: Client,
+    /// One for each worker, with connections of its own, so that a call waits for no other core. Only without TLS: its
+    /// handshakes take longer than that, and are worth one pool for all.
+    of_workers: Vec<Client>,
     base: Url,
     /// For notes only.
     sender: Sender,
 }
 
 impl HttpClient {
-    /// `builder` is the plain one; tests bring names of their own.
+    /// For so many workers. `builder` makes the plain one; tests bring names of their own.
     pub(super) fn new(
         provider: &str,
         settings: &HttpSettings,
         shape: &Shape,
-        builder: ClientBuilder,
+        builder: impl Fn() -> ClientBuilder,
+        workers: usize,
     ) -> Result<Self, BuildError> {
         let (provider, name) = (provider.to_owned(), Arc::from(provider));
         // Fails only if one is installed already, which is as good.
@@ -60,24 +65,41 @@ impl HttpClient {
         let Some(headers) = headers(shape, &settings.api_key) else {
             return Err(BuildError::ApiKey { provider });
         };
-        let mut builder = builder
-            .default_headers(headers.clone())
-            .dns_resolver(Resolver)
-            .redirect(Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(50));
-        if base.scheme() == "http" {
-            // No roots are needed, and a bare container has none.
-            builder = builder.tls_certs_only([]);
-        } else if let Some(file) = settings.ca_file.as_deref() {
-            builder = builder.tls_certs_merge(certificates(&provider, file)?);
-        }
-        if is_local(&base) {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|source| BuildError::Client { provider, source })?;
+        let plain = base.scheme() == "http";
+        let certificates = match settings.ca_file.as_deref().filter(|_| !plain) {
+            Some(file) => certificates(&provider, file)?,
+            None => Vec::new(),
+        };
+        let client = || {
+            let mut builder = builder()
+                .default_headers(headers.clone())
+                .dns_resolver(Resolver)
+                .redirect(Policy::none())
+                .connect_timeout(Duration::from_secs(5))
+                .pool_idle_timeout(Duration::from_secs(50));
+            if plain {
+                // No roots are needed, and a bare container has none. Nor is a second try of the client's own: it is for
+                // what only HTTP/2 can refuse, and costs a copy of every request.
+                builder = builder.tls_certs_only([]).retry(retry::never().max_retries_per_request(0));
+            } else if !certificates.is_empty() {
+                builder = builder.tls_certs_merge(certificates.clone());
+            }
+            if is_local(&base) {
+                builder = builder.no_proxy();
+            }
+            builder.build().map_err(|source| BuildError::Client { provider: provider.clone(), source })
+        };
+        let own = if plain { workers } else { 0 };
+        let of_workers = (0..own).map(|_| client()).collect::<Result<_, _>>()?;
+        let client = client()?;
         let sender = Sender::new(name, headers, &settings.api_key);
-        Ok(Self { client, base, sender })
+        Ok(Self { client, of_workers, base, sender })
+    }
+
+    /// That of the worker that this runs on, if it has one.
+    fn client(&self) -> &Client {
+        let own = workers::place().checked_sub(1).and_then(|worker| self.of_workers.get(worker));
+        own.unwrap_or(&self.client)
     }
 
     /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
@@ -92,7 +114,7 @@ impl HttpClient {
     ) -> Result<HttpAnswer, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
-        let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
+        let request = self.client().post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
         let request = request.header(header::ACCEPT, JSON).body(body).build();
         let request = request.map_err(|error| sort(&error))?;
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
@@ -106,7 +128,7 @@ impl HttpClient {
 
     /// Gets what is below the base URL: one try, which ends at `until`.
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
-        let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
+        let request = self.client().get(self.url(path)?).header(header::ACCEPT, JSON);
         let request = request.build().map_err(|error| sort(&error))?;
         within(until, self.exchange(request, MAX_ABOUT, None)).await
     }
@@ -125,7 +147,7 @@ impl HttpClient {
             let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
             fits.then_some(()).ok_or(RerankError::NoRoom)
         };
-        let mut answer = self.client.execute(request).await.map_err(|error| sort(&error))?;
+        let mut answer = self.client().execute(request).await.map_err(|error| sort(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = BytesMut::new();
         loop {
@@ -139,7 +161,9 @@ impl HttpClient {
                     body.extend_from_slice(&chunk);
                 }
                 Ok(None) => {
-                    take((2 * body.len()).saturating_add(parsed_bytes(&body)))?;
+                    // Scores are read where they stand; what an error says, from a tree.
+                    let parsed = if status.is_success() { 0 } else { parsed_bytes(&body) };
+                    take((2 * body.len()).saturating_add(parsed))?;
                     return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
                 }
                 // An unreadable error body leaves the status, which says enough.

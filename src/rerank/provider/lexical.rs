@@ -9,7 +9,10 @@ use tokio::{task::yield_now, time::Instant};
 use tower::Service;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::rerank::{Answer, AnswerFuture, RerankError, RerankRequest, Scores};
+use crate::{
+    document::Document,
+    rerank::{Answer, AnswerFuture, RerankError, RerankRequest, Scores},
+};
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
@@ -63,7 +66,7 @@ struct Counted {
 }
 
 /// Scores in 0..1; 0 only without a shared word.
-async fn bm25(query: &str, documents: &[Arc<str>], answer_by: Instant) -> Result<Vec<f32>, RerankError> {
+async fn bm25(query: &str, documents: &[Document], answer_by: Instant) -> Result<Vec<f32>, RerankError> {
     let stemmer = Stemmer::create(Algorithm::English);
     // Numbered in the order of the query, so that sums of floats are the same each time.
     let mut terms = HashMap::new();
@@ -72,18 +75,18 @@ async fn bm25(query: &str, documents: &[Arc<str>], answer_by: Instant) -> Result
         terms.entry(word).or_insert(next);
     }
     let mut counted = Vec::with_capacity(documents.len());
-    for text in documents {
-        let mut document = Counted { terms: vec![0; terms.len()], words: 0 };
-        for word in words(&stemmer, text) {
-            document.words += 1;
-            if let Some(count) = terms.get(&word).and_then(|at| document.terms.get_mut(*at)) {
+    for document in documents {
+        let mut found = Counted { terms: vec![0; terms.len()], words: 0 };
+        for word in words(&stemmer, document.text()) {
+            found.words += 1;
+            if let Some(count) = terms.get(&word).and_then(|at| found.terms.get_mut(*at)) {
                 *count += 1;
             }
-            if document.words.is_multiple_of(SLICE) {
+            if found.words.is_multiple_of(SLICE) {
                 others_first(answer_by).await?;
             }
         }
-        counted.push(document);
+        counted.push(found);
         others_first(answer_by).await?;
     }
     Ok(scores(&counted, terms.len()))
@@ -127,20 +130,20 @@ mod tests {
 
     use super::*;
 
-    fn arcs(documents: &[&str]) -> Vec<Arc<str>> {
-        documents.iter().map(|text| Arc::from(*text)).collect()
+    fn texts(documents: &[&str]) -> Vec<Document> {
+        documents.iter().map(|text| Document::from(*text)).collect()
     }
 
     async fn scores(query: &str, documents: &[&str]) -> Vec<f32> {
         let answer_by = Instant::now() + Duration::from_secs(3600);
-        bm25(query, &arcs(documents), answer_by).await.unwrap()
+        bm25(query, &texts(documents), answer_by).await.unwrap()
     }
 
     /// Time passes, and others run, while documents that would take long are read.
     #[tokio::test]
     async fn many_long_documents_hold_no_worker_past_the_deadline() {
         let long = "the quick brown fox jumps over it ".repeat(3_000);
-        let documents = arcs(&vec![long.as_str(); 200]);
+        let documents = texts(&vec![long.as_str(); 200]);
         let begun = Instant::now();
         let answer_by = begun + Duration::from_millis(100);
         let mut turns = 0;

@@ -1,21 +1,20 @@
 //! The bytes of a request. Only documented members that were set are sent; v2 of Cohere refuses any other.
 
-use std::sync::Arc;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 
 use super::{
     cut::{self, cut},
     shape::{Form, PathModel, Shape},
 };
+use crate::{document::Document, json::write_string};
 
 /// One call's content.
 pub(super) struct Content<'a> {
     /// `None` if the service has one model and is told none.
     pub(super) model: Option<&'a str>,
     pub(super) query: &'a str,
-    pub(super) documents: &'a [Arc<str>],
+    pub(super) documents: &'a [Document],
     pub(super) max_tokens_per_doc: Option<u32>,
     pub(super) priority: Option<u16>,
 }
@@ -27,10 +26,45 @@ impl Content<'_> {
     }
 }
 
-/// The body that the shape gives this content.
+/// The body that the shape gives this content, as serde_json would write it.
 pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
-    // Strings and numbers always serialise; an empty body would be refused by the service.
-    serde_json::to_vec(&Body { shape, content }).unwrap_or_default()
+    let most = content.most(shape);
+    let query = cut(content.query, most.query);
+    let documents = || content.documents.iter().map(|document| cut(document.text(), most.document));
+    let mut body = Members::with_room(room(query) + documents().map(room).sum::<usize>());
+    if let (true, Some(model)) = (shape.model_in_body, content.model) {
+        body.add("model", |out| write_string(out, model));
+    }
+    body.add("query", |out| shape.query.write(out, query));
+    body.add(shape.documents, |out| {
+        out.push(b'[');
+        for (at, text) in documents().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            shape.document.write(out, text);
+        }
+        out.push(b']');
+    });
+    if let Some(count) = shape.count {
+        body.add_small(count, &content.documents.len());
+    }
+    for (name, value) in shape.constants {
+        body.add_small(name, value);
+    }
+    if let Some(tokens) = content.max_tokens_per_doc {
+        body.add_small("max_tokens_per_doc", &tokens);
+    }
+    if let Some(priority) = content.priority {
+        body.add_small("priority", &priority);
+    }
+    body.end()
+}
+
+/// What a text takes, with what stands around it and as many escapes as prose has.
+fn room(text: &str) -> usize {
+    const AROUND: usize = 16;
+    text.len() + text.len() / 16 + AROUND
 }
 
 /// What comes after the base URL.
@@ -51,50 +85,48 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, LEFT).to_string()
 }
 
-struct Body<'a> {
-    shape: &'a Shape,
-    content: &'a Content<'a>,
-}
+/// A JSON object that is being written.
+struct Members(Vec<u8>);
 
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { shape, content } = self;
-        let model = content.model.unwrap_or_default();
-        let most = content.most(shape);
-        let mut map = serializer.serialize_map(None)?;
-        if shape.model_in_body && content.model.is_some() {
-            map.serialize_entry("model", model)?;
+impl Members {
+    /// With room for so many bytes of text.
+    fn with_room(texts: usize) -> Self {
+        const SMALL_ONES: usize = 512;
+        let mut out = Vec::with_capacity(texts + SMALL_ONES);
+        out.push(b'{');
+        Self(out)
+    }
+
+    fn add(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
         }
-        map.serialize_entry("query", &Text(shape.query, cut(content.query, most.query)))?;
-        let documents: Vec<Text<'_>> =
-            content.documents.iter().map(|text| Text(shape.document, cut(text, most.document))).collect();
-        map.serialize_entry(shape.documents, &documents)?;
-        if let Some(count) = shape.count {
-            map.serialize_entry(count, &documents.len())?;
-        }
-        for (name, value) in shape.constants {
-            map.serialize_entry(name, value)?;
-        }
-        if let Some(tokens) = content.max_tokens_per_doc {
-            map.serialize_entry("max_tokens_per_doc", &tokens)?;
-        }
-        if let Some(priority) = content.priority {
-            map.serialize_entry("priority", &priority)?;
-        }
-        map.end()
+        write_string(&mut self.0, name);
+        self.0.push(b':');
+        write(&mut self.0);
+    }
+
+    fn add_small(&mut self, name: &str, value: &impl Serialize) {
+        self.add(name, |out| {
+            // Numbers, words and flags always serialise; without one the service refuses the body.
+            let _ = serde_json::to_writer(out, value);
+        });
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
     }
 }
 
-struct Text<'a>(Form, &'a str);
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Form::Plain => serializer.serialize_str(self.1),
+impl Form {
+    fn write(self, out: &mut Vec<u8>, text: &str) {
+        match self {
+            Form::Plain => write_string(out, text),
             Form::Object => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("text", self.1)?;
-                map.end()
+                out.extend_from_slice(b"{\"text\":");
+                write_string(out, text);
+                out.push(b'}');
             }
         }
     }
@@ -102,13 +134,75 @@ impl Serialize for Text<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde::{Serializer, ser::SerializeMap};
+
     use super::*;
     use crate::rerank::{HttpKind, provider::presets};
+
+    /// The same body, told to serde_json member by member.
+    struct Plain<'a>(&'a Shape, &'a Content<'a>);
+
+    impl Serialize for Plain<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let Self(shape, content) = self;
+            let most = content.most(shape);
+            let form = |form, text| match form {
+                Form::Plain => serde_json::json!(text),
+                Form::Object => serde_json::json!({ "text": text }),
+            };
+            let documents = content
+                .documents
+                .iter()
+                .map(|document| form(shape.document, cut(document.text(), most.document)));
+            let documents: Vec<_> = documents.collect();
+            let mut map = serializer.serialize_map(None)?;
+            if let (true, Some(model)) = (shape.model_in_body, content.model) {
+                map.serialize_entry("model", model)?;
+            }
+            map.serialize_entry("query", &form(shape.query, cut(content.query, most.query)))?;
+            map.serialize_entry(shape.documents, &documents)?;
+            if let Some(count) = shape.count {
+                map.serialize_entry(count, &documents.len())?;
+            }
+            for (name, value) in shape.constants {
+                map.serialize_entry(name, value)?;
+            }
+            if let Some(tokens) = content.max_tokens_per_doc {
+                map.serialize_entry("max_tokens_per_doc", &tokens)?;
+            }
+            if let Some(priority) = content.priority {
+                map.serialize_entry("priority", &priority)?;
+            }
+            map.end()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_what_serde_json_would_write(
+            model in prop::option::of("[a-z\"/\n.3]{0,12}"),
+            query in "([a-z é\"]{0,40}\n?){0,3}",
+            documents in prop::collection::vec("([a-zé🙂 :]{0,90}[\n\"\\\\\t\u{1}]?){0,4}", 0..5),
+            max_tokens_per_doc in prop::option::of(1_u32..40),
+            priority in prop::option::of(any::<u16>()),
+        ) {
+            let documents: Vec<Document> = documents.iter().map(|text| Document::from(text.as_str())).collect();
+            let content = Content {
+                model: model.as_deref(), query: &query, documents: &documents, max_tokens_per_doc, priority,
+            };
+            for kind in HttpKind::ALL {
+                let shape = presets::shape(kind, "", model.as_deref().unwrap_or_default());
+                let plain = serde_json::to_string(&Plain(shape, &content)).unwrap();
+                prop_assert_eq!(String::from_utf8(body(shape, &content)).unwrap(), plain, "{:?}", kind);
+            }
+        }
+    }
 
     #[test]
     fn texts_are_cut_only_where_the_services_own_cut_is_known() {
         let long = "€".repeat(20_000);
-        let documents: [Arc<str>; 1] = [long.as_str().into()];
+        let documents = [Document::from(long.as_str())];
         for (kind, cut) in [(HttpKind::Cohere, true), (HttpKind::BedrockCohere, true), (HttpKind::Tei, false)]
         {
             let shape = presets::shape(kind, "", "rerank-v3.5");

@@ -18,7 +18,7 @@ pub(super) enum Then {
 }
 
 /// Reads one request: its head and body as text; empty at the end of the connection.
-async fn read_request(socket: &mut TcpStream) -> String {
+pub(super) async fn read_request(socket: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let mut chunk = [0; 4096];
     loop {

@@ -19,7 +19,7 @@ fn widened(body: &str, hits: Option<u64>, fields: &[&str]) -> String {
     let fields = WantedFields::Named(fields.iter().map(|name| (*name).to_owned()).collect());
     let plan = FetchPlan { hits, fields, without_reranker: true };
     let body = Bytes::copy_from_slice(body.as_bytes());
-    let rewrite = ask("/a/_search", |head| Elastic.widen(head, &body, &[plan])).unwrap();
+    let rewrite = ask("/a/_search", |head| Elastic.widen_body(head, &body, &[plan])).unwrap();
     String::from_utf8(rewrite.body.to_vec()).unwrap()
 }
 
@@ -27,7 +27,7 @@ fn widened(body: &str, hits: Option<u64>, fields: &[&str]) -> String {
 fn the_recorded_request_is_read_and_asked_without_its_reranker() {
     let fixture = Fixture::all().into_iter().find(|fixture| fixture.id == "174").unwrap();
     let body = fixture.body("request");
-    let intent = fixture.with_head(|head| Elastic.parse(head, &body).unwrap().remove(0));
+    let intent = fixture.with_head(|head| Elastic.parse_body(head, &body).unwrap().remove(0));
     assert_eq!((intent.limit, intent.max_hits, intent.keep), (2, 50, None));
     let named = NamedReranker {
         inference_id: "my-cohere-rerank".to_owned(),
@@ -100,7 +100,7 @@ fn a_page_ends_with_the_candidates() {
     assert_eq!(page(r#","from":4,"size":5"#), r#"{"retriever":{"rrf":{"retrievers":[]}},"from":4,"size":5}"#);
     let own_query = ask("/a/_search?size=20", |head| {
         let plan = FetchPlan { without_reranker: true, ..FetchPlan::as_asked() };
-        Elastic.widen(head, &Bytes::from(body(&rrf(""), "")), &[plan]).unwrap()
+        Elastic.widen_body(head, &Bytes::from(body(&rrf(""), "")), &[plan]).unwrap()
     });
     assert_eq!(own_query.target, "/a/_search?size=10");
 }
@@ -120,7 +120,7 @@ fn what_could_not_be_served_as_elasticsearch_does_is_left_to_it() {
         );
         let plan = FetchPlan { without_reranker: true, ..FetchPlan::as_asked() };
         let body = Bytes::copy_from_slice(text.as_bytes());
-        let rewrite = ask(target, |head| Elastic.widen(head, &body, &[plan])).unwrap();
+        let rewrite = ask(target, |head| Elastic.widen_body(head, &body, &[plan])).unwrap();
         assert_eq!((rewrite.target.as_str(), &rewrite.body), (target, &body));
     };
     for inside in [
@@ -174,7 +174,7 @@ fn each_search_of_an_msearch_has_its_own() {
     let (intents, rewrite) = ask("/a/_msearch", |head| {
         let lines = Bytes::from(lines.clone());
         let plans = [plan, FetchPlan::as_asked()];
-        (Elastic.parse(head, &lines).unwrap(), Elastic.widen(head, &lines, &plans).unwrap())
+        (Elastic.parse_body(head, &lines).unwrap(), Elastic.widen_body(head, &lines, &plans).unwrap())
     });
     assert!(intents[0].reranker.is_some() && intents[1].reranker.is_none());
     let expected = format!("{{}}\n{{{INNER},\"size\":20}}\n{{}}\n{{\"size\":3}}\n");

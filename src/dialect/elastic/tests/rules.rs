@@ -11,7 +11,7 @@ pub(super) fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
 
 pub(super) fn read(target: &str, body: &str) -> SearchIntent {
     let body = Bytes::from(body.to_owned());
-    ask(target, |head| Elastic.parse(head, &body)).unwrap().remove(0)
+    ask(target, |head| Elastic.parse_body(head, &body)).unwrap().remove(0)
 }
 
 fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
@@ -19,7 +19,7 @@ fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, Str
     let plan = FetchPlan { hits: Some(hits), fields, ..FetchPlan::as_asked() };
     let body = Bytes::from(body.to_owned());
     let plans = vec![plan; 4];
-    let rewrite = ask(target, |head| Elastic.widen(head, &body, &plans)).unwrap();
+    let rewrite = ask(target, |head| Elastic.widen_body(head, &body, &plans)).unwrap();
     (rewrite.target, String::from_utf8(rewrite.body.to_vec()).unwrap(), rewrite.strips)
 }
 
@@ -101,7 +101,7 @@ fn the_clients_own_timeout_is_read_and_the_query_string_wins() {
     assert_eq!(read("/_search", r#"{"timeout":null}"#).timeout, None);
     assert_eq!(read("/_search", r#"{"timeout":{"a":1}}"#).timeout, None);
     let lines = Bytes::from_static(b"{}\n{\"timeout\":\"1s\"}\n{}\n{}\n");
-    let intents = ask("/_msearch?timeout=9s", |head| Elastic.parse(head, &lines)).unwrap();
+    let intents = ask("/_msearch?timeout=9s", |head| Elastic.parse_body(head, &lines)).unwrap();
     assert_eq!((intents[0].timeout, intents[1].timeout), (ms(1000), None));
 }
 
@@ -114,7 +114,7 @@ fn own_members_go_and_nothing_else() {
     assert!(intent.own_members && intent.keep.is_none());
     assert_eq!((intent.caller.query.as_deref(), intent.caller.deadline_ms), (Some("q"), Some(2000)));
     let rewrite = ask("/_search", |head| {
-        Elastic.widen(head, &Bytes::from_static(body.as_bytes()), &[FetchPlan::as_asked()])
+        Elastic.widen_body(head, &Bytes::from_static(body.as_bytes()), &[FetchPlan::as_asked()])
     });
     assert_eq!(rewrite.unwrap().body, r#"{"x":1.0e0}"#);
     assert_eq!(read("/_search", r#"{"rerank":{"window":"x"}}"#).keep, Some(KeepReason::Malformed));
@@ -265,7 +265,7 @@ fn all_fields_are_asked_for_where_they_can_be_taken_out_again() {
 #[test]
 fn sub_searches_are_edited_alone_and_keep_their_lines() {
     let body = "{\"index\":\"x\"}\r\n{\"size\":1}\r\n\n{\"rerank\":{},\"size\":2,\"q\":1}\n";
-    let intents = ask("/p/_msearch", |head| Elastic.parse(head, &Bytes::from_static(body.as_bytes())));
+    let intents = ask("/p/_msearch", |head| Elastic.parse_body(head, &Bytes::from_static(body.as_bytes())));
     let intents = intents.unwrap();
     assert_eq!((intents[0].collections[0].as_str(), intents[1].collections[0].as_str()), ("x", "p"));
     let (_, out, strips) = widened("/p/_msearch", body, 9, &[]);
@@ -273,14 +273,14 @@ fn sub_searches_are_edited_alone_and_keep_their_lines() {
     assert_eq!(strips.len(), 2);
     for bad in ["{}\n{}", "{}\n", "", "{}\n[]\n", "{\n{}\n"] {
         let body = Bytes::from_static(bad.as_bytes());
-        assert!(ask("/_msearch", |head| Elastic.parse(head, &body)).is_err(), "{bad:?}");
+        assert!(ask("/_msearch", |head| Elastic.parse_body(head, &body)).is_err(), "{bad:?}");
     }
 }
 
 #[test]
 fn a_repeated_key_or_another_format_is_not_touched() {
     let parse = |body: &'static str| {
-        ask("/_search", |head| Elastic.parse(head, &Bytes::from_static(body.as_bytes())))
+        ask("/_search", |head| Elastic.parse_body(head, &Bytes::from_static(body.as_bytes())))
     };
     assert!(matches!(parse(r#"{"size":1,"size":2}"#), Err(DialectError::Malformed { .. })));
     assert!(matches!(parse("[]"), Err(DialectError::Malformed { .. })));
@@ -351,9 +351,9 @@ fn survive(target: &str, body: &Bytes) {
     ask(target, |head| {
         let dialect = Elastic;
         dialect.classify(head);
-        if let Ok(intents) = dialect.parse(head, body) {
+        if let Ok(intents) = dialect.parse_body(head, body) {
             let plan = FetchPlan { hits: Some(50), fields: named(&["title", "a.b"]), without_reranker: true };
-            let rewrite = dialect.widen(head, body, &vec![plan; intents.len()]).unwrap();
+            let rewrite = dialect.widen_body(head, body, &vec![plan; intents.len()]).unwrap();
             assert_eq!(rewrite.strips.len(), intents.len());
         }
         let _ = dialect.split(head, body.clone());
@@ -375,9 +375,9 @@ proptest! {
         survive("/_msearch", &Bytes::from(format!("{{}}\n{json}\n")));
         ask("/_search", |head| {
             let dialect = Elastic;
-            if dialect.parse(head, &body).is_ok() {
+            if dialect.parse_body(head, &body).is_ok() {
                 let plan = FetchPlan { hits: Some(50), fields: named(&["title"]), without_reranker: true };
-                let rewrite = dialect.widen(head, &body, &[plan]).unwrap();
+                let rewrite = dialect.widen_body(head, &body, &[plan]).unwrap();
                 assert!(crate::json::Value::parse(&rewrite.body).is_ok());
             }
         });

@@ -55,7 +55,7 @@ fn what_the_server_accepted_is_understood() {
     let captures = captures();
     assert!(captures.len() > 120, "{} captures", captures.len());
     for capture in captures {
-        let intents = with_head(&POST, &capture.target, |head| Qdrant.parse(head, &capture.request));
+        let intents = with_head(&POST, &capture.target, |head| Qdrant.parse_body(head, &capture.request));
         if capture.status == 200 {
             let intents = intents.unwrap_or_else(|error| panic!("{}: {error}", capture.name));
             let unknown = |intent: &SearchIntent| {
@@ -71,9 +71,9 @@ fn what_the_server_accepted_is_understood() {
 fn a_search_as_asked_is_the_clients_own_bytes() {
     for capture in captures() {
         with_head(&POST, &capture.target, |head| {
-            let Ok(intents) = Qdrant.parse(head, &capture.request) else { return };
+            let Ok(intents) = Qdrant.parse_body(head, &capture.request) else { return };
             let plans = vec![FetchPlan::as_asked(); intents.len()];
-            let rewrite = Qdrant.widen(head, &capture.request, &plans).unwrap();
+            let rewrite = Qdrant.widen_body(head, &capture.request, &plans).unwrap();
             assert_eq!(rewrite.target, capture.target, "{}", capture.name);
             assert_eq!(rewrite.strips.len(), intents.len(), "{}", capture.name);
             if intents.iter().any(|intent| intent.own_members) {
@@ -92,7 +92,7 @@ fn every_hit_of_every_answer_is_found_and_moved_whole() {
         let name = &capture.name;
         let body = capture.response.unwrap_or_else(|| panic!("{name} has no body"));
         with_head(&POST, &capture.target, |head| {
-            let intents = Qdrant.parse(head, &capture.request).unwrap();
+            let intents = Qdrant.parse_body(head, &capture.request).unwrap();
             let page = Qdrant.split(head, body.clone()).unwrap();
             assert!(page.lists.iter().all(|list| list.search < intents.len()), "{name}");
             let hits: usize = page.lists.iter().map(|list| list.hits.len()).sum();
@@ -135,7 +135,7 @@ fn all_fields_cut_back_are_what_the_server_gives_for_the_clients_own_list() {
     for name in ["027-query-payload-list", "030-query-payload-list-empty", "031-query-payload-include"] {
         let own = find(name);
         with_head(&POST, QUERY, |head| {
-            let rewrite = Qdrant.widen(head, &own.request, &[plan(70, &["*"])]).unwrap();
+            let rewrite = Qdrant.widen_body(head, &own.request, &[plan(70, &["*"])]).unwrap();
             let asked: serde_json::Value = serde_json::from_slice(&rewrite.body).unwrap();
             assert_eq!(asked["with_payload"], true, "{name}");
             let split = |capture: &Capture| Qdrant.split(head, capture.response.clone().unwrap()).unwrap();

@@ -98,13 +98,13 @@ fn request() -> impl Strategy<Value = String> {
 fn exercise(path: &str, body: Bytes) -> Result<(), TestCaseError> {
     with_head(&POST, path, |head| {
         let plans = vec![plan(50, &["text", "meta.title"]); 3];
-        let parsed = Qdrant.parse(head, &body);
-        let widened = Qdrant.widen(head, &body, &plans);
+        let parsed = Qdrant.parse_body(head, &body);
+        let widened = Qdrant.widen_body(head, &body, &plans);
         if let Ok(intents) = parsed {
             let widened = widened.unwrap();
             prop_assert_eq!(widened.strips.len(), intents.len());
             prop_assert!(serde_json::from_slice::<&serde_json::value::RawValue>(&widened.body).is_ok());
-            let again = Qdrant.parse(head, &widened.body).unwrap();
+            let again = Qdrant.parse_body(head, &widened.body).unwrap();
             prop_assert!(again.iter().all(|intent| !intent.own_members && intent.caller.query.is_none()));
         }
         let _ = Qdrant.split(head, body);

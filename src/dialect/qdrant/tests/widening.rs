@@ -31,7 +31,7 @@ fn limit_and_offset_move_and_every_other_byte_stays() {
     }
     let same = r#"{"query":1,"limit":50}"#;
     let body = Bytes::from(same);
-    let rewrite = with_head(&POST, QUERY, |head| Qdrant.widen(head, &body, &[plan(50, &[])])).unwrap();
+    let rewrite = with_head(&POST, QUERY, |head| Qdrant.widen_body(head, &body, &[plan(50, &[])])).unwrap();
     assert_eq!(rewrite.body.as_ptr(), body.as_ptr());
 }
 

@@ -1,0 +1,113 @@
+//! [`Document`]: a text to score, made when somebody reads it.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+
+use super::{document, material::Material};
+use crate::search::{FieldSet, Hit};
+
+/// A text to score. That of a hit is made when it is first read: where its score is known, nobody does.
+#[derive(Clone)]
+pub struct Document(Source);
+
+#[derive(Clone)]
+enum Source {
+    Text(Arc<str>),
+    /// The hit at this place among those of its list.
+    Hit(Arc<Hits>, usize),
+}
+
+/// What the documents of a list are made of.
+struct Hits {
+    body: Bytes,
+    set: FieldSet,
+    max_bytes: usize,
+    hits: Vec<(Material, OnceLock<Box<str>>)>,
+}
+
+impl Document {
+    /// The text; never blank.
+    pub fn text(&self) -> &str {
+        match &self.0 {
+            Source::Text(text) => text,
+            Source::Hit(of, at) => of.hits.get(*at).map_or("", |(material, text)| {
+                text.get_or_init(|| material.text(&of.body, &of.set, of.max_bytes).into())
+            }),
+        }
+    }
+
+    /// The bytes that tell this document from all others, piece by piece: its text, or what it is made of. No text is
+    /// made for them, so that the same text has two names if it is written in two ways.
+    pub fn identity(&self, mut piece: impl FnMut(&[u8])) {
+        match &self.0 {
+            Source::Text(text) => piece(text.as_bytes()),
+            Source::Hit(of, at) => {
+                if let Some((material, _)) = of.hits.get(*at) {
+                    material.identity(&of.body, &of.set, of.max_bytes, piece);
+                }
+            }
+        }
+    }
+}
+
+impl From<Arc<str>> for Document {
+    fn from(text: Arc<str>) -> Self {
+        Self(Source::Text(text))
+    }
+}
+
+impl From<&str> for Document {
+    fn from(text: &str) -> Self {
+        Self(Source::Text(text.into()))
+    }
+}
+
+impl fmt::Debug for Document {
+    /// Without the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Document(..)")
+    }
+}
+
+/// The documents of these hits of `body`, each at most `max_bytes` long, and which hits they belong to, counted from 0:
+/// one without text has none.
+pub fn documents<'a>(
+    body: &Bytes,
+    hits: impl Iterator<Item = &'a Hit>,
+    set: &FieldSet,
+    max_bytes: usize,
+) -> (Vec<usize>, Vec<Document>) {
+    enum Found {
+        Material(usize),
+        Text(Document),
+    }
+    let (mut places, mut found, mut materials) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, hit) in hits.enumerate() {
+        let material = Material::find(body, hit, set).filter(|_| max_bytes > 0);
+        found.push(match material {
+            Some(material) => {
+                materials.push((material, OnceLock::new()));
+                Found::Material(materials.len() - 1)
+            }
+            None => match document(body, hit, set, max_bytes) {
+                Some(text) => Found::Text(Document(Source::Text(text.into()))),
+                None => continue,
+            },
+        });
+        places.push(place);
+    }
+    let hits = Arc::new(Hits { body: body.clone(), set: set.clone(), max_bytes, hits: materials });
+    let document = |found| match found {
+        Found::Material(at) => Document(Source::Hit(hits.clone(), at)),
+        Found::Text(document) => document,
+    };
+    (places, found.into_iter().map(document).collect())
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

@@ -1,0 +1,30 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What of a call's work its callers need not wait for. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Behind(Arc<Mutex<Vec<Work>>>);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl Behind {
+    /// Puts this behind the answer, if there is such a place; else it is done here and now.
+    pub(super) fn put(behind: Option<&Self>, work: impl FnOnce() + Send + 'static) {
+        match behind {
+            Some(Self(works)) => works.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(work)),
+            None => work(),
+        }
+    }
+
+    /// Does what there is.
+    pub(super) fn run(&self) {
+        self.take().into_iter().for_each(|work| work());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn take(&self) -> Vec<Work> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
