@@ -14,8 +14,9 @@ use super::pool::Pool;
 use super::waiting::Waiting;
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
 
-/// hyper takes no smaller one.
-const SMALLEST_BUFFER: usize = 8 << 10;
+/// Into so much the answer to a search of fifty hits or so comes in one piece, which is not copied. Buffers grow as they
+/// are filled.
+const ONE_ANSWER: usize = 128 << 10;
 /// What may be on its way to us on one HTTP/2 stream, and on all streams of a connection: one that nobody reads
 /// stops at the first, long before the others feel the second.
 const STREAM_WINDOW: u32 = 512 << 10;
@@ -83,7 +84,7 @@ async fn send_http2(
 
 fn http1(settings: &UpstreamSettings) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.preserve_header_case(true).max_buf_size(settings.max_head_bytes.max(SMALLEST_BUFFER));
+    http.preserve_header_case(true).max_buf_size(settings.max_head_bytes.max(ONE_ANSWER));
     if settings.max_headers != FREE_HEADERS {
         http.max_headers(settings.max_headers);
     }
