@@ -159,6 +159,8 @@ fn a_bad_value_is_told_with_its_path() {
         ("limits: { max_searches_in_flight: -1 }", "not a whole number"),
         ("limits: { max_head_bytes: 4KiB }", "not from 8KiB to 1MiB"),
         ("limits: { body_timeout: 5 }", "`5` is not a duration"),
+        ("limits: { body_timeout: 101years }", "`101years` is longer than a hundred years"),
+        ("cache: { ttl: 500000000000years }", "`500000000000years` is longer than a hundred years"),
         ("memory: { max_buffered: 10 }", "less than 1KiB"),
         ("shutdown: { delay: 5 }", "2:20 shutdown.delay: `5` is not a duration"),
         ("shutdown: { graze: 5s }", "did you mean `grace`"),

@@ -75,6 +75,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 /// A duration longer than nothing.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
+        Ok(value) if value > LONGEST => Err(too_long(text)),
         Ok(value) if !value.is_zero() => Ok(value),
         Ok(_) => Err("a duration of zero is of no use here.".to_owned()),
         Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 300ms, 1s or 24h.")),
@@ -83,8 +84,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// A duration, which may be nothing.
 pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| format!("`{text}` is not a duration with its unit, such as 0s, 5s or 1m."))
+    match humantime::parse_duration(text) {
+        Ok(value) if value > LONGEST => Err(too_long(text)),
+        Ok(value) => Ok(value),
+        Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 0s, 5s or 1m.")),
+    }
+}
+
+/// Clocks cannot tell when much longer ones end.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+fn too_long(text: &str) -> String {
+    format!("`{text}` is longer than a hundred years.")
 }
 
 /// A byte size.

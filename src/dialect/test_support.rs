@@ -1,9 +1,14 @@
-//! What a test asks of a request's body in one step.
+//! What a test asks of a request's body in one step, and the slow way to what splitting notes.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{Dialect, DialectError};
-use crate::search::{FetchPlan, Head, Rewrite, SearchIntent};
+use super::{Dialect, DialectError, hits::MOST_NOTED};
+use crate::{
+    json::{Kind, Member, Value},
+    search::{FetchPlan, Field, Fields, Head, Rewrite, SearchIntent},
+};
 
 /// A body read for one question.
 pub(super) trait OfBody: Dialect {
@@ -24,3 +29,15 @@ pub(super) trait OfBody: Dialect {
 }
 
 impl<D: Dialect + ?Sized> OfBody for D {}
+
+/// The object of fields, its members noted one by one.
+pub(super) fn slow_fields(object: Value<'_>) -> Option<Fields> {
+    let name = |member: &Member<'_>| match member.key {
+        Cow::Borrowed(key) => Some(member.key_start + 1..member.key_start + 1 + key.len()),
+        Cow::Owned(_) => None,
+    };
+    let note = |member: Member<'_>| Some(Field { name: name(&member)?, value: member.value.span() });
+    let members = object.members().filter(|members| members.len() <= MOST_NOTED);
+    let members = members.and_then(|members| members.into_iter().map(note).collect());
+    (object.kind() == Kind::Object).then(|| Fields { span: object.span(), members })
+}

@@ -275,7 +275,7 @@ impl Upstream {
             self.waits.given_up(Wait::Answer);
         }
         let answer = answer?;
-        // hyper's buffer, which is its own limit, may be up to twice as large.
+        // hyper's own limit is its buffer, which may be larger.
         if body::head_bytes(answer.headers()) > self.max_head_bytes {
             return Err(UpstreamError::LargeHead);
         }

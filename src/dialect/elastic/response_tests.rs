@@ -1,14 +1,9 @@
 //! The one pass against a reading level by level.
 
-use std::borrow::Cow;
-
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    json::Member,
-    search::{Field, Fields},
-};
+use crate::dialect::test_support::slow_fields;
 
 fn slow_split(batch: bool, body: Bytes) -> Result<HitPage, DialectError> {
     let root = Value::parse(&body).map_err(|_| MALFORMED)?;
@@ -65,18 +60,6 @@ fn slow_hit(value: Value<'_>) -> Option<Hit> {
         }
     }
     Some(hit)
-}
-
-/// The object of fields, its members noted one by one.
-fn slow_fields(object: Value<'_>) -> Option<Fields> {
-    let name = |member: &Member<'_>| match member.key {
-        Cow::Borrowed(key) => Some(member.key_start + 1..member.key_start + 1 + key.len()),
-        Cow::Owned(_) => None,
-    };
-    let note = |member: Member<'_>| Some(Field { name: name(&member)?, value: member.value.span() });
-    let members = object.members().filter(|members| members.len() <= 32);
-    let members = members.and_then(|members| members.into_iter().map(note).collect());
-    (object.kind() == Kind::Object).then(|| Fields { span: object.span(), members })
 }
 
 /// Nests the names of an answer in every way, mostly wrong.
