@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::select;
 use crate::{
     json::{Edits, Index, Object, ObjectEdit, Pieces},
-    search::{Hit, HitList, HitPage, Ranked, Ranking, Selection, Strip, StripPath},
+    search::{Hit, HitList, HitPage, MostHits, Ranked, Ranking, Selection, Strip, StripPath},
 };
 
 /// How a dialect writes its hits.
@@ -19,7 +19,7 @@ pub struct HitStyle {
 
 /// What stands at some place of the answer instead of what is there.
 enum Change<'a> {
-    Number(Vec<u8>),
+    Text(Vec<u8>),
     Hits(Hits<'a>),
 }
 
@@ -39,8 +39,9 @@ pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], styl
     for (at, list) in page.lists.iter().enumerate() {
         let ranking = rankings.get(at).and_then(Option::as_ref);
         let strip = strips.get(list.search);
-        let envelope = [max_score(list, ranking), total(&page.body, list, strip)];
-        changes.extend(envelope.into_iter().flatten().map(|(span, new)| (span, Change::Number(new))));
+        let [value, relation] = total(&page.body, list, strip);
+        let envelope = [max_score(list, ranking), value, relation];
+        changes.extend(envelope.into_iter().flatten().map(|(span, new)| (span, Change::Text(new))));
         let removal = strip.map(Removal::new).unwrap_or_default();
         if !list.hits.is_empty() && (ranking.is_some() || !removal.is_empty()) {
             changes.push((list.array.clone(), Change::Hits(Hits { list, removal, ranking, style })));
@@ -52,7 +53,7 @@ pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], styl
     for (range, change) in changes {
         out.keep(done..range.start);
         match change {
-            Change::Number(new) => out.put(new),
+            Change::Text(new) => out.put(new),
             Change::Hits(hits) => hits.write(&page.body, &mut out),
         }
         done = range.end;
@@ -69,10 +70,26 @@ fn max_score(list: &HitList, ranking: Option<&Ranking>) -> Option<(Range<usize>,
     Some((span, if none { b"null".to_vec() } else { number(best) }))
 }
 
-fn total(body: &[u8], list: &HitList, strip: Option<&Strip>) -> Option<(Range<usize>, Vec<u8>)> {
-    let (span, most) = (list.total.clone()?, strip?.total_at_most?);
-    let total: u64 = std::str::from_utf8(body.get(span.clone())?).ok()?.parse().ok()?;
-    (total > most).then(|| (span, most.to_string().into_bytes()))
+/// The number of the total and its relation, where they have to be others. A total that is as large as it can be is
+/// exact, whatever was counted.
+fn total(body: &[u8], list: &HitList, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8>)>; 2] {
+    let (Some(total), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) else {
+        return [None, None];
+    };
+    let most = match (most, total.shards) {
+        (MostHits::InAll(most), _) => most,
+        (MostHits::OnEachShard(most), Some(shards)) => most.saturating_mul(shards),
+        (MostHits::OnEachShard(_), None) => return [None, None],
+    };
+    let number = |text| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
+    match body.get(total.value.clone()).and_then(number) {
+        Some(counted) if counted >= most => {
+            let value = (counted > most).then(|| (total.value.clone(), most.to_string().into_bytes()));
+            let exact = |span: &Range<usize>| (span.clone(), b"\"eq\"".to_vec());
+            [value, total.relation.as_ref().map(exact)]
+        }
+        _ => [None, None],
+    }
 }
 
 impl Hits<'_> {

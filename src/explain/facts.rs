@@ -2,7 +2,7 @@
 
 use crate::{
     document::{AUTO_FIELDS, NODE_CONTENT},
-    search::{FieldSet, Strip, WantedFields},
+    search::{FieldSet, MostHits, Strip, WantedFields},
 };
 
 /// The fields that documents are made of; `*` for all that hold text.
@@ -31,7 +31,10 @@ pub fn taken_out(strips: &[Strip]) -> Vec<String> {
             names.push(format!("{}, but what the client asked for", selection.member));
         }
         if let Some(most) = strip.total_at_most {
-            names.push(format!("hits.total over {most}"));
+            names.push(match most {
+                MostHits::InAll(most) => format!("hits.total over {most}"),
+                MostHits::OnEachShard(most) => format!("hits.total over {most} a shard"),
+            });
         }
     }
     names.dedup();

@@ -124,7 +124,7 @@ impl Pipeline {
             .map(|(at, search)| match &search.work {
                 Err(reason) => Report::kept(*reason),
                 Ok(work) => {
-                    let failed = page.failed.contains(&at);
+                    let failed = page.has_failed(at);
                     let reason = if failed { KeepReason::UpstreamError } else { KeepReason::NotRanked };
                     Report { source: Some(work.source), ..Report::kept(reason) }
                 }

@@ -17,7 +17,7 @@ use crate::{
     bounds::{Permit, counted},
     dialect::splitting_bytes,
     pipeline::{self, PlannedSearch, RankedPage, Waiting},
-    search::{HitPage, KeepReason, Rewrite},
+    search::{Failure, Got, HitPage, KeepReason, Rewrite},
     upstream::body::{self, Body, Read},
 };
 
@@ -80,7 +80,10 @@ impl Exchange {
             }
         };
         // A page may be too large for one index of several, or for one search of a batch.
-        let refused = |&search: &usize| searches.get(search).is_some_and(PlannedSearch::widened);
+        let refused = |failure: &Failure| {
+            let may_be_ours = !matches!(failure.got, Got::Denied | Got::NoList);
+            may_be_ours && searches.get(failure.search).is_some_and(PlannedSearch::widened)
+        };
         if changed && page.failed.iter().any(refused) {
             let refusal = Response::from_parts(parts, body::full(raw));
             let permit = self.handler.bounds.answer_bytes.nothing();

@@ -13,6 +13,6 @@ pub use head::Head;
 pub use intent::{CallerOptions, NamedReranker, NativeText, SearchIntent, Widening};
 pub use margin::lead;
 pub use order::{Candidate, OrderRule, Ranked, Ranking, ScoreWriting, order};
-pub use page::{Field, Fields, Hit, HitId, HitList, HitPage};
-pub use plan::{FetchPlan, FieldSet, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
+pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Total};
+pub use plan::{FetchPlan, FieldSet, MostHits, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
 pub use reason::KeepReason;

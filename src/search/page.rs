@@ -9,15 +9,52 @@ pub struct HitPage {
     pub body: Bytes,
     /// The lists of hits, in body order. One for a plain search, one per search of a batch, one per group.
     pub lists: Vec<HitList>,
-    /// The searches of the request, counted from 0, that the database answered not at all or in part, and that asking
-    /// for more may have done that to.
-    pub failed: Vec<usize>,
+    /// The searches of the request that the database answered not at all, or in part.
+    pub failed: Vec<Failure>,
+}
+
+/// A search of a request that got no whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which one, counted from 0.
+    pub search: usize,
+    /// What it got instead.
+    pub got: Got,
+}
+
+/// What a search got instead of a whole answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// An error that has nothing to do with how much was asked for: who asks, or for what.
+    Denied,
+    /// Any other error.
+    Refused,
+    /// An answer that shows no list of hits, as the client wants it.
+    NoList,
+    /// Hits, but not of everything.
+    Part {
+        /// How many shards and clusters gave none.
+        lost: u64,
+        /// The time was over before all had been looked at.
+        timed_out: bool,
+    },
 }
 
 impl HitPage {
     /// How many hits there are in all lists.
     pub fn hits(&self) -> usize {
         self.lists.iter().map(|list| list.hits.len()).sum()
+    }
+
+    /// Whether this search got an error, or hits but not of everything.
+    pub fn has_failed(&self, search: usize) -> bool {
+        self.failed.iter().any(|failure| failure.search == search && failure.got != Got::NoList)
+    }
+
+    /// How many searches it answers, each with hits or with none.
+    pub fn answers(&self) -> usize {
+        let searches = self.lists.iter().map(|list| list.search);
+        searches.chain(self.failed.iter().map(|failure| failure.search)).max().map_or(0, |last| last + 1)
     }
 
     /// The memory that the places of the hits take, in bytes.
@@ -28,7 +65,7 @@ impl HitPage {
         };
         self.lists.iter().map(of_list).sum::<usize>()
             + self.lists.capacity() * size_of::<HitList>()
-            + self.failed.capacity() * size_of::<usize>()
+            + self.failed.capacity() * size_of::<Failure>()
     }
 }
 
@@ -43,8 +80,19 @@ pub struct HitList {
     pub array: Range<usize>,
     /// `max_score`'s number, where the answer has one for this list.
     pub max_score: Option<Range<usize>>,
-    /// `hits.total`'s number, where there is one.
-    pub total: Option<Range<usize>>,
+    /// `hits.total`, where there is one.
+    pub total: Option<Total>,
+}
+
+/// How many hits there are, as the database says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// The number.
+    pub value: Range<usize>,
+    /// The text that says whether it is exact, or the least that it can be.
+    pub relation: Option<Range<usize>>,
+    /// How many shards were asked, where the answer says so.
+    pub shards: Option<u64>,
 }
 
 /// Which hit it is, by the name that its database has for it.

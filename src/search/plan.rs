@@ -70,8 +70,19 @@ pub struct Strip {
     pub paths: Vec<StripPath>,
     /// What stays of an object that was asked for as a whole.
     pub selection: Option<Selection>,
-    /// Cut `hits.total` back to this (Elasticsearch's pure top-level kNN: `min(total, k)`).
-    pub total_at_most: Option<u64>,
+    /// Cut `hits.total` back to this.
+    pub total_at_most: Option<MostHits>,
+    /// The list goes too where none of its hits stays, with what holds nothing else (Elasticsearch's `filter_path`).
+    pub hides_empty: bool,
+}
+
+/// The most hits that a search can have counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MostHits {
+    /// So many (Elasticsearch's top-level kNN: the nearest `k` of all).
+    InAll(u64),
+    /// So many on each shard (a kNN query of either product).
+    OnEachShard(u64),
 }
 
 /// One member inside a hit.

@@ -1,6 +1,7 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
 mod fields;
+mod format;
 mod lucene;
 mod msearch;
 mod operation;
@@ -30,7 +31,9 @@ use super::{
 };
 use crate::{
     json::Object,
-    search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, SearchIntent, Strip},
+    search::{
+        FetchPlan, Head, Hit, HitId, HitList, HitPage, KeepReason, Ranking, Rewrite, SearchIntent, Strip,
+    },
 };
 use target::Params;
 
@@ -53,13 +56,13 @@ impl<'a> Request<'a> {
         let params = Params::parse(head.query)?;
         let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let mut source = (!body.is_empty()).then_some(Cow::Borrowed(body));
-        if source.is_some() && request::is_foreign_type(content_type) {
+        if source.is_some() && format::is_foreign_type(content_type) {
             return Err(DialectError::Unsupported("a body that is not JSON"));
         }
         if source.is_none()
             && let Some(text) = params.get("source")
         {
-            if request::is_foreign_type(params.get("source_content_type").unwrap_or("")) {
+            if format::is_foreign_type(params.get("source_content_type").unwrap_or("")) {
                 return Err(DialectError::Unsupported("a source that is not JSON"));
             }
             source = Some(Cow::Owned(text.as_bytes().to_vec()));
@@ -72,6 +75,22 @@ impl<'a> Request<'a> {
         let Some(source) = self.source.as_deref() else { return Ok(None) };
         let index = reading.texts().first().ok_or(request::BODY)?;
         request::object(source, index).map(Some)
+    }
+
+    fn intents(&self, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError> {
+        if !self.is_batch() {
+            let body = self.object(reading)?;
+            let params = &self.params;
+            let indices = self.indices.clone();
+            return Ok(vec![request::intent(self.kind, indices, params, params, body.as_ref())]);
+        }
+        // A sub-search takes its limits from its body line alone.
+        let own = Params::default();
+        let intent = |pair: msearch::Pair<'_>| {
+            let indices = pair.indices.unwrap_or_else(|| self.indices.clone());
+            request::intent(self.kind, indices, &self.params, &own, Some(&pair.body))
+        };
+        Ok(msearch::pairs(self.bytes(), reading.texts())?.into_iter().map(intent).collect())
     }
 
     fn is_batch(&self) -> bool {
@@ -114,19 +133,13 @@ impl Dialect for Elastic {
 
     fn parse(&self, head: &Head<'_>, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError> {
         let request = Request::read(head, reading.body())?;
-        if !request.is_batch() {
-            let body = request.object(reading)?;
-            let params = &request.params;
-            let indices = request.indices.clone();
-            return Ok(vec![request::intent(request.kind, indices, params, params, body.as_ref())]);
+        let mut intents = request.intents(reading)?;
+        if format::is_foreign_answer(head.headers, &request.params) {
+            for intent in &mut intents {
+                intent.keep.get_or_insert(KeepReason::Unsupported);
+            }
         }
-        // A sub-search takes its limits from its body line alone.
-        let own = Params::default();
-        let intent = |pair: msearch::Pair<'_>| {
-            let indices = pair.indices.unwrap_or_else(|| request.indices.clone());
-            request::intent(request.kind, indices, &request.params, &own, Some(&pair.body))
-        };
-        Ok(msearch::pairs(request.bytes(), reading.texts())?.into_iter().map(intent).collect())
+        Ok(intents)
     }
 
     fn widen(
@@ -177,11 +190,19 @@ impl Dialect for Elastic {
 
     fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError> {
         let (kind, _) = operation::read_path(head.path).ok_or(DialectError::Unsupported("this path"))?;
-        response::split(is_batch(kind), body)
+        let filtered = || Params::parse(head.query).is_ok_and(|params| params.has("filter_path"));
+        response::split(is_batch(kind), body, filtered)
     }
 
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
-        splice::join(page, strips, rankings, &HitStyle { score_key: "_score" })
+        let joined = splice::join(page, strips, rankings, &HitStyle { score_key: "_score" });
+        let emptied: Vec<usize> = page.lists.iter().zip(rankings).filter_map(emptied).collect();
+        let hidden = |search: &usize| strips.get(*search).is_some_and(|strip| strip.hides_empty);
+        let gone: Vec<usize> = emptied.into_iter().filter(hidden).collect();
+        if gone.is_empty() {
+            return joined;
+        }
+        response::without_lists(&joined, &gone).unwrap_or(joined)
     }
 
     fn id(&self, body: &[u8], hit: &Hit) -> HitId {
@@ -191,6 +212,12 @@ impl Dialect for Elastic {
     fn failure(&self, status: StatusCode, message: &str) -> Bytes {
         response::failure(status, message)
     }
+}
+
+/// The search of a list of which no hit stays.
+fn emptied((list, ranking): (&HitList, &Option<Ranking>)) -> Option<usize> {
+    let none_left = ranking.as_ref().is_some_and(|ranking| ranking.hits.is_empty());
+    (none_left && !list.hits.is_empty()).then_some(list.search)
 }
 
 /// Path and query string; the client's own bytes where nothing is set.

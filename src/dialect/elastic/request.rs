@@ -54,7 +54,6 @@ pub(super) fn intent(
         timeout: settings::timeout(own, body),
         reranker: None,
     };
-    let format_keep = foreign_format(shared).then_some(KeepReason::Unsupported);
     let caller_keep = caller.malformed.then_some(KeepReason::Malformed);
     if matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate) {
         // What a template makes of its parameters is the upstream's to know.
@@ -62,7 +61,6 @@ pub(super) fn intent(
         let scrolled = shared.has("scroll").then_some(KeepReason::NotRanked);
         intent.keep = caller_keep
             .or(scrolled)
-            .or(format_keep)
             .or_else(|| filtered_away(kind, shared).then_some(KeepReason::Unsupported));
         return intent;
     }
@@ -93,7 +91,6 @@ pub(super) fn intent(
     intent.keep = caller_keep
         .or(malformed.then_some(KeepReason::Malformed))
         .or_else(|| (intent.limit == 0 || not_ranked(own, body)).then_some(KeepReason::NotRanked))
-        .or(format_keep)
         .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported))
         .or_else(|| (foreign && reranks_upstream(body)).then_some(KeepReason::Unsupported));
     intent
@@ -102,10 +99,6 @@ pub(super) fn intent(
 /// Whether a reranker of the request runs upstream, wherever it stands.
 fn reranks_upstream(body: Option<&Object<'_>>) -> bool {
     body.and_then(|body| body.get("retriever")).is_some_and(|r| shape::reranks_upstream(r, 20))
-}
-
-fn foreign_format(params: &Params<'_>) -> bool {
-    params.get("format").is_some_and(|format| !format.eq_ignore_ascii_case("json"))
 }
 
 fn not_ranked(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
@@ -142,16 +135,17 @@ fn filtered_away(kind: SearchKind, params: &Params<'_>) -> bool {
 
 /// The path of a hit's member in the answer.
 pub(super) fn hit_member(kind: SearchKind, member: &str) -> Vec<&str> {
-    match kind {
-        SearchKind::Msearch | SearchKind::MsearchTemplate => vec!["responses", "hits", "hits", member],
-        _ => vec!["hits", "hits", member],
-    }
+    let mut path = list_of_hits(kind);
+    path.push(member);
+    path
 }
 
-/// Whether a content type says that the body is not JSON.
-pub(super) fn is_foreign_type(content_type: &str) -> bool {
-    let media = content_type.split(';').next().unwrap_or("").to_ascii_lowercase();
-    ["yaml", "cbor", "smile"].iter().any(|format| media.contains(format))
+/// The path of the hits in the answer.
+pub(super) fn list_of_hits(kind: SearchKind) -> Vec<&'static str> {
+    match kind {
+        SearchKind::Msearch | SearchKind::MsearchTemplate => vec!["responses", "hits", "hits"],
+        _ => vec!["hits", "hits"],
+    }
 }
 
 /// Whether a body member is a non-empty object or array.

@@ -3,6 +3,7 @@
 use super::{
     query_text::one_or_many,
     request::is_filled,
+    settings,
     shape::{self, DEFAULT_RANK_WINDOW},
     target::Params,
 };
@@ -66,11 +67,11 @@ pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>, size: u64) ->
         None => DEFAULT_INFERENCE_ID.to_owned(),
     };
     let window = match given("rank_window_size") {
-        Some(window) => window.as_u64()?,
+        Some(window) => settings::whole(window)?,
         None => DEFAULT_RANK_WINDOW,
     };
     let min_score = match given("min_score") {
-        Some(floor) => Some(floor.as_f64()? as f32).filter(|floor| floor.is_finite()),
+        Some(floor) => Some(settings::decimal(floor)? as f32).filter(|floor| floor.is_finite()),
         None => None,
     };
     // A page beyond the window is refused.
@@ -98,7 +99,7 @@ fn only_member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
 
 /// What Elasticsearch refuses beside such a retriever.
 fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
-    const REFUSED: [&str; 10] = [
+    const REFUSED: [&str; 11] = [
         "query",
         "knn",
         "sub_searches",
@@ -109,6 +110,8 @@ fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
         "terminate_after",
         "min_score",
         "slice",
+        // It is not refused, but is meant for what the reranker leaves.
+        "post_filter",
     ];
     body.members()
         .iter()

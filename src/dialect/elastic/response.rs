@@ -10,8 +10,8 @@ use crate::{
         DialectError,
         hits::{array_of_hits, fields},
     },
-    json::{Kind, Read, Scanner, Value},
-    search::{Hit, HitList, HitPage},
+    json::{Edits, Kind, ObjectEdit, Read, Scanner, Value},
+    search::{Failure, Got, Hit, HitList, HitPage, Total},
 };
 
 const MALFORMED: DialectError =
@@ -19,20 +19,29 @@ const MALFORMED: DialectError =
 
 /// Finds the hits, in one pass over the body: at the top level only, since aggregations and inner hits hold objects of
 /// the same shape.
-pub(super) fn split(batch: bool, body: Bytes) -> Result<HitPage, DialectError> {
-    let (mut lists, mut failed) = (Vec::new(), Vec::new());
-    if batch {
-        let answers = Scanner::whole(&body, responses).map_err(|_| MALFORMED)?.ok_or(MALFORMED)?;
-        for (search, answer) in answers.into_iter().enumerate() {
-            // A failed search has none.
-            let refused = if answer.list.is_some() { answer.failed_shards } else { answer.is_refused() };
-            failed.extend(refused.then_some(search));
-            lists.extend(answer.list.map(|list| HitList { search, ..list }));
+///
+/// `filtered`: the answer is less what a `filter_path` leaves out, and that may be a list without hits.
+pub(super) fn split(
+    batch: bool,
+    body: Bytes,
+    filtered: impl FnOnce() -> bool,
+) -> Result<HitPage, DialectError> {
+    let answers = match batch {
+        true => Scanner::whole(&body, responses).map_err(|_| MALFORMED)?,
+        false => {
+            let answer = Scanner::whole(&body, answer).map_err(|_| MALFORMED)?;
+            answer.list.is_some().then_some(vec![answer])
         }
-    } else {
-        let answer = Scanner::whole(&body, answer).map_err(|_| MALFORMED)?;
-        lists.push(answer.list.ok_or(MALFORMED)?);
-        failed.extend(answer.failed_shards.then_some(0));
+    };
+    let answers = match answers {
+        Some(answers) => answers,
+        None if filtered() => Vec::new(),
+        None => return Err(MALFORMED),
+    };
+    let (mut lists, mut failed) = (Vec::new(), Vec::new());
+    for (search, answer) in answers.into_iter().enumerate() {
+        failed.extend(answer.got().map(|got| Failure { search, got }));
+        lists.extend(answer.list.map(|list| HitList { search, ..list }));
     }
     Ok(HitPage { body, lists, failed })
 }
@@ -41,16 +50,29 @@ pub(super) fn split(batch: bool, body: Bytes) -> Result<HitPage, DialectError> {
 #[derive(Default)]
 struct Answer {
     list: Option<HitList>,
-    /// Some shards gave nothing: an index may have a smaller `max_result_window` than the others.
-    failed_shards: bool,
+    shards: Option<u64>,
+    /// Some gave nothing: an index may have a smaller `max_result_window` than the others.
+    failed_shards: u64,
+    /// The same of remote clusters.
+    failed_clusters: u64,
+    timed_out: bool,
     error: bool,
     status: Option<u64>,
 }
 
 impl Answer {
-    /// Whether a search of a batch was refused for what it asked.
-    fn is_refused(&self) -> bool {
-        self.error && self.status == Some(400)
+    /// What it is instead of a whole answer.
+    fn got(&self) -> Option<Got> {
+        if self.list.is_none() {
+            return Some(match self.status {
+                Some(401 | 403 | 404) => Got::Denied,
+                Some(400..) => Got::Refused,
+                _ if self.error => Got::Refused,
+                _ => Got::NoList,
+            });
+        }
+        let lost = self.failed_shards.saturating_add(self.failed_clusters);
+        (lost > 0 || self.timed_out).then_some(Got::Part { lost, timed_out: self.timed_out })
     }
 }
 
@@ -76,19 +98,33 @@ fn answer(value: &mut Scanner<'_>) -> Read<Answer> {
     let object = value.members(|key, value| {
         match &*key.name {
             "hits" => answer.list = list(value)?,
-            "_shards" => answer.failed_shards = number_at(value, "failed")?.is_some_and(|failed| failed > 0),
+            "_shards" => {
+                let shards = value.skip()?;
+                answer.shards = whole(shards, "total");
+                answer.failed_shards = whole(shards, "failed").unwrap_or(0);
+            }
+            "_clusters" => {
+                let clusters = value.skip()?;
+                let lost = ["skipped", "failed", "partial"].map(|key| whole(clusters, key).unwrap_or(0));
+                answer.failed_clusters = lost.into_iter().fold(0, u64::saturating_add);
+            }
             "error" => answer.error = true,
+            "timed_out" => answer.timed_out = value.skip()?.as_bool() == Some(true),
             "status" => answer.status = value.skip()?.as_u64(),
             _ => {}
         }
         Ok(())
     })?;
+    let shards = answer.shards;
+    if let Some(total) = answer.list.as_mut().and_then(|list| list.total.as_mut()) {
+        total.shards = shards;
+    }
     Ok(if object.is_some() { answer } else { Answer::default() })
 }
 
 /// The whole number that an object has under this name.
-fn number_at(value: &mut Scanner<'_>, name: &str) -> Read<Option<u64>> {
-    Ok(value.skip()?.get(name).and_then(Value::as_u64))
+fn whole(object: Value<'_>, name: &str) -> Option<u64> {
+    object.get(name).and_then(Value::as_u64)
 }
 
 fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
@@ -97,16 +133,21 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
         match &*key.name {
             "hits" => found = array_of_hits(value, hit)?,
             "max_score" => max_score = number(value.skip()?),
-            "total" => {
-                let value = value.skip()?;
-                total = number(value).or_else(|| number(value.get("value")?));
-            }
+            "total" => total = total_of(value.skip()?),
             _ => {}
         }
         Ok(())
     })?;
     let (Some((array, hits)), Some(_)) = (found, envelope) else { return Ok(None) };
     Ok(Some(HitList { search: 0, hits, array, max_score, total }))
+}
+
+fn total_of(value: Value<'_>) -> Option<Total> {
+    if let Some(value) = number(value) {
+        return Some(Total { value, relation: None, shards: None });
+    }
+    let relation = value.get("relation").filter(|relation| relation.kind() == Kind::String);
+    Some(Total { value: number(value.get("value")?)?, relation: relation.map(Value::span), shards: None })
 }
 
 fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {
@@ -126,6 +167,69 @@ fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {
 
 fn number(value: Value<'_>) -> Option<Range<usize>> {
     (value.kind() == Kind::Number).then(|| value.span())
+}
+
+/// The answer again without the lists of these searches, which have lost all their hits, and without what this
+/// empties: as Elasticsearch writes it under a `filter_path`.
+pub(super) fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {
+    let root = Value::parse(body).ok()?;
+    let answers = match root.get("responses") {
+        Some(responses) => responses,
+        None => {
+            let text = without_list(root).map(|text| [text.as_bytes(), end_of(body)].concat());
+            return Some(text.map_or_else(|| nothing(body), Bytes::from));
+        }
+    };
+    let mut left = Vec::new();
+    for (search, answer) in answers.items()?.into_iter().enumerate() {
+        match searches.contains(&search) {
+            true => left.extend(without_list(answer)),
+            false => left.push(answer.text().to_owned()),
+        }
+    }
+    let mut edit = ObjectEdit::new(root)?;
+    match left.is_empty() {
+        true => drop(edit.remove("responses")),
+        false => edit.set("responses", format!("[{}]", left.join(","))),
+    }
+    if edit.leaves_nothing() {
+        return Some(nothing(body));
+    }
+    let mut edits = Edits::new();
+    edit.finish(&mut edits);
+    Some(edits.apply(body))
+}
+
+/// One search's answer without its list; `None` if nothing is left of it.
+fn without_list(answer: Value<'_>) -> Option<String> {
+    let text = answer.text();
+    let answer = Value::parse(text.as_bytes()).ok()?;
+    let mut edits = Edits::new();
+    let mut root = ObjectEdit::new(answer)?;
+    if let Some(mut envelope) = answer.get("hits").and_then(ObjectEdit::new) {
+        envelope.remove("hits");
+        match envelope.leaves_nothing() {
+            true => drop(root.remove("hits")),
+            false => envelope.finish(&mut edits),
+        }
+    }
+    if root.leaves_nothing() {
+        return None;
+    }
+    root.finish(&mut edits);
+    String::from_utf8(edits.apply_to(text.as_bytes())).ok()
+}
+
+/// An empty object, printed as `body` is.
+fn nothing(body: &[u8]) -> Bytes {
+    let pretty = body.starts_with(b"{\n");
+    let text: &[u8] = if pretty { b"{ }" } else { b"{}" };
+    Bytes::from([text, end_of(body)].concat())
+}
+
+/// The end of the last line, where there is one.
+fn end_of(body: &[u8]) -> &[u8] {
+    if body.ends_with(b"\n") { b"\n" } else { b"" }
 }
 
 /// An error as every client library of the family reads it.

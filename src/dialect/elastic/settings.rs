@@ -24,9 +24,25 @@ pub(super) fn number(
         return text.parse().map(|number| (number, Place::Query)).map_err(|_| ());
     }
     match body.and_then(|body| body.get(name)) {
-        Some(value) => value.as_u64().map(|number| (number, Place::Body)).ok_or(()),
+        Some(value) => whole(value).map(|number| (number, Place::Body)).ok_or(()),
         None => Ok((default, Place::Unset)),
     }
+}
+
+/// A whole number of a body, which both products also take as text, and with a fraction of zero.
+pub(super) fn whole(value: Value<'_>) -> Option<u64> {
+    if let Some(number) = value.as_u64() {
+        return Some(number);
+    }
+    let number = decimal(value)?;
+    let fits = number.fract() == 0.0 && (0.0..=f64::from(i32::MAX)).contains(&number);
+    fits.then_some(number as u64)
+}
+
+/// A number of a body, which both products also take as text.
+pub(super) fn decimal(value: Value<'_>) -> Option<f64> {
+    let of_text = || value.as_str()?.trim().parse::<f64>().ok();
+    value.as_f64().or_else(of_text).filter(|number| number.is_finite())
 }
 
 /// How long the search may take: `timeout` of the query string, else of the body. `-1` is none, and so is
@@ -191,6 +207,27 @@ impl FilterPath {
     /// Whether some pattern lets all of `path` through.
     pub(super) fn includes(&self, path: &[&str]) -> bool {
         self.patterns.iter().any(|pattern| reaches(pattern, path))
+    }
+
+    /// Whether an empty list at `path` is left out: only a pattern that ends there, or above, names the list itself
+    /// and not just what is in it.
+    pub(super) fn hides_empty(&self, path: &[&str]) -> bool {
+        !self.patterns.iter().any(|pattern| (1..=path.len()).any(|end| ends_at(pattern, &path[..end])))
+    }
+}
+
+/// Whether a pattern names just this path. `**` at its end stands for one key at least.
+fn ends_at(pattern: &[String], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        ([last], [_, ..]) if last == "**" => true,
+        ([any, rest @ ..], _) if any == "**" && !rest.is_empty() => {
+            (0..=path.len()).any(|skipped| ends_at(rest, &path[skipped..]))
+        }
+        ([first, rest @ ..], [key, deeper @ ..]) => {
+            wildmatch::WildMatchPattern::<'*', '\0'>::new(first).matches(key) && ends_at(rest, deeper)
+        }
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     query_text::one_or_many,
     request::{MAX_RESULT_WINDOW, is_filled},
     reranker,
+    settings::whole,
     target::Params,
 };
 use crate::{
@@ -35,19 +36,20 @@ pub(super) fn widening(
 ) -> Result<Shape, ()> {
     let mut shape = Shape { widening: Widening::Neutral, max_hits: MAX_RESULT_WINDOW, k: None };
     let has = |name: &str| body.is_some_and(|body| is_filled(body.get(name)));
-    let aggregated = has("aggs") || has("aggregations");
+    // What counts or cuts after the nearest `k` were found.
+    let after_k = ["aggs", "aggregations", "post_filter", "collapse"].into_iter().any(has);
     let never = params.has("terminate_after")
         || ["terminate_after", "rescore", "rank", "sub_searches"].into_iter().any(has)
         || body.and_then(|body| body.at(&["collapse", "inner_hits"])).is_some();
     let queried = params.has("q") || has("query") || has("retriever");
     if let Some(knn) = body.and_then(pure_knn).filter(|_| !queried) {
         let k = match knn.get("k").filter(|k| !k.is_null()) {
-            Some(k) => k.as_u64().filter(|&k| k > 0).ok_or(())?,
+            Some(k) => whole(k).filter(|&k| k > 0).ok_or(())?,
             // Unset, it follows the size.
             None => size,
         };
         if let Some(candidates) = knn.get("num_candidates").filter(|c| !c.is_null()) {
-            candidates.as_u64().ok_or(())?;
+            whole(candidates).ok_or(())?;
         }
         shape.k = Some(k);
         shape.widening = Widening::NotNeutral;
@@ -62,7 +64,7 @@ pub(super) fn widening(
         shape.widening = Widening::Never;
     }
     let past_window = from.saturating_add(size) > shape.max_hits;
-    if never || past_window || (aggregated && shape.widening == Widening::NotNeutral) {
+    if never || past_window || (after_k && shape.widening == Widening::NotNeutral) {
         shape.widening = Widening::Never;
     }
     Ok(shape)
@@ -88,7 +90,7 @@ pub(super) fn of_retriever(retriever: Value<'_>) -> Result<(Widening, u64), ()> 
         // Inside its own window a compound retriever does not look at the size; past it upstream refuses.
         "rrf" | "linear" => {
             let window = match only.value.get("rank_window_size").filter(|window| !window.is_null()) {
-                Some(window) => window.as_u64().filter(|&window| window > 0).ok_or(())?,
+                Some(window) => whole(window).filter(|&window| window > 0).ok_or(())?,
                 None => DEFAULT_RANK_WINDOW,
             };
             Ok((Widening::NotNeutral, window.min(MAX_RESULT_WINDOW)))

@@ -9,6 +9,7 @@ use super::*;
 use crate::dialect::test_support::OfBody;
 use crate::search::{KeepReason, NativeText, Ranked, ScoreWriting, WantedFields, Widening};
 
+mod limits;
 mod reranker;
 mod rules;
 

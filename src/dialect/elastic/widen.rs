@@ -2,16 +2,16 @@
 
 use super::{
     fields, options,
-    request::{DEFAULT_SIZE, is_filled},
+    request::{DEFAULT_SIZE, is_filled, list_of_hits},
     reranker,
-    settings::{self, Place},
+    settings::{self, FilterPath, Place},
     shape,
     target::Params,
 };
 use crate::{
     dialect::SearchKind,
-    json::{Edits, Object, ObjectEdit, Value},
-    search::{FetchPlan, Strip},
+    json::{Edits, Object, ObjectEdit},
+    search::{FetchPlan, MostHits, Strip},
 };
 
 /// Changes to one search.
@@ -43,6 +43,8 @@ pub(super) fn changes(
         }
         if let Some(hits) = plan.hits {
             widen_limits(own, body, hits, root.as_mut(), &mut changes);
+            let filter = FilterPath::read(shared);
+            changes.strip.hides_empty = filter.is_some_and(|filter| filter.hides_empty(&list_of_hits(kind)));
         }
         let search = fields::Search { kind, shared, own, body };
         fields::ask(&search, &plan.fields, root.as_mut(), &mut changes);
@@ -111,15 +113,15 @@ fn widen_limits(
     let Some(body) = body else { return };
     let mixed = own.has("q") || is_filled(body.get("query")) || is_filled(body.get("retriever"));
     let Some(knn) = shape::pure_knn(body).filter(|_| !mixed) else { return };
-    let k = knn.get("k").and_then(Value::as_u64);
-    changes.strip.total_at_most = Some(k.unwrap_or(size));
+    let k = knn.get("k").and_then(settings::whole);
+    changes.strip.total_at_most = Some(MostHits::InAll(k.unwrap_or(size)));
     let Some(mut edit) = ObjectEdit::new(knn) else { return };
     let mut changed = false;
     if k.is_some_and(|k| k < hits) {
         edit.set("k", hits.to_string());
         changed = true;
     }
-    if knn.get("num_candidates").and_then(Value::as_u64).is_some_and(|candidates| candidates < hits) {
+    if knn.get("num_candidates").and_then(settings::whole).is_some_and(|candidates| candidates < hits) {
         edit.set("num_candidates", hits.to_string());
         changed = true;
     }

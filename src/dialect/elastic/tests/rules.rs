@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::search::MostHits;
 
 pub(super) fn ask<T>(target: &str, then: impl FnOnce(&Head<'_>) -> T) -> T {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -14,7 +15,7 @@ pub(super) fn read(target: &str, body: &str) -> SearchIntent {
     ask(target, |head| Elastic.parse_body(head, &body)).unwrap().remove(0)
 }
 
-fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
+pub(super) fn widened(target: &str, body: &str, hits: u64, fields: &[&str]) -> (String, String, Vec<Strip>) {
     let fields = if fields == ["*"] { WantedFields::All } else { named(fields) };
     let plan = FetchPlan { hits: Some(hits), fields, ..FetchPlan::as_asked() };
     let body = Bytes::from(body.to_owned());
@@ -185,7 +186,7 @@ fn k_bounds_a_knn_search_and_grows_with_it() {
     assert_eq!((intent.limit, intent.vector.as_slice()), (3, &[0.1, 2.0][..]));
     let (_, body, strips) = widened("/_search", body, 50, &[]);
     assert_eq!(body, r#"{"knn":{"field":"v","query_vector":[0.1,2],"k":50,"num_candidates":50},"size":50}"#);
-    assert_eq!(strips[0].total_at_most, Some(3));
+    assert_eq!(strips[0].total_at_most, Some(MostHits::InAll(3)));
 }
 
 #[test]
