@@ -5,9 +5,13 @@ mod answers;
 mod health;
 mod inspector;
 mod routes;
+mod scrape;
+mod seated;
+mod seats;
 mod server;
 
 pub use access::{Access, Ends};
 pub use health::{Condition, Readiness};
 pub use inspector::{Inspector, search_json};
 pub use routes::Admin;
+pub use scrape::Scrape;

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use prometheus::{Registry, TextEncoder};
 
 use super::{
-    Ends, Inspector, Readiness,
+    Ends, Inspector, Readiness, Scrape,
     answers::{Body, text},
 };
 
@@ -14,11 +13,9 @@ use super::{
 #[derive(Clone)]
 pub struct Admin {
     /// Everything counted.
-    pub registry: Registry,
+    pub scrape: Scrape,
     /// For `/readyz`.
     pub readiness: Readiness,
-    /// Called before each scrape, to bring gauges up to date.
-    pub refresh: Arc<dyn Fn() + Send + Sync>,
     /// What `/readyz` says after its first line, in whole lines: which configuration is in force.
     pub about: Arc<dyn Fn() -> String + Send + Sync>,
     /// All else, for those who may see it.
@@ -27,11 +24,11 @@ pub struct Admin {
 
 impl Admin {
     /// The answer to one request; hyper leaves the body out for HEAD.
-    pub fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
+    pub async fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/livez") => text(StatusCode::OK, "live\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.readyz(),
-            (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
+            (&Method::GET | &Method::HEAD, "/metrics") => self.metrics().await,
             (&Method::GET | &Method::HEAD, _) => self.inspect(ends, request),
             _ => {
                 let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
@@ -52,16 +49,13 @@ impl Admin {
         }
     }
 
-    fn metrics(&self) -> Response<Body> {
-        (self.refresh)();
-        match TextEncoder::new().encode_to_string(&self.registry.gather()) {
-            Ok(body) => {
-                let mut answer = text(StatusCode::OK, body);
-                let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
-                answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-                answer
-            }
-            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n"),
-        }
+    async fn metrics(&self) -> Response<Body> {
+        let Some(body) = self.scrape.text().await else {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n");
+        };
+        let mut answer = text(StatusCode::OK, body);
+        let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+        answer
     }
 }

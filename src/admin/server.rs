@@ -2,50 +2,65 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
+use http::Request;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    task::yield_now,
 };
 
-use super::{Admin, Ends};
+use super::{
+    Admin, Ends,
+    seated::Seated,
+    seats::{Seat, Seats},
+};
 
-/// Probes, scrapers and a few readers need few; the rest waits in the kernel's queue.
+/// Probes, scrapers and a few readers need few; who comes when all are taken gets that of the one who has been still
+/// for longest.
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// For heads, and for answers on their way.
+const BUFFER: usize = 16 << 10;
 
 impl Admin {
     /// Answers on `listener` for ever; drop the future to stop. Open connections end with the runtime.
     pub async fn serve(self, listener: TcpListener) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (seats, admin) = (Seats::new(MAX_CONNECTIONS), Arc::new(self));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            match listener.accept().await {
+                // Who hung up already is no longer there to be answered.
+                Ok((stream, _)) => {
+                    if let Ok(ends) = ends(&stream) {
+                        tokio::spawn(admin.clone().serve_one(stream, ends, seats.take()));
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(kind = %error.kind(), "the admin listener could not accept");
                     // Out of file handles stays so for a while: do not spin.
                     tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
                 }
-            };
-            // Who hung up already is no longer there to be answered.
-            let Ok(ends) = ends(&stream) else { continue };
+            }
+            // Who was let in is looked at before the next one can take his seat.
+            yield_now().await;
+        }
+    }
+
+    async fn serve_one(self: Arc<Self>, stream: TcpStream, ends: Ends, seat: Seat) {
+        let service = service_fn(|request: Request<Incoming>| {
             let admin = self.clone();
-            tokio::spawn(async move {
-                let service = service_fn(|request| {
-                    let answer = admin.answer(ends, &request);
-                    async { Ok::<_, Infallible>(answer) }
-                });
-                // A scraper that hangs up is no event.
-                let _ = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-                drop(place);
-            });
+            async move { Ok::<_, Infallible>(admin.answer(ends, &request).await) }
+        });
+        let stream = Seated::new(stream, seat.place.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            // A scraper that hangs up is no event.
+            _ = connection => {}
+            () = seat.place.over() => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::{
-    admin::{Access, Condition, Inspector, Readiness},
+    admin::{Access, Condition, Inspector, Readiness, Scrape},
     pipeline::{Capture, RecordRing, RecordSettings},
 };
 
@@ -31,8 +31,8 @@ async fn start() -> (SocketAddr, Condition) {
     let (records, access) =
         (Arc::new(RecordRing::new(settings)), Arc::new(ArcSwap::from_pointee(Access::default())));
     let inspector = Inspector::new(records, access, || json!({}), || "rerank: {}\n".to_owned());
-    let admin =
-        Admin { registry, readiness, refresh: Arc::new(|| ()), about, inspector: Arc::new(inspector) };
+    let scrape = Scrape::new(registry, || ());
+    let admin = Admin { scrape, readiness, about, inspector: Arc::new(inspector) };
     tokio::spawn(admin.serve(listener));
     (address, bound)
 }
@@ -68,4 +68,56 @@ async fn nothing_can_be_changed_and_a_foreign_name_shows_nothing() {
         let refused = ask(address, line).await;
         assert!(refused.starts_with("HTTP/1.1 421") && refused.contains("open it as localhost"), "{refused}");
     }
+}
+
+/// Until its answer, or the end of the connection.
+async fn first_line(stream: &mut TcpStream) -> String {
+    let mut bytes = [0; 15];
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut bytes)).await;
+    let read = read.expect("an answer in time").unwrap_or(0);
+    String::from_utf8_lossy(&bytes[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_beside_clients_that_read_nothing_and_clients_that_say_nothing() {
+    let (address, _bound) = start().await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let many = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2000);
+        let _ = stream.writable().await;
+        let _ = stream.try_write(many.as_bytes());
+        open.push(stream);
+    }
+    for at in 0..300 {
+        open.push(TcpStream::connect(address).await.unwrap());
+        if at % 10 == 0 {
+            for probe in ["/livez", "/readyz"] {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                let request = format!("GET {probe} HTTP/1.1\r\nhost: x\r\n\r\n");
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let line = first_line(&mut stream).await;
+                assert!(
+                    line.starts_with("HTTP/1.1 200") || line.starts_with("HTTP/1.1 503"),
+                    "{at}: {line:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_old_connection_of_a_prober_gives_way_to_a_new_one_and_not_the_other_way_round() {
+    let (address, _bound) = start().await;
+    let mut open = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert_eq!(first_line(&mut stream).await, "HTTP/1.1 200 OK");
+        open.push(stream);
+    }
+    assert!(ask(address, "GET /livez").await.ends_with("live\n"));
+    let mut rest = Vec::new();
+    open.remove(0).read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"live\n"), "its answer had come, and it is closed");
 }

@@ -339,7 +339,15 @@ pub(super) fn announce(
         max_searches_in_flight = shared.bounds.searches.limit(),
         "limits of what is held at a time"
     );
-    warn_without_provider(config, &shared.providers);
+    warn(config, &shared.providers);
+}
+
+/// Says what is most likely not meant.
+pub(super) fn warn(config: &Config, providers: &Providers) {
+    for sentence in config.warnings() {
+        tracing::warn!("{sentence}");
+    }
+    warn_without_provider(config, providers);
 }
 
 /// How many providers of the chain have the key that they need: the searches' chain, or where no listener is before a
@@ -353,7 +361,7 @@ pub(super) fn usable_providers(config: &Config, providers: &Providers) -> usize 
 }
 
 /// Says so, loudly, if nothing can rerank, or if anybody can.
-pub(super) fn warn_without_provider(config: &Config, providers: &Providers) {
+fn warn_without_provider(config: &Config, providers: &Providers) {
     let none = |names: &[String]| !names.iter().any(|name| providers.has(name));
     if let Some(listen) = config.rerank_api.listen {
         if !listen.ip().is_loopback() && config.rerank_api.token.is_none() {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, StartError, build, in_force::Expiry, listener, pools::Pools, reach::Reach};
+use super::{Shared, StartError, build, in_force::Expiry, itself, listener, pools::Pools, reach::Reach};
 use crate::{
     admin::{Access, Readiness},
     config::{Config, ListenerConfig},
@@ -81,8 +81,9 @@ pub(super) struct Before {
     pub(super) pools: Pools,
 }
 
-/// Builds everything that `config` asks for; opens no socket. Blocks on the disk.
+/// Builds everything that `config` asks for; opens no socket. Blocks on the disk, and on a lookup of names.
 pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError> {
+    itself::check(&config)?;
     let shared = before.shared.renewed(before.config.as_ref(), &config)?;
     let pools = before.pools.renewed(&config, &shared)?;
     let mut listeners = Vec::new();

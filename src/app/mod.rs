@@ -3,6 +3,7 @@
 mod about;
 mod build;
 mod in_force;
+mod itself;
 mod listener;
 mod live;
 mod offline;
@@ -24,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Access, Admin, Condition, Inspector, Readiness},
+    admin::{Access, Admin, Condition, Inspector, Readiness, Scrape},
     bounds::{self, Bounds, Limits, Traffic, Waits},
     config::{Config, Fingerprint, Source, short_hash, to_yaml},
     fleet::{FleetError, FleetMetrics},
@@ -69,6 +70,14 @@ pub enum StartError {
         /// Why not.
         source: TlsError,
     },
+    /// What is connected to is this process itself.
+    #[error("{setting} leads to {own}, this process itself: requests would go round in a circle")]
+    Itself {
+        /// The setting with the URL.
+        setting: String,
+        /// The setting with the address, and the address.
+        own: String,
+    },
     /// A provider cannot be set up.
     #[error(transparent)]
     Provider(#[from] BuildError),
@@ -92,6 +101,7 @@ impl StartError {
         match self {
             Self::Upstream { .. }
             | Self::Tls { .. }
+            | Self::Itself { .. }
             | Self::Provider(_)
             | Self::Secret(_)
             | Self::Fleet(_) => true,
@@ -179,13 +189,13 @@ impl App {
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
         build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
-        let (shared, refresh) = (live.shared().load_full(), refresh(live.shared()));
+        let (shared, scrape) = (live.shared().load_full(), Scrape::new(registry, refresh(live.shared())));
         let config = ArcSwap::from_pointee(config.clone());
         let running = Arc::new(Running { live: Mutex::new(live), in_force, config });
         let inspector = Arc::new(inspector(&shared, &running));
         let told = running.clone();
         let about = Arc::new(move || told.in_force.about());
-        let admin = Admin { registry, readiness, refresh, about, inspector };
+        let admin = Admin { scrape, readiness, about, inspector };
         let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);
         Ok(Self { admin: admin_address, listening, rerank_api, running, serving, admin_task })
@@ -264,10 +274,10 @@ fn inspector(shared: &Shared, running: &Arc<Running>) -> Inspector {
 }
 
 /// Brings the gauges of cache, budgets and circuits up to date.
-fn refresh(shared: Arc<ArcSwap<Shared>>) -> Arc<dyn Fn() + Send + Sync> {
-    Arc::new(move || {
+fn refresh(shared: Arc<ArcSwap<Shared>>) -> impl Fn() + Send + Sync + 'static {
+    move || {
         let shared = shared.load();
         shared.stack.metrics.observe_cache(&shared.stack.store);
         shared.providers.observe(&shared.stack.metrics);
-    })
+    }
 }

@@ -145,7 +145,7 @@ impl Running {
         let certificates = live.take_over(built).await?;
         self.in_force.set(hash.clone(), false, &certificates);
         self.config.store(next);
-        build::warn_without_provider(&live.config, &live.shared().load().providers);
+        build::warn(&live.config, &live.shared().load().providers);
         tracing::info!(hash, "the changed configuration is in force");
         Ok(())
     }

@@ -27,6 +27,9 @@ pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Wri
             writeln!(out, "# The provider {} has no API key and will not be used.", provider.name)?;
         }
     }
+    for warning in config.warnings() {
+        writeln!(out, "# Warning: {warning}")?;
+    }
     write!(out, "{}", to_yaml(&config))?;
     let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
     let Limits { buffered_bytes, searches } = Limits::suited(bytes, searches, &Resources::detect());
@@ -102,6 +105,52 @@ mod tests {
         assert!(out.starts_with("TLS of the listener 127.0.0.1:6343: the certificate and the key"), "{out}");
         std::fs::write(&key, one.signing_key.serialize_pem()).unwrap();
         assert_eq!(run(&file, &[]).0, 0);
+    }
+
+    #[test]
+    fn what_cannot_serve_or_cannot_be_meant_is_said_with_the_settings() {
+        for (file, code, said) in [
+            (
+                "listeners:\n  - { listen: \"127.0.0.1:9464\", upstream: { url: \"http://127.0.0.1:6333\" } }\n",
+                1,
+                &["2:15 listeners[0].listen: ", "admin.listen (0.0.0.0:9464"][..],
+            ),
+            (
+                "listeners: [{ listen: 127.0.0.1:6343, upstream: { url: \"http://127.0.0.1:6343\" } }]\n",
+                1,
+                &["1:56 listeners[0].upstream.url: ", "listeners[0].listen (127.0.0.1:6343) itself"],
+            ),
+            (
+                "listeners: [{ listen: 127.0.0.1:6343, upstream: { url: \"http://127.1:6343\" } }]\n",
+                1,
+                &[
+                    "listeners[0].upstream.url leads to listeners[0].listen (127.0.0.1:6343), this process itself",
+                ],
+            ),
+            (
+                "listeners: [{ upstream: { url: 'http://db' } }]\nrerank: { min_score: 2 }\n",
+                1,
+                &["2:22 rerank.min_score: `2` is not from 0 to 1"],
+            ),
+            (
+                "listeners: [{ upstream: { url: 'http://db' } }]\nrerank: { fields: \"title,body\" }\n",
+                1,
+                &["2:19 rerank.fields: ", "[title, body]"],
+            ),
+            (
+                "listeners: [{ upstream: { url: 'http://db' } }]\nrerank:\n  model: rerank-v3.5\n",
+                1,
+                &["3:3 rerank.model: ", "`providers.<name>.model`"],
+            ),
+            (
+                "listeners: [{ upstream: { url: 'http://db' } }]\nroutes: [{ collection: '*' }, { collection: a }]\n",
+                0,
+                &["# Warning: routes[1].collection: `a` never applies, since routes[0] (`*`)"],
+            ),
+        ] {
+            let (got, out) = run(file, &[]);
+            assert!(got == code && said.iter().all(|said| out.contains(said)), "{file}{out}");
+        }
     }
 
     #[test]

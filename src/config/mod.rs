@@ -2,7 +2,9 @@
 //!
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
+mod addresses;
 mod bounds;
+mod elsewhere;
 mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
@@ -32,6 +34,7 @@ mod tests;
 mod token;
 mod types;
 mod values;
+mod warnings;
 mod words;
 
 use std::{
@@ -41,6 +44,7 @@ use std::{
     path::Path,
 };
 
+pub use addresses::{OwnAddress, Target, is_at};
 pub use fingerprint::Fingerprint;
 pub use inspector::InspectorConfig;
 pub use limits::{LimitsConfig, MemoryConfig};

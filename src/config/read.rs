@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, inspector,
+    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, inspector,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -56,7 +56,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         memory: memory(&top, problems),
         shutdown: shutdown(&top, problems),
     };
-    rerank_api::check(&config, &top, problems);
+    addresses::check(&config, root, problems);
     config
 }
 
@@ -103,12 +103,7 @@ fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<Li
     for (path, item) in items {
         let known = ["listen", "tls", "upstream", "dialect", "max_connections"];
         let section = Section::open(Some(item), path, &known, problems);
-        let listener = listener(&section, single, problems);
-        let taken = |other: &ListenerConfig| other.listen == listener.listen && listener.listen.port() != 0;
-        if section.has("listen") && listeners.iter().any(taken) {
-            section.complain("listen", "another listener has this address.", problems);
-        }
-        listeners.push(listener);
+        listeners.push(listener(&section, single, problems));
     }
     listeners
 }

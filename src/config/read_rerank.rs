@@ -81,7 +81,7 @@ fn fields(section: &Section<'_>, slot: &mut FieldSet, problems: &mut Problems) {
         return;
     }
     let mut names = Vec::new();
-    section.set_list("fields", &mut names, problems, values::dotted);
+    section.set_list("fields", &mut names, problems, values::field);
     let written_list = matches!(section.node("fields").map(|n| &n.value), Some(Value::List(_)));
     *slot = match names.as_slice() {
         [one] if one == "auto" && !written_list => FieldSet::Auto,
@@ -106,7 +106,7 @@ fn allow(section: &Section<'_>, to: &mut AllowList, problems: &mut Problems) {
     let known = ["models", "fields", "max_window", "max_deadline"];
     let section = Section::open(section.node("allow"), section.path_of("allow"), &known, problems);
     section.set_list("models", &mut to.models, problems, values::name);
-    section.set_list("fields", &mut to.fields, problems, values::dotted);
+    section.set_list("fields", &mut to.fields, problems, values::field);
     section.set_option("max_window", &mut to.max_window, problems, whole(1, MOST_HITS));
     section.set_option("max_deadline", &mut to.max_deadline, problems, values::duration);
 }

@@ -1,16 +1,10 @@
 //! The `rerank_api` section: the Cohere-compatible endpoint.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use http::Uri;
 use secrecy::SecretString;
 
 use super::{
-    Config,
     problem::Problems,
     read_tls,
     render::{Out, list, listener_tls, or_null, path, time},
@@ -19,7 +13,6 @@ use super::{
     types::ListenerTlsConfig,
     values::{self, whole},
 };
-use crate::rerank::ProviderKind;
 
 /// The Cohere-compatible endpoint.
 #[derive(Clone, Debug)]
@@ -104,46 +97,6 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> RerankApiConfi
     section.set_option("token_file", &mut to.token_file, problems, values::readable_file);
     to.token = token(&section, to.token_file.as_ref(), problems);
     to
-}
-
-/// What only shows beside the rest of the configuration: an address that is taken, and a provider that is this
-/// endpoint itself, which `CO_API_URL` makes of it where application and sidecar share their environment.
-pub(super) fn check(config: &Config, top: &Section<'_>, problems: &mut Problems) {
-    let Some(listen) = config.rerank_api.listen.filter(|listen| listen.port() != 0) else { return };
-    let node = top.node("rerank_api");
-    let section = Section::open(node, "rerank_api", &KEYS, &mut Problems::default());
-    if config
-        .listeners
-        .iter()
-        .map(|other| other.listen)
-        .chain([config.admin.listen])
-        .any(|other| other == listen)
-    {
-        section.complain("listen", "another listener has this address.", problems);
-    }
-    for provider in &config.providers {
-        if let ProviderKind::Http(http) = &provider.kind
-            && http.base_url.parse().is_ok_and(|url| is_at(&url, listen))
-        {
-            let sentence = format!(
-                "the provider {} has this address as its URL: rerankd would ask itself. CO_API_URL is for the \
-                 application; unset it where rerankd runs.",
-                provider.name
-            );
-            section.complain("listen", sentence, problems);
-        }
-    }
-}
-
-/// Whether a URL leads to a listener's address, as far as its text tells.
-fn is_at(url: &Uri, listen: SocketAddr) -> bool {
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let same_host = match host.parse::<IpAddr>() {
-        Ok(ip) => ip == listen.ip() || (ip.is_loopback() && listen.ip().is_unspecified()),
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
-    };
-    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
-    same_host && url.port_u16().unwrap_or(default) == listen.port()
 }
 
 /// Writes the section as it is read.

@@ -1,6 +1,7 @@
 //! Reading one map of the tree: unknown keys, wrong shapes and bad values become problems, all of them.
 
 use super::{
+    elsewhere,
     node::{Entry, Node, Value},
     origin::Origin,
     problem::Problems,
@@ -34,9 +35,13 @@ impl<'a> Section<'a> {
         let section = Self { path, origin, entries };
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let path = section.path_of(&entry.key);
-            let hint = match nearest(&entry.key, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}.", known.join(", ")),
+            let near = nearest(&entry.key, known);
+            // One of several, or several of one.
+            let same = near.is_some_and(|near| near.trim_end_matches('s') == entry.key.trim_end_matches('s'));
+            let hint = match (elsewhere::path(&entry.key).filter(|_| !same), near) {
+                (Some(place), _) => format!("it stands elsewhere: `{place}`."),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => format!("known here: {}.", known.join(", ")),
             };
             problems.add(&path, &entry.origin, format!("unknown key `{}`; {hint}", entry.key));
         }

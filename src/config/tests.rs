@@ -331,7 +331,9 @@ fn the_rerank_api_listens_only_if_it_is_told_where_and_then_needs_no_upstream() 
 #[test]
 fn an_address_or_a_provider_that_is_the_rerank_api_itself_is_a_problem() {
     let taken = bad("rerank_api: { listen: '127.0.0.1:6343' }");
-    assert_eq!(taken, "2:23 rerank_api.listen: another listener has this address.");
+    let said = "2:23 rerank_api.listen: 127.0.0.1:6343 is taken by listeners[0].listen (127.0.0.1:6343); give one of \
+                them another port.";
+    assert_eq!(taken, said);
     for (listen, url) in [
         ("127.0.0.1:6353", "http://127.0.0.1:6353"),
         ("127.0.0.1:6353", "http://localhost:6353/"),
@@ -393,4 +395,47 @@ fn aliases_within_bounds_are_read() {
     let text = "routes: [{ collection: a, allow: &some { models: [x] } }, { collection: b, allow: *some }]";
     let config = good(text, &[]);
     assert_eq!(config.routes[1].rerank.allow.models, ["x"]);
+}
+
+#[test]
+fn a_floor_that_no_score_can_reach_or_that_all_do_is_a_problem() {
+    for text in ["2", "1.01", "-0.1", "1e9", "-1", ".inf", "NaN", "50%", "x"] {
+        for place in [
+            format!("rerank: {{ min_score: {text} }}"),
+            format!("routes: [{{ collection: a, min_score: {text} }}]"),
+        ] {
+            let problems = bad(&place);
+            assert!(problems.contains("min_score: ") && problems.contains("from 0 to 1"), "{problems}");
+        }
+    }
+    for text in ["0", "1", "0.5", "1e-3", "null"] {
+        good(&format!("rerank: {{ min_score: {text} }}"), &[]);
+    }
+    let from_env = try_load(UPSTREAM, &[("RERANKD_RERANK__MIN_SCORE", "2")]).unwrap_err().to_string();
+    assert!(from_env.contains("RERANKD_RERANK__MIN_SCORE") && from_env.contains("from 0 to 1"), "{from_env}");
+}
+
+#[test]
+fn several_names_in_one_text_are_a_problem_that_says_how_a_list_is_written() {
+    for (text, list) in [
+        ("rerank: { fields: 'title,body' }", "[title, body]"),
+        ("rerank: { fields: 'title, body' }", "[title, body]"),
+        ("rerank: { fields: 'title;body' }", "[title, body]"),
+        ("rerank: { fields: ['title|body', x] }", "[title, body]"),
+        ("rerank: { fields: \"title\\nbody\" }", "[title, body]"),
+        ("routes: [{ collection: a, fields: 'meta.title,body' }]", "[meta.title, body]"),
+        ("rerank: { allow: { fields: 'a,b' } }", "[a, b]"),
+        ("rerank: { allow: { models: 'a,b' } }", "[a, b]"),
+        ("rerank: { providers: 'cohere,lexical' }", "[cohere, lexical]"),
+        ("providers: { cohere: { model: 'a,b' } }", "[a, b]"),
+    ] {
+        let problems = bad(text);
+        assert!(problems.contains(list), "{text}: {problems}");
+    }
+    let fields = good("", &[("RERANKD_RERANK__FIELDS", "title,body")]).rerank.fields;
+    assert_eq!(
+        fields,
+        FieldSet::Named(vec!["title".into(), "body".into()]),
+        "variables hold lists with commas"
+    );
 }

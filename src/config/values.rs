@@ -43,11 +43,15 @@ where
     }
 }
 
-/// A finite number.
+/// A relevance score: those of every provider lie within 0 and 1.
 pub(super) fn score(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(format!("`{text}` is not a number, such as 0.2.")),
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        Ok(value) if value.is_finite() => Err(format!(
+            "`{text}` is not from 0 to 1, as the scores of every provider are here; a floor over all of them would \
+             leave no hit."
+        )),
+        _ => Err(format!("`{text}` is not a number from 0 to 1, such as 0.2.")),
     }
 }
 
@@ -230,9 +234,24 @@ pub(super) fn dotted(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Any text but none.
+/// The dotted path of one field of a document.
+pub(super) fn field(text: &str) -> Result<String, String> {
+    one(text).and_then(|text| dotted(&text))
+}
+
+/// Any text but none, nor several.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("an empty name.".to_owned()) } else { Ok(text.to_owned()) }
+    if text.trim().is_empty() { Err("an empty name.".to_owned()) } else { one(text) }
+}
+
+/// A text with no sign in it that lists are written with.
+fn one(text: &str) -> Result<String, String> {
+    let separators = [',', ';', '|', '\n', '\t'];
+    if !text.contains(separators) {
+        return Ok(text.to_owned());
+    }
+    let parts: Vec<&str> = text.split(separators).map(str::trim).filter(|part| !part.is_empty()).collect();
+    Err(format!("`{text}` would be one name; several are written as a list: [{}].", parts.join(", ")))
 }
 
 /// The name of an environment variable. Not quoted: a key written here by mistake must not be printed.

@@ -4,11 +4,16 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustls::{RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use x509_cert::{Certificate, der::Decode};
+use x509_cert::{
+    Certificate,
+    der::Decode,
+    ext::pkix::{BasicConstraints, SubjectAltName},
+};
 
 /// Why a PEM file cannot be used. Names the file, never what it holds.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,32 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
 pub fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
     let parsed = Certificate::from_der(certificate).ok()?;
     Some(parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs())
+}
+
+/// What is odd about a certificate that others are to be trusted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// It has signed itself, may sign others, and names hosts: most likely a server shows it as its own, which none of
+    /// our connections takes.
+    AuthorityWithHosts,
+    /// It has ended, or not begun.
+    OutOfDate,
+}
+
+/// Why a certificate of a CA file may not do what it is there for; `None` if it looks right or cannot be parsed.
+pub fn misuse(certificate: &CertificateDer<'_>, now: SystemTime) -> Option<Misuse> {
+    let parsed = Certificate::from_der(certificate).ok()?;
+    let parsed = parsed.tbs_certificate();
+    let (now, validity) = (now.duration_since(UNIX_EPOCH).ok()?, parsed.validity());
+    if now < validity.not_before.to_unix_duration() || validity.not_after.to_unix_duration() < now {
+        return Some(Misuse::OutOfDate);
+    }
+    let constraints = parsed.get_extension::<BasicConstraints>().ok().flatten();
+    let names = parsed.get_extension::<SubjectAltName>().ok().flatten();
+    let (is_authority, names_hosts) =
+        (constraints.is_some_and(|(_, each)| each.ca), names.is_some_and(|(_, names)| !names.0.is_empty()));
+    let is_own = parsed.issuer() == parsed.subject();
+    (is_own && is_authority && names_hosts).then_some(Misuse::AuthorityWithHosts)
 }
 
 /// The cryptography of every connection.

@@ -71,13 +71,14 @@ pub enum Read {
 }
 
 /// Reads a body into memory if it has at most `limit` bytes and the budget of `permit` has room for it; otherwise
-/// what was read is put back in front. A declared length is taken up front, other bytes as they come.
+/// what was read is put back in front. Room is taken as the bytes come, whatever length was declared: one who declares
+/// much and sends little holds little.
 ///
 /// Fails with [`Stalled`] if no byte comes for `patience`.
 pub async fn read_up_to(
     mut body: Body,
     limit: usize,
-    mut permit: Permit,
+    permit: Permit,
     patience: Option<Duration>,
 ) -> Result<Read, BoxError> {
     let hint = body.size_hint();
@@ -86,9 +87,6 @@ pub async fn read_up_to(
         return Ok(Read::TooLarge(body));
     }
     let declared = hint.exact().and_then(|length| usize::try_from(length).ok());
-    if declared.is_some_and(|length| !permit.resize(length)) {
-        return Ok(Read::NoRoom(body));
-    }
     let mut collected = Collected::new(permit, declared, limit);
     let mut trailers: Option<HeaderMap> = None;
     while let Some(frame) = next_frame(&mut body, patience).await? {
@@ -125,6 +123,10 @@ pub(super) async fn next_frame(
 
 /// The smallest buffer for a body of unknown length.
 const FIRST_BUFFER: usize = 16 << 10;
+/// A body that declares no more gets its whole buffer with its second piece.
+const STEP: usize = 64 << 10;
+/// Smaller buffers are doubled, larger ones grow by half.
+const LARGE: usize = 1 << 20;
 
 /// A body being read. A single chunk is kept as it came; many small ones become one buffer, since each on its own
 /// would cost more than its bytes.
@@ -176,8 +178,12 @@ impl Collected {
 
     /// Moves what there is to a buffer with room for `length` bytes and more to come.
     fn grow(&mut self, length: usize) -> bool {
-        let doubled = length.saturating_mul(2).max(FIRST_BUFFER).min(self.limit.max(length));
-        let capacity = self.declared.unwrap_or(doubled).max(length);
+        let (least, most) = match self.declared {
+            Some(declared) => (STEP, declared),
+            None => (FIRST_BUFFER, self.limit),
+        };
+        let more = if length < LARGE { length } else { length / 2 };
+        let capacity = length.saturating_add(more).max(least).min(most).max(length);
         // While it is copied, the old buffer is there as well.
         let old = match &self.bytes {
             Chunks::One(first) => first.len(),
@@ -318,6 +324,56 @@ mod tests {
         };
         assert_eq!(bytes.len(), 200_000);
         assert!((200_000..=400_000).contains(&budget.used()), "{budget:?}");
+    }
+
+    /// Declares a length; of its bytes so many come before it stops.
+    struct Slow {
+        declared: usize,
+        sent: usize,
+        most: usize,
+    }
+
+    impl http_body::Body for Slow {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            let length = (self.most - self.sent).min(10_000);
+            self.sent += length;
+            match length {
+                0 if self.sent == self.declared => Poll::Ready(None),
+                0 => Poll::Pending,
+                _ => Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![b'x'; length]))))),
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact((self.declared - self.sent) as u64)
+        }
+    }
+
+    #[tokio::test]
+    async fn who_declares_much_holds_what_has_come_and_little_more() {
+        for (most, held) in [(0, 0), (1, 1), (100, 100), (30_000, 64 << 10), (3 << 20, 9 << 19)] {
+            let budget = Budget::new(64 << 20);
+            let body = Body::new(Slow { declared: 8 << 20, sent: 0, most });
+            let mut reading = Box::pin(read_up_to(body, 8 << 20, budget.nothing(), None));
+            assert!(futures_util::poll!(&mut reading).is_pending());
+            assert!((most..=held).contains(&budget.used()), "{most}: {budget:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_declared_body_that_comes_whole_has_a_buffer_of_its_length() {
+        for length in [20_000, 64 << 10, 100_000, 3 << 20] {
+            let budget = Budget::new(16 << 20);
+            let body = Body::new(Slow { declared: length, sent: 0, most: length });
+            let Ok(Read::Whole { bytes, .. }) = read(body, 8 << 20, &budget).await else { panic!("it fits") };
+            assert_eq!((bytes.len(), budget.used()), (length, length));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -214,7 +214,7 @@ async fn a_batch_counts_as_many_searches_as_it_has_texts() {
 }
 
 #[tokio::test]
-async fn at_the_cap_of_the_admin_listener_a_probe_waits_until_another_leaves() {
+async fn at_the_cap_of_the_admin_listener_a_probe_gets_the_place_of_who_has_been_still_for_longest() {
     let program = Program::with_key(Scripted::start(found(1)).await.addr, LEXICAL).await;
     let mut open = Vec::new();
     for _ in 0..64 {
@@ -223,10 +223,32 @@ async fn at_the_cap_of_the_admin_listener_a_probe_waits_until_another_leaves() {
         wire.message().await.unwrap();
         open.push(wire);
     }
-    let mut waiting = Wire::connect(program.admin).await;
-    waiting.send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    open[0].send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(open[0].message().await.unwrap().ends_with("live\n"));
-    open.pop();
-    assert!(waiting.message().await.unwrap().ends_with("live\n"));
+    for _ in 0..3 {
+        let mut another = Wire::connect(program.admin).await;
+        another.send("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(another.message().await.unwrap().ends_with("live\n"));
+        open.push(another);
+    }
+    assert_eq!(open.remove(0).rest().await, "", "the first has been let go");
+}
+
+#[tokio::test]
+async fn slow_clients_that_declare_much_do_not_switch_reranking_off() {
+    let database = Scripted::start(found(10)).await;
+    let program =
+        Program::with_key(database.addr, &format!("{LEXICAL}memory: {{ max_buffered: 16MiB }}")).await;
+    let head = search("").replace("content-length: 0", &format!("content-length: {}", 8 << 20));
+    assert!(head.contains("content-length: 8388608"), "{head}");
+    let mut slow = Vec::new();
+    for _ in 0..7 {
+        let mut client = program.client().await;
+        client.send(format!("{head}{{\"query\":[0.1")).await;
+        slow.push(client);
+    }
+    program.until("rerankd_requests_in_flight", |open| open == 7).await;
+    program.until("rerankd_buffered_bytes", |held| held > 0).await;
+    assert_eq!(status(&program.ask(&search(THREE)).await), "applied");
+    assert!(program.metric("rerankd_buffered_bytes").await < 1 << 20);
+    drop(slow);
+    program.until_all_is_given_back().await;
 }

@@ -93,8 +93,7 @@ impl Admin {
 
     /// What is in force and how it goes.
     pub(super) fn state(&self) -> Value {
-        (self.refresh)();
-        state::state(&self.inspector, &Figures::of(&self.registry), &self.readiness)
+        state::state(&self.inspector, &Figures::of(self.scrape.refreshed()), &self.readiness)
     }
 
     fn searches(&self) -> Value {

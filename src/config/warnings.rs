@@ -1,0 +1,211 @@
+//! What can be meant but most likely is not: told by `check` and at start, and taken over all the same.
+
+use std::path::Path;
+
+use super::Config;
+use crate::{
+    rerank::ProviderKind,
+    search::FieldSet,
+    tls::{self, Misuse},
+};
+
+impl Config {
+    /// One sentence each, with its setting. Blocks on the disk.
+    pub fn warnings(&self) -> Vec<String> {
+        [routes(self), fields(self), authorities(self)].concat()
+    }
+}
+
+/// Routes that can never apply.
+fn routes(config: &Config) -> Vec<String> {
+    let earlier = |at: usize, pattern: &str| {
+        let mut before = config.routes.iter().take(at).enumerate();
+        before.find(|(_, other)| covers(&other.collection, pattern))
+    };
+    let routes = config.routes.iter().enumerate();
+    routes
+        .filter_map(|(at, route)| {
+            let (by, other) = earlier(at, &route.collection)?;
+            Some(format!(
+                "routes[{at}].collection: `{}` never applies, since routes[{by}] (`{}`) comes first and takes all of \
+                 it; put the narrower route first.",
+                route.collection, other.collection
+            ))
+        })
+        .collect()
+}
+
+/// Whether every name that matches `narrow` matches `wide`. Never yes where it does not.
+fn covers(wide: &str, narrow: &str) -> bool {
+    // For each beginning of `wide`, whether it covers what has been read of `narrow`.
+    let mut covered: Vec<bool> = vec![true];
+    covered.extend(wide.chars().scan(true, |all, sign| {
+        *all &= sign == '*';
+        Some(*all)
+    }));
+    for sign in narrow.chars() {
+        let mut next = vec![false];
+        for (pattern, before) in wide.chars().zip(covered.windows(2)) {
+            let (shorter, same) = (before.first() == Some(&true), before.last() == Some(&true));
+            let covers = match pattern {
+                '*' => same || next.last() == Some(&true),
+                '?' => sign != '*' && shorter,
+                literal => sign == literal && shorter,
+            };
+            next.push(covers);
+        }
+        covered = next;
+    }
+    covered.last().copied().unwrap_or_default()
+}
+
+/// Names of fields that look like several.
+fn fields(config: &Config) -> Vec<String> {
+    let routes =
+        config.routes.iter().enumerate().filter(|(_, each)| each.rerank.fields != config.rerank.fields);
+    let routes = routes.map(|(at, each)| (format!("routes[{at}].fields"), &each.rerank.fields));
+    let sections = std::iter::once(("rerank.fields".to_owned(), &config.rerank.fields)).chain(routes);
+    sections
+        .flat_map(|(setting, fields)| {
+            let names: &[String] = if let FieldSet::Named(names) = fields { names } else { &[] };
+            let several = names.iter().filter(|name| name.trim().contains(char::is_whitespace));
+            several
+                .map(|name| {
+                    let parts: Vec<&str> = name.split_whitespace().collect();
+                    format!(
+                        "{setting}: `{name}` is the name of one field; several are written as a list: [{}].",
+                        parts.join(", ")
+                    )
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Certificates in a `ca_file` that will not do what they are there for.
+fn authorities(config: &Config) -> Vec<String> {
+    let listeners = config.listeners.iter().enumerate();
+    let upstreams = listeners
+        .map(|(at, each)| (format!("listeners[{at}].upstream.ca_file"), each.upstream.ca_file.as_deref()));
+    let providers = config.providers.iter().map(|each| {
+        let file = match &each.kind {
+            ProviderKind::Http(http) => http.ca_file.as_deref(),
+            ProviderKind::Lexical => None,
+        };
+        (format!("providers.{}.ca_file", each.name), file)
+    });
+    let redis =
+        config.cache.redis.iter().map(|each| ("cache.redis.ca_file".to_owned(), each.ca_file.as_deref()));
+    let files = upstreams.chain(providers).chain(redis);
+    files.flat_map(|(setting, file)| file.map(|file| of_file(&setting, file)).unwrap_or_default()).collect()
+}
+
+fn of_file(setting: &str, file: &Path) -> Vec<String> {
+    let certificates = tls::certificates(file).unwrap_or_default();
+    let mut said: Vec<String> = certificates
+        .iter()
+        .filter_map(|certificate| tls::misuse(certificate, std::time::SystemTime::now()))
+        .map(|misuse| match misuse {
+            Misuse::AuthorityWithHosts => format!(
+                "{setting}: a certificate in it is an authority (CA:TRUE) that names hosts, as `openssl req -x509` \
+                 makes them. If it is the server's own, it is not trusted as such (tls_ca_as_end_entity): make the \
+                 server one with `-addext basicConstraints=critical,CA:FALSE`, or one that this authority has signed."
+            ),
+            Misuse::OutOfDate => {
+                format!("{setting}: a certificate in it is not valid today: nothing that it signed is trusted.")
+            }
+        })
+        .collect();
+    said.dedup();
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use wildmatch::WildMatch;
+
+    use super::*;
+    use crate::config::tests::good;
+
+    #[test]
+    fn a_route_behind_a_wider_one_is_told() {
+        for (one, other, never) in [
+            ("legal-*", "legal-eu", true),
+            ("*", "a", true),
+            ("a", "a", true),
+            ("a*", "a*b", true),
+            ("*", "*", true),
+            ("?", "a", true),
+            ("a*c", "a?c", true),
+            ("legal-eu", "legal-*", false),
+            ("?", "*", false),
+            ("a*", "b*", false),
+            ("a?", "a", false),
+            ("*a", "a*", false),
+        ] {
+            let config =
+                good(&format!("routes: [{{ collection: '{one}' }}, {{ collection: '{other}' }}]"), &[]);
+            let said = config.warnings();
+            assert_eq!(said.len(), usize::from(never), "{one} before {other}: {said:?}");
+            assert!(!never || said[0].starts_with("routes[1].collection: "), "{said:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_that_covers_another_matches_whatever_that_matches(
+            wide in "[ab*?]{0,5}", narrow in "[ab*?]{0,5}", name in "[ab]{0,6}",
+        ) {
+            if covers(&wide, &narrow) && WildMatch::new(&narrow).matches(&name) {
+                prop_assert!(WildMatch::new(&wide).matches(&name));
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_blank_in_it_is_told_with_the_list_that_was_meant() {
+        let said = good("rerank: { fields: 'title body' }", &[]).warnings();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("rerank.fields: ") && said[0].ends_with("[title, body]."), "{said:?}");
+        assert!(good("rerank: { fields: [title, body] }", &[]).warnings().is_empty());
+    }
+
+    #[test]
+    fn an_authority_that_may_be_used_as_a_servers_own_certificate_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let authority = |hosts: &[&str], ca: bool, year: i32| {
+            let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+            let mut params = rcgen::CertificateParams::new(hosts).unwrap();
+            let limit = rcgen::BasicConstraints::Unconstrained;
+            params.is_ca = if ca { rcgen::IsCa::Ca(limit) } else { rcgen::IsCa::ExplicitNoCa };
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            params.self_signed(&key).unwrap().pem()
+        };
+        let text = format!(
+            "listeners: [{{ upstream: {{ url: 'https://localhost:9200', ca_file: '{0}' }} }}]\n\
+             providers: {{ tei: {{ kind: tei, base_url: 'https://tei', ca_file: '{0}' }} }}",
+            file.display()
+        );
+        for (pem, word) in [
+            (authority(&["localhost", "127.0.0.1"], true, 4000), Some("CA:TRUE")),
+            (authority(&[], true, 4000), None),
+            (authority(&["localhost"], false, 4000), None),
+            (authority(&[], true, 2001), Some("not valid today")),
+        ] {
+            fs::write(&file, pem).unwrap();
+            let said = crate::config::tests::try_load(&text, &[]).unwrap().warnings();
+            assert_eq!(said.len(), if word.is_some() { 2 } else { 0 }, "{said:?}");
+            let Some(word) = word else { continue };
+            assert!(
+                said[0].starts_with("listeners[0].upstream.ca_file: ") && said[0].contains(word),
+                "{said:?}"
+            );
+            assert!(said[1].starts_with("providers.tei.ca_file: "), "{said:?}");
+        }
+    }
+}
