@@ -175,7 +175,9 @@ fn what_does_not_fit_together_is_told_with_what_to_do() {
         ),
         ("a: { kind: jina, priority: 1 }", "unknown key `priority`"),
         ("a: { kind: cohere, activation: sigmoid }", "unknown key `activation`"),
-        ("a: { kind: tei, base_url: 'http://h', max_tokens_per_doc: 1 }", "unknown key `max_tokens_per_doc`"),
+        ("a: { kind: tei, base_url: 'http://h', max_tokens_per_doc: 0 }", "max_tokens_per_doc"),
+        ("a: { kind: tei, base_url: 'http://h', max_bytes_per_doc: 255 }", "is not from 256 B to 256KiB"),
+        ("a: { kind: tei, base_url: 'http://h', max_bytes_per_doc: 1MiB }", "is not from 256 B to 256KiB"),
         ("a: { kind: llama-cpp, base_url: 'http://h', activation: sigmod }", "Did you mean `sigmoid`?"),
         (
             "a: { kind: jina, api_key_env: A, api_key_file: Cargo.toml }",
@@ -220,4 +222,23 @@ fn the_printed_configuration_of_every_kind_gives_itself_again() {
         let read = load(Some((Path::new("f"), &again)), &HashMap::new(), &Flags::default()).unwrap();
         assert_eq!(to_yaml(&read), printed.replace("api_key: \"***\"", "api_key: null"));
     }
+}
+
+#[test]
+fn every_kind_takes_a_length_of_texts_and_servers_have_one_by_themselves() {
+    for (provider, variable, ..) in SMALLEST {
+        let written = provider.replace(" }", ", max_bytes_per_doc: 4KiB, max_tokens_per_doc: 512 }");
+        let settings = good(&written, &[(variable, "k")]);
+        assert_eq!(
+            (settings.max_bytes_per_doc, settings.max_tokens_per_doc),
+            (Some(4096), Some(512)),
+            "{written}"
+        );
+        let own = good(provider, &[(variable, "k")]).max_bytes_per_doc;
+        let servers = ["tei", "vllm", "infinity", "litellm", "llama-cpp", "localai", "xinference", "jina"];
+        let server = servers.iter().any(|kind| provider.contains(&format!("kind: {kind}")));
+        assert_eq!(own, server.then_some(32 << 10), "{provider}");
+    }
+    let unlimited = good("a: { kind: tei, base_url: 'http://h', max_bytes_per_doc: null }", &[]);
+    assert_eq!(unlimited.max_bytes_per_doc, None);
 }

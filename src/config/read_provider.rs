@@ -22,7 +22,17 @@ use crate::rerank::{
 const LEXICAL: &str = "lexical";
 
 /// Keys of every provider behind HTTP, beside its limits.
-const HTTP: [&str; 7] = ["kind", "base_url", "api_key_env", "api_key_file", "model", "ca_file", "timeout"];
+const HTTP: [&str; 9] = [
+    "kind",
+    "base_url",
+    "api_key_env",
+    "api_key_file",
+    "model",
+    "max_tokens_per_doc",
+    "max_bytes_per_doc",
+    "ca_file",
+    "timeout",
+];
 
 /// The words of every kind.
 pub(super) fn kinds() -> Vec<&'static str> {
@@ -32,18 +42,19 @@ pub(super) fn kinds() -> Vec<&'static str> {
 /// The keys of a kind; `None` is the one that needs no network.
 fn keys(kind: Option<HttpKind>) -> Vec<&'static str> {
     let Some(kind) = kind else { return vec!["kind"] };
-    let own = kind.facts().settings.iter().map(|setting| key_of(*setting));
+    let own = kind.facts().settings.iter().filter_map(|setting| key_of(*setting));
     HTTP.into_iter().chain(provider_limits::KEYS).chain(own).collect()
 }
 
-fn key_of(setting: Setting) -> &'static str {
-    match setting {
-        Setting::MaxTokensPerDoc => "max_tokens_per_doc",
+fn key_of(setting: Setting) -> Option<&'static str> {
+    Some(match setting {
+        // Others cut by themselves what these are told to.
+        Setting::MaxTokensPerDoc => return None,
         Setting::Priority => "priority",
         Setting::Activation => "activation",
         Setting::Scoring => "scoring",
         Setting::Region => "region",
-    }
+    })
 }
 
 /// Reads a provider; without a node, a built-in one that is named after its kind.
@@ -116,6 +127,7 @@ fn http(
         section.complain("model", sentence, problems);
     }
     section.set_option("max_tokens_per_doc", &mut settings.max_tokens_per_doc, problems, whole(1, 1_000_000));
+    section.set_option("max_bytes_per_doc", &mut settings.max_bytes_per_doc, problems, values::text_bytes);
     section.set_option("priority", &mut settings.priority, problems, whole(0, 999));
     section.set("activation", &mut settings.activation, problems, activation);
     section.set_option("scoring", &mut settings.scoring, problems, scoring);

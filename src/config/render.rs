@@ -170,9 +170,11 @@ fn http(out: &mut Out, each: &HttpSettings) {
     let key = if matches!(each.api_key, ApiKey::Secret(_)) { "\"***\"" } else { "null" };
     out.set(4, "api_key", key);
     out.set(4, "model", or_null(each.model.as_deref().map(quoted)));
+    out.set(4, "max_tokens_per_doc", or_null(each.max_tokens_per_doc));
+    out.set(4, "max_bytes_per_doc", or_null(each.max_bytes_per_doc));
     for setting in each.kind.facts().settings {
         match setting {
-            Setting::MaxTokensPerDoc => out.set(4, "max_tokens_per_doc", or_null(each.max_tokens_per_doc)),
+            Setting::MaxTokensPerDoc => {}
             Setting::Priority => out.set(4, "priority", or_null(each.priority)),
             Setting::Activation => out.set(4, "activation", activation_word(each.activation)),
             Setting::Scoring => out.set(4, "scoring", or_null(each.scoring.map(scoring_word))),

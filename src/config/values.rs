@@ -119,6 +119,15 @@ pub(super) fn memory(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How much goes of one text.
+pub(super) fn text_bytes(text: &str) -> Result<u32, String> {
+    // What is longer is cut before it comes here, and of less a model can make nothing.
+    let (least, most) = (256, 256 << 10);
+    let size = bytes(text)?;
+    let fits = u32::try_from(size).ok().filter(|size| (least..=most).contains(size));
+    fits.ok_or_else(|| format!("`{text}` is not from 256 B to 256KiB."))
+}
+
 /// An address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     bounds::Permit,
     document::{self, Document},
-    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores},
+    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
     search::{
         Candidate, Hit, HitList, HitPage, KeepReason, OrderRule, Ranked, Ranking, ScoreWriting, lead, order,
     },
@@ -87,7 +87,9 @@ impl Pipeline {
     ) -> RankedPage {
         let (calls, mut reports) = self.collect_calls(searches, page);
         let (held, log) = (Arc::new(held), (capture >= Capture::Calls).then(CallLog::default));
-        let results = join_all(calls.iter().map(|call| self.score(call, waiting, &held, log.clone()))).await;
+        let siblings = Siblings::default();
+        let score = |call| self.score(call, waiting, &held, log.clone(), siblings.clone());
+        let results = join_all(calls.iter().map(score)).await;
         let mut rankings: Vec<Option<Ranking>> = page
             .lists
             .iter()
@@ -164,6 +166,7 @@ impl Pipeline {
         waiting: Waiting,
         held: &Arc<Permit>,
         log: Option<CallLog>,
+        siblings: Siblings,
     ) -> CallResult {
         let answer_by = waiting.answer_by(call.work, Instant::now());
         let documents: Arc<[Document]> =
@@ -173,7 +176,7 @@ impl Pipeline {
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
-        request.calls = log;
+        (request.calls, request.siblings) = (log, Some(siblings));
         request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
@@ -181,6 +184,8 @@ impl Pipeline {
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match answer {
             Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
+            // A text that no provider takes is no reason to leave all others as they are.
+            Ok(scores) if scores.failure == Some(FailureClass::TooLarge) => Ok(scores),
             Ok(Scores { failure: Some(failure), .. }) if !call.profile.partial => Err(failure.reason()),
             Ok(scores) => Ok(scores),
             Err(error) => Err(error.class().reason()),

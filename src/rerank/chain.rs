@@ -7,7 +7,9 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 use tower::{Service, ServiceExt};
 
-use super::{Answer, AnswerFuture, RerankError, RerankMetrics, RerankRequest, Reranker, Scores};
+use super::{
+    Answer, AnswerFuture, FailureClass, RerankError, RerankMetrics, RerankRequest, Reranker, Scores,
+};
 
 /// Kept back from a provider's time for those that follow it.
 const RESERVE: Duration = Duration::from_millis(100);
@@ -51,6 +53,11 @@ impl Chain {
                         self.metrics.relevance(&scores);
                         return Ok(scores);
                     }
+                    // Another provider would rank all the others by a word of its own for the sake of these few.
+                    Some(FailureClass::TooLarge) if !request.whole && is_most(&scores) => {
+                        self.metrics.relevance(&scores);
+                        return Ok(scores);
+                    }
                     Some(class) => {
                         partial.get_or_insert(scores);
                         RerankError::Held { class }
@@ -68,6 +75,11 @@ impl Chain {
             None => Err(failure.unwrap_or(RerankError::NoProvider)),
         }
     }
+}
+
+/// Whether at least half of the documents have scores.
+fn is_most(scores: &Scores) -> bool {
+    scores.scores.iter().flatten().count() * 2 >= scores.scores.len()
 }
 
 /// When a provider has to have answered, `following` others behind it: the reserve is kept back for them, but

@@ -100,6 +100,21 @@ impl FailureClass {
     }
 }
 
+/// What a refusal of something too large says of the limit. Most say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The most documents of a call.
+    pub documents: Option<usize>,
+    /// The most tokens of a query with one document.
+    pub tokens: Option<usize>,
+    /// So many tokens were sent.
+    pub had_tokens: Option<usize>,
+    /// The most characters of one document.
+    pub bytes: Option<usize>,
+    /// The place among the call's documents of the one that is at fault.
+    pub at: Option<usize>,
+}
+
 /// Why no connection could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoConnection {
@@ -139,6 +154,14 @@ pub enum RerankError {
         /// When the provider said to come back.
         retry_after: Option<Duration>,
     },
+    /// The provider refused what was too large for it: too many documents, too much text in all, or in one of them.
+    #[error("provider answered {status}: too large")]
+    TooLarge {
+        /// The HTTP status.
+        status: u16,
+        /// What the answer says of the limit.
+        told: Told,
+    },
     /// No connection could be made: nothing was sent.
     #[error("no connection to the provider: {}", .0.as_str())]
     NotConnected(NoConnection),
@@ -177,6 +200,7 @@ impl RerankError {
         match self {
             RerankError::Deadline => FailureClass::Deadline,
             RerankError::Status { class, .. } | RerankError::Held { class } => *class,
+            RerankError::TooLarge { .. } => FailureClass::TooLarge,
             RerankError::NotConnected(_) | RerankError::Unreachable(_) => FailureClass::ProviderUnavailable,
             RerankError::Timeout => FailureClass::Timeout,
             RerankError::BadResponse(_) => FailureClass::BadResponse,

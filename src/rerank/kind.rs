@@ -38,6 +38,8 @@ pub struct KindFacts {
     pub keyless: bool,
     /// Which model is asked for if none is named.
     pub model: DefaultModel,
+    /// How much goes of a text if nothing is set: of what is longer the service reads nothing, or refuses the call.
+    pub max_bytes_per_doc: Option<u32>,
     /// What can be set beyond what all kinds have.
     pub settings: &'static [Setting],
 }
@@ -71,11 +73,12 @@ const SERVICE: KindFacts = KindFacts {
     key_variables: &[],
     keyless: false,
     model: DefaultModel::Needed,
+    max_bytes_per_doc: None,
     settings: &[],
 };
 
-/// A server that its users run themselves.
-const SERVER: KindFacts = KindFacts { keyless: true, ..SERVICE };
+/// A server that its users run themselves. No model for it reads more than 8,192 tokens of a text in a useful time.
+const SERVER: KindFacts = KindFacts { keyless: true, max_bytes_per_doc: Some(32 << 10), ..SERVICE };
 
 impl HttpKind {
     /// Every kind.
@@ -113,12 +116,14 @@ impl HttpKind {
             },
             HttpKind::CohereV1 => KindFacts {
                 word: "cohere-v1",
+                max_bytes_per_doc: None,
                 key_variables: &["CO_API_KEY", "COHERE_API_KEY"],
                 model: DefaultModel::Named("rerank-v3.5"),
                 ..SERVER
             },
             HttpKind::Jina => KindFacts {
                 word: "jina",
+                max_bytes_per_doc: SERVER.max_bytes_per_doc,
                 base_url: Some("https://api.jina.ai"),
                 key_variables: &["JINA_API_KEY"],
                 model: DefaultModel::Named("jina-reranker-v2-base-multilingual"),

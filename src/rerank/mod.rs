@@ -16,6 +16,7 @@ mod patience;
 mod provider;
 mod retry;
 mod settings;
+mod siblings;
 mod stack;
 mod timed;
 mod wall;
@@ -33,7 +34,7 @@ pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
 pub use call_log::{CallEnd, CallLog, ProviderCall};
-pub use error::{FailureClass, NoConnection, RerankError};
+pub use error::{FailureClass, NoConnection, RerankError, Told};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
@@ -44,6 +45,7 @@ pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
     Scoring,
 };
+pub use siblings::Siblings;
 pub use stack::{Providers, StackShared};
 
 /// The boxed service at the top of the stack.
@@ -68,8 +70,12 @@ pub struct RerankRequest {
     pub lists: Arc<[usize]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
+    /// The calls that are made for the same request of a client; `None`: this is the only one.
+    pub siblings: Option<Siblings>,
     /// Where calls to providers are noted; `None`: nowhere.
     pub calls: Option<CallLog>,
+    /// Scores of some documents only are of no use.
+    pub whole: bool,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
     pub held: Option<Arc<Permit>>,
     /// No second try begins after this; `None`: after `answer_by`.
@@ -94,7 +100,9 @@ impl RerankRequest {
             background: false,
             lists: [].into(),
             searches: 1,
+            siblings: None,
             calls: None,
+            whole: false,
             held: None,
             patience: None,
             keys: None,

@@ -52,7 +52,7 @@ fn pause(error: &RerankError, jitter: Duration) -> Option<Duration> {
     };
     match error.class() {
         FailureClass::ProviderUnavailable => Some(said.unwrap_or_default().max(PAUSE + jitter)),
-        FailureClass::RateLimited => said.map(|said| said.max(PAUSE + jitter)),
+        FailureClass::RateLimited => said.filter(|said| !said.is_zero()).map(|said| said.max(PAUSE + jitter)),
         _ => None,
     }
 }
@@ -87,7 +87,9 @@ impl<S: Rerank> Retry<S> {
         let Err(error) = answer else { return answer };
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
         let Some(pause) = pause(&error, jitter) else { return Err(error) };
-        let fits = Instant::now().checked_add(pause).is_some_and(|start| start < request.retry_by());
+        let fits = Instant::now()
+            .checked_add(pause)
+            .is_some_and(|start| start < request.retry_by() && !self.gate.is_paused_at(start));
         if !fits {
             return Err(error);
         }

@@ -122,8 +122,10 @@ pub struct HttpSettings {
     pub api_key: ApiKey,
     /// The model, unless a request names another; `None` where the server has its own and is sent no name.
     pub model: Option<String>,
-    /// Sent if set, by kinds that have it.
+    /// Sent if set, by kinds that have it; for the others, texts are cut to about so many tokens.
     pub max_tokens_per_doc: Option<u32>,
+    /// The most bytes that go of a text; `None`: all of it.
+    pub max_bytes_per_doc: Option<u32>,
     /// Sent if set, by kinds that have it; 0 is the highest.
     pub priority: Option<u16>,
     /// How scores are mapped where their range depends on the model.
@@ -177,6 +179,7 @@ impl HttpSettings {
             api_key,
             model,
             max_tokens_per_doc: None,
+            max_bytes_per_doc: kind.facts().max_bytes_per_doc,
             priority: None,
             activation,
             scoring: None,

@@ -175,7 +175,7 @@ impl RerankApi {
         let documents = asked.documents.iter().cloned().map(Document::from).collect();
         let mut request = RerankRequest::new(asked.query.clone(), documents, answer_by);
         let held = Arc::new(held);
-        request.held = Some(held.clone());
+        (request.held, request.whole) = (Some(held.clone()), true);
         if let Some(choice) = &choice {
             request.model = Some(choice.model.clone());
             request.model_of = Some(choice.of.clone());

@@ -39,6 +39,7 @@ mod search;
 mod shutdown;
 mod timeouts;
 mod tls;
+mod too_large;
 mod trace;
 mod upstream;
 mod widening;

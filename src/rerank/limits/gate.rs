@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -129,15 +132,34 @@ impl Gate {
 
     /// What an answer says of the calls that may follow it.
     pub(in crate::rerank) fn learn(&self, answer: &Answer) {
-        let minute_left = self.now().minute_left;
         match answer {
-            Ok(Scores { calls_left: Some(left), .. }) => self.rate.learn(*left, Instant::now() + minute_left),
-            Err(RerankError::Status { class: FailureClass::RateLimited, retry_after, .. }) => {
-                let pause = retry_after.unwrap_or(minute_left).min(LONGEST_PAUSE);
-                self.rate.pause(Instant::now() + pause);
+            Ok(scores) => {
+                self.rate.answered();
+                if let Some(left) = scores.calls_left {
+                    self.rate.learn(left, Instant::now() + self.now().minute_left);
+                }
             }
-            _ => {}
+            Err(RerankError::Status { class: FailureClass::RateLimited, retry_after, .. }) => {
+                if let Some(wait) = self.rate.refused(*retry_after, Instant::now()) {
+                    self.tell_pause(wait);
+                }
+            }
+            Err(_) => {}
         }
+    }
+
+    fn tell_pause(&self, wait: Duration) {
+        let until = humantime::format_rfc3339_millis(SystemTime::now() + wait);
+        let wait = humantime::format_duration(wait);
+        tracing::warn!(
+            provider = &*self.provider, %wait, %until,
+            "the provider answers 429: it is not asked until then; requests_per_minute keeps below its limit"
+        );
+    }
+
+    /// Whether a pause is known that lasts until after `then`.
+    pub(in crate::rerank) fn is_paused_at(&self, then: Instant) -> bool {
+        self.rate.is_paused_at(then)
     }
 }
 
@@ -152,6 +174,3 @@ fn spend_of(billing: Billing, settings: &LimitSettings) -> SpendSettings {
 fn least(own: Option<f64>, fleet: Option<f64>) -> Option<f64> {
     own.map(|own| fleet.map_or(own, |fleet| own.min(fleet)))
 }
-
-/// No answer stops a provider for longer than its own minute.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);

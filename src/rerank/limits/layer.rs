@@ -7,10 +7,10 @@ use tower::{Service, ServiceExt};
 
 use super::gate::Gate;
 use crate::rerank::{
-    Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores, breaker::Switch,
+    Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores, Siblings, breaker::Switch,
 };
 
-/// Sheds a call that is over a limit, at once.
+/// Sheds a call that is over a limit, at once; but for places that other calls of the same request have, it waits.
 #[derive(Clone)]
 pub(in crate::rerank) struct Limits<S> {
     inner: S,
@@ -34,7 +34,8 @@ impl<S: Rerank> Limits<S> {
             gate.metrics.shed(&gate.provider, class);
             return Err(RerankError::Held { class });
         }
-        let Ok(_place) = gate.free.clone().try_acquire_owned() else {
+        let place = Siblings::place(request.siblings.as_ref(), &gate.free, request.retry_by());
+        let Some(_place) = place.await else {
             gate.metrics.shed(&gate.provider, FailureClass::Overloaded);
             return Err(RerankError::Overloaded);
         };

@@ -4,7 +4,6 @@ use super::*;
 use crate::rerank::Billing;
 use crate::rerank::limits::{Ledger, LimitSettings, SpendSettings};
 use crate::rerank::test_support::{half_for_each, metrics, request, scripted};
-use crate::rerank::wall::WallClock;
 
 fn limits<S: Rerank>(inner: S, settings: LimitSettings) -> Limits<S> {
     Limits::new(
@@ -31,6 +30,32 @@ async fn a_call_over_the_concurrency_limit_is_shed_at_once() {
     let (first, second) = tokio::join!(class(&service), class(&service));
     assert_eq!((first, second), (Ok(()), Err(FailureClass::Overloaded)));
     assert_eq!(class(&service).await, Ok(()), "the place is free again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_of_one_request_wait_for_each_other_within_their_time() {
+    let slow = tower::service_fn(|r| async move {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        half_for_each(r)
+    });
+    let service = limits(slow, LimitSettings { max_concurrency: 2, ..LimitSettings::default() });
+    let siblings = Some(Siblings::default());
+    let answer_by = tokio::time::Instant::now() + Duration::from_secs(1);
+    let asked = RerankRequest { answer_by, siblings, ..request(&["a"]) };
+    let all = futures_util::future::join_all((0..9).map(|_| service.clone().oneshot(asked.clone())));
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        let begun = tokio::time::Instant::now();
+        (class(&service).await, begun.elapsed())
+    };
+    let (all, other) = tokio::join!(all, other);
+    let ended = all.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!(ended, 8, "four times two begin within the second");
+    assert!(
+        all.iter().flat_map(|answer| answer.as_ref().err()).all(|error| *error == RerankError::Overloaded)
+    );
+    assert_eq!(other, (Err(FailureClass::Overloaded), Duration::ZERO), "others are shed at once");
+    assert_eq!(class(&service).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,19 +117,29 @@ async fn a_429_pauses_the_provider_for_everybody_as_long_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_429_that_says_nothing_pauses_to_the_end_of_the_minute() {
-    let (inner, _) = scripted(|n, r| match n {
-        0 => Err(status(429, FailureClass::RateLimited, None)),
-        _ => half_for_each(r),
+async fn a_429_that_says_nothing_pauses_longer_each_time_until_a_call_goes_well() {
+    let (inner, calls) = scripted(|n, r| match n {
+        3 => half_for_each(r),
+        _ => Err(status(429, FailureClass::RateLimited, None)),
     });
-    let mut gate =
-        Gate::new("p".into(), Billing::SearchUnits, &LimitSettings::default(), &Ledger::default(), metrics());
-    gate.wall = WallClock::starting_at(Duration::from_secs(119));
-    let service = Limits::new(inner, Arc::new(gate));
-    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
-    assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
-    tokio::time::advance(Duration::from_secs(1)).await;
-    assert_eq!(class(&service).await, Ok(()));
+    let service = limits(inner, LimitSettings::default());
+    let mut made = 0;
+    for (millis, ends) in [
+        (1000, Err(FailureClass::RateLimited)),
+        (2000, Err(FailureClass::RateLimited)),
+        (4000, Err(FailureClass::RateLimited)),
+        (0, Ok(())),
+        (1000, Err(FailureClass::RateLimited)),
+    ] {
+        assert_eq!(class(&service).await, ends);
+        made += 1;
+        if millis > 0 {
+            tokio::time::advance(Duration::from_millis(millis - 1)).await;
+            assert_eq!(class(&service).await, Err(FailureClass::RateLimited));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), made, "nobody calls within the pause");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! Limits of one provider, which shed at once: a call that may not go now fails now, nothing queues.
+//! Limits of one provider, which shed at once: a call that may not go now fails now. Only the calls of one request wait
+//! for each other.
 
 mod entry;
 mod gate;
@@ -17,4 +18,4 @@ pub(super) use rate::Rates;
 pub use settings::LimitSettings;
 pub(super) use spend::Ledger;
 pub use spend::{SpendSettings, expected_bill, tokens};
-pub(super) use trim::Trim;
+pub(super) use trim::{Trim, cut};

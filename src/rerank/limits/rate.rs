@@ -7,6 +7,12 @@ use std::{
 use tokio::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// What a refusal means that does not say when to come back, at first.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// A shorter one would be over before the second try.
+const LEAST_PAUSE: Duration = Duration::from_millis(25);
+/// No answer stops a provider for longer.
+const LONGEST_PAUSE: Duration = MINUTE;
 /// Ends of one minute, told by two answers, are not further apart.
 const SAME_MINUTE: Duration = Duration::from_secs(30);
 
@@ -56,9 +62,20 @@ impl RateLimiter {
         self.with(|rate| rate.give_back(at));
     }
 
-    /// Lets nobody call before `until`.
-    pub(super) fn pause(&self, until: Instant) {
-        self.with(|rate| rate.pause(until));
+    /// The provider has refused a call for the rate of calls: nobody calls for as long as it `said`. Gives how long that
+    /// is from now on, if this refusal is the first to say so.
+    pub(super) fn refused(&self, said: Option<Duration>, now: Instant) -> Option<Duration> {
+        self.with(|rate| rate.refused(said, now))
+    }
+
+    /// The provider has answered: what it refuses next is another matter.
+    pub(super) fn answered(&self) {
+        self.with(|rate| rate.refusals = 0);
+    }
+
+    /// Whether it is known now that nobody may call at `then`.
+    pub(in crate::rerank) fn is_paused_at(&self, then: Instant) -> bool {
+        self.with(|rate| rate.paused.is_some_and(|until| then < until))
     }
 
     /// The provider says that `left` calls are left until `until`.
@@ -78,6 +95,8 @@ struct Rate {
     calls: VecDeque<Instant>,
     paused: Option<Instant>,
     learned: Option<(Instant, u64)>,
+    /// How often it was refused in a row: each time after the pause of the time before.
+    refusals: u32,
 }
 
 impl Rate {
@@ -125,9 +144,25 @@ impl Rate {
         self.learned = Some((until, known.map_or(left, |(_, known)| known.min(left))));
     }
 
-    /// A longer pause stands.
-    fn pause(&mut self, until: Instant) {
-        self.paused = self.paused.max(Some(until));
+    /// What the provider said holds; without that, or where it did not hold the time before, a second, doubled each time
+    /// up to a minute.
+    fn refused(&mut self, said: Option<Duration>, now: Instant) -> Option<Duration> {
+        let said = said.map(|said| said.clamp(LEAST_PAUSE, LONGEST_PAUSE));
+        let paused = self.paused.filter(|until| now < *until);
+        if paused.is_none() {
+            self.refusals = self.refusals.saturating_add(1);
+        }
+        // Calls that were under way together say the same.
+        let doubled = self.refusals.saturating_sub(if said.is_some() { 2 } else { 1 });
+        let own = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doubled)).min(LONGEST_PAUSE);
+        let wait = match said {
+            Some(said) if self.refusals <= 1 => said,
+            Some(said) => said.max(own),
+            None => own,
+        };
+        // A longer pause stands.
+        self.paused = self.paused.max(Some(now + wait));
+        paused.is_none().then_some(wait)
     }
 }
 
@@ -141,10 +176,36 @@ mod tests {
     async fn a_pause_is_for_everybody_and_never_shortened() {
         let (rate, now) = (RateLimiter::new(None), Instant::now());
         assert!(rate.take(now).is_ok());
-        rate.pause(now + Duration::from_secs(30));
-        rate.pause(now + Duration::from_secs(1));
+        let said = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(rate.refused(said(30), now), said(30));
+        assert_eq!(rate.refused(said(1), now), None, "it is paused already");
         assert_eq!(rate.take(now), Err(Duration::from_secs(30)));
         assert!(rate.take(now + Duration::from_secs(30)).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_says_nothing_pauses_for_a_second_and_for_twice_as_long_each_time() {
+        let (rate, mut now) = (RateLimiter::new(None), Instant::now());
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert!(rate.take(now).is_ok());
+            let wait = rate.refused(None, now).unwrap();
+            assert_eq!(wait.as_secs(), seconds);
+            assert_eq!(rate.refused(None, now), None, "another call of the same moment doubles nothing");
+            assert_eq!(rate.take(now), Err(wait));
+            now += wait;
+        }
+        rate.answered();
+        assert_eq!(rate.refused(None, now), Some(Duration::from_secs(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_that_was_kept_and_did_not_help_is_made_longer() {
+        let (rate, mut now) = (RateLimiter::new(None), Instant::now());
+        for (said, millis) in [(10, 25), (10, 1000), (10, 2000), (5000, 5000), (100_000, 60_000)] {
+            let wait = rate.refused(Some(Duration::from_millis(said)), now).unwrap();
+            assert_eq!(wait.as_millis(), millis);
+            now += wait;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -55,7 +55,7 @@ fn trim(query: &str, documents: &[Document], units: usize) -> Option<(Arc<[Docum
 }
 
 /// The beginning of a text, never nothing: an empty document fails a whole call.
-fn cut(document: &Document, bytes: usize) -> Document {
+pub(in crate::rerank) fn cut(document: &Document, bytes: usize) -> Document {
     let text = document.text();
     if text.len() <= bytes {
         return document.clone();

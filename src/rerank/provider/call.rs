@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::{
+    about,
     answer::{self, Read},
-    failure,
+    cut, failure,
     http::{HttpAnswer, HttpClient},
     presets,
     request::{self, Content},
     scale::{self, Mapping, NearZero},
     shape::Shape,
-    tei,
 };
 use crate::rerank::{
     Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
@@ -35,8 +35,8 @@ struct Inner {
     http: HttpClient,
     settings: HttpSettings,
     facts: ProviderFacts,
-    /// What a TEI server says of itself.
-    tei: Option<tei::Server>,
+    /// What a server says of itself, of a kind that does.
+    server: Option<about::Server>,
     /// The models that have given logits.
     logits_seen: Mutex<Vec<Arc<str>>>,
     near_zero: NearZero,
@@ -66,11 +66,11 @@ impl HttpProvider {
         let shape = presets::shape(kind, &settings.base_url, model);
         let http = HttpClient::new(&name, settings, shape, builder, workers)?;
         let facts = facts(settings, shape);
-        let tei = (kind == HttpKind::Tei).then(tei::Server::default);
+        let server = about::Server::of(kind);
         let (logits_seen, told) = (Mutex::default(), Mutex::default());
         let near_zero = NearZero::default();
         let settings = settings.clone();
-        Ok(Self(Arc::new(Inner { name, http, settings, facts, tei, logits_seen, near_zero, told })))
+        Ok(Self(Arc::new(Inner { name, http, settings, facts, server, logits_seen, near_zero, told })))
     }
 
     pub(in crate::rerank) fn facts(&self) -> &ProviderFacts {
@@ -84,7 +84,7 @@ impl HttpProvider {
 
     /// The most documents of one call, as far as known by now.
     pub(in crate::rerank) fn max_documents(&self) -> usize {
-        let said = self.0.tei.as_ref().and_then(tei::Server::max_documents);
+        let said = self.0.server.as_ref().and_then(about::Server::max_documents);
         said.unwrap_or_else(|| self.0.shape(&self.0.facts.model).max_documents)
     }
 }
@@ -100,11 +100,12 @@ fn facts(settings: &HttpSettings, shape: &Shape) -> ProviderFacts {
     let model = settings.model.as_deref().unwrap_or(kind.as_str());
     let base_url = settings.base_url.trim_end_matches('/');
     let score_settings = format!(
-        "{} {base_url} {} {:?} max_tokens_per_doc={:?} activation={:?}",
+        "{} {base_url} {} {:?} max_tokens_per_doc={:?} max_bytes_per_doc={:?} activation={:?}",
         kind.as_str(),
         shape.path,
         shape.constants,
         settings.max_tokens_per_doc,
+        settings.max_bytes_per_doc,
         settings.activation,
     );
     ProviderFacts {
@@ -179,8 +180,18 @@ impl Inner {
             query: &request.query,
             documents: &request.documents,
             max_tokens_per_doc: self.settings.max_tokens_per_doc.filter(|_| takes(Setting::MaxTokensPerDoc)),
+            most_bytes: self.most_bytes(),
             priority: priority.filter(|_| takes(Setting::Priority)),
         }
+    }
+
+    /// The most bytes that go of a text, by the settings and by what the server says of itself.
+    fn most_bytes(&self) -> usize {
+        let HttpSettings { kind, max_bytes_per_doc, max_tokens_per_doc, .. } = self.settings;
+        let tokens = max_tokens_per_doc.filter(|_| !kind.takes(Setting::MaxTokensPerDoc));
+        let said = self.server.as_ref().and_then(about::Server::max_bytes);
+        let limits = [max_bytes_per_doc.map(|bytes| bytes as usize), tokens.map(cut::of_tokens), said];
+        limits.into_iter().flatten().min().unwrap_or(usize::MAX)
     }
 
     async fn exchange(
@@ -193,7 +204,7 @@ impl Inner {
         let room = request.held.as_ref().map(|held| held.another());
         let told = (request.documents.len(), request.calls.as_ref());
         let call = self.http.post(path, body, until, room, told);
-        match &self.tei {
+        match &self.server {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,
         }
@@ -219,12 +230,14 @@ impl Inner {
 
     fn answered_by(&self, asked: Arc<str>, read: &Read) -> Arc<str> {
         let said = read.model.as_deref().map(Arc::from);
-        said.or_else(|| self.tei.as_ref()?.model()).unwrap_or(asked)
+        said.or_else(|| self.server.as_ref()?.model()).unwrap_or(asked)
     }
 
     /// A batch that was too large says that the server's limit is not the known one.
     async fn learn_from(&self, error: &RerankError, until: Instant) {
-        if let (Some(server), FailureClass::TooLarge) = (&self.tei, error.class()) {
+        if let (Some(server), FailureClass::TooLarge) = (&self.server, error.class())
+            && self.settings.kind == HttpKind::Tei
+        {
             server.ask(&self.http, until).await;
         }
     }
@@ -267,7 +280,7 @@ fn advice(class: FailureClass) -> Option<(bool, &'static str)> {
         }
         FailureClass::TooLarge => Some((
             false,
-            "a request was too large for the provider: raise its limit or shorten the documents",
+            "a text or a request was too large for the provider: raise its limit, or set max_bytes_per_doc",
         )),
         FailureClass::BadResponse => {
             Some((false, "the provider's answer cannot be used: check its kind, model and activation"))

@@ -153,6 +153,34 @@ async fn a_trial_keys_calls_left_are_read_from_the_answer() {
 }
 
 #[tokio::test]
+async fn a_provider_that_refuses_for_the_rate_is_asked_once_by_many_searches() {
+    for header in [
+        "x-ratelimit-reset: 30",
+        "x-ratelimit-reset: 30000",
+        "x-ratelimit-reset: 1m30s",
+        "ratelimit-reset: 30",
+        "x-ratelimit-reset-requests: 6m0s",
+        "retry-after: 0",
+        "retry-after: -5",
+        "retry-after: Thu, 01 Jan 1970 00:00:10 GMT",
+        "retry-after-ms: 0",
+        "x-ratelimit-reset: 100",
+        "x-nothing: 1",
+    ] {
+        let answer = sized("429 Too Many Requests", &format!("{header}\r\n"), br#"{"detail":"rate"}"#);
+        let (address, mut requests) = server(answer, Then::Close).await;
+        let mut settings = settings(HttpKind::Together, &format!("http://{address}"));
+        settings.model = Some("m".to_owned());
+        let (stack, _) = stack_of(ProviderSettings::new("p", ProviderKind::Http(settings)));
+        for search in ["a", "b", "c", "d"] {
+            let failed = stack.clone().oneshot(request(&[search])).await.unwrap_err();
+            assert_eq!(failed.class(), FailureClass::RateLimited, "{header}");
+        }
+        assert!(requests.try_recv().is_ok() && requests.try_recv().is_err(), "{header}: one call");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_waits_for_goes_at_the_lowest_priority() {
     let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), Then::Close).await;
     let behind = RerankRequest { background: true, ..request(&["a"]) };
@@ -248,6 +276,7 @@ fn every_option_that_changes_scores_is_in_the_cache_key() {
         (|s| s.kind = HttpKind::Infinity) as fn(&mut HttpSettings),
         |s| s.base_url = "http://host:2".to_owned(),
         |s| s.max_tokens_per_doc = Some(1),
+        |s| s.max_bytes_per_doc = Some(256),
         |s| s.activation = Activation::Sigmoid,
     ] {
         assert_ne!(facts(change), plain);

@@ -122,7 +122,8 @@ fn every_recorded_wait_is_read() {
     for (name, fixture) in fixtures("cohere") {
         let Some(expected) = fixture["expect"].get("retry_after_ms") else { continue };
         let Err(RerankError::Status { retry_after, .. }) = outcome(&fixture, 1) else { panic!("{name}") };
-        let expected = expected.as_u64().map(Duration::from_millis);
+        // No wait at all is what those say that know none.
+        let expected = expected.as_u64().filter(|wait| *wait > 0).map(Duration::from_millis);
         if name == "err-429-x-ratelimit-reset" && headers(&fixture["response"]).get("date").is_none() {
             continue;
         }

@@ -1,15 +1,12 @@
 //! What an answer that is no success means. Its text tells only errors of one status apart; it goes nowhere else,
 //! since it may quote the query or a document.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{borrow::Cow, time::SystemTime};
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::shape::Shape;
+use super::{refusal, shape::Shape, waits};
 use crate::rerank::{FailureClass, RerankError};
 
 /// The class of an error, and when to come back.
@@ -24,8 +21,15 @@ pub(super) fn classify(
     let said = || said(shape, headers, body);
     let quirk = shape.quirks.iter().find(|quirk| quirk.status == status && said().contains(quirk.says));
     let class = quirk.map_or_else(|| usual(status), |quirk| quirk.class);
+    if let FailureClass::TooLarge | FailureClass::InvalidRequest | FailureClass::ProviderUnavailable = class {
+        let words = refusal::words(body);
+        let known_otherwise = quirk.is_some() && class != FailureClass::TooLarge;
+        if class == FailureClass::TooLarge || !known_otherwise && refusal::is_too_large(status, &words) {
+            return RerankError::TooLarge { status, told: refusal::told(&words) };
+        }
+    }
     let wait = quirk.and_then(|quirk| quirk.wait);
-    RerankError::Status { status, class, retry_after: retry_after(headers, now).or(wait) }
+    RerankError::Status { status, class, retry_after: waits::wait(headers, now).or(wait) }
 }
 
 fn usual(status: u16) -> FailureClass {
@@ -57,52 +61,7 @@ fn said(shape: &Shape, headers: &HeaderMap, body: &[u8]) -> String {
     format!("{text} {kind}")
 }
 
-/// When the service says to come back: `retry-after-ms`, `retry-after` (seconds or a date) or `x-ratelimit-reset`.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    // The service's own clock, so that ours may be wrong.
-    let now =
-        text(header::DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
-    let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
-    let until = |time: SystemTime| time.duration_since(now).unwrap_or_default();
-    if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse().ok()) {
-        return Some(Duration::from_millis(millis));
-    }
-    if let Some(said) = text("retry-after") {
-        let date = || httpdate::parse_http_date(said).ok().map(until);
-        if let Some(time) = seconds(said).or_else(date) {
-            return Some(time);
-        }
-    }
-    let reset = UNIX_EPOCH.checked_add(seconds(text("x-ratelimit-reset")?)?)?;
-    Some(until(reset))
-}
-
 /// How many calls a trial key of Cohere's has left in this minute, where the service says so.
 pub(super) fn trial_calls_left(headers: &HeaderMap) -> Option<u64> {
     headers.get("x-trial-endpoint-call-remaining")?.to_str().ok()?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use http::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    #[test]
-    fn waits_are_read_from_dates_and_milliseconds_too() {
-        let wait = |name: &'static str, value: &'static str| {
-            let headers =
-                HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
-            retry_after(&headers, UNIX_EPOCH + Duration::from_secs(100))
-        };
-        assert_eq!(wait("retry-after", "Thu, 01 Jan 1970 00:01:50 GMT"), Some(Duration::from_secs(10)));
-        assert_eq!(wait("retry-after", "Thu, 01 Jan 1970 00:00:10 GMT"), Some(Duration::ZERO));
-        assert_eq!(wait("retry-after", "1.5"), Some(Duration::from_millis(1500)));
-        assert_eq!(wait("retry-after", "-1"), None);
-        assert_eq!(wait("retry-after", "1e300"), None);
-        assert_eq!(wait("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-        assert_eq!(wait("x-ratelimit-reset", "103"), Some(Duration::from_secs(3)));
-        assert_eq!(wait("x-ratelimit-reset", "NaN"), None);
-    }
 }

@@ -1,5 +1,6 @@
 //! The rerank services: what each is sent and what its answers mean.
 
+mod about;
 mod answer;
 mod call;
 mod cut;
@@ -9,10 +10,11 @@ mod lexical;
 mod noted;
 mod presets;
 mod reach;
+mod refusal;
 mod request;
 mod scale;
 mod shape;
-mod tei;
+mod waits;
 
 pub(super) use call::HttpProvider;
 pub use call::provider_facts;
@@ -25,5 +27,7 @@ mod cohere_tests;
 mod preset_tests;
 #[cfg(test)]
 mod tei_tests;
+#[cfg(test)]
+mod too_large_tests;
 #[cfg(test)]
 mod wire;

@@ -16,13 +16,16 @@ pub(super) struct Content<'a> {
     pub(super) query: &'a str,
     pub(super) documents: &'a [Document],
     pub(super) max_tokens_per_doc: Option<u32>,
+    /// The most bytes that go of a document.
+    pub(super) most_bytes: usize,
     pub(super) priority: Option<u16>,
 }
 
 impl Content<'_> {
     /// The most that is sent of each text.
     pub(super) fn most(&self, shape: &Shape) -> cut::Bytes {
-        cut::bytes(shape.cut, self.model.unwrap_or_default(), self.max_tokens_per_doc)
+        let most = cut::bytes(shape.cut, self.model.unwrap_or_default(), self.max_tokens_per_doc);
+        cut::Bytes { document: most.document.min(self.most_bytes), ..most }
     }
 }
 
@@ -186,10 +189,11 @@ mod tests {
             documents in prop::collection::vec("([a-zé🙂 :]{0,90}[\n\"\\\\\t\u{1}]?){0,4}", 0..5),
             max_tokens_per_doc in prop::option::of(1_u32..40),
             priority in prop::option::of(any::<u16>()),
+            most_bytes in prop_oneof![Just(usize::MAX), 1..60_usize],
         ) {
             let documents: Vec<Document> = documents.iter().map(|text| Document::from(text.as_str())).collect();
             let content = Content {
-                model: model.as_deref(), query: &query, documents: &documents, max_tokens_per_doc, priority,
+                model: model.as_deref(), query: &query, documents: &documents, max_tokens_per_doc, priority, most_bytes,
             };
             for kind in HttpKind::ALL {
                 let shape = presets::shape(kind, "", model.as_deref().unwrap_or_default());
@@ -211,6 +215,7 @@ mod tests {
                 query: &long,
                 documents: &documents,
                 max_tokens_per_doc: None,
+                most_bytes: usize::MAX,
                 priority: None,
             };
             let sent: serde_json::Value = serde_json::from_slice(&body(shape, &content)).unwrap();

@@ -1,0 +1,302 @@
+//! A request in parts, and what becomes of the parts that are refused as too large.
+
+use std::collections::VecDeque;
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::{
+    PARALLEL_PARTS,
+    learned::{BYTES_PER_TOKEN, Fit, Known, LEAST_CUT, Learned, Size},
+    merge::Merged,
+};
+use crate::rerank::{Answer, FailureClass, Rerank, RerankError, RerankRequest, Told, limits::cut};
+
+/// After so many refusals the rest of a search stays as it is: a window of two hundred is halved to single documents in
+/// eight steps.
+const MOST_REFUSALS: usize = 16;
+
+/// After so many documents that were refused alone, and none that was taken, it is not their texts that are too long.
+const MOST_ALONE: usize = 3;
+
+/// What is tried of a text that was refused alone where nothing is known of the limit: the physical batch of llama.cpp is
+/// 512 tokens.
+const FIRST_CUT: usize = 1024;
+
+/// A document of a request: its place there, and the most bytes that go of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) place: usize,
+    pub(super) most: usize,
+}
+
+/// Some documents of a request, in its order, which go in one call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) texts: Vec<Text>,
+    /// It is a single document that was refused, and cut for that.
+    last_try: bool,
+}
+
+impl Part {
+    pub(super) fn new(texts: Vec<Text>) -> Self {
+        Self { texts, last_try: false }
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.texts.iter().map(|text| text.place)
+    }
+
+    /// The same with at most so many bytes of each text.
+    fn cut(&self, most: usize) -> Self {
+        let texts = self.texts.iter().map(|text| Text { most: text.most.min(most), ..*text });
+        Self { texts: texts.collect(), ..*self }
+    }
+}
+
+/// One request under way.
+pub(super) struct Divided<'a, S> {
+    inner: &'a S,
+    request: &'a RerankRequest,
+    learned: &'a Learned,
+    pending: VecDeque<Part>,
+    merged: Merged,
+    /// The calls of several documents that were refused.
+    refused: Vec<(Size, Part)>,
+    taken: Vec<Size>,
+    /// The places and pairs that were refused alone.
+    alone: Vec<(usize, usize)>,
+    /// How many documents they are.
+    at_fault: usize,
+    refusals: usize,
+    /// What is known by now, with what this search has been told.
+    known: Known,
+    /// Bytes that are taken for a token.
+    per_token: usize,
+}
+
+impl<'a, S: Rerank> Divided<'a, S> {
+    pub(super) fn new(
+        inner: &'a S,
+        request: &'a RerankRequest,
+        learned: &'a Learned,
+        known: Known,
+        parts: Vec<Part>,
+    ) -> Self {
+        Self {
+            inner,
+            request,
+            learned,
+            pending: parts.into(),
+            merged: Merged::new(request.documents.len()),
+            refused: Vec::new(),
+            taken: Vec::new(),
+            alone: Vec::new(),
+            at_fault: 0,
+            refusals: 0,
+            known,
+            per_token: BYTES_PER_TOKEN,
+        }
+    }
+
+    /// A call for all of it was refused already.
+    pub(super) fn after(mut self, part: Part, error: RerankError) -> Self {
+        self.failed(part, error);
+        self
+    }
+
+    /// Some documents are left out, since they are known to be refused.
+    pub(super) fn without_some(mut self) -> Self {
+        self.merged.failed(RerankError::Held { class: FailureClass::TooLarge });
+        self
+    }
+
+    /// Asks for all parts, a few at a time, and makes one answer of theirs.
+    pub(super) async fn run(mut self) -> Answer {
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.at_once()
+                && let Some(part) = self.pending.pop_front()
+            {
+                if self.refusals > 0 && Instant::now() >= self.request.retry_by() {
+                    self.merged.failed(RerankError::Deadline);
+                    continue;
+                }
+                let part = self.fitted(part);
+                let call = self.inner.clone().oneshot(self.asked(&part));
+                running.push(async move { (part, call.await) });
+            }
+            let Some((part, answer)) = running.next().await else { break };
+            match answer {
+                Ok(scores) => {
+                    let size = self.size(&part);
+                    self.known.took(size);
+                    self.taken.push(size);
+                    self.merged.answered(part.places(), self.cut(&part), scores)?;
+                }
+                Err(error) => self.failed(part, error),
+            }
+        }
+        self.remember();
+        self.merged.finish()
+    }
+
+    /// How many calls may be in flight: one, as long as nobody knows whether anything is taken.
+    fn at_once(&self) -> usize {
+        if self.refusals > 0 && self.taken.is_empty() { 1 } else { PARALLEL_PARTS }
+    }
+
+    /// With its texts cut to what is known by now.
+    fn fitted(&self, mut part: Part) -> Part {
+        for text in part.texts.iter_mut().filter(|_| self.refusals > 0 && !part.last_try) {
+            let length = self.request.documents.get(text.place).map_or(0, |document| document.text().len());
+            if let Fit::Cut(most) = self.known.fit(self.request.query.len(), length.min(text.most)) {
+                text.most = text.most.min(most);
+            }
+        }
+        part
+    }
+
+    fn asked(&self, part: &Part) -> RerankRequest {
+        let document = |text: &Text| Some(cut(self.request.documents.get(text.place)?, text.most));
+        let keys = self.request.keys.as_ref();
+        let keys = keys.map(|keys| part.places().filter_map(|place| keys.get(place).copied()).collect());
+        // What one part brings is of use although another one fails, or is too late.
+        RerankRequest {
+            documents: part.texts.iter().filter_map(document).collect(),
+            keys,
+            behind: None,
+            ..self.request.clone()
+        }
+    }
+
+    fn failed(&mut self, part: Part, error: RerankError) {
+        let told = match error {
+            RerankError::TooLarge { told, .. } => told,
+            _ if error.class() == FailureClass::TooLarge => Told::default(),
+            _ => return self.merged.failed(error),
+        };
+        self.refusals += 1;
+        let smaller = if self.refusals <= MOST_REFUSALS { self.smaller(&part, told) } else { None };
+        if self.taken.is_empty() && self.at_fault >= MOST_ALONE {
+            self.pending.clear();
+            return self.merged.failed(error);
+        }
+        match smaller {
+            Some(parts) => parts.into_iter().rev().for_each(|part| self.pending.push_front(part)),
+            None => self.merged.failed(error),
+        }
+    }
+
+    /// What a refused part is made of; `None` if nothing smaller is left.
+    fn smaller(&mut self, part: &Part, told: Told) -> Option<Vec<Part>> {
+        let size = self.size(part);
+        if let Some(most) = told.documents.filter(|most| *most < size.documents) {
+            self.known.told(told, None);
+            return Some(part.texts.chunks(most).map(|texts| Part::new(texts.to_vec())).collect());
+        }
+        if let Some(most) = self.told_cut(size, told) {
+            self.known.told(told, Some(most + self.request.query.len()));
+            return Some(vec![part.cut(most)]);
+        }
+        let [text] = part.texts.as_slice() else {
+            self.refused.push((size, part.clone()));
+            return Some(self.halves(part, told.at).into());
+        };
+        self.alone.push((text.place, size.longest));
+        self.at_fault += usize::from(!part.last_try);
+        self.known.refused_alone(size.longest);
+        let most = self.last_cut(size).filter(|_| !part.last_try)?;
+        Some(vec![Part { last_try: true, ..part.cut(most) }])
+    }
+
+    /// To how many bytes texts are cut for a limit that the provider has named; `None` if all are within.
+    fn told_cut(&mut self, size: Size, told: Told) -> Option<usize> {
+        let query = self.request.query.len();
+        let pair = match (told.tokens, told.had_tokens) {
+            // Its own count of the one text tells what a token takes here.
+            (Some(most), Some(had)) if size.documents == 1 && had > most => {
+                (size.longest as f64 * most as f64 / had as f64 * 0.95) as usize
+            }
+            (Some(most), _) => most.saturating_mul(self.per_token),
+            (None, _) => told.bytes?.saturating_add(query),
+        };
+        // Refused again, so a token takes fewer bytes.
+        self.per_token = (self.per_token - 1).max(1);
+        let most = pair.checked_sub(query).filter(|left| *left >= LEAST_CUT)?;
+        (pair < size.longest).then_some(most)
+    }
+
+    /// What is tried of a text that was refused alone: as much as was taken of others beside this query.
+    fn last_cut(&self, size: Size) -> Option<usize> {
+        let query = self.request.query.len();
+        let text = size.longest - query;
+        let taken = self.taken.iter().map(|taken| taken.longest - query).filter(|taken| *taken < text).max();
+        let most = taken.unwrap_or_default().max(FIRST_CUT.min(text / 2));
+        (most >= LEAST_CUT).then_some(most)
+    }
+
+    /// Two parts of about as many bytes: the longest texts, or the one at fault, and all others.
+    fn halves(&self, part: &Part, at_fault: Option<usize>) -> [Part; 2] {
+        let bytes = |at: &usize| part.texts.get(*at).map_or(0, |text| self.bytes(text) + 1);
+        let mut longest_first: Vec<usize> = (0..part.texts.len()).collect();
+        let half = longest_first.iter().map(bytes).sum::<usize>() / 2;
+        longest_first.sort_by_key(|at| std::cmp::Reverse(bytes(at)));
+        let mut sum = 0;
+        let long: Vec<usize> = match at_fault.filter(|at| *at < part.texts.len()) {
+            Some(at) => vec![at],
+            None => longest_first
+                .into_iter()
+                .take_while(|at| {
+                    let more = sum < half;
+                    sum += bytes(at);
+                    more
+                })
+                .collect(),
+        };
+        let [mut one, mut others] = [const { Vec::new() }; 2];
+        for (at, text) in part.texts.iter().enumerate() {
+            if long.contains(&at) { one.push(*text) } else { others.push(*text) }
+        }
+        // What is taken of the others says how much to try of the one.
+        [Part::new(others), Part::new(one)]
+    }
+
+    fn bytes(&self, text: &Text) -> usize {
+        self.request.documents.get(text.place).map_or(0, |document| document.text().len().min(text.most))
+    }
+
+    fn size(&self, part: &Part) -> Size {
+        let lengths = part.texts.iter().map(|text| self.bytes(text));
+        let (bytes, longest) = lengths.fold((0, 0), |(sum, most), length| (sum + length, most.max(length)));
+        Size { documents: part.texts.len(), bytes, longest: longest + self.request.query.len() }
+    }
+
+    /// The most bytes that went of a text, if not all went of each.
+    fn cut(&self, part: &Part) -> Option<usize> {
+        let documents = &self.request.documents;
+        let is_cut = |text: &&Text| {
+            documents.get(text.place).is_some_and(|document| text.most < document.text().len())
+        };
+        part.texts.iter().filter(is_cut).map(|text| text.most).min()
+    }
+
+    /// For the next searches.
+    fn remember(&self) {
+        if self.refusals == 0 && self.known.is_empty() {
+            return;
+        }
+        let at_fault =
+            |part: &Part| part.places().any(|place| self.alone.iter().any(|(one, _)| *one == place));
+        self.learned.learn(self.request.model.as_ref(), |known| {
+            known.adopt(self.known);
+            self.refused
+                .iter()
+                .filter(|(_, part)| !at_fault(part))
+                .for_each(|(size, _)| known.refused(*size));
+            self.alone.iter().for_each(|(_, pair)| known.refused_alone(*pair));
+            self.taken.iter().for_each(|size| known.took(*size));
+        });
+    }
+}
