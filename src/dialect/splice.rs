@@ -266,7 +266,8 @@ mod tests {
                 rank: None,
             })
             .collect();
-        let list = HitList { search: 0, hits, array: array.span(), max_score: None, total: None };
+        let list =
+            HitList { search: 0, hits, array: array.span(), max_score: None, total: None, sorted: false };
         HitPage { body: body.clone(), lists: vec![list], failed: Vec::new() }
     }
 

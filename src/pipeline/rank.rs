@@ -135,7 +135,8 @@ impl Pipeline {
         for (at, list) in page.lists.iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
             let (Ok(work), true) = (&search.work, !list.hits.is_empty()) else { continue };
-            if list.hits.len() < work.fewest {
+            // Of one hit there is no order, and what hits are sorted by is where a client goes on.
+            if list.hits.len() < work.fewest || list.sorted {
                 continue;
             }
             if is_clear(search, work, list, page) {

@@ -104,7 +104,7 @@ fn page(payloads: &[&str]) -> HitPage {
         });
         body.push(',');
     }
-    let list = HitList { search: 0, hits, array: 0..body.len(), max_score: None, total: None };
+    let list = HitList { search: 0, hits, array: 0..body.len(), max_score: None, total: None, sorted: false };
     HitPage { body: Bytes::from(body), lists: vec![list], failed: Vec::new() }
 }
 

@@ -90,7 +90,7 @@ impl Exchange {
             return Box::pin(self.rank_as_asked(searches, rewrite, refusal, permit)).await;
         }
         let ranked = self.ranked(searches, &page, Waiting::Client(self.asked_at)).await;
-        if must_replay(searches, &ranked.reports) {
+        if must_replay(searches, &ranked.reports, &page) {
             // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
             match self.keep(searches, None).await {
                 Ok((response, _)) if response.status() == StatusCode::OK => {

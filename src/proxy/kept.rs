@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::{
     pipeline::{Outcome, PlannedSearch, Report},
-    search::{KeepReason, Rewrite, Strip},
+    search::{HitPage, KeepReason, Rewrite, Strip},
 };
 
 pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Vec<Report> {
@@ -30,10 +30,12 @@ pub(super) fn may_be_ours(status: StatusCode) -> bool {
 }
 
 /// Whether a search failed whose widened answer, cut back, may not be the client's own.
-pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report]) -> bool {
-    searches.iter().zip(reports).any(|(search, report)| {
+pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report], page: &HitPage) -> bool {
+    let sorted = |at: usize| page.lists.iter().any(|list| list.search == at && list.sorted);
+    searches.iter().zip(reports).enumerate().any(|(at, (search, report))| {
         // Of one hit or none there is no other order.
-        let kept = matches!(report.outcome, Outcome::Kept(reason) if reason != KeepReason::NotRanked);
+        let kept =
+            matches!(report.outcome, Outcome::Kept(reason) if reason != KeepReason::NotRanked || sorted(at));
         kept && search.work.is_ok() && search.must_replay()
     })
 }

@@ -14,7 +14,8 @@ impl KeepReason {
             NoText => "the hits have no known text field: name one in rerank.fields",
             NoProvider => "no provider can be used: none has a key",
             NotRanked => {
-                "there is nothing to rank: the hits are sorted, sampled, scrolled, or fewer than two"
+                "there is nothing to rank: the hits are sorted, sampled, scrolled, ranked by chance or popularity, or fewer \
+                 than two"
             }
             PastWindow => "the page begins behind the window that is reranked",
             Unsupported => "this kind of search is not understood, so it is left alone",
@@ -50,7 +51,8 @@ impl KeepReason {
             }
             NoQuery => {
                 "Send the text that the user typed: the header x-rerank-query, or a `rerank` object in the body. \
-                 query_sources says where text may come from; query_path finds it in a search template."
+                 Text that only selects (in filters, or on metadata beside a vector) is not the question. query_sources \
+                 says where text may come from; query_path finds it in a search template."
             }
             AmbiguousQuery => {
                 "Say which text is meant: the header x-rerank-query goes before the query's own texts."

@@ -82,6 +82,8 @@ pub struct HitList {
     pub max_score: Option<Range<usize>>,
     /// `hits.total`, where there is one.
     pub total: Option<Total>,
+    /// The hits have values that they are sorted by, which a client may go on from: their order stays.
+    pub sorted: bool,
 }
 
 /// How many hits there are, as the database says it.

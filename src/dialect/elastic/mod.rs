@@ -6,6 +6,7 @@ mod lucene;
 mod msearch;
 mod operation;
 mod options;
+mod orders;
 mod query_text;
 mod request;
 mod reranker;

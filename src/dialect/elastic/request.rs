@@ -1,7 +1,7 @@
 //! One search of a request, read.
 
 use super::{
-    options, query_text, reranker,
+    options, orders, query_text, reranker,
     settings::{self, FilterPath},
     shape,
     target::Params,
@@ -90,7 +90,7 @@ pub(super) fn intent(
     let foreign = intent.reranker.is_none();
     intent.keep = caller_keep
         .or(malformed.then_some(KeepReason::Malformed))
-        .or_else(|| (intent.limit == 0 || not_ranked(own, body)).then_some(KeepReason::NotRanked))
+        .or_else(|| (intent.limit == 0 || orders::not_ranked(own, body)).then_some(KeepReason::NotRanked))
         .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported))
         .or_else(|| (foreign && reranks_upstream(body)).then_some(KeepReason::Unsupported));
     intent
@@ -99,20 +99,6 @@ pub(super) fn intent(
 /// Whether a reranker of the request runs upstream, wherever it stands.
 fn reranks_upstream(body: Option<&Object<'_>>) -> bool {
     body.and_then(|body| body.get("retriever")).is_some_and(|r| shape::reranks_upstream(r, 20))
-}
-
-fn not_ranked(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
-    let has = |name: &str| body.is_some_and(|body| body.get(name).is_some_and(|value| !value.is_null()));
-    let suggest_only = has("suggest")
-        && !params.has("q")
-        && !["query", "knn", "retriever", "sub_searches"].into_iter().any(has);
-    params.has("scroll")
-        || has("search_after")
-        || suggest_only
-        || !settings::sorted_by_score(params, body)
-        || body
-            .and_then(|body| body.get("retriever"))
-            .is_some_and(|retriever| shape::is_sorted(retriever, 20))
 }
 
 fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Option<&Object<'_>>) -> bool {

@@ -1,6 +1,6 @@
 //! The hits of an answer, each as the bytes it stands in.
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -129,9 +129,10 @@ fn whole(object: Value<'_>, name: &str) -> Option<u64> {
 
 fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
     let (mut found, mut max_score, mut total) = (None, None, None);
+    let sorted = Cell::new(false);
     let envelope = envelope.members(|key, value| {
         match &*key.name {
-            "hits" => found = array_of_hits(value, hit)?,
+            "hits" => found = array_of_hits(value, |value| hit(value, &sorted))?,
             "max_score" => max_score = number(value.skip()?),
             "total" => total = total_of(value.skip()?),
             _ => {}
@@ -139,7 +140,7 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
         Ok(())
     })?;
     let (Some((array, hits)), Some(_)) = (found, envelope) else { return Ok(None) };
-    Ok(Some(HitList { search: 0, hits, array, max_score, total }))
+    Ok(Some(HitList { search: 0, hits, array, max_score, total, sorted: sorted.get() }))
 }
 
 fn total_of(value: Value<'_>) -> Option<Total> {
@@ -150,7 +151,8 @@ fn total_of(value: Value<'_>) -> Option<Total> {
     Some(Total { value: number(value.get("value")?)?, relation: relation.map(Value::span), shards: None })
 }
 
-fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {
+/// `sorted` becomes true where the hit has values that it is sorted by.
+fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> Read<Option<Hit>> {
     let mut hit = Hit { span: 0..0, score: None, source: None, fields: None, rank: None };
     let whole = value.members(|key, value| {
         match &*key.name {
@@ -158,6 +160,7 @@ fn hit(value: &mut Scanner<'_>) -> Read<Option<Hit>> {
             "_rank" => hit.rank = number(value.skip()?),
             "_source" => hit.source = fields(value)?,
             "fields" => hit.fields = fields(value)?,
+            "sort" => sorted.set(sorted.get() || !value.skip()?.is_null()),
             _ => {}
         }
         Ok(())

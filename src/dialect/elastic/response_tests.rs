@@ -55,8 +55,13 @@ fn slow_list(search: usize, answer: Value<'_>) -> Option<HitList> {
         total.shards = answer.at(&["_shards", "total"]).and_then(Value::as_u64);
     }
     let array = array?;
+    let sort = |hit: &Value<'_>| {
+        let members = hit.members().unwrap_or_default();
+        members.iter().any(|member| member.key == "sort" && !member.value.is_null())
+    };
+    let sorted = array.items()?.iter().any(sort);
     let hits = array.items()?.into_iter().map(slow_hit).collect::<Option<Vec<_>>>()?;
-    Some(HitList { search, hits, array: array.span(), max_score, total })
+    Some(HitList { search, hits, array: array.span(), max_score, total, sorted })
 }
 
 fn slow_total(total: Value<'_>) -> Option<Total> {
@@ -111,6 +116,7 @@ fn answer() -> impl Strategy<Value = String> {
             "_rank",
             "_source",
             "fields",
+            "sort",
             "total",
             "max_score",
             "_shards",

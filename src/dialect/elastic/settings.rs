@@ -114,9 +114,11 @@ fn plain_score(key: Value<'_>) -> bool {
     member.key == "_score"
         && match order.kind() {
             Kind::Object => order.members().is_some_and(|m| {
-                m.iter().all(|m| m.key == "order" && m.value.as_str().is_some_and(|o| o == "desc"))
+                m.iter().all(|m| {
+                    m.key == "order" && m.value.as_str().is_some_and(|o| o.eq_ignore_ascii_case("desc"))
+                })
             }),
-            _ => is(order, "desc"),
+            _ => order.as_str().is_some_and(|order| order.eq_ignore_ascii_case("desc")),
         }
 }
 
@@ -158,9 +160,7 @@ pub(super) fn source_rule(params: &Params<'_>, body: Option<&Object<'_>>) -> Sou
         return filter(includes, list("_source_excludes"));
     }
     let Some(setting) = body.and_then(|body| body.get("_source")).filter(|value| !value.is_null()) else {
-        // Stored fields switch `_source` off unless it is asked for.
-        let stored = params.has("stored_fields") || body.is_some_and(|b| b.get("stored_fields").is_some());
-        return if stored { SourceRule::None } else { SourceRule::All };
+        return if switched_off(params, body) { SourceRule::None } else { SourceRule::All };
     };
     match setting.kind() {
         Kind::Bool if setting.as_bool() == Some(false) => SourceRule::None,
@@ -170,6 +170,20 @@ pub(super) fn source_rule(params: &Params<'_>, body: Option<&Object<'_>>) -> Sou
         }
         Kind::String | Kind::Array => filter(names(Some(setting)), Vec::new()),
         _ => SourceRule::All,
+    }
+}
+
+/// Whether `_source` is left out although nothing is said of it: stored fields (unless it is one of them) and fields
+/// made by scripts come instead.
+fn switched_off(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
+    let member = |name: &str| body.and_then(|body| body.get(name)).filter(|value| !value.is_null());
+    let stored = match params.get("stored_fields") {
+        Some(list) => Some(comma_list(list)),
+        None => member("stored_fields").map(|stored| names(Some(stored))),
+    };
+    match stored {
+        Some(names) => !names.iter().any(|name| name == "_source"),
+        None => member("script_fields").and_then(Value::members).is_some_and(|scripts| !scripts.is_empty()),
     }
 }
 

@@ -149,7 +149,9 @@ pub(super) fn reranks_upstream(retriever: Value<'_>, depth: usize) -> bool {
 /// Whether a retriever, or one inside it, orders by something other than relevance, or pages with a cursor.
 pub(super) fn is_sorted(retriever: Value<'_>, depth: usize) -> bool {
     any_retriever(retriever, depth, &|kind, value| {
-        kind == "standard" && (value.get("sort").is_some() || value.get("search_after").is_some())
+        let of_standard = value.get("sort").is_some() || value.get("search_after").is_some();
+        // One chooses hits that differ from one another.
+        kind == "diversify" || (kind == "standard" && of_standard)
     })
 }
 

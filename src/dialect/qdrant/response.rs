@@ -47,7 +47,14 @@ fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> Read<Shaped<H
 
 fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
     let found = array_of_hits(array, hit)?;
-    let list = found.map(|(array, hits)| HitList { search, hits, array, max_score: None, total: None });
+    let list = found.map(|(array, hits)| HitList {
+        search,
+        hits,
+        array,
+        max_score: None,
+        total: None,
+        sorted: false,
+    });
     Ok(list.ok_or(HITS))
 }
 

@@ -36,7 +36,7 @@ fn slow_hits_of(verb: Verb, result: Value<'_>) -> Result<Value<'_>, DialectError
 
 fn slow_list(search: usize, array: Value<'_>) -> Result<HitList, DialectError> {
     let hits = array.items().ok_or(HITS)?.into_iter().map(slow_hit).collect::<Result<_, _>>()?;
-    Ok(HitList { search, hits, array: array.span(), max_score: None, total: None })
+    Ok(HitList { search, hits, array: array.span(), max_score: None, total: None, sorted: false })
 }
 
 fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {

@@ -8,7 +8,7 @@ export const REASONS = {
   stale_query: "the query text came with a vector that is not the one of this request",
   no_text: "the hits have no known text field: name one in rerank.fields",
   no_provider: "no provider can be used: none has a key",
-  not_ranked: "there is nothing to rank: the hits are sorted, sampled, scrolled, or fewer than two",
+  not_ranked: "there is nothing to rank: the hits are sorted, sampled, scrolled, ranked by chance or popularity, or fewer than two",
   past_window: "the page begins behind the window that is reranked",
   unsupported: "this kind of search is not understood, so it is left alone",
   malformed: "the request or the answer could not be read",
