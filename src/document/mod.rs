@@ -6,6 +6,7 @@
 mod clean;
 mod fields;
 mod material;
+mod names;
 mod text;
 mod yaml;
 
@@ -15,6 +16,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+pub use names::is_text_field;
 pub use text::{Document, documents};
 use yaml::Scalar;
 

@@ -125,6 +125,10 @@ impl Pipeline {
         body: Option<&[u8]>,
     ) -> PlannedSearch {
         let profile = self.profiles.find(&intent.collections).clone();
+        if let NativeText::ByField(_) = intent.native {
+            let fields = document_fields(&intent, &profile, caller);
+            intent.native = intent.native.among(|name| document::is_text_field(&fields, name));
+        }
         if let (NativeText::None, Some(path), Some(body)) = (&intent.native, &profile.query_path, body) {
             intent.native = text_at(body, path);
         }
@@ -201,10 +205,6 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
         return Err(KeepReason::PastWindow);
     }
     let asked_deadline = caller.deadline_ms.or(intent.caller.deadline_ms).map(Duration::from_millis);
-    let own_fields = match named {
-        Some(named) => FieldSet::Named(vec![named.field.clone()]),
-        None => profile.fields.clone(),
-    };
     let min_score = floor(profile.min_score, caller.min_score.or(intent.caller.min_score));
     Ok(Work {
         query: query.into(),
@@ -217,7 +217,7 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
         },
         timeout: intent.timeout,
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
-        fields: fields(&profile.allow, caller.fields.as_ref().or(intent.caller.fields.as_ref()), own_fields),
+        fields: document_fields(intent, profile, caller),
         score: if named.is_some() { ScoreMode::ReplaceAsElasticsearch } else { profile.score },
         // A single hit has no order, but where a reranker was asked for it has a score.
         fewest: if named.is_some() { 1 } else { 2 },
@@ -249,6 +249,10 @@ fn query(
     let body = usable(&intent.caller.query).or_else(|| usable(&named));
     if let Some(text) = body.filter(|_| allowed(QuerySource::Body)) {
         return Ok((text, QuerySource::Body));
+    }
+    // What nobody ranks by relevance is not put in such an order by a text that happens to be around.
+    if intent.native == NativeText::OtherOrder {
+        return Err(KeepReason::NotRanked);
     }
     if allowed(QuerySource::Native) {
         match &intent.native {
@@ -292,12 +296,15 @@ fn model(allow: &AllowList, asked: Option<&String>) -> Option<Arc<str>> {
     asked.filter(|model| allow.models.contains(model)).map(|model| model.as_str().into())
 }
 
-fn fields(allow: &AllowList, asked: Option<&Vec<String>>, own: FieldSet) -> FieldSet {
-    match asked {
-        Some(names) if !names.is_empty() && names.iter().all(|name| allow.fields.contains(name)) => {
-            FieldSet::Named(names.clone())
-        }
-        _ => own,
+/// What the documents of a search are made of.
+fn document_fields(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> FieldSet {
+    let allowed = |name: &String| profile.allow.fields.contains(name);
+    match caller.fields.as_ref().or(intent.caller.fields.as_ref()) {
+        Some(names) if !names.is_empty() && names.iter().all(allowed) => FieldSet::Named(names.clone()),
+        _ => match &intent.reranker {
+            Some(named) => FieldSet::Named(vec![named.field.clone()]),
+            None => profile.fields.clone(),
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{CallerHeaders, PlannedSearch, rank::in_window};
-use crate::search::{HitList, HitPage, NativeText, SearchIntent};
+use crate::search::{HitList, HitPage, SearchIntent};
 
 /// What planning one search takes: the intent again, the plan with its fields, what is sent and taken out for it,
 /// its report.
@@ -16,7 +16,7 @@ pub fn plan_bytes(intents: &[SearchIntent], caller: &CallerHeaders) -> usize {
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let shared = length(&caller.query) + length(&caller.baggage);
     let one = |intent: &SearchIntent| {
-        let native = if let NativeText::One(text) = &intent.native { text.len() } else { 0 };
+        let native = intent.native.bytes();
         let names: usize = intent.collections.iter().map(|name| name.len() + NAME).sum();
         let reranker = intent.reranker.as_ref().map_or(0, |own| own.inference_id.len() + own.query.len());
         PLANNED_SEARCH + 4 * (names + native + reranker + length(&intent.caller.query)) + 2 * shared

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use super::KeepReason;
+use super::{KeepReason, NativeText};
 
 /// What a dialect reads from one search of a request.
 #[derive(Clone)]
@@ -49,17 +49,6 @@ pub struct NamedReranker {
     pub min_score: Option<f32>,
 }
 
-/// Query text found in the query itself.
-#[derive(Clone, PartialEq, Eq)]
-pub enum NativeText {
-    /// None there.
-    None,
-    /// One distinct text.
-    One(String),
-    /// Several different texts.
-    Several,
-}
-
 /// What one request may say about its own reranking, in the body.
 #[derive(Clone, Default)]
 pub struct CallerOptions {
@@ -88,16 +77,6 @@ pub enum Widening {
     NotNeutral,
     /// The page is reranked as it is.
     Never,
-}
-
-impl fmt::Debug for NativeText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            NativeText::None => "None",
-            NativeText::One(_) => "One(…)",
-            NativeText::Several => "Several",
-        })
-    }
 }
 
 impl fmt::Debug for SearchIntent {

@@ -4,14 +4,16 @@ mod advice;
 mod head;
 mod intent;
 mod margin;
+mod native;
 mod order;
 mod page;
 mod plan;
 mod reason;
 
 pub use head::Head;
-pub use intent::{CallerOptions, NamedReranker, NativeText, SearchIntent, Widening};
+pub use intent::{CallerOptions, NamedReranker, SearchIntent, Widening};
 pub use margin::lead;
+pub use native::{ClauseText, NativeText, TextPart};
 pub use order::{Candidate, OrderRule, Ranked, Ranking, ScoreWriting, order};
 pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Total};
 pub use plan::{FetchPlan, FieldSet, MostHits, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};

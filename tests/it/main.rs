@@ -28,6 +28,7 @@ mod leaving_late;
 mod modes;
 mod pooled;
 mod privacy;
+mod question;
 mod reload;
 mod replay;
 mod replay_grpc;

@@ -1,56 +1,132 @@
-//! Lucene query syntax to plain words.
+//! The words that the two query syntaxes look for: no operators, ranges or patterns, and nothing that they exclude.
 
-/// The words of a query string: no field prefixes, operators, boosts or ranges.
-pub(super) fn plain(query: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut chars = query.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
-            '\\' => word.extend(chars.next()),
-            // What stood before a colon was a field name.
-            ':' => word.clear(),
-            // The number after a boost, a fuzziness or a slop goes too.
-            '^' | '~' => while chars.next_if(|c| c.is_ascii_digit() || *c == '.').is_some() {},
-            // Inside a word these are letters: "co-op", "c++" loses its plus signs at the end only.
-            '-' | '+' | '/' | '&' | '|'
-                if !word.is_empty() && chars.peek().is_some_and(|c| c.is_alphanumeric()) =>
-            {
-                word.push(char);
-            }
-            '+' | '-' | '!' | '(' | ')' | '{' | '}' | '[' | ']' | '"' | '*' | '?' | '/' | '&' | '|' | '<'
-            | '>' | '=' => end_word(&mut words, &mut word),
-            space if space.is_whitespace() => end_word(&mut words, &mut word),
-            other => word.push(other),
-        }
-    }
-    end_word(&mut words, &mut word);
-    words.join(" ")
+mod query_string;
+mod simple;
+
+use std::sync::Arc;
+
+pub(super) use query_string::{escaped, query_string};
+pub(super) use simple::{Flags, simple_query_string};
+
+/// A query that goes from field to field more often is a program's, not a question.
+const MOST_PARTS: usize = 256;
+
+/// Words that stand together, and the field that they name: none where the query does not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) field: Option<Arc<str>>,
+    pub(super) text: String,
 }
 
-fn end_word(words: &mut Vec<String>, word: &mut String) {
-    let word = std::mem::take(word);
-    if !word.is_empty() && !matches!(word.as_str(), "AND" | "OR" | "NOT") {
-        words.push(word);
+/// The words found so far, one by one, so that a group can be taken back.
+#[derive(Default)]
+struct Found {
+    words: Vec<Words>,
+}
+
+impl Found {
+    fn push(&mut self, field: Option<Arc<str>>, text: &str) {
+        let text = text.trim();
+        // What is left of operators that stand alone; a letter of any script, or a picture, is a word.
+        if text.chars().any(|c| !c.is_ascii_punctuation() && !c.is_whitespace()) {
+            self.words.push(Words { field, text: text.to_owned() });
+        }
     }
+
+    /// The words with those of the same field together.
+    fn joined(self) -> Vec<Words> {
+        let mut parts: Vec<Words> = Vec::new();
+        for words in self.words {
+            match parts.last_mut().filter(|last| last.field == words.field) {
+                Some(last) => {
+                    last.text.push(' ');
+                    last.text.push_str(&words.text);
+                }
+                None => parts.push(words),
+            }
+        }
+        if parts.len() > MOST_PARTS { Vec::new() } else { parts }
+    }
+}
+
+/// What is left of a query, read from the front.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn peek(&self) -> Option<char> {
+        self.0.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let mut chars = self.0.chars();
+        let next = chars.next();
+        self.0 = chars.as_str();
+        next
+    }
+
+    fn take(&mut self, prefix: &str) -> bool {
+        let rest = self.0.strip_prefix(prefix);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    fn skip_space(&mut self) {
+        self.0 = self.0.trim_start();
+    }
+
+    /// What comes first as long as it is of this kind.
+    fn take_while(&mut self, is: impl Fn(char) -> bool) -> &'a str {
+        let end = self.0.find(|c| !is(c)).unwrap_or(self.0.len());
+        let (taken, rest) = self.0.split_at(end);
+        self.0 = rest;
+        taken
+    }
+
+    /// What stands before one of these signs, if there is one without a backslash before it; the sign goes too.
+    fn take_to(&mut self, ends: &[char]) -> Option<&'a str> {
+        let mut escaped = false;
+        // A sign between quotation marks ends nothing but the quotation.
+        let mut quoted = false;
+        for (at, char) in self.0.char_indices() {
+            match char {
+                _ if escaped => escaped = false,
+                '\\' => escaped = true,
+                end if !quoted && ends.contains(&end) => {
+                    let taken = &self.0[..at];
+                    self.0 = &self.0[at + end.len_utf8()..];
+                    return Some(taken);
+                }
+                '"' => quoted = !quoted,
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// The text without its backslashes.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => plain.extend(escaped_char(&mut chars)),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// What stands for itself after a backslash; `\u0041` is a letter by its number.
+fn escaped_char(chars: &mut std::str::Chars<'_>) -> Option<char> {
+    let first = chars.next()?;
+    let digits = chars.as_str().get(..4).filter(|_| first == 'u');
+    let by_number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+    if by_number.is_some() {
+        chars.nth(3);
+    }
+    Some(by_number.unwrap_or(first))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn only_the_words_of_a_query_string_are_left() {
-        for (query, words) in [
-            ("body:(coffee AND fresh)", "coffee fresh"),
-            ("moon OR tomatoes", "moon tomatoes"),
-            ("title:\"quick fox\"~2^3.5 -lazy +dog*", "quick fox lazy dog"),
-            ("co-op C\\+\\+ roam~0.8", "co-op C++ roam"),
-            ("meta.author:(x) && !y", "x y"),
-            ("", ""),
-            ("***", ""),
-        ] {
-            assert_eq!(plain(query), words);
-        }
-    }
-}
+mod tests;

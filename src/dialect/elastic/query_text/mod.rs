@@ -1,204 +1,204 @@
-//! The human text inside a query: scoring clauses only.
+//! The human text inside a query: only from clauses whose score reaches the hits.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
+mod clauses;
+mod functions;
+mod retrievers;
+mod scripts;
+mod values;
+
+use std::{collections::HashSet, sync::Arc};
 
 use super::{lucene, target::Params};
 use crate::{
     json::{Kind, Object, Value},
-    search::NativeText,
+    search::{ClauseText, NativeText, TextPart},
 };
+use values::{is_id_name, is_value, is_zero};
 
 /// Deeper queries than this have no text for us; Elasticsearch's own limit is 30 (`indices.query.bool.max_nested_depth`).
 const MAX_DEPTH: usize = 40;
+/// Queries with more different texts than this hold no one question.
+const MOST_TEXTS: usize = 64;
 
 /// The text of one search: `q` replaces the body's query, and only that.
 pub(super) fn native(params: &Params<'_>, body: Option<&Object<'_>>) -> NativeText {
     let mut texts = Texts::default();
     let member = |key| body.and_then(|body| body.get(key));
     match (params.get("q"), member("query")) {
-        (Some(q), _) => texts.add(&lucene::plain(q)),
+        (Some(q), _) => {
+            let fields: Vec<String> = params.get("df").map(str::to_owned).into_iter().collect();
+            texts.add_words(lucene::query_string(q), fields.into());
+        }
         (None, Some(query)) => texts.query(query, MAX_DEPTH),
         (None, None) => {}
     }
-    for knn in member("knn").map(one_or_many).unwrap_or_default() {
-        texts.vector_builder(knn);
+    for knn in each(member("knn")) {
+        texts.knn(knn);
     }
     if let Some(retriever) = member("retriever") {
         texts.retriever(retriever, MAX_DEPTH);
     }
-    for search in member("sub_searches").map(one_or_many).unwrap_or_default() {
+    for search in each(member("sub_searches")) {
         texts.below(search, &["query"], MAX_DEPTH);
+    }
+    for rescore in each(member("rescore")) {
+        texts.rescored_by(rescore, MAX_DEPTH);
     }
     if texts.found.is_empty()
         && let Some(question) = body.and_then(|b| b.at(&["ext", "generative_qa_parameters", "llm_question"]))
     {
-        texts.scalar(Some(question));
+        texts.embedded(Some(question));
     }
     texts.into_native()
 }
 
 /// The elements of an array, or the one value.
-pub(super) fn one_or_many(value: Value<'_>) -> Vec<Value<'_>> {
+pub(in super::super::elastic) fn one_or_many(value: Value<'_>) -> Vec<Value<'_>> {
     value.items().unwrap_or_else(|| vec![value])
 }
 
+/// The same of a value that may be missing.
+fn each(value: Option<Value<'_>>) -> Vec<Value<'_>> {
+    value.map(one_or_many).unwrap_or_default()
+}
+
+/// What ranks the hits of a search.
 #[derive(Default)]
 struct Texts {
-    found: Vec<String>,
+    found: HashSet<Text>,
+    /// There were more texts than [`MOST_TEXTS`].
+    too_many: bool,
+    /// Some clause ranks by a vector.
+    vector: bool,
+    /// Some clause ranks by something else than words or a vector: popularity, nearness.
+    other: bool,
+    /// Chance takes part.
+    chance: bool,
+}
+
+/// The text of one clause.
+#[derive(PartialEq, Eq, Hash)]
+struct Text {
+    parts: Vec<Part>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Part {
+    words: String,
+    fields: Arc<[String]>,
+    /// How much it means that the fields are none of the document's.
+    weight: Weight,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Weight {
+    /// A text that was written to be embedded: its fields hold vectors.
+    Question,
+    /// Words: beside a vector, they select where their fields are not the document's.
+    Words,
+    /// Words that select wherever their fields are not the document's.
+    Selects,
 }
 
 impl Texts {
-    fn into_native(mut self) -> NativeText {
-        match self.found.len() {
-            0 => NativeText::None,
-            1 => NativeText::One(self.found.swap_remove(0)),
-            _ => NativeText::Several,
+    fn into_native(self) -> NativeText {
+        if self.chance {
+            return NativeText::OtherOrder;
+        }
+        if self.too_many {
+            return NativeText::Several;
+        }
+        if self.found.is_empty() && self.other && !self.vector {
+            return NativeText::OtherOrder;
+        }
+        let part = |part: Part| TextPart {
+            of_document: match part.weight {
+                Weight::Question => false,
+                Weight::Words => self.vector && !part.fields.is_empty(),
+                Weight::Selects => true,
+            },
+            words: part.words,
+            fields: part.fields,
+        };
+        let clause = |text: Text| ClauseText { parts: text.parts.into_iter().map(part).collect() };
+        NativeText::of(self.found.into_iter().map(clause).collect())
+    }
+
+    fn add(&mut self, parts: Vec<Part>) {
+        if parts.is_empty() || self.too_many {
+            return;
+        }
+        self.found.insert(Text { parts });
+        if self.found.len() > MOST_TEXTS {
+            self.too_many = true;
+            self.found.clear();
         }
     }
 
-    fn add(&mut self, text: &str) {
-        let text = text.trim();
-        if !text.is_empty() && !self.found.iter().any(|known| known == text) {
-            self.found.push(text.to_owned());
-        }
+    /// A text for these fields, as an analyser gets it. Values that are no strings are no words of a user.
+    fn text(&mut self, value: Option<Value<'_>>, fields: Arc<[String]>) {
+        let Some(text) = value.and_then(words) else { return };
+        let named = !fields.is_empty();
+        let weight = if named && (is_value(&text) || fields.iter().all(|name| is_id_name(name))) {
+            Weight::Selects
+        } else {
+            Weight::Words
+        };
+        self.add(vec![Part { words: text, fields, weight }]);
     }
 
-    fn scalar(&mut self, value: Option<Value<'_>>) {
-        let Some(value) = value else { return };
-        match value.kind() {
-            Kind::String => {
-                if let Some(text) = value.as_str()
-                    && !text.contains("${")
-                {
-                    self.add(&text);
-                }
+    /// A text that is embedded, whatever field its vector is compared with.
+    fn embedded(&mut self, value: Option<Value<'_>>) {
+        let Some(words) = value.and_then(words) else { return };
+        self.add(vec![Part { words, fields: Arc::default(), weight: Weight::Question }]);
+    }
+
+    /// The words of a query syntax; `fields` are those of words that name none.
+    fn add_words(&mut self, words: Vec<lucene::Words>, fields: Arc<[String]>) {
+        let part = |words: lucene::Words| match words.field {
+            Some(name) => Part {
+                words: words.text,
+                fields: [name.to_string()].into(),
+                weight: if &*name == "*" { Weight::Words } else { Weight::Selects },
+            },
+            None => {
+                let selects = !fields.is_empty()
+                    && (is_value(&words.text) || fields.iter().all(|name| is_id_name(name)));
+                let weight = if selects { Weight::Selects } else { Weight::Words };
+                Part { words: words.text, fields: fields.clone(), weight }
             }
-            Kind::Number | Kind::Bool => self.add(value.text()),
-            _ => {}
-        }
+        };
+        self.add(words.into_iter().map(part).collect());
     }
 
-    fn below(&mut self, value: Value<'_>, keys: &[&str], depth: usize) {
-        for member in value.members().unwrap_or_default() {
-            if keys.contains(&member.key.as_ref()) {
-                one_or_many(member.value).into_iter().for_each(|query| self.query(query, depth));
-            }
+    /// A rescorer's query: not the question, but what it ranks by counts.
+    fn rescored_by(&mut self, rescore: Value<'_>, depth: usize) {
+        let mut second = Texts::default();
+        if let Some(query) = rescore.at(&["query", "rescore_query"]) {
+            second.query(query, depth);
         }
-    }
-
-    /// `{"<field>": {"<key>": text}}`; with `short` also `{"<field>": text}`.
-    fn per_field(&mut self, value: Value<'_>, key: &str, short: bool) {
-        for field in value.members().unwrap_or_default() {
-            match field.value.kind() {
-                Kind::Object => self.scalar(field.value.get(key)),
-                _ if short && !matches!(field.key.as_ref(), "boost" | "_name") => {
-                    self.scalar(Some(field.value));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn query(&mut self, query: Value<'_>, depth: usize) {
-        let Some(depth) = depth.checked_sub(1) else { return };
-        for clause in query.members().unwrap_or_default() {
-            let value = clause.value;
-            match clause.key.as_ref() {
-                "match" | "match_phrase" | "match_phrase_prefix" | "match_bool_prefix" => {
-                    self.per_field(value, "query", true);
-                }
-                "multi_match" | "combined_fields" | "semantic" | "sparse_vector" => {
-                    self.scalar(value.get("query"));
-                }
-                "query_string" | "simple_query_string" => {
-                    if let Some(text) = value.get("query").and_then(Value::as_str)
-                        && !text.contains("${")
-                    {
-                        self.add(&lucene::plain(&text));
-                    }
-                }
-                "common" => self.per_field(value, "query", true),
-                "text_expansion" => self.per_field(value, "model_text", false),
-                "knn" => self.vector_builder(value),
-                "neural" | "neural_sparse" => self.per_field(value, "query_text", false),
-                "agentic" => self.scalar(value.get("query_text")),
-                "intervals" => {
-                    for field in value.members().unwrap_or_default() {
-                        self.intervals(field.value, depth);
-                    }
-                }
-                "bool" => {
-                    self.below(value, &["must", "should"], depth);
-                }
-                "dis_max" | "hybrid" => self.below(value, &["queries"], depth),
-                "boosting" => self.below(value, &["positive"], depth),
-                "constant_score" => self.below(value, &["filter"], depth),
-                "function_score" | "script_score" | "nested" | "has_child" | "has_parent" => {
-                    self.below(value, &["query"], depth);
-                }
-                "pinned" | "rule" | "rule_query" => self.below(value, &["organic"], depth),
-                "template" => self.query(value, depth),
-                "wrapper" => self.wrapper(value, depth),
-                _ => {}
-            }
-        }
-    }
-
-    fn wrapper(&mut self, value: Value<'_>, depth: usize) {
-        let decoded =
-            value.get("query").and_then(Value::as_str).and_then(|q| BASE64_STANDARD.decode(&*q).ok());
-        if let Some(query) = decoded.as_deref().and_then(|query| Value::parse(query).ok()) {
-            self.query(query, depth);
-        }
-    }
-
-    fn intervals(&mut self, rule: Value<'_>, depth: usize) {
-        let Some(depth) = depth.checked_sub(1) else { return };
-        self.scalar(rule.at(&["match", "query"]));
-        for combination in ["all_of", "any_of"] {
-            for inner in rule.at(&[combination, "intervals"]).map(one_or_many).unwrap_or_default() {
-                self.intervals(inner, depth);
-            }
-        }
-    }
-
-    fn vector_builder(&mut self, knn: Value<'_>) {
-        let Some(builder) = knn.get("query_vector_builder") else { return };
-        self.scalar(builder.at(&["text_embedding", "model_text"]));
-        for input in builder.at(&["embedding", "input"]).map(one_or_many).unwrap_or_default() {
-            if input.get("type").and_then(Value::as_str).is_some_and(|kind| kind == "text") {
-                self.scalar(input.get("value"));
-            } else {
-                self.scalar(Some(input));
-            }
-        }
-    }
-
-    fn retriever(&mut self, retriever: Value<'_>, depth: usize) {
-        let Some(depth) = depth.checked_sub(1) else { return };
-        for kind in retriever.members().unwrap_or_default() {
-            let value = kind.value;
-            match kind.key.as_ref() {
-                "standard" => self.below(value, &["query"], depth),
-                "knn" => self.vector_builder(value),
-                "rrf" | "linear" => {
-                    if value.get("query").is_some() {
-                        self.scalar(value.get("query"));
-                        continue;
-                    }
-                    for child in value.get("retrievers").map(one_or_many).unwrap_or_default() {
-                        self.retriever(child.get("retriever").unwrap_or(child), depth);
-                    }
-                }
-                // The text that was meant for reranking, whatever the child searches for.
-                "text_similarity_reranker" => self.scalar(value.get("inference_text")),
-                "rule" | "pinned" | "rescorer" | "diversify" => {
-                    if let Some(child) = value.get("retriever") {
-                        self.retriever(child, depth);
-                    }
-                }
-                _ => {}
-            }
+        self.vector |= second.vector;
+        self.chance |= second.chance;
+        if is_zero(rescore.at(&["query", "query_weight"])) {
+            self.found.clear();
         }
     }
 }
+
+/// The text of a string that is no placeholder of a template.
+fn words(value: Value<'_>) -> Option<String> {
+    if value.kind() != Kind::String {
+        return None;
+    }
+    let text = value.as_str()?;
+    let text = text.trim();
+    (!text.is_empty() && !text.contains("${")).then(|| text.to_owned())
+}
+
+/// The text of a clause's `query`.
+fn words_of(clause: Value<'_>) -> Option<String> {
+    clause.get("query").and_then(words)
+}
+
+#[cfg(test)]
+mod tests;

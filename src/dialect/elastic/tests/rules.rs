@@ -65,7 +65,7 @@ fn only_searches_are_searches() {
 fn the_query_string_wins_over_the_body() {
     let intent = read("/a,b/_search?size=3&q=title:x", r#"{"size":7,"from":2,"query":{"match":{"t":"y"}}}"#);
     assert_eq!((intent.limit, intent.offset), (3, 2));
-    assert_eq!(intent.native, NativeText::One("x".into()));
+    assert_eq!(intent.native.among(|name| name == "title"), NativeText::One("x".into()));
     assert_eq!(intent.collections, ["a", "b"]);
     let (target, body, _) = widened("/a/_search?size=3&pretty", r#"{"size":7,"from":2}"#, 50, &[]);
     assert_eq!((target.as_str(), body.as_str()), ("/a/_search?size=50&pretty", r#"{"size":7,"from":0}"#));
@@ -139,6 +139,22 @@ fn what_is_not_ranked_by_relevance_is_left_alone() {
         ("/_search?sort=year", "{}", KeepReason::NotRanked),
         ("/_search", r#"{"sort":["_score","_id"]}"#, KeepReason::NotRanked),
         ("/_search", r#"{"search_after":[1]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":"_score"}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":["_score"]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":{"_score":"desc"}}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":[{"_score":{"order":"desc"}}]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":[{"_score":{}}]}"#, KeepReason::NotRanked),
+        ("/_search?sort=_score", r#"{"pit":{"id":"a"}}"#, KeepReason::NotRanked),
+        ("/_search?sort=_score:desc", r#"{"pit":{"id":"a"},"sort":[]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"sort":{"_score":{"order":"asc"}}}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"sort":[{"_score":"desc"},"_shard_doc"]}"#, KeepReason::NotRanked),
+        ("/_search", r#"{"ext":{"mmr":{"diversity":0.5}},"query":{"knn":{}}}"#, KeepReason::NotRanked),
+        (
+            "/_search",
+            r#"{"retriever":{"diversify":{"type":"mmr","retriever":{"knn":{}}}}}"#,
+            KeepReason::NotRanked,
+        ),
+        ("/_search", r#"{"retriever":{"standard":{"sort":["_score"]}}}"#, KeepReason::NotRanked),
         ("/_search", r#"{"size":-1}"#, KeepReason::Malformed),
         ("/_search", r#"{"stored_fields":"_none_"}"#, KeepReason::Unsupported),
         ("/_search?filter_path=-took", "{}", KeepReason::Unsupported),
@@ -150,6 +166,12 @@ fn what_is_not_ranked_by_relevance_is_left_alone() {
     }
     for (target, body) in [
         ("/_search?sort=_score", "{}"),
+        ("/_search", r#"{"sort":{"_score":"DESC"}}"#),
+        ("/_search", r#"{"sort":[]}"#),
+        ("/_search", r#"{"pit":{"id":"a"}}"#),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":[]}"#),
+        ("/_search", r#"{"pit":{"id":"a"},"sort":null}"#),
+        ("/_search", r#"{"pit":null,"sort":["_score"]}"#),
         ("/_search", r#"{"sort":[{"_score":{"order":"desc"}}]}"#),
         ("/_search?filter_path=hits", "{}"),
         ("/_search?filter_path=took,**.hits._source", "{}"),
@@ -212,6 +234,33 @@ fn hidden_fields_are_asked_for_beside_the_source_unless_excluded() {
     let (target, _, _) =
         widened("/_search?filter_path=hits.hits._source", r#"{"size":5,"_source":["id"]}"#, 5, &["title"]);
     assert_eq!(target, "/_search?filter_path=hits.hits._source,hits.hits.fields");
+}
+
+#[test]
+fn options_that_switch_the_source_off_unasked_are_known() {
+    let asked = |target: &str, body: &str| widened(target, body, 5, &["content"]).1;
+    let scripts = r#""script_fields":{"double":{"script":"1"}}"#;
+    for (target, body, more) in [
+        ("/_search", format!(r#"{{"size":5,{scripts}}}"#), r#","fields":["content"]"#),
+        ("/_search", r#"{"size":5,"stored_fields":["a"]}"#.to_owned(), r#","fields":["content"]"#),
+        ("/_search", r#"{"size":5,"stored_fields":"a"}"#.to_owned(), r#","fields":["content"]"#),
+        ("/_search", r#"{"size":5,"stored_fields":[]}"#.to_owned(), r#","fields":["content"]"#),
+        ("/_search", format!(r#"{{"size":5,{scripts},"stored_fields":["a"]}}"#), r#","fields":["content"]"#),
+        ("/_search?stored_fields=a", r#"{"size":5}"#.to_owned(), r#","fields":["content"]"#),
+        ("/_search", format!(r#"{{"size":5,"_source":false,{scripts}}}"#), r#","fields":["content"]"#),
+        ("/_search", r#"{"size":5,"script_fields":{}}"#.to_owned(), ""),
+        ("/_search", format!(r#"{{"size":5,{scripts},"_source":true}}"#), ""),
+        ("/_search", format!(r#"{{"size":5,{scripts},"stored_fields":["_source"]}}"#), ""),
+        ("/_search?stored_fields=a,_source", r#"{"size":5}"#.to_owned(), ""),
+        ("/_search", r#"{"size":5,"docvalue_fields":["a"]}"#.to_owned(), ""),
+    ] {
+        // Before the last bracket.
+        let expected = format!("{}{more}}}", &body[..body.len() - 1]);
+        assert_eq!(asked(target, &body), expected, "{target} {body}");
+    }
+    let (_, body, strips) = widened("/_search", &format!(r#"{{"size":5,{scripts}}}"#), 5, &["*"]);
+    assert_eq!(body, format!(r#"{{"size":5,{scripts},"_source":true}}"#));
+    assert_eq!(strips[0].paths[0].keys, ["_source"]);
 }
 
 #[test]
