@@ -93,6 +93,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         sources: vec![QuerySource::Header],
         query_path: None,
         inference_ids: vec!["*".into()],
+        search_pipelines: Vec::new(),
         allow: AllowList::default(),
     };
     Pipeline::new(Profiles { routes: Vec::new(), default: Arc::new(default) })

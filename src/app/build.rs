@@ -157,6 +157,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
         query_path: section.query_path.clone(),
         inference_ids: section.inference_ids.clone(),
+        search_pipelines: section.search_pipelines.clone(),
         allow: AllowList {
             models: section.allow.models.clone(),
             fields: section.allow.fields.clone(),

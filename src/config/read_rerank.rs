@@ -11,7 +11,7 @@ use super::{
 };
 use crate::search::FieldSet;
 
-pub(super) const RERANK_KEYS: [&str; 22] = [
+pub(super) const RERANK_KEYS: [&str; 23] = [
     "mode",
     "sample",
     "collections",
@@ -32,6 +32,7 @@ pub(super) const RERANK_KEYS: [&str; 22] = [
     "query_sources",
     "query_path",
     "inference_ids",
+    "search_pipelines",
     "allow",
     "answer_headers",
 ];
@@ -62,6 +63,7 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     section.set_list("query_sources", &mut to.query_sources, problems, QuerySource::parse);
     section.set_option("query_path", &mut to.query_path, problems, values::dotted);
     section.set_list("inference_ids", &mut to.inference_ids, problems, values::id_glob);
+    section.set_list("search_pipelines", &mut to.search_pipelines, problems, values::glob);
     section.set("answer_headers", &mut to.answer_headers, problems, values::boolean);
     allow(section, &mut to.allow, problems);
 

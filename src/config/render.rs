@@ -145,6 +145,7 @@ fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     out.set(at, "query_sources", list(&sources));
     out.set(at, "query_path", or_null(each.query_path.as_deref().map(quoted)));
     out.set(at, "inference_ids", list(&each.inference_ids));
+    out.set(at, "search_pipelines", list(&each.search_pipelines));
     out.line(at, "allow:");
     out.set(at + 2, "models", list(&each.allow.models));
     out.set(at + 2, "fields", list(&each.allow.fields));

@@ -159,6 +159,8 @@ pub struct RerankConfig {
     pub query_path: Option<String>,
     /// Ids of Elasticsearch's `text_similarity_reranker` that are served here; patterns.
     pub inference_ids: Vec<String>,
+    /// Patterns of OpenSearch's search pipelines behind which hits are reranked; `-` excludes.
+    pub search_pipelines: Vec<String>,
     /// What callers may ask for beyond narrowing.
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
@@ -321,6 +323,7 @@ impl Default for RerankConfig {
             query_sources: vec![QuerySource::Header, QuerySource::Body, QuerySource::Native],
             query_path: None,
             inference_ids: Vec::new(),
+            search_pipelines: vec!["*".to_owned(), "-*rerank*".to_owned(), "-*personali*".to_owned()],
             allow: AllowList::default(),
             answer_headers: true,
         }

@@ -116,6 +116,22 @@ pub trait Dialect: Send + Sync + 'static {
     /// the body are the client's own bytes.
     fn widen(&self, head: &Head<'_>, reading: &Reading, plans: &[FetchPlan])
     -> Result<Rewrite, DialectError>;
+    /// The searches of a batch with these numbers, in their order, as a batch of their own, and what is stripped of
+    /// each. `None` where a batch fails as a whole, and where there is none.
+    fn pick(
+        &self,
+        _head: &Head<'_>,
+        _reading: &Reading,
+        _plans: &[FetchPlan],
+        _searches: &[usize],
+    ) -> Option<Rewrite> {
+        None
+    }
+    /// The answer to a batch with others for some searches: the number of each in it, and in the answer `other` to
+    /// what [`pick`](Self::pick) has made.
+    fn merge(&self, _answer: &Bytes, _other: &Bytes, _places: &[(usize, usize)]) -> Option<Bytes> {
+        None
+    }
     /// Finds each hit as a byte range of `body` (the answer to a request of this head).
     fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError>;
     /// The page again with only the hits of each ranking, in that order, less what `widen` had added.

@@ -4,6 +4,7 @@
 //! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
 
 mod caller;
+mod losses;
 mod metrics;
 mod outcome;
 mod plan;
@@ -19,6 +20,7 @@ mod witness;
 use std::{collections::HashSet, sync::Mutex};
 
 pub use caller::{CallerHeaders, strip_own};
+pub use losses::Loss;
 pub use metrics::{SearchMetrics, Timings};
 pub use outcome::{Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
@@ -32,12 +34,15 @@ pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
 pub use witness::{Question, Seen, Witness, field_names};
 
+use losses::Known;
 use refusal::Refusals;
 
 /// Plans and ranks searches.
 pub struct Pipeline {
     profiles: Profiles,
     refusals: Refusals,
+    losses: Known<Loss>,
+    reranked: Known<()>,
     /// Collections whose hits had no text, each told of once.
     told: Mutex<HashSet<String>>,
 }
@@ -48,7 +53,13 @@ const MOST_TOLD: usize = 1000;
 impl Pipeline {
     /// A pipeline for these profiles.
     pub fn new(profiles: Profiles) -> Self {
-        Self { profiles, refusals: Refusals::default(), told: Mutex::default() }
+        Self {
+            profiles,
+            refusals: Refusals::default(),
+            losses: Known::default(),
+            reranked: Known::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// One log line per collection whose hits have no known text field: the names of the fields they have.

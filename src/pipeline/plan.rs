@@ -184,6 +184,9 @@ fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Res
     if let Some(reason) = intent.keep {
         return Err(reason);
     }
+    if intent.pipeline.as_ref().is_some_and(|pipeline| !profile.trusts_pipeline(pipeline)) {
+        return Err(KeepReason::Unsupported);
+    }
     let named = intent.reranker.as_ref();
     if named.is_some_and(|named| !profile.serves(&named.inference_id)) {
         return Err(KeepReason::Unsupported);

@@ -117,6 +117,9 @@ pub struct Profile {
     pub query_path: Option<String>,
     /// Patterns of the ids of rerankers that a request may name and that the proxy serves.
     pub inference_ids: Vec<String>,
+    /// Name patterns of search pipelines (OpenSearch) behind which hits may be reranked; one that starts with `-`
+    /// excludes.
+    pub search_pipelines: Vec<String>,
     /// What callers may ask for.
     pub allow: AllowList,
 }
@@ -163,11 +166,19 @@ impl Profile {
 
     /// Whether every name is let in by `collections`: matched by a pattern, and by no excluding one.
     pub fn lets_in(&self, collections: &[String]) -> bool {
-        collections.iter().all(|name| {
-            let matches = |pattern: &str| WildMatch::new(pattern).matches(name);
-            let excluded = self.collections.iter().filter_map(|p| p.strip_prefix('-')).any(matches);
-            let included = self.collections.iter().filter(|p| !p.starts_with('-')).any(|p| matches(p));
-            included && !excluded
-        })
+        collections.iter().all(|name| is_let_in(&self.collections, name))
     }
+
+    /// Whether hits that have gone through this pipeline of the database's may be reranked.
+    pub fn trusts_pipeline(&self, name: &str) -> bool {
+        is_let_in(&self.search_pipelines, name)
+    }
+}
+
+/// Whether a name is matched by a pattern, and by no excluding one.
+fn is_let_in(patterns: &[String], name: &str) -> bool {
+    let matches = |pattern: &str| WildMatch::new(pattern).matches(name);
+    let excluded = patterns.iter().filter_map(|p| p.strip_prefix('-')).any(matches);
+    let included = patterns.iter().filter(|p| !p.starts_with('-')).any(|p| matches(p));
+    included && !excluded
 }

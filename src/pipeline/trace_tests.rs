@@ -64,6 +64,7 @@ fn profile(reranker: Reranker) -> Profile {
         sources: vec![QuerySource::Header],
         query_path: None,
         inference_ids: Vec::new(),
+        search_pipelines: Vec::new(),
         allow: AllowList::default(),
     }
 }
@@ -77,11 +78,13 @@ fn intent() -> SearchIntent {
         native: NativeText::None,
         caller: CallerOptions::default(),
         own_members: false,
+        own_ext: false,
         vector: Vec::new(),
         widening: Widening::Neutral,
         max_hits: 1000,
         grouped: false,
         timeout: None,
+        pipeline: None,
         reranker: None,
     }
 }

@@ -9,22 +9,36 @@ use http::{
 use tokio::time::Instant;
 
 use super::{
-    ProxyError, coding, headers,
-    kept::{kept, must_replay, replayed},
+    ProxyError,
+    again::Mended,
+    coding, headers,
+    kept::{is_changed, kept, must_replay, replayed},
     search::{Answer, Exchange, coding_reason, head},
 };
 use crate::{
     bounds::{Permit, counted},
     dialect::splitting_bytes,
     pipeline::{self, PlannedSearch, RankedPage, Waiting},
-    search::{Failure, Got, HitPage, KeepReason, Rewrite},
-    upstream::body::{self, Body, Read},
+    search::{HitPage, KeepReason, Rewrite, Strip},
+    upstream::{
+        UpstreamError,
+        body::{self, Body, Read},
+    },
 };
 
 /// What documents take beside the answer: their texts, and the call that they are written into, escaped.
 const DOCUMENT_COPIES: usize = 3;
 /// What one hit may add to a joined answer: its new score, `rerank_score`, `rerank_from`, and the edits of it.
 const JOINED_HIT: usize = 128;
+
+/// An answer that has been read.
+pub(super) struct Came {
+    pub(super) parts: response::Parts,
+    pub(super) raw: Bytes,
+    pub(super) page: HitPage,
+    /// For the places of the hits.
+    pub(super) places: Permit,
+}
 
 /// An answer put together again.
 enum Joined {
@@ -53,15 +67,19 @@ impl Exchange {
                 return self.rank_whole(searches, rewrite, parts, bytes, changed).await;
             }
             // The answer broke off: a search may be asked again, and what comes then is passed on as it comes.
+            Err(_) if changed => return self.keep_instead(searches, KeepReason::UpstreamError).await,
             Err(_) => return self.keep(searches, Some(KeepReason::UpstreamError)).await,
             Ok(Read::TooLarge(stream)) => (stream, KeepReason::TooLarge),
             Ok(Read::NoRoom(stream)) => (stream, KeepReason::Overloaded),
         };
-        if changed {
-            drop(stream);
-            return self.keep(searches, Some(reason)).await;
+        if !changed {
+            return Ok((Response::from_parts(parts, stream), kept(searches, Some(reason))));
         }
-        Ok((Response::from_parts(parts, stream), kept(searches, Some(reason))))
+        drop(stream);
+        match reason {
+            KeepReason::TooLarge => self.keep_instead(searches, reason).await,
+            _ => self.keep(searches, Some(reason)).await,
+        }
     }
 
     async fn rank_whole(
@@ -72,23 +90,39 @@ impl Exchange {
         raw: Bytes,
         changed: bool,
     ) -> Result<Answer, ProxyError> {
-        let (page, places) = match self.page(&parts, &raw) {
+        let (page, places) = match self.page(searches.len(), &parts, &raw) {
             Ok(page) => page,
-            Err(reason) if changed => return self.keep(searches, Some(reason)).await,
-            Err(reason) => {
+            Err(reason) if !changed => {
                 return Ok((Response::from_parts(parts, body::full(raw)), kept(searches, Some(reason))));
+            }
+            Err(KeepReason::Overloaded) => return self.keep(searches, Some(KeepReason::Overloaded)).await,
+            Err(KeepReason::TooLarge) => return self.keep_instead(searches, KeepReason::TooLarge).await,
+            Err(reason) => {
+                let unreadable = UpstreamError::Malformed(reason.as_str().into());
+                let permit = self.handler.bounds.answer_bytes.nothing();
+                return Box::pin(self.rank_as_asked(searches, rewrite, Err(unreadable.into()), permit)).await;
             }
         };
         // A page may be too large for one index of several, or for one search of a batch.
-        let refused = |failure: &Failure| {
-            let may_be_ours = !matches!(failure.got, Got::Denied | Got::NoList);
-            may_be_ours && searches.get(failure.search).is_some_and(PlannedSearch::widened)
-        };
-        if changed && page.failed.iter().any(refused) {
-            let refusal = Response::from_parts(parts, body::full(raw));
-            let permit = self.handler.bounds.answer_bytes.nothing();
-            return Box::pin(self.rank_as_asked(searches, rewrite, refusal, permit)).await;
+        if changed && !page.failed.is_empty() {
+            let mended = Box::pin(self.mended(searches, &rewrite.strips, &parts, &page)).await;
+            if let Some(Mended { searches, strips, came }) = mended {
+                let still = |(at, search)| is_changed(search, strips.get(at));
+                let changed = searches.iter().enumerate().any(still);
+                return self.rank_page(&searches, &strips, came, changed).await;
+            }
         }
+        self.rank_page(searches, &rewrite.strips, Came { parts, raw, page, places }, changed).await
+    }
+
+    async fn rank_page(
+        &mut self,
+        searches: &[PlannedSearch],
+        strips: &[Strip],
+        came: Came,
+        changed: bool,
+    ) -> Result<Answer, ProxyError> {
+        let Came { parts, raw, page, places } = came;
         let ranked = self.ranked(searches, &page, Waiting::Client(self.asked_at)).await;
         if must_replay(searches, &ranked.reports, &page) {
             // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
@@ -99,7 +133,7 @@ impl Exchange {
                 _ => {}
             }
         }
-        let joined = self.joined(&page, &rewrite, &ranked);
+        let joined = self.joined(&page, strips, &ranked);
         drop(places);
         match joined {
             Joined::AsItCame => Ok((Response::from_parts(parts, body::full(raw)), ranked.reports)),
@@ -113,7 +147,13 @@ impl Exchange {
     }
 
     /// The hits of an answer, with a permit for their places.
-    pub(super) fn page(&self, parts: &response::Parts, raw: &Bytes) -> Result<(HitPage, Permit), KeepReason> {
+    /// `searches`: how many it has to answer.
+    pub(super) fn page(
+        &self,
+        searches: usize,
+        parts: &response::Parts,
+        raw: &Bytes,
+    ) -> Result<(HitPage, Permit), KeepReason> {
         if !is_json(&parts.headers) {
             return Err(KeepReason::Unsupported);
         }
@@ -121,6 +161,10 @@ impl Exchange {
         let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
         let mut permit = budget.take(splitting_bytes(&body)).ok_or(KeepReason::Overloaded)?;
         let page = self.dialect.split(&head(&self.parts), body).map_err(|error| error.reason())?;
+        // Where a filter leaves out whole answers of a batch, nobody can tell which search the others are of.
+        if searches > 1 && page.answers() > 0 && page.answers() != searches {
+            return Err(KeepReason::Unsupported);
+        }
         permit.shrink(page.place_bytes());
         Ok((page, permit))
     }
@@ -143,11 +187,11 @@ impl Exchange {
         ranked
     }
 
-    fn joined(&self, page: &HitPage, rewrite: &Rewrite, ranked: &RankedPage) -> Joined {
+    fn joined(&self, page: &HitPage, strips: &[Strip], ranked: &RankedPage) -> Joined {
         // The new text of the lists, then the whole.
         let most = page.body.len().saturating_add(page.hits().saturating_mul(JOINED_HIT)).saturating_mul(2);
         let Some(mut permit) = self.handler.bounds.answer_bytes.take(most) else { return Joined::NoRoom };
-        let joined = self.dialect.join(page, &rewrite.strips, &ranked.rankings);
+        let joined = self.dialect.join(page, strips, &ranked.rankings);
         if joined == page.body {
             return Joined::AsItCame;
         }
@@ -163,7 +207,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The answer with a new body: length and codings are those of the new bytes.
-fn with_body(mut parts: response::Parts, body: Bytes) -> Response<Body> {
+pub(super) fn with_body(mut parts: response::Parts, body: Bytes) -> Response<Body> {
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER] {
         headers::replace(&mut parts.headers, &name, None);
     }

@@ -16,7 +16,7 @@ use crate::{
     bounds::counted,
     pipeline::PlannedSearch,
     search::{FetchPlan, KeepReason, Rewrite},
-    upstream::body::Body,
+    upstream::{Body, Turn},
 };
 
 /// More than a request's new limit and field names take.
@@ -26,7 +26,7 @@ impl Exchange {
     /// The client's own searches, their answer streamed.
     pub(super) async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
-        let response = self.send(rewrite, false).await;
+        let response = self.send(rewrite, false, Turn::Last).await;
         self.notes.asked(rewrite, rewrite.body == self.reading.body(), &response, started.elapsed());
         response
     }
@@ -46,16 +46,32 @@ impl Exchange {
         Ok(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
     }
 
+    /// What to send for some of these searches, by their numbers; `None` where they cannot be asked apart from the
+    /// others.
+    pub(super) fn pick(&self, searches: &[PlannedSearch], some: &[usize]) -> Option<Rewrite> {
+        let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
+        let most = self.working_bytes.saturating_add(self.reading.body().len());
+        let mut permit = self.handler.bounds.request_bytes.take(most)?;
+        let rewrite = self.dialect.pick(&head(&self.parts), &self.reading, &plans, some)?;
+        permit.shrink(rewrite.body.len());
+        Some(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
+    }
+
     /// Candidates to rerank, in no content coding.
-    pub(super) async fn ask(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
+    pub(super) async fn ask(&mut self, rewrite: &Rewrite, turn: Turn) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
-        let response = self.send(rewrite, true).await;
+        let response = self.send(rewrite, true, turn).await;
         self.timings.upstream += started.elapsed();
         self.notes.asked(rewrite, rewrite.body == self.reading.body(), &response, started.elapsed());
         response
     }
 
-    async fn send(&self, rewrite: &Rewrite, uncompressed: bool) -> Result<Response<Body>, ProxyError> {
+    async fn send(
+        &self,
+        rewrite: &Rewrite,
+        uncompressed: bool,
+        turn: Turn,
+    ) -> Result<Response<Body>, ProxyError> {
         let unchanged = rewrite.body == self.reading.body();
         let body = if unchanged { self.raw.clone() } else { rewrite.body.clone() };
         let edit = |headers: &mut HeaderMap| {
@@ -67,7 +83,7 @@ impl Exchange {
                 headers::replace(headers, &ACCEPT_ENCODING, Some(identity));
             }
         };
-        self.forwarder.send_buffered(&self.parts, &rewrite.target, body, edit).await
+        self.forwarder.send_buffered(&self.parts, &rewrite.target, body, turn, edit).await
     }
 }
 
@@ -83,5 +99,5 @@ pub(super) async fn send_own(
         Some(own) => (own.target.as_str(), own.body.clone()),
         None => (target, raw),
     };
-    forwarder.send_buffered(parts, target, body, |_| {}).await
+    forwarder.send_buffered(parts, target, body, Turn::Last, |_| {}).await
 }

@@ -13,8 +13,8 @@ use hyper::upgrade::OnUpgrade;
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
 use super::{ProxyError, expect, headers, headers::Hop};
-use crate::upstream::Upstream;
 use crate::upstream::body::{self, Body, BoxError};
+use crate::upstream::{Turn, Upstream};
 
 /// Passes requests on to one upstream. Cheap to clone; clones share the pool.
 #[derive(Debug, Clone)]
@@ -75,6 +75,7 @@ impl Forwarder {
         parts: &Parts,
         target: &str,
         body: Bytes,
+        turn: Turn,
         edit: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<Body>, ProxyError> {
         let hop = Hop::of(&parts.headers);
@@ -95,7 +96,7 @@ impl Forwarder {
         }
         parts.headers = kept;
 
-        answer(self.upstream.send_search(parts, body).await?)
+        answer(self.upstream.send_search(parts, body, turn).await?)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use http::StatusCode;
 
+use super::ProxyError;
 use crate::{
     pipeline::{Outcome, PlannedSearch, Report},
     search::{HitPage, KeepReason, Rewrite, Strip},
+    upstream::UpstreamError,
 };
 
 pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Vec<Report> {
@@ -19,14 +21,25 @@ pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Ve
 /// Whether the answer is one that the client did not ask for: more hits, other hits, or fields that are taken out
 /// again.
 pub(super) fn changes_answer(searches: &[PlannedSearch], rewrite: &Rewrite) -> bool {
-    searches.iter().any(|search| search.widened() || search.fetch.without_reranker)
-        || rewrite.strips.iter().any(|strip| *strip != Strip::default())
+    let mut all = searches.iter().enumerate();
+    all.any(|(at, search)| is_changed(search, rewrite.strips.get(at)))
 }
 
-/// A status that widening may have caused. The others say nothing of the search itself.
+/// Whether a search was asked otherwise than its client did. `strip`: what the rewrite added to it.
+pub(super) fn is_changed(search: &PlannedSearch, strip: Option<&Strip>) -> bool {
+    let added = strip.is_some_and(|strip| *strip != Strip::default());
+    search.widened() || search.fetch.without_reranker || added
+}
+
+/// Whether the client's own request may have another status. Who asks, and for what, is the same in both.
 pub(super) fn may_be_ours(status: StatusCode) -> bool {
-    (status.is_client_error() || status.is_server_error())
-        && !matches!(status.as_u16(), 401 | 404 | 429 | 502..=504)
+    !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
+}
+
+/// Whether the database was there, and gave no answer that could be passed on.
+pub(super) fn is_no_answer(error: &ProxyError) -> bool {
+    use UpstreamError::{RequestBody, RequestStalled, Unreachable};
+    !matches!(error, ProxyError::Upstream(Unreachable(_) | RequestBody(_) | RequestStalled))
 }
 
 /// Whether a search failed whose widened answer, cut back, may not be the client's own.

@@ -1,5 +1,6 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
+mod again;
 mod answered;
 mod asked;
 mod client_io;

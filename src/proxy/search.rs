@@ -13,7 +13,7 @@ use super::{
     asked::send_own,
     coding,
     forward::detach,
-    kept::{changes_answer, kept, may_be_ours},
+    kept::{changes_answer, is_no_answer, kept, may_be_ours},
     notes::Notes,
     report, scratch, shadow,
 };
@@ -23,8 +23,11 @@ use crate::{
     pipeline::{
         self, CallerHeaders, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, strip_own,
     },
-    search::{Head, KeepReason, Rewrite},
-    upstream::body::{self, Body, BoxError, Read, Stalled},
+    search::{Head, KeepReason},
+    upstream::{
+        Turn,
+        body::{self, Body, BoxError, Read, Stalled},
+    },
 };
 
 /// Limits on what is held in memory for one search.
@@ -223,7 +226,11 @@ impl SearchHandler {
             notes: notes.clone(),
             _plans: Arc::new(permit),
         };
-        let answer = exchange.run(&searches).await;
+        let answer = match exchange.is_reranked_upstream(&searches) {
+            true => exchange.as_it_came(&searches).await,
+            false => exchange.run(&searches).await,
+        };
+        let answer = exchange.or_as_it_came(answer, &searches).await;
         if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
             exchange.follow(kind, &searches);
         }
@@ -276,43 +283,18 @@ impl Exchange {
             Ok(rewrite) => rewrite,
             Err(reason) => return self.keep(searches, Some(reason)).await,
         };
-        let response = self.ask(&rewrite).await?;
         let changed = changes_answer(searches, &rewrite);
-        if response.status() == StatusCode::OK {
-            return self.rank(searches, rewrite, response, permit, changed).await;
-        }
-        if !changed || !may_be_ours(response.status()) {
-            return Ok((response, kept(searches, Some(KeepReason::UpstreamError))));
-        }
-        self.rank_as_asked(searches, rewrite, response, permit).await
-    }
-
-    /// The database refused `asked`: the client's own search, its page reranked as it is.
-    pub(super) async fn rank_as_asked(
-        &mut self,
-        searches: &[PlannedSearch],
-        asked: Rewrite,
-        refusal: Response<Body>,
-        permit: Permit,
-    ) -> Result<Answer, ProxyError> {
-        if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
-            return self.keep(searches, Some(KeepReason::UpstreamError)).await;
-        }
-        let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
-        let rewrite = match self.rewrite(&own) {
-            Ok(rewrite) => rewrite,
-            Err(reason) => return self.keep(searches, Some(reason)).await,
+        let turn = if changed { Turn::First } else { Turn::Last };
+        let refusal = match self.ask(&rewrite, turn).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                return self.rank(searches, rewrite, response, permit, changed).await;
+            }
+            Ok(response) if changed && may_be_ours(response.status()) => Ok(response),
+            Ok(response) => return Ok((response, kept(searches, Some(KeepReason::UpstreamError)))),
+            Err(error) if changed && is_no_answer(&error) => Err(error),
+            Err(error) => return Err(error),
         };
-        if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
-            return Ok((refusal, kept(searches, Some(KeepReason::UpstreamError))));
-        }
-        let response = self.ask(&rewrite).await?;
-        if response.status() != StatusCode::OK {
-            return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
-        }
-        self.handler.pipeline.change_refused(searches);
-        self.handler.metrics.widening_refused(self.dialect.name());
-        self.rank(&own, rewrite, response, permit, false).await
+        self.rank_as_asked(searches, rewrite, refusal, permit).await
     }
 
     /// The client's own search, less the proxy's own members, its answer streamed.

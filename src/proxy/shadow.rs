@@ -11,7 +11,10 @@ use crate::{
     dialect::SearchKind,
     pipeline::{self, PlannedSearch, Report, Timings, Waiting},
     search::KeepReason,
-    upstream::body::{self, Read},
+    upstream::{
+        Turn,
+        body::{self, Read},
+    },
 };
 
 /// So many searches at a time are reranked behind their answers; others are counted and left.
@@ -68,7 +71,7 @@ impl Exchange {
         permit: Permit,
     ) -> Result<Vec<Report>, KeepReason> {
         let rewrite = self.rewrite(searches)?;
-        let response = self.ask(&rewrite).await.map_err(|_| KeepReason::UpstreamError)?;
+        let response = self.ask(&rewrite, Turn::Last).await.map_err(|_| KeepReason::UpstreamError)?;
         if response.status() != StatusCode::OK {
             return Err(KeepReason::UpstreamError);
         }
@@ -80,7 +83,7 @@ impl Exchange {
             Ok(Read::NoRoom(_)) => return Err(KeepReason::Overloaded),
             Err(_) => return Err(KeepReason::UpstreamError),
         };
-        let (page, _places) = self.page(&parts, &raw)?;
+        let (page, _places) = self.page(searches.len(), &parts, &raw)?;
         Ok(self.ranked(searches, &page, Waiting::Nobody).await.reports)
     }
 }

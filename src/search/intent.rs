@@ -20,6 +20,9 @@ pub struct SearchIntent {
     pub caller: CallerOptions,
     /// Whether the body holds members that are the proxy's own and have to go before it is forwarded.
     pub own_members: bool,
+    /// Whether one of them is also what a pipeline of the database's would read, and fail without (OpenSearch's
+    /// `ext.rerank`, where an index has a pipeline by default).
+    pub own_ext: bool,
     /// The first components of the dense query vector, at most 16; empty where there is none.
     pub vector: Vec<f64>,
     /// How this search may be asked for more hits.
@@ -30,6 +33,9 @@ pub struct SearchIntent {
     pub grouped: bool,
     /// How long the client lets the database search, where it says so; zero is possible.
     pub timeout: Option<Duration>,
+    /// A pipeline that the search goes through in the database, by its name there (OpenSearch): what it does to the
+    /// order is not seen.
+    pub pipeline: Option<String>,
     /// A reranker that the request itself names. Where its id is not served the search is left alone.
     pub reranker: Option<NamedReranker>,
 }

@@ -79,6 +79,15 @@ pub struct UpstreamSettings {
     pub workers: usize,
 }
 
+/// Whether a search is asked in another form where it is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is: this form gets half of the time for an answer.
+    First,
+    /// It is not.
+    Last,
+}
+
 /// HTTP/1 parsers take this many headers without an allocation for each message.
 pub const FREE_HEADERS: usize = 100;
 
@@ -174,8 +183,17 @@ impl Upstream {
 
     /// Sends a search whose body is in memory, and waits for the head of the answer. It is sent once more if a
     /// connection breaks before that.
-    pub async fn send_search(&self, parts: Parts, bytes: Bytes) -> Result<Response<Body>, UpstreamError> {
-        self.send_whole(parts, bytes, false, self.answer_timeout).await
+    pub async fn send_search(
+        &self,
+        parts: Parts,
+        bytes: Bytes,
+        turn: Turn,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let answer = match turn {
+            Turn::First => self.answer_timeout.map(|all| all / 2),
+            Turn::Last => self.answer_timeout,
+        };
+        self.send_whole(parts, bytes, false, answer).await
     }
 
     /// Sends a request whose body is in memory; once more if a connection breaks before an answer.

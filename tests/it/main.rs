@@ -26,6 +26,8 @@ mod inspector;
 mod leaving;
 mod leaving_late;
 mod modes;
+mod never_worse;
+mod pipelines;
 mod pooled;
 mod privacy;
 mod question;

@@ -4,9 +4,11 @@ mod fields;
 mod format;
 mod lucene;
 mod msearch;
+mod nearest;
 mod operation;
 mod options;
 mod orders;
+mod pipelines;
 mod query_text;
 mod request;
 mod reranker;
@@ -89,7 +91,11 @@ impl<'a> Request<'a> {
         let own = Params::default();
         let intent = |pair: msearch::Pair<'_>| {
             let indices = pair.indices.unwrap_or_else(|| self.indices.clone());
-            request::intent(self.kind, indices, &self.params, &own, Some(&pair.body))
+            let mut intent = request::intent(self.kind, indices, &self.params, &own, Some(&pair.body));
+            if let Some(pipeline) = pair.pipeline {
+                request::goes_through(&mut intent, pipeline);
+            }
+            intent
         };
         Ok(msearch::pairs(self.bytes(), reading.texts())?.into_iter().map(intent).collect())
     }
@@ -162,9 +168,7 @@ impl Dialect for Elastic {
             for (at, pair) in msearch::pairs(request.bytes(), reading.texts())?.into_iter().enumerate() {
                 let changes = widen::changes(request.kind, shared, &own, Some(&pair.body), plan(at));
                 untouched &= changes.body.is_empty();
-                changed.extend_from_slice(pair.header_line);
-                changed.extend_from_slice(&changes.body.apply_to(pair.body_line));
-                strips.push(changes.strip);
+                strips.push(pair.write(changes, &mut changed));
             }
         } else {
             let search = request.object(reading)?;
@@ -187,6 +191,32 @@ impl Dialect for Elastic {
             }
         }
         Ok(Rewrite { target: target(head, &request.params, &params), body: new_body, strips })
+    }
+
+    fn pick(
+        &self,
+        head: &Head<'_>,
+        reading: &Reading,
+        plans: &[FetchPlan],
+        searches: &[usize],
+    ) -> Option<Rewrite> {
+        let request = Request::read(head, reading.body()).ok()?;
+        if !request.is_batch() || !matches!(request.source, Some(Cow::Borrowed(_))) {
+            return None;
+        }
+        let pairs = msearch::pairs(request.bytes(), reading.texts()).ok()?;
+        let (mut body, mut strips) = (Vec::new(), Vec::new());
+        for &search in searches {
+            let (pair, plan) = (pairs.get(search)?, plans.get(search)?);
+            let own = Params::default();
+            let changes = widen::changes(request.kind, &request.params, &own, Some(&pair.body), plan);
+            strips.push(pair.write(changes, &mut body));
+        }
+        Some(Rewrite { target: target(head, &request.params, &[]), body: Bytes::from(body), strips })
+    }
+
+    fn merge(&self, answer: &Bytes, other: &Bytes, places: &[(usize, usize)]) -> Option<Bytes> {
+        response::with_answers(answer, other, places)
     }
 
     fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError> {

@@ -1,10 +1,14 @@
 //! `_msearch`: lines of header and body by turns.
 
+use std::borrow::Cow;
+
 use super::operation::split_indices;
 use super::request::{BODY, object};
+use super::widen::Changes;
 use crate::{
     dialect::{DialectError, reading},
-    json::{Index, Kind, Object},
+    json::{Index, Kind, Object, Value},
+    search::Strip,
 };
 
 /// One sub-search.
@@ -17,6 +21,17 @@ pub(super) struct Pair<'a> {
     pub(super) body: Object<'a>,
     /// The header's indices, if it names some.
     pub(super) indices: Option<Vec<String>>,
+    /// The search pipeline that the header names.
+    pub(super) pipeline: Option<String>,
+}
+
+impl Pair<'_> {
+    /// Adds the two lines to `out`, with these changes; what has to be stripped of the answer.
+    pub(super) fn write(&self, changes: Changes, out: &mut Vec<u8>) -> Strip {
+        out.extend_from_slice(self.header_line);
+        out.extend_from_slice(&changes.body.apply_to(self.body_line));
+        changes.strip
+    }
 }
 
 /// The indexes of the body lines. One that does not parse spoils the whole, as it does upstream.
@@ -28,7 +43,8 @@ pub(super) fn indexes(body: &[u8]) -> Result<Vec<Index>, DialectError> {
 pub(super) fn pairs<'a>(body: &'a [u8], indexes: &'a [Index]) -> Result<Vec<Pair<'a>>, DialectError> {
     let pair = |(&[header_line, body_line], index): (&[&'a [u8]; 2], &'a Index)| {
         let body = object(body_line, index)?;
-        Ok(Pair { header_line, body_line, body, indices: indices(header_line)? })
+        let (indices, pipeline) = header(header_line)?;
+        Ok(Pair { header_line, body_line, body, indices, pipeline })
     };
     couples(body)?.iter().zip(indexes).map(pair).collect()
 }
@@ -47,12 +63,18 @@ fn couples(body: &[u8]) -> Result<Vec<[&[u8]; 2]>, DialectError> {
     Ok(couples.to_vec())
 }
 
-fn indices(header: &[u8]) -> Result<Option<Vec<String>>, DialectError> {
-    if header.trim_ascii().is_empty() {
-        return Ok(None);
+/// The indices and the search pipeline that a header names.
+fn header(line: &[u8]) -> Result<(Option<Vec<String>>, Option<String>), DialectError> {
+    if line.trim_ascii().is_empty() {
+        return Ok((None, None));
     }
-    let index = reading::index(header, BODY)?;
-    let header = object(header, &index)?;
+    let index = reading::index(line, BODY)?;
+    let header = object(line, &index)?;
+    let pipeline = header.get("search_pipeline").and_then(Value::as_str).filter(|name| name != "_none");
+    Ok((indices(&header)?, pipeline.map(Cow::into_owned)))
+}
+
+fn indices(header: &Object<'_>) -> Result<Option<Vec<String>>, DialectError> {
     let Some(index) = header.get("index").or_else(|| header.get("indices")).filter(|index| !index.is_null())
     else {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! The proxy's own members of a search body: `rerank`, and `ext.rerank` where nothing upstream reads it.
 
-use super::settings::pipeline;
+use super::pipelines::{self, SearchPipeline};
 use super::target::Params;
 use crate::{
     json::{Kind, Object, ObjectEdit, Value},
@@ -19,6 +19,8 @@ pub(super) struct Caller {
     pub(super) options: CallerOptions,
     /// There is something to remove before forwarding.
     pub(super) own_members: bool,
+    /// And it is in a place that a pipeline of OpenSearch's reads too.
+    pub(super) in_ext: bool,
     /// A member has the wrong type; nothing of it is used.
     pub(super) malformed: bool,
 }
@@ -30,8 +32,10 @@ pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Caller {
     let mut found = Vec::new();
     found.extend(body.get(OWN));
     // With a pipeline upstream, `ext.rerank` is the pipeline's.
-    if pipeline(params, Some(body)).is_none() {
-        found.extend(body.at(&["ext", OWN]));
+    if let SearchPipeline::None = pipelines::of(params, Some(body)) {
+        let in_ext = body.at(&["ext", OWN]);
+        caller.in_ext = in_ext.is_some();
+        found.extend(in_ext);
     }
     caller.own_members = !found.is_empty();
     for own in found {
@@ -54,9 +58,7 @@ pub(super) fn remove(
     edits: &mut crate::json::Edits,
 ) {
     root.remove(OWN);
-    if pipeline(params, Some(body)).is_some() {
-        return;
-    }
+    let SearchPipeline::None = pipelines::of(params, Some(body)) else { return };
     if let Some(mut ext) = body.get("ext").and_then(ObjectEdit::new)
         && ext.remove(OWN)
     {

@@ -1,7 +1,9 @@
 //! One search of a request, read.
 
 use super::{
-    options, orders, query_text, reranker,
+    options, orders,
+    pipelines::{self, SearchPipeline},
+    query_text, reranker,
     settings::{self, FilterPath},
     shape,
     target::Params,
@@ -47,12 +49,22 @@ pub(super) fn intent(
         native: NativeText::None,
         caller: caller.options,
         own_members: caller.own_members,
+        own_ext: caller.in_ext,
         vector: Vec::new(),
         widening: Widening::Never,
         max_hits: MAX_RESULT_WINDOW,
         grouped: false,
         timeout: settings::timeout(own, body),
+        pipeline: None,
         reranker: None,
+    };
+    let piped = match pipelines::of(shared, body) {
+        SearchPipeline::None => false,
+        SearchPipeline::Named(name) => {
+            intent.pipeline = Some(name.into_owned());
+            pipelines::is_spoken_to(body)
+        }
+        SearchPipeline::Inline(inline) => !pipelines::only_prepares(inline) || pipelines::is_spoken_to(body),
     };
     let caller_keep = caller.malformed.then_some(KeepReason::Malformed);
     if matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate) {
@@ -61,6 +73,7 @@ pub(super) fn intent(
         let scrolled = shared.has("scroll").then_some(KeepReason::NotRanked);
         intent.keep = caller_keep
             .or(scrolled)
+            .or(piped.then_some(KeepReason::Unsupported))
             .or_else(|| filtered_away(kind, shared).then_some(KeepReason::Unsupported));
         return intent;
     }
@@ -87,13 +100,25 @@ pub(super) fn intent(
         intent.widening = Widening::Neutral;
         intent.reranker = Some(reranker.named);
     }
+    if let Some(pipeline) = intent.pipeline.take() {
+        goes_through(&mut intent, pipeline);
+    }
     let foreign = intent.reranker.is_none();
     intent.keep = caller_keep
         .or(malformed.then_some(KeepReason::Malformed))
         .or_else(|| (intent.limit == 0 || orders::not_ranked(own, body)).then_some(KeepReason::NotRanked))
+        .or(piped.then_some(KeepReason::Unsupported))
         .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported))
         .or_else(|| (foreign && reranks_upstream(body)).then_some(KeepReason::Unsupported));
     intent
+}
+
+/// Notes a pipeline that the search goes through. It may depend on how many hits it is given.
+pub(super) fn goes_through(intent: &mut SearchIntent, pipeline: String) {
+    if intent.widening == Widening::Neutral {
+        intent.widening = Widening::NotNeutral;
+    }
+    intent.pipeline = Some(pipeline);
 }
 
 /// Whether a reranker of the request runs upstream, wherever it stands.
@@ -108,7 +133,7 @@ fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Op
     let has = |name: &str| body.is_some_and(|body| body.get(name).is_some_and(|value| !value.is_null()));
     stored_none
         || filtered_away(kind, shared)
-        || settings::pipeline(shared, body).is_some()
+        || shared.get("verbose_pipeline").is_some_and(|verbose| verbose != "false")
         || has("slice")
         || has("runtime_mappings")
 }

@@ -172,6 +172,20 @@ fn number(value: Value<'_>) -> Option<Range<usize>> {
     (value.kind() == Kind::Number).then(|| value.span())
 }
 
+/// The answer to a batch with others in it: each the number of its search, and its place in `other`.
+pub(super) fn with_answers(body: &Bytes, other: &Bytes, places: &[(usize, usize)]) -> Option<Bytes> {
+    let (mine, theirs) = (answers(body)?, answers(other)?);
+    let mut edits = Edits::new();
+    for &(search, place) in places {
+        edits.replace(mine.get(search)?.span(), theirs.get(place)?.text());
+    }
+    Some(edits.apply(body))
+}
+
+fn answers(body: &Bytes) -> Option<Vec<Value<'_>>> {
+    Value::parse(body).ok()?.get("responses")?.items()
+}
+
 /// The answer again without the lists of these searches, which have lost all their hits, and without what this
 /// empties: as Elasticsearch writes it under a `filter_path`.
 pub(super) fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {

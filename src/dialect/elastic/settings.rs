@@ -76,16 +76,6 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// Whether a search pipeline of the request is named upstream, other than `_none`.
-pub(super) fn pipeline(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<()> {
-    let none = |name: &str| name == "_none";
-    if let Some(name) = params.get("search_pipeline") {
-        return (!none(name)).then_some(());
-    }
-    let value = body?.get("search_pipeline").filter(|value| !value.is_null())?;
-    (!value.as_str().is_some_and(|name| none(&name))).then_some(())
-}
-
 /// Whether the order is that of scores: no sort, or one plain `_score`, best first.
 pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
     let mut keys = 0;

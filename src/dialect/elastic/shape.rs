@@ -1,6 +1,7 @@
 //! What kind of query a search holds, as far as asking for more hits depends on it.
 
 use super::{
+    nearest::nearest,
     query_text::one_or_many,
     request::{MAX_RESULT_WINDOW, is_filled},
     reranker,
@@ -62,6 +63,8 @@ pub(super) fn widening(
         && follows_size(query, MAX_DEPTH)
     {
         shape.widening = Widening::Never;
+    } else if body.is_some_and(|body| nearest(params, body, from.saturating_add(size)).is_some()) {
+        shape.widening = Widening::NotNeutral;
     }
     let past_window = from.saturating_add(size) > shape.max_hits;
     if never || past_window || (after_k && shape.widening == Widening::NotNeutral) {

@@ -10,6 +10,7 @@ use crate::dialect::test_support::OfBody;
 use crate::search::{KeepReason, NativeText, Ranked, ScoreWriting, WantedFields, Widening};
 
 mod limits;
+mod opensearch;
 mod reranker;
 mod rules;
 

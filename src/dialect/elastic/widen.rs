@@ -1,7 +1,7 @@
 //! One search rewritten: more hits, the document's fields, none of the proxy's own members.
 
 use super::{
-    fields, options,
+    fields, nearest, options,
     request::{DEFAULT_SIZE, is_filled, list_of_hits},
     reranker,
     settings::{self, FilterPath, Place},
@@ -42,7 +42,7 @@ pub(super) fn changes(
             ask_for_candidates(own, body, plan.hits.is_none(), root.as_mut(), &mut changes);
         }
         if let Some(hits) = plan.hits {
-            widen_limits(own, body, hits, root.as_mut(), &mut changes);
+            widen_limits((kind, shared), own, body, hits, root.as_mut(), &mut changes);
             let filter = FilterPath::read(shared);
             changes.strip.hides_empty = filter.is_some_and(|filter| filter.hides_empty(&list_of_hits(kind)));
         }
@@ -93,6 +93,7 @@ fn set_number(
 }
 
 fn widen_limits(
+    (kind, shared): (SearchKind, &Params<'_>),
     own: &Params<'_>,
     body: Option<&Object<'_>>,
     hits: u64,
@@ -111,6 +112,13 @@ fn widen_limits(
         set_number(own, body, "size", hits, root, changes);
     }
     let Some(body) = body else { return };
+    if let Some(nearest) = nearest::nearest(own, body, from.saturating_add(size)) {
+        if nearest.k < hits && !nearest::hides_shards(kind, shared) {
+            changes.strip.total_at_most = Some(MostHits::OnEachShard(nearest.k));
+            nearest.deepen(hits, &mut changes.body);
+        }
+        return;
+    }
     let mixed = own.has("q") || is_filled(body.get("query")) || is_filled(body.get("retriever"));
     let Some(knn) = shape::pure_knn(body).filter(|_| !mixed) else { return };
     let k = knn.get("k").and_then(settings::whole);

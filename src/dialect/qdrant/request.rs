@@ -104,11 +104,13 @@ fn intent(
         native,
         caller,
         own_members: own.is_some() || shared.is_some(),
+        own_ext: false,
         vector: query::vector(endpoint.verb, search)?,
         widening: if grouped { crate::search::Widening::Never } else { order.widening() },
         max_hits: u64::MAX,
         grouped,
         timeout: None,
+        pipeline: None,
         reranker: None,
     })
 }

@@ -27,8 +27,13 @@ pub struct Sidecar {
 impl Sidecar {
     /// In front of a database; `rerank` is the inside of that section, `more` whatever else the file has.
     pub async fn start(database: SocketAddr, service: Scripted, rerank: &str, more: &str) -> Self {
+        Self::before(&format!("url: \"http://{database}\""), service, rerank, more).await
+    }
+
+    /// The same; `upstream` is the inside of that section.
+    pub async fn before(upstream: &str, service: Scripted, rerank: &str, more: &str) -> Self {
         let yaml = format!(
-            "listeners: [{{ listen: 127.0.0.1:0, upstream: {{ url: \"http://{database}\" }} }}]\n\
+            "listeners: [{{ listen: 127.0.0.1:0, upstream: {{ {upstream} }} }}]\n\
              admin: {{ listen: 127.0.0.1:0 }}\n\
              rerank: {{ {rerank} }}\n\
              providers: {{ cohere: {{ kind: cohere, base_url: \"http://{}\" }} }}\n{more}",

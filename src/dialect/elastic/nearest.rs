@@ -1,0 +1,130 @@
+//! kNN queries that alone rank a search: OpenSearch's `knn` and `neural`, Elasticsearch's `knn` query. Their `k` bounds
+//! what is found on each shard, so that a larger page alone brings no candidates.
+
+use super::{
+    query_text::one_or_many,
+    request::is_filled,
+    settings::{FilterPath, whole},
+    target::Params,
+};
+use crate::{
+    dialect::SearchKind,
+    json::{Edits, Kind, Object, ObjectEdit, Value},
+};
+
+/// Deeper queries hold more than one clause.
+const MAX_DEPTH: usize = 8;
+
+/// A kNN clause.
+pub(super) struct Nearest<'a> {
+    /// The object with `k`.
+    settings: Value<'a>,
+    /// How many neighbours each shard gives.
+    pub(super) k: u64,
+}
+
+/// The only clause of a search, where it is a kNN clause whose `k` reaches to the end of the page, and nothing counts
+/// or cuts what it finds. `own` as for [`super::request::intent`].
+pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, page_end: u64) -> Option<Nearest<'a>> {
+    const AFTER: [&str; 11] = [
+        "knn",
+        "retriever",
+        "rank",
+        "sub_searches",
+        "aggs",
+        "aggregations",
+        "post_filter",
+        "collapse",
+        "rescore",
+        "terminate_after",
+        "search_after",
+    ];
+    let depends = AFTER.iter().any(|key| is_filled(body.get(key)));
+    if depends || own.has("q") || own.has("terminate_after") || counts(own, body) {
+        return None;
+    }
+    sole(body.get("query")?, MAX_DEPTH).filter(|nearest| nearest.k > 0 && nearest.k >= page_end)
+}
+
+/// Whether the client says that it wants to know how many there are. The total is put back, but between shards of
+/// which some hold fewer than `k` it cannot be told exactly.
+fn counts(own: &Params<'_>, body: &Object<'_>) -> bool {
+    match own.get("track_total_hits") {
+        Some(wanted) => wanted != "false",
+        None => body.get("track_total_hits").is_some_and(|wanted| wanted.as_bool() != Some(false)),
+    }
+}
+
+fn sole(query: Value<'_>, depth: usize) -> Option<Nearest<'_>> {
+    let depth = depth.checked_sub(1)?;
+    let [clause] = <[_; 1]>::try_from(query.members()?).ok()?;
+    match clause.key.as_ref() {
+        "knn" if clause.value.get("field").is_some_and(|field| field.kind() == Kind::String) => {
+            settings(clause.value)
+        }
+        "knn" | "neural" => {
+            let [field] = <[_; 1]>::try_from(clause.value.members()?).ok()?;
+            settings(field.value)
+        }
+        "bool" => sole(only_clause(clause.value)?, depth),
+        _ => None,
+    }
+}
+
+fn settings(settings: Value<'_>) -> Option<Nearest<'_>> {
+    Some(Nearest { settings, k: whole(settings.get("k")?)? })
+}
+
+/// The only clause of a `bool` query. A filter beside it would take from the nearest `k` after they were found.
+fn only_clause(bool_query: Value<'_>) -> Option<Value<'_>> {
+    let mut found = None;
+    for member in bool_query.members()? {
+        match member.key.as_ref() {
+            "must" | "should" => {
+                for clause in one_or_many(member.value) {
+                    if found.replace(clause).is_some() {
+                        return None;
+                    }
+                }
+            }
+            "boost" | "_name" | "minimum_should_match" | "adjust_pure_negative" => {}
+            _ if !is_filled(Some(member.value)) => {}
+            _ => return None,
+        }
+    }
+    found
+}
+
+impl Nearest<'_> {
+    /// Has each shard give so many, and look at so many at least on its way.
+    pub(super) fn deepen(&self, hits: u64, edits: &mut Edits) {
+        let Some(mut edit) = ObjectEdit::new(self.settings) else { return };
+        let less = |value: Option<Value<'_>>| value.and_then(whole).is_some_and(|number| number < hits);
+        for key in ["k", "num_candidates"] {
+            if less(self.settings.get(key)) {
+                edit.set(key, hits.to_string());
+            }
+        }
+        edit.finish(edits);
+        let method = self.settings.get("method_parameters");
+        if let Some(method) = method.filter(|method| less(method.get("ef_search")))
+            && let Some(mut edit) = ObjectEdit::new(method)
+        {
+            edit.set("ef_search", hits.to_string());
+            edit.finish(edits);
+        }
+    }
+}
+
+/// Whether the answer shows a total without the number of shards that it would have to be put back by.
+pub(super) fn hides_shards(kind: SearchKind, shared: &Params<'_>) -> bool {
+    let at = |path: [&'static str; 2]| -> Vec<&str> {
+        let batch = matches!(kind, SearchKind::Msearch | SearchKind::MsearchTemplate);
+        batch.then_some("responses").into_iter().chain(path).collect()
+    };
+    FilterPath::read(shared).is_some_and(|filter| {
+        let total = filter.includes(&at(["hits", "total"]))
+            || filter.includes(&[at(["hits", "total"]), vec!["value"]].concat());
+        total && !filter.includes(&at(["_shards", "total"]))
+    })
+}

@@ -1,0 +1,285 @@
+//! Asking once more, as the client did, for what the database failed of what the proxy had made of the request.
+
+use http::{Response, StatusCode, response};
+use tokio::time::Instant;
+
+use super::{
+    ProxyError,
+    answered::{Came, with_body},
+    asked::send_own,
+    kept::{is_changed, kept},
+    search::{Answer, Exchange},
+};
+use crate::{
+    bounds::{Permit, counted},
+    pipeline::{Loss, PlannedSearch, Report},
+    search::{Got, HitPage, KeepReason, Rewrite, Strip},
+    upstream::{
+        Turn,
+        body::{self, Body, Read},
+    },
+};
+
+/// An answer with what had been missing, and the searches that it is the answer to.
+pub(super) struct Mended {
+    pub(super) searches: Vec<PlannedSearch>,
+    pub(super) strips: Vec<Strip>,
+    pub(super) came: Came,
+}
+
+impl Exchange {
+    /// The database refused `asked`, or gave no answer to it: the client's own search, its page reranked as it is.
+    pub(super) async fn rank_as_asked(
+        &mut self,
+        searches: &[PlannedSearch],
+        asked: Rewrite,
+        refusal: Result<Response<Body>, ProxyError>,
+        permit: Permit,
+    ) -> Result<Answer, ProxyError> {
+        if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
+            return self.keep_instead(searches, KeepReason::UpstreamError).await;
+        }
+        let failed = |refusal: Result<_, _>| {
+            refusal.map(|response| (response, kept(searches, Some(KeepReason::UpstreamError))))
+        };
+        let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
+        let rewrite = match self.rewrite(&own) {
+            Ok(rewrite) => rewrite,
+            Err(reason) => return self.keep(searches, Some(reason)).await,
+        };
+        if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
+            return failed(refusal);
+        }
+        let response = match self.ask(&rewrite, Turn::Last).await {
+            Ok(response) => response,
+            Err(error) => return failed(refusal.or(Err(error))),
+        };
+        if response.status() != StatusCode::OK {
+            return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
+        }
+        self.learn(searches);
+        self.rank(&own, rewrite, response, permit, false).await
+    }
+
+    /// The client's own search, its answer streamed, in place of one that could not be used as it was widened.
+    pub(super) async fn keep_instead(
+        &mut self,
+        searches: &[PlannedSearch],
+        reason: KeepReason,
+    ) -> Result<Answer, ProxyError> {
+        let answer = self.keep(searches, Some(reason)).await?;
+        if answer.0.status() == StatusCode::OK {
+            self.learn(searches);
+        }
+        Ok(answer)
+    }
+
+    /// Whether the database reranks these searches itself, by what they say to the proxy.
+    pub(super) fn is_reranked_upstream(&self, searches: &[PlannedSearch]) -> bool {
+        let reranks = |search: &PlannedSearch| {
+            search.intent.own_ext && self.handler.pipeline.reranks_upstream(&search.intent.collections)
+        };
+        searches.iter().any(reranks)
+    }
+
+    /// The request with all that it says to the proxy.
+    pub(super) async fn as_it_came(&mut self, searches: &[PlannedSearch]) -> Result<Answer, ProxyError> {
+        let started = Instant::now();
+        let response = send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?;
+        self.timings.upstream += started.elapsed();
+        let reports = searches.iter().map(|_| Report::kept(KeepReason::Unsupported));
+        Ok((response, reports.collect()))
+    }
+
+    /// An index may have a pipeline by default that reranks, and that fails without what the proxy has taken out
+    /// of the request. Where all of the request succeeds, that is the answer.
+    pub(super) async fn or_as_it_came(
+        &mut self,
+        answer: Result<Answer, ProxyError>,
+        searches: &[PlannedSearch],
+    ) -> Result<Answer, ProxyError> {
+        let [PlannedSearch { intent, .. }] = searches else { return answer };
+        let failed = answer.as_ref().is_ok_and(|(response, _)| {
+            matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR)
+        });
+        if !failed || !may_have_pipelines(&answer) || !intent.own_ext || self.is_reranked_upstream(searches) {
+            return answer;
+        }
+        match self.as_it_came(searches).await {
+            Ok((response, reports)) if response.status() == StatusCode::OK => {
+                self.handler.pipeline.reranked_upstream(&intent.collections);
+                Ok((response, reports))
+            }
+            _ => answer,
+        }
+    }
+
+    /// The client's own request has succeeded where the changed one had failed.
+    fn learn(&self, searches: &[PlannedSearch]) {
+        self.handler.pipeline.change_refused(searches);
+        self.handler.metrics.widening_refused(self.dialect.name());
+    }
+
+    /// Asks again for the searches that failed, or lack something, as they were changed: only for these. `None`
+    /// where there are none, or the client's own are no better.
+    pub(super) async fn mended(
+        &mut self,
+        searches: &[PlannedSearch],
+        strips: &[Strip],
+        parts: &response::Parts,
+        page: &HitPage,
+    ) -> Option<Mended> {
+        let lacking = self.lacking(searches, strips, page);
+        if lacking.is_empty() {
+            return None;
+        }
+        let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
+        let rewrite = self.rewrite_some(&own, &lacking)?;
+        let response = self.ask(&rewrite, Turn::Last).await.ok()?;
+        let theirs = self.read_whole(response, lacking.len()).await?;
+        let taken = self.compared(searches, page, &theirs.page, &lacking);
+        if taken.is_empty() {
+            return None;
+        }
+        if searches.len() == 1 {
+            return Some(Mended { searches: own, strips: rewrite.strips, came: theirs });
+        }
+        let merged = self.dialect.merge(&page.body, &theirs.page.body, &taken)?;
+        let raw = counted(merged.clone(), self.handler.bounds.answer_bytes.take(merged.len())?);
+        let (parts, _) = with_body(parts.clone(), raw.clone()).into_parts();
+        let (page, places) = self.page(searches.len(), &parts, &raw).ok()?;
+        let (mut searches, mut strips) = (searches.to_vec(), strips.to_vec());
+        for &(search, place) in &taken {
+            *searches.get_mut(search)? = own.get(search)?.clone();
+            *strips.get_mut(search)? = rewrite.strips.get(place)?.clone();
+        }
+        Some(Mended { searches, strips, came: Came { parts, raw, page, places } })
+    }
+
+    /// The searches that the database may have answered otherwise as their client wrote them.
+    fn lacking(&self, searches: &[PlannedSearch], strips: &[Strip], page: &HitPage) -> Vec<usize> {
+        let mut lacking = Vec::new();
+        for failure in &page.failed {
+            let Some(search) = searches.get(failure.search) else { continue };
+            let changed = is_changed(search, strips.get(failure.search));
+            if !changed || search.reranks_upstream_as_asked() {
+                continue;
+            }
+            let lacks = match failure.got {
+                Got::Denied | Got::NoList => false,
+                Got::Refused => true,
+                Got::Part { lost, timed_out } => {
+                    let known = self.handler.pipeline.known_loss(&search.intent.collections);
+                    let short =
+                        hits_of(page, failure.search) < search.fetch.hits.unwrap_or(search.intent.limit);
+                    lost > known.shards || (timed_out && short && !known.timed_out)
+                }
+            };
+            lacking.extend(lacks.then_some(failure.search));
+        }
+        lacking
+    }
+
+    /// Which of the second answers are taken: the number of the search, and the place of its second answer.
+    fn compared(
+        &self,
+        searches: &[PlannedSearch],
+        first: &HitPage,
+        second: &HitPage,
+        lacking: &[usize],
+    ) -> Vec<(usize, usize)> {
+        let pipeline = &self.handler.pipeline;
+        let (mut taken, mut learned) = (Vec::new(), false);
+        for (place, &search) in lacking.iter().enumerate() {
+            let (was, is) = (got(first, search), got(second, place));
+            let Some(planned) = searches.get(search) else { continue };
+            if is_better(was, is) {
+                pipeline.change_refused(std::slice::from_ref(planned));
+                learned = true;
+            } else if let Some(Got::Part { lost, timed_out }) = is {
+                let loss = Loss { shards: lost, timed_out };
+                pipeline.lost_as_asked(&planned.intent.collections, loss);
+            }
+            // What an error says is to be about the client's own search.
+            let refused = was == Some(Got::Refused);
+            taken.extend((refused || is_better(was, is)).then_some((search, place)));
+        }
+        if learned {
+            self.handler.metrics.widening_refused(self.dialect.name());
+        }
+        taken
+    }
+
+    /// The client's own form of some of its searches.
+    fn rewrite_some(&self, own: &[PlannedSearch], some: &[usize]) -> Option<Rewrite> {
+        if own.len() == 1 { self.rewrite(own).ok() } else { self.pick(own, some) }
+    }
+
+    /// All of an answer to so many searches, if it is one and there is room for it.
+    async fn read_whole(&self, response: Response<Body>, searches: usize) -> Option<Came> {
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        let (parts, stream) = response.into_parts();
+        let permit = self.handler.bounds.answer_bytes.nothing();
+        let limit = self.handler.limits.response_bytes;
+        let Ok(Read::Whole { bytes: raw, .. }) = body::read_up_to(stream, limit, permit, None).await else {
+            return None;
+        };
+        let (page, places) = self.page(searches, &parts, &raw).ok()?;
+        Some(Came { parts, raw, page, places })
+    }
+}
+
+/// Elasticsearch says in each answer that it is not OpenSearch.
+fn may_have_pipelines(answer: &Result<Answer, ProxyError>) -> bool {
+    answer.as_ref().is_ok_and(|(response, _)| !response.headers().contains_key("x-elastic-product"))
+}
+
+/// What a search got; `None` for a whole answer.
+fn got(page: &HitPage, search: usize) -> Option<Got> {
+    page.failed.iter().find(|failure| failure.search == search).map(|failure| failure.got)
+}
+
+fn hits_of(page: &HitPage, search: usize) -> u64 {
+    page.lists.iter().filter(|list| list.search == search).map(|list| list.hits.len() as u64).sum()
+}
+
+/// Whether less is missing of the second answer than of the first.
+fn is_better(was: Option<Got>, is: Option<Got>) -> bool {
+    match (was, is) {
+        (_, Some(Got::Denied | Got::Refused)) | (None, _) => false,
+        (Some(Got::Part { lost, timed_out }), Some(Got::Part { lost: still, timed_out: again })) => {
+            still < lost || (still == lost && timed_out && !again)
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_better_that_lacks_less() {
+        let part = |lost, timed_out| Some(Got::Part { lost, timed_out });
+        for (was, is) in [
+            (Some(Got::Refused), None),
+            (Some(Got::Refused), part(1, false)),
+            (part(2, false), part(1, true)),
+            (part(1, true), part(1, false)),
+            (part(1, false), None),
+        ] {
+            assert!(is_better(was, is), "{was:?} {is:?}");
+        }
+        for (was, is) in [
+            (Some(Got::Refused), Some(Got::Refused)),
+            (part(1, false), Some(Got::Refused)),
+            (part(1, false), part(1, false)),
+            (part(1, false), part(1, true)),
+            (part(0, true), part(1, false)),
+        ] {
+            assert!(!is_better(was, is), "{was:?} {is:?}");
+        }
+    }
+}
