@@ -76,6 +76,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         has_provider: true,
         may_ask: Arc::new(|| true),
         first_provider: Some("lexical".into()),
+        providers: vec!["lexical".into()],
         window: 50,
         max_window: 200,
         fields: FieldSet::Auto,

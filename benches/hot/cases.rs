@@ -173,7 +173,12 @@ fn join(speech: Speech, body: &Bytes, strip: Strip) -> Work {
 
 /// Every hit somewhere else.
 fn ranking(scores: &[Option<f32>]) -> Ranking {
-    let hits = scores.iter().enumerate().rev().map(|(hit, &score)| Ranked { hit, score }).collect();
+    let hits = scores
+        .iter()
+        .enumerate()
+        .rev()
+        .map(|(hit, &score)| Ranked { score, written: score, ..Ranked::unscored(hit) })
+        .collect();
     Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
@@ -241,7 +246,7 @@ fn parse(speech: Speech) -> Work {
 fn widen(speech: Speech) -> Work {
     let reading = speech.with_head(|head| speech.dialect().read(head, speech.request())).expect("a search");
     let fields = document::wanted_fields(&FieldSet::Auto);
-    let plans = [FetchPlan { hits: Some(50), fields, without_reranker: false }];
+    let plans = [FetchPlan { hits: Some(50), fields, ..FetchPlan::as_asked() }];
     Box::new(move || {
         let rewrite = speech.with_head(|head| speech.dialect().widen(head, &reading, &plans));
         drop(black_box(rewrite.expect("a search")));

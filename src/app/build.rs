@@ -132,6 +132,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
             .iter()
             .find(|name| shared.providers.has(name))
             .map(|name| name.as_str().into()),
+        providers: section.providers.clone(),
         has_provider: section.providers.iter().any(|name| shared.providers.has(name)),
         window: section.window,
         max_window: section.max_window,

@@ -4,7 +4,7 @@ use super::{ConfigArgs, EXIT_FAILURE, EXIT_OK};
 use crate::{
     app::{App, StartError},
     bounds::Limits,
-    config::{Config, load_path, to_yaml},
+    config::{Config, Mode, RouteConfig, load_path, to_yaml},
     system::Resources,
     telemetry::chain,
 };
@@ -30,6 +30,12 @@ pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Wri
     for warning in config.warnings() {
         writeln!(out, "# Warning: {warning}")?;
     }
+    if let Some(kept_out) = kept_out(&config) {
+        writeln!(
+            out,
+            "# Hits of these indices are never read, by whatever name they were reached: {kept_out}."
+        )?;
+    }
     write!(out, "{}", to_yaml(&config))?;
     let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
     let Limits { buffered_bytes, searches } = Limits::suited(bytes, searches, &Resources::detect());
@@ -38,6 +44,26 @@ pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Wri
         "# Here memory.max_buffered is {buffered_bytes}, limits.max_searches_in_flight {searches}."
     )?;
     Ok(EXIT_OK)
+}
+
+/// The indices whose text stays here, for people; `None` where there are none.
+fn kept_out(config: &Config) -> Option<String> {
+    let rerank = &config.rerank;
+    let (out, let_in): (Vec<&String>, Vec<&String>) =
+        rerank.collections.iter().partition(|pattern| pattern.starts_with('-'));
+    let mut told: Vec<String> = Vec::new();
+    if rerank.mode == Mode::Off {
+        let on = |route: &&RouteConfig| route.rerank.mode != Mode::Off;
+        let on = config.routes.iter().filter(on).map(|route| route.collection.as_str());
+        told.push(format!("all but those of routes ({})", on.collect::<Vec<_>>().join(", ")));
+    } else if !let_in.iter().any(|pattern| *pattern == "*") {
+        let names: Vec<&str> = let_in.iter().map(|pattern| pattern.as_str()).collect();
+        told.push(format!("all but {}", names.join(", ")));
+    }
+    told.extend(out.iter().filter_map(|pattern| pattern.strip_prefix('-')).map(str::to_owned));
+    let off = |route: &&RouteConfig| route.rerank.mode == Mode::Off;
+    told.extend(config.routes.iter().filter(off).map(|route| format!("{} (a route)", route.collection)));
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Whether certificates, keys and all else that the settings only name are good for what they are named for.
@@ -151,6 +177,24 @@ mod tests {
             let (got, out) = run(file, &[]);
             assert!(got == code && said.iter().all(|said| out.contains(said)), "{file}{out}");
         }
+    }
+
+    #[test]
+    fn what_is_never_read_is_said() {
+        let env = [("RERANKD_UPSTREAM__URL", "http://db:9200")];
+        let told = |file: &str| {
+            let (code, out) = run(file, &env);
+            assert_eq!(code, 0, "{out}");
+            let line = out.lines().find(|line| line.contains("never read"));
+            line.map_or(String::new(), |line| line.split(": ").nth(1).unwrap_or_default().to_owned())
+        };
+        assert_eq!(told(""), ".*.");
+        assert_eq!(told("rerank: { collections: ['*'] }"), "");
+        let file =
+            "rerank: { collections: ['wiki-*', '-wiki-x'] }\nroutes: [{ collection: 'hr-*', mode: off }]\n";
+        assert_eq!(told(file), "all but wiki-*, wiki-x, hr-* (a route).");
+        let file = "rerank: { mode: off, collections: ['*'] }\nroutes: [{ collection: 'docs', mode: on }]\n";
+        assert_eq!(told(file), "all but those of routes (docs).");
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub struct RerankConfig {
     pub mode: Mode,
     /// Share of queries that are reranked at all, over 0 up to 1.
     pub sample: f64,
-    /// Patterns of collections that may be reranked; `-` excludes, the last that matches wins.
+    /// Patterns of collections that may be reranked; `-` excludes, whatever else matches.
     pub collections: Vec<String>,
     /// Names of providers, tried in order.
     pub providers: Vec<String>,

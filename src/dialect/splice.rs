@@ -130,7 +130,8 @@ impl Hits<'_> {
     fn hit(&self, body: &[u8], hit: &Hit, change: Option<&HitChange<'_>>, out: &mut Pieces<'_>) {
         let mut edits = Edits::new();
         if let Some(change) = change {
-            if let (Some(new), Some(score)) = (change.ranking.scores.number(change.ranked.score), &hit.score)
+            if let (Some(new), Some(score)) =
+                (change.ranking.scores.number(change.ranked.written), &hit.score)
             {
                 edits.replace(score.clone(), number(new));
             }
@@ -261,9 +262,7 @@ mod tests {
             .map(|hit| Hit {
                 span: hit.span(),
                 score: hit.get("score").map(|score| score.span()),
-                source: None,
-                fields: None,
-                rank: None,
+                ..Hit::default()
             })
             .collect();
         let list =
@@ -272,7 +271,8 @@ mod tests {
     }
 
     fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {
-        let hits = hits.iter().map(|&(hit, score)| Ranked { hit, score }).collect();
+        let hits =
+            hits.iter().map(|&(hit, score)| Ranked { hit, place: hit, score, written: score }).collect();
         Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
     }
 

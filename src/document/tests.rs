@@ -5,13 +5,7 @@ use super::*;
 use crate::search::Fields;
 
 fn hit(source: &str) -> Hit {
-    Hit {
-        span: 0..source.len(),
-        score: None,
-        source: Some(Fields::unread(0..source.len())),
-        fields: None,
-        rank: None,
-    }
+    Hit { span: 0..source.len(), source: Some(Fields::unread(0..source.len())), ..Hit::default() }
 }
 
 fn render(source: &str, set: &FieldSet) -> Option<String> {
@@ -119,10 +113,9 @@ fn elasticsearch_fields_are_read_after_the_source() {
         br#"{"_source":{"title":"T"},"fields":{"body":["one"],"user.name":["Ana"],"title":["other"]}}"#;
     let hit = Hit {
         span: 0..body.len(),
-        score: None,
         source: Some(Fields::unread(11..24)),
         fields: Some(Fields::unread(34..body.len() - 1)),
-        rank: None,
+        ..Hit::default()
     };
     assert_eq!(&body[11..24], br#"{"title":"T"}"#);
     assert_eq!(document(body, &hit, &FieldSet::Auto, 99).unwrap(), "title: T\nbody: one");
@@ -136,7 +129,7 @@ fn all_fields_of_elasticsearch_come_once_without_their_multi_fields() {
     let (source, fields) = (11..51, 61..body.len() - 1);
     assert_eq!(&body[source.clone()], br#"{"title":"T","m":{"a":"A"},"x.y":"kept"}"#);
     let [source, fields] = [source, fields].map(Fields::unread).map(Some);
-    let hit = Hit { span: 0..body.len(), score: None, source, fields, rank: None };
+    let hit = Hit { span: 0..body.len(), source, fields, ..Hit::default() };
     assert_eq!(document(body, &hit, &FieldSet::All, 99).unwrap(), "title: T\nm.a: A\nx.y: kept\nbody: B");
 }
 
@@ -149,7 +142,7 @@ fn a_document_is_cut_between_characters_and_never_empty() {
 
 #[test]
 fn a_span_outside_the_body_gives_nothing() {
-    let hit = Hit { span: 0..9, score: None, source: Some(Fields::unread(5..99)), fields: None, rank: None };
+    let hit = Hit { span: 0..9, source: Some(Fields::unread(5..99)), ..Hit::default() };
     assert_eq!(document(b"{}", &hit, &FieldSet::All, 99), None);
 }
 

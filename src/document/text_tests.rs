@@ -26,10 +26,9 @@ fn hit(source: &str, second: Option<&str>) -> (Bytes, Hit) {
     let body = Bytes::from(format!("{source}{}", second.unwrap_or_default()));
     let hit = Hit {
         span: 0..body.len(),
-        score: None,
         source: Some(fields(&body, 0..source.len())),
         fields: second.map(|_| fields(&body, source.len()..body.len())),
-        rank: None,
+        ..Hit::default()
     };
     (body, hit)
 }

@@ -17,7 +17,7 @@ use super::{
     trial::{Candidate, Scorer, Times, Trial},
 };
 use crate::{
-    pipeline::{Outcome, SearchRecord},
+    pipeline::{HitRecord, Outcome, ScoredBy, SearchRecord, Unscored},
     probe::{Answered, Probe, ProbeError},
     rerank::tokens,
     search::KeepReason,
@@ -271,10 +271,11 @@ fn trial(query: &Query, plain: Answered, reranked: Answered, record: &SearchReco
 /// The hits of a plain search. The groups of a grouped one have no order in common.
 fn candidates(record: &SearchRecord) -> Vec<Candidate> {
     let [list] = record.lists.as_slice() else { return Vec::new() };
-    let candidate = |hit: &crate::pipeline::HitRecord| Candidate {
+    let candidate = |hit: &HitRecord| Candidate {
         id: hit.id.id.clone(),
         database_score: hit.database_score.as_ref().and_then(|score| score.parse().ok()),
         relevance: hit.relevance.map(f64::from),
+        holds: matches!(hit.scored_by, ScoredBy::Nobody(Unscored::Holds(_))),
         tokens: hit.document.as_ref().map_or(0, |document| tokens(&document.text).max(1)),
     };
     list.hits.iter().map(candidate).collect()

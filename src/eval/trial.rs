@@ -60,6 +60,9 @@ pub struct Candidate {
     pub database_score: Option<f64>,
     /// The provider's.
     pub relevance: Option<f64>,
+    /// It holds its place: pinned, or not to be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holds: bool,
     /// About as many tokens as its document has; 0 where it has no text.
     pub tokens: usize,
 }
@@ -87,6 +90,7 @@ impl Trial {
             .map(|(place, candidate)| search::Candidate {
                 score: candidate.relevance.map(|score| score as f32),
                 in_window: place < window,
+                holds: candidate.holds,
             })
             .collect();
         let rule = OrderRule { fuse, ..OrderRule::default() };
@@ -118,6 +122,7 @@ pub(super) mod test_support {
                 id: id.to_owned(),
                 database_score: Some(database),
                 relevance: Some(relevance),
+                holds: false,
                 tokens: 100,
             })
             .collect();

@@ -5,7 +5,10 @@ use std::time::Duration;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use super::{Outcome, Report};
-use crate::{rerank::FailureClass, search::KeepReason};
+use crate::{
+    rerank::FailureClass,
+    search::{Holds, KeepReason},
+};
 
 /// Time spent in the parts of a search.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +28,7 @@ pub struct SearchMetrics {
     searches: IntCounterVec,
     shadows: IntCounterVec,
     refused: IntCounterVec,
+    held: IntCounterVec,
     seconds: HistogramVec,
     upstream_seconds: HistogramVec,
     rerank_seconds: HistogramVec,
@@ -69,6 +73,16 @@ impl SearchMetrics {
             ),
             &["dialect"],
         )?;
+        let held = IntCounterVec::new(
+            Opts::new(
+                "rerankd_hits_held_total",
+                "Hits that held their place: of an index that is not let in (excluded), or pinned.",
+            ),
+            &["cause"],
+        )?;
+        for cause in Holds::ALL {
+            held.with_label_values(&[cause.as_str()]);
+        }
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -84,6 +98,7 @@ impl SearchMetrics {
             searches,
             shadows,
             refused,
+            held,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -119,6 +134,7 @@ impl SearchMetrics {
         registry.register(Box::new(metrics.searches.clone()))?;
         registry.register(Box::new(metrics.shadows.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.held.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -168,6 +184,9 @@ impl SearchMetrics {
     /// What reranking did to the order.
     fn effect(&self, mode: &str, report: &Report) {
         let mode = &[mode];
+        for cause in Holds::ALL {
+            self.held.with_label_values(&[cause.as_str()]).inc_by(report.held.of(cause) as u64);
+        }
         if report.documents > 0 {
             self.documents.with_label_values(mode).observe(report.documents as f64);
         }

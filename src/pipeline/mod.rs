@@ -4,12 +4,15 @@
 //! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
 
 mod caller;
+mod judge;
 mod losses;
 mod metrics;
+mod mixed;
 mod outcome;
 mod plan;
 mod profile;
 mod rank;
+mod reach;
 mod record;
 mod refusal;
 mod ring;
@@ -22,7 +25,7 @@ use std::{collections::HashSet, sync::Mutex};
 pub use caller::{CallerHeaders, strip_own};
 pub use losses::Loss;
 pub use metrics::{SearchMetrics, Timings};
-pub use outcome::{Outcome, Report};
+pub use outcome::{HeldHits, Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::QuerySource;
-use crate::search::KeepReason;
+use crate::search::{Hit, Holds, KeepReason};
 
 /// How one search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,45 @@ pub struct Report {
     pub unscored: usize,
     /// Documents in the rerank call.
     pub documents: usize,
+    /// Hits of the window that hold their place.
+    pub held: HeldHits,
     /// How hits moved.
     pub moves: Moves,
+}
+
+/// How many hits hold their place, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeldHits {
+    /// From an index that is not let in.
+    pub excluded: usize,
+    /// Pinned.
+    pub pinned: usize,
+}
+
+impl HeldHits {
+    /// How many there are in all.
+    pub fn all(self) -> usize {
+        self.excluded + self.pinned
+    }
+
+    /// How many there are of a cause.
+    pub fn of(self, cause: Holds) -> usize {
+        match cause {
+            Holds::Excluded => self.excluded,
+            Holds::Pinned => self.pinned,
+        }
+    }
+
+    /// Counts these hits too.
+    pub fn count<'a>(&mut self, hits: impl IntoIterator<Item = &'a Hit>) {
+        for hit in hits {
+            match hit.holds {
+                None => {}
+                Some(Holds::Excluded) => self.excluded += 1,
+                Some(Holds::Pinned) => self.pinned += 1,
+            }
+        }
+    }
 }
 
 /// How far an order moved from the database's.
@@ -95,6 +132,7 @@ impl Report {
             billed_tokens: 0,
             unscored: 0,
             documents: 0,
+            held: HeldHits::default(),
             moves: Moves::default(),
         }
     }
@@ -120,6 +158,8 @@ impl Report {
             all.billed_tokens += report.billed_tokens;
             all.unscored += report.unscored;
             all.documents += report.documents;
+            all.held.excluded += report.held.excluded;
+            all.held.pinned += report.held.pinned;
         }
         Some(all)
     }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, ScoreMode, refusal::Extra};
+use super::{
+    AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, ScoreMode, mixed::Mixed, refusal::Extra,
+};
 use crate::{
     document,
     json::Value,
@@ -44,6 +46,9 @@ pub struct PlannedSearch {
     pub work: Result<Work, KeepReason>,
     /// The work to do behind the answer (`mode: shadow`), and what to ask upstream for it.
     pub shadow: Option<(Work, FetchPlan)>,
+    /// Set where it depends on its hits how it is ranked, and whether they may be read: what the caller said, to plan
+    /// it again once they are known.
+    pub(super) judged: Option<Arc<CallerHeaders>>,
 }
 
 /// What is needed to rerank one search.
@@ -114,17 +119,42 @@ impl Pipeline {
         caller: &CallerHeaders,
         body: &[u8],
     ) -> Vec<PlannedSearch> {
-        let alone = intents.len() == 1;
-        intents.into_iter().map(|intent| self.plan_one(intent, caller, alone.then_some(body))).collect()
+        let body = (intents.len() == 1).then_some(body);
+        let judged = intents.iter().any(|intent| intent.expression) && self.profiles.judge();
+        let judged = judged.then(|| Arc::new(caller.clone()));
+        let mut mixed = Mixed::default();
+        let mut plan = |intent: SearchIntent| {
+            let judged = judged.clone().filter(|_| intent.expression);
+            let profile = self.profile(&intent, judged.is_some(), &mut mixed);
+            self.plan_one(intent, profile, caller, body, judged)
+        };
+        intents.into_iter().map(&mut plan).collect()
+    }
+
+    /// How a search is asked; `Err` with a profile that it is told by, where none of what it can reach may leave.
+    fn profile(
+        &self,
+        intent: &SearchIntent,
+        judged: bool,
+        mixed: &mut Mixed,
+    ) -> Result<Arc<Profile>, Arc<Profile>> {
+        let named = || self.profiles.find(&intent.collections).clone();
+        if judged {
+            return mixed.widest(self.profiles.reach(&intent.collections).profiles()).ok_or_else(named);
+        }
+        let named = named();
+        if named.mode == Mode::Off || !named.lets_in(&intent.collections) { Err(named) } else { Ok(named) }
     }
 
     fn plan_one(
         &self,
         mut intent: SearchIntent,
+        profile: Result<Arc<Profile>, Arc<Profile>>,
         caller: &CallerHeaders,
         body: Option<&[u8]>,
+        judged: Option<Arc<CallerHeaders>>,
     ) -> PlannedSearch {
-        let profile = self.profiles.find(&intent.collections).clone();
+        let (profile, let_in) = profile.map_or_else(|named| (named, false), |profile| (profile, true));
         if let NativeText::ByField(_) = intent.native {
             let fields = document_fields(&intent, &profile, caller);
             intent.native = intent.native.among(|name| document::is_text_field(&fields, name));
@@ -132,23 +162,24 @@ impl Pipeline {
         if let (NativeText::None, Some(path), Some(body)) = (&intent.native, &profile.query_path, body) {
             intent.native = text_at(body, path);
         }
-        let (work, shadow) = match work(&intent, &profile, caller) {
+        let own = if let_in { work(&intent, &profile, caller) } else { Err(KeepReason::Off) };
+        let (work, shadow) = match own {
             Ok(work) if profile.mode == Mode::Shadow => (Err(KeepReason::Shadow), Some(work)),
             work => (work, None),
         };
         let shadow = shadow.map(|work| {
-            let fetch = self.fetch(&intent, &profile, &work);
+            let fetch = self.fetch(&intent, &profile, &work, judged.is_some());
             (work, fetch)
         });
         let fetch = match &work {
-            Ok(work) => self.fetch(&intent, &profile, work),
+            Ok(work) => self.fetch(&intent, &profile, work, judged.is_some()),
             Err(_) => FetchPlan { without_reranker: stands_in(&intent, &profile), ..FetchPlan::as_asked() },
         };
-        let search = PlannedSearch { intent, profile, fetch, work, shadow };
+        let search = PlannedSearch { intent, profile, fetch, work, shadow, judged };
         if search.work.is_ok() { search } else { search.as_asked() }
     }
 
-    fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work) -> FetchPlan {
+    fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work, origins: bool) -> FetchPlan {
         let may = |extra| self.refusals.allow(extra, &intent.collections);
         let fields =
             if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::none() };
@@ -163,7 +194,7 @@ impl Pipeline {
             && (hits > page_end || intent.offset > 0 || served)
             && (hits >= page_end || served)
             && may(Extra::Hits);
-        FetchPlan { hits: widen.then_some(hits), fields, without_reranker: served }
+        FetchPlan { hits: widen.then_some(hits), fields, origins, without_reranker: served }
     }
 }
 
@@ -174,11 +205,12 @@ fn stands_in(intent: &SearchIntent, profile: &Profile) -> bool {
     understood && intent.reranker.as_ref().is_some_and(|named| profile.serves(&named.inference_id))
 }
 
-fn work(intent: &SearchIntent, profile: &Profile, caller: &CallerHeaders) -> Result<Work, KeepReason> {
-    if profile.mode == Mode::Off || caller.off || intent.caller.enabled == Some(false) {
-        return Err(KeepReason::Off);
-    }
-    if !profile.lets_in(&intent.collections) {
+pub(super) fn work(
+    intent: &SearchIntent,
+    profile: &Profile,
+    caller: &CallerHeaders,
+) -> Result<Work, KeepReason> {
+    if caller.off || intent.caller.enabled == Some(false) {
         return Err(KeepReason::Off);
     }
     if let Some(reason) = intent.keep {

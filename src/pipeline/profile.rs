@@ -81,6 +81,8 @@ pub struct Profile {
     pub has_provider: bool,
     /// Whether any of them may be asked now: not all circuits are open.
     pub may_ask: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// The names of the providers that may see its texts.
+    pub providers: Vec<String>,
     /// The first provider: floors and models that callers name are meant for it.
     pub first_provider: Option<Arc<str>>,
     /// How many of the best candidates are reranked.

@@ -134,9 +134,15 @@ impl Pipeline {
             .collect();
         for (at, list) in page.lists.iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
+            reports[list.search].held.count(&list.hits);
             let (Ok(work), true) = (&search.work, !list.hits.is_empty()) else { continue };
+            let free = list.hits.iter().filter(|hit| hit.holds.is_none()).count();
             // Of one hit there is no order, and what hits are sorted by is where a client goes on.
-            if list.hits.len() < work.fewest || list.sorted {
+            if free == 0 || free < work.fewest || list.sorted {
+                continue;
+            }
+            if search.intent.offset >= work.window && !search.intent.grouped {
+                reports[list.search].outcome = Outcome::Kept(KeepReason::PastWindow);
                 continue;
             }
             if is_clear(search, work, list, page) {
@@ -147,7 +153,9 @@ impl Pipeline {
             if documents.documents.is_empty() {
                 if reports[list.search].documents == 0 {
                     reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
-                    let keys = || document::top_level_keys(&page.body, &list.hits[0]);
+                    let first = list.hits.iter().find(|hit| hit.holds.is_none());
+                    let keys =
+                        || first.map_or_else(Vec::new, |hit| document::top_level_keys(&page.body, hit));
                     self.tell_no_text(&search.intent.collections, keys);
                 }
                 continue;
@@ -218,24 +226,37 @@ fn list_documents(
     list: &HitList,
     page: &HitPage,
 ) -> ListDocuments {
-    let in_window = |(place, hit)| in_window(search, work, place).then_some(hit);
-    let window = list.hits.iter().enumerate().map_while(in_window);
-    let (hits, documents) =
-        document::documents(&page.body, window, &work.fields, search.profile.document_bytes);
+    let free = free_in_window(search, work, list).map(|(_, hit)| hit);
+    let (mut hits, documents) =
+        document::documents(&page.body, free, &work.fields, search.profile.document_bytes);
+    if list.hits.iter().any(|hit| hit.holds.is_some()) {
+        // They are counted among the free ones.
+        let places: Vec<usize> = free_in_window(search, work, list).map(|(place, _)| place).collect();
+        hits.iter_mut().for_each(|hit| *hit = places.get(*hit).copied().unwrap_or(*hit));
+    }
     ListDocuments { list: at, search: list.search, hits, documents }
 }
 
 /// Whether the database's best hit of the window leads so far that an order change at the top is improbable.
 fn is_clear(search: &PlannedSearch, work: &Work, list: &HitList, page: &HitPage) -> bool {
     let Some(gate) = search.profile.margin_gate else { return false };
-    let in_window = |(place, hit)| in_window(search, work, place).then_some(hit);
-    let hits = list.hits.iter().enumerate().map_while(in_window);
+    let hits = free_in_window(search, work, list).map(|(_, hit)| hit);
     let score = |hit: &Hit| {
         let text = std::str::from_utf8(page.body.get(hit.score.clone()?)?).ok()?;
         text.parse().ok()
     };
     let scores: Option<Vec<f64>> = hits.map(score).collect();
     scores.and_then(|scores| lead(&scores)).is_some_and(|lead| lead >= gate)
+}
+
+/// The hits of the window that do not hold their place, each with where it is. Nobody reads the others.
+fn free_in_window<'a>(
+    search: &'a PlannedSearch,
+    work: &'a Work,
+    list: &'a HitList,
+) -> impl Iterator<Item = (usize, &'a Hit)> {
+    let window = list.hits.iter().enumerate().take_while(|(place, _)| in_window(search, work, *place));
+    window.filter(|(_, hit)| hit.holds.is_none())
 }
 
 /// Whether the hit at `place` of an answer is among the best candidates of the whole search.
@@ -333,13 +354,16 @@ pub(super) fn whole_order(
     scores: &[Option<f32>],
     floor: Option<f32>,
 ) -> (Vec<Ranked>, usize) {
-    let mut candidates: Vec<Candidate> = (0..list.hits.len())
-        .map(|place| Candidate { score: None, in_window: in_window(search, work, place) })
-        .collect();
+    let candidate = |(place, hit): (usize, &Hit)| Candidate {
+        score: None,
+        in_window: in_window(search, work, place),
+        holds: hit.holds.is_some(),
+    };
+    let mut candidates: Vec<Candidate> = list.hits.iter().enumerate().map(candidate).collect();
     for (&hit, &score) in hits.iter().zip(scores) {
         candidates[hit].score = score;
     }
-    let unscored = candidates.iter().filter(|c| c.in_window && c.score.is_none()).count();
+    let unscored = candidates.iter().filter(|c| c.in_window && !c.holds && c.score.is_none()).count();
     let min_keep = search.profile.min_keep;
     let rule = OrderRule { min_score: floor, min_keep, fuse: work.score == ScoreMode::Rrf };
     (order(&candidates, &rule), unscored)
@@ -374,14 +398,14 @@ fn cut(search: &PlannedSearch, hits: Vec<Ranked>) -> Vec<Ranked> {
     if !search.widened() {
         return hits;
     }
-    let clamp = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    hits.into_iter().skip(clamp(search.intent.offset)).take(clamp(search.intent.limit)).collect()
+    let page = search.intent.offset..search.intent.offset.saturating_add(search.intent.limit);
+    hits.into_iter().filter(|ranked| page.contains(&(ranked.place as u64))).collect()
 }
 
 /// The database's own order of a widened list, cut back to the client's page; `None` where nothing was widened.
 fn database_order(search: &PlannedSearch, list: &HitList) -> Option<Ranking> {
     search.widened().then(|| Ranking {
-        hits: cut(search, (0..list.hits.len()).map(|hit| Ranked { hit, score: None }).collect()),
+        hits: cut(search, (0..list.hits.len()).map(Ranked::unscored).collect()),
         scores: ScoreWriting::Keep,
         annotate: false,
         best: None,

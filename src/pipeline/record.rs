@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use super::{Mode, PlannedSearch, Report, Timings};
-use crate::search::{HitId, KeepReason};
+use crate::search::{HitId, Holds, KeepReason};
 
 /// How much of a search is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +141,8 @@ pub enum Unscored {
     NoText,
     /// Not among the best candidates that are reranked.
     PastWindow,
+    /// It holds its place: nobody is asked about it.
+    Holds(Holds),
     /// It was not scored, for this reason.
     Reason(KeepReason),
 }

@@ -98,7 +98,7 @@ impl ListView<'_> {
         match (&self.search.work, self.report.outcome) {
             (Ok(work), Outcome::Applied | Outcome::Partial(_)) if scores.iter().any(Option::is_some) => {
                 let (ordered, _) = whole_order(self.search, work, self.list, hits, scores, *floor);
-                ordered.iter().enumerate().map(|(new, ranked)| (ranked.hit, new)).collect()
+                ordered.iter().map(|ranked| (ranked.hit, ranked.place)).collect()
             }
             _ => (0..self.list.hits.len()).map(|place| (place, place)).collect(),
         }
@@ -118,6 +118,9 @@ impl ListView<'_> {
     fn scored_by(&self, place: usize, hit: &Hit, at: Option<usize>) -> ScoredBy {
         if let Some(at) = at.filter(|&at| self.score(at).is_some()) {
             return if self.is_from_cache(at) { ScoredBy::Cache } else { ScoredBy::Provider };
+        }
+        if let Some(why) = hit.holds {
+            return ScoredBy::Nobody(Unscored::Holds(why));
         }
         let unscored = match &self.search.work {
             Ok(work) if !in_window(self.search, work, place) => Unscored::PastWindow,

@@ -47,6 +47,7 @@ fn profile(reranker: Reranker) -> Profile {
         has_provider: true,
         may_ask: Arc::new(|| true),
         first_provider: None,
+        providers: Vec::new(),
         window: 5,
         max_window: 200,
         fields: FieldSet::Auto,
@@ -72,6 +73,7 @@ fn profile(reranker: Reranker) -> Profile {
 fn intent() -> SearchIntent {
     SearchIntent {
         collections: vec!["c".to_owned()],
+        expression: false,
         limit: 2,
         offset: 1,
         keep: None,
@@ -86,6 +88,7 @@ fn intent() -> SearchIntent {
         timeout: None,
         pipeline: None,
         reranker: None,
+        pins: Default::default(),
     }
 }
 
@@ -102,8 +105,7 @@ fn page(payloads: &[&str]) -> HitPage {
             span: start..body.len(),
             score,
             source: Some(crate::search::Fields::unread(source)),
-            fields: None,
-            rank: None,
+            ..Hit::default()
         });
         body.push(',');
     }
@@ -153,7 +155,8 @@ async fn every_hit_says_where_it_went_and_who_scored_it_or_why_nobody_did() {
             (2, NewPlace::Answer(2), ScoredBy::Nobody(Unscored::NoText)),
             (3, NewPlace::OffPage(0), ScoredBy::Provider),
             (4, NewPlace::OffPage(3), ScoredBy::Nobody(budget)),
-            (5, NewPlace::OffPage(4), ScoredBy::Nobody(Unscored::PastWindow)),
+            // The place that the floor emptied stays empty: other pages have this hit there, too.
+            (5, NewPlace::OffPage(5), ScoredBy::Nobody(Unscored::PastWindow)),
         ]
     );
     assert_eq!((hits[3].relevance, hits[3].database_score.as_deref()), (Some(0.9), Some("0.50")));

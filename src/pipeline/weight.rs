@@ -14,6 +14,7 @@ const NAME: usize = 48;
 /// The most bytes that the plans for these searches take until they are answered.
 pub fn plan_bytes(intents: &[SearchIntent], caller: &CallerHeaders) -> usize {
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    // Once more for planning again what depends on its hits.
     let shared = length(&caller.query) + length(&caller.baggage);
     let one = |intent: &SearchIntent| {
         let native = intent.native.bytes();
@@ -21,7 +22,7 @@ pub fn plan_bytes(intents: &[SearchIntent], caller: &CallerHeaders) -> usize {
         let reranker = intent.reranker.as_ref().map_or(0, |own| own.inference_id.len() + own.query.len());
         PLANNED_SEARCH + 4 * (names + native + reranker + length(&intent.caller.query)) + 2 * shared
     };
-    intents.iter().map(one).fold(0, usize::saturating_add)
+    intents.iter().map(one).fold(shared, usize::saturating_add)
 }
 
 /// How many rerank calls these searches come to: those of the same text and settings share one.
@@ -40,7 +41,8 @@ pub fn document_bytes(searches: &[PlannedSearch], page: &HitPage) -> usize {
         let Some(search) = searches.get(list.search) else { return 0 };
         let Ok(work) = &search.work else { return 0 };
         let window = list.hits.iter().enumerate().take_while(|(place, _)| in_window(search, work, *place));
-        window.map(|(_, hit)| hit.span.len().min(search.profile.document_bytes)).sum()
+        let free = window.filter(|(_, hit)| hit.holds.is_none());
+        free.map(|(_, hit)| hit.span.len().min(search.profile.document_bytes)).sum()
     };
     page.lists.iter().map(of_list).fold(0, usize::saturating_add)
 }

@@ -58,9 +58,9 @@ pub struct Question {
     pub took: Duration,
 }
 
-/// The names of the fields that the hits of a page came with; `id` is the dialect's.
+/// The names of the fields that the hits of a page came with, but for those that are not to be read; `id` is the dialect's.
 pub fn field_names(page: &HitPage, id: impl Fn(&[u8], &Hit) -> HitId) -> HashMap<HitId, Vec<String>> {
-    let hits = page.lists.iter().flat_map(|list| &list.hits);
+    let hits = page.lists.iter().flat_map(|list| &list.hits).filter(|hit| hit.holds.is_none());
     hits.map(|hit| (id(&page.body, hit), document::top_level_keys(&page.body, hit))).collect()
 }
 

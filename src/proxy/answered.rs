@@ -122,8 +122,8 @@ impl Exchange {
         came: Came,
         changed: bool,
     ) -> Result<Answer, ProxyError> {
-        let Came { parts, raw, page, places } = came;
-        let ranked = self.ranked(searches, &page, Waiting::Client(self.asked_at)).await;
+        let Came { parts, raw, mut page, places } = came;
+        let ranked = self.ranked(searches, &mut page, Waiting::Client(self.asked_at)).await;
         if must_replay(searches, &ranked.reports, &page) {
             // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
             match self.keep(searches, None).await {
@@ -172,10 +172,11 @@ impl Exchange {
     pub(super) async fn ranked(
         &mut self,
         searches: &[PlannedSearch],
-        page: &HitPage,
+        page: &mut HitPage,
         waiting: Waiting,
     ) -> RankedPage {
         let pipeline = &self.handler.pipeline;
+        let searches = &*pipeline.judge(searches, page, |body, hit| self.dialect.id(body, hit));
         let documents = pipeline::document_bytes(searches, page).saturating_mul(DOCUMENT_COPIES);
         let Some(held) = self.handler.bounds.answer_bytes.take(documents) else {
             return pipeline.keep_order(searches, page, KeepReason::Overloaded);

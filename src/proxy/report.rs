@@ -30,6 +30,9 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, timings: &Timings
         set(headers, "x-rerank-cache", &format!("{}/{}", report.cache_hits, report.cache_lookups));
         set(headers, "x-rerank-unscored", &report.unscored.to_string());
     }
+    if report.held.all() > 0 {
+        set(headers, "x-rerank-held", &report.held.all().to_string());
+    }
     let timing = format!("upstream;dur={:.1}, rerank;dur={:.1}", ms(timings.upstream), ms(timings.rerank));
     if let Ok(value) = HeaderValue::from_str(&timing) {
         headers.append(HeaderName::from_static("server-timing"), value);

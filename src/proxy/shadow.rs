@@ -83,7 +83,7 @@ impl Exchange {
             Ok(Read::NoRoom(_)) => return Err(KeepReason::Overloaded),
             Err(_) => return Err(KeepReason::UpstreamError),
         };
-        let (page, _places) = self.page(searches.len(), &parts, &raw)?;
-        Ok(self.ranked(searches, &page, Waiting::Nobody).await.reports)
+        let (mut page, _places) = self.page(searches.len(), &parts, &raw)?;
+        Ok(self.ranked(searches, &mut page, Waiting::Nobody).await.reports)
     }
 }

@@ -8,6 +8,9 @@ pub struct SearchIntent {
     /// The collections or indices that the client named, decoded; a list because Elasticsearch takes several.
     /// `["_all"]` where none was named.
     pub collections: Vec<String>,
+    /// Those names are an index expression, which may reach other indices than it spells, and every hit says which one
+    /// it is from (Elasticsearch).
+    pub expression: bool,
     /// How many hits the client asked for, its default filled in.
     pub limit: u64,
     /// How many of the best hits the client skips.
@@ -38,6 +41,33 @@ pub struct SearchIntent {
     pub pipeline: Option<String>,
     /// A reranker that the request itself names. Where its id is not served the search is left alone.
     pub reranker: Option<NamedReranker>,
+    /// The documents that it puts at places of their own.
+    pub pins: Pins,
+}
+
+/// What a search says of documents that somebody has put where they are: they stay there.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// Documents that the request names.
+    pub documents: Vec<Pin>,
+    /// Rules that the database keeps may pin others.
+    pub ruled: bool,
+}
+
+/// A document that a request pins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Its index, by a name of it, an alias or a pattern; `None` means every document of that id.
+    pub index: Option<String>,
+    /// Its id.
+    pub id: String,
+}
+
+impl Pins {
+    /// Whether there are none.
+    pub fn are_none(&self) -> bool {
+        self.documents.is_empty() && !self.ruled
+    }
 }
 
 /// A reranker that a request names, for the database to run: Elasticsearch's `text_similarity_reranker`.

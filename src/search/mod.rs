@@ -2,6 +2,7 @@
 
 mod advice;
 mod head;
+mod index_name;
 mod intent;
 mod margin;
 mod native;
@@ -11,10 +12,11 @@ mod plan;
 mod reason;
 
 pub use head::Head;
-pub use intent::{CallerOptions, NamedReranker, SearchIntent, Widening};
+pub use index_name::{IndexNames, Target, targets};
+pub use intent::{CallerOptions, NamedReranker, Pin, Pins, SearchIntent, Widening};
 pub use margin::lead;
 pub use native::{ClauseText, NativeText, TextPart};
 pub use order::{Candidate, OrderRule, Ranked, Ranking, ScoreWriting, order};
-pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Total};
+pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Holds, Total};
 pub use plan::{FetchPlan, FieldSet, MostHits, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
 pub use reason::KeepReason;

@@ -5,6 +5,8 @@ pub struct Candidate {
     pub score: Option<f32>,
     /// Inside the window.
     pub in_window: bool,
+    /// It holds its place, whatever the others do; it has no score then.
+    pub holds: bool,
 }
 
 /// How to make an order of scores.
@@ -56,92 +58,88 @@ impl ScoreWriting {
     }
 }
 
-/// One place in a ranking.
+/// One hit in a ranking.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
     /// Index into the list's hits.
     pub hit: usize,
+    /// Its place in the list's new order, from 0. Places at the end of the window that a floor has emptied stay empty,
+    /// so that the hits behind the window are where every other page of the same walk has them.
+    pub place: usize,
     /// Its relevance score.
     pub score: Option<f32>,
+    /// The relevance score that stands for it where scores are replaced. Its own; a hit that holds its place has none,
+    /// and gets that of the hit before it (of the next one at the top), so that a client which sorts by scores again
+    /// finds the same order.
+    pub written: Option<f32>,
+}
+
+impl Ranked {
+    /// A hit where the database has it, without a score.
+    pub fn unscored(hit: usize) -> Self {
+        Self { hit, place: hit, score: None, written: None }
+    }
 }
 
 /// The order of `candidates`: by score, ties by position; unscored hits of the window after them, then the
 /// hits past the window, both in the database's order.
 ///
 /// The floor drops hits of the window only, never below `min_keep`, and never unscored ones.
+///
+/// Hits that hold their place are fixed first and the others fill what is left. Where a floor leaves too few others to
+/// fill the places before one, it moves up behind the last of them, and no further.
 pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
-    let ranked =
-        |hit: usize| Ranked { hit, score: candidates[hit].score.filter(|_| candidates[hit].in_window) };
-    let window = || (0..candidates.len()).filter(|&hit| candidates[hit].in_window);
-    let mut scored: Vec<Ranked> = window().map(ranked).filter(|r| r.score.is_some()).collect();
-    scored.sort_by(|a, b| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0)));
+    let free = |hit: &usize| candidates[*hit].in_window && !candidates[*hit].holds;
+    let window = || (0..candidates.len()).filter(free);
+    let mut scored: Vec<(usize, f32)> =
+        window().filter_map(|hit| candidates[hit].score.map(|score| (hit, score))).collect();
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
     if let Some(floor) = rule.min_score {
-        let passing = scored.iter().take_while(|r| r.score.is_some_and(|score| score >= floor)).count();
+        let passing = scored.iter().take_while(|(_, score)| *score >= floor).count();
         scored.truncate(passing.max(rule.min_keep.min(scored.len())));
     }
     if rule.fuse {
         fuse(&mut scored);
     }
-    let unscored = window().map(ranked).filter(|r| r.score.is_none());
-    let rest = (0..candidates.len()).filter(|&hit| !candidates[hit].in_window).map(ranked);
-    let mut hits = std::mem::take(&mut scored);
-    hits.extend(unscored);
+    let scored = scored.into_iter().map(|(hit, score)| (hit, Some(score)));
+    let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(|hit| (hit, None));
+    let mut hits = around_held(candidates, scored.chain(unscored));
+    let rest = (0..candidates.len()).filter(|&hit| !candidates[hit].in_window).map(Ranked::unscored);
     hits.extend(rest);
     hits
 }
 
+/// The hits of the window: `ranked` around those that hold their place.
+fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = (usize, Option<f32>)>) -> Vec<Ranked> {
+    let holds = |hit: &usize| candidates[*hit].in_window && candidates[*hit].holds;
+    let mut held = (0..candidates.len()).filter(holds).peekable();
+    let mut ranked = ranked.peekable();
+    // What a held hit at the top gets is the first score below it.
+    let mut written = ranked.peek().and_then(|&(_, score)| score);
+    let mut hits = Vec::with_capacity(candidates.len());
+    loop {
+        let place = hits.len();
+        let mine = held.peek().is_some_and(|&hit| hit <= place) || ranked.peek().is_none();
+        let next = if mine { held.next().map(|hit| (hit, None)) } else { ranked.next() };
+        let Some((hit, score)) = next else { return hits };
+        if !mine {
+            written = score;
+        }
+        hits.push(Ranked { hit, place, score, written });
+    }
+}
+
 /// Reciprocal-rank fusion with k = 60. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
-fn fuse(scored: &mut Vec<Ranked>) {
-    let mut fused: Vec<(f64, Ranked)> = scored
+fn fuse(scored: &mut Vec<(usize, f32)>) {
+    let mut fused: Vec<(f64, (usize, f32))> = scored
         .iter()
         .enumerate()
-        .map(|(rank, r)| (1.0 / (61.0 + rank as f64) + 1.0 / (61.0 + r.hit as f64), *r))
+        .map(|(rank, &(hit, score))| (1.0 / (61.0 + rank as f64) + 1.0 / (61.0 + hit as f64), (hit, score)))
         .collect();
-    fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.hit.cmp(&b.1.hit)));
-    *scored = fused.into_iter().map(|(_, r)| r).collect();
+    fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.0.cmp(&b.1.0)));
+    *scored = fused.into_iter().map(|(_, hit)| hit).collect();
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidates(scores: &[Option<f32>], window: usize) -> Vec<Candidate> {
-        scores.iter().enumerate().map(|(i, &score)| Candidate { score, in_window: i < window }).collect()
-    }
-
-    fn hits(candidates: &[Candidate], rule: OrderRule) -> Vec<usize> {
-        order(candidates, &rule).into_iter().map(|r| r.hit).collect()
-    }
-
-    #[test]
-    fn best_first_ties_by_position_unscored_after_them_the_rest_last() {
-        let c = candidates(&[Some(0.1), None, Some(0.5), Some(0.5), Some(0.9)], 4);
-        assert_eq!(hits(&c, OrderRule::default()), [2, 3, 0, 1, 4]);
-    }
-
-    #[test]
-    fn a_floor_drops_scored_hits_of_the_window_only() {
-        let c = candidates(&[Some(0.1), None, Some(0.5), Some(0.05)], 3);
-        let rule = OrderRule { min_score: Some(0.2), ..Default::default() };
-        assert_eq!(hits(&c, rule), [2, 1, 3]);
-        let rule = OrderRule { min_score: Some(0.9), min_keep: 1, ..Default::default() };
-        assert_eq!(hits(&c, rule), [2, 1, 3]);
-    }
-
-    #[test]
-    fn elasticsearchs_reranker_adds_one_to_scores_and_keeps_negative_ones_above_zero() {
-        let number = |score| ScoreWriting::ElasticsearchReranker.number(score);
-        assert_eq!(number(Some(0.9431)), Some(1.9431));
-        assert_eq!(number(Some(0.0)), Some(1.0));
-        assert_eq!(number(Some(-1.0)), Some((-1.0_f32).exp()));
-        assert_eq!(number(None), Some(0.0));
-        assert_eq!(ScoreWriting::Relevance.number(Some(0.5)), Some(0.5));
-        assert_eq!(ScoreWriting::Keep.number(Some(0.5)), None);
-    }
-
-    #[test]
-    fn fusion_weighs_both_orders() {
-        let c = candidates(&[Some(0.2), Some(0.1), Some(0.9)], 3);
-        assert_eq!(hits(&c, OrderRule { fuse: true, ..Default::default() }), [0, 2, 1]);
-    }
-}
+#[path = "order_tests.rs"]
+mod tests;

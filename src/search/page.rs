@@ -106,8 +106,30 @@ pub struct HitId {
     pub index: Option<String>,
 }
 
+/// Why a hit holds its place while the others are ranked around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Holds {
+    /// The index that it is from is not let in: nobody reads it.
+    Excluded,
+    /// The client or the database has put it there.
+    Pinned,
+}
+
+impl Holds {
+    /// Every cause.
+    pub const ALL: [Holds; 2] = [Holds::Excluded, Holds::Pinned];
+
+    /// The word for labels and records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Holds::Excluded => "excluded",
+            Holds::Pinned => "pinned",
+        }
+    }
+}
+
 /// One hit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Hit {
     /// The hit's object.
     pub span: Range<usize>,
@@ -119,6 +141,10 @@ pub struct Hit {
     pub fields: Option<Fields>,
     /// The number of its `_rank` member (Elasticsearch 8.8–8.15 RRF).
     pub rank: Option<Range<usize>>,
+    /// The text of the member that says which index it is from, without quotes (Elasticsearch).
+    pub index: Option<Range<usize>>,
+    /// Set once it is known that it holds its place.
+    pub holds: Option<Holds>,
 }
 
 /// An object with fields.

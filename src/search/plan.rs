@@ -41,6 +41,8 @@ pub struct FetchPlan {
     pub hits: Option<u64>,
     /// What documents are made of.
     pub fields: WantedFields,
+    /// Ask each hit to say which index it is from, where the client has it hidden.
+    pub origins: bool,
     /// Ask for the candidates of the request's own reranker instead of for its result.
     pub without_reranker: bool,
 }
@@ -48,7 +50,7 @@ pub struct FetchPlan {
 impl FetchPlan {
     /// The client's own search, less the proxy's own members.
     pub fn as_asked() -> Self {
-        Self { hits: None, fields: WantedFields::none(), without_reranker: false }
+        Self { hits: None, fields: WantedFields::none(), origins: false, without_reranker: false }
     }
 }
 

@@ -20,6 +20,7 @@ mod framing_answers;
 mod framing_http2;
 mod harness;
 mod heads;
+mod held;
 mod http2;
 mod import_map;
 mod inspector;

@@ -41,6 +41,7 @@ fn of_search(record: &SearchRecord) -> Value {
         "candidates": lists.iter().map(|list| list.hits.len()).sum::<usize>(),
         "documents": report.documents,
         "unscored": report.unscored,
+        "held": { "excluded": report.held.excluded, "pinned": report.held.pinned },
         "cache_hits": report.cache_hits,
         "cache_lookups": report.cache_lookups,
         "moves": {
@@ -85,6 +86,7 @@ fn hit(hit: &HitRecord) -> Value {
     let why = why.map(|why| match why {
         Unscored::NoText => "no_text",
         Unscored::PastWindow => "past_window",
+        Unscored::Holds(cause) => cause.as_str(),
         Unscored::Reason(reason) => reason.as_str(),
     });
     // As the database wrote it; JSON knows no other numbers.

@@ -124,8 +124,11 @@ fn in_fields(
         if matches!(search.kind, SearchKind::Msearch) || hidden || filter.excludes {
             return;
         }
-        let list = search.shared.get("filter_path").unwrap_or("");
-        changes.params.push(("filter_path", format!("{list},hits.hits.fields")));
+        let before = changes.params.iter().position(|(name, _)| *name == "filter_path");
+        let before = before.map(|at| changes.params.swap_remove(at).1);
+        let list = before.as_deref().or_else(|| search.shared.get("filter_path")).unwrap_or("");
+        let list = format!("{list},hits.hits.fields");
+        changes.params.push(("filter_path", list));
     }
     root.set("fields", with_names(body.get("fields"), names));
     for name in names {
@@ -134,6 +137,16 @@ fn in_fields(
             keys.extend((name != "*").then(|| name.clone()));
             changes.strip.paths.push(StripPath { keys, keep: 0 });
         }
+    }
+}
+
+/// Asks for the index of each hit, where a `filter_path` hides it.
+pub(super) fn ask_origins(kind: SearchKind, shared: &Params<'_>, changes: &mut Changes) {
+    let path = hit_member(kind, "_index");
+    if FilterPath::read(shared).is_some_and(|filter| !filter.excludes && !filter.includes(&path)) {
+        let list = shared.get("filter_path").unwrap_or("");
+        changes.params.push(("filter_path", format!("{list},{}", path.join("."))));
+        changes.strip.paths.push(StripPath { keys: vec!["_index".to_owned()], keep: 0 });
     }
 }
 

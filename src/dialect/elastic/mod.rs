@@ -8,6 +8,7 @@ mod nearest;
 mod operation;
 mod options;
 mod orders;
+mod pins;
 mod pipelines;
 mod query_text;
 mod request;
@@ -161,7 +162,7 @@ impl Dialect for Elastic {
         let shared = &request.params;
         let mut changed = Vec::new();
         let mut strips = Vec::new();
-        let mut params = Vec::new();
+        let mut params;
         let mut untouched = true;
         if request.is_batch() {
             let own = Params::default();
@@ -170,6 +171,16 @@ impl Dialect for Elastic {
                 untouched &= changes.body.is_empty();
                 strips.push(pair.write(changes, &mut changed));
             }
+            // The answer's filter is one for all searches: what one of them adds to it, all hits show.
+            let mut origins = widen::Changes::default();
+            if plans.iter().any(|plan| plan.origins) {
+                fields::ask_origins(request.kind, shared, &mut origins);
+            }
+            for strip in &mut strips {
+                strip.paths.retain(|path| !origins.strip.paths.contains(path));
+                strip.paths.extend(origins.strip.paths.iter().cloned());
+            }
+            params = origins.params;
         } else {
             let search = request.object(reading)?;
             let changes = widen::changes(request.kind, shared, shared, search.as_ref(), plan(0));

@@ -1,7 +1,7 @@
 //! One search of a request, read.
 
 use super::{
-    options, orders,
+    options, orders, pins,
     pipelines::{self, SearchPipeline},
     query_text, reranker,
     settings::{self, FilterPath},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     dialect::{DialectError, SearchKind},
     json::{Index, Kind, Object, Value},
-    search::{KeepReason, NativeText, SearchIntent, Widening},
+    search::{KeepReason, NativeText, Pins, SearchIntent, Widening},
 };
 
 /// The most hits of one page: `index.max_result_window`'s default.
@@ -43,6 +43,7 @@ pub(super) fn intent(
     let caller = options::read(shared, body);
     let mut intent = SearchIntent {
         collections,
+        expression: true,
         limit: DEFAULT_SIZE,
         offset: 0,
         keep: None,
@@ -57,6 +58,7 @@ pub(super) fn intent(
         timeout: settings::timeout(own, body),
         pipeline: None,
         reranker: None,
+        pins: Pins::default(),
     };
     let piped = match pipelines::of(shared, body) {
         SearchPipeline::None => false,
@@ -99,6 +101,8 @@ pub(super) fn intent(
         intent.max_hits = reranker.candidates;
         intent.widening = Widening::Neutral;
         intent.reranker = Some(reranker.named);
+    } else {
+        intent.pins = pins::read(own, body);
     }
     if let Some(pipeline) = intent.pipeline.take() {
         goes_through(&mut intent, pipeline);

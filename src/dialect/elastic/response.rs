@@ -153,11 +153,12 @@ fn total_of(value: Value<'_>) -> Option<Total> {
 
 /// `sorted` becomes true where the hit has values that it is sorted by.
 fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> Read<Option<Hit>> {
-    let mut hit = Hit { span: 0..0, score: None, source: None, fields: None, rank: None };
+    let mut hit = Hit::default();
     let whole = value.members(|key, value| {
         match &*key.name {
             "_score" => hit.score = number(value.skip()?),
             "_rank" => hit.rank = number(value.skip()?),
+            "_index" => hit.index = text(value.skip()?),
             "_source" => hit.source = fields(value)?,
             "fields" => hit.fields = fields(value)?,
             "sort" => sorted.set(sorted.get() || !value.skip()?.is_null()),
@@ -166,6 +167,12 @@ fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> Read<Option<Hit>> {
         Ok(())
     })?;
     Ok(whole.map(|whole| Hit { span: whole.span(), ..hit }))
+}
+
+/// Where the text of a string stands, quotes apart.
+fn text(value: Value<'_>) -> Option<Range<usize>> {
+    let span = value.span();
+    (value.kind() == Kind::String).then(|| span.start + 1..span.end - 1)
 }
 
 fn number(value: Value<'_>) -> Option<Range<usize>> {

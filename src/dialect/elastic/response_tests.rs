@@ -74,11 +74,15 @@ fn slow_total(total: Value<'_>) -> Option<Total> {
 }
 
 fn slow_hit(value: Value<'_>) -> Option<Hit> {
-    let mut hit = Hit { span: value.span(), score: None, source: None, fields: None, rank: None };
+    let mut hit = Hit { span: value.span(), ..Hit::default() };
     for member in value.members()? {
         match member.key.as_ref() {
             "_score" => hit.score = number(member.value),
             "_rank" => hit.rank = number(member.value),
+            "_index" => {
+                let span = member.value.span();
+                hit.index = (member.value.kind() == Kind::String).then(|| span.start + 1..span.end - 1);
+            }
             "_source" => hit.source = slow_fields(member.value),
             "fields" => hit.fields = slow_fields(member.value),
             _ => {}

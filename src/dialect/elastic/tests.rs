@@ -190,8 +190,7 @@ fn every_recorded_answer_is_split_and_joined_byte_for_byte() {
             seen += 1;
             let rank = |reverse: bool| -> Vec<Option<Ranking>> {
                 let ranking = |list: &crate::search::HitList| {
-                    let mut hits: Vec<Ranked> =
-                        (0..list.hits.len()).map(|hit| Ranked { hit, score: None }).collect();
+                    let mut hits: Vec<Ranked> = (0..list.hits.len()).map(Ranked::unscored).collect();
                     if reverse {
                         hits.reverse();
                     }

@@ -36,6 +36,9 @@ pub(super) fn changes(
     if let (Some(body), Some(root)) = (body, &mut root) {
         options::remove(shared, body, root, &mut changes.body);
     }
+    if plan.origins {
+        fields::ask_origins(kind, shared, &mut changes);
+    }
     let template = matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate);
     if !template {
         if plan.without_reranker {

@@ -98,6 +98,7 @@ fn intent(
     };
     Ok(SearchIntent {
         collections: vec![endpoint.collection.clone()],
+        expression: false,
         limit,
         offset,
         keep,
@@ -112,6 +113,7 @@ fn intent(
         timeout: None,
         pipeline: None,
         reranker: None,
+        pins: crate::search::Pins::default(),
     })
 }
 

@@ -69,7 +69,7 @@ fn hit(object: &mut Scanner<'_>) -> Read<Option<Hit>> {
         }
         Ok(())
     })?;
-    Ok(object.map(|object| Hit { span: object.span(), score, source, fields: None, rank: None }))
+    Ok(object.map(|object| Hit { span: object.span(), score, source, ..Hit::default() }))
 }
 
 /// Takes an object, and reads the last member of this name; `missing` without one.

@@ -48,7 +48,7 @@ fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {
     let score = of("score", Kind::Number);
     let payload = members.iter().rev().find(|member| member.key == "payload");
     let source = payload.and_then(|member| slow_fields(member.value));
-    Ok(Hit { span: object.span(), score, source, fields: None, rank: None })
+    Ok(Hit { span: object.span(), score, source, ..Hit::default() })
 }
 
 /// Nests the names of an answer in every way, mostly wrong.

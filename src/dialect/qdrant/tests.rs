@@ -59,7 +59,7 @@ fn plan(hits: impl Into<Option<u64>>, fields: &[&str]) -> FetchPlan {
 
 /// The list's hits in an order of their indices, scores kept.
 fn ranking(order: impl IntoIterator<Item = usize>) -> Ranking {
-    let hits = order.into_iter().map(|hit| Ranked { hit, score: None }).collect();
+    let hits = order.into_iter().map(Ranked::unscored).collect();
     Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 

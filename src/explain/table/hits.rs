@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Explanation, Style, WIDTH, text};
 use crate::pipeline::{HitRecord, ListRecord, NewPlace, PlannedSearch, ScoredBy, SearchRecord, Unscored};
+use crate::search::Holds;
 
 /// The most characters of a text that are shown without `--full`.
 const TEXT: usize = 600;
@@ -87,6 +88,10 @@ fn short(score: &str) -> String {
 fn told(explanation: &Explanation, hit: &HitRecord, width: usize) -> String {
     match (hit.scored_by, &hit.document) {
         (ScoredBy::Nobody(Unscored::NoText), _) => no_text(explanation, hit),
+        (ScoredBy::Nobody(Unscored::Holds(Holds::Excluded)), _) => {
+            "[holds its place: its index is not let in, so it was not read]".to_owned()
+        }
+        (ScoredBy::Nobody(Unscored::Holds(Holds::Pinned)), _) => "[holds its place: pinned]".to_owned(),
         (ScoredBy::Nobody(Unscored::Reason(reason)), None) => format!("[{}]", reason.meaning()),
         (_, None) => String::new(),
         (ScoredBy::Nobody(Unscored::Reason(reason)), Some(document)) => {
@@ -128,6 +133,7 @@ fn part(hit: &HitRecord) -> Part {
     match (hit.to, hit.scored_by) {
         (NewPlace::BelowFloor, _) => Part::BelowFloor,
         (_, ScoredBy::Nobody(Unscored::PastWindow)) => Part::PastWindow,
+        (_, ScoredBy::Nobody(Unscored::Holds(_))) => Part::Scored,
         (_, ScoredBy::Nobody(_)) => Part::Unscored,
         _ => Part::Scored,
     }

@@ -27,7 +27,7 @@ async fn floor_window_and_hits_without_text_are_drawn_in_the_table() {
     assert_eq!(row(rows + 8), "4 3 -1 0.88 - - 2");
     assert!(lines[rows + 8].contains("it came with colour"), "{out}");
     assert_eq!(at("end of the window of 6"), rows + 9);
-    assert_eq!(row(rows + 10), "5 7 +2 0.84 - - 6");
+    assert_eq!(row(rows + 10), "7 7 = 0.84 - - 6");
     assert!(out.contains("RERANKED by cohere") && out.contains("authorization: Bearer ***"), "{out}");
 }
 

@@ -45,6 +45,13 @@ impl Sidecar {
         Self { service, addr: app.listening[0], app }
     }
 
+    /// What the admin listener tells somebody on this machine.
+    pub async fn told(&self, path: &str) -> String {
+        let mut client = super::Wire::connect(self.app.admin).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
+        client.rest().await
+    }
+
     /// The metrics as they are now.
     pub async fn metrics(&self) -> String {
         super::ask(self.app.admin, "/metrics").await

@@ -89,7 +89,7 @@ fn an_answer_that_will_not_be_json_is_left_alone() {
 /// What `answer` is for a client whose page ends before the first of its two hits.
 fn cut_to_nothing(target: &str, body: &str, answer: &str) -> String {
     let searches = body.matches("size").count();
-    let plan = FetchPlan { hits: Some(50), fields: WantedFields::none(), without_reranker: false };
+    let plan = FetchPlan { hits: Some(50), ..FetchPlan::as_asked() };
     ask(target, |head| {
         let rewrite = Elastic.widen_body(head, &Bytes::from(body.to_owned()), &vec![plan; searches]).unwrap();
         let page = Elastic.split(head, Bytes::from(answer.to_owned())).unwrap();

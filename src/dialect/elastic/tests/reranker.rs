@@ -17,7 +17,7 @@ fn basic(more: &str) -> String {
 
 fn widened(body: &str, hits: Option<u64>, fields: &[&str]) -> String {
     let fields = WantedFields::Named(fields.iter().map(|name| (*name).to_owned()).collect());
-    let plan = FetchPlan { hits, fields, without_reranker: true };
+    let plan = FetchPlan { hits, fields, without_reranker: true, ..FetchPlan::as_asked() };
     let body = Bytes::copy_from_slice(body.as_bytes());
     let rewrite = ask("/a/_search", |head| Elastic.widen_body(head, &body, &[plan])).unwrap();
     String::from_utf8(rewrite.body.to_vec()).unwrap()

@@ -401,7 +401,12 @@ fn survive(target: &str, body: &Bytes) {
         let dialect = Elastic;
         dialect.classify(head);
         if let Ok(intents) = dialect.parse_body(head, body) {
-            let plan = FetchPlan { hits: Some(50), fields: named(&["title", "a.b"]), without_reranker: true };
+            let plan = FetchPlan {
+                hits: Some(50),
+                fields: named(&["title", "a.b"]),
+                without_reranker: true,
+                ..FetchPlan::as_asked()
+            };
             let rewrite = dialect.widen_body(head, body, &vec![plan; intents.len()]).unwrap();
             assert_eq!(rewrite.strips.len(), intents.len());
         }
@@ -425,7 +430,7 @@ proptest! {
         ask("/_search", |head| {
             let dialect = Elastic;
             if dialect.parse_body(head, &body).is_ok() {
-                let plan = FetchPlan { hits: Some(50), fields: named(&["title"]), without_reranker: true };
+                let plan = FetchPlan { hits: Some(50), fields: named(&["title"]), without_reranker: true, ..FetchPlan::as_asked() };
                 let rewrite = dialect.widen_body(head, &body, &[plan]).unwrap();
                 assert!(crate::json::Value::parse(&rewrite.body).is_ok());
             }

@@ -1,0 +1,200 @@
+//! Profiles of an answer from several collections: what to ask for, and the strictest of them for the answer.
+
+use std::sync::Arc;
+
+use super::{AllowList, FailOpen, Mode, Profile, ScoreMode};
+use crate::{
+    document::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT},
+    search::{FieldSet, KeepReason},
+};
+
+/// Profiles put together for one request. The same ones give the same profile, so that searches share calls.
+#[derive(Default)]
+pub(super) struct Mixed(Vec<(Vec<Arc<Profile>>, Made)>);
+
+type Made = Result<Arc<Profile>, KeepReason>;
+
+impl Mixed {
+    /// What is asked for where an answer may come from any of these: the largest window, the fields of all. `None`
+    /// where there are no profiles.
+    pub(super) fn widest(&mut self, of: Vec<Arc<Profile>>) -> Option<Arc<Profile>> {
+        self.made(of, |first, of| Ok(widest(first, of)))?.ok()
+    }
+
+    /// What holds for an answer with hits of all these; `Err` where no provider may see all of it. `None` where there
+    /// are no profiles.
+    pub(super) fn strictest(&mut self, of: Vec<Arc<Profile>>) -> Option<Made> {
+        self.made(of, |_, of| strictest(of))
+    }
+
+    fn made(
+        &mut self,
+        of: Vec<Arc<Profile>>,
+        make: impl Fn(&Profile, &[Arc<Profile>]) -> Result<Profile, KeepReason>,
+    ) -> Option<Made> {
+        let first = match &of[..] {
+            [] => return None,
+            [only] => return Some(Ok(only.clone())),
+            [first, ..] => first,
+        };
+        let same = |known: &[Arc<Profile>]| {
+            known.len() == of.len() && known.iter().zip(&of).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        if let Some((_, made)) = self.0.iter().find(|(known, _)| same(known)) {
+            return Some(made.clone());
+        }
+        let made = make(first, &of).map(Arc::new);
+        self.0.push((of, made.clone()));
+        Some(made)
+    }
+}
+
+fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
+    let each = || of.iter().map(|profile| &**profile);
+    let first = each().find(|profile| profile.has_provider).unwrap_or(first);
+    let mut sources = Vec::new();
+    for &source in each().flat_map(|profile| &profile.sources) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    let replay = each().any(|profile| profile.fail_open == FailOpen::Replay);
+    let served = each().all(|profile| profile.inference_ids == first.inference_ids);
+    let most = |of: fn(&Profile) -> u64| each().map(of).max().unwrap_or_default();
+    let longer = each().filter_map(|profile| profile.allow.max_window).max();
+    Profile {
+        route: names(of),
+        mode: each().map(|profile| profile.mode).find(|&mode| mode == Mode::On).unwrap_or(first.mode),
+        sample: each().map(|profile| profile.sample).fold(0.0, f64::max),
+        window: most(|profile| profile.window),
+        max_window: most(|profile| profile.max_window),
+        fields: each().map(|profile| profile.fields.clone()).reduce(of_either).unwrap_or(FieldSet::Auto),
+        fail_open: if replay { FailOpen::Replay } else { FailOpen::Cut },
+        widen: each().any(|profile| profile.widen),
+        sources,
+        query_path: each().find_map(|profile| profile.query_path.clone()),
+        inference_ids: if served { first.inference_ids.clone() } else { Vec::new() },
+        allow: AllowList { max_window: longer, ..first.allow.clone() },
+        ..first.clone()
+    }
+}
+
+/// The smallest window, the fields that all have, the highest floor, the shortest deadline; providers that all have.
+fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
+    let each = || of.iter().map(|profile| &**profile);
+    let all_have =
+        |one: &&Profile| each().all(|other| one.providers.iter().all(|name| other.providers.contains(name)));
+    let base = each().find(all_have).ok_or(KeepReason::NoProvider)?;
+    let least = |of: fn(&Profile) -> u64| each().map(of).min().unwrap_or_default();
+    let shortest = |of: fn(&Profile) -> std::time::Duration| each().map(of).min().unwrap_or_default();
+    let one_score = each().all(|profile| profile.score == base.score);
+    let served = each().all(|profile| profile.inference_ids == base.inference_ids);
+    let in_all = |name: &&String, list: fn(&AllowList) -> &Vec<String>| {
+        each().all(|profile| list(&profile.allow).contains(name))
+    };
+    let kept = |list: fn(&AllowList) -> &Vec<String>| {
+        list(&base.allow).iter().filter(|name| in_all(name, list)).cloned().collect()
+    };
+    Ok(Profile {
+        route: names(of),
+        mode: each().map(|profile| profile.mode).find(|&mode| mode != Mode::On).unwrap_or(Mode::On),
+        sample: each().map(|profile| profile.sample).fold(1.0, f64::min),
+        window: least(|profile| profile.window),
+        max_window: least(|profile| profile.max_window),
+        fields: each().map(|profile| profile.fields.clone()).reduce(of_both).unwrap_or(FieldSet::Auto),
+        // The one that changes least.
+        score: if one_score { base.score } else { ScoreMode::Keep },
+        annotate: each().all(|profile| profile.annotate),
+        min_score: each().filter_map(|profile| profile.min_score).reduce(f32::max),
+        min_keep: each().map(|profile| profile.min_keep).min().unwrap_or_default(),
+        deadline: shortest(|profile| profile.deadline),
+        shadow_deadline: shortest(|profile| profile.shadow_deadline),
+        partial: each().all(|profile| profile.partial),
+        margin_gate: each().filter_map(|profile| profile.margin_gate).reduce(f64::min),
+        sources: base
+            .sources
+            .iter()
+            .copied()
+            .filter(|source| each().all(|profile| profile.sources.contains(source)))
+            .collect(),
+        inference_ids: if served { base.inference_ids.clone() } else { Vec::new() },
+        allow: AllowList {
+            models: kept(|allow| &allow.models),
+            fields: kept(|allow| &allow.fields),
+            // None of all is smaller than any.
+            max_window: each().map(|profile| profile.allow.max_window).min().flatten(),
+            max_deadline: each().map(|profile| profile.allow.max_deadline).min().flatten(),
+        },
+        ..base.clone()
+    })
+}
+
+/// The routes' patterns, for people.
+fn names(of: &[Arc<Profile>]) -> Option<Arc<str>> {
+    let names: Vec<&str> = of.iter().map(|profile| profile.route.as_deref().unwrap_or("rerank")).collect();
+    Some(names.join(" + ").into())
+}
+
+/// What is known by default, as a list.
+fn auto_names() -> Vec<String> {
+    let names = AUTO_TITLES.iter().chain(&AUTO_FIELDS).chain([&NODE_CONTENT]);
+    names.map(|&name| name.to_owned()).collect()
+}
+
+fn of_either(one: FieldSet, other: FieldSet) -> FieldSet {
+    let names = |set| match set {
+        FieldSet::Auto => Some(auto_names()),
+        FieldSet::Named(names) => Some(names),
+        FieldSet::All => None,
+    };
+    match (one, other) {
+        (FieldSet::Auto, FieldSet::Auto) => FieldSet::Auto,
+        (one, other) => match (names(one), names(other)) {
+            (Some(mut one), Some(other)) => {
+                one.extend(other);
+                FieldSet::Named(one)
+            }
+            _ => FieldSet::All,
+        },
+    }
+}
+
+fn of_both(one: FieldSet, other: FieldSet) -> FieldSet {
+    let known = |names: Vec<String>, of: &[String]| {
+        FieldSet::Named(names.into_iter().filter(|name| of.contains(name)).collect())
+    };
+    match (one, other) {
+        (FieldSet::All, other) => other,
+        (one, FieldSet::All) => one,
+        (FieldSet::Auto, FieldSet::Auto) => FieldSet::Auto,
+        (FieldSet::Named(names), FieldSet::Auto) | (FieldSet::Auto, FieldSet::Named(names)) => {
+            known(names, &auto_names())
+        }
+        (FieldSet::Named(one), FieldSet::Named(other)) => known(one, &other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> FieldSet {
+        FieldSet::Named(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn fields_are_those_of_both_or_of_either() {
+        for (one, other, both) in [
+            (FieldSet::Auto, FieldSet::All, FieldSet::Auto),
+            (named(&["secret", "body", "title"]), FieldSet::Auto, named(&["body", "title"])),
+            (named(&["a", "b"]), named(&["b", "c"]), named(&["b"])),
+            (FieldSet::All, named(&["a"]), named(&["a"])),
+            (named(&["a"]), named(&["b"]), named(&[])),
+        ] {
+            assert_eq!(of_both(one.clone(), other.clone()), both);
+            assert_eq!(of_both(other, one), both);
+        }
+        assert_eq!(of_either(named(&["a"]), named(&["b"])), named(&["a", "b"]));
+        assert_eq!(of_either(FieldSet::Auto, FieldSet::All), FieldSet::All);
+    }
+}

@@ -1,0 +1,146 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn candidates(scores: &[Option<f32>], window: usize) -> Vec<Candidate> {
+    let of = |(place, &score)| Candidate { score, in_window: place < window, holds: false };
+    scores.iter().enumerate().map(of).collect()
+}
+
+fn holding(mut candidates: Vec<Candidate>, places: &[usize]) -> Vec<Candidate> {
+    for &place in places {
+        candidates[place] = Candidate { score: None, holds: true, ..candidates[place] };
+    }
+    candidates
+}
+
+fn hits(candidates: &[Candidate], rule: OrderRule) -> Vec<usize> {
+    order(candidates, &rule).into_iter().map(|r| r.hit).collect()
+}
+
+#[test]
+fn best_first_ties_by_position_unscored_after_them_the_rest_last() {
+    let c = candidates(&[Some(0.1), None, Some(0.5), Some(0.5), Some(0.9)], 4);
+    assert_eq!(hits(&c, OrderRule::default()), [2, 3, 0, 1, 4]);
+}
+
+#[test]
+fn a_floor_drops_scored_hits_of_the_window_only() {
+    let c = candidates(&[Some(0.1), None, Some(0.5), Some(0.05)], 3);
+    let rule = OrderRule { min_score: Some(0.2), ..Default::default() };
+    assert_eq!(hits(&c, rule), [2, 1, 3]);
+    let rule = OrderRule { min_score: Some(0.9), min_keep: 1, ..Default::default() };
+    assert_eq!(hits(&c, rule), [2, 1, 3]);
+}
+
+#[test]
+fn the_places_that_a_floor_empties_stay_empty() {
+    let c = candidates(&[Some(0.1), Some(0.1), Some(0.5), None, None], 3);
+    let rule = OrderRule { min_score: Some(0.2), ..Default::default() };
+    let places: Vec<(usize, usize)> = order(&c, &rule).iter().map(|r| (r.hit, r.place)).collect();
+    assert_eq!(places, [(2, 0), (3, 3), (4, 4)]);
+}
+
+#[test]
+fn elasticsearchs_reranker_adds_one_to_scores_and_keeps_negative_ones_above_zero() {
+    let number = |score| ScoreWriting::ElasticsearchReranker.number(score);
+    assert_eq!(number(Some(0.9431)), Some(1.9431));
+    assert_eq!(number(Some(0.0)), Some(1.0));
+    assert_eq!(number(Some(-1.0)), Some((-1.0_f32).exp()));
+    assert_eq!(number(None), Some(0.0));
+    assert_eq!(ScoreWriting::Relevance.number(Some(0.5)), Some(0.5));
+    assert_eq!(ScoreWriting::Keep.number(Some(0.5)), None);
+}
+
+#[test]
+fn fusion_weighs_both_orders() {
+    let c = candidates(&[Some(0.2), Some(0.1), Some(0.9)], 3);
+    assert_eq!(hits(&c, OrderRule { fuse: true, ..Default::default() }), [0, 2, 1]);
+}
+
+#[test]
+fn the_others_are_ranked_around_hits_that_hold_their_place() {
+    let c = holding(candidates(&[None, Some(0.2), None, Some(0.9), Some(0.5)], 5), &[0, 2]);
+    assert_eq!(hits(&c, OrderRule::default()), [0, 3, 2, 4, 1]);
+    // Where a floor leaves too few to stand before them they close up.
+    let rule = OrderRule { min_score: Some(0.95), ..Default::default() };
+    assert_eq!(hits(&c, rule), [0, 2]);
+}
+
+#[test]
+fn scores_that_are_written_never_rise_down_the_page() {
+    let c = holding(candidates(&[None, Some(0.2), None, Some(0.9), None, None], 5), &[0, 2]);
+    let written: Vec<_> =
+        order(&c, &OrderRule::default()).iter().map(|r| (r.hit, r.score, r.written)).collect();
+    let (high, low) = (Some(0.9), Some(0.2));
+    let told =
+        [(0, None, high), (3, high, high), (2, None, high), (1, low, low), (4, None, None), (5, None, None)];
+    assert_eq!(written, told);
+}
+
+prop_compose! {
+    /// Any list: scores or none, a window, hits that hold their place.
+    fn lists()(
+        hits in prop::collection::vec((prop::option::weighted(0.8, 0u8..20), prop::bool::weighted(0.25)), 0..40),
+        window in 0..45_usize,
+    ) -> Vec<Candidate> {
+        let of = |(place, (score, holds)): (usize, (Option<u8>, bool))| Candidate {
+            score: score.filter(|_| !holds && place < window).map(|score| f32::from(score) / 20.0),
+            in_window: place < window,
+            holds,
+        };
+        hits.into_iter().enumerate().map(of).collect()
+    }
+}
+
+prop_compose! {
+    fn rules()(floor in prop::option::of(0u8..20), min_keep in 0..4_usize, fuse: bool) -> OrderRule {
+        OrderRule { min_score: floor.map(|floor| f32::from(floor) / 20.0), min_keep, fuse }
+    }
+}
+
+proptest! {
+    #[test]
+    fn hits_that_hold_their_place_do(list in lists(), rule in rules()) {
+        let ordered = order(&list, &rule);
+        let of = |hit: usize| ordered.iter().find(|ranked| ranked.hit == hit);
+        let free = |ranked: &&Ranked| !list[ranked.hit].holds && list[ranked.hit].in_window;
+        let left = ordered.iter().filter(free).count();
+        for (hit, candidate) in list.iter().enumerate().filter(|(_, candidate)| candidate.holds) {
+            let ranked = of(hit);
+            prop_assert!(ranked.is_some(), "{hit} is never dropped");
+            let before = list[..hit].iter().filter(|c| c.holds).count();
+            // As near as the shortened list lets it: behind all that are left, if these are too few.
+            let near = if candidate.in_window { before + left.min(hit - before) } else { hit };
+            prop_assert_eq!(ranked.map(|r| r.place), Some(near));
+            prop_assert_eq!(ranked.and_then(|r| r.score), None);
+        }
+    }
+
+    #[test]
+    fn every_hit_is_there_once_unless_a_floor_drops_it(list in lists(), rule in rules()) {
+        let ordered = order(&list, &rule);
+        let mut hits: Vec<usize> = ordered.iter().map(|r| r.hit).collect();
+        hits.sort_unstable();
+        let dropped = |hit: &usize| {
+            let score = list[*hit].score.filter(|_| list[*hit].in_window);
+            rule.min_score.is_some_and(|floor| score.is_some_and(|score| score < floor))
+        };
+        let all: Vec<usize> = (0..list.len()).filter(|hit| hits.contains(hit) || !dropped(hit)).collect();
+        prop_assert_eq!(hits, all);
+        prop_assert!(ordered.windows(2).all(|pair| pair[0].place < pair[1].place));
+        // The same window, whatever follows it: so all pages of a walk agree.
+        let window = list.iter().take_while(|c| c.in_window).count();
+        let alone = order(&list[..window], &rule);
+        prop_assert_eq!(&ordered[..alone.len()], &alone[..]);
+        prop_assert!(ordered[alone.len()..].iter().all(|r| r.place == r.hit && r.hit >= window));
+    }
+
+    #[test]
+    fn written_scores_never_rise_unless_the_orders_are_fused(list in lists(), rule in rules()) {
+        let ordered = order(&list, &OrderRule { fuse: false, ..rule });
+        let numbers: Vec<f32> = ordered.iter().map(|r| r.written.unwrap_or(0.0)).collect();
+        prop_assert!(numbers.windows(2).all(|pair| pair[0] >= pair[1]), "{numbers:?}");
+        prop_assert!(ordered.iter().all(|r| list[r.hit].holds || r.score == r.written));
+    }
+}
