@@ -25,8 +25,26 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
     cleaned(text, special, as_it_is).unwrap_or_default()
 }
 
-fn as_it_is(rest: &str) -> Option<(char, usize)> {
-    rest.chars().next().map(|c| (c, c.len_utf8()))
+fn as_it_is(rest: &str) -> Option<(Option<char>, usize)> {
+    rest.chars().next().map(|c| (Some(c), c.len_utf8()))
+}
+
+/// Whether nothing can be seen of a text: all of it is white space, of zero width or a sign for something else.
+/// Providers refuse such a document, and the call with it.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
+}
+
+/// Characters that are not shown, beside controls and white space (Unicode's Default_Ignorable_Code_Point), empty ones
+/// of scripts that have them, and noncharacters.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{fdd0}'..='\u{fdef}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    ) || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// What becomes of a character.
@@ -39,12 +57,12 @@ enum Change {
 }
 
 /// The text behind `written`, clean. `special` says which bytes begin what may have to change: U+0080–U+009F begin with
-/// C2, U+2028 and U+2029 with E2, U+FEFF, U+FFFE and U+FFFF with EF. `read` gives the character there, and how long it
-/// is as it is written.
+/// C2, U+2028 and U+2029 with E2, U+FEFF, U+FFFE and U+FFFF with EF. `read` gives the character there, if it is one, and
+/// how long it is as it is written.
 fn cleaned(
     written: &str,
     special: impl Fn(u8) -> bool,
-    read: impl Fn(&str) -> Option<(char, usize)>,
+    read: impl Fn(&str) -> Option<(Option<char>, usize)>,
 ) -> Option<Cow<'_, str>> {
     let mut out = String::new();
     // Up to `done`, the text is in `out`; before `at` it is known what becomes of it.
@@ -55,6 +73,13 @@ fn cleaned(
         at = until(written.as_bytes(), at, b'a', &special);
         let Some(rest) = written.get(at..).filter(|rest| !rest.is_empty()) else { break };
         let (c, length) = read(rest)?;
+        let Some(c) = c else {
+            out.push_str(written.get(done..at)?);
+            returned = returned.filter(|end| *end == at).map(|end| end + length);
+            at += length;
+            done = at;
+            continue;
+        };
         let change = if c == '\n' && returned == Some(at) { Change::Drop } else { change(c) };
         // As it is written, a character is as long as it is; an escape is longer.
         if change == Change::Keep && length == c.len_utf8() {
@@ -140,6 +165,16 @@ mod tests {
         format!("\"{inner}\"")
     }
 
+    /// Written as JSON, with halves of surrogate pairs strewn in.
+    fn with_halves(text: &str, half: &str, at: &[prop::sample::Index]) -> String {
+        let mut chars: Vec<String> = text.chars().map(|c| written(&c.to_string(), 0)).collect();
+        for index in at {
+            chars.insert(index.index(chars.len() + 1), format!("\"{half}\""));
+        }
+        let inner: String = chars.iter().map(|c| &c[1..c.len() - 1]).collect();
+        format!("\"{inner}\"")
+    }
+
     /// Character by character.
     fn slow_text(text: &str) -> String {
         let mut out = String::new();
@@ -166,8 +201,14 @@ mod tests {
             odd in "[a \t\r\n\u{0}\u{7f}\u{85}\u{a0}\u{2019}\u{2028}\u{2029}\u{feff}\u{fffe}\u{ff0c}é🙂]{0,40}",
             long in "([a-z ]{0,80}[\n\r\u{2028}é]){0,4}",
             any in any::<String>(),
+            half in prop::sample::select(&["\\ud800", "\\uDBFF", "\\udc00", "\\uDFFF"][..]),
+            halves in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
         ) {
             for sample in [&odd, &long, &any] {
+                let json = with_halves(sample, half, &halves);
+                let value = Value::parse(json.as_bytes()).unwrap();
+                prop_assert_eq!(value.as_str(), Some(Cow::Borrowed(&**sample)));
+                prop_assert_eq!(string(value).map(Cow::into_owned), Some(slow_text(sample)), "{}", json);
                 prop_assert_eq!(text(sample), slow_text(sample));
                 for nth in 0..4 {
                     let json = written(sample, nth);
@@ -188,8 +229,42 @@ mod tests {
 
     #[test]
     fn what_is_no_string_or_no_text_is_none() {
-        for json in ["1", "null", "{}", r#"["a"]"#, r#""a \ud800 b""#, r#""a\n\udc00\ud800""#] {
+        for json in ["1", "null", "{}", r#"["a"]"#] {
             assert_eq!(string(Value::parse(json.as_bytes()).unwrap()), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_left_out_and_the_rest_stays() {
+        for (json, left) in [
+            (r#""red shoes \ud83d""#, "red shoes"),
+            (r#""\ude00 red shoes""#, "red shoes"),
+            (r#""red\uD83d shoes\udc00\ud800""#, "red shoes"),
+            (r#""a\n\udc00\ud800""#, "a"),
+            (r#""a\r\ud83d\nb""#, "a\nb"),
+            (r#""\ud83d\ud83d\ude00\ude00""#, "\u{1f600}"),
+            (r#""\ud83d""#, ""),
+            (r#""\ud83d\u0000\ufeff \u2003""#, ""),
+        ] {
+            assert_eq!(string(Value::parse(json.as_bytes()).unwrap()).as_deref(), Some(left), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_blank() {
+        for blank in [
+            "",
+            " \t\r\n",
+            "\u{a0}\u{2003}\u{3000}",
+            "\u{200b}\u{200d}\u{feff}",
+            "\u{ad}\u{2060}",
+            "\u{0}\u{85}",
+            "\u{3164}\u{2800}",
+        ] {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for text in ["a", "\u{200b}a", ".", "\u{fffd}", "\u{1f469}\u{200d}\u{1f4bb}", "\u{645}\u{200c}"] {
+            assert!(!is_blank(text), "{text:?}");
         }
     }
 

@@ -102,7 +102,7 @@ pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
         Kind::Object => clean::string(value.get("text")?)?,
         _ => return None,
     };
-    if text.is_empty() { None } else { Some(text) }
+    if clean::is_blank(&text) { None } else { Some(text) }
 }
 
 /// The text inside a `_node_content` string: `text`, or `text_resource.text` in newer versions.

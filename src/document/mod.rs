@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+pub use clean::is_blank;
 pub use names::is_text_field;
 pub use text::{Document, documents};
 use yaml::Scalar;
@@ -80,10 +81,11 @@ pub fn document<'a>(body: &'a [u8], hit: &Hit, set: &'a FieldSet, max_bytes: usi
             Cow::Owned(yaml::render(&fields::all(&objects)))
         }
     };
-    let length = clean::cut(&text, max_bytes).len();
-    if length == 0 {
+    let start = clean::cut(&text, max_bytes);
+    if is_blank(start) {
         return None;
     }
+    let length = start.len();
     Some(match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.get(..length).unwrap_or_default()),
         Cow::Owned(mut text) => {

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -210,6 +211,82 @@ proptest! {
         for set in [FieldSet::Auto, FieldSet::All, named(&["a.b", "_node_content"])] {
             let document = document(source.as_bytes(), &hit(&source), &set, max);
             prop_assert!(document.is_none_or(|d| !d.is_empty() && d.len() <= max));
+        }
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_costs_a_document_nothing_else() {
+    let pair = named(&["title", "tags", "text"]);
+    for (source, set, document) in [
+        (r#"{"content":"red shoes for summer \ud83d"}"#, FieldSet::Auto, "red shoes for summer"),
+        (r#"{"content":"\ude00 red shoes"}"#, FieldSet::Auto, "red shoes"),
+        (r#"{"content":["\ud83d","red \ud83dshoes","\ude00"]}"#, FieldSet::Auto, "red shoes"),
+        (r#"{"title":"\ud83d","content":"red"}"#, FieldSet::Auto, "red"),
+        (r#"{"title":"A\ud83d","content":"red"}"#, FieldSet::Auto, "title: A\ncontent: red"),
+        (r#"{"text":"\ud83d","body":"red"}"#, FieldSet::Auto, "red"),
+        (
+            r#"{"title":"\udc00","tags":["\udc00","b\udc00"],"text":"c\ud800"}"#,
+            pair.clone(),
+            "tags: b\ntext: c",
+        ),
+        (r#"{"a\ud83d":"red\ud83d","b":"\ud83d"}"#, FieldSet::All, "a\u{fffd}: red"),
+        (r#"{"_node_content":"{\"text\":\"red \\ud83d\"}"}"#, FieldSet::Auto, "red"),
+        (r#"{"_node_content":"{\"text\":\"red \ud83d\"}"}"#, FieldSet::Auto, "red"),
+    ] {
+        assert_eq!(render(source, &set).as_deref(), Some(document), "{source}");
+    }
+}
+
+#[test]
+fn what_shows_nothing_is_no_document() {
+    for text in [
+        r"\ud83d",
+        r"\ude00\ud83d",
+        r" \u00a0\u3000 ",
+        r"\u200b\u200d\ufeff",
+        r"\u0000\u0085",
+        r"\u00ad\u2060\ud800",
+    ] {
+        for source in [
+            format!(r#"{{"text":"{text}"}}"#),
+            format!(r#"{{"text":["{text}","{text}"]}}"#),
+            format!(r#"{{"title":"{text}","text":"{text}","body":"{text}"}}"#),
+        ] {
+            for set in [FieldSet::Auto, named(&["text"]), named(&["title", "text"]), FieldSet::All] {
+                assert_eq!(render(&source, &set), None, "{source}");
+            }
+        }
+    }
+    // Nor what is cut before anything can be seen.
+    let source = "{\"text\":\"\u{200b}\u{200b}red\"}";
+    assert_eq!(document(source.as_bytes(), &hit(source), &FieldSet::Auto, 6), None);
+}
+
+proptest! {
+    #[test]
+    fn no_string_makes_a_document_that_is_blank(
+        pieces in prop::collection::vec(
+            prop::sample::select(&[
+                "a", " ", "\\n", "\\r\\n", "\\t", "\\ud83d", "\\ude00", "\\u200b", "\u{200d}", "\\ufeff", "\u{a0}", "\\u0000",
+                "\\u2028", "\u{3164}", "\u{fe0f}", "\\ud83d\\ude00", "\\\"",
+            ][..]),
+            0..8,
+        ),
+        most in 0..20_usize,
+    ) {
+        let text = pieces.concat();
+        for source in [
+            format!(r#"{{"text":"{text}"}}"#),
+            format!(r#"{{"title":"{text}","text":["{text}"]}}"#),
+        ] {
+            for set in [FieldSet::Auto, named(&["text"]), named(&["title", "text"]), FieldSet::All] {
+                let made = document(source.as_bytes(), &hit(&source), &set, most);
+                prop_assert!(made.is_none_or(|text| !is_blank(&text) && text.len() <= most), "{}", source);
+                let body = Bytes::from(source.clone());
+                let (_, all) = documents(&body, [hit(&source)].iter(), &set, most);
+                prop_assert!(all.iter().all(|document| !is_blank(document.text())), "{}", source);
+            }
         }
     }
 }

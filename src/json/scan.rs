@@ -163,7 +163,8 @@ impl<'a> Scanner<'a> {
             return Err(Malformed);
         }
         let escaped = self.value()?;
-        Ok(unescape::unquoted(self.slice(from..self.walk.at), escaped))
+        // A name with half a pair in it is not the name without.
+        Ok(unescape::unquoted(self.slice(from..self.walk.at), escaped, "\u{fffd}"))
     }
 
     /// Takes a value; says whether it is a string with an escape in it.

@@ -71,8 +71,7 @@ fn json() -> impl Strategy<Value = String> {
         (0..150_usize).prop_map(|depth| format!("{}7{}", "[{\"a\": ".repeat(depth), "} ]".repeat(depth))),
     ];
     leaf.prop_recursive(4, 32, 5, |inner| {
-        let key =
-            prop::sample::select(&["a", "a", "\\u0061", "é", "", "\\ud800", "long enough for two words"][..]);
+        let key = prop::sample::select(&["a", "a", "\\u0061", "é", "", "long enough for two words"][..]);
         let member = (key, inner.clone(), "[ \n\t\r]{0,2}")
             .prop_map(|(key, value, space)| format!("{space}\"{key}\"{space}:{space}{value}{space}"));
         prop_oneof![
@@ -114,6 +113,10 @@ fn same_as_serde_json(body: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(ours.map(Value::text), theirs);
     let Some(value) = ours else { return Ok(()) };
     prop_assert_eq!(&body[value.span()], value.text().as_bytes());
+    // serde_json reads no text with half a surrogate pair in it.
+    if value.text().to_ascii_lowercase().contains("\\ud") {
+        return Ok(());
+    }
     let members = value.members();
     let pairs = serde_json::from_str::<Pairs<'_>>(value.text()).ok();
     prop_assert_eq!(members.is_some(), pairs.is_some());
@@ -143,6 +146,18 @@ fn same_as_serde_json(body: &[u8]) -> Result<(), TestCaseError> {
     }
     prop_assert_eq!(value.as_str().map(Cow::into_owned), serde_json::from_str::<String>(value.text()).ok());
     Ok(())
+}
+
+#[test]
+fn half_a_surrogate_pair_makes_another_name_of_a_key_and_no_text() {
+    // serde_json takes no such string.
+    let value = Value::parse(br#"{"a\ud800":1,"a":"b\udc00c","a":"\ud83d"}"#).unwrap();
+    let keys: Vec<_> = value.members().unwrap().into_iter().map(|member| member.key.into_owned()).collect();
+    assert_eq!(keys, ["a\u{fffd}", "a", "a"]);
+    assert_eq!(value.get("a").and_then(Value::as_str).as_deref(), Some(""));
+    let text = Value::parse(br#""b\udc00c""#).unwrap();
+    assert_eq!(text.as_str().as_deref(), Some("bc"));
+    assert_eq!(text.as_marked_str().as_deref(), Some("b\u{fffd}c"));
 }
 
 proptest! {

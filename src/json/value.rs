@@ -175,12 +175,20 @@ impl<'a> Value<'a> {
         path.iter().try_fold(self, |value, key| value.get(key))
     }
 
-    /// The text of a string, unescaped. A lone surrogate makes it `None`.
+    /// The text of a string, unescaped, without halves of surrogate pairs.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         if self.kind() != Kind::String {
             return None;
         }
-        unescape::unquoted(self.text, self.place.is_escaped())
+        unescape::unquoted(self.text, self.place.is_escaped(), "")
+    }
+
+    /// The same with U+FFFD in place of each half of a surrogate pair.
+    pub fn as_marked_str(self) -> Option<Cow<'a, str>> {
+        if self.kind() != Kind::String {
+            return None;
+        }
+        unescape::unquoted(self.text, self.place.is_escaped(), "\u{fffd}")
     }
 
     /// A whole number from 0 up, written without fraction or exponent.

@@ -17,7 +17,6 @@ mod offer;
 mod request;
 mod route;
 mod service;
-mod text;
 
 pub use metrics::ApiMetrics;
 pub use offer::{CohereProvider, Offer};

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{route::Version, text};
+use super::route::Version;
 use crate::{
     document,
     json::{Kind, Value},
@@ -262,7 +262,8 @@ fn text_of<'a>(parameter: &'static str, value: Value<'a>) -> Result<Cow<'a, str>
     if value.kind() != Kind::String {
         return Err(wrong(parameter, value, "string"));
     }
-    value.as_str().or_else(|| text::lossy(value).map(Cow::Owned)).ok_or(BadRequest::NotJson)
+    // Half a character becomes U+FFFD, as in Cohere's own reader.
+    value.as_marked_str().ok_or(BadRequest::NotJson)
 }
 
 fn whole(parameter: &'static str, value: Value<'_>, least: u64, most: u64) -> Result<u64, BadRequest> {

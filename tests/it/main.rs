@@ -18,6 +18,7 @@ mod forward;
 mod framing;
 mod framing_answers;
 mod framing_http2;
+mod halves;
 mod harness;
 mod heads;
 mod held;

@@ -6,7 +6,7 @@ use std::{
 use tower::{Service, ServiceExt};
 
 use super::spend::{BYTES_PER_TOKEN, PIECES_PER_UNIT, TOKENS_PER_PIECE, pieces, tokens};
-use crate::document::Document;
+use crate::document::{Document, is_blank};
 use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores};
 
 /// Keeps one search within so many search units: long documents are cut first, then the last documents are
@@ -65,7 +65,7 @@ pub(in crate::rerank) fn cut(document: &Document, bytes: usize) -> Document {
         end -= 1;
     }
     match text.get(..end) {
-        Some(start) if !start.trim().is_empty() => start.into(),
+        Some(start) if !is_blank(start) => start.into(),
         _ => document.clone(),
     }
 }
