@@ -52,6 +52,7 @@ pub(super) fn upstream(
             config::HostMode::Upstream => HostHeader::Upstream,
             config::HostMode::Preserve => HostHeader::Preserve,
         },
+        path_prefix: settings.path_prefix.as_str().to_owned(),
         ..UpstreamSettings::new(settings.url.clone())
     })
 }
@@ -87,6 +88,8 @@ pub(super) fn proxy(
     Ok(Proxy {
         forwarder: Forwarder::new(upstream, tunnels),
         dialects: Dialects::new(dialects),
+        path_prefix: listener.path_prefix.clone(),
+        keeps_prefix: listener.path_prefix == listener.upstream.path_prefix,
         searches: Arc::new(searches),
         metrics: shared.proxy_metrics.clone(),
         max_headers: limits.max_headers,

@@ -16,10 +16,11 @@ use super::{
     rerank_api,
     section::Section,
     token::token,
-    types::{AdminConfig, CacheConfig},
+    types::{AdminConfig, CacheConfig, UpstreamConfig},
     values::{self, whole},
     words::{DialectChoice, HostMode},
 };
+use crate::search::PathPrefix;
 
 /// Reads a whole configuration.
 pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
@@ -101,7 +102,7 @@ fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<Li
     let single = items.len() == 1;
     let mut listeners: Vec<ListenerConfig> = Vec::new();
     for (path, item) in items {
-        let known = ["listen", "tls", "upstream", "dialect", "max_connections"];
+        let known = ["listen", "tls", "path_prefix", "upstream", "dialect", "max_connections"];
         let section = Section::open(Some(item), path, &known, problems);
         listeners.push(listener(&section, single, problems));
     }
@@ -119,14 +120,19 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
 
     listener.tls = listener_tls(section, problems);
 
-    let mut known = vec!["url", "host", "http2", "connect_timeout", "answer_timeout", "forward_timeout"];
+    let mut prefix = None;
+    section.set_option("path_prefix", &mut prefix, problems, values::path_prefix);
+    listener.path_prefix = prefix.unwrap_or_default();
+
+    let mut known =
+        vec!["url", "path_prefix", "host", "http2", "connect_timeout", "answer_timeout", "forward_timeout"];
     known.extend(UPSTREAM_TLS_KEYS);
     let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
     let to = &mut listener.upstream;
     if !upstream.has("url") {
         upstream.complain("url", "the upstream's URL is missing, such as http://127.0.0.1:6333.", problems);
     }
-    upstream.set("url", &mut to.url, problems, values::origin_url);
+    upstream_url(&upstream, to, problems);
     upstream.set("host", &mut to.host, problems, HostMode::parse);
     upstream.set("http2", &mut to.http2, problems, values::boolean);
     upstream_tls(&upstream, to, problems);
@@ -134,6 +140,18 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     patience(&upstream, "answer_timeout", &mut to.answer_timeout, problems);
     patience(&upstream, "forward_timeout", &mut to.forward_timeout, problems);
     listener
+}
+
+/// The prefix may stand in the URL, or beside it.
+fn upstream_url(section: &Section<'_>, to: &mut UpstreamConfig, problems: &mut Problems) {
+    let mut url = (to.url.clone(), PathPrefix::default());
+    section.set("url", &mut url, problems, values::upstream_url);
+    let mut beside = None;
+    section.set_option("path_prefix", &mut beside, problems, values::path_prefix);
+    if !url.1.is_empty() && beside.as_ref().is_some_and(|beside| *beside != url.1) {
+        section.complain("path_prefix", "the URL has another path; say it in one of the two.", problems);
+    }
+    (to.url, to.path_prefix) = (url.0, beside.unwrap_or(url.1));
 }
 
 fn admin(top: &Section<'_>, problems: &mut Problems) -> AdminConfig {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     rerank::{ApiKey, HttpSettings, ProviderKind, Setting},
-    search::FieldSet,
+    search::{FieldSet, PathPrefix},
 };
 
 /// `config` as a file that would give it again, but for keys of providers and Redis's login, which read `***`.
@@ -84,14 +84,20 @@ pub(super) fn listener_tls(out: &mut Out, indent: usize, tls: Option<&ListenerTl
     out.set(indent + 2, "handshake_timeout", time(tls.handshake_timeout));
 }
 
+fn prefix(prefix: &PathPrefix) -> String {
+    or_null((!prefix.is_empty()).then(|| quoted(prefix.as_str())))
+}
+
 fn listener(out: &mut Out, each: &ListenerConfig) {
     let to = &each.upstream;
     out.set(2, "- listen", each.listen);
     listener_tls(out, 4, each.tls.as_ref());
+    out.set(4, "path_prefix", prefix(&each.path_prefix));
     out.set(4, "dialect", each.dialect.as_str());
     out.set(4, "max_connections", each.max_connections);
     out.line(4, "upstream:");
     out.set(6, "url", quoted(to.url.to_string().trim_end_matches('/')));
+    out.set(6, "path_prefix", prefix(&to.path_prefix));
     out.set(6, "host", to.host.as_str());
     out.set(6, "http2", to.http2);
     out.set(6, "ca_file", path(to.ca_file.as_deref()));

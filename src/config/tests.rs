@@ -178,7 +178,7 @@ fn a_bad_upstream_is_told_and_its_url_never_quoted() {
         "ftp://s3cret",
         "s3cret",
         "http://u:s3cret@db",
-        "http://db/s3cret",
+        "http://db/a/../s3cret",
         "http://db:99999",
         "http://db:0",
         "http://db?s3cret",

@@ -20,7 +20,7 @@ use super::words::{
 use crate::{
     fleet::Address,
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind},
-    search::FieldSet,
+    search::{FieldSet, PathPrefix},
 };
 
 /// Everything that can be configured.
@@ -59,6 +59,8 @@ pub struct ListenerConfig {
     pub tls: Option<ListenerTlsConfig>,
     /// The database behind it.
     pub upstream: UpstreamConfig,
+    /// The path below which clients find the database here; empty at the root.
+    pub path_prefix: PathPrefix,
     /// How the database speaks.
     pub dialect: DialectChoice,
     /// Accepting pauses at this many connections.
@@ -83,6 +85,8 @@ pub struct ListenerTlsConfig {
 pub struct UpstreamConfig {
     /// Scheme and host; the path is always `/`.
     pub url: Uri,
+    /// The path below which it is found there; empty at the root.
+    pub path_prefix: PathPrefix,
     /// Which `Host` it sees.
     pub host: HostMode,
     /// Speak HTTP/2, also without TLS.
@@ -276,6 +280,7 @@ impl ListenerConfig {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6343),
             upstream: UpstreamConfig {
                 url,
+                path_prefix: PathPrefix::default(),
                 host: HostMode::Upstream,
                 http2: false,
                 ca_file: None,
@@ -287,6 +292,7 @@ impl ListenerConfig {
                 forward_timeout: Some(Duration::from_secs(60 * 60)),
             },
             tls: None,
+            path_prefix: PathPrefix::default(),
             dialect: DialectChoice::Auto,
             max_connections: 10_000,
         }

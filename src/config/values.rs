@@ -5,6 +5,7 @@ use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Dura
 use http::Uri;
 use rustls_pki_types::ServerName;
 
+use crate::search::{BadPrefix, PathPrefix};
 use crate::tls;
 
 /// The known word that is most like `word`, if one is like it at all.
@@ -192,17 +193,22 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
     Ok(uri)
 }
 
-/// The URL of an upstream: scheme and host only.
-pub(super) fn origin_url(text: &str) -> Result<Uri, String> {
+/// The URL of an upstream: scheme and host, and the prefix that its path is.
+pub(super) fn upstream_url(text: &str) -> Result<(Uri, PathPrefix), String> {
     let uri = url(text)?;
-    if !matches!(uri.path(), "" | "/") {
-        return Err("the URL must not have a path: clients' own paths are forwarded as they are.".to_owned());
-    }
+    let prefix = path_prefix(uri.path())?;
     let mut parts = http::uri::Parts::default();
     parts.scheme = uri.scheme().cloned();
     parts.authority = uri.authority().cloned();
     parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
-    Uri::from_parts(parts).map_err(|_| "this is not a URL.".to_owned())
+    let origin = Uri::from_parts(parts).map_err(|_| "this is not a URL.".to_owned())?;
+    Ok((origin, prefix))
+}
+
+/// A path below which a database is found.
+pub(super) fn path_prefix(text: &str) -> Result<PathPrefix, String> {
+    let sentence = "a prefix is a path, such as /es or /search/eu, without `..`, query or escaped slashes.";
+    PathPrefix::parse(text.trim()).map_err(|BadPrefix| sentence.to_owned())
 }
 
 /// A collection pattern: `*` and `?` are the only signs.

@@ -4,6 +4,7 @@ pub mod elastic;
 mod error;
 mod hits;
 mod ids;
+mod own;
 pub mod qdrant;
 mod reading;
 mod select;
@@ -31,6 +32,9 @@ pub enum Operation {
     Forward,
     /// A search, by the name it has in metrics and logs.
     Search(SearchKind),
+    /// What would be a search, were there not more before its path: forwarded, since nothing tells whether that is a
+    /// prefix of somebody between or means something to the database.
+    BelowPrefix(SearchKind),
 }
 
 /// The kinds of search, over all dialects; the metric label `operation`.
@@ -144,6 +148,24 @@ pub trait Dialect: Send + Sync + 'static {
     fn failure(&self, status: StatusCode, message: &str) -> Bytes;
 }
 
+/// A search, or what looks like one, and its dialect.
+#[derive(Clone, Debug)]
+pub struct Found<D> {
+    /// Whose it is.
+    pub dialect: D,
+    /// Which one.
+    pub kind: SearchKind,
+    /// There is more before the path of the search: it is not read.
+    pub below_prefix: bool,
+}
+
+impl<D> Found<D> {
+    /// The same with the dialect otherwise.
+    pub fn map<E>(self, with: impl FnOnce(D) -> E) -> Found<E> {
+        Found { dialect: with(self.dialect), kind: self.kind, below_prefix: self.below_prefix }
+    }
+}
+
 /// The dialects that a listener speaks: none, one, or all (`auto`: their paths do not overlap).
 #[derive(Clone, Default)]
 pub struct Dialects(Vec<Arc<dyn Dialect>>);
@@ -158,8 +180,23 @@ impl Dialects {
     pub fn search(&self, head: &Head<'_>) -> Option<(&Arc<dyn Dialect>, SearchKind)> {
         self.0.iter().find_map(|dialect| match dialect.classify(head) {
             Operation::Search(kind) => Some((dialect, kind)),
-            Operation::Forward => None,
+            Operation::Forward | Operation::BelowPrefix(_) => None,
         })
+    }
+
+    /// The same, or the dialect in which it would be one without the beginning of its path.
+    pub fn find(&self, head: &Head<'_>) -> Option<Found<&Arc<dyn Dialect>>> {
+        let mut below = None;
+        for dialect in &self.0 {
+            match dialect.classify(head) {
+                Operation::Search(kind) => return Some(Found { dialect, kind, below_prefix: false }),
+                Operation::BelowPrefix(kind) => {
+                    below = below.or(Some(Found { dialect, kind, below_prefix: true }));
+                }
+                Operation::Forward => {}
+            }
+        }
+        below
     }
 
     /// Whether there is any.

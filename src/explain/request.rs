@@ -4,7 +4,7 @@ use std::{io, path::Path};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::CONTENT_TYPE};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::probe::Ask;
 
@@ -82,11 +82,15 @@ pub fn ask(typed: &Typed<'_>, read: impl Fn(&str) -> io::Result<Vec<u8>>) -> Res
         None if body.is_some() || !target.contains('?') => Method::POST,
         None => Method::GET,
     };
-    let uri: Option<Uri> = target.parse().ok().filter(|_| target.starts_with('/'));
+    let encoded = utf8_percent_encode(target, UNSAFE).to_string();
+    let uri: Option<Uri> = encoded.parse().ok().filter(|_| target.starts_with('/'));
     let target = uri.ok_or_else(|| RequestError::Path(target.to_owned()))?;
     let headers = headers(typed, &target, body.is_some())?;
     Ok(Ask { method, target, headers, body: body.unwrap_or_default() })
 }
+
+/// What people type into a path that a `Uri` does not take; what else is not ASCII is encoded too.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b'"').add(b'<').add(b'>').add(b'`');
 
 /// Method, target and the file of the body, as far as they were typed.
 fn line<'a>(typed: &Typed<'a>) -> Result<(Option<&'a str>, &'a str, Option<&'a str>), RequestError> {
@@ -170,6 +174,8 @@ mod tests {
         assert_eq!(told(request(Some("/docs/_search?q=red"), None)), "GET /docs/_search?q=red - ");
         assert_eq!(told(request(Some("get /docs/_search?q=red"), None)), "GET /docs/_search?q=red - ");
         assert_eq!(told(request(Some("/docs/_search"), None)), "POST /docs/_search - ");
+        let raw = request(Some("/docs/_search?q=\"caf\u{e9}\"&a=<b>"), None);
+        assert_eq!(told(raw), "GET /docs/_search?q=%22caf%C3%A9%22&a=%3Cb%3E - ");
     }
 
     #[test]

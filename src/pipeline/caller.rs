@@ -1,13 +1,17 @@
 //! [`CallerHeaders`]: what a request's `x-rerank-*` headers say.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use percent_encoding::percent_decode;
 
-/// What a request's own headers say about its reranking. Unreadable values are as if absent.
+use super::header_text;
+use crate::search::yes_or_no;
+
+/// What a request's own headers say about its reranking.
 #[derive(Clone, Default)]
 pub struct CallerHeaders {
     /// `x-rerank: off`.
     pub off: bool,
+    /// What is said cannot be read, and may be that nothing is to be sent.
+    pub malformed: bool,
     /// `x-rerank-query`, decoded.
     pub query: Option<String>,
     /// `x-rerank-vector`.
@@ -24,24 +28,73 @@ pub struct CallerHeaders {
     pub fields: Option<Vec<String>>,
     /// The `rerank-query` entry of `baggage`, decoded.
     pub baggage: Option<String>,
+    /// The names of those that mean nothing.
+    pub ignored: Vec<String>,
 }
 
 impl CallerHeaders {
-    /// Reads the headers.
+    /// Reads the headers. Of several with one name the first counts, but one `off` is enough.
     pub fn read(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        Self {
-            off: text("x-rerank").is_some_and(|value| value.eq_ignore_ascii_case("off")),
-            query: headers.get("x-rerank-query").and_then(|value| decode(value.as_bytes())),
-            vector: text("x-rerank-vector").map(vector).unwrap_or_default(),
-            window: text("x-rerank-window").and_then(|value| value.parse().ok()),
-            min_score: text("x-rerank-min-score").and_then(finite),
-            deadline_ms: text("x-rerank-deadline").and_then(milliseconds),
-            model: text("x-rerank-model").map(str::to_owned),
-            fields: text("x-rerank-fields").map(list),
+        let mut caller = Self {
             baggage: headers.get_all("baggage").iter().find_map(|value| baggage(value.as_bytes())),
+            ..Self::default()
+        };
+        for (name, value) in headers {
+            if is_own(name) && !caller.take(name.as_str(), value) {
+                caller.ignored.push(name.as_str().to_owned());
+            }
         }
+        caller
     }
+
+    /// Whether the header means something.
+    fn take(&mut self, name: &str, value: &HeaderValue) -> bool {
+        let text = value.to_str().map_or("", str::trim);
+        match name {
+            "x-rerank" => return self.switch(text),
+            "x-rerank-query" => {
+                let query = header_text::text(value.as_bytes());
+                // One that is always set, and empty where there is no text, says just that.
+                self.query.get_or_insert(query);
+            }
+            // It may have been said that the text is not to be taken.
+            "x-rerank-vector" => match vector(text) {
+                Some(vector) if self.vector.is_empty() => self.vector = vector,
+                Some(_) => {}
+                None => {
+                    self.malformed = true;
+                    return false;
+                }
+            },
+            "x-rerank-window" => return first(&mut self.window, text.parse().ok()),
+            "x-rerank-min-score" => return first(&mut self.min_score, finite(text)),
+            "x-rerank-deadline" => return first(&mut self.deadline_ms, milliseconds(text)),
+            "x-rerank-model" => {
+                return first(&mut self.model, Some(text.to_owned()).filter(|name| !name.is_empty()));
+            }
+            "x-rerank-fields" => {
+                return first(&mut self.fields, Some(list(text)).filter(|names| !names.is_empty()));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn switch(&mut self, text: &str) -> bool {
+        // Several lines may have been put into one.
+        let words: Vec<Option<bool>> = text.split(',').map(yes_or_no).collect();
+        self.off |= words.contains(&Some(false));
+        let understood = !words.contains(&None);
+        self.malformed |= !understood;
+        understood
+    }
+}
+
+/// Whether there is a value; the first one is kept.
+fn first<T>(place: &mut Option<T>, value: Option<T>) -> bool {
+    let is_one = value.is_some();
+    *place = place.take().or(value);
+    is_one
 }
 
 /// The headers less what is the proxy's own: `x-rerank…` and the baggage entry. Order is kept; headers
@@ -84,16 +137,8 @@ fn without_entry(value: &HeaderValue) -> Option<HeaderValue> {
     if joined.trim_ascii().is_empty() { None } else { HeaderValue::from_bytes(joined.trim_ascii()).ok() }
 }
 
-/// Percent-decoding as `design.md` has it: a stray `%` stands for itself, invalid UTF-8 leaves the raw value.
-fn decode(raw: &[u8]) -> Option<String> {
-    let decoded: Vec<u8> = percent_decode(raw).collect();
-    let text = String::from_utf8(decoded).or_else(|_| String::from_utf8(raw.to_vec())).ok()?;
-    Some(text).filter(|text| !text.trim().is_empty())
-}
-
-fn vector(value: &str) -> Vec<f64> {
-    let numbers: Result<Vec<f64>, _> = value.split(',').map(|part| part.trim().parse()).collect();
-    numbers.unwrap_or_default()
+fn vector(value: &str) -> Option<Vec<f64>> {
+    value.split(',').map(|part| part.trim().parse().ok()).collect()
 }
 
 fn finite(value: &str) -> Option<f32> {
@@ -113,7 +158,7 @@ fn list(value: &str) -> Vec<String> {
 fn baggage(value: &[u8]) -> Option<String> {
     value.split(|&byte| byte == b',').find_map(|entry| {
         let entry = entry.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        decode(entry.strip_prefix(BAGGAGE_KEY)?)
+        header_text::baggage(entry.strip_prefix(BAGGAGE_KEY)?)
     })
 }
 
@@ -129,13 +174,33 @@ mod tests {
 
     #[test]
     fn query_text_is_taken_encoded_raw_and_broken() {
-        let query = |value: &[u8]| read("x-rerank-query", value).query;
-        assert_eq!(query(b"caf%C3%A9%20au lait").as_deref(), Some("café au lait"));
-        assert_eq!(query("café".as_bytes()).as_deref(), Some("café"));
-        assert_eq!(query(b"100% wool").as_deref(), Some("100% wool"));
-        assert_eq!(query(b"%FF").as_deref(), Some("%FF"), "invalid UTF-8 leaves the raw value");
-        assert_eq!(query(b"\xff\xfe"), None, "not UTF-8 at all");
-        assert_eq!(query(b"  "), None);
+        let query = |value: &[u8]| read("x-rerank-query", value).query.unwrap();
+        assert_eq!(query(b"caf%C3%A9%20au lait"), "café au lait");
+        assert_eq!(query("café".as_bytes()), "café");
+        assert_eq!(query(b"caf\xe9"), "café");
+        assert_eq!(query(b"100% wool"), "100% wool");
+        assert_eq!(query(b"%FF"), "%FF", "invalid UTF-8 leaves the raw value");
+        assert_eq!(query(b"red+shoes"), "red shoes");
+    }
+
+    #[test]
+    fn no_is_understood_in_every_usual_form_and_nothing_is_passed_over() {
+        for no in ["off", "false", "0", "no", "NO", "False", "\"off\"", "on, off"] {
+            let caller = read("x-rerank", no.as_bytes());
+            assert!(caller.off && !caller.malformed && caller.ignored.is_empty(), "{no}");
+        }
+        for yes in ["on", "True", "1", "YES"] {
+            let caller = read("x-rerank", yes.as_bytes());
+            assert!(!caller.off && !caller.malformed && caller.ignored.is_empty(), "{yes}");
+        }
+        for neither in [&b"maybe"[..], b"", b"2", b"\xe9", b"on, maybe"] {
+            let caller = read("x-rerank", neither);
+            assert!(!caller.off && caller.malformed && caller.ignored == ["x-rerank"], "{neither:?}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.append("x-rerank", HeaderValue::from_static("on"));
+        headers.append("x-rerank", HeaderValue::from_static("off"));
+        assert!(CallerHeaders::read(&headers).off);
     }
 
     #[test]
@@ -165,11 +230,24 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_numbers_are_as_if_absent() {
-        assert_eq!(read("x-rerank-window", b"-3").window, None);
-        assert_eq!(read("x-rerank-min-score", b"NaN").min_score, None);
+    fn what_means_nothing_is_told() {
+        for (name, value) in [
+            ("x-rerank-window", "abc"),
+            ("x-rerank-window", "-3"),
+            ("x-rerank-window", ""),
+            ("x-rerank-min-score", "NaN"),
+            ("x-rerank-deadline", "soon"),
+            ("x-rerank-model", " "),
+            ("x-rerank-fields", ","),
+            ("x-rerank-quey", "red shoes"),
+        ] {
+            let caller = read(name, value.as_bytes());
+            assert!(caller.ignored == [name] && !caller.malformed, "{name}: {value}");
+        }
+        let caller = read("x-rerank-vector", b"1,x");
+        assert!(caller.malformed && caller.vector.is_empty() && caller.ignored == ["x-rerank-vector"]);
         assert_eq!(read("x-rerank-deadline", b"250ms").deadline_ms, Some(250));
         assert_eq!(read("x-rerank-deadline", b"250").deadline_ms, Some(250));
-        assert!(read("x-rerank-vector", b"1,x").vector.is_empty());
+        assert!(read("x-rerank-query", b"").ignored.is_empty());
     }
 }

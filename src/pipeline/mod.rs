@@ -4,6 +4,8 @@
 //! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
 
 mod caller;
+mod header_text;
+mod ignored;
 mod judge;
 mod losses;
 mod metrics;
@@ -23,6 +25,7 @@ mod witness;
 use std::{collections::HashSet, sync::Mutex};
 
 pub use caller::{CallerHeaders, strip_own};
+pub use ignored::Ignored;
 pub use losses::Loss;
 pub use metrics::{SearchMetrics, Timings};
 pub use outcome::{HeldHits, Outcome, Report};

@@ -213,6 +213,9 @@ pub(super) fn work(
     if caller.off || intent.caller.enabled == Some(false) {
         return Err(KeepReason::Off);
     }
+    if caller.malformed {
+        return Err(KeepReason::Malformed);
+    }
     if let Some(reason) = intent.keep {
         return Err(reason);
     }
@@ -273,7 +276,7 @@ fn query(
     caller: &CallerHeaders,
 ) -> Result<(String, QuerySource), KeepReason> {
     let allowed = |source| profile.sources.contains(&source);
-    let usable = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let usable = |text: &Option<String>| text.clone().filter(|text| !document::is_blank(text));
     if let Some(text) = usable(&caller.query).filter(|_| allowed(QuerySource::Header)) {
         if is_stale(&caller.vector, &intent.vector) {
             return Err(KeepReason::StaleQuery);
@@ -291,7 +294,7 @@ fn query(
     }
     if allowed(QuerySource::Native) {
         match &intent.native {
-            NativeText::One(text) if !text.trim().is_empty() => {
+            NativeText::One(text) if !document::is_blank(text) => {
                 return Ok((text.clone(), QuerySource::Native));
             }
             NativeText::Several => return Err(KeepReason::AmbiguousQuery),

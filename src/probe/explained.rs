@@ -48,7 +48,7 @@ pub enum Unexplained {
 impl Probe {
     /// Sends a search through the pipeline and tells everything about it.
     pub async fn explained(&self, ask: &Ask) -> Result<Explained, Unexplained> {
-        let asked = head(ask);
+        let asked = self.proxy.seen(head(ask));
         let Some((dialect, kind)) = self.proxy.dialects.search(&asked) else {
             return Err(self.no_search(&asked));
         };
@@ -58,7 +58,7 @@ impl Probe {
             return Err(Unexplained::NoBody);
         }
         let witness = Witness::of_calls();
-        let response = self.proxy.handle(request(ask, &witness)).await;
+        let response = self.proxy.handle(request(&self.proxy, ask, &witness)).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let room = Budget::new(ANSWER_BYTES).nothing();
         let body = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {

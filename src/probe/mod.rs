@@ -6,7 +6,7 @@ mod explained;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::{Duration, Instant};
 
 use crate::{
@@ -109,7 +109,7 @@ impl Probe {
 
     /// Whether the request is one search; nothing is sent.
     pub fn check(&self, ask: &Ask) -> Result<(), ProbeError> {
-        let head = head(ask);
+        let head = self.proxy.seen(head(ask));
         let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
         let intents =
             dialect.read(&head, ask.body.clone()).and_then(|reading| dialect.parse(&head, &reading));
@@ -134,7 +134,7 @@ impl Probe {
 
     async fn send(&self, ask: &Ask, witness: &Witness) -> Result<Answered, ProbeError> {
         let started = Instant::now();
-        let response = self.proxy.handle(request(ask, witness)).await;
+        let response = self.proxy.handle(request(&self.proxy, ask, witness)).await;
         if response.status() != StatusCode::OK {
             return Err(ProbeError::Status(response.status()));
         }
@@ -147,7 +147,7 @@ impl Probe {
     }
 
     fn ids(&self, ask: &Ask, answer: Bytes) -> Result<Vec<String>, ProbeError> {
-        let head = head(ask);
+        let head = self.proxy.seen(head(ask));
         let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
         let page = dialect.split(&head, answer).map_err(|_| ProbeError::Answer)?;
         let hits = page.lists.iter().flat_map(|list| &list.hits);
@@ -165,11 +165,13 @@ impl Reranked {
     }
 }
 
-fn request(ask: &Ask, witness: &Witness) -> Request<Body> {
+fn request(proxy: &Proxy, ask: &Ask, witness: &Witness) -> Request<Body> {
     let mut request = Request::new(body::full(ask.body.clone()));
     *request.method_mut() = ask.method.clone();
-    *request.uri_mut() = ask.target.clone();
+    *request.uri_mut() = proxy.below_prefix(&ask.target);
     *request.headers_mut() = ask.headers.clone();
+    // It need not say to whom it is sent.
+    *request.version_mut() = Version::HTTP_10;
     request.extensions_mut().insert(witness.clone());
     request
 }

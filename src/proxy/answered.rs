@@ -13,7 +13,8 @@ use super::{
     again::Mended,
     coding, headers,
     kept::{is_changed, kept, must_replay, replayed},
-    search::{Answer, Exchange, coding_reason, head},
+    search::{Answer, Exchange, coding_reason},
+    target::head,
 };
 use crate::{
     bounds::{Permit, counted},

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{
     Forwarder, ProxyError, headers,
-    search::{Exchange, head},
+    search::Exchange,
+    target::{self, head},
 };
 use crate::{
     bounds::counted,
@@ -94,7 +95,7 @@ pub(super) async fn send_own(
     raw: Bytes,
     own: Option<Rewrite>,
 ) -> Result<Response<Body>, ProxyError> {
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = target::as_str(parts);
     let (target, body) = match &own {
         Some(own) => (own.target.as_str(), own.body.clone()),
         None => (target, raw),

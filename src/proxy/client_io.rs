@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::connection::ConnectionHandle;
+use super::request_lines::RequestLines;
 use crate::bounds::{Alarm, Wait, Waits};
 use crate::upstream::{FEW, gathered};
 
@@ -41,6 +42,7 @@ pub(super) struct ClientIo<S> {
     patience: ClientPatience,
     waits: Waits,
     protocol: Protocol,
+    lines: RequestLines,
     /// When a head began, and how many exchanges had begun by then.
     head: Option<(Instant, usize)>,
     head_alarm: Alarm,
@@ -55,14 +57,18 @@ impl<S> ClientIo<S> {
             patience,
             waits,
             protocol: Protocol::Unknown(0),
+            lines: RequestLines::new(),
             head: None,
             head_alarm: Alarm::default(),
             write_alarm: Alarm::default(),
         }
     }
 
-    fn received(&mut self, bytes: &[u8]) {
+    fn received(&mut self, bytes: &mut [u8]) {
         self.protocol = self.protocol.after(bytes);
+        if self.protocol != Protocol::Http2 {
+            self.lines.pass(bytes, &self.handle);
+        }
         // HTTP/2 has other frames than heads: what is unfinished there ends with the idle connection.
         if self.protocol == Protocol::Http2 || !self.handle.is_between_requests() {
             self.head = None;
@@ -125,7 +131,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientIo<S> {
         match Pin::new(&mut self.stream).poll_read(cx, into) {
             Poll::Pending => self.poll_head_late(cx).map(Err),
             Poll::Ready(read) => {
-                if let Some(bytes) = into.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+                if let Some(bytes) = into.filled_mut().get_mut(before..).filter(|bytes| !bytes.is_empty()) {
                     self.received(bytes);
                 }
                 Poll::Ready(read)

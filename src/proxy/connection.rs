@@ -1,7 +1,8 @@
 //! The open connections of a listener: what is open on each, and how they end.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -35,6 +36,9 @@ struct Connection {
     ended: AtomicUsize,
     first: Notify,
     tunnel: AtomicBool,
+    /// The targets that a `Uri` cannot hold, of requests that have not begun; by the number of the request.
+    odd_targets: Mutex<VecDeque<(usize, Vec<u8>)>>,
+    has_odd_targets: AtomicBool,
     draining: CancellationToken,
     cut: CancellationToken,
     _place: OwnedSemaphorePermit,
@@ -60,6 +64,8 @@ impl Connections {
             ended: AtomicUsize::new(0),
             first: Notify::new(),
             tunnel: AtomicBool::new(false),
+            odd_targets: Mutex::default(),
+            has_odd_targets: AtomicBool::new(false),
             draining: self.draining.clone(),
             cut: self.cut.token().clone(),
             _place: place,
@@ -84,10 +90,21 @@ impl Connections {
 impl ConnectionHandle {
     /// Begins an exchange; it is open until what this gives is dropped.
     pub(super) fn begin(&self, counted: Option<Permit>) -> Exchange {
-        if self.0.begun.fetch_add(1, Ordering::Relaxed) == 0 {
+        let before = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
             self.0.first.notify_one();
         }
-        Exchange { handle: self.clone(), _counted: counted }
+        Exchange { handle: self.clone(), number: before + 1, _counted: counted }
+    }
+
+    /// The request of this number, from 1, has a target that its `Uri` does not hold.
+    pub(super) fn has_odd_target(&self, number: usize, target: Vec<u8>) {
+        self.odd_targets().push_back((number, target));
+        self.0.has_odd_targets.store(true, Ordering::Relaxed);
+    }
+
+    fn odd_targets(&self) -> MutexGuard<'_, VecDeque<(usize, Vec<u8>)>> {
+        self.0.odd_targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many exchanges have begun so far.
@@ -144,7 +161,26 @@ impl ConnectionHandle {
 #[derive(Debug)]
 pub(super) struct Exchange {
     handle: ConnectionHandle,
+    /// From 1, in the order of the requests.
+    number: usize,
     _counted: Option<Permit>,
+}
+
+impl Exchange {
+    /// The target as the client wrote it, where the request's `Uri` does not hold that.
+    pub(super) fn odd_target(&self) -> Option<Vec<u8>> {
+        if !self.handle.0.has_odd_targets.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut targets = self.handle.odd_targets();
+        while targets.front().is_some_and(|(number, _)| *number < self.number) {
+            targets.pop_front();
+        }
+        let is_own = targets.front().is_some_and(|(number, _)| *number == self.number);
+        let own = if is_own { targets.pop_front() } else { None };
+        self.handle.0.has_odd_targets.store(!targets.is_empty(), Ordering::Relaxed);
+        Some(own?.1)
+    }
 }
 
 impl Drop for Exchange {

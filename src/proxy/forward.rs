@@ -5,14 +5,14 @@ use std::mem;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use http_body_util::{Limited, StreamBody};
 use hyper::upgrade::OnUpgrade;
 
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
-use super::{ProxyError, expect, headers, headers::Hop};
+use super::{ProxyError, expect, headers, headers::Hop, target};
 use crate::upstream::body::{self, Body, BoxError};
 use crate::upstream::{Turn, Upstream};
 
@@ -66,14 +66,14 @@ impl Forwarder {
         Ok(answer(response)?.map(|body| expect::tie(body, held)))
     }
 
-    /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `target` and
-    /// `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
+    /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `new_target`
+    /// and `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
     ///
     /// For searches only: it is sent once more if the connection breaks before an answer.
     pub async fn send_buffered(
         &self,
         parts: &Parts,
-        target: &str,
+        new_target: &str,
         body: Bytes,
         turn: Turn,
         edit: impl FnOnce(&mut HeaderMap),
@@ -83,7 +83,7 @@ impl Forwarder {
             return Err(ProxyError::Unforwardable);
         }
         let mut parts = parts.clone();
-        parts.uri = with_target(&parts.uri, target)?;
+        target::replace(&mut parts, new_target)?;
         let mut kept = hop.end_to_end(parts.headers, false);
         edit(&mut kept);
         // The body was awaited already, and its trailers have not been kept.
@@ -104,16 +104,6 @@ impl Forwarder {
 pub(super) fn detach(parts: &mut Parts) {
     parts.extensions.remove::<OnUpgrade>();
     parts.extensions.remove::<ConnectionHandle>();
-}
-
-/// The same authority, another path and query.
-fn with_target(uri: &Uri, target: &str) -> Result<Uri, ProxyError> {
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(target.parse().map_err(|_| ProxyError::Unforwardable)?);
-    if parts.authority.is_none() {
-        parts.scheme = None;
-    }
-    Uri::from_parts(parts).map_err(|_| ProxyError::Unforwardable)
 }
 
 /// The upstream's answer as the client gets it. Its extensions carry the case of the names and the reason.

@@ -10,23 +10,27 @@ mod error;
 mod expect;
 mod forward;
 pub mod headers;
+mod host;
 mod kept;
 mod listener;
 mod metrics;
 mod notes;
+mod passing;
 mod report;
+mod request_lines;
 pub mod respond;
 mod scratch;
 mod search;
 mod serve;
 mod shadow;
+mod target;
 mod tied;
 mod tls;
 mod tunnel;
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
@@ -38,9 +42,9 @@ pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use tunnel::TunnelSettings;
 
 use crate::{
-    dialect::Dialects,
+    dialect::{Dialects, Found},
     pipeline::strip_own,
-    search::Head,
+    search::{Head, PathPrefix},
     upstream::{self, Body},
 };
 
@@ -51,6 +55,10 @@ pub struct Proxy {
     pub forwarder: Forwarder,
     /// The dialects in which a request may be a search.
     pub dialects: Dialects,
+    /// The path below which clients find the database.
+    pub path_prefix: PathPrefix,
+    /// Whether the database is found below the same path.
+    pub keeps_prefix: bool,
     /// Answers searches.
     pub searches: Arc<SearchHandler>,
     /// Counts every answer.
@@ -63,22 +71,23 @@ pub struct Proxy {
 
 impl Proxy {
     /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let head = Head {
-            method: request.method(),
-            path: request.uri().path(),
-            query: request.uri().query(),
-            headers: request.headers(),
+    pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        let is_below = target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
+        let found = match is_below && !target::is_ambiguous(&request) {
+            true => self.dialects.find(&target::head_of(&request)),
+            false => None,
         };
-        let found = self.dialects.search(&head).map(|(dialect, kind)| (dialect.clone(), kind));
+        let found = found.map(|found| found.map(Arc::clone));
         let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
-        let shape = found.as_ref().map(|(dialect, _)| dialect.clone()).or(self.dialects.only().cloned());
+        let shape = found.as_ref().map(|found| found.dialect.clone()).or(self.dialects.only().cloned());
         let answer = match found {
             _ if self.is_large(&request) => Err(ProxyError::LargeHead),
+            _ if !host::is_clear(&request) => Err(ProxyError::Unforwardable),
             // Boxed: hyper moves the future of every request, and that of a search is large.
-            Some((dialect, kind)) => {
+            Some(Found { dialect, kind, below_prefix: false }) => {
                 Box::pin(self.searches.answer(&self.forwarder, &dialect, kind, request)).await
             }
+            Some(found) => Box::pin(self.searches.pass_by(&self.forwarder, found, request)).await,
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
         let answer = answer.unwrap_or_else(|error| {
@@ -92,6 +101,23 @@ impl Proxy {
         });
         self.metrics.answered(handling, answer.status());
         answer
+    }
+
+    /// A head as the dialects read it: without the clients' prefix, if it has that.
+    pub fn seen<'a>(&self, head: Head<'a>) -> Head<'a> {
+        match self.path_prefix.strip(head.path) {
+            Some((_, "")) => Head { path: "/", ..head },
+            Some((_, rest)) => Head { path: rest, ..head },
+            None => head,
+        }
+    }
+
+    /// A target as clients write it: below their prefix.
+    pub fn below_prefix(&self, target: &Uri) -> Uri {
+        if self.path_prefix.strip(target.path()).is_some() {
+            return target.clone();
+        }
+        format!("{}{target}", self.path_prefix.as_str()).parse().unwrap_or_default()
     }
 
     fn is_large(&self, request: &Request<Body>) -> bool {

@@ -12,8 +12,8 @@ use super::{ProxyError, report};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        Asked, Capture, ListRecord, Origin, Outcome, PlannedSearch, Question, RankTrace, RecordRing, Report,
-        SearchRecord, Seen, Timings, Witness, field_names,
+        Asked, Capture, Ignored, ListRecord, Origin, Outcome, PlannedSearch, Question, RankTrace, RecordRing,
+        Report, SearchRecord, Seen, Timings, Witness, field_names,
     },
     search::{HitPage, KeepReason, Rewrite},
 };
@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Notes {
     /// The names of the collections, for the log.
     pub(super) collections: String,
+    /// What the request says in vain.
+    pub(super) ignored: Ignored,
     pub(super) capture: Capture,
     /// It would be recorded, were there not so many.
     too_many: bool,
@@ -45,6 +47,7 @@ impl Notes {
         let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
         Self {
             collections: String::new(),
+            ignored: Ignored::default(),
             capture,
             too_many,
             started: SystemTime::now(),

@@ -10,13 +10,13 @@ use tracing::Span;
 
 use crate::{
     dialect::SearchKind,
-    pipeline::{Outcome, Report, Timings},
+    pipeline::{Ignored, Outcome, Report, Timings},
     search::KeepReason,
 };
 
 /// Adds the `x-rerank-*` headers and `server-timing`.
-pub fn write_headers(headers: &mut HeaderMap, report: &Report, timings: &Timings) {
-    set(headers, "x-rerank-status", &report.outcome.header());
+pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored, timings: &Timings) {
+    set(headers, "x-rerank-status", &(report.outcome.header() + &ignored.parameter()));
     if let Some(source) = report.source {
         set(headers, "x-rerank-query-source", source.as_str());
     }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http::{header::CONTENT_ENCODING, request};
 
-use super::search::{SearchHandler, head};
+use super::{search::SearchHandler, target::head};
 use crate::{
     bounds::counted,
     dialect::{Dialect, Reading, working_bytes},

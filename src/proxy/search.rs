@@ -1,7 +1,10 @@
 //! A search on its way: read, plan, widen, ask, rank, answer. Every way out that is not a rerank is the
 //! database's own answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request};
@@ -16,14 +19,16 @@ use super::{
     kept::{changes_answer, is_no_answer, kept, may_be_ours},
     notes::Notes,
     report, scratch, shadow,
+    target::head,
 };
 use crate::{
     bounds::{Bounds, Permit, Wait, Waits},
     dialect::{Dialect, Reading, SearchKind, working_bytes},
     pipeline::{
-        self, CallerHeaders, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings, strip_own,
+        self, CallerHeaders, Ignored, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings,
+        strip_own,
     },
-    search::{Head, KeepReason},
+    search::KeepReason,
     upstream::{
         Turn,
         body::{self, Body, BoxError, Read, Stalled},
@@ -59,6 +64,8 @@ pub struct SearchHandler {
     pub records: Arc<RecordRing>,
     /// Places for the work behind answers.
     pub(super) shadow_places: Arc<Semaphore>,
+    /// That paths look like searches below a prefix has been told.
+    pub(super) told_of_prefix: AtomicBool,
 }
 
 /// One search being answered.
@@ -119,7 +126,18 @@ impl SearchHandler {
         records: Arc<RecordRing>,
     ) -> Self {
         let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
-        Self { pipeline, limits, bounds, waits, metrics, answer_headers, records, shadow_places }
+        let told_of_prefix = AtomicBool::new(false);
+        Self {
+            pipeline,
+            limits,
+            bounds,
+            waits,
+            metrics,
+            answer_headers,
+            records,
+            shadow_places,
+            told_of_prefix,
+        }
     }
 
     /// Answers one search, and says and counts how it ended.
@@ -153,7 +171,8 @@ impl SearchHandler {
             }
         };
         timings.total = started.elapsed();
-        let collections = std::mem::take(&mut notes.collections);
+        let (collections, ignored) =
+            (std::mem::take(&mut notes.collections), std::mem::take(&mut notes.ignored));
         notes.write(&self.records, dialect, kind, &reports, timings);
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
@@ -162,7 +181,7 @@ impl SearchHandler {
             self.metrics.request(all.outcome, &timings);
             report::log(dialect.name(), kind, &collections, &all, &timings);
             if self.answer_headers {
-                report::write_headers(response.headers_mut(), &all, &timings);
+                report::write_headers(response.headers_mut(), &all, &ignored, &timings);
             }
         }
         Ok(response)
@@ -178,6 +197,7 @@ impl SearchHandler {
     ) -> Result<Answer, ProxyError> {
         let at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
+        notes.ignored = Ignored::of(&caller, &[]);
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
         let (limit, patience) = (self.limits.request_bytes, self.limits.body_timeout);
@@ -213,6 +233,7 @@ impl SearchHandler {
             }
         };
         let Planned { reading, working_bytes, searches, permit } = planned;
+        notes.ignored = Ignored::of(caller, &searches);
         let mut exchange = Exchange {
             handler: self.clone(),
             forwarder: forwarder.clone(),
@@ -318,10 +339,6 @@ impl Exchange {
         self.timings.upstream += started.elapsed();
         Ok((response, kept(searches, reason)))
     }
-}
-
-pub(super) fn head(parts: &request::Parts) -> Head<'_> {
-    Head { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers }
 }
 
 pub(super) fn coding_reason(error: coding::CodingError) -> KeepReason {

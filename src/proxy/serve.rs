@@ -20,6 +20,7 @@ use super::client_io::{ClientIo, ClientPatience};
 use super::connection::ConnectionHandle;
 use super::listener::ListenerSettings;
 use super::tied::Tied;
+use super::{ProxyError, respond, target};
 use crate::bounds::{Permit, Wait};
 use crate::upstream::FREE_HEADERS;
 use crate::upstream::body::Body;
@@ -101,9 +102,16 @@ impl Server {
             if request.headers().contains_key(UPGRADE) {
                 request.extensions_mut().insert(own.clone());
             }
+            let well = exchange.odd_target().is_none_or(|odd| target::put_on(&mut request, &odd));
             // Boxed: hyper moves it several times.
-            let answer = Box::pin(service(request));
-            async move { Ok::<_, Infallible>(answer.await.map(|body| Tied::new(body, exchange))) }
+            let answer = well.then(|| Box::pin(service(request)));
+            async move {
+                let answer = match answer {
+                    Some(answer) => answer.await,
+                    None => respond::failure(&ProxyError::Unforwardable, None),
+                };
+                Ok::<_, Infallible>(answer.map(|body| Tied::new(body, exchange)))
+            }
         });
         let mut signals = self.signals(&handle);
         let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));

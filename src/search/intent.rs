@@ -102,6 +102,8 @@ pub struct CallerOptions {
     pub fields: Option<Vec<String>>,
     /// A shorter deadline in milliseconds.
     pub deadline_ms: Option<u64>,
+    /// The members that are none of these, by their names.
+    pub ignored: Vec<String>,
 }
 
 /// Whether asking for more hits changes which hits the client would get.

@@ -9,7 +9,9 @@ mod native;
 mod order;
 mod page;
 mod plan;
+mod prefix;
 mod reason;
+mod switch;
 
 pub use head::Head;
 pub use index_name::{IndexNames, Target, targets};
@@ -19,4 +21,6 @@ pub use native::{ClauseText, NativeText, TextPart};
 pub use order::{Candidate, OrderRule, Ranked, Ranking, ScoreWriting, order};
 pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Holds, Total};
 pub use plan::{FetchPlan, FieldSet, MostHits, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
+pub use prefix::{BadPrefix, PathPrefix};
 pub use reason::KeepReason;
+pub use switch::yes_or_no;

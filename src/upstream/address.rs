@@ -5,7 +5,8 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::body::Body;
-use super::{HostHeader, UpstreamError};
+use super::target::{self, OwnPrefix};
+use super::{HostHeader, RawTarget, UpstreamError};
 
 /// Where requests go, and what they say of it.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub(super) struct Address {
     pub(super) scheme: Scheme,
     pub(super) authority: Authority,
     pub(super) host_value: HeaderValue,
+    pub(super) path_prefix: String,
     pub(super) host: HostHeader,
     pub(super) http2: bool,
 }
@@ -23,11 +25,13 @@ impl Address {
         if *request.method() == Method::CONNECT {
             return Err(UpstreamError::Unforwardable);
         }
+        self.put_prefix_on(request)?;
         let asked = std::mem::take(request.uri_mut()).into_parts();
         let path = asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = match self.http2 {
-            true => self.absolute(path)?,
-            false => Uri::from(path),
+        *request.uri_mut() = match (self.http2, request.extensions().get::<RawTarget>()) {
+            (true, Some(raw)) => self.absolute(raw.escaped().ok_or(UpstreamError::Unforwardable)?)?,
+            (true, None) => self.absolute(path)?,
+            (false, _) => Uri::from(path),
         };
 
         let from_http2 = request.version() == Version::HTTP_2;
@@ -51,6 +55,27 @@ impl Address {
             _ => *headers = with_host(headers, host, from_http2),
         }
         *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        Ok(())
+    }
+
+    /// Puts the path before the target's own below which the database is found.
+    fn put_prefix_on(&self, request: &mut Request<Body>) -> Result<(), UpstreamError> {
+        let own = request.extensions().get::<OwnPrefix>();
+        let prefix = own.and_then(|own| own.prefix.as_deref()).unwrap_or(&self.path_prefix);
+        let target = target::as_str(request.uri(), request.extensions());
+        // `*` is no path.
+        if prefix.is_empty() || target == "*" {
+            return Ok(());
+        }
+        let rest = match target.strip_prefix('/') {
+            Some(rest) if own.is_some_and(|own| own.ends) => rest,
+            _ => target,
+        };
+        let slash = if rest.starts_with('?') && own.is_none_or(|own| !own.ends) { "/" } else { "" };
+        let target = format!("{prefix}{slash}{rest}");
+        let uri = std::mem::take(request.uri_mut());
+        let uri = target::replaced(uri, request.extensions_mut(), &target);
+        *request.uri_mut() = uri.ok_or(UpstreamError::Unforwardable)?;
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::body::Body;
 use super::connect::Io;
+use super::request_line::RequestLine;
 
 /// What wakes whoever drives a connection, and nobody while it is idle: hyper and the kernel know it for good, while
 /// the task behind it changes.
@@ -44,6 +45,8 @@ pub(super) struct Link {
     connection: Connection<Io, Body>,
     /// The upstream did not take all of what was written last.
     blocked: Arc<AtomicBool>,
+    /// Where a request is announced whose target hyper cannot write.
+    line: Arc<RequestLine>,
     bell: Arc<Bell>,
     waker: Waker,
     /// Made once, and set anew only where it is too late, or has gone off: mostly it is neither.
@@ -53,11 +56,11 @@ pub(super) struct Link {
 impl Link {
     /// Over a socket that has just been connected.
     pub(super) async fn new(io: Io, http: &Builder) -> hyper::Result<Self> {
-        let blocked = io.blocked();
+        let (blocked, line) = (io.blocked(), io.line());
         let (sender, connection) = http.handshake(io).await?;
         let bell = Arc::<Bell>::default();
         let waker = Waker::from(bell.clone());
-        Ok(Self { sender, connection, blocked, bell, waker, alarm: None })
+        Ok(Self { sender, connection, blocked, line, bell, waker, alarm: None })
     }
 
     /// Does what can be done now; ready when the connection is over. Not to be polled again then.
@@ -154,6 +157,7 @@ pub(super) async fn exchange(
     request: Request<Body>,
     until: Option<Instant>,
 ) -> Result<(Response<Incoming>, Option<Box<Link>>), Failed> {
+    link.line.announce(&request);
     // Only the connection can complete it, so that it need not wake anybody; and must not be put off, since it would
     // then be nobody that is woken.
     let mut answer = pin!(unconstrained(link.sender.try_send_request(request)));
@@ -178,6 +182,7 @@ pub(super) async fn exchange_apart(
     request: Request<Body>,
     until: Option<Instant>,
 ) -> Result<Response<Incoming>, Failed> {
+    link.line.announce(&request);
     let answer = link.sender.try_send_request(request);
     link.run_on();
     let answer = match until {

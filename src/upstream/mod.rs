@@ -8,7 +8,9 @@ mod connect;
 mod error;
 mod link;
 mod pool;
+mod request_line;
 mod socket;
+pub mod target;
 mod tls;
 mod waiting;
 mod watch;
@@ -30,6 +32,7 @@ use body::Stalled;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
 pub use socket::{FEW, gathered};
+pub use target::{RawTarget, STAND_IN, is_odd};
 pub use tls::{ClientIdentity, UpstreamTls};
 use waiting::Waiting;
 use watch::{Patience, Watch};
@@ -52,6 +55,8 @@ pub enum HostHeader {
 pub struct UpstreamSettings {
     /// `http://host[:port]` or `https://host[:port]`.
     pub url: Uri,
+    /// The path below which the database is found: empty, or with its slash before and none behind.
+    pub path_prefix: String,
     /// Which `Host` header goes upstream.
     pub host: HostHeader,
     /// Speak HTTP/2 (without upgrade, also in cleartext).
@@ -96,6 +101,7 @@ impl UpstreamSettings {
     pub fn new(url: Uri) -> Self {
         Self {
             url,
+            path_prefix: String::new(),
             host: HostHeader::default(),
             http2: false,
             tls: UpstreamTls::default(),
@@ -147,7 +153,14 @@ impl Upstream {
         let clients = Client::several(settings.workers.saturating_add(1), &settings, &scheme, &origin)?;
         Ok(Self {
             clients: clients.into(),
-            address: Address { scheme, authority, host_value, host: settings.host, http2: settings.http2 },
+            address: Address {
+                scheme,
+                authority,
+                host_value,
+                path_prefix: settings.path_prefix,
+                host: settings.host,
+                http2: settings.http2,
+            },
             answer_timeout: settings.answer_timeout,
             forward_timeout: settings.forward_timeout,
             body_timeout: settings.body_timeout,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 
+use super::request_line::RequestLine;
 use crate::bounds::Alarm;
 
 /// So few bytes cost less to put together than to be handed to the kernel piece by piece.
@@ -38,17 +39,23 @@ pub(super) struct Socket<S> {
     limit: Option<Duration>,
     alarm: Alarm,
     blocked: Arc<AtomicBool>,
+    line: Arc<RequestLine>,
 }
 
 impl<S> Socket<S> {
     /// `limit`: how long the upstream may take no byte.
     pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
-        Self { stream, limit, alarm: Alarm::default(), blocked: Arc::default() }
+        Self { stream, limit, alarm: Alarm::default(), blocked: Arc::default(), line: Arc::default() }
     }
 
     /// Whether the upstream did not take what was written last.
     pub(super) fn blocked(&self) -> Arc<AtomicBool> {
         self.blocked.clone()
+    }
+
+    /// Where the next request is announced that begins otherwise than hyper writes it.
+    pub(super) fn line(&self) -> Arc<RequestLine> {
+        self.line.clone()
     }
 
     /// Passes on the result of a write; an error if the upstream has taken nothing for too long.
@@ -79,8 +86,26 @@ impl<S: Read + Unpin> Read for Socket<S> {
     }
 }
 
+impl<S: Write + Unpin> Socket<S> {
+    /// Writes what is to be written in place of these bytes' beginning; `None` if they are to be written as they are.
+    fn poll_write_line(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        let meant = match self.line.instead_of(bytes) {
+            Ok(meant) => meant?,
+            Err(error) => return Some(Poll::Ready(Err(io::Error::other(error)))),
+        };
+        let written = Pin::new(&mut self.stream).poll_write(cx, &meant);
+        if let Poll::Ready(Ok(count)) = written {
+            self.line.wrote(count);
+        }
+        Some(self.timed(written, cx))
+    }
+}
+
 impl<S: Write + Unpin> Write for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(written) = self.poll_write_line(cx, bytes) {
+            return written;
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.timed(written, cx)
     }
@@ -90,6 +115,10 @@ impl<S: Write + Unpin> Write for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        if let Some(written) = first.and_then(|first| self.poll_write_line(cx, first)) {
+            return written;
+        }
         let written = match gathered(slices, &mut [0; FEW]) {
             Some(bytes) => Pin::new(&mut self.stream).poll_write(cx, bytes),
             None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),

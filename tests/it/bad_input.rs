@@ -221,21 +221,29 @@ async fn own_members_of_a_wrong_type_go_and_the_rest_is_forwarded() {
 }
 
 #[tokio::test]
-async fn own_headers_that_say_nothing_are_as_if_absent_and_go() {
+async fn own_headers_that_say_nothing_are_told_and_go() {
     let setup = setup("").await;
-    let unsorted = "x-rerank-window: -3\r\nx-rerank-min-score: NaN\r\nx-rerank-deadline: soon\r\nx-rerank-vector: a,b\r\n\
-         x-rerank: maybe\r\nx-rerank-fields: ,\r\nx-rerank-unheard-of: 1\r\n";
-    judged(&setup, QUERY, unsorted, br#"{"query":[1]}"#, br#"{"query":[1]}"#, "no_query").await;
-    judged(&setup, SEARCH, unsorted, b"{}", b"{}", "no_query").await;
+    let unsorted = "x-rerank-window: -3\r\nx-rerank-min-score: NaN\r\nx-rerank-deadline: soon\r\n\
+         x-rerank-fields: ,\r\nx-rerank-unheard-of: 1\r\n";
+    let told = "no_query; ignored=x-rerank-window,x-rerank-min-score,x-rerank-deadline,x-rerank-fields,\
+                x-rerank-unheard-of";
+    judged(&setup, QUERY, unsorted, br#"{"query":[1]}"#, br#"{"query":[1]}"#, told).await;
+    judged(&setup, SEARCH, unsorted, b"{}", b"{}", told).await;
+    // These may say that nothing is to be sent.
+    for (header, name) in [("x-rerank: maybe", "x-rerank"), ("x-rerank-vector: a,b", "x-rerank-vector")] {
+        let (header, told) = (format!("{TEXT}{header}\r\n"), format!("malformed; ignored={name}"));
+        judged(&setup, QUERY, &header, br#"{"query":[1]}"#, br#"{"query":[1]}"#, &told).await;
+        judged(&setup, SEARCH, &header, b"{}", b"{}", &told).await;
+    }
 }
 
 #[tokio::test]
-async fn header_values_that_are_not_utf_8_pass_and_are_no_query() {
+async fn header_values_that_are_not_utf_8_pass() {
     let (database, sidecar) = setup("").await;
     for target in [QUERY, SEARCH] {
         let mut raw = format!("POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n").into_bytes();
         raw.extend_from_slice(
-            b"X-Odd: a\xff\xfe\x80b\r\nx-rerank-query: \xff\xfe\r\nbaggage: rerank-query=\xff, a=\xfe\r\n",
+            b"X-Odd: a\xff\xfe\x80b\r\nx-rerank-window: \xff\xfe\r\nbaggage: rerank-query=\xff, a=\xfe\r\n",
         );
         raw.extend_from_slice(
             b"content-type: \xff\r\ntraceparent: \xff\r\ncontent-length: 13\r\n\r\n{\"query\":[1]}",
@@ -243,7 +251,7 @@ async fn header_values_that_are_not_utf_8_pass_and_are_no_query() {
         let got = String::from_utf8(sidecar.raw(raw).await).unwrap();
         assert_eq!(
             (body_of(&got), header(&got, "x-rerank-status")),
-            (REFUSAL, Some("kept; reason=no_query"))
+            (REFUSAL, Some("kept; reason=no_query; ignored=x-rerank-window"))
         );
         let seen = database.seen().pop().unwrap();
         let has = |part: &[u8]| seen.windows(part.len()).any(|window| window == part);

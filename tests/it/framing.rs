@@ -41,16 +41,26 @@ async fn attack(program: &Program, raw: &[u8], hang_up: bool) -> Result<Vec<Mess
     Ok(answers)
 }
 
+/// What is left of a request's own target after the one that the attack has been given.
+fn left<'a>(request: &'a Message, target: &str) -> Option<&'a str> {
+    request.word(1).strip_prefix(target).filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// Whether the attack has met its fate.
-fn judge(fate: Fate, target: &str, outcome: &Outcome) -> Result<(), String> {
+fn judge(attack: &Attack, target: &str, outcome: &Outcome) -> Result<(), String> {
     let Outcome { requests, answers } = outcome;
+    let fate = attack.fate;
     let statuses: Vec<&str> = answers.iter().map(|answer| answer.word(1)).collect();
     match fate {
         Fate::Refused(status) if requests.is_empty() && statuses == [status] => Ok(()),
         Fate::Unfinished if requests.is_empty() && !statuses.contains(&"200") => Ok(()),
         Fate::One(body) if requests.len() == 1 && requests[0].body == body.as_bytes() => {
             let own = answers.first().and_then(|answer| answer.header("x-answers"));
-            let expected = format!("{} {target}", requests[0].word(0));
+            let after = attack.raw.split("/TARGET").nth(1).and_then(|rest| rest.split([' ', '\t']).next());
+            if left(&requests[0], target) != after {
+                return Err(format!("became {requests:?}"));
+            }
+            let expected = format!("{} {}", requests[0].word(0), requests[0].word(1));
             let next = answers.get(1).map(|answer| answer.header("x-answers").unwrap_or(answer.word(1)));
             let harmless = next.is_none_or(|next| ["GET /sentinel", "400"].contains(&next));
             let fits = own == Some(&expected) && harmless && answers.len() <= 2;
@@ -93,9 +103,9 @@ async fn check(attacks: Vec<Attack>) {
     let harmless = |request: &Message| ["/sentinel", "/clean"].contains(&request.word(1));
     requests.retain(|request| !harmless(request));
     for (number, target, answers) in answered {
-        let (own, others) = requests.into_iter().partition(|request| request.word(1) == target);
+        let (own, others) = requests.into_iter().partition(|request| left(request, &target).is_some());
         requests = others;
-        if let Err(problem) = judge(attacks[number].fate, &target, &Outcome { requests: own, answers }) {
+        if let Err(problem) = judge(&attacks[number], &target, &Outcome { requests: own, answers }) {
             problems.push(format!("{:?} to {target}: {problem}", attacks[number].raw));
         }
     }
@@ -121,6 +131,11 @@ async fn chunks_end_where_every_reader_ends_them() {
 #[tokio::test]
 async fn lines_end_where_every_reader_ends_them() {
     check(attacks::lines()).await;
+}
+
+#[tokio::test]
+async fn no_byte_of_a_target_moves_a_boundary() {
+    check(attacks::targets()).await;
 }
 
 #[tokio::test]

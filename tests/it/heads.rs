@@ -17,8 +17,8 @@ fn with_header(first: &str, bytes: usize) -> String {
 }
 
 fn with_headers(first: &str, count: usize) -> String {
-    let headers: String = (1..count).map(|n| format!("X-{n}: 1\r\n")).collect();
-    format!("{first}\r\nContent-Length: 0\r\n{headers}\r\n")
+    let headers: String = (2..count).map(|n| format!("X-{n}: 1\r\n")).collect();
+    format!("{first}\r\nHost: x\r\nContent-Length: 0\r\n{headers}\r\n")
 }
 
 /// The status line for a request with these limits; the database has to see it or not.

@@ -16,11 +16,39 @@ pub(super) fn classify(head: &Head<'_>) -> Operation {
     if head.method != Method::GET && head.method != Method::POST {
         return Operation::Forward;
     }
-    let Some((kind, _)) = read_path(head.path) else { return Operation::Forward };
+    let Some(operation) = operation(head.path) else { return Operation::Forward };
     if head.headers.get(ORIGIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"kibana")) {
         return Operation::Forward;
     }
-    Operation::Search(kind)
+    operation
+}
+
+fn operation(path: &str) -> Option<Operation> {
+    // Most requests are none.
+    if !path.contains("_search") && !path.contains("_msearch") {
+        return None;
+    }
+    match read_path(path) {
+        Some((kind, _)) => Some(Operation::Search(kind)),
+        None => below_prefix(path).map(Operation::BelowPrefix),
+    }
+}
+
+/// The search that a path would be without its beginning: `/es/docs/_search`, where `es` may be what an ingress takes
+/// off, or an index and `docs` a type of Elasticsearch 7.
+fn below_prefix(path: &str) -> Option<SearchKind> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let (before, kind) = match parts.as_slice() {
+        [before @ .., "_search"] => (before, SearchKind::Search),
+        [before @ .., "_msearch"] => (before, SearchKind::Msearch),
+        [before @ .., "_search", "template"] => (before, SearchKind::SearchTemplate),
+        [before @ .., "_msearch", "template"] => (before, SearchKind::MsearchTemplate),
+        _ => return None,
+    };
+    // What begins with `_` is an API of its own: from 8 on `/{index}/_doc/_search` is a document called `_search`.
+    let (index, prefix) = before.split_last()?;
+    let plain = !prefix.is_empty() && prefix.iter().all(|part| !decoded(part).starts_with('_'));
+    (plain && is_index(index)).then_some(kind)
 }
 
 /// The kind of search, and the raw index part if there is one.
@@ -28,10 +56,6 @@ pub(super) fn classify(head: &Head<'_>) -> Operation {
 /// The raw path is split before anything is decoded: index names hold `%2F`, literals are never encoded.
 pub(super) fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
     let path = path.strip_prefix('/')?;
-    // Most requests are none.
-    if !path.contains("_search") && !path.contains("_msearch") {
-        return None;
-    }
     let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     match parts[..] {
         ["_search"] => Some((SearchKind::Search, None)),
@@ -43,12 +67,6 @@ pub(super) fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
         [index, "_search", "template"] if is_index(index) => Some((SearchKind::SearchTemplate, Some(index))),
         [index, "_msearch", "template"] if is_index(index) => {
             Some((SearchKind::MsearchTemplate, Some(index)))
-        }
-        // A type of 7.x. From 8 on `/{index}/_doc/_search` is a document called `_search`.
-        [index, kind, "_search"]
-            if is_index(index) && !kind.is_empty() && !decoded(kind).starts_with('_') =>
-        {
-            Some((SearchKind::Search, Some(index)))
         }
         _ => None,
     }

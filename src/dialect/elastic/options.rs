@@ -3,6 +3,7 @@
 use super::pipelines::{self, SearchPipeline};
 use super::target::Params;
 use crate::{
+    dialect::own,
     json::{Kind, Object, ObjectEdit, Value},
     search::CallerOptions,
 };
@@ -78,6 +79,7 @@ fn fill(into: &mut CallerOptions, from: CallerOptions) {
     into.model = into.model.take().or(from.model);
     into.fields = into.fields.take().or(from.fields);
     into.deadline_ms = into.deadline_ms.or(from.deadline_ms);
+    into.ignored.extend(from.ignored);
 }
 
 fn options(own: Value<'_>, body: &Object<'_>) -> Option<CallerOptions> {
@@ -94,8 +96,8 @@ fn options(own: Value<'_>, body: &Object<'_>) -> Option<CallerOptions> {
         match member.key.as_ref() {
             "query" => options.query = Some(string(value)?),
             "enabled" => options.enabled = Some(value.as_bool()?),
-            "window" => options.window = Some(value.as_u64()?),
-            "min_score" => options.min_score = Some(value.as_f64()? as f32).filter(|score| score.is_finite()),
+            "window" => options.window = Some(own::whole(value)?),
+            "min_score" => options.min_score = Some(own::score(value)?),
             "model" => options.model = Some(string(value)?),
             "fields" => {
                 options.fields = Some(
@@ -107,7 +109,7 @@ fn options(own: Value<'_>, body: &Object<'_>) -> Option<CallerOptions> {
                 let text = context_text(value, body)?;
                 options.query.get_or_insert(text);
             }
-            _ => {}
+            other => own::ignore(&mut options, other),
         }
     }
     Some(options)

@@ -1,7 +1,7 @@
 //! The `rerank` member: what a request says about its own reranking.
 
 use crate::{
-    dialect::DialectError,
+    dialect::{DialectError, own},
     json::{Kind, Value},
     search::CallerOptions,
 };
@@ -24,10 +24,9 @@ pub(super) fn options(value: Value<'_>) -> Result<CallerOptions, DialectError> {
         }
         match member.key.as_ref() {
             "query" => options.query = Some(text(value)?),
-            "window" => options.window = Some(value.as_u64().ok_or(wrong("whole-numbered in `window`"))?),
+            "window" => options.window = Some(own::whole(value).ok_or(wrong("whole-numbered in `window`"))?),
             "min_score" => {
-                let floor = value.as_f64().map(|floor| floor as f32).filter(|floor| floor.is_finite());
-                options.min_score = Some(floor.ok_or(wrong("a number in `min_score`"))?);
+                options.min_score = Some(own::score(value).ok_or(wrong("a number in `min_score`"))?);
             }
             "enabled" => options.enabled = Some(value.as_bool().ok_or(wrong("true or false in `enabled`"))?),
             "model" => options.model = Some(text(value)?),
@@ -36,7 +35,7 @@ pub(super) fn options(value: Value<'_>) -> Result<CallerOptions, DialectError> {
                 options.fields = Some(names.into_iter().map(text).collect::<Result<_, _>>()?);
             }
             "deadline" => options.deadline_ms = Some(milliseconds(value)?),
-            _ => {}
+            other => own::ignore(&mut options, other),
         }
     }
     Ok(options)

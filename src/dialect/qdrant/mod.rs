@@ -50,7 +50,11 @@ impl Dialect for Qdrant {
     }
 
     fn classify(&self, head: &Head<'_>) -> Operation {
-        Endpoint::of(head).map_or(Operation::Forward, |endpoint| Operation::Search(endpoint.kind()))
+        match Endpoint::found(head) {
+            Some((endpoint, false)) => Operation::Search(endpoint.kind()),
+            Some((endpoint, true)) => Operation::BelowPrefix(endpoint.kind()),
+            None => Operation::Forward,
+        }
     }
 
     fn read(&self, _head: &Head<'_>, body: Bytes) -> Result<Reading, DialectError> {

@@ -36,6 +36,11 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// `None` for whatever is not a search.
     pub fn of(head: &Head<'_>) -> Option<Self> {
+        Self::found(head).filter(|(_, below_prefix)| !below_prefix).map(|(endpoint, _)| endpoint)
+    }
+
+    /// The same, or what would be a search without the beginning of its path, and whether it is that.
+    pub fn found(head: &Head<'_>) -> Option<(Self, bool)> {
         if head.method != Method::POST || !head.path.starts_with('/') {
             return None;
         }
@@ -48,13 +53,19 @@ impl Endpoint {
             .map(|segment| percent_decode_str(segment).decode_utf8().ok())
             .collect::<Option<_>>()?;
         let segments: Vec<&str> = segments.iter().map(Cow::as_ref).collect();
-        let (collection, verb, form) = match segments[..] {
-            ["collections", collection, "points", verb] => (collection, verb, Form::Single),
-            ["collections", collection, "points", verb, "batch"] => (collection, verb, Form::Batch),
-            ["collections", collection, "points", verb, "groups"] => (collection, verb, Form::Groups),
+        let (before, collection, verb, form) = match &segments[..] {
+            [before @ .., "collections", collection, "points", verb] => {
+                (before, collection, verb, Form::Single)
+            }
+            [before @ .., "collections", collection, "points", verb, "batch"] => {
+                (before, collection, verb, Form::Batch)
+            }
+            [before @ .., "collections", collection, "points", verb, "groups"] => {
+                (before, collection, verb, Form::Groups)
+            }
             _ => return None,
         };
-        let verb = match verb {
+        let verb = match *verb {
             "query" => Verb::Query,
             "search" => Verb::Search,
             "recommend" => Verb::Recommend,
@@ -64,7 +75,7 @@ impl Endpoint {
         if verb == Verb::Discover && form == Form::Groups {
             return None;
         }
-        Some(Self { collection: collection.to_owned(), verb, form })
+        Some((Self { collection: (*collection).to_owned(), verb, form }, !before.is_empty()))
     }
 
     /// The name for metrics and logs.

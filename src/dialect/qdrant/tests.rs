@@ -101,7 +101,6 @@ fn every_search_path_is_known_and_nothing_else() {
         "/collections/kb/points/Query",
         "/collections/points/query",
         "/collections//points/query",
-        "/some/prefix/collections/kb/points/query",
         "/collections/kb/points/query%2Fbatch",
         "/collections/%ff/points/query",
         "collections/kb/points/query",
@@ -111,6 +110,10 @@ fn every_search_path_is_known_and_nothing_else() {
         assert_eq!(kind(other), Operation::Forward, "{other}");
     }
     assert_eq!(with_head(&GET, QUERY, |head| Qdrant.classify(head)), Operation::Forward);
+    for path in ["/qdrant/collections/kb/points/query", "//a//b/collections/kb/points/query/"] {
+        assert_eq!(kind(path), Operation::BelowPrefix(SearchKind::Query), "{path}");
+        assert!(parse(path, r#"{"query":[1]}"#).is_err());
+    }
 }
 
 #[test]

@@ -238,6 +238,14 @@ pub fn lines() -> Vec<Attack> {
         "GET /TARGET\r HTTP/1.1",
         "GET /TARGET\u{1} HTTP/1.1",
         "GET /TARGET x HTTP/1.1",
+        "GET /TARGET\" HTTP/1.1\" HTTP/1.1",
+        "GET /TARGET\"\u{7f} HTTP/1.1",
+        "GET /TARGET<\0> HTTP/1.1",
+        "GET /TARGET\"\rX: HTTP/1.1",
+        "GET \"/TARGET HTTP/1.1",
+        "GET http://b\"c/TARGET HTTP/1.1",
+        "G\"T /TARGET HTTP/1.1",
+        "GET /TARGET HTTP/1.1\"",
         "\0GET /TARGET HTTP/1.1",
         "GET /TARGET HTTP/1.1\rX: b",
         "GET HTTP/1.1",
@@ -273,7 +281,9 @@ pub fn lines() -> Vec<Attack> {
     attacks.push(post("Content-Length: 2\n\r\n", "", Fate::One("\r\n")));
     // Empty lines before a request line belong to nobody (RFC 9112 §2.2).
     attacks.push(raw("\r\n\r\nGET /TARGET HTTP/1.1\r\nHost: a\r\n\r\n", Fate::One("")));
-    attacks.push(raw("GET /TARGET HTTP/1.1\r\n\r\n", Fate::One("")));
+    // Who is asked for must be said once (RFC 9112 §3.2).
+    attacks.push(raw(format!("GET /TARGET HTTP/1.1\r\n\r\n{SMUGGLED}"), BAD));
+    attacks.push(raw("GET /TARGET HTTP/1.0\r\n\r\n", Fate::One("")));
     attacks.push(raw("GET http://b/TARGET HTTP/1.1\r\nHost: a\r\n\r\n", Fate::One("")));
     let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     attacks.push(raw(format!("GET /TARGET HTTP/1.1\r\nHost: a\r\n{h2c}\r\n"), Fate::One("")));
@@ -281,6 +291,33 @@ pub fn lines() -> Vec<Attack> {
     attacks
         .push(raw(format!("GET /TARGET HTTP/1.1\r\nHost: a\r\n{many}\r\n{SMUGGLED}"), Fate::Refused("431")));
     attacks.push(raw(format!("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n{SMUGGLED}"), BAD));
+    attacks
+}
+
+/// Targets with bytes that no URI may have move no boundary either.
+pub fn targets() -> Vec<Attack> {
+    let smuggled_body = &SMUGGLED[..35];
+    let mut attacks = Vec::new();
+    for odd in ["\"", "<>", "`{|}^\\", "#a", "\u{e9}", "\"%0d%0aX:", "\u{85}\u{a0}", "!\"!"] {
+        let post = |lines: &str, rest: &str, fate| {
+            raw(format!("POST /TARGET{odd} HTTP/1.1\r\nHost: a\r\n{lines}\r\n{rest}"), fate)
+        };
+        attacks.push(post("", "", Fate::One("")));
+        attacks.push(post("Content-Length: 35\r\n", smuggled_body, Fate::One(smuggled_body)));
+        attacks.push(post("Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n", Fate::One("ok")));
+        attacks.push(post("Transfer-Encoding: chunked\r\n", "2;a\r\nok\r\n0\r\n\r\n", Fate::One("ok")));
+        attacks.push(post("Content-Length: 2\r\nContent-Length: 37\r\n", &format!("ok{SMUGGLED}"), BAD));
+        attacks.push(post(
+            "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+            &format!("0\r\n\r\n{SMUGGLED}"),
+            Fate::One(""),
+        ));
+        attacks.push(post("Transfer-Encoding: gzip, chunked\r\n", "2\r\nok\r\n0\r\n\r\n", BAD));
+        attacks.push(post("Content-Length: 370\r\n", "ok", Fate::Unfinished));
+        let absolute = format!("GET http://b/TARGET{odd} HTTP/1.1\r\nHost: a\r\n\r\n");
+        attacks.push(raw(absolute, Fate::One("")));
+        attacks.push(raw(format!("GET http://b{odd}/TARGET HTTP/1.1\r\nHost: a\r\n\r\n{SMUGGLED}"), BAD));
+    }
     attacks
 }
 

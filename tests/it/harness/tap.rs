@@ -76,9 +76,9 @@ impl Tap {
 pub fn echo(request: &Message) -> Reply {
     let to = format!("{} {}", request.word(0), request.word(1));
     let body = if request.word(0) == "HEAD" { "" } else { to.as_str() };
-    let length = body.len();
+    let length = body.chars().count();
     let head = format!("HTTP/1.1 200 OK\r\nx-answers: {to}\r\ncontent-length: {length}\r\n\r\n");
-    Reply::Keep((head + body).into())
+    Reply::Keep(strict::bytes_of(&(head + body)))
 }
 
 impl Drop for Tap {

@@ -34,7 +34,6 @@ fn only_searches_are_searches() {
     for (path, kind) in [
         ("/_search", SearchKind::Search),
         ("/a,b/_search/", SearchKind::Search),
-        ("/a/t/_search", SearchKind::Search),
         ("/%3Cb-%7Bnow%2Fd%7D%3E/_search", SearchKind::Search),
         ("/a/_msearch", SearchKind::Msearch),
         ("/a/_search/template", SearchKind::SearchTemplate),
@@ -56,8 +55,32 @@ fn only_searches_are_searches() {
         "",
         "/a/_update_by_query",
         "/a/%5Fx/_search",
+        "/_application/search_application/a/_search",
+        "/_plugins/_knn/models/_search",
+        "/x/_y/a/_search",
+        "/x/a/_search/scroll",
+        "/x/a/_search_shards",
+        "/x/_search/template/y",
     ] {
         assert_eq!(operation(path), Operation::Forward, "{path}");
+    }
+}
+
+#[test]
+fn a_search_below_a_prefix_is_known_and_never_read() {
+    for (path, kind) in [
+        ("/a/t/_search", SearchKind::Search),
+        ("/es/docs/_search/", SearchKind::Search),
+        ("/x/es/docs/_search", SearchKind::Search),
+        ("//x//docs//_search", SearchKind::Search),
+        ("/es/_all/_search", SearchKind::Search),
+        ("/es/a,b/_msearch", SearchKind::Msearch),
+        ("/es/docs/_search/template", SearchKind::SearchTemplate),
+        ("/es/docs/_msearch/template", SearchKind::MsearchTemplate),
+    ] {
+        assert_eq!(ask(path, |head| Elastic.classify(head)), Operation::BelowPrefix(kind), "{path}");
+        let read = ask(path, |head| Elastic.read(head, Bytes::from_static(b"{}")).map(drop));
+        assert!(read.is_err(), "{path}");
     }
 }
 
