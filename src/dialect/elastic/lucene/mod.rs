@@ -10,6 +10,8 @@ pub(super) use simple::{Flags, simple_query_string};
 
 /// A query that goes from field to field more often is a program's, not a question.
 const MOST_PARTS: usize = 256;
+/// The same of one with more brackets.
+const MOST_BRACKETS: usize = 1024;
 
 /// Words that stand together, and the field that they name: none where the query does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,38 +20,57 @@ pub(super) struct Words {
     pub(super) text: String,
 }
 
-/// The words found so far, one by one, so that a group can be taken back.
+/// The words found so far.
 #[derive(Default)]
 struct Found {
-    words: Vec<Words>,
+    parts: Vec<Words>,
+    given_up: bool,
+}
+
+/// How far the words had come at some moment.
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    parts: usize,
+    last: usize,
 }
 
 impl Found {
     fn push(&mut self, field: Option<Arc<str>>, text: &str) {
         let text = text.trim();
         // What is left of operators that stand alone; a letter of any script, or a picture, is a word.
-        if text.chars().any(|c| !c.is_ascii_punctuation() && !c.is_whitespace()) {
-            self.words.push(Words { field, text: text.to_owned() });
+        if self.given_up || !text.chars().any(|c| !c.is_ascii_punctuation() && !c.is_whitespace()) {
+            return;
+        }
+        if let Some(last) = self.parts.last_mut().filter(|last| last.field == field) {
+            last.text.push(' ');
+            last.text.push_str(text);
+        } else if self.parts.len() < MOST_PARTS {
+            self.parts.push(Words { field, text: text.to_owned() });
+        } else {
+            self.give_up();
         }
     }
 
-    /// The words with those of the same field together.
-    fn joined(self) -> Vec<Words> {
-        let mut parts: Vec<Words> = Vec::new();
-        for words in self.words {
-            match parts.last_mut().filter(|last| last.field == words.field) {
-                Some(last) => {
-                    last.text.push(' ');
-                    last.text.push_str(&words.text);
-                }
-                None => parts.push(words),
-            }
+    fn mark(&self) -> Mark {
+        Mark { parts: self.parts.len(), last: self.parts.last().map_or(0, |part| part.text.len()) }
+    }
+
+    /// Takes back what has come since then.
+    fn back_to(&mut self, mark: Mark) {
+        self.parts.truncate(mark.parts);
+        if let Some(last) = self.parts.last_mut() {
+            last.text.truncate(mark.last);
         }
-        if parts.len() > MOST_PARTS { Vec::new() } else { parts }
+    }
+
+    /// No user has written this.
+    fn give_up(&mut self) {
+        (self.parts, self.given_up) = (Vec::new(), true);
     }
 }
 
 /// What is left of a query, read from the front.
+#[derive(Default)]
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {

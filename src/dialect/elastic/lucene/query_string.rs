@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Found, Rest, Words, unescaped};
+use super::{Found, MOST_BRACKETS, Mark, Rest, Words, unescaped};
 
 /// Signs that end a term. `+` and `-` are letters inside one, and so are `&`, `|`, `<`, `>` and `=`.
 const ENDS: [char; 11] = ['"', '(', ')', '[', ']', '{', '}', '^', '~', ':', '!'];
@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 256;
 pub(in super::super) fn query_string(query: &str) -> Vec<Words> {
     let mut parser = Parser { rest: Rest(query), ..Parser::default() };
     while parser.step() {}
-    parser.found.joined()
+    parser.found.parts
 }
 
 /// A query whose signs all stand for themselves; Elasticsearch's `escape: true`.
@@ -35,8 +35,8 @@ pub(in super::super) fn escaped(query: &str) -> String {
 struct Group {
     field: Option<Arc<str>>,
     excluded: bool,
-    /// How many words had been found before.
-    start: usize,
+    /// What had been found before.
+    start: Mark,
 }
 
 #[derive(Default)]
@@ -53,12 +53,6 @@ struct Parser<'a> {
     no_quote: bool,
     no_range: bool,
     no_regex: bool,
-}
-
-impl Default for Rest<'_> {
-    fn default() -> Self {
-        Rest("")
-    }
 }
 
 impl<'a> Parser<'a> {
@@ -100,8 +94,13 @@ impl<'a> Parser<'a> {
 
     fn open(&mut self) {
         self.rest.next();
+        if self.outer.len() >= MOST_BRACKETS {
+            self.found.give_up();
+            self.rest = Rest("");
+            return;
+        }
         let group =
-            Group { field: self.take_field(), excluded: self.take_excluded(), start: self.found.words.len() };
+            Group { field: self.take_field(), excluded: self.take_excluded(), start: self.found.mark() };
         self.outer.push(std::mem::replace(&mut self.group, group));
     }
 
@@ -111,7 +110,7 @@ impl<'a> Parser<'a> {
         let Some(outer) = self.outer.pop() else { return };
         let group = std::mem::replace(&mut self.group, outer);
         if self.modifiers() {
-            self.found.words.truncate(group.start);
+            self.found.back_to(group.start);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The syntax of `simple_query_string`. Source: Lucene's `SimpleQueryParser`.
 
-use super::{Found, Words, unescaped};
+use super::{Found, MOST_BRACKETS, Words, unescaped};
 use crate::json::{Kind, Value};
 
 /// Which signs mean something.
@@ -51,11 +51,14 @@ impl Flags {
 
 /// The words that a query looks for.
 pub(in super::super) fn simple_query_string(query: &str, flags: Flags) -> Vec<Words> {
+    if memchr::memchr_iter(b'(', query.as_bytes()).count() > MOST_BRACKETS {
+        return Vec::new();
+    }
     let closing = if flags.has(Flags::PRECEDENCE) { closing(query, flags) } else { Vec::new() };
     let mut parser =
         Parser { query, flags, closing, at: 0, found: Found::default(), excluded: false, groups: Vec::new() };
     while parser.step() {}
-    parser.found.joined()
+    parser.found.parts
 }
 
 /// The opening brackets that are closed, in their order, and where.

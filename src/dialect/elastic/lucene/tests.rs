@@ -56,6 +56,7 @@ fn only_the_words_that_a_query_string_looks_for_are_left() {
         ("is it far?", "is it far"),
         ("what\\? \\*", "what?"),
         ("red^2 shoes^0 (blue boots)^0.0 \"a b\"^0 green ^0", "red"),
+        ("red (blue a:b boots)^0 shoes", "red shoes"),
         ("red~ shoes~2 \"a b\"~5", "red shoes a b"),
         ("_exists_:title red", "_exists_:[title] red"),
         ("title : red", "title:[red]"),
@@ -140,6 +141,44 @@ fn a_query_that_jumps_from_field_to_field_has_no_words() {
     assert!(query_string(&"a:b ".repeat(300)).len() == 1);
     let long = format!("{}:(a b)", "f".repeat(100_000));
     assert_eq!(query_string(&long)[0].field.as_deref(), Some(""));
+}
+
+#[test]
+fn a_query_of_brackets_has_no_words_and_takes_no_memory() {
+    let many = "(".repeat(1_000_000) + "a";
+    assert!(query_string(&many).is_empty());
+    assert!(simple_query_string(&many, Flags::read(None)).is_empty());
+    let few = format!("{}a{} b", "(".repeat(1000), ")".repeat(1000));
+    assert_eq!(
+        (line(&query_string(&few)), line(&simple_query_string(&few, Flags::read(None)))),
+        ("a b".into(), "a b".into())
+    );
+}
+
+#[test]
+fn long_queries_are_read_in_one_go() {
+    for unit in [
+        "\"",
+        "[",
+        "/",
+        "a:",
+        "\\",
+        "-",
+        "*",
+        "^",
+        "~",
+        "a/b ",
+        "\"a\" ",
+        "[a TO b] ",
+        "x:(a y:b) ",
+        "-(a ",
+        "'",
+        "{",
+    ] {
+        let query = unit.repeat(200_000 / unit.len());
+        query_string(&query);
+        simple_query_string(&query, Flags::read(None));
+    }
 }
 
 fn word() -> impl Strategy<Value = String> {

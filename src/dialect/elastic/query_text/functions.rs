@@ -36,17 +36,17 @@ pub(super) fn read(query: Value<'_>) -> Functions {
     let own = KINDS.iter().any(|kind| query.get(kind).is_some()).then_some(query);
     let listed = query.get("functions").and_then(Value::items).unwrap_or_default();
     let all: Vec<Function> = own.into_iter().chain(listed).map(function).collect();
-    let mode = query.get("boost_mode").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    let products = !query
-        .get("score_mode")
-        .and_then(Value::as_str)
-        .is_some_and(|mode| !mode.eq_ignore_ascii_case("multiply"));
+    let word = |key: &str| {
+        let word = query.get(key).and_then(Value::as_str).unwrap_or_default();
+        if word.is_empty() { "multiply".to_owned() } else { word.to_ascii_lowercase() }
+    };
+    let (mode, products) = (word("boost_mode"), word("score_mode") == "multiply");
     let always = |function: &&Function| !function.filtered;
     let zeros = all.iter().filter(always).filter(|function| function.zero).count();
     let nothing = zeros > 0 && (products || zeros == all.len());
     let capped = is_zero(query.get("max_boost"));
     let replaces = mode == "replace";
-    let multiplies = mode.is_empty() || mode == "multiply";
+    let multiplies = mode == "multiply";
     // Without functions nothing replaces anything.
     if !all.is_empty() && (nothing || capped) && (replaces || multiplies) {
         return Functions::default();

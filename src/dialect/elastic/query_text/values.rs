@@ -1,13 +1,18 @@
 //! What tells a value from words.
 
-use crate::json::Value;
+use crate::{dialect::elastic::settings::decimal, json::Value};
 
+/// Longer texts than a date with its time, an address or a hash are words.
+const LONGEST_VALUE: usize = 128;
 /// The least digits of a number to base 16 that is taken for an id.
 const SHORTEST_HEX: usize = 16;
 
 /// Whether a text is one value rather than words: a boolean, a number, a date, an address or an id.
 pub(super) fn is_value(text: &str) -> bool {
     let text = text.trim();
+    if text.len() > LONGEST_VALUE {
+        return false;
+    }
     text.eq_ignore_ascii_case("true")
         || text.eq_ignore_ascii_case("false")
         || is_number(text)
@@ -27,9 +32,7 @@ pub(super) fn is_id_name(name: &str) -> bool {
 
 /// Whether a factor is there and takes away every score, as a number or as text.
 pub(super) fn is_zero(factor: Option<Value<'_>>) -> bool {
-    let Some(factor) = factor else { return false };
-    let number = factor.as_f64().or_else(|| factor.as_str()?.trim().parse().ok());
-    number == Some(0.0)
+    factor.and_then(decimal) == Some(0.0)
 }
 
 /// A switch as a boolean or as its text.
