@@ -6,12 +6,15 @@ use std::{
 };
 
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
-use crate::json::{Kind, Member, Value};
+use crate::{
+    json::{Kind, Member, Value},
+    search::NESTED_LISTS,
+};
 
 /// Numbers in an array beyond this many are a vector, not words.
 const LONGEST_NUMBER_LIST: usize = 16;
-/// How far down objects are searched for strings.
-const DEPTH: usize = 8;
+/// How far down objects and lists are searched for strings: deeper than data is nested, shallower than a stack.
+const DEPTH: usize = 16;
 /// YAML's limit for a plain key is 1024 characters; such names are data, not names.
 const LONGEST_KEY: usize = 256;
 /// A payload with more fields is a table, which no model reads to its end.
@@ -50,7 +53,10 @@ pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<Entry
                 [value] if value.kind() == Kind::Object => {
                     push_object(&mut entries, Cow::Borrowed(path), *value, true, 1)
                 }
-                values => push(&mut entries, Cow::Borrowed(path), joined(values, true)),
+                values => match joined(values, true) {
+                    None => push_lists(&mut entries, Cow::Borrowed(path), values, true),
+                    text => push(&mut entries, Cow::Borrowed(path), text),
+                },
             }
             if entries.len() > before {
                 break;
@@ -89,14 +95,19 @@ fn first_string<'a>(objects: &Objects<'a>, names: &[&'static str]) -> Option<(&'
     })
 }
 
-/// The text of a string, of an array of strings, or of a legacy `semantic_text` object.
+/// The text of a string, of an array of strings or of arrays of them, or of a legacy `semantic_text` object.
 pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
+    string_within(value, DEPTH)
+}
+
+fn string_within(value: Value<'_>, depth: usize) -> Option<Cow<'_, str>> {
+    // Bodies nest as deep as they like, the stack does not.
+    let depth = depth.checked_sub(1)?;
     let text = match value.kind() {
         Kind::String => clean::string(value)?,
         Kind::Array => {
-            // No arrays inside it: bodies nest as deep as they like, the stack does not.
-            let items = value.items()?.into_iter().filter(|item| item.kind() != Kind::Array);
-            let texts: Vec<Cow<'_, str>> = items.filter_map(string).collect();
+            let items = value.items()?.into_iter();
+            let texts: Vec<Cow<'_, str>> = items.filter_map(|item| string_within(item, depth)).collect();
             Cow::Owned(texts.join(", "))
         }
         Kind::Object => clean::string(value.get("text")?)?,
@@ -119,7 +130,8 @@ fn last<'a>(members: &[Member<'a>], key: &str) -> Option<Value<'a>> {
     members.iter().rev().find(|member| member.key == key).map(|member| member.value)
 }
 
-/// The values at a dotted path: a literal dotted key first, then nested objects, also inside arrays.
+/// The values at a dotted path: a literal dotted key first, then nested objects, by the shortest key first, also
+/// inside arrays.
 fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
     if let Some(value) = last(members, path) {
         found.push(value);
@@ -127,15 +139,7 @@ fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
     }
     for (dot, _) in path.match_indices('.') {
         if let Some(value) = last(members, &path[..dot]) {
-            match value.kind() {
-                Kind::Object => collect(&value.members().unwrap_or_default(), &path[dot + 1..], found),
-                Kind::Array => {
-                    for item in value.items().unwrap_or_default() {
-                        collect(&item.members().unwrap_or_default(), &path[dot + 1..], found);
-                    }
-                }
-                _ => {}
-            }
+            collect_below(value, &path[dot + 1..], NESTED_LISTS, found);
             if !found.is_empty() {
                 return;
             }
@@ -143,15 +147,36 @@ fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
     }
 }
 
+fn collect_below<'a>(value: Value<'a>, path: &str, lists: usize, found: &mut Vec<Value<'a>>) {
+    match (value.kind(), lists.checked_sub(1)) {
+        (Kind::Object, _) => collect(&value.members().unwrap_or_default(), path, found),
+        (Kind::Array, Some(lists)) => {
+            for item in value.items().unwrap_or_default() {
+                collect_below(item, path, lists, found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// One scalar of one or several values. `numbers`: whether values that hold no string count.
 pub(super) fn joined<'a>(values: &[Value<'a>], numbers: bool) -> Option<Scalar<'a>> {
     let mut scalars = Vec::new();
-    for value in values {
-        match value.kind() {
-            Kind::Array => scalars.extend(value.items()?.into_iter().filter_map(scalar)),
-            _ => scalars.extend(scalar(*value)),
+    values.iter().for_each(|value| flatten(*value, DEPTH, &mut scalars));
+    one_of(scalars, numbers)
+}
+
+fn flatten<'a>(value: Value<'a>, depth: usize, scalars: &mut Vec<Scalar<'a>>) {
+    match (value.kind(), depth.checked_sub(1)) {
+        (Kind::Array, Some(depth)) => {
+            value.items().unwrap_or_default().into_iter().for_each(|item| flatten(item, depth, scalars));
         }
+        _ => scalars.extend(scalar(value)),
     }
+}
+
+/// One scalar of several; none where they are numbers only, and `numbers` do not count or these are a vector.
+fn one_of(mut scalars: Vec<Scalar<'_>>, numbers: bool) -> Option<Scalar<'_>> {
     let strings = scalars.iter().any(|scalar| matches!(scalar, Scalar::Text(_)));
     if !strings && (!numbers || scalars.len() > LONGEST_NUMBER_LIST) {
         return None;
@@ -159,7 +184,7 @@ pub(super) fn joined<'a>(values: &[Value<'a>], numbers: bool) -> Option<Scalar<'
     if scalars.len() < 2 {
         return scalars.pop();
     }
-    let texts: Vec<Cow<'a, str>> = scalars.into_iter().map(Scalar::into_text).collect();
+    let texts: Vec<Cow<'_, str>> = scalars.into_iter().map(Scalar::into_text).collect();
     Some(Scalar::Text(Cow::Owned(texts.join(", "))))
 }
 
@@ -197,32 +222,93 @@ fn push_members<'a>(
     if depth > DEPTH {
         return;
     }
-    let last_at: HashMap<&str, usize> = members.iter().enumerate().map(|(at, m)| (&*m.key, at)).collect();
-    for (at, member) in members.iter().enumerate() {
+    for member in each_once(members) {
         if entries.len() >= MOST_ENTRIES {
             return;
         }
-        if last_at.get(&*member.key) != Some(&at) {
-            continue;
-        }
-        let key = match prefix {
-            "" => member.key.clone(),
-            prefix => Cow::Owned(format!("{prefix}.{}", member.key)),
-        };
+        let key = below(prefix, &member.key);
         match member.value.kind() {
             Kind::String if member.key == NODE_CONTENT => {
                 push(entries, Cow::Borrowed("text"), node_text(member.value).map(Scalar::Text));
             }
             Kind::Object => push_object(entries, key, member.value, numbers, depth + 1),
-            // Chunks with their vectors come as arrays of objects.
-            Kind::Array if holds_objects(member.value) => {}
+            Kind::Array if holds_more(member.value) => push_lists(entries, key, &[member.value], numbers),
             _ => push(entries, key, joined(&[member.value], numbers)),
         }
     }
 }
 
-fn holds_objects(array: Value<'_>) -> bool {
-    array.items().is_some_and(|items| items.iter().any(|item| item.kind() == Kind::Object))
+/// Of members with the same key the last, as most parsers would read them.
+fn each_once<'m, 'a>(members: &'m [Member<'a>]) -> impl Iterator<Item = &'m Member<'a>> {
+    let last_at: HashMap<&str, usize> = members.iter().enumerate().map(|(at, m)| (&*m.key, at)).collect();
+    members
+        .iter()
+        .enumerate()
+        .filter(move |(at, member)| last_at.get(&*member.key) == Some(at))
+        .map(|(_, member)| member)
+}
+
+fn below<'a>(prefix: &str, key: &Cow<'a, str>) -> Cow<'a, str> {
+    match prefix {
+        "" => key.clone(),
+        prefix => Cow::Owned(format!("{prefix}.{key}")),
+    }
+}
+
+/// Whether there are objects or arrays in an array.
+fn holds_more(array: Value<'_>) -> bool {
+    let more = |item: &Value<'_>| matches!(item.kind(), Kind::Object | Kind::Array);
+    array.items().is_some_and(|items| items.iter().any(more))
+}
+
+/// Adds what is in arrays of objects: one entry for all that has the same path.
+fn push_lists<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, values: &[Value<'a>], numbers: bool) {
+    let mut lists = Vec::new();
+    values.iter().for_each(|value| gather(*value, &key, DEPTH, &mut lists));
+    for (key, scalars) in lists {
+        push(entries, key, one_of(scalars, numbers));
+    }
+}
+
+fn gather<'a>(
+    value: Value<'a>,
+    key: &Cow<'a, str>,
+    depth: usize,
+    lists: &mut Vec<(Cow<'a, str>, Vec<Scalar<'a>>)>,
+) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    match value.kind() {
+        Kind::Array => {
+            value.items().unwrap_or_default().into_iter().for_each(|item| gather(item, key, depth, lists));
+        }
+        Kind::Object => {
+            let members = value.members().unwrap_or_default();
+            if last(&members, "inference").is_some() {
+                return note(key, string(value).map(Scalar::Text), lists);
+            }
+            for member in each_once(&members) {
+                match member.key == NODE_CONTENT && member.value.kind() == Kind::String {
+                    true => note(&Cow::Borrowed("text"), node_text(member.value).map(Scalar::Text), lists),
+                    false => gather(member.value, &below(key, &member.key), depth, lists),
+                }
+            }
+        }
+        _ => note(key, scalar(value), lists),
+    }
+}
+
+fn note<'a>(
+    key: &Cow<'a, str>,
+    scalar: Option<Scalar<'a>>,
+    lists: &mut Vec<(Cow<'a, str>, Vec<Scalar<'a>>)>,
+) {
+    let Some(scalar) = scalar else { return };
+    let room = lists.len() < MOST_ENTRIES;
+    match lists.iter_mut().find(|(there, _)| there == key) {
+        Some((_, scalars)) => scalars.push(scalar),
+        None if room => lists.push((key.clone(), vec![scalar])),
+        None => {}
+    }
 }
 
 /// Adds an entry unless it is empty or its key is there already.

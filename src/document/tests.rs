@@ -105,7 +105,36 @@ fn named_fields_come_in_their_order_without_nulls() {
 #[test]
 fn all_takes_every_string_and_nothing_else() {
     let source = r#"{"s":"x","n":1,"v":[0.1,0.2],"m":{"author":"É. Szabó","rev":1},"chunks":[{"text":"c"}],"tags":["a","b"],"s":"last"}"#;
-    assert_eq!(render(source, &FieldSet::All).unwrap(), "m.author: É. Szabó\ntags: a, b\ns: last");
+    let expected = "m.author: É. Szabó\nchunks.text: c\ntags: a, b\ns: last";
+    assert_eq!(render(source, &FieldSet::All).unwrap(), expected);
+}
+
+#[test]
+fn strings_are_found_wherever_they_stand() {
+    let v: Vec<String> = (0..40).map(|n| format!("0.{n}")).collect();
+    let vector = v.join(",");
+    let source = format!(
+        r#"{{"chunks":[{{"text":"t1","v":[{vector}],"n":1}},{{"text":"t2","tags":["x",["y"]]}},7,"s",null,[{{"text":"t3"}}]],
+            "m":{{"parts":[{{"p":{{"q":["a",{{"r":"b"}}]}}}},{{"p":{{"q":"c"}}}}]}},"lists":[["d",[["e"]]],3],"k":[[1],[2]],
+            "legacy":[{{"text":"T","inference":{{"chunks":[{{"text":"no"}}]}}}}],"twice":[{{"z":"no","z":"last"}}]}}"#
+    );
+    assert_eq!(
+        render(&source, &FieldSet::All).unwrap(),
+        "chunks.text: t1, t2, t3\nchunks.tags: x, y\nchunks: 7, s\nm.parts.p.q: a, c\nm.parts.p.q.r: b\n\
+         lists: d, e, 3\nlegacy: T\ntwice.z: last"
+    );
+    assert_eq!(render(&source, &named(&["chunks"])).unwrap(), "t1, t2, 7, s, t3");
+    assert_eq!(render(&source, &named(&["m.parts"])).unwrap(), "m.parts.p.q: a, c\nm.parts.p.q.r: b");
+    assert_eq!(render(&source, &named(&["lists"])).unwrap(), "d, e, 3");
+    assert_eq!(auto(r#"{"text":[["First."],[["second."]]]}"#).unwrap(), "First., second.");
+}
+
+#[test]
+fn a_path_leads_through_lists_and_literal_keys_go_first() {
+    let source = r#"{"c":[{"d":"d1"},{"e":2},7,["n",{"d":"d2"}],[[{"d":"too far"}]]],"a":{"b":"way","b.c":"x"},"a.b":"key"}"#;
+    assert_eq!(render(source, &named(&["c.d"])).unwrap(), "d1, d2");
+    assert_eq!(render(source, &named(&["a.b"])).unwrap(), "key");
+    assert_eq!(render(source, &named(&["a.b.c"])).unwrap(), "x");
 }
 
 #[test]

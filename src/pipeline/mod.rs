@@ -18,6 +18,7 @@ mod reach;
 mod record;
 mod refusal;
 mod ring;
+mod tie;
 mod trace;
 mod weight;
 mod witness;
@@ -35,7 +36,9 @@ pub use rank::{RankedPage, Waiting};
 pub use record::{
     Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
+pub use refusal::{Extra, blamed};
 pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
+pub use tie::cuts_a_tie;
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
 pub use witness::{Question, Seen, Witness, field_names};

@@ -152,6 +152,11 @@ impl Pipeline {
             let documents = list_documents(search, work, at, list, page);
             if documents.documents.is_empty() {
                 if reports[list.search].documents == 0 {
+                    // Which fields there are says nothing where the database has refused to show them.
+                    if search.fetch.fields.is_none() && !document::wanted_fields(&work.fields).is_none() {
+                        reports[list.search].outcome = Outcome::Kept(KeepReason::UpstreamError);
+                        continue;
+                    }
                     reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
                     let first = list.hits.iter().find(|hit| hit.holds.is_none());
                     let keys =

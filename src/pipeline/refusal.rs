@@ -9,6 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Pipeline, PlannedSearch};
+use crate::search::FetchPlan;
 
 /// How long what a database refused is not asked of it again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -17,11 +18,26 @@ const MOST_REMEMBERED: usize = 10_000;
 
 /// What a request asked for beyond what its client did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Extra {
+pub enum Extra {
     /// More hits.
     Hits,
     /// The fields of documents.
     Fields,
+}
+
+/// What a database's refusal speaks of: the number of hits, or what they show. `None` where it is neither or both.
+///
+/// A guess by words, which costs one more request where it is wrong.
+pub fn blamed(refusal: &[u8]) -> Option<Extra> {
+    const OF_HITS: [&str; 5] = ["limit", "window", "[size]", "num_candidates", "too large"];
+    const OF_FIELDS: [&str; 4] = ["payload", "_source", "docvalue", "stored_fields"];
+    let text = String::from_utf8_lossy(refusal).to_ascii_lowercase();
+    let speaks = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    match (speaks(&OF_HITS), speaks(&OF_FIELDS)) {
+        (true, false) => Some(Extra::Hits),
+        (false, true) => Some(Extra::Fields),
+        _ => None,
+    }
 }
 
 /// What each collection's database refused lately.
@@ -46,14 +62,38 @@ impl Refusals {
     }
 }
 
+impl PlannedSearch {
+    /// The same search without what a database has refused; as its client asked where that is not known, or where
+    /// nothing else is left to take back.
+    pub fn without(&self, refused: Option<Extra>) -> Self {
+        let own = self.as_asked();
+        match refused {
+            Some(Extra::Hits) if self.widened() => {
+                let fetch = FetchPlan { fields: self.fetch.fields.clone(), ..own.fetch };
+                Self { fetch, ..own }
+            }
+            Some(Extra::Fields) if !self.fetch.fields.is_none() => {
+                let fetch = FetchPlan { fields: own.fetch.fields, ..self.fetch.clone() };
+                Self { fetch, ..own }
+            }
+            _ => own,
+        }
+    }
+}
+
 impl Pipeline {
     /// Remembers that the database refused these searches as the proxy had changed them, though it answers
-    /// them as the client wrote them.
+    /// them without what is `blamed`.
     ///
-    /// An answer does not say which change was refused. Limits are the usual reason, so more hits are taken
-    /// for it where they were asked for; if it was the fields, the next search, without more hits, shows it.
-    pub fn change_refused(&self, searches: &[PlannedSearch]) {
-        let extra = if searches.iter().any(PlannedSearch::widened) { Extra::Hits } else { Extra::Fields };
+    /// Where it is not known what was refused, limits are the usual reason, so more hits are taken for it if they
+    /// were asked for; if it was the fields, the next search, without more hits, shows it.
+    pub fn change_refused(&self, searches: &[PlannedSearch], blamed: Option<Extra>) {
+        let widened = searches.iter().any(PlannedSearch::widened);
+        let extra = match blamed {
+            Some(Extra::Fields) => Extra::Fields,
+            _ if widened => Extra::Hits,
+            _ => Extra::Fields,
+        };
         for search in searches {
             let asked = match extra {
                 Extra::Hits => search.widened(),
@@ -88,6 +128,28 @@ mod tests {
         assert!(!refusals.allow(Extra::Fields, &named("a")));
         tokio::time::advance(Duration::from_secs(30)).await;
         assert!(refusals.allow(Extra::Fields, &named("a")));
+    }
+
+    #[test]
+    fn a_refusal_says_what_it_is_about() {
+        for (extra, text) in [
+            (
+                Some(Extra::Hits),
+                r#"{"status":{"error":"Bad request: Limit exceeded 50 > 20 for \"limit\""}}"#,
+            ),
+            (
+                Some(Extra::Hits),
+                "Result window is too large, from + size must be less than or equal to: [20]",
+            ),
+            (Some(Extra::Fields), r#"{"status":{"error":"with_payload is not allowed"}}"#),
+            (Some(Extra::Fields), "unable to fetch fields from _source field"),
+            (None, r#"{"status":{"error":"Bad request: limit of the payload exceeded"}}"#),
+            (None, r#"{"status":{"error":"Bad request: Index required but not found for \"a\""}}"#),
+            (None, ""),
+            (None, "\u{fffd}"),
+        ] {
+            assert_eq!(blamed(text.as_bytes()), extra, "{text}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -79,6 +79,7 @@ impl ListView<'_> {
         let record = |(place, hit): (usize, &Hit)| {
             let at = known.get(&place).copied();
             let written = hit.score.clone().and_then(|span| std::str::from_utf8(body.get(span)?).ok());
+            let written = written.filter(|&score| score != "null");
             HitRecord {
                 id: id(body, hit),
                 from: first.saturating_add(place as u64),

@@ -1,5 +1,6 @@
 //! Asking once more, as the client did, for what the database failed of what the proxy had made of the request.
 
+use bytes::Bytes;
 use http::{Response, StatusCode, response};
 use tokio::time::Instant;
 
@@ -7,18 +8,21 @@ use super::{
     ProxyError,
     answered::{Came, with_body},
     asked::send_own,
-    kept::{is_changed, kept},
+    kept::{changes_answer, is_changed, is_no_answer, kept, may_be_ours},
     search::{Answer, Exchange},
 };
 use crate::{
     bounds::{Permit, counted},
-    pipeline::{Loss, PlannedSearch, Report},
+    pipeline::{self, Extra, Loss, PlannedSearch, Report},
     search::{Got, HitPage, KeepReason, Rewrite, Strip},
     upstream::{
         Turn,
         body::{self, Body, Read},
     },
 };
+
+/// Errors are shorter.
+const LONGEST_REFUSAL: usize = 64 << 10;
 
 /// An answer with what had been missing, and the searches that it is the answer to.
 pub(super) struct Mended {
@@ -28,7 +32,8 @@ pub(super) struct Mended {
 }
 
 impl Exchange {
-    /// The database refused `asked`, or gave no answer to it: the client's own search, its page reranked as it is.
+    /// The database refused `asked`, or gave no answer to it: the same without what the refusal speaks of, at last the
+    /// client's own search, its page reranked as it is.
     pub(super) async fn rank_as_asked(
         &mut self,
         searches: &[PlannedSearch],
@@ -39,10 +44,11 @@ impl Exchange {
         if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
             return self.keep_instead(searches, KeepReason::UpstreamError).await;
         }
+        let (refusal, blamed) = self.blamed(searches, refusal).await;
         let failed = |refusal: Result<_, _>| {
             refusal.map(|response| (response, kept(searches, Some(KeepReason::UpstreamError))))
         };
-        let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
+        let own: Vec<PlannedSearch> = searches.iter().map(|search| search.without(blamed)).collect();
         let rewrite = match self.rewrite(&own) {
             Ok(rewrite) => rewrite,
             Err(reason) => return self.keep(searches, Some(reason)).await,
@@ -50,15 +56,46 @@ impl Exchange {
         if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
             return failed(refusal);
         }
-        let response = match self.ask(&rewrite, Turn::Last).await {
-            Ok(response) => response,
+        let changed = changes_answer(&own, &rewrite);
+        let turn = if changed { Turn::First } else { Turn::Last };
+        let refusal = match self.ask(&rewrite, turn).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                self.learn(searches, blamed);
+                return self.rank(&own, rewrite, response, permit, changed).await;
+            }
+            Ok(response) if changed && may_be_ours(response.status()) => Ok(response),
+            Ok(response) => return Ok((response, kept(&own, Some(KeepReason::UpstreamError)))),
+            Err(error) if changed && is_no_answer(&error) => Err(error),
             Err(error) => return failed(refusal.or(Err(error))),
         };
-        if response.status() != StatusCode::OK {
-            return Ok((response, kept(&own, Some(KeepReason::UpstreamError))));
-        }
-        self.learn(searches);
-        self.rank(&own, rewrite, response, permit, false).await
+        Box::pin(self.rank_as_asked(&own, rewrite, refusal, permit)).await
+    }
+
+    /// What a refusal speaks of, where the searches asked for more than one thing beyond their clients' own. The
+    /// refusal itself is as it was.
+    async fn blamed(
+        &self,
+        searches: &[PlannedSearch],
+        refusal: Result<Response<Body>, ProxyError>,
+    ) -> (Result<Response<Body>, ProxyError>, Option<Extra>) {
+        let adds_both = searches.iter().any(|search| search.widened() && !search.fetch.fields.is_none());
+        let of_request = |response: &Response<Body>| matches!(response.status().as_u16(), 400 | 403 | 413 | 422);
+        let response = match refusal {
+            Ok(response) if adds_both && of_request(&response) => response,
+            refusal => return (refusal, None),
+        };
+        let (parts, stream) = response.into_parts();
+        let permit = self.handler.bounds.answer_bytes.nothing();
+        let (body, blamed) = match body::read_up_to(stream, LONGEST_REFUSAL, permit, None).await {
+            Ok(Read::Whole { bytes, .. }) => {
+                let blamed = pipeline::blamed(&bytes);
+                (body::full(bytes), blamed)
+            }
+            Ok(Read::TooLarge(stream) | Read::NoRoom(stream)) => (stream, None),
+            // Nobody will see it: there is another request to send.
+            Err(_) => (body::full(Bytes::new()), None),
+        };
+        (Ok(Response::from_parts(parts, body)), blamed)
     }
 
     /// The client's own search, its answer streamed, in place of one that could not be used as it was widened.
@@ -69,7 +106,7 @@ impl Exchange {
     ) -> Result<Answer, ProxyError> {
         let answer = self.keep(searches, Some(reason)).await?;
         if answer.0.status() == StatusCode::OK {
-            self.learn(searches);
+            self.learn(searches, None);
         }
         Ok(answer)
     }
@@ -114,9 +151,10 @@ impl Exchange {
         }
     }
 
-    /// The client's own request has succeeded where the changed one had failed.
-    fn learn(&self, searches: &[PlannedSearch]) {
-        self.handler.pipeline.change_refused(searches);
+    /// The client's own request, or the changed one without what was `blamed`, has succeeded where the changed one had
+    /// failed.
+    fn learn(&self, searches: &[PlannedSearch], blamed: Option<Extra>) {
+        self.handler.pipeline.change_refused(searches, blamed);
         self.handler.metrics.widening_refused(self.dialect.name());
     }
 
@@ -194,7 +232,7 @@ impl Exchange {
             let (was, is) = (got(first, search), got(second, place));
             let Some(planned) = searches.get(search) else { continue };
             if is_better(was, is) {
-                pipeline.change_refused(std::slice::from_ref(planned));
+                pipeline.change_refused(std::slice::from_ref(planned), None);
                 learned = true;
             } else if let Some(Got::Part { lost, timed_out }) = is {
                 let loss = Loss { shards: lost, timed_out };

@@ -125,7 +125,9 @@ impl Exchange {
     ) -> Result<Answer, ProxyError> {
         let Came { parts, raw, mut page, places } = came;
         let ranked = self.ranked(searches, &mut page, Waiting::Client(self.asked_at)).await;
-        if must_replay(searches, &ranked.reports, &page) {
+        if must_replay(searches, &ranked.reports, &page)
+            || pipeline::cuts_a_tie(searches, &page, &ranked.reports)
+        {
             // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
             match self.keep(searches, None).await {
                 Ok((response, _)) if response.status() == StatusCode::OK => {

@@ -20,7 +20,9 @@ pub use margin::lead;
 pub use native::{ClauseText, NativeText, TextPart};
 pub use order::{Candidate, OrderRule, Ranked, Ranking, ScoreWriting, order};
 pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Holds, Total};
-pub use plan::{FetchPlan, FieldSet, MostHits, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields};
+pub use plan::{
+    FetchPlan, FieldSet, MostHits, NESTED_LISTS, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields,
+};
 pub use prefix::{BadPrefix, PathPrefix};
 pub use reason::KeepReason;
 pub use switch::yes_or_no;

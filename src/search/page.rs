@@ -78,7 +78,7 @@ pub struct HitList {
     pub hits: Vec<Hit>,
     /// The array's range in the body, brackets included.
     pub array: Range<usize>,
-    /// `max_score`'s number, where the answer has one for this list.
+    /// `max_score`'s number or `null`, where the answer has one for this list.
     pub max_score: Option<Range<usize>>,
     /// `hits.total`, where there is one.
     pub total: Option<Total>,
@@ -133,7 +133,7 @@ impl Holds {
 pub struct Hit {
     /// The hit's object.
     pub span: Range<usize>,
-    /// The number of its score member, if it has one.
+    /// The number of its score member, or the `null` that stands there, if it has one.
     pub score: Option<Range<usize>>,
     /// The object that holds its fields (`payload`, `_source`), if there.
     pub source: Option<Fields>,

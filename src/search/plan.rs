@@ -13,10 +13,15 @@ pub enum FieldSet {
     All,
 }
 
+/// How many lists, one inside the other, a key on the way to a field may hold and the field still be found. More than
+/// anybody writes; each costs names that a database is asked for.
+pub const NESTED_LISTS: usize = 2;
+
 /// The fields that an answer has to hold, whatever the client asked to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedFields {
-    /// These dotted paths; none asks for nothing more.
+    /// These dotted paths; none asks for nothing more. A dot may also be part of a key, and the way may lead through
+    /// lists, up to [`NESTED_LISTS`] one inside the other: whatever a document reads there has to come.
     Named(Arc<[String]>),
     /// Every field.
     All,

@@ -74,10 +74,10 @@ async fn there_is_no_best_score_where_a_floor_drops_every_hit() {
 }
 
 #[tokio::test]
-async fn a_max_score_that_is_null_stays_null() {
+async fn a_max_score_that_is_null_is_the_best_score_like_any_other() {
     let database = database("null").await;
     let sidecar = replacing(&database, "").await;
-    assert_eq!(scores(&sidecar, r#","size":1"#).await, (None, vec![19.0]));
+    assert_eq!(scores(&sidecar, r#","size":1"#).await, (Some(19.0), vec![19.0]));
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
     let envelope = envelope.members(|key, value| {
         match &*key.name {
             "hits" => found = array_of_hits(value, |value| hit(value, &sorted))?,
-            "max_score" => max_score = number(value.skip()?),
+            "max_score" => max_score = score(value.skip()?),
             "total" => total = total_of(value.skip()?),
             _ => {}
         }
@@ -156,7 +156,7 @@ fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> Read<Option<Hit>> {
     let mut hit = Hit::default();
     let whole = value.members(|key, value| {
         match &*key.name {
-            "_score" => hit.score = number(value.skip()?),
+            "_score" => hit.score = score(value.skip()?),
             "_rank" => hit.rank = number(value.skip()?),
             "_index" => hit.index = text(value.skip()?),
             "_source" => hit.source = fields(value)?,
@@ -173,6 +173,11 @@ fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> Read<Option<Hit>> {
 fn text(value: Value<'_>) -> Option<Range<usize>> {
     let span = value.span();
     (value.kind() == Kind::String).then(|| span.start + 1..span.end - 1)
+}
+
+/// A score; `null` where there is none, as under a sort.
+fn score(value: Value<'_>) -> Option<Range<usize>> {
+    if value.is_null() { Some(value.span()) } else { number(value) }
 }
 
 fn number(value: Value<'_>) -> Option<Range<usize>> {

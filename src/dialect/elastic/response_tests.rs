@@ -46,7 +46,7 @@ fn slow_list(search: usize, answer: Value<'_>) -> Option<HitList> {
     for member in envelope.members()? {
         match member.key.as_ref() {
             "hits" => array = Some(member.value),
-            "max_score" => max_score = number(member.value),
+            "max_score" => max_score = score(member.value),
             "total" => total = slow_total(member.value),
             _ => {}
         }
@@ -77,7 +77,7 @@ fn slow_hit(value: Value<'_>) -> Option<Hit> {
     let mut hit = Hit { span: value.span(), ..Hit::default() };
     for member in value.members()? {
         match member.key.as_ref() {
-            "_score" => hit.score = number(member.value),
+            "_score" => hit.score = score(member.value),
             "_rank" => hit.rank = number(member.value),
             "_index" => {
                 let span = member.value.span();

@@ -1,6 +1,7 @@
 //! Qdrant's REST interface.
 
 mod caller;
+mod formula;
 mod object;
 mod operation;
 mod payload;

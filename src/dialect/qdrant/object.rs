@@ -8,6 +8,9 @@ use crate::{
 /// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.
 pub(super) const MAX_DEPTH: usize = 16;
 
+/// Deeper ones.
+pub(super) const TOO_DEEP: DialectError = DialectError::Unsupported("a prefetch nested this deep");
+
 /// The members whose meaning matters here; the server refuses each of them when it is given twice.
 const KNOWN: [&str; 14] = [
     "query",

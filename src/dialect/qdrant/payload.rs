@@ -3,14 +3,18 @@
 use crate::{
     dialect::qdrant::object::Object,
     json::{Edits, Kind, ObjectEdit, Value},
-    search::{PathStep, Selection, Strip, StripPath, WantedFields},
+    search::{NESTED_LISTS, PathStep, Selection, Strip, StripPath, WantedFields},
 };
+
+type Path = Vec<PathStep>;
 
 /// The request's member, and the hit's.
 const ASKED: &str = "with_payload";
 const GIVEN: &str = "payload";
 /// Paths of more components than anybody writes are left to the server.
 const DEEPEST_LISTED: usize = 64;
+/// A name of this many parts has 16 spellings, of one more 64.
+const MOST_SPELT_OUT: usize = 3;
 
 /// What the client's own search would bring.
 enum Asked<'a> {
@@ -43,121 +47,144 @@ pub(super) fn ask(
     edit: &mut ObjectEdit<'_>,
     edits: &mut Edits,
 ) -> Strip {
-    let strip = match (Asked::read(search), wanted) {
+    let strip = match (Asked::read(search), named(wanted)) {
         (Asked::Settled, _) => None,
-        (Asked::Nothing, WantedFields::All) => {
+        (Asked::Nothing, None) => {
             edit.set(ASKED, "true");
             Some(all_of_it())
         }
-        (Asked::Nothing, WantedFields::Named(fields)) => ask_anew(&paths(fields), edit),
-        (Asked::Listed(list), WantedFields::All) => ask_all(list, edit),
-        (Asked::Listed(list), WantedFields::Named(fields)) => ask_more(list, &paths(fields), edits),
+        (Asked::Nothing, Some(paths)) => ask_anew(&paths, edit),
+        (Asked::Listed(list), None) => ask_all(list, edit),
+        (Asked::Listed(list), Some(paths)) => ask_more(list, &paths, edits),
     };
     strip.unwrap_or_default()
 }
 
-fn paths(fields: &[String]) -> Vec<Vec<&str>> {
-    fields
-        .iter()
-        .map(|field| field.split('.').collect())
-        .filter(|path: &Vec<&str>| expressible(path))
-        .collect()
+/// The paths of what is wanted; `None` for all there is, also where a field cannot be named: quoted keys know no
+/// escapes.
+fn named(wanted: &WantedFields) -> Option<Vec<Path>> {
+    let WantedFields::Named(fields) = wanted else { return None };
+    if fields.iter().any(|field| field.contains(['"', '\\'])) {
+        return None;
+    }
+    let mut paths: Vec<Path> = Vec::with_capacity(fields.len());
+    for path in fields.iter().flat_map(|field| spellings(field)) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    Some(paths)
 }
 
 fn all_of_it() -> Strip {
-    strip(vec![StripPath { keys: vec![GIVEN.to_owned()], keep: 0 }])
+    let path = StripPath { keys: vec![GIVEN.to_owned()], keep: 0 };
+    Strip { paths: vec![path], ..Strip::default() }
+}
+
+/// All but what the client's own list would bring, which the server picks out just so. Scalars, lists and objects on
+/// the way to what only our paths name go as well.
+fn all_but(listed: Vec<Path>) -> Option<Strip> {
+    if listed.iter().any(|path| path.len() > DEEPEST_LISTED) {
+        return None;
+    }
+    let selection = Selection { member: GIVEN.to_owned(), paths: listed };
+    Some(Strip { selection: Some(selection), ..Strip::default() })
 }
 
 /// The client wants no payload at all: all of it goes again.
-fn ask_anew(fields: &[Vec<&str>], edit: &mut ObjectEdit<'_>) -> Option<Strip> {
+fn ask_anew(fields: &[Path], edit: &mut ObjectEdit<'_>) -> Option<Strip> {
     if fields.is_empty() {
         return None;
     }
-    let paths: Vec<String> = fields.iter().map(|path| written(path)).collect();
-    edit.set(ASKED, format!("[{}]", paths.join(",")));
+    edit.set(ASKED, format!("[{}]", all_written(fields.iter())));
     Some(all_of_it())
 }
 
 /// The client wants some fields: all of them are asked for, and the others go again.
 fn ask_all(list: Value<'_>, edit: &mut ObjectEdit<'_>) -> Option<Strip> {
-    let paths = listed(list)?;
-    if paths.iter().any(|path| path.len() > DEEPEST_LISTED) {
-        return None;
-    }
+    let strip = all_but(listed(list)?)?;
     edit.set(ASKED, "true");
-    Some(Strip { selection: Some(Selection { member: GIVEN.to_owned(), paths }), ..Strip::default() })
-}
-
-/// The paths of the client's list; `None` where one of them is no path.
-fn listed(list: Value<'_>) -> Option<Vec<Vec<PathStep>>> {
-    list.items()?.iter().map(|item| steps(&item.as_str()?)).collect()
+    Some(strip)
 }
 
 /// The client wants some fields: the others are added at the end of its list.
-fn ask_more(list: Value<'_>, fields: &[Vec<&str>], edits: &mut Edits) -> Option<Strip> {
+fn ask_more(list: Value<'_>, fields: &[Path], edits: &mut Edits) -> Option<Strip> {
     let items = list.items()?;
-    let listed = listed(list)?;
-    let mut added = String::new();
-    let mut strips: Vec<StripPath> = Vec::new();
-    for path in fields {
-        let shared = listed.iter().map(|listed| shared(listed, path)).max().unwrap_or(0);
-        let covered = listed.iter().any(|listed| shared_whole(listed, path));
-        // A listed path below this one would be mixed up with it: nobody could tell the two apart again.
-        if covered || shared == path.len() {
-            continue;
-        }
-        if !(items.is_empty() && added.is_empty()) {
-            added.push(',');
-        }
-        added.push_str(&written(path));
-        // The server keeps a parent whose listed child is missing, and lists and scalars on the way. So all
-        // goes that only this path has brought, and nothing that the client's own list would bring.
-        let keys: Vec<String> =
-            std::iter::once(GIVEN).chain(path[..=shared].iter().copied()).map(str::to_owned).collect();
-        let strip = StripPath { keep: keys.len() - 1, keys };
-        if !strips.contains(&strip) {
-            strips.push(strip);
+    let theirs = listed(list)?;
+    let comes_anyway = |path: &Path| theirs.iter().any(|listed| path.starts_with(listed));
+    let missing: Vec<&Path> = fields.iter().filter(|path| !comes_anyway(path)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let strip = all_but(theirs)?;
+    let comma = if items.is_empty() { "" } else { "," };
+    let end = list.span().end - 1;
+    edits.replace(end..end, format!("{comma}{}", all_written(missing.into_iter())));
+    Some(strip)
+}
+
+/// The paths of the client's list; `None` where one of them is no path.
+fn listed(list: Value<'_>) -> Option<Vec<Path>> {
+    list.items()?.iter().map(|item| steps(&item.as_str()?)).collect()
+}
+
+/// All paths under which the server may keep what a document reads at `field`: a dot may be part of a key, and a key
+/// may hold a list of objects, or a list of lists of them. See [`WantedFields`].
+fn spellings(field: &str) -> Vec<Path> {
+    let parts: Vec<&str> = field.split('.').collect();
+    if parts.len() > MOST_SPELT_OUT {
+        // Too many to be named: whatever lies under one of the keys that the way may begin with.
+        return (1..=parts.len()).filter_map(|first| Some(vec![key(parts.get(..first)?)])).collect();
+    }
+    ways(&parts)
+}
+
+fn ways(parts: &[&str]) -> Vec<Path> {
+    let mut ways = vec![vec![key(parts)]];
+    for first in (1..parts.len()).rev() {
+        let (here, below) = parts.split_at(first);
+        for way in self::ways(below) {
+            for lists in 0..=NESTED_LISTS {
+                let elements = std::iter::repeat_n(PathStep::Elements, lists);
+                ways.push([key(here)].into_iter().chain(elements).chain(way.iter().cloned()).collect());
+            }
         }
     }
-    if !added.is_empty() {
-        let end = list.span().end - 1;
-        edits.replace(end..end, added);
+    ways
+}
+
+fn key(parts: &[&str]) -> PathStep {
+    PathStep::Key(parts.join("."))
+}
+
+fn all_written<'p>(paths: impl Iterator<Item = &'p Path>) -> String {
+    paths.map(|path| written(path)).collect::<Vec<_>>().join(",")
+}
+
+/// A path in the server's syntax, as JSON text.
+fn written(path: &[PathStep]) -> String {
+    // Letters of other scripts pass there without quotes too; with them whatever counts as a letter.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let mut text = String::new();
+    for step in path {
+        match step {
+            PathStep::Key(key) => {
+                if !text.is_empty() {
+                    text.push('.');
+                }
+                match !key.is_empty() && key.chars().all(plain) {
+                    true => text.push_str(key),
+                    false => text.extend(["\"", key, "\""]),
+                }
+            }
+            PathStep::Elements | PathStep::Element => text.push_str("[]"),
+        }
     }
-    Some(strip(strips))
-}
-
-fn strip(paths: Vec<StripPath>) -> Strip {
-    Strip { paths, ..Strip::default() }
-}
-
-/// How many leading steps two paths have in common.
-fn shared(listed: &[PathStep], path: &[&str]) -> usize {
-    let same = |step: &PathStep, key: &str| matches!(step, PathStep::Key(name) if name == key);
-    listed.iter().zip(path).take_while(|(step, key)| same(step, key)).count()
-}
-
-/// Whether what `listed` names holds all that `path` names.
-fn shared_whole(listed: &[PathStep], path: &[&str]) -> bool {
-    shared(listed, path) == listed.len()
-}
-
-/// Whether the server's path syntax has a way to write this: quoted keys know no escapes.
-fn expressible(path: &[&str]) -> bool {
-    path.iter().all(|key| !key.is_empty() && !key.contains(['"', '\\']))
-}
-
-/// A path in the server's syntax, as JSON text. Keys of other than letters, digits, `_` and `-` are quoted.
-fn written(path: &[&str]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let keys: Vec<String> = path
-        .iter()
-        .map(|key| if key.chars().all(plain) { (*key).to_owned() } else { format!("\"{key}\"") })
-        .collect();
-    serde_json::Value::from(keys.join(".")).to_string()
+    serde_json::Value::from(text).to_string()
 }
 
 /// The steps of a path in the server's syntax.
-fn steps(path: &str) -> Option<Vec<PathStep>> {
+fn steps(path: &str) -> Option<Path> {
     let mut steps = Vec::new();
     let mut rest = path;
     loop {

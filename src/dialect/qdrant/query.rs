@@ -4,9 +4,9 @@ use crate::{
     dialect::{
         DialectError,
         qdrant::{
-            object::{MAX_DEPTH, Object},
+            formula,
+            object::{MAX_DEPTH, Object, TOO_DEEP},
             operation::Verb,
-            request::prefetch_limit,
         },
     },
     json::{Kind, Value},
@@ -44,18 +44,41 @@ pub(super) fn order(verb: Verb, search: &Object<'_>) -> Result<Order, DialectErr
         Verb::Discover if search.get("target").is_none() => Order::Kept(KeepReason::NotRanked),
         Verb::Discover => Order::Plain,
         Verb::Recommend => recommend(search, search.get("strategy")),
-        Verb::Query => {
-            let composed = !search.prefetches()?.is_empty();
-            match search.get("query") {
-                None if composed => Order::Composed,
-                None => Order::Kept(KeepReason::NotRanked),
-                Some(query) => match by(search, query) {
-                    Order::Plain if composed => Order::Composed,
-                    order => order,
-                },
-            }
-        }
+        Verb::Query => of_query(search, 0)?,
     })
+}
+
+/// How a query or a prefetch ranks, with the prefetches that it is made of.
+fn of_query(search: &Object<'_>, depth: usize) -> Result<Order, DialectError> {
+    if depth > MAX_DEPTH {
+        return Err(TOO_DEEP);
+    }
+    let prefetches = search.prefetches()?;
+    let mut inner = Vec::with_capacity(prefetches.len());
+    for prefetch in &prefetches {
+        inner.push(of_query(prefetch, depth + 1)?);
+    }
+    // Without a query a prefetch is refused, and anything else is in the order of ids.
+    let Some(query) = search.get("query") else { return Ok(Order::Kept(KeepReason::NotRanked)) };
+    Ok(match by(search, query) {
+        Order::Composed => fused(&inner),
+        Order::Plain if !prefetches.is_empty() => Order::Composed,
+        order => order,
+    })
+}
+
+/// What is made of the scores of inner lists is relevance where one of the lists is in such an order.
+fn fused(inner: &[Order]) -> Order {
+    let ranked = |order: &&Order| !matches!(order, Order::Kept(_));
+    let unknown = |order: &&Order| **order == Order::Kept(KeepReason::Unsupported);
+    // A fusion of nothing is for the server to refuse.
+    if inner.is_empty() || inner.iter().any(|order| ranked(&order)) {
+        Order::Composed
+    } else if inner.iter().any(|order| unknown(&order)) {
+        Order::Kept(KeepReason::Unsupported)
+    } else {
+        Order::Kept(KeepReason::NotRanked)
+    }
 }
 
 /// How a query with a `query` member ranks, its prefetches apart.
@@ -78,12 +101,14 @@ fn by(search: &Object<'_>, query: Value<'_>) -> Order {
         if has("mmr") { Order::Kept(KeepReason::NotRanked) } else { Order::Plain }
     } else if let Some(examples) = get("recommend") {
         recommend(search, examples.get("strategy").filter(|value| !value.is_null()))
-    } else if has("discover") || has("relevance_feedback") {
+    } else if has("discover") || has("relevance_feedback") || has("text") {
         Order::Plain
     } else if has("context") || has("order_by") || has("sample") {
         Order::Kept(KeepReason::NotRanked)
-    } else if has("fusion") || has("rrf") || has("formula") {
+    } else if has("fusion") || has("rrf") {
         Order::Composed
+    } else if let Some(formula) = get("formula") {
+        if formula::ranks(formula) { Order::Composed } else { Order::Kept(KeepReason::NotRanked) }
     } else {
         Order::Kept(KeepReason::Unsupported)
     }
@@ -103,7 +128,7 @@ fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
     if average && vectors { Order::Kept(KeepReason::NotRanked) } else { Order::Plain }
 }
 
-/// The text of the query and its prefetches, where they are inference documents.
+/// The text of the query and its prefetches: what inference makes a vector of, or a text index ranks by.
 pub(super) fn text(search: &Object<'_>) -> Result<NativeText, DialectError> {
     let mut texts = Vec::new();
     collect_texts(search, 0, &mut texts)?;
@@ -116,19 +141,22 @@ pub(super) fn text(search: &Object<'_>) -> Result<NativeText, DialectError> {
 
 fn collect_texts(search: &Object<'_>, depth: usize, texts: &mut Vec<String>) -> Result<(), DialectError> {
     if depth > MAX_DEPTH {
-        return Err(DialectError::Unsupported("a prefetch nested this deep"));
+        return Err(TOO_DEEP);
     }
     if let Some(query) = search.get("query") {
-        let text = document(query).or_else(|| document(query.get("nearest")?));
+        let text = document(target(query)).or_else(|| text_query(query));
         if let Some(text) = text.filter(|text| !texts.contains(text)) {
             texts.push(text);
         }
     }
-    search.prefetches()?.iter().try_for_each(|inner| {
-        // One that could not be widened is refused here, before anything is asked.
-        prefetch_limit(inner)?;
-        collect_texts(inner, depth + 1, texts)
-    })
+    search.prefetches()?.iter().try_for_each(|inner| collect_texts(inner, depth + 1, texts))
+}
+
+/// What a query looks for: itself, or what stands in it under the name of its kind.
+fn target(query: Value<'_>) -> Value<'_> {
+    let nearest = query.get("nearest");
+    let of = |kind: &str| query.get(kind)?.get("target");
+    nearest.or_else(|| of("relevance_feedback")).or_else(|| of("discover")).unwrap_or(query)
 }
 
 /// The text of `{"text": …, "model": …}`.
@@ -137,19 +165,28 @@ fn document(value: Value<'_>) -> Option<String> {
     Some(value.get("text")?.as_str()?.into_owned())
 }
 
+/// The text of `{"text": …}` or `{"text": {"query": …}}`, a search of a text index (1.20).
+fn text_query(query: Value<'_>) -> Option<String> {
+    if query.get("model").is_some() {
+        return None;
+    }
+    let text = query.get("text")?;
+    let text = if text.kind() == Kind::Object { text.get("query")? } else { text };
+    Some(text.as_str()?.into_owned())
+}
+
 /// The first components of the dense vector that is searched for.
 pub(super) fn vector(verb: Verb, search: &Object<'_>) -> Result<Vec<f64>, DialectError> {
-    match verb {
-        Verb::Query => query_vector(search, 0),
-        Verb::Search => Ok(search
-            .get("vector")
-            .map(|vector| {
-                let named = if vector.kind() == Kind::Object { vector.get("vector") } else { Some(vector) };
-                named.map(dense).unwrap_or_default()
-            })
-            .unwrap_or_default()),
-        Verb::Recommend | Verb::Discover => Ok(Vec::new()),
-    }
+    let named = |vector: Value<'_>| {
+        let inside = if vector.kind() == Kind::Object { vector.get("vector") } else { Some(vector) };
+        inside.map(dense).unwrap_or_default()
+    };
+    Ok(match verb {
+        Verb::Query => query_vector(search, 0)?,
+        Verb::Search => search.get("vector").map(named).unwrap_or_default(),
+        Verb::Discover => search.get("target").map(dense).unwrap_or_default(),
+        Verb::Recommend => Vec::new(),
+    })
 }
 
 /// The query's own, else the first one of the prefetches: a fusion has none itself.
@@ -158,7 +195,7 @@ fn query_vector(search: &Object<'_>, depth: usize) -> Result<Vec<f64>, DialectEr
         return Ok(Vec::new());
     }
     if let Some(query) = search.get("query") {
-        let own = dense(query.get("nearest").unwrap_or(query));
+        let own = dense(target(query));
         if !own.is_empty() {
             return Ok(own);
         }

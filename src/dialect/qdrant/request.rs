@@ -119,7 +119,7 @@ fn intent(
 
 /// Limit and offset of a search; those of a group for groups, which have no offset.
 pub(super) fn page(endpoint: &Endpoint, search: &Object<'_>) -> Result<(u64, u64), DialectError> {
-    let limit = search.count("limit")?;
+    let limit = search.count(limit_key(endpoint, search)?)?;
     if endpoint.form == Form::Groups {
         let size = search.count("group_size")?.unwrap_or(DEFAULT_GROUP_SIZE);
         return Ok((if limit == Some(0) { 0 } else { size }, 0));
@@ -132,7 +132,14 @@ pub(super) fn page(endpoint: &Endpoint, search: &Object<'_>) -> Result<(u64, u64
     Ok((limit, search.count("offset")?.unwrap_or(0)))
 }
 
-/// How many hits a prefetch hands on.
-pub(super) fn prefetch_limit(prefetch: &Object<'_>) -> Result<u64, DialectError> {
-    Ok(prefetch.count("limit")?.unwrap_or(DEFAULT_LIMIT))
+/// The name under which this search gives its limit: the older calls, but for groups, take `top` as well.
+pub(super) fn limit_key(endpoint: &Endpoint, search: &Object<'_>) -> Result<&'static str, DialectError> {
+    let (own, other) = ("limit", "top");
+    if endpoint.verb == Verb::Query || endpoint.form == Form::Groups || search.member(other).is_none() {
+        return Ok(own);
+    }
+    match search.member(own) {
+        None => Ok(other),
+        Some(_) => Err(DialectError::Malformed { member: own, expected: "given once" }),
+    }
 }

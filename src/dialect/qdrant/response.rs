@@ -60,7 +60,8 @@ fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
 
 fn hit(object: &mut Scanner<'_>) -> Read<Option<Hit>> {
     let (mut score, mut source) = (None, None);
-    let number = |value: Value<'_>| (value.kind() == Kind::Number).then(|| value.span());
+    // One that is not finite is printed as `null`.
+    let number = |value: Value<'_>| matches!(value.kind(), Kind::Number | Kind::Null).then(|| value.span());
     let object = object.members(|key, value| {
         match &*key.name {
             "score" => score = number(value.skip()?),

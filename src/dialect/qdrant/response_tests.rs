@@ -41,11 +41,8 @@ fn slow_list(search: usize, array: Value<'_>) -> Result<HitList, DialectError> {
 
 fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {
     let members = object.members().ok_or(HITS)?;
-    let of = |key: &str, kind: Kind| {
-        let member = members.iter().rev().find(|member| member.key == key)?;
-        (member.value.kind() == kind).then(|| member.value.span())
-    };
-    let score = of("score", Kind::Number);
+    let score = members.iter().rev().find(|member| member.key == "score").map(|member| member.value);
+    let score = score.filter(|score| matches!(score.kind(), Kind::Number | Kind::Null)).map(Value::span);
     let payload = members.iter().rev().find(|member| member.key == "payload");
     let source = payload.and_then(|member| slow_fields(member.value));
     Ok(Hit { span: object.span(), score, source, ..Hit::default() })

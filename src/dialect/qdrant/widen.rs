@@ -6,10 +6,10 @@ use crate::{
     dialect::{
         DialectError, Reading,
         qdrant::{
-            object::{MAX_DEPTH, Object},
+            object::Object,
             operation::{Endpoint, Form},
-            payload, query,
-            request::{OWN, Request, page, prefetch_limit},
+            payload,
+            request::{OWN, Request, limit_key, page},
         },
     },
     json::Edits,
@@ -46,37 +46,19 @@ fn one(
 ) -> Result<Strip, DialectError> {
     let mut edit = search.edit();
     edit.remove(OWN);
+    // The limits of prefetches stay. They say which hits there are to be found, and how many: with others the pages of
+    // one walk would not be of the same hits, and those behind the window, which are asked for as they come, of others
+    // again.
     if let Some(hits) = plan.hits.filter(|_| endpoint.form != Form::Groups) {
         let (limit, offset) = page(endpoint, search)?;
         if limit != hits {
-            edit.set("limit", hits.to_string());
+            edit.set(limit_key(endpoint, search)?, hits.to_string());
         }
         if offset != 0 {
             edit.set("offset", "0");
-        }
-        // A fusion of longer lists is another fusion: only where more is asked for than the client did.
-        let more = hits > limit.saturating_add(offset);
-        if more && query::order(endpoint.verb, search)? == query::Order::Composed {
-            raise_prefetches(search, hits, 0, edits)?;
         }
     }
     let strip = payload::ask(search, &plan.fields, &mut edit, edits);
     edit.finish(edits);
     Ok(strip)
-}
-
-/// Gives every prefetch, inner ones too, a limit of at least `hits`.
-fn raise_prefetches(of: &Object<'_>, hits: u64, depth: usize, edits: &mut Edits) -> Result<(), DialectError> {
-    if depth > MAX_DEPTH {
-        return Err(DialectError::Unsupported("a prefetch nested this deep"));
-    }
-    for prefetch in of.prefetches()? {
-        if prefetch_limit(&prefetch)? < hits {
-            let mut edit = prefetch.edit();
-            edit.set("limit", hits.to_string());
-            edit.finish(edits);
-        }
-        raise_prefetches(&prefetch, hits, depth + 1, edits)?;
-    }
-    Ok(())
 }

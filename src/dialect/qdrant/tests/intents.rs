@@ -164,7 +164,6 @@ fn the_text_of_documents_is_the_querys_own() {
         r#""a b""#,
         r#"{"image":"u","model":"m"}"#,
         r#"{"object":{"text":"a"},"model":"m"}"#,
-        r#"{"text":"a b"}"#,
         r#"{"recommend":{"positive":[{"text":"a","model":"m"}]}}"#,
     ] {
         assert!(native(&format!(r#"{{"query":{none}}}"#)) == NativeText::None, "{none}");

@@ -51,25 +51,42 @@ fn groups_are_never_widened_but_bring_their_fields() {
 }
 
 #[test]
-fn prefetches_hand_on_as_many_hits_as_are_asked_for() {
-    let before = r#"{"prefetch":[{"query":[1],"limit":20},{"query":[2],"limit":80},
-        {"query":[3],"prefetch":{"query":[4]}},{}],"query":{"fusion":"rrf"},"limit":5}"#;
-    let after = r#"{"prefetch":[{"query":[1],"limit":50},{"query":[2],"limit":80},
-        {"query":[3],"prefetch":{"query":[4],"limit":50},"limit":50},{"limit":50}],"query":{"fusion":"rrf"},"limit":50}"#;
-    assert_eq!(widened(QUERY, before, plan(50, &[])), after);
-    let last = r#"{"query":{"fusion":"rrf"},"prefetch":{"query":[1]}}"#;
-    assert_eq!(
-        widened(QUERY, last, plan(50, &["text"])),
-        r#"{"query":{"fusion":"rrf"},"prefetch":{"query":[1],"limit":50},"limit":50,"with_payload":["text"]}"#
-    );
+fn the_limits_of_prefetches_are_the_clients_own() {
+    for (before, after) in [
+        (
+            r#"{"prefetch":[{"query":[1],"limit":20},{"query":[3],"prefetch":{"query":[4]}},{}],"query":{"fusion":"rrf"},"limit":5}"#,
+            r#"{"prefetch":[{"query":[1],"limit":20},{"query":[3],"prefetch":{"query":[4]}},{}],"query":{"fusion":"rrf"},"limit":50}"#,
+        ),
+        (
+            r#"{"prefetch":{"query":{"order_by":"n"},"limit":10},"query":[2],"limit":30,"offset":20}"#,
+            r#"{"prefetch":{"query":{"order_by":"n"},"limit":10},"query":[2],"limit":50,"offset":0}"#,
+        ),
+        (
+            r#"{"query":{"formula":"$score"},"prefetch":{"query":[1],"limit":"all"}}"#,
+            r#"{"query":{"formula":"$score"},"prefetch":{"query":[1],"limit":"all"},"limit":50}"#,
+        ),
+    ] {
+        assert_eq!(widened(QUERY, before, plan(50, &[])), after);
+        assert_eq!(widened(QUERY, before, FetchPlan::as_asked()), before);
+    }
 }
 
 #[test]
-fn prefetches_stay_where_no_more_hits_are_wanted() {
-    let body = r#"{"prefetch":{"query":[1],"limit":5},"query":[2],"limit":30,"offset":20}"#;
-    let after = r#"{"prefetch":{"query":[1],"limit":5},"query":[2],"limit":50,"offset":0}"#;
-    assert_eq!(widened(QUERY, body, plan(50, &[])), after);
-    assert_eq!(widened(QUERY, body, FetchPlan::as_asked()), body);
+fn a_limit_is_changed_under_the_name_that_the_client_gave_it() {
+    const DISCOVER: &str = "/collections/kb/points/discover";
+    for (target, before, after) in [
+        (SEARCH, r#"{"vector":[1],"top":5}"#, r#"{"vector":[1],"top":50}"#),
+        (RECOMMEND, r#"{"top": 2,"positive":[1]}"#, r#"{"top": 50,"positive":[1]}"#),
+        (DISCOVER, r#"{"target":1,"t\u006fp":5}"#, r#"{"target":1,"t\u006fp":50}"#),
+        // No other name here: the server does not look at it.
+        (QUERY, r#"{"query":1,"top":3}"#, r#"{"query":1,"top":3,"limit":50}"#),
+    ] {
+        assert_eq!(widened(target, before, plan(50, &[])), after);
+    }
+    let batch = "/collections/kb/points/search/batch";
+    let body = r#"{"searches":[{"vector":[1],"top":1},{"vector":[2],"limit":2}]}"#;
+    let rewrite = widen(batch, body, &[plan(50, &[]), plan(60, &[])]);
+    assert_eq!(rewrite.body, r#"{"searches":[{"vector":[1],"top":50},{"vector":[2],"limit":60}]}"#);
 }
 
 #[test]
@@ -77,8 +94,8 @@ fn payload_that_nobody_asked_for_goes_again_as_a_whole() {
     for before in
         [r#"{"query":1}"#, r#"{"query":1,"with_payload":null}"#, r#"{"query":1,"with_payload":false}"#]
     {
-        let (after, strips) = asked(before, &["title", "meta.text"]);
-        assert_eq!(after, r#"{"query":1,"with_payload":["title","meta.text"]}"#);
+        let (after, strips) = asked(before, &["title", "text"]);
+        assert_eq!(after, r#"{"query":1,"with_payload":["title","text"]}"#);
         assert_eq!(strips, ["|payload"]);
     }
 }
@@ -86,25 +103,24 @@ fn payload_that_nobody_asked_for_goes_again_as_a_whole() {
 #[test]
 fn a_list_of_fields_grows_by_those_that_are_missing() {
     let list = |list: &str, fields: &[&str]| {
-        let (after, strips) = asked(&format!(r#"{{"with_payload":{list},"query":1}}"#), fields);
+        let rewrite = widen(QUERY, &format!(r#"{{"with_payload":{list},"query":1}}"#), &[plan(None, fields)]);
+        let after = String::from_utf8(rewrite.body.to_vec()).unwrap();
         let list = after.strip_prefix(r#"{"with_payload":"#).unwrap();
-        (list.strip_suffix(r#","query":1}"#).unwrap().to_owned(), strips.join(" "))
+        let stays = rewrite.strips[0].selection.as_ref().map(|selection| selection.paths.len());
+        (list.strip_suffix(r#","query":1}"#).unwrap().to_owned(), stays)
     };
-    let is = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-    assert_eq!(list("[]", &["text"]), is(r#"["text"]"#, "payload|text"));
-    assert_eq!(list("[ ]", &["a", "b"]), is(r#"[ "a","b"]"#, "payload|a payload|b"));
-    assert_eq!(list(r#"["title"]"#, &["title", "text"]), is(r#"["title","text"]"#, "payload|text"));
-    assert_eq!(list(r#"["meta"]"#, &["meta.text"]), is(r#"["meta"]"#, ""));
-    assert_eq!(list(r#"{"include":["a"]}"#, &["b"]), is(r#"{"include":["a","b"]}"#, "payload|b"));
-    // What comes along with a parent that the client did not name goes too ...
-    let nested = list(r#"["title"]"#, &["meta.text", "meta.body"]);
-    assert_eq!(nested, is(r#"["title","meta.text","meta.body"]"#, "payload|meta"));
-    // ... and stays where it did.
-    let nested = list(r#"["meta[].source"]"#, &["meta.text"]);
-    assert_eq!(nested, is(r#"["meta[].source","meta.text"]"#, "payload.meta|text"));
-    // A field inside the wanted one could not be told from it afterwards.
-    assert_eq!(list(r#"["text.en"]"#, &["text"]), is(r#"["text.en"]"#, ""));
-    assert_eq!(list(r#"["\"a.b\".c"]"#, &["a.b"]), is(r#"["\"a.b\".c","a.b"]"#, "payload|a"));
+    let is = |list: &str, stays| (list.to_owned(), stays);
+    assert_eq!(list("[]", &["text"]), is(r#"["text"]"#, Some(0)));
+    assert_eq!(list("[ ]", &["a", "b"]), is(r#"[ "a","b"]"#, Some(0)));
+    assert_eq!(list(r#"["title"]"#, &["title", "text"]), is(r#"["title","text"]"#, Some(1)));
+    assert_eq!(list(r#"["meta","text"]"#, &["text"]), is(r#"["meta","text"]"#, None));
+    assert_eq!(list(r#"{"include":["a"]}"#, &["b"]), is(r#"{"include":["a","b"]}"#, Some(1)));
+    assert_eq!(list(r#"["text.en"]"#, &["text"]), is(r#"["text.en","text"]"#, Some(1)));
+    // What the client's list brings anyway is not asked for twice.
+    let crossed = list(r#"["meta"]"#, &["meta.text"]);
+    assert_eq!(crossed, is(r#"["meta","\"meta.text\""]"#, Some(1)));
+    let crossed = list(r#"["meta[]"]"#, &["meta.text"]);
+    assert_eq!(crossed, is(r#"["meta[]","\"meta.text\"","meta.text"]"#, Some(1)));
 }
 
 #[test]
@@ -167,11 +183,15 @@ fn what_the_client_had_not_listed_is_gone_from_the_joined_page() {
 }
 
 #[test]
-fn fields_are_written_in_the_servers_syntax_or_not_at_all() {
-    let (after, _) = asked(r#"{"query":1}"#, &["a b.naïve_1-x", "say \"hi\"", "back\\slash", "a..b", ""]);
-    assert_eq!(after, r#"{"query":1,"with_payload":["\"a b\".naïve_1-x"]}"#);
-    let (after, strips) = asked(r#"{"query":1}"#, &["\""]);
-    assert_eq!((after.as_str(), strips.len()), (r#"{"query":1}"#, 0));
+fn fields_are_written_in_the_servers_syntax() {
+    let (after, _) = asked(r#"{"query":1}"#, &["a b", "naïve_1-x", "c[0]", ""]);
+    assert_eq!(after, r#"{"query":1,"with_payload":["\"a b\"","\"naïve_1-x\"","\"c[0]\"","\"\""]}"#);
+    // A key that no path can name comes only with all the others.
+    for field in ["say \"hi\"", "back\\slash", "\""] {
+        let (after, strips) = asked(r#"{"query":1}"#, &["title", field]);
+        assert_eq!(after, r#"{"query":1,"with_payload":true}"#);
+        assert_eq!(strips, ["|payload"]);
+    }
 }
 
 #[test]
@@ -183,7 +203,8 @@ fn each_search_of_a_batch_follows_its_own_plan() {
         br#"{"searches":[{"query":1,"limit":50},{"query":2},{"query":3,"with_payload":["a","b"]}]}"#
     );
     let lengths: Vec<_> = rewrite.strips.iter().map(|strip| strip.paths.len()).collect();
-    assert_eq!(lengths, [0, 0, 1]);
+    assert_eq!(lengths, [0, 0, 0]);
+    assert!(rewrite.strips[2].selection.is_some());
 }
 
 #[test]
