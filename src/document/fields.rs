@@ -13,8 +13,13 @@ use crate::{
 
 /// Numbers in an array beyond this many are a vector, not words.
 const LONGEST_NUMBER_LIST: usize = 16;
-/// How far down objects and lists are searched for strings: deeper than data is nested, shallower than a stack.
-const DEPTH: usize = 16;
+/// How far down objects are searched for strings: deeper than data is nested, shallower than a stack.
+const DEPTH: usize = 12;
+/// How many lists, one inside the other, a list of strings may be.
+const LISTS_OF_STRINGS: usize = 4;
+/// How often the bytes of a list may be looked at, one level after the other, and what is never too many of them.
+const PASSES: usize = 4;
+const FEW_BYTES: usize = 64 << 10;
 /// YAML's limit for a plain key is 1024 characters; such names are data, not names.
 const LONGEST_KEY: usize = 256;
 /// A payload with more fields is a table, which no model reads to its end.
@@ -97,7 +102,7 @@ fn first_string<'a>(objects: &Objects<'a>, names: &[&'static str]) -> Option<(&'
 
 /// The text of a string, of an array of strings or of arrays of them, or of a legacy `semantic_text` object.
 pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
-    string_within(value, DEPTH)
+    string_within(value, 1 + LISTS_OF_STRINGS)
 }
 
 fn string_within(value: Value<'_>, depth: usize) -> Option<Cow<'_, str>> {
@@ -162,7 +167,7 @@ fn collect_below<'a>(value: Value<'a>, path: &str, lists: usize, found: &mut Vec
 /// One scalar of one or several values. `numbers`: whether values that hold no string count.
 pub(super) fn joined<'a>(values: &[Value<'a>], numbers: bool) -> Option<Scalar<'a>> {
     let mut scalars = Vec::new();
-    values.iter().for_each(|value| flatten(*value, DEPTH, &mut scalars));
+    values.iter().for_each(|value| flatten(*value, LISTS_OF_STRINGS, &mut scalars));
     one_of(scalars, numbers)
 }
 
@@ -264,36 +269,43 @@ fn holds_more(array: Value<'_>) -> bool {
 /// Adds what is in arrays of objects: one entry for all that has the same path.
 fn push_lists<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, values: &[Value<'a>], numbers: bool) {
     let mut lists = Vec::new();
-    values.iter().for_each(|value| gather(*value, &key, DEPTH, &mut lists));
+    for value in values {
+        let mut left = FEW_BYTES.saturating_add(value.text().len().saturating_mul(PASSES));
+        gather(*value, &key, (DEPTH, &mut left), &mut lists);
+    }
     for (key, scalars) in lists {
         push(entries, key, one_of(scalars, numbers));
     }
 }
 
+/// Notes what is in a value, as deep as `depth`, and as long as bytes are `left` to be looked at.
 fn gather<'a>(
     value: Value<'a>,
     key: &Cow<'a, str>,
-    depth: usize,
+    (depth, left): (usize, &mut usize),
     lists: &mut Vec<(Cow<'a, str>, Vec<Scalar<'a>>)>,
 ) {
-    let Some(depth) = depth.checked_sub(1) else { return };
-    match value.kind() {
-        Kind::Array => {
-            value.items().unwrap_or_default().into_iter().for_each(|item| gather(item, key, depth, lists));
+    let (kind, nested) = (value.kind(), matches!(value.kind(), Kind::Array | Kind::Object));
+    if !nested {
+        return note(key, scalar(value), lists);
+    }
+    let (Some(depth), Some(less)) = (depth.checked_sub(1), left.checked_sub(value.text().len())) else {
+        return;
+    };
+    *left = less;
+    if kind == Kind::Array {
+        let items = value.items().unwrap_or_default();
+        return items.into_iter().for_each(|item| gather(item, key, (depth, left), lists));
+    }
+    let members = value.members().unwrap_or_default();
+    if last(&members, "inference").is_some() {
+        return note(key, string(value).map(Scalar::Text), lists);
+    }
+    for member in each_once(&members) {
+        match member.key == NODE_CONTENT && member.value.kind() == Kind::String {
+            true => note(&Cow::Borrowed("text"), node_text(member.value).map(Scalar::Text), lists),
+            false => gather(member.value, &below(key, &member.key), (depth, left), lists),
         }
-        Kind::Object => {
-            let members = value.members().unwrap_or_default();
-            if last(&members, "inference").is_some() {
-                return note(key, string(value).map(Scalar::Text), lists);
-            }
-            for member in each_once(&members) {
-                match member.key == NODE_CONTENT && member.value.kind() == Kind::String {
-                    true => note(&Cow::Borrowed("text"), node_text(member.value).map(Scalar::Text), lists),
-                    false => gather(member.value, &below(key, &member.key), depth, lists),
-                }
-            }
-        }
-        _ => note(key, scalar(value), lists),
     }
 }
 

@@ -184,9 +184,12 @@ impl Pipeline {
         let fields =
             if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::none() };
         let served = intent.reranker.is_some();
-        let page_end = intent.offset.saturating_add(intent.limit);
+        let end = intent.offset.checked_add(intent.limit);
+        let page_end = end.unwrap_or(u64::MAX);
         let hits = work.window.max(page_end).min(intent.max_hits);
         let widen = (profile.widen || served)
+            // A database that adds them up may come to another number than there is.
+            && end.is_some()
             && !intent.grouped
             && intent.widening != Widening::Never
             // On failure it would be asked twice, and failure is what an open circuit promises.

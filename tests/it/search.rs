@@ -183,7 +183,7 @@ async fn walking_the_pages_visits_every_hit_once() {
 }
 
 #[tokio::test]
-async fn a_refused_widening_is_asked_again_as_the_client_did_and_not_tried_again() {
+async fn a_refused_widening_is_taken_back_and_not_tried_again() {
     let database = Scripted::start(|request| match json_of(request)["limit"].as_u64() {
         Some(3) => found(request),
         _ => Some(answer(400, JSON, r#"{"status":{"error":"limit"}}"#)),
@@ -192,10 +192,10 @@ async fn a_refused_widening_is_asked_again_as_the_client_did_and_not_tried_again
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     let got = setup.search(THREE).await;
     assert!(got.starts_with("HTTP/1.1 200"), "{got}");
-    assert_eq!(body_of(&got), page(0..3, false));
+    assert_eq!(body_of(&got), page([2, 1, 0], false), "only the limit was refused");
     let seen = setup.database.seen();
     assert_eq!(seen.len(), 2);
-    assert_eq!(body_of(&seen[1]), THREE);
+    assert_eq!(json_of(&seen[1])["limit"], 3);
     let again = setup.search(THREE).await;
     assert_eq!(body_of(&again), page([2, 1, 0], false));
     let seen = setup.database.seen();
@@ -205,9 +205,13 @@ async fn a_refused_widening_is_asked_again_as_the_client_did_and_not_tried_again
 
 /// A database that refuses every search that asks for a payload, whatever its limit.
 fn refusing_payload(request: &str) -> Option<String> {
+    refusing(request, "forbidden")
+}
+
+fn refusing(request: &str, error: &str) -> Option<String> {
     match json_of(request)["with_payload"] {
         Value::Null => found(request),
-        _ => Some(answer(403, JSON, r#"{"status":{"error":"no payload for you"}}"#)),
+        _ => Some(answer(403, JSON, &format!(r#"{{"status":{{"error":"{error}"}}}}"#))),
     }
 }
 
@@ -219,7 +223,7 @@ async fn refused_fields_are_not_asked_for_again() {
     let fifty = r#"{"query":[0.1,0.2],"limit":50}"#;
     for (search, asked) in [(1, 2), (2, 3), (3, 4)] {
         let got = setup.search(fifty).await;
-        assert_eq!(status(&got), "kept; reason=no_text");
+        assert_eq!(status(&got), "kept; reason=upstream_error");
         assert_eq!(body_of(&got), page(0..50, false), "{search}");
         assert_eq!(setup.database.seen().len(), asked, "{search}");
     }
@@ -237,6 +241,21 @@ async fn refused_fields_are_told_from_refused_hits_by_the_next_search() {
     let seen = setup.database.seen();
     let of = |at: usize| (json_of(&seen[at])["limit"].clone(), !json_of(&seen[at])["with_payload"].is_null());
     assert_eq!([of(0), of(2), of(4)], [(50.into(), true), (3.into(), true), (3.into(), false)]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_speaks_of_the_fields_takes_back_the_fields_alone() {
+    let database = Scripted::start(|request| refusing(request, "no payload for you")).await;
+    let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
+    for asked in [2, 3, 4] {
+        let got = setup.search(THREE).await;
+        assert_eq!(status(&got), "kept; reason=upstream_error");
+        assert_eq!(body_of(&got), page(0..3, false));
+        assert_eq!(setup.database.seen().len(), asked);
+    }
+    let limits: Vec<Value> =
+        setup.database.seen().iter().map(|request| json_of(request)["limit"].clone()).collect();
+    assert_eq!(limits, [50, 50, 50, 50]);
 }
 
 #[tokio::test]

@@ -24,7 +24,8 @@ pub(super) const DEFAULT_RANK_WINDOW: u64 = 10;
 pub(super) struct Shape {
     pub(super) widening: Widening,
     pub(super) max_hits: u64,
-    /// The effective `k` of a pure top-level kNN search.
+    /// The most hits that all pages of the search have together: the effective `k` of a pure top-level kNN search, the
+    /// window of a compound retriever.
     pub(super) k: Option<u64>,
 }
 
@@ -36,6 +37,7 @@ pub(super) fn widening(
     size: u64,
 ) -> Result<Shape, ()> {
     let mut shape = Shape { widening: Widening::Neutral, max_hits: MAX_RESULT_WINDOW, k: None };
+    let mut most = MAX_RESULT_WINDOW;
     let has = |name: &str| body.is_some_and(|body| is_filled(body.get(name)));
     // What counts or cuts after the nearest `k` were found.
     let after_k = ["aggs", "aggregations", "post_filter", "collapse"].into_iter().any(has);
@@ -58,6 +60,10 @@ pub(super) fn widening(
         shape.widening = Widening::Never;
     } else if let Some(retriever) = body.and_then(|body| body.get("retriever")) {
         (shape.widening, shape.max_hits) = of_retriever(retriever)?;
+        // A page that reaches over its window ends there; only one that is larger than it is refused.
+        shape.k =
+            (shape.widening == Widening::NotNeutral && size <= shape.max_hits).then_some(shape.max_hits);
+        most = if shape.k.is_some() { u64::MAX } else { shape.max_hits };
     } else if let Some(query) = body.and_then(|body| body.get("query"))
         && !params.has("q")
         && follows_size(query, MAX_DEPTH)
@@ -66,7 +72,7 @@ pub(super) fn widening(
     } else if body.is_some_and(|body| nearest(params, body, from.saturating_add(size)).is_some()) {
         shape.widening = Widening::NotNeutral;
     }
-    let past_window = from.saturating_add(size) > shape.max_hits;
+    let past_window = from.saturating_add(size) > most;
     if never || past_window || (after_k && shape.widening == Widening::NotNeutral) {
         shape.widening = Widening::Never;
     }

@@ -181,3 +181,20 @@ fn any_error_of_a_search_of_a_batch_is_told() {
     assert_eq!((0..8).filter(|&search| page.has_failed(search)).count(), 7);
     assert_eq!(page.answers(), 8);
 }
+
+#[test]
+fn a_page_of_a_compound_retriever_ends_with_its_window() {
+    let read = |window: &str, page: &str| {
+        let body = format!(r#"{{"retriever":{{"rrf":{{"retrievers":[]{window}}}}},{page}}}"#);
+        let intent = read("/a/_search", &body);
+        (intent.offset, intent.limit, intent.widening, intent.keep)
+    };
+    use crate::search::{KeepReason::NotRanked, Widening::*};
+    let window = r#","rank_window_size":20"#;
+    assert_eq!(read(window, r#""from":8,"size":4"#), (8, 4, NotNeutral, None));
+    assert_eq!(read(window, r#""from":18,"size":4"#), (18, 2, NotNeutral, None));
+    assert_eq!(read("", r#""from":8,"size":4"#), (8, 2, NotNeutral, None));
+    assert_eq!(read(window, r#""from":20,"size":4"#), (20, 0, NotNeutral, Some(NotRanked)));
+    // Refused as it is.
+    assert_eq!(read(window, r#""size":21"#).2, Never);
+}
