@@ -55,11 +55,18 @@ pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<Entry
             collect(members, path, &mut found);
             let before = entries.len();
             match found.as_slice() {
+                [] => continue,
                 [value] if value.kind() == Kind::Object => {
-                    push_object(&mut entries, Cow::Borrowed(path), *value, true, 1)
+                    let mut inside = Vec::new();
+                    push_object(&mut inside, Cow::Borrowed(path), *value, true, 1);
+                    push_new(&mut entries, inside);
                 }
                 values => match joined(values, true) {
-                    None => push_lists(&mut entries, Cow::Borrowed(path), values, true),
+                    None => {
+                        let mut inside = Vec::new();
+                        push_lists(&mut inside, Cow::Borrowed(path), values, true);
+                        push_new(&mut entries, inside);
+                    }
                     text => push(&mut entries, Cow::Borrowed(path), text),
                 },
             }
@@ -75,9 +82,20 @@ pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<Entry
 pub(super) fn all<'a>(objects: &Objects<'a>) -> Vec<Entry<'a>> {
     let mut entries = Vec::new();
     for members in objects {
-        push_members(&mut entries, "", members, false, 0);
+        let mut inside = Vec::new();
+        push_members(&mut inside, "", members, false, 0);
+        push_new(&mut entries, inside);
     }
     entries
+}
+
+/// Adds those entries whose keys are not there already.
+fn push_new<'a>(entries: &mut Vec<Entry<'a>>, others: Vec<Entry<'a>>) {
+    if entries.is_empty() {
+        *entries = others;
+    } else {
+        others.into_iter().for_each(|(key, scalar)| push(entries, key, Some(scalar)));
+    }
 }
 
 /// Takes Elasticsearch's multi-fields (`title.keyword` beside `title`) out of a hit's `fields`: the same text
@@ -211,7 +229,7 @@ fn push_object<'a>(
     let Some(members) = value.members() else { return };
     // A legacy semantic_text object: the text, never its chunks and their embeddings.
     if last(&members, "inference").is_some() {
-        push(entries, key, string(value).map(Scalar::Text));
+        merge(entries, key, string(value).map(Scalar::Text));
     } else {
         push_members(entries, &key, &members, numbers, depth);
     }
@@ -238,7 +256,7 @@ fn push_members<'a>(
             }
             Kind::Object => push_object(entries, key, member.value, numbers, depth + 1),
             Kind::Array if holds_more(member.value) => push_lists(entries, key, &[member.value], numbers),
-            _ => push(entries, key, joined(&[member.value], numbers)),
+            _ => merge(entries, key, joined(&[member.value], numbers)),
         }
     }
 }
@@ -274,7 +292,7 @@ fn push_lists<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, values: &[Val
         gather(*value, &key, (DEPTH, &mut left), &mut lists);
     }
     for (key, scalars) in lists {
-        push(entries, key, one_of(scalars, numbers));
+        merge(entries, key, one_of(scalars, numbers));
     }
 }
 
@@ -325,15 +343,30 @@ fn note<'a>(
 
 /// Adds an entry unless it is empty or its key is there already.
 fn push<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
+    let (Some(scalar), Some(key)) = (scalar, label(key)) else { return };
+    if entries.iter().all(|(there, _)| *there != key) {
+        entries.push((key, scalar));
+    }
+}
+
+/// The same, but what has a key that is there already follows there: `a.b` may be a key, and a way.
+fn merge<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
+    let (Some(scalar), Some(key)) = (scalar, label(key)) else { return };
+    match entries.iter_mut().find(|(there, _)| *there == key) {
+        Some((_, there)) if *there != scalar => {
+            let both = [there.clone(), scalar].map(Scalar::into_text).join(", ");
+            *there = Scalar::Text(Cow::Owned(both));
+        }
+        Some(_) => {}
+        None => entries.push((key, scalar)),
+    }
+}
+
+/// A key as it is written; `None` for one that is no name.
+fn label(key: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let key = match key {
         Cow::Borrowed(key) => clean::line(key),
         Cow::Owned(key) => Cow::Owned(clean::line(&key).into_owned()),
     };
-    if let Some(scalar) = scalar
-        && !key.is_empty()
-        && key.len() <= LONGEST_KEY
-        && entries.iter().all(|(there, _)| *there != key)
-    {
-        entries.push((key, scalar));
-    }
+    (1..=LONGEST_KEY).contains(&key.len()).then_some(key)
 }

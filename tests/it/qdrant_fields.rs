@@ -160,4 +160,26 @@ proptest! {
             prop_assert_eq!(own, all, "{:?} of {} for {}", set, payload, asked);
         }
     }
+
+    #[test]
+    fn all_fields_hold_every_string(payload in any_payload()) {
+        fn numbered(value: &mut Value, count: &mut usize) {
+            match value {
+                Value::String(text) => {
+                    *count += 1;
+                    *text = format!("word{count}.");
+                }
+                Value::Array(items) => items.iter_mut().for_each(|item| numbered(item, count)),
+                Value::Object(members) => members.values_mut().for_each(|value| numbered(value, count)),
+                _ => {}
+            }
+        }
+        let (mut payload, mut count) = (payload, 0);
+        numbered(&mut payload, &mut count);
+        let read = through(&json!(false), &payload, &FieldSet::All).map_err(TestCaseError::fail)?;
+        let text = read.unwrap_or_default();
+        for word in 1..=count {
+            prop_assert!(text.contains(&format!("word{word}.")), "{word} of {payload} is not in {text:?}");
+        }
+    }
 }
