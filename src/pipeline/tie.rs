@@ -16,8 +16,8 @@ pub fn cuts_a_tie(searches: &[PlannedSearch], page: &HitPage, reports: &[Report]
 fn is_cut_at_a_tie(search: &PlannedSearch, list: &HitList, body: &[u8]) -> bool {
     let (from, limit) = (search.intent.offset, search.intent.limit);
     let to = from.saturating_add(limit);
-    // Asked for as far as its own page reaches, it is the client's own search.
-    if search.fetch.hits.is_none_or(|hits| hits <= to) {
+    // Asked for as far as its own page reaches, it is the client's own search; and a sort leaves nothing open.
+    if list.sorted || search.fetch.hits.is_none_or(|hits| hits <= to) {
         return false;
     }
     // A page behind the last hit is empty either way.

@@ -79,7 +79,8 @@ impl Exchange {
         refusal: Result<Response<Body>, ProxyError>,
     ) -> (Result<Response<Body>, ProxyError>, Option<Extra>) {
         let adds_both = searches.iter().any(|search| search.widened() && !search.fetch.fields.is_none());
-        let of_request = |response: &Response<Body>| matches!(response.status().as_u16(), 400 | 403 | 413 | 422);
+        let of_request =
+            |response: &Response<Body>| matches!(response.status().as_u16(), 400 | 403 | 413 | 422);
         let response = match refusal {
             Ok(response) if adds_both && of_request(&response) => response,
             refusal => return (refusal, None),

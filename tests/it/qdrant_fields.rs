@@ -46,7 +46,7 @@ fn through(with_payload: &Value, payload: &Value, set: &FieldSet) -> Result<Opti
     let asked: Value = serde_json::from_slice(&rewrite.body).unwrap();
     let page = Qdrant.split(&head, answer(&asked, payload)).unwrap();
     let ranking = Ranking {
-        hits: vec![Ranked { hit: 0, score: None }],
+        hits: vec![Ranked::unscored(0)],
         scores: ScoreWriting::Keep,
         annotate: false,
         best: None,
