@@ -1,10 +1,10 @@
 //! The hits of an answer, judged before anything of them is read: which hold their place, and by what profile the others
 //! are ranked.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{
-    Mode, Pipeline, PlannedSearch, Profile,
+    Mode, Pipeline, PlannedSearch, Profile, Profiles,
     mixed::Mixed,
     plan::{Work, work as work_of},
     rank::in_window,
@@ -20,46 +20,61 @@ impl Pipeline {
     /// Finds the hits of `page` that hold their place, and settles how the searches that it answers are ranked: by the
     /// strictest of the profiles of the indices that their hits are from. `id` is the dialect's.
     pub fn judge<'a>(
-        &self,
+        &'a self,
         searches: &'a [PlannedSearch],
         page: &mut HitPage,
         id: impl Fn(&[u8], &Hit) -> HitId,
     ) -> Cow<'a, [PlannedSearch]> {
-        let mut searches = Cow::Borrowed(searches);
-        let mut mixed = Mixed::default();
+        let mut settled = Cow::Borrowed(searches);
+        let mut judging = Judging { profiles: &self.profiles, mixed: Mixed::default(), verdicts: None };
         let HitPage { body, lists, .. } = page;
         for list in lists {
             let Some(search) = searches.get(list.search) else { continue };
             let Ok(work) = &search.work else { continue };
-            let settled = self.judge_list(search, work, (&*body, &mut *list), &mut mixed);
-            let settled = settled.and_then(|settled| {
-                pinned(search, (&*body, &mut *list), &id)?;
-                Ok(settled)
+            let judged = judging.list(search, work, (&*body, &mut *list)).and_then(|judged| {
+                pinned(search, work, (&*body, &mut *list), &id)?;
+                Ok(judged)
             });
             let at = list.search;
-            match settled {
+            match judged {
                 Ok(None) => {}
                 Ok(Some((profile, work))) => {
-                    let search = &mut searches.to_mut()[at];
+                    let search = &mut settled.to_mut()[at];
                     (search.profile, search.work) = (profile, Ok(work));
                 }
-                Err(reason) => searches.to_mut()[at].work = Err(reason),
+                Err(reason) => {
+                    if reason == KeepReason::Off {
+                        self.tell_held(&search.intent.collections);
+                    }
+                    settled.to_mut()[at].work = Err(reason);
+                }
             }
         }
-        searches
+        settled
     }
+}
 
+/// What is known while the hits of one answer are judged.
+struct Judging<'a> {
+    profiles: &'a Profiles,
+    mixed: Mixed,
+    /// Of the last names: the searches of a batch often have the same.
+    verdicts: Option<(&'a [String], Verdicts<'a>)>,
+}
+
+impl<'a> Judging<'a> {
     /// `None`: as it was planned.
-    fn judge_list(
-        &self,
-        search: &PlannedSearch,
+    fn list(
+        &mut self,
+        search: &'a PlannedSearch,
         work: &Work,
         (body, list): (&[u8], &mut HitList),
-        mixed: &mut Mixed,
     ) -> Result<Option<(Arc<Profile>, Work)>, KeepReason> {
         let Some(caller) = &search.judged else { return Ok(None) };
-        let reach = self.profiles.reach(&search.intent.collections);
-        let mut verdicts = Verdicts { unknown: reach.of_unknown(), reach, known: Vec::new() };
+        let names = search.intent.collections.as_slice();
+        let known = self.verdicts.take().filter(|(known, _)| *known == names);
+        let (_, verdicts) =
+            self.verdicts.insert(known.unwrap_or_else(|| (names, Verdicts::of_names(self.profiles, names))));
         let mut found: Vec<Arc<Profile>> = Vec::new();
         for (place, hit) in list.hits.iter_mut().enumerate() {
             let verdict = verdicts.of(body, hit);
@@ -74,7 +89,7 @@ impl Pipeline {
         }
         // In whatever order the hits come, it is the same profile.
         found.sort_by(|a, b| (&a.route, Arc::as_ptr(a)).cmp(&(&b.route, Arc::as_ptr(b))));
-        let profile = match mixed.strictest(found) {
+        let profile = match self.mixed.strictest(found) {
             Some(profile) => profile?,
             None if list.hits.is_empty() => return Ok(None),
             None => return Err(KeepReason::Off),
@@ -86,41 +101,43 @@ impl Pipeline {
         if profile.mode == Mode::Shadow && !behind {
             return Err(KeepReason::Shadow);
         }
-        let work = work_of(&search.intent, &profile, caller)?;
-        Ok(Some((profile, work)))
+        let mut own = work_of(&search.intent, &profile, caller)?;
+        // All pages of a walk were planned alike.
+        own.window = own.window.min(work.window);
+        Ok(Some((profile, own)))
     }
 }
 
 /// What is known of the indices of one answer: most hits come from a few.
 struct Verdicts<'a> {
     reach: Reach<'a>,
-    known: Vec<(Vec<u8>, Option<Vec<Arc<Profile>>>)>,
+    known: HashMap<Vec<u8>, Option<Vec<Arc<Profile>>>>,
     /// Of hits that do not say where they are from.
     unknown: Option<Vec<Arc<Profile>>>,
 }
 
-impl Verdicts<'_> {
+impl<'a> Verdicts<'a> {
+    fn of_names(profiles: &'a Profiles, names: &'a [String]) -> Self {
+        let reach = profiles.reach(names);
+        Self { unknown: reach.of_unknown(), reach, known: HashMap::new() }
+    }
+
     /// The profiles of a hit; `None` where it may not leave.
     fn of(&mut self, body: &[u8], hit: &Hit) -> &Option<Vec<Arc<Profile>>> {
-        const NO: &Option<Vec<Arc<Profile>>> = &None;
         let Some(index) = hit.index.clone().and_then(|span| body.get(span)) else { return &self.unknown };
-        let at = match self.known.iter().rposition(|(known, _)| known == index) {
-            Some(at) => at,
-            None => {
-                // A name with escapes in it is no name that the database gives.
-                let name = std::str::from_utf8(index).ok().filter(|name| !name.contains('\\'));
-                let verdict = name.and_then(|name| self.reach.of_hit(name));
-                self.known.push((index.to_vec(), verdict));
-                self.known.len() - 1
-            }
-        };
-        self.known.get(at).map_or(NO, |(_, verdict)| verdict)
+        if !self.known.contains_key(index) {
+            // A name with escapes in it is no name that the database gives.
+            let name = std::str::from_utf8(index).ok().filter(|name| !name.contains('\\'));
+            self.known.insert(index.to_vec(), name.and_then(|name| self.reach.of_hit(name)));
+        }
+        self.known.get(index).unwrap_or(&None)
     }
 }
 
 /// Marks the hits that are pinned; `Err` where some may be and it cannot be told which.
 fn pinned(
     search: &PlannedSearch,
+    work: &Work,
     (body, list): (&[u8], &mut HitList),
     id: &impl Fn(&[u8], &Hit) -> HitId,
 ) -> Result<(), KeepReason> {
@@ -130,12 +147,14 @@ fn pinned(
     if documents.is_empty() && !shown {
         return if *ruled { Err(KeepReason::NotRanked) } else { Ok(()) };
     }
+    // Behind the window every hit is where it was.
+    let window = (0..list.hits.len()).take_while(|&place| in_window(search, work, place)).count();
     let ids: Vec<HitId> = match documents.is_empty() {
         true => Vec::new(),
-        false => list.hits.iter().map(|hit| id(body, hit)).collect(),
+        false => list.hits.iter().take(window).map(|hit| id(body, hit)).collect(),
     };
     let named = |pin: &Pin, of: &HitId| pin.id == of.id && is_of(pin, of);
-    for (place, hit) in list.hits.iter_mut().enumerate() {
+    for (place, hit) in list.hits.iter_mut().take(window).enumerate() {
         let own = ids.get(place);
         if own.is_some_and(|own| own.id.is_empty()) && hit.score.is_none() {
             return Err(KeepReason::NotRanked);

@@ -52,7 +52,7 @@ pub struct Pipeline {
     refusals: Refusals,
     losses: Known<Loss>,
     reranked: Known<()>,
-    /// Collections whose hits had no text, each told of once.
+    /// Collections whose hits had no text, or might not be read, each told of once.
     told: Mutex<HashSet<String>>,
 }
 
@@ -68,6 +68,18 @@ impl Pipeline {
             losses: Known::default(),
             reranked: Known::default(),
             told: Mutex::default(),
+        }
+    }
+
+    /// One log line per name whose hits are all of indices that are kept out: it may be an alias that is let in.
+    fn tell_held(&self, collections: &[String]) {
+        let name = collections.join(",");
+        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if told.len() < MOST_TOLD && told.insert(format!("off {name}")) {
+            tracing::info!(
+                collection = name,
+                "no hit may be read: rerank.collections or a route keeps out the indices that they are from"
+            );
         }
     }
 

@@ -122,10 +122,15 @@ impl Pipeline {
         let body = (intents.len() == 1).then_some(body);
         let judged = intents.iter().any(|intent| intent.expression) && self.profiles.judge();
         let judged = judged.then(|| Arc::new(caller.clone()));
-        let mut mixed = Mixed::default();
+        let (mut mixed, mut last) = (Mixed::default(), None);
         let mut plan = |intent: SearchIntent| {
             let judged = judged.clone().filter(|_| intent.expression);
-            let profile = self.profile(&intent, judged.is_some(), &mut mixed);
+            let same = last.take().filter(|(names, _): &(Vec<String>, _)| *names == intent.collections);
+            let (_, profile) = last.insert(same.unwrap_or_else(|| {
+                let profile = self.profile(&intent, judged.is_some(), &mut mixed);
+                (intent.collections.clone(), profile)
+            }));
+            let profile = profile.clone();
             self.plan_one(intent, profile, caller, body, judged)
         };
         intents.into_iter().map(&mut plan).collect()

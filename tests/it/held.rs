@@ -451,3 +451,76 @@ async fn scores_that_are_replaced_sort_the_page_as_it_stands() {
     );
     assert_eq!(got["hits"]["max_score"], hits[0]["_score"]);
 }
+
+#[tokio::test]
+async fn a_pin_of_one_index_pins_no_other_unless_it_names_an_alias() {
+    let hits =
+        vec![hit("other", "a", "3.0", "x"), hit("docs", "b", "2.0", "xx"), hit("docs", "a", "1.0", "xxx")];
+    let database = database(hits).await;
+    let sidecar = Sidecar::start(database.addr, by_length().await, "", "").await;
+    let order = |index: &str| {
+        let organic = r#""organic":{"match":{"content":"x"}}"#;
+        let body =
+            format!(r#"{{"query":{{"pinned":{{"docs":[{{"_index":"{index}","_id":"a"}}],{organic}}}}}}}"#);
+        let sidecar = &sidecar;
+        async move {
+            let got = json_of(&sidecar.post("/docs,other/_search", "", &body).await);
+            let hits = got["hits"]["hits"].as_array().cloned().unwrap_or_default();
+            let name =
+                |hit: &Value| format!("{}/{}", hit["_index"].as_str().unwrap(), hit["_id"].as_str().unwrap());
+            hits.iter().map(name).collect::<Vec<_>>().join(" ")
+        }
+    };
+    assert_eq!(order("other").await, "other/a docs/a docs/b");
+    assert_eq!(order("docs").await, "docs/b other/a docs/a");
+    assert_eq!(order("some-alias").await, "other/a docs/b docs/a", "both may be meant");
+}
+
+#[tokio::test]
+async fn what_is_ranked_behind_the_answer_or_in_a_rerankers_place_is_judged_too() {
+    let database = database(lines("03/hits.ndjson")).await;
+    let sidecar = Sidecar::start(database.addr, by_length().await, "mode: shadow", ROUTE).await;
+    let got = sidecar.post("/_search", "", MATCH).await;
+    assert_eq!(
+        (status(&got), hits_of(&json_of(&got)).join("")),
+        ("kept; reason=shadow", "p1s1p2".to_owned())
+    );
+    while sidecar.service.seen().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_nothing_left(&sidecar, "shadow");
+
+    let sidecar = Sidecar::start(database.addr, by_length().await, "inference_ids: [mine]", ROUTE).await;
+    let inner = r#""retriever":{"standard":{"query":{"match":{"content":"salary"}}}}"#;
+    let body = format!(
+        r#"{{"retriever":{{"text_similarity_reranker":{{{inner},"field":"content","inference_id":"mine","inference_text":"salary"}}}}}}"#
+    );
+    let got = sidecar.post("/*/_search", "", &body).await;
+    assert_eq!((status(&got), hits_of(&json_of(&got)).join("")), ("applied", "p1s1p2".to_owned()));
+    assert_nothing_left(&sidecar, "a served reranker");
+}
+
+/// A route of an alias holds for what comes by that name; its indices have to be let in by themselves.
+#[tokio::test]
+async fn names_of_aliases_count_beside_the_indices_behind_them() {
+    let one = |n: usize| hit("hr-1", &format!("h{n}"), "1.0", &"x".repeat(100 * n));
+    let database = database((1..=4).map(one).collect()).await;
+    let sidecar =
+        Sidecar::start(database.addr, by_length().await, "", "routes: [{ collection: staff, window: 2 }]\n")
+            .await;
+    for (path, order) in
+        [("/staff/_search", "h2h1h3h4"), ("/hr-1/_search", "h4h3h2h1"), ("/hr*/_search", "h4h3h2h1")]
+    {
+        let got = sidecar.post(path, "", MATCH).await;
+        assert_eq!(hits_of(&json_of(&got)).join(""), order, "{path}");
+    }
+    // An alias that is kept out is not asked, and what it may have brought is not read.
+    let sidecar = Sidecar::start(database.addr, by_length().await, "collections: ['*', '-staff']", "").await;
+    for path in ["/staff/_search", "/staff,wiki/_search"] {
+        assert_eq!(status(&sidecar.post(path, "", MATCH).await), "kept; reason=off", "{path}");
+    }
+    // Letting in an alias lets in no index.
+    let sidecar = Sidecar::start(database.addr, by_length().await, "collections: [staff]", "").await;
+    assert_eq!(status(&sidecar.post("/staff/_search", "", MATCH).await), "kept; reason=off");
+    assert!(sidecar.service.seen().is_empty());
+}

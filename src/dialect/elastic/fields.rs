@@ -140,11 +140,15 @@ fn in_fields(
     }
 }
 
-/// Asks for the index of each hit, where a `filter_path` hides it.
-pub(super) fn ask_origins(kind: SearchKind, shared: &Params<'_>, changes: &mut Changes) {
-    let path = hit_member(kind, "_index");
-    if FilterPath::read(shared).is_some_and(|filter| !filter.excludes && !filter.includes(&path)) {
-        let list = shared.get("filter_path").unwrap_or("");
+/// Asks for the index of each hit, where a `filter_path` hides it. Not where the filter drops hits for having nothing to
+/// show: they would come back.
+pub(super) fn ask_origins(search: &Search<'_>, changes: &mut Changes) {
+    if settings::source_rule(search.own, search.body) == SourceRule::None {
+        return;
+    }
+    let path = hit_member(search.kind, "_index");
+    if FilterPath::read(search.shared).is_some_and(|filter| !filter.excludes && !filter.includes(&path)) {
+        let list = search.shared.get("filter_path").unwrap_or("");
         changes.params.push(("filter_path", format!("{list},{}", path.join("."))));
         changes.strip.paths.push(StripPath { keys: vec!["_index".to_owned()], keep: 0 });
     }

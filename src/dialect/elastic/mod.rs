@@ -171,13 +171,8 @@ impl Dialect for Elastic {
                 untouched &= changes.body.is_empty();
                 strips.push(pair.write(changes, &mut changed));
             }
-            // The answer's filter is one for all searches: what one of them adds to it, all hits show.
-            let mut origins = widen::Changes::default();
-            if plans.iter().any(|plan| plan.origins) {
-                fields::ask_origins(request.kind, shared, &mut origins);
-            }
+            let origins = origins_of_all(&request, reading, plans)?;
             for strip in &mut strips {
-                strip.paths.retain(|path| !origins.strip.paths.contains(path));
                 strip.paths.extend(origins.strip.paths.iter().cloned());
             }
             params = origins.params;
@@ -260,6 +255,30 @@ impl Dialect for Elastic {
 fn emptied((list, ranking): (&HitList, &Option<Ranking>)) -> Option<usize> {
     let none_left = ranking.as_ref().is_some_and(|ranking| ranking.hits.is_empty());
     (none_left && !list.hits.is_empty()).then_some(list.search)
+}
+
+/// What asks for the index of every hit of a batch, if any search needs it. The answer's filter is one for all: what is
+/// added to it for one of them, the hits of all show.
+fn origins_of_all(
+    request: &Request<'_>,
+    reading: &Reading,
+    plans: &[FetchPlan],
+) -> Result<widen::Changes, DialectError> {
+    let (mut changes, own) = (widen::Changes::default(), Params::default());
+    if !plans.iter().any(|plan| plan.origins) || !request.params.has("filter_path") {
+        return Ok(changes);
+    }
+    for pair in msearch::pairs(request.bytes(), reading.texts())? {
+        let mut of_one = widen::Changes::default();
+        let body = Some(&pair.body);
+        let search = fields::Search { kind: request.kind, shared: &request.params, own: &own, body };
+        fields::ask_origins(&search, &mut of_one);
+        if of_one.params.is_empty() {
+            return Ok(of_one);
+        }
+        changes = of_one;
+    }
+    Ok(changes)
 }
 
 /// Path and query string; the client's own bytes where nothing is set.

@@ -11,6 +11,7 @@ use crate::search::{KeepReason, NativeText, Ranked, ScoreWriting, WantedFields, 
 
 mod limits;
 mod opensearch;
+mod origins;
 mod reranker;
 mod rules;
 

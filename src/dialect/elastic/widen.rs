@@ -36,8 +36,10 @@ pub(super) fn changes(
     if let (Some(body), Some(root)) = (body, &mut root) {
         options::remove(shared, body, root, &mut changes.body);
     }
-    if plan.origins {
-        fields::ask_origins(kind, shared, &mut changes);
+    let search = fields::Search { kind, shared, own, body };
+    // The filter of a batch is not that of one search.
+    if plan.origins && !matches!(kind, SearchKind::Msearch | SearchKind::MsearchTemplate) {
+        fields::ask_origins(&search, &mut changes);
     }
     let template = matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate);
     if !template {
@@ -49,7 +51,6 @@ pub(super) fn changes(
             let filter = FilterPath::read(shared);
             changes.strip.hides_empty = filter.is_some_and(|filter| filter.hides_empty(&list_of_hits(kind)));
         }
-        let search = fields::Search { kind, shared, own, body };
         fields::ask(&search, &plan.fields, root.as_mut(), &mut changes);
     }
     if let Some(root) = root {
