@@ -7,6 +7,7 @@ mod caller;
 mod header_text;
 mod ignored;
 mod judge;
+mod list_order;
 mod losses;
 mod metrics;
 mod mixed;

@@ -4,8 +4,9 @@ use std::{borrow::Cow, collections::HashMap, fmt};
 
 use super::{
     Outcome, PlannedSearch, Report,
+    list_order::whole_order,
     plan::Work,
-    rank::{first_place, in_window, whole_order},
+    rank::{first_place, in_window},
     record::{Capture, Document, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
 };
 use crate::{

@@ -1,0 +1,75 @@
+//! The order of one list, and what of it is the client's page.
+
+use super::{PlannedSearch, ScoreMode, plan::Work, rank::in_window};
+use crate::search::{Candidate, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, order};
+
+/// The order of all hits of a list, and how many of the window have no score. `hits` are those that were asked about, with
+/// their `scores`.
+pub(super) fn whole_order(
+    search: &PlannedSearch,
+    work: &Work,
+    list: &HitList,
+    hits: &[usize],
+    scores: &[Option<f32>],
+    floor: Option<f32>,
+) -> (Vec<Ranked>, usize) {
+    let candidate = |(place, hit): (usize, &Hit)| Candidate {
+        score: None,
+        in_window: in_window(search, work, place),
+        holds: hit.holds.is_some(),
+    };
+    let mut candidates: Vec<Candidate> = list.hits.iter().enumerate().map(candidate).collect();
+    for (&hit, &score) in hits.iter().zip(scores) {
+        candidates[hit].score = score;
+    }
+    let unscored = candidates.iter().filter(|c| c.in_window && !c.holds && c.score.is_none()).count();
+    let min_keep = search.profile.min_keep;
+    let rule = OrderRule { min_score: floor, min_keep, fuse: work.score == ScoreMode::Rrf };
+    (order(&candidates, &rule), unscored)
+}
+
+/// The ranking of a list, cut to the client's page, and how many hits of the window have no score. The arguments are those
+/// of [`whole_order`].
+pub(super) fn rank_list(
+    search: &PlannedSearch,
+    work: &Work,
+    list: &HitList,
+    hits: &[usize],
+    scores: &[Option<f32>],
+    floor: Option<f32>,
+) -> (Ranking, usize) {
+    let (ordered, unscored) = whole_order(search, work, list, hits, scores, floor);
+    let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
+    let ranking = Ranking {
+        hits: cut(search, ordered),
+        scores: match work.score {
+            ScoreMode::Keep | ScoreMode::Rrf => ScoreWriting::Keep,
+            ScoreMode::Replace => ScoreWriting::Relevance,
+            ScoreMode::ReplaceAsElasticsearch => ScoreWriting::ElasticsearchReranker,
+        },
+        annotate: search.profile.annotate,
+        best,
+        offset: search.intent.offset,
+    };
+    (ranking, unscored)
+}
+
+/// The client's page of a widened list.
+fn cut(search: &PlannedSearch, hits: Vec<Ranked>) -> Vec<Ranked> {
+    if !search.widened() {
+        return hits;
+    }
+    let page = search.intent.offset..search.intent.offset.saturating_add(search.intent.limit);
+    hits.into_iter().filter(|ranked| page.contains(&(ranked.place as u64))).collect()
+}
+
+/// The database's own order of a widened list, cut back to the client's page; `None` where nothing was widened.
+pub(super) fn database_order(search: &PlannedSearch, list: &HitList) -> Option<Ranking> {
+    search.widened().then(|| Ranking {
+        hits: cut(search, (0..list.hits.len()).map(Ranked::unscored).collect()),
+        scores: ScoreWriting::Keep,
+        annotate: false,
+        best: None,
+        offset: search.intent.offset,
+    })
+}
