@@ -349,7 +349,7 @@ pub(super) fn announce(
 
 /// Says what is most likely not meant.
 pub(super) fn warn(config: &Config, providers: &Providers) {
-    for sentence in config.warnings() {
+    for sentence in config.warnings().into_iter().chain(super::ended_services(config)) {
         tracing::warn!("{sentence}");
     }
     warn_without_provider(config, providers);

@@ -2,6 +2,7 @@
 
 mod about;
 mod build;
+mod ended;
 mod in_force;
 mod itself;
 mod listener;
@@ -38,6 +39,7 @@ use crate::{
     upstream::UpstreamSetupError,
     workers::Workers,
 };
+pub use ended::ended_services;
 use in_force::InForce;
 use live::Live;
 pub use offline::{Offline, offline};

@@ -2,7 +2,7 @@ use std::{collections::HashMap, io, io::Write};
 
 use super::{ConfigArgs, EXIT_FAILURE, EXIT_OK};
 use crate::{
-    app::{App, StartError},
+    app::{App, StartError, ended_services},
     bounds::Limits,
     config::{Config, Mode, RouteConfig, load_path, to_yaml},
     system::Resources,
@@ -35,6 +35,9 @@ pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Wri
             out,
             "# Hits of these indices are never read, by whatever name they were reached: {kept_out}."
         )?;
+    }
+    for sentence in ended_services(&config) {
+        writeln!(out, "# {sentence}.")?;
     }
     write!(out, "{}", to_yaml(&config))?;
     let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
@@ -195,6 +198,16 @@ mod tests {
         assert_eq!(told(file), "all but wiki-*, wiki-x, hr-* (a route).");
         let file = "rerank: { mode: off, collections: ['*'] }\nroutes: [{ collection: 'docs', mode: on }]\n";
         assert_eq!(told(file), "all but those of routes (docs).");
+    }
+
+    #[test]
+    fn a_service_that_has_ended_is_said_where_it_is_configured() {
+        let file = "listeners: [{ upstream: { url: 'http://db' } }]\nproviders: { zeroentropy: {} }\n";
+        let (code, out) = run(file, &[("ZEROENTROPY_API_KEY", "k"), ("CO_API_KEY", "k")]);
+        assert_eq!(code, 0);
+        let told = "# The provider zeroentropy: ZeroEntropy's hosted service is shut since 2026-09-04: ";
+        assert!(out.contains(told), "{out}");
+        assert_eq!(out.matches("# The provider").count(), 1, "{out}");
     }
 
     #[test]

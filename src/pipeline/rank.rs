@@ -197,8 +197,8 @@ impl Pipeline {
         let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match answer {
             Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
-            // A text that no provider takes is no reason to leave all others as they are.
-            Ok(scores) if scores.failure == Some(FailureClass::TooLarge) => Ok(scores),
+            // A few texts that no provider takes are no reason to leave all others as they are.
+            Ok(scores) if scores.failure == Some(FailureClass::TooLarge) && scores.are_most() => Ok(scores),
             Ok(Scores { failure: Some(failure), .. }) if !call.profile.partial => Err(failure.reason()),
             Ok(scores) => Ok(scores),
             Err(error) => Err(error.class().reason()),

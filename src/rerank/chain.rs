@@ -54,7 +54,7 @@ impl Chain {
                         return Ok(scores);
                     }
                     // Another provider would rank all the others by a word of its own for the sake of these few.
-                    Some(FailureClass::TooLarge) if !request.whole && is_most(&scores) => {
+                    Some(FailureClass::TooLarge) if !request.whole && scores.are_most() => {
                         self.metrics.relevance(&scores);
                         return Ok(scores);
                     }
@@ -75,11 +75,6 @@ impl Chain {
             None => Err(failure.unwrap_or(RerankError::NoProvider)),
         }
     }
-}
-
-/// Whether at least half of the documents have scores.
-fn is_most(scores: &Scores) -> bool {
-    scores.scores.iter().flatten().count() * 2 >= scores.scores.len()
 }
 
 /// When a provider has to have answered, `following` others behind it: the reserve is kept back for them, but

@@ -6,6 +6,7 @@ mod breaker;
 pub mod cache;
 mod call_log;
 mod chain;
+mod ended;
 mod error;
 mod flights;
 mod kind;
@@ -17,6 +18,7 @@ mod provider;
 mod retry;
 mod settings;
 mod siblings;
+mod spans;
 mod stack;
 mod timed;
 mod wall;
@@ -34,6 +36,7 @@ pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
 pub use call_log::{CallEnd, CallLog, ProviderCall};
+pub use ended::end_of_service;
 pub use error::{FailureClass, NoConnection, RerankError, Told};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
@@ -46,6 +49,7 @@ pub use settings::{
     Scoring,
 };
 pub use siblings::Siblings;
+pub use spans::{Span, SpanRequest, Spans};
 pub use stack::{Providers, StackShared};
 
 /// The boxed service at the top of the stack.
@@ -74,6 +78,8 @@ pub struct RerankRequest {
     pub siblings: Option<Siblings>,
     /// Where calls to providers are noted; `None`: nowhere.
     pub calls: Option<CallLog>,
+    /// The passages of each document are asked for too, of providers that tell them.
+    pub spans: Option<SpanRequest>,
     /// Scores of some documents only are of no use.
     pub whole: bool,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
@@ -102,6 +108,7 @@ impl RerankRequest {
             searches: 1,
             siblings: None,
             calls: None,
+            spans: None,
             whole: false,
             held: None,
             patience: None,
@@ -128,6 +135,8 @@ impl RerankRequest {
 pub struct Scores {
     /// One per document, in the order of the request; `None` if it was not scored.
     pub scores: Vec<Option<f32>>,
+    /// The passages of each document, where they were asked for; empty where the provider tells none.
+    pub spans: Vec<Option<Spans>>,
     /// The provider that scored, by its configured name.
     pub provider: Arc<str>,
     /// The model that scored.
@@ -152,6 +161,11 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// Whether at least half of the documents have a score.
+    pub fn are_most(&self) -> bool {
+        self.scores.iter().flatten().count() * 2 >= self.scores.len()
+    }
+
     /// Whether the score of the document at `place` was in the cache.
     pub fn is_from_cache(&self, place: usize) -> bool {
         self.cache_lookups as usize > place && self.missed.binary_search(&place).is_err()

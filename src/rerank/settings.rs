@@ -85,6 +85,8 @@ pub struct ProviderFacts {
     pub scoring: Scoring,
     /// What it charges for.
     pub billing: Billing,
+    /// Whether models of its that can tell passages are asked for them.
+    pub spans: bool,
     /// The model, unless a request names another.
     pub model: Arc<str>,
     /// All else that changes scores, as text for cache keys: kind, address, version, options.

@@ -37,7 +37,7 @@ impl StackShared {
         Self { store, metrics, budget, ledger, rates, workers: 0 }
     }
 
-    /// The same for so many workers, each with connections of its own where that is of use.
+    /// The same for so many workers.
     pub fn for_workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
@@ -149,7 +149,7 @@ fn layers(
     metrics.declare(&name);
     match settings.kind {
         ProviderKind::Http(http) => {
-            let call = HttpProvider::new(name.clone(), &http, workers)?;
+            let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
             let asked = call.clone();
             let size =

@@ -105,7 +105,7 @@ async fn a_reload_of_other_settings_begins_no_new_minute_for_the_same_account() 
     let shared = shared(&prometheus::Registry::new());
     let mut settings = unreachable("cohere");
     let ProviderKind::Http(cohere) = &settings.kind else { panic!("it is Cohere") };
-    let facts = HttpProvider::new("cohere".into(), cohere, 0).unwrap().facts().clone();
+    let facts = HttpProvider::new("cohere".into(), cohere).unwrap().facts().clone();
     let first = Gate::new("cohere".into(), facts.billing, &settings.limits, &Ledger::default(), metrics())
         .continuing(&shared.rates, settings.identity());
     first.learn(&Err(RerankError::Status {

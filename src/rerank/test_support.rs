@@ -26,6 +26,7 @@ pub(super) fn facts() -> ProviderFacts {
     ProviderFacts {
         scoring: Scoring::Pairwise,
         billing: Billing::SearchUnits,
+        spans: false,
         model: "m".into(),
         score_settings: "s".into(),
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{request::Asked, route::Version};
-use crate::rerank::{FailureClass, Scores};
+use crate::rerank::{FailureClass, Scores, Span};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -23,6 +23,8 @@ struct Ranked<'a> {
     index: usize,
     /// Printed with the digits that a 32-bit float has.
     relevance_score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relevant_spans: Option<&'a [Span]>,
 }
 
 #[derive(Serialize)]
@@ -81,7 +83,8 @@ pub(super) fn body(version: Version, id: Uuid, asked: &Asked, all: &[f32], score
     let results = order.into_iter().filter_map(|index| {
         let echo = asked.echo.as_ref().and_then(|texts| texts.get(index));
         let document = echo.map(|text: &Arc<str>| Text { text });
-        Some(Ranked { document, index, relevance_score: *all.get(index)? })
+        let relevant_spans = scores.spans.get(index).and_then(Option::as_deref);
+        Some(Ranked { document, index, relevance_score: *all.get(index)?, relevant_spans })
     });
     let body = Body {
         id,

@@ -19,6 +19,7 @@ fn asked(documents: usize, top_n: Option<usize>) -> Asked {
         echo: None,
         top_n,
         max_tokens_per_doc: None,
+        spans: None,
         warnings: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use super::route::Version;
 use crate::{
     document,
     json::{Kind, Value},
-    rerank::Scores,
+    rerank::{Scores, SpanRequest},
 };
 
 /// A request that can be served.
@@ -22,6 +22,8 @@ pub(super) struct Asked {
     /// Shortens the answer, and nothing else.
     pub(super) top_n: Option<usize>,
     pub(super) max_tokens_per_doc: Option<u64>,
+    /// The passages of each document are asked for.
+    pub(super) spans: Option<SpanRequest>,
     /// Options that were asked for and do nothing here.
     pub(super) warnings: Vec<String>,
 }
@@ -56,8 +58,10 @@ pub(super) enum BadRequest {
     NoRankFields,
     #[error("invalid request: number of documents ({count}) must be at most {most}")]
     TooMany { count: usize, most: usize },
-    #[error("relevant_spans are not served by rerankd: leave them out, or set their mode to disabled")]
-    Spans,
+    #[error("invalid request: relevant_spans.mode must be enabled or disabled")]
+    SpansMode,
+    #[error("invalid request: relevant_spans.threshold must be a number from 0 to 1")]
+    SpansThreshold,
     #[error(
         "max_tokens_per_doc is {here} for every request that this rerankd serves: leave it out, or change \
          max_tokens_per_doc of the provider in its configuration"
@@ -70,7 +74,7 @@ impl BadRequest {
         match self {
             BadRequest::UnknownField(_)
             | BadRequest::WrongType { .. }
-            | BadRequest::Spans
+            | BadRequest::SpansMode
             | BadRequest::OtherCut { .. } => 422,
             _ => 400,
         }
@@ -81,7 +85,7 @@ impl BadRequest {
         match self {
             BadRequest::NotJson | BadRequest::NotAnObject => "malformed",
             BadRequest::TooMany { .. } => "too_large",
-            BadRequest::Spans | BadRequest::OtherCut { .. } => "unsupported",
+            BadRequest::OtherCut { .. } => "unsupported",
             _ => "invalid_request",
         }
     }
@@ -119,7 +123,7 @@ pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<Asked, 
     let max_tokens_per_doc =
         max_tokens_per_doc.map(|value| whole("max_tokens_per_doc", value, 1, u32::MAX.into())).transpose()?;
     members.priority.map(|value| whole("priority", value, 0, 999)).transpose()?;
-    members.relevant_spans.map(spans).transpose()?;
+    let spans = members.relevant_spans.map(spans).transpose()?.flatten();
     let returned = members.return_documents.map(|value| flag("return_documents", value)).transpose()?;
     let rank_fields = members.rank_fields.map(rank_fields).transpose()?;
     let chunks = members.max_chunks_per_doc;
@@ -140,11 +144,22 @@ pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<Asked, 
         echo,
         top_n: top_n.map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
         max_tokens_per_doc,
+        spans,
         warnings: chunks.map(|_| NO_CHUNKS.to_owned()).into_iter().collect(),
     })
 }
 
+/// Only some models tell passages.
+const NO_SPANS: &str = "relevant_spans are not told by the model that has scored";
+
 impl Asked {
+    /// Says so if passages were asked for and there are none.
+    pub(super) fn warn_of_no_spans(&mut self, scores: &Scores) {
+        if self.spans.is_some() && scores.spans.is_empty() {
+            self.warnings.push(NO_SPANS.to_owned());
+        }
+    }
+
     /// Says so if the scores are not of the model that was asked for.
     pub(super) fn warn_of_other_model(&mut self, scores: &Scores) {
         if let Some(asked) = self.model.as_deref().filter(|asked| **asked != *scores.model) {
@@ -247,15 +262,24 @@ fn rank_fields(value: Value<'_>) -> Result<Vec<String>, BadRequest> {
     items.into_iter().map(|item| text_of("rank_fields", item).map(Cow::into_owned)).collect()
 }
 
-/// Spans are not served; saying so is no reason to refuse a request that does not want them.
-fn spans(value: Value<'_>) -> Result<(), BadRequest> {
+fn spans(value: Value<'_>) -> Result<Option<SpanRequest>, BadRequest> {
     if value.kind() != Kind::Object {
         return Err(wrong("relevant_spans", value, "object"));
     }
-    match value.get("mode").and_then(Value::as_str) {
-        Some(mode) if mode == "disabled" => Ok(()),
-        _ => Err(BadRequest::Spans),
-    }
+    let enabled = match value.get("mode").and_then(Value::as_str).as_deref() {
+        Some("enabled") => true,
+        Some("disabled") => false,
+        _ => return Err(BadRequest::SpansMode),
+    };
+    let given = |name| value.get(name).filter(|value: &Value<'_>| !value.is_null());
+    let threshold = given("threshold").map(|value| {
+        let number = value.as_f64().filter(|number| (0.0..=1.0).contains(number));
+        number.map(|number| number as f32).ok_or(BadRequest::SpansThreshold)
+    });
+    let most = given("max_spans").map(|value| whole("relevant_spans.max_spans", value, 1, u32::MAX.into()));
+    let (threshold, most) = (threshold.transpose()?, most.transpose()?);
+    let max_spans = most.and_then(|most| u32::try_from(most).ok());
+    Ok(enabled.then_some(SpanRequest { threshold, max_spans }))
 }
 
 fn text_of<'a>(parameter: &'static str, value: Value<'a>) -> Result<Cow<'a, str>, BadRequest> {

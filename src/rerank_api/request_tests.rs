@@ -49,7 +49,7 @@ fn every_rerank_request_of_the_sdks_is_served_or_refused_as_cohere_does() {
         let asked = read(route::version(&path).unwrap(), body.as_bytes(), 1000);
         let status = asked.as_ref().map_or_else(BadRequest::status, |_| 200);
         let expected = match call.split(": ").nth(1).unwrap() {
-            "rerank relevant_spans" | "rerank extra body/headers" => 422,
+            "rerank extra body/headers" => 422,
             call if call.contains("dict documents") => 422,
             _ => 200,
         };
@@ -123,7 +123,10 @@ fn null_is_the_same_as_absent_and_options_have_their_types_and_ranges() {
         (r#""top_n":1e400"#, 400),
         (r#""top_n":"3""#, 422),
         (r#""priority":1000"#, 400),
-        (r#""relevant_spans":{"mode":"enabled"}"#, 422),
+        (r#""relevant_spans":{"mode":"on"}"#, 422),
+        (r#""relevant_spans":{"mode":"enabled","threshold":1.5}"#, 400),
+        (r#""relevant_spans":{"mode":"enabled","threshold":"x"}"#, 400),
+        (r#""relevant_spans":{"mode":"enabled","max_spans":0}"#, 400),
         (r#""relevant_spans":{}"#, 422),
         (r#""relevant_spans":true"#, 422),
         (r#""return_documents":"yes""#, 422),

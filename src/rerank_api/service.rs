@@ -175,7 +175,7 @@ impl RerankApi {
         let documents = asked.documents.iter().cloned().map(Document::from).collect();
         let mut request = RerankRequest::new(asked.query.clone(), documents, answer_by);
         let held = Arc::new(held);
-        (request.held, request.whole) = (Some(held.clone()), true);
+        (request.held, request.whole, request.spans) = (Some(held.clone()), true, asked.spans);
         if let Some(choice) = &choice {
             request.model = Some(choice.model.clone());
             request.model_of = Some(choice.of.clone());
@@ -188,6 +188,7 @@ impl RerankApi {
         let took = started.elapsed();
         let all = answer::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
         asked.warn_of_other_model(&scores);
+        asked.warn_of_no_spans(&scores);
         Ok(Scored { id, version, asked, all, scores, took, held })
     }
 

@@ -40,12 +40,25 @@ pub(super) struct Socket<S> {
     alarm: Alarm,
     blocked: Arc<AtomicBool>,
     line: Arc<RequestLine>,
+    /// So many reads in a row had something.
+    reads: u32,
 }
+
+/// After so many reads that had something, others have a turn: hyper goes on for as long as there is something to read,
+/// and a read fills its buffer, 128 KiB as a rule.
+const READS_IN_A_ROW: u32 = 8;
 
 impl<S> Socket<S> {
     /// `limit`: how long the upstream may take no byte.
     pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
-        Self { stream, limit, alarm: Alarm::default(), blocked: Arc::default(), line: Arc::default() }
+        Self {
+            stream,
+            limit,
+            alarm: Alarm::default(),
+            blocked: Arc::default(),
+            line: Arc::default(),
+            reads: 0,
+        }
     }
 
     /// Whether the upstream did not take what was written last.
@@ -82,7 +95,14 @@ impl<S: Read + Unpin> Read for Socket<S> {
         cx: &mut Context<'_>,
         into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
+        if self.reads >= READS_IN_A_ROW {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
+        read
     }
 }
 
@@ -160,6 +180,39 @@ mod tests {
         assert_eq!(gathered(&[IoSlice::new(&head), IoSlice::new(&body)], &mut room), Some(&both[..]));
         assert_eq!(gathered(&[IoSlice::new(&head), IoSlice::new(&large)], &mut room), None);
         assert_eq!(gathered(&[], &mut room), Some(&[][..]));
+    }
+
+    /// Has always more to read.
+    struct Endless;
+
+    impl Read for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            mut into: ReadBufCursor<'_>,
+        ) -> Poll<io::Result<()>> {
+            into.put_slice(&[b'x'; 16]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_always_has_more_leaves_others_their_turns() {
+        let mut socket = TokioIo::new(Socket::new(Endless, None));
+        let (mut turns, mut bytes) = (0, [0; 16]);
+        let read = async {
+            for _ in 0..1000 {
+                socket.read_exact(&mut bytes).await.unwrap();
+            }
+        };
+        let others = async {
+            loop {
+                turns += 1;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { biased; () = read => {}, () = others => {} }
+        assert!(turns >= 1000 / READS_IN_A_ROW - 1, "{turns} turns");
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,6 +60,53 @@ async fn top_n_shortens_the_answer_and_every_document_is_scored() {
 }
 
 #[tokio::test]
+async fn relevant_spans_are_passed_on_given_back_and_cached_with_what_was_asked_for() {
+    let service = Scripted::start(|request| {
+        let asked = json_of(request);
+        let told = asked["relevant_spans"]["mode"] == "enabled";
+        let results: Vec<Value> = (0..asked["documents"].as_array().unwrap().len())
+            .map(|at| match told && at == 0 {
+                true => {
+                    let spans = json!([{"start": 8, "end": 28, "score": 0.88}, {"start": "odd"}]);
+                    json!({"index": at, "relevance_score": 0.5, "relevant_spans": spans})
+                }
+                false => json!({"index": at, "relevance_score": 0.5}),
+            })
+            .collect();
+        Some(answer(200, JSON, &json!({"results": results}).to_string()))
+    })
+    .await;
+    let app = start(service.addr, "", "model: rerank-v5.0-pro").await;
+    let with = |model: &str, spans: Value| {
+        let documents = json!(["naïve 😀 reset it in Settings", "no"]);
+        json!({"model": model, "query": "q", "documents": documents, "relevant_spans": spans})
+    };
+    let (wanted, v5) = (json!({"mode": "enabled", "threshold": 0.2, "max_spans": 3}), "rerank-v5.0-pro");
+    for calls in [1, 1] {
+        let got = json_of(&ask(&app, &with(v5, wanted.clone())).await);
+        let spans = json!([{"start": 8, "end": 28, "score": 0.88}]);
+        assert_eq!(got["results"][0], json!({"index": 0, "relevance_score": 0.5, "relevant_spans": spans}));
+        assert_eq!(got["results"][1]["relevant_spans"], json!([]));
+        assert_eq!(service.seen().len(), calls, "the second time from the cache");
+    }
+    assert_eq!(json_of(&service.seen()[0])["relevant_spans"], wanted);
+    let plain = json_of(&ask(&app, &with(v5, json!({"mode": "disabled"}))).await);
+    assert_eq!(plain["results"][0], json!({"index": 0, "relevance_score": 0.5}));
+    assert!(json_of(&service.seen()[1])["relevant_spans"].is_null());
+    ask(&app, &with(v5, json!({"mode": "enabled"}))).await;
+    assert_eq!(json_of(&service.seen()[2])["relevant_spans"], json!({"mode": "enabled"}), "other passages");
+
+    // A model that tells none is not asked for any, and what is known of it without them is as good.
+    for spans in [json!({"mode": "disabled"}), wanted] {
+        let got = json_of(&ask(&app, &with("rerank-v3.5", spans.clone())).await);
+        let warned = got["meta"]["warnings"].to_string().contains("relevant_spans are not told");
+        assert_eq!(warned, spans["mode"] == "enabled", "{got}");
+        assert_eq!(got["results"][0], json!({"index": 0, "relevance_score": 0.5}));
+    }
+    assert_eq!(service.seen().len(), 4);
+}
+
+#[tokio::test]
 async fn v1_gives_documents_back_and_says_what_does_nothing() {
     let service = Scripted::scoring(by_length).await;
     let app = start(service.addr, "", "").await;

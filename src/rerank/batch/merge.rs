@@ -31,10 +31,18 @@ impl Merged {
             self.failed(RerankError::BadResponse("wrong number of scores"));
             return Ok(());
         }
-        let whole = &mut self.whole;
+        let (whole, of_spans) = (&mut self.whole, places.clone());
         for (place, score) in places.into_iter().zip(&answer.scores) {
             if let Some(slot) = whole.scores.get_mut(place) {
                 *slot = *score;
+            }
+        }
+        if !answer.spans.is_empty() {
+            whole.spans.resize(whole.scores.len(), None);
+            for (place, spans) in of_spans.into_iter().zip(answer.spans) {
+                if let Some(slot) = whole.spans.get_mut(place) {
+                    *slot = spans;
+                }
             }
         }
         whole.billed_units += answer.billed_units;

@@ -25,8 +25,15 @@ impl<S: Rerank> Fill<S> {
     async fn run(self, request: RerankRequest) -> Answer {
         let Some(keys) = request.keys.clone() else { return self.inner.oneshot(request).await };
         // A flight that landed between the look-up and now has brought them all.
-        if let Some(scores) = keys.iter().map(|key| self.store.get(key).map(Some)).collect() {
-            return Ok(Scores { scores, ..Scores::default() });
+        let with_spans = request.spans.is_some();
+        let spans: Option<Vec<_>> = match with_spans {
+            true => keys.iter().map(|key| self.store.spans(key).map(Some)).collect(),
+            false => Some(Vec::new()),
+        };
+        if let (Some(scores), Some(spans)) =
+            (keys.iter().map(|key| self.store.get(key).map(Some)).collect(), spans)
+        {
+            return Ok(Scores { scores, spans, ..Scores::default() });
         }
         let asked = request.model.clone().unwrap_or_else(|| self.base.model.clone());
         let behind = request.behind.clone();
@@ -41,6 +48,11 @@ impl<S: Rerank> Fill<S> {
         }
         let fresh = keys.iter().zip(&answer.scores);
         let fresh: Vec<_> = fresh.filter_map(|(key, score)| score.map(|score| (*key, score))).collect();
+        for (key, spans) in keys.iter().zip(&answer.spans) {
+            if let Some(spans) = spans {
+                self.store.keep_spans(*key, spans.clone());
+            }
+        }
         Behind::put(behind.as_ref(), move || self.store.keep(fresh.into_iter()));
         Ok(answer)
     }

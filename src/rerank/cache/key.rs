@@ -10,7 +10,7 @@ use siphasher::sip128::SipHasher24;
 use super::alias::Aliases;
 use crate::{
     document::Document,
-    rerank::{ProviderFacts, RerankRequest, Scoring},
+    rerank::{ProviderFacts, RerankRequest, Scoring, spans},
 };
 
 /// Goes up when documents are rendered or keys are made otherwise: old scores are then no longer found.
@@ -79,6 +79,7 @@ pub struct KeyBase {
     pub(in crate::rerank) model: Arc<str>,
     settings: String,
     scoring: Scoring,
+    spans: bool,
     pub(super) aliases: Aliases,
 }
 
@@ -90,6 +91,7 @@ impl KeyBase {
             model: facts.model.clone(),
             settings: facts.score_settings.clone(),
             scoring: facts.scoring,
+            spans: facts.spans,
             aliases: Aliases::default(),
         }
     }
@@ -100,6 +102,9 @@ impl KeyBase {
         common.update(&[RENDERING_VERSION]);
         for part in [&*self.provider, model, &self.settings, &*request.query] {
             update(&mut common, part);
+        }
+        if let Some(spans) = request.spans {
+            update(&mut common, &format!("{spans:?}"));
         }
         let digests = request.documents.iter().map(|document| secret.digest(document));
         if self.scoring == Scoring::Listwise {
@@ -116,6 +121,11 @@ impl KeyBase {
     fn names(&self, common: &blake3::Hasher, digests: impl Iterator<Item = [u8; 32]>) -> Vec<ScoreKey> {
         let of_this_query = SipHasher24::new_with_key(&short(common.finalize()));
         digests.map(|digest| ScoreKey(of_this_query.hash(&digest).as_bytes())).collect()
+    }
+
+    /// Whether this model tells passages.
+    pub(super) fn gives_spans(&self, model: &str) -> bool {
+        self.spans && spans::given_by(model)
     }
 
     /// Whether scores of a list are of use one by one.

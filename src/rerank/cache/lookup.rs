@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
 use super::{FlightKey, KeyBase, ScoreKey, ScoreStore};
-use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores};
+use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, Spans};
 
 /// Asks only for scores that are not known. With some known when the others fail, these are the answer, which
 /// says so.
@@ -40,7 +40,12 @@ impl<S: Rerank> Lookup<S> {
         Self { inner, store, base, metrics }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, mut request: RerankRequest) -> Answer {
+        let asked = request.model.as_ref().unwrap_or(&self.base.model);
+        if !self.base.gives_spans(asked) {
+            // What is known without them is then as good.
+            request.spans = None;
+        }
         match self.once(&request).await {
             Some(answer) => answer,
             // Asked again, nothing of the old model is known any more.
@@ -54,20 +59,25 @@ impl<S: Rerank> Lookup<S> {
         let model = self.base.aliases.behind(asked);
         let keys = self.base.keys(self.store.secret(), &model, request);
         self.store.fetch(&keys, request.answer_by).await;
-        let mut scores = self.known(&keys);
+        let with_spans = request.spans.is_some();
+        let mut scores = self.known(&keys, with_spans);
         let missing = Missing::of(&keys, &scores, self.base.one_by_one());
         let hits = keys.len() - missing.places.len();
         self.metrics.lookups(hits, missing.places.len());
+        let mut fresh_spans = Vec::new();
         let mut answer = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
         if !missing.sent.is_empty() {
             match self.ask(request, &keys, &missing).await {
                 Ok(fresh) if hits > 0 && !fresh.model.is_empty() && fresh.model != answer.model => {
                     return None;
                 }
-                Ok(fresh) => answer = missing.fill(&mut scores, fresh, answer),
+                Ok(fresh) => {
+                    fresh_spans = missing.spans(&fresh, keys.len());
+                    answer = missing.fill(&mut scores, fresh, answer);
+                }
                 Err(error) => {
                     // Parts of a batch may have come although the whole has failed.
-                    scores = self.known(&keys);
+                    scores = self.known(&keys, with_spans);
                     if !scores.iter().any(Option::is_some) {
                         return Some(Err(error));
                     }
@@ -78,17 +88,26 @@ impl<S: Rerank> Lookup<S> {
         answer.cache_lookups = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         answer.cache_hits = u32::try_from(hits).unwrap_or(u32::MAX);
         answer.scores = scores;
+        answer.spans = if with_spans { self.spans(&keys, fresh_spans) } else { Vec::new() };
         answer.missed = missing.places;
         Some(Ok(answer))
     }
 
     /// What the store knows; of a list whose scores are of use only together, all or none.
-    fn known(&self, keys: &[ScoreKey]) -> Vec<Option<f32>> {
-        let scores: Vec<_> = keys.iter().map(|key| self.store.get(key)).collect();
+    /// Where passages are asked for, a score without them is not enough.
+    fn known(&self, keys: &[ScoreKey], with_spans: bool) -> Vec<Option<f32>> {
+        let known = |key| self.store.get(key).filter(|_| !with_spans || self.store.spans(key).is_some());
+        let scores: Vec<_> = keys.iter().map(known).collect();
         if self.base.one_by_one() || scores.iter().all(Option::is_some) {
             return scores;
         }
         vec![None; keys.len()]
+    }
+
+    /// The passages of every document: those that have just come, else those that are known.
+    fn spans(&self, keys: &[ScoreKey], mut fresh: Vec<Option<Spans>>) -> Vec<Option<Spans>> {
+        fresh.resize(keys.len(), None);
+        fresh.into_iter().zip(keys).map(|(spans, key)| spans.or_else(|| self.store.spans(key))).collect()
     }
 
     async fn ask(&self, request: &RerankRequest, keys: &[ScoreKey], missing: &Missing) -> Answer {
@@ -130,6 +149,15 @@ impl Missing {
             })
             .collect();
         Self { places, sent_as, sent }
+    }
+
+    /// The passages that have come, at their places in the request.
+    fn spans(&self, fresh: &Scores, documents: usize) -> Vec<Option<Spans>> {
+        let mut spans = vec![None; documents];
+        for (&at, &sent_as) in self.places.iter().zip(&self.sent_as) {
+            spans[at] = fresh.spans.get(sent_as).cloned().flatten();
+        }
+        spans
     }
 
     /// Puts fresh scores into their places; who scored is said by the answer, where it does.

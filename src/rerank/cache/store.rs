@@ -9,12 +9,21 @@ use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
 use super::key::{KeySecret, ScoreKey};
-use crate::fleet::Fleet;
+use crate::{
+    fleet::Fleet,
+    rerank::{Span, Spans},
+};
 
 /// What one entry takes: key, score and the store's own bookkeeping, measured as resident memory of a full store.
 const ENTRY_BYTES: u32 = 320;
 
 type Scores = Cache<ScoreKey, f32, BuildHasherDefault<AsItIs>>;
+type Passages = Cache<ScoreKey, Spans, BuildHasherDefault<AsItIs>>;
+
+/// What passages may take of the store's bytes: one of so many parts, beside the scores.
+const SPANS_SHARE: u64 = 4;
+/// What one passage takes.
+const SPAN_BYTES: u32 = size_of::<Span>() as u32;
 
 /// Takes a key's own bits for its hash: whoever does not know the secret cannot choose them.
 #[derive(Default)]
@@ -40,6 +49,8 @@ impl Hasher for AsItIs {
 pub struct ScoreStore {
     /// `None` remembers nothing; the secret still names equal work.
     scores: Option<Scores>,
+    /// The passages of documents, where they were asked for; not in the second tier.
+    spans: Option<Passages>,
     secret: KeySecret,
     /// The second tier.
     fleet: Option<Arc<Fleet>>,
@@ -59,7 +70,17 @@ impl ScoreStore {
                 .time_to_live(ttl.min(LONGEST))
                 .build_with_hasher(BuildHasherDefault::default())
         });
-        Self { scores, secret: KeySecret::new(&secret), fleet: None, share_limits: false }
+        let spans = (max_bytes > 0).then(|| {
+            Cache::builder()
+                .max_capacity(max_bytes / SPANS_SHARE)
+                .weigher(|_, spans: &Spans| {
+                    let passages = u32::try_from(spans.len()).unwrap_or(u32::MAX);
+                    passages.saturating_mul(SPAN_BYTES).saturating_add(ENTRY_BYTES)
+                })
+                .time_to_live(ttl.min(LONGEST))
+                .build_with_hasher(BuildHasherDefault::default())
+        });
+        Self { scores, spans, secret: KeySecret::new(&secret), fleet: None, share_limits: false }
     }
 
     /// The same with a second tier, which others share, and maybe limits with it.
@@ -113,6 +134,18 @@ impl ScoreStore {
     /// The score of this name, if it is known here.
     pub fn get(&self, key: &ScoreKey) -> Option<f32> {
         self.scores.as_ref()?.get(key)
+    }
+
+    /// The passages of this name, if they are known here.
+    pub(super) fn spans(&self, key: &ScoreKey) -> Option<Spans> {
+        self.spans.as_ref()?.get(key)
+    }
+
+    /// Keeps passages here.
+    pub(super) fn keep_spans(&self, key: ScoreKey, spans: Spans) {
+        if let Some(all) = &self.spans {
+            all.insert(key, spans);
+        }
     }
 
     /// Keeps a score here, not in the second tier.

@@ -34,6 +34,9 @@ impl<S: Rerank> Trim<S> {
         let mut answer = self.inner.oneshot(RerankRequest { documents, ..request }).await?;
         answer.sent_bytes = Some(answer.sent_bytes.map_or(bytes, |sent| sent.min(bytes)));
         answer.scores.resize(asked, None);
+        if !answer.spans.is_empty() {
+            answer.spans.resize(asked, None);
+        }
         Ok(answer)
     }
 }

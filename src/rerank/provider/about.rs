@@ -111,7 +111,8 @@ impl Server {
         until: Instant,
         call: impl Future<Output = T>,
     ) -> T {
-        if !self.take_turn() {
+        // The others say nothing that a call needs before it is refused.
+        if self.says != Says::Tei || !self.take_turn() {
             return call.await;
         }
         match select(pin!(call), pin!(self.ask(http, until))).await {
@@ -120,8 +121,14 @@ impl Server {
         }
     }
 
-    /// Asks now: the server has said that what is known is wrong.
-    pub(super) async fn ask(&self, http: &HttpClient, until: Instant) {
+    /// Asks now: the server has refused what was thought to be within its limits.
+    pub(super) async fn refused(&self, http: &HttpClient, until: Instant) {
+        if self.says == Says::Tei || self.take_turn() {
+            self.ask(http, until).await;
+        }
+    }
+
+    async fn ask(&self, http: &HttpClient, until: Instant) {
         let until = Instant::now().checked_add(PATIENCE).map_or(until, |patience| patience.min(until));
         let Ok(answer) = http.get(self.says.path(), until).await else { return };
         if let Some(info) = read(self.says, answer.status.is_success(), &answer.body) {

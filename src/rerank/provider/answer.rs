@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::shape::{Shape, Units};
 use crate::{
     json::{self, Scanner, Value},
-    rerank::RerankError,
+    rerank::{RerankError, Span, Spans},
 };
 
 /// An answer as the service meant it, before its scores are mapped.
@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct Read {
     /// One finite score per document, in the order of the request.
     pub(super) scores: Vec<f64>,
+    /// The passages of each document, where some are told; else empty.
+    pub(super) spans: Vec<Option<Spans>>,
     pub(super) billed_units: f64,
     pub(super) billed_tokens: u64,
     /// The model that the answer names, where the shape reads it.
@@ -40,14 +42,18 @@ pub(super) fn read(shape: &Shape, body: &[u8], documents: usize) -> Result<Read,
     };
     let billed_tokens = number(found.tokens).unwrap_or(0.0) as u64;
     let model = found.model.and_then(Value::as_str).filter(|name| is_name(name));
-    Ok(Read { scores, billed_units, billed_tokens, model: model.map(Cow::into_owned) })
+    let (scores, spans) = scores;
+    Ok(Read { scores, spans, billed_units, billed_tokens, model: model.map(Cow::into_owned) })
 }
+
+/// A score for each document, and its passages, if any document has some.
+type Scored = (Vec<f64>, Vec<Option<Spans>>);
 
 /// What of an answer matters.
 #[derive(Default)]
 struct Found<'a> {
     /// Why they are of no use, if they are not; `None` where there is nothing like them.
-    scores: Option<Result<Vec<f64>, &'static str>>,
+    scores: Option<Result<Scored, &'static str>>,
     units: Option<Value<'a>>,
     tokens: Option<Value<'a>>,
     model: Option<Value<'a>>,
@@ -92,24 +98,35 @@ fn scores(
     scanner: &mut Scanner<'_>,
     name: &str,
     documents: usize,
-) -> json::Read<Option<Result<Vec<f64>, &'static str>>> {
+) -> json::Read<Option<Result<Scored, &'static str>>> {
     let mut places = vec![None; documents];
+    let mut passages = Vec::new();
     let mut wrong = None;
     let list = scanner.items(|scanner| {
-        let (mut index, mut score) = (None, None);
+        let (mut index, mut score, mut told) = (None, None, None);
         let object = scanner.members(|key, scanner| {
             match &*key.name {
                 "index" => index = scanner.skip()?.as_u64(),
                 other if other == name => score = scanner.skip()?.as_f64(),
+                "relevant_spans" => told = spans(scanner.skip()?),
                 _ => {}
             }
             Ok(())
         })?;
         let (index, score) = if object.is_some() { (index, score) } else { (None, None) };
         wrong = wrong.or(place(&mut places, index, score).err());
+        if let (Some(told), Some(index)) = (told, index) {
+            passages.resize(documents, None);
+            if let Some(slot) = usize::try_from(index).ok().and_then(|index| passages.get_mut(index)) {
+                *slot = Some(told);
+            }
+        }
         Ok(())
     })?;
-    let whole = || places.into_iter().collect::<Option<Vec<f64>>>().ok_or("not every document scored");
+    let whole = || {
+        let scores = places.into_iter().collect::<Option<Vec<f64>>>().ok_or("not every document scored")?;
+        Ok((scores, passages))
+    };
     Ok(list.map(|_| wrong.map_or_else(whole, Err)))
 }
 
@@ -121,6 +138,21 @@ fn place(places: &mut [Option<f64>], index: Option<u64>, score: Option<f64>) -> 
         Some(_) => Err("index given twice"),
         None => Ok(()),
     }
+}
+
+/// No service tells so many of one document.
+const MOST_SPANS: usize = 1000;
+
+/// The passages of one document. An odd one is no reason to refuse good scores: it is left out.
+fn spans(value: Value<'_>) -> Option<Spans> {
+    let whole =
+        |value: Value<'_>| value.as_f64().filter(|number| (0.0..4e9).contains(number)).map(|n| n as u32);
+    let span = |item: Value<'_>| {
+        let (start, end) = (whole(item.get("start")?)?, whole(item.get("end")?)?);
+        let score = item.get("score")?.as_f64()? as f32;
+        (start <= end && score.is_finite()).then_some(Span { start, end, score })
+    };
+    Some(value.items()?.into_iter().take(MOST_SPANS).filter_map(span).collect())
 }
 
 /// A text that can stand for a model in a header.
@@ -150,6 +182,7 @@ mod tests {
         let number = |pointer: &str| answer.pointer(pointer)?.as_f64().filter(|number| *number >= 0.0);
         Some(Read {
             scores: places.into_iter().collect::<Option<_>>()?,
+            spans: Vec::new(),
             billed_units: match shape.units {
                 Units::None => 0.0,
                 Units::At(pointer) => number(pointer).unwrap_or(0.0),

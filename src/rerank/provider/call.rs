@@ -20,7 +20,7 @@ use super::{
 };
 use crate::rerank::{
     Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
-    RerankRequest, Scores, Scoring, Setting,
+    RerankRequest, Scores, Scoring, Setting, spans,
 };
 
 /// The least urgent `priority` of Cohere's v2.
@@ -45,13 +45,8 @@ struct Inner {
 }
 
 impl HttpProvider {
-    /// Asked by so many workers.
-    pub(in crate::rerank) fn new(
-        name: Arc<str>,
-        settings: &HttpSettings,
-        workers: usize,
-    ) -> Result<Self, BuildError> {
-        Self::over(Client::builder, name, settings, workers)
+    pub(in crate::rerank) fn new(name: Arc<str>, settings: &HttpSettings) -> Result<Self, BuildError> {
+        Self::over(Client::builder, name, settings)
     }
 
     /// The same over clients of the caller's.
@@ -59,12 +54,11 @@ impl HttpProvider {
         builder: impl Fn() -> ClientBuilder,
         name: Arc<str>,
         settings: &HttpSettings,
-        workers: usize,
     ) -> Result<Self, BuildError> {
         let kind = settings.kind;
         let model = settings.model.as_deref().unwrap_or_default();
         let shape = presets::shape(kind, &settings.base_url, model);
-        let http = HttpClient::new(&name, settings, shape, builder, workers)?;
+        let http = HttpClient::new(&name, settings, shape, builder)?;
         let facts = facts(settings, shape);
         let server = about::Server::of(kind);
         let (logits_seen, told) = (Mutex::default(), Mutex::default());
@@ -111,6 +105,7 @@ fn facts(settings: &HttpSettings, shape: &Shape) -> ProviderFacts {
     ProviderFacts {
         scoring: scoring(settings, shape, model),
         billing: shape.billing,
+        spans: kind == HttpKind::Cohere,
         model: model.into(),
         score_settings,
     }
@@ -145,6 +140,7 @@ impl Inner {
         let until = tried_until.min(request.answer_by);
         let content = self.content(named, &request);
         let (body, most) = (request::body(shape, &content), content.most(shape).document);
+        let with_spans = content.spans.is_some();
         let answer = self.exchange(&request::path(shape, &model), body, until, &request).await?;
         if !answer.status.is_success() {
             let error =
@@ -152,11 +148,16 @@ impl Inner {
             self.learn_from(&error, until).await;
             return Err(error);
         }
-        let read = answer::read(shape, &answer.body, request.documents.len())?;
+        let mut read = answer::read(shape, &answer.body, request.documents.len())?;
         let scores = self.scaled(shape, &model, &read)?;
+        let mut spans = std::mem::take(&mut read.spans);
+        spans.resize(request.documents.len(), None);
+        // None are told of a document that has none: that is known then.
+        let spans = spans.into_iter().map(|spans| Some(spans.unwrap_or_default()));
         let calls_left = failure::trial_calls_left(&answer.headers);
         Ok(Scores {
             scores,
+            spans: if with_spans { spans.collect() } else { Vec::new() },
             provider: self.name.clone(),
             model: self.answered_by(model, &read),
             billed_units: read.billed_units,
@@ -181,6 +182,7 @@ impl Inner {
             documents: &request.documents,
             max_tokens_per_doc: self.settings.max_tokens_per_doc.filter(|_| takes(Setting::MaxTokensPerDoc)),
             most_bytes: self.most_bytes(),
+            spans: request.spans.filter(|_| self.facts.spans && model.is_some_and(spans::given_by)),
             priority: priority.filter(|_| takes(Setting::Priority)),
         }
     }
@@ -235,10 +237,8 @@ impl Inner {
 
     /// A batch that was too large says that the server's limit is not the known one.
     async fn learn_from(&self, error: &RerankError, until: Instant) {
-        if let (Some(server), FailureClass::TooLarge) = (&self.server, error.class())
-            && self.settings.kind == HttpKind::Tei
-        {
-            server.ask(&self.http, until).await;
+        if let (Some(server), FailureClass::TooLarge) = (&self.server, error.class()) {
+            server.refused(&self.http, until).await;
         }
     }
 

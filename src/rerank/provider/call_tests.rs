@@ -4,22 +4,17 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::{
-    super::wire::{Then, http, read_request, server, sized},
+    super::wire::{Then, http, server, sized},
     *,
 };
 use crate::rerank::{
     Activation, ApiKey, CallEnd, CallLog, NoConnection, ProviderCall, ProviderKind, ProviderSettings,
     test_support::{request, stack_of},
 };
-use crate::workers::Workers;
 
 const GOOD: &str = r#"{"results":[{"index":0,"relevance_score":0.25}]}"#;
 
@@ -29,7 +24,7 @@ fn settings(kind: HttpKind, base_url: &str) -> HttpSettings {
 
 fn call_to(address: SocketAddr) -> HttpProvider {
     let settings = settings(HttpKind::Cohere, &format!("http://{address}/prefix/"));
-    HttpProvider::new("cohere".into(), &settings, 0).unwrap()
+    HttpProvider::new("cohere".into(), &settings).unwrap()
 }
 
 async fn ask(answer: Vec<u8>, then: Then, within: Duration) -> Answer {
@@ -192,7 +187,7 @@ async fn a_call_that_nobody_waits_for_goes_at_the_lowest_priority() {
 async fn only_cohere_v2_is_told_of_a_call_that_nobody_waits_for() {
     for kind in HttpKind::ALL.into_iter().filter(|kind| *kind != HttpKind::Cohere) {
         let (address, mut requests) = server(sized("500 x", "", b""), Then::Close).await;
-        let call = HttpProvider::new("p".into(), &settings(kind, &format!("http://{address}")), 0).unwrap();
+        let call = HttpProvider::new("p".into(), &settings(kind, &format!("http://{address}"))).unwrap();
         let behind = RerankRequest { background: true, ..request(&["a"]) };
         assert!(call.oneshot(behind).await.is_err());
         let mut sent = requests.recv().await.unwrap();
@@ -209,7 +204,7 @@ async fn one_try_ends_with_its_own_time_out_or_the_callers() {
     let mut settings = settings(HttpKind::Cohere, &format!("http://{address}"));
     for (timeout, answer_by) in [(SHORT, LONG), (LONG, SHORT)] {
         settings.timeout = timeout;
-        let call = HttpProvider::new("cohere".into(), &settings, 0).unwrap();
+        let call = HttpProvider::new("cohere".into(), &settings).unwrap();
         let begun = Instant::now();
         let asked = RerankRequest { answer_by: begun + answer_by, ..request(&["a"]) };
         assert_eq!(call.oneshot(asked).await.unwrap_err(), RerankError::Timeout);
@@ -229,7 +224,7 @@ async fn a_model_of_logits_is_known_by_its_first_one() {
     };
     let mut settings = settings(HttpKind::Vllm, "http://127.0.0.1:9");
     (settings.model, settings.activation) = (Some("m".to_owned()), Activation::Sigmoid);
-    let inner = HttpProvider::new("vllm".into(), &settings, 0).unwrap();
+    let inner = HttpProvider::new("vllm".into(), &settings).unwrap();
     let scored = |model: &str, scores: &[&str]| {
         let shape = inner.0.shape(model);
         let read = answer::read(shape, &answer(scores), scores.len()).unwrap();
@@ -243,7 +238,7 @@ async fn a_model_of_logits_is_known_by_its_first_one() {
 
 #[tokio::test]
 async fn a_model_that_scores_lists_is_not_asked_where_pairs_are_cached() {
-    let call = HttpProvider::new("j".into(), &settings(HttpKind::Jina, "http://127.0.0.1:9"), 0).unwrap();
+    let call = HttpProvider::new("j".into(), &settings(HttpKind::Jina, "http://127.0.0.1:9")).unwrap();
     assert_eq!(call.facts().scoring, Scoring::Pairwise);
     let asked = RerankRequest { model: Some("jina-reranker-v3".into()), ..request(&["a"]) };
     assert!(matches!(call.oneshot(asked).await, Err(RerankError::Unsuited(_))));
@@ -269,7 +264,7 @@ fn every_option_that_changes_scores_is_in_the_cache_key() {
     let facts = |change: fn(&mut HttpSettings)| {
         let mut settings = settings(HttpKind::Vllm, "http://host:1");
         change(&mut settings);
-        HttpProvider::new("p".into(), &settings, 0).unwrap().facts().score_settings.clone()
+        HttpProvider::new("p".into(), &settings).unwrap().facts().score_settings.clone()
     };
     let plain = facts(|_| {});
     for change in [
@@ -296,7 +291,7 @@ fn scores_of_two_kinds_or_addresses_never_share_a_key() {
     let mut seen = std::collections::HashSet::new();
     for kind in HttpKind::ALL {
         for base_url in ["http://a", "http://b"] {
-            let call = HttpProvider::new("p".into(), &settings(kind, base_url), 0).unwrap();
+            let call = HttpProvider::new("p".into(), &settings(kind, base_url)).unwrap();
             assert!(seen.insert(call.facts().score_settings.clone()), "{kind:?} at {base_url}");
         }
     }
@@ -308,7 +303,7 @@ fn settings_that_cannot_work_are_refused() {
         let key = ApiKey::Secret(SecretString::from(key));
         let mut settings = HttpSettings::at(HttpKind::Cohere, base_url, key);
         settings.ca_file = ca_file.map(Into::into);
-        HttpProvider::new("c".into(), &settings, 0).err()
+        HttpProvider::new("c".into(), &settings).err()
     };
     assert!(matches!(build("no url", "k", None), Some(BuildError::BaseUrl { .. })));
     assert!(matches!(build("", "k", None), Some(BuildError::BaseUrl { .. })));
@@ -319,53 +314,38 @@ fn settings_that_cannot_work_are_refused() {
     assert!(matches!(build("https://host", "k", Some("/nowhere")), Some(BuildError::CaFile { .. })));
     assert!(build("http://host/prefix", "k", None).is_none());
     let missing = HttpSettings::new(HttpKind::Cohere, ApiKey::Missing);
-    assert!(matches!(HttpProvider::new("c".into(), &missing, 0).err(), Some(BuildError::ApiKey { .. })));
-}
-
-/// A server that keeps its connections, and the numbers of those on which requests came.
-async fn keeping() -> (SocketAddr, mpsc::UnboundedReceiver<usize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (seen, requests) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        for number in 0.. {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let seen = seen.clone();
-            tokio::spawn(async move {
-                while !read_request(&mut socket).await.is_empty() {
-                    seen.send(number).unwrap();
-                    socket.write_all(&sized("200 OK", "", GOOD.as_bytes())).await.unwrap();
-                }
-            });
-        }
-    });
-    (address, requests)
+    assert!(matches!(HttpProvider::new("c".into(), &missing).err(), Some(BuildError::ApiKey { .. })));
 }
 
 #[tokio::test]
-async fn each_worker_asks_over_connections_of_its_own() {
-    let (address, mut seen) = keeping().await;
-    let settings = settings(HttpKind::Cohere, &format!("http://{address}"));
-    let call = HttpProvider::new("cohere".into(), &settings, 2).unwrap();
-    let workers = Workers::start(2).unwrap();
-    let (door, mut clients) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Vec::new());
-    // Two connections are two workers'.
-    for _ in 0..2 {
-        clients.push(TcpStream::connect(door.local_addr().unwrap()).await.unwrap());
-        let (served, call) = (door.accept().await.unwrap().0, call.clone());
-        workers.serve(served, |mut stream| async move {
-            while stream.read_u8().await.is_ok() {
-                let answer = call.clone().oneshot(request(&["a"])).await.unwrap();
-                stream.write_u8(answer.scores.len() as u8).await.unwrap();
+async fn an_answer_without_end_costs_its_own_call_its_time_and_nobody_else_a_turn() {
+    // Small pieces of a good answer, one after the other, for as long as somebody takes them.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let mut sent = socket.write_all(head.as_bytes());
+        while sent.is_ok() {
+            sent = socket.write_all(b"1\r\n \r\n");
+        }
+    });
+    let call = call_to(address);
+    let asked = RerankRequest { answer_by: Instant::now() + SHORT, ..request(&["a"]) };
+    let (mut turns, begun) = (0_u64, Instant::now());
+    let ended = tokio::select! {
+        biased;
+        answer = call.clone().oneshot(asked) => answer.unwrap_err(),
+        () = async {
+            loop {
+                turns += 1;
+                tokio::task::yield_now().await;
             }
-        });
-    }
-    // In turn: a pool for both would give each the connection that the other has just had.
-    let mut over = Vec::new();
-    for client in [0, 1, 0, 1] {
-        clients[client].write_u8(0).await.unwrap();
-        assert_eq!(clients[client].read_u8().await.unwrap(), 1);
-        over.push(seen.recv().await.unwrap());
-    }
-    assert_eq!(over, [0, 1, 0, 1]);
+        } => unreachable!(),
+    };
+    assert!(turns > 100, "{turns} turns beside it");
+    assert!(begun.elapsed() < LONG);
+    assert!(matches!(ended, RerankError::Timeout | RerankError::BadResponse(_)), "{ended}");
+    drop(call);
+    server.join().unwrap();
 }

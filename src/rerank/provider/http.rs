@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    courier::Courier,
     noted::Sender,
     reach::{Resolver, sort},
     shape::{Auth, Shape},
@@ -14,7 +15,6 @@ use super::{
 use crate::{
     bounds::Permit,
     rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError},
-    workers,
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
@@ -38,22 +38,20 @@ pub(super) struct HttpAnswer {
 /// Asks one service, within a time, without following redirects.
 pub(super) struct HttpClient {
     client: Client,
-    /// One for each worker, with connections of its own, so that a call waits for no other core. Only without TLS: its
-    /// handshakes take longer than that, and are worth one pool for all.
-    of_workers: Vec<Client>,
+    /// Where its connections live.
+    courier: Courier,
     base: Url,
     /// For notes only.
     sender: Sender,
 }
 
 impl HttpClient {
-    /// For so many workers. `builder` makes the plain one; tests bring names of their own.
+    /// `builder` makes the plain one; tests bring names of their own.
     pub(super) fn new(
         provider: &str,
         settings: &HttpSettings,
         shape: &Shape,
         builder: impl Fn() -> ClientBuilder,
-        workers: usize,
     ) -> Result<Self, BuildError> {
         let (provider, name) = (provider.to_owned(), Arc::from(provider));
         // Fails only if one is installed already, which is as good.
@@ -89,17 +87,9 @@ impl HttpClient {
             }
             builder.build().map_err(|source| BuildError::Client { provider: provider.clone(), source })
         };
-        let own = if plain { workers } else { 0 };
-        let of_workers = (0..own).map(|_| client()).collect::<Result<_, _>>()?;
         let client = client()?;
         let sender = Sender::new(name, headers, &settings.api_key);
-        Ok(Self { client, of_workers, base, sender })
-    }
-
-    /// That of the worker that this runs on, if it has one.
-    fn client(&self) -> &Client {
-        let own = workers::place().checked_sub(1).and_then(|worker| self.of_workers.get(worker));
-        own.unwrap_or(&self.client)
+        Ok(Self { client, courier: Courier::default(), base, sender })
     }
 
     /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
@@ -114,11 +104,11 @@ impl HttpClient {
     ) -> Result<HttpAnswer, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
-        let request = self.client().post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
+        let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
         let request = request.header(header::ACCEPT, JSON).body(body).build();
         let request = request.map_err(|error| sort(&error))?;
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
-        let answer = within(until, self.exchange(request, most, room)).await;
+        let answer = self.within(until, request, most, room).await;
         if let Some((call, begun)) = noted {
             let body = answer.as_ref().map(|answer| self.sender.answer(&answer.body)).unwrap_or_default();
             call.end(end(&answer, begun.elapsed()), body);
@@ -128,51 +118,65 @@ impl HttpClient {
 
     /// Gets what is below the base URL: one try, which ends at `until`.
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
-        let request = self.client().get(self.url(path)?).header(header::ACCEPT, JSON);
+        let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
         let request = request.build().map_err(|error| sort(&error))?;
-        within(until, self.exchange(request, MAX_ABOUT, None)).await
+        self.within(until, request, MAX_ABOUT, None).await
     }
 
     fn url(&self, path: &str) -> Result<Url, RerankError> {
         self.base.join(path).map_err(|_| RerankError::Unsuited("the model makes no URL"))
     }
 
-    async fn exchange(
+    async fn within(
         &self,
+        until: Instant,
         request: Request,
         most: usize,
-        mut room: Option<Permit>,
+        room: Option<Permit>,
     ) -> Result<HttpAnswer, RerankError> {
-        let mut take = |bytes: usize| {
-            let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
-            fits.then_some(()).ok_or(RerankError::NoRoom)
-        };
-        let mut answer = self.client().execute(request).await.map_err(|error| sort(&error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let mut body = BytesMut::new();
-        loop {
-            match answer.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > most => {
-                    return Err(RerankError::BadResponse("answer larger than the limit"));
-                }
-                Ok(Some(chunk)) => {
-                    // The buffer doubles when it grows.
-                    take(2 * (body.len() + chunk.len()))?;
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(None) => {
-                    // Scores are read where they stand; what an error says, from a tree.
-                    let parsed = if status.is_success() { 0 } else { parsed_bytes(&body) };
-                    take((2 * body.len()).saturating_add(parsed))?;
-                    return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
-                }
-                // An unreadable error body leaves the status, which says enough.
-                Err(_) if !status.is_success() => {
-                    return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
-                }
-                Err(error) => return Err(sort(&error)),
+        let exchange = self.courier.run(exchange(self.client.clone(), request, most, room));
+        let answer = timeout_at(until, exchange).await.map_err(|_| RerankError::Timeout)?;
+        answer.unwrap_or(Err(RerankError::Unreachable("the call was given up")))
+    }
+}
+
+async fn exchange(
+    client: Client,
+    request: Request,
+    most: usize,
+    mut room: Option<Permit>,
+) -> Result<HttpAnswer, RerankError> {
+    let mut take = |bytes: usize| {
+        let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
+        fits.then_some(()).ok_or(RerankError::NoRoom)
+    };
+    let mut answer = client.execute(request).await.map_err(|error| sort(&error))?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut body = BytesMut::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > most => {
+                return Err(RerankError::BadResponse("answer larger than the limit"));
             }
+            Ok(Some(chunk)) => {
+                // The buffer doubles when it grows.
+                take(2 * (body.len() + chunk.len()))?;
+                body.extend_from_slice(&chunk);
+            }
+            Ok(None) => {
+                // Scores are read where they stand; what an error says, from a tree.
+                let parsed = if status.is_success() { 0 } else { parsed_bytes(&body) };
+                take((2 * body.len()).saturating_add(parsed))?;
+                return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
+            }
+            // An unreadable error body leaves the status, which says enough.
+            Err(_) if !status.is_success() => {
+                return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
+            }
+            Err(error) => return Err(sort(&error)),
         }
+        // What was unpacked is there without any wait.
+        tokio::task::consume_budget().await;
     }
 }
 
@@ -181,13 +185,6 @@ fn end(answer: &Result<HttpAnswer, RerankError>, took: Duration) -> CallEnd {
         Ok(answer) => CallEnd::Answered { status: answer.status.as_u16(), took },
         Err(error) => CallEnd::Failed { class: error.class(), took },
     }
-}
-
-async fn within(
-    until: Instant,
-    exchange: impl Future<Output = Result<HttpAnswer, RerankError>>,
-) -> Result<HttpAnswer, RerankError> {
-    timeout_at(until, exchange).await.unwrap_or(Err(RerankError::Timeout))
 }
 
 /// The most memory that an answer takes once it is parsed into a tree: a place in an array for each comma, the first

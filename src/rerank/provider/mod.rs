@@ -3,6 +3,7 @@
 mod about;
 mod answer;
 mod call;
+mod courier;
 mod cut;
 mod failure;
 mod http;

@@ -65,7 +65,7 @@ async fn play(kind: HttpKind, fixture: &Value) -> (String, Answer, HttpProvider)
     let host = settings.base_url[7..].split(':').next().unwrap();
     // The names of services lead to the test's own server.
     let builder = || Client::builder().no_proxy().resolve(host, address);
-    let provider = HttpProvider::over(builder, "p".into(), &settings, 0).unwrap();
+    let provider = HttpProvider::over(builder, "p".into(), &settings).unwrap();
     let asked = RerankRequest { query: QUERY.into(), ..request(&DOCUMENTS) };
     let outcome = provider.clone().oneshot(asked).await;
     loop {

@@ -7,7 +7,7 @@ use super::{
     cut::{self, cut},
     shape::{Form, PathModel, Shape},
 };
-use crate::{document::Document, json::write_string};
+use crate::{document::Document, json::write_string, rerank::SpanRequest};
 
 /// One call's content.
 pub(super) struct Content<'a> {
@@ -18,6 +18,7 @@ pub(super) struct Content<'a> {
     pub(super) max_tokens_per_doc: Option<u32>,
     /// The most bytes that go of a document.
     pub(super) most_bytes: usize,
+    pub(super) spans: Option<SpanRequest>,
     pub(super) priority: Option<u16>,
 }
 
@@ -61,7 +62,26 @@ pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     if let Some(priority) = content.priority {
         body.add_small("priority", &priority);
     }
+    if let Some(spans) = content.spans {
+        body.add_small("relevant_spans", &Wanted::of(spans));
+    }
     body.end()
+}
+
+/// What of passages is wanted, as the service reads it.
+#[derive(Serialize)]
+struct Wanted {
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_spans: Option<u32>,
+}
+
+impl Wanted {
+    fn of(SpanRequest { threshold, max_spans }: SpanRequest) -> Self {
+        Self { mode: "enabled", threshold, max_spans }
+    }
 }
 
 /// What a text takes, with what stands around it and as many escapes as prose has.
@@ -193,7 +213,7 @@ mod tests {
         ) {
             let documents: Vec<Document> = documents.iter().map(|text| Document::from(text.as_str())).collect();
             let content = Content {
-                model: model.as_deref(), query: &query, documents: &documents, max_tokens_per_doc, priority, most_bytes,
+                model: model.as_deref(), query: &query, documents: &documents, max_tokens_per_doc, priority, most_bytes, spans: None,
             };
             for kind in HttpKind::ALL {
                 let shape = presets::shape(kind, "", model.as_deref().unwrap_or_default());
@@ -216,6 +236,7 @@ mod tests {
                 documents: &documents,
                 max_tokens_per_doc: None,
                 most_bytes: usize::MAX,
+                spans: None,
                 priority: None,
             };
             let sent: serde_json::Value = serde_json::from_slice(&body(shape, &content)).unwrap();

@@ -53,7 +53,7 @@ async fn the_limit_is_read_once_and_beside_the_first_call() {
         }
     };
     let (address, mut requests) = serve(Then::Close, script).await;
-    let tei = HttpProvider::new("tei".into(), &settings(address), 0).unwrap();
+    let tei = HttpProvider::new("tei".into(), &settings(address)).unwrap();
     assert_eq!(tei.max_documents(), 32, "until it is known");
     // The first scores come only when the limit is known.
     let watch = async {
@@ -83,7 +83,7 @@ async fn a_server_that_says_nothing_of_itself_is_used_all_the_same() {
             async move { if sent.starts_with("GET ") { silent } else { ranks(&sent, 32) } }
         };
         let (address, _requests) = serve(Then::Close, script).await;
-        let tei = HttpProvider::new("tei".into(), &settings(address), 0).unwrap();
+        let tei = HttpProvider::new("tei".into(), &settings(address)).unwrap();
         assert!(tei.clone().oneshot(request(&["a"])).await.is_ok());
         assert_eq!(tei.max_documents(), 32);
     }
@@ -94,7 +94,7 @@ async fn a_refused_batch_teaches_the_limit() {
     let script =
         |sent: String| async move { if sent.starts_with("GET ") { info(3) } else { ranks(&sent, 3) } };
     let (address, _requests) = serve(Then::Close, script).await;
-    let tei = HttpProvider::new("tei".into(), &settings(address), 0).unwrap();
+    let tei = HttpProvider::new("tei".into(), &settings(address)).unwrap();
     let refused = tei.clone().oneshot(request(&["a", "b", "c", "d"])).await.unwrap_err();
     assert_eq!(refused.class(), FailureClass::TooLarge);
     assert_eq!(tei.max_documents(), 3);
