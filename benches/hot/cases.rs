@@ -208,6 +208,7 @@ fn namer() -> Namer {
     let facts = ProviderFacts {
         scoring: Scoring::Pairwise,
         billing: Billing::SearchUnits,
+        spans: false,
         model: "rerank-v3.5".into(),
         score_settings: "4096".to_owned(),
     };
