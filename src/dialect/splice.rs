@@ -39,7 +39,7 @@ pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], styl
     for (at, list) in page.lists.iter().enumerate() {
         let ranking = rankings.get(at).and_then(Option::as_ref);
         let strip = strips.get(list.search);
-        let [value, relation] = total(&page.body, list, strip);
+        let [value, relation] = total(list, strip);
         let envelope = [max_score(list, ranking), value, relation];
         changes.extend(envelope.into_iter().flatten().map(|(span, new)| (span, Change::Text(new))));
         let removal = strip.map(Removal::new).unwrap_or_default();
@@ -72,7 +72,7 @@ fn max_score(list: &HitList, ranking: Option<&Ranking>) -> Option<(Range<usize>,
 
 /// The number of the total and its relation, where they have to be others. A total that is as large as it can be is
 /// exact, whatever was counted.
-fn total(body: &[u8], list: &HitList, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8>)>; 2] {
+fn total(list: &HitList, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8>)>; 2] {
     let (Some(total), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) else {
         return [None, None];
     };
@@ -81,10 +81,9 @@ fn total(body: &[u8], list: &HitList, strip: Option<&Strip>) -> [Option<(Range<u
         (MostHits::OnEachShard(most), Some(shards)) => most.saturating_mul(shards),
         (MostHits::OnEachShard(_), None) => return [None, None],
     };
-    let number = |text| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
-    match body.get(total.value.clone()).and_then(number) {
-        Some(counted) if counted >= most => {
-            let value = (counted > most).then(|| (total.value.clone(), most.to_string().into_bytes()));
+    match total.count {
+        Some(count) if count >= most => {
+            let value = (count > most).then(|| (total.value.clone(), most.to_string().into_bytes()));
             let exact = |span: &Range<usize>| (span.clone(), b"\"eq\"".to_vec());
             [value, total.relation.as_ref().map(exact)]
         }

@@ -1,7 +1,7 @@
 //! The order of one list, and what of it is the client's page.
 
 use super::{PlannedSearch, ScoreMode, plan::Work, rank::in_window};
-use crate::search::{Candidate, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, order};
+use crate::search::{Candidate, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order};
 
 /// The order of all hits of a list, and how many of the window have no score. `hits` are those that were asked about, with
 /// their `scores`.
@@ -41,7 +41,7 @@ pub(super) fn rank_list(
     let (ordered, unscored) = whole_order(search, work, list, hits, scores, floor);
     let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
     let ranking = Ranking {
-        hits: cut(search, ordered),
+        hits: cut(search, list, ordered),
         scores: match work.score {
             ScoreMode::Keep | ScoreMode::Rrf => ScoreWriting::Keep,
             ScoreMode::Replace => ScoreWriting::Relevance,
@@ -55,18 +55,26 @@ pub(super) fn rank_list(
 }
 
 /// The client's page of a widened list.
-fn cut(search: &PlannedSearch, hits: Vec<Ranked>) -> Vec<Ranked> {
+fn cut(search: &PlannedSearch, list: &HitList, hits: Vec<Ranked>) -> Vec<Ranked> {
     if !search.widened() {
         return hits;
     }
-    let page = search.intent.offset..search.intent.offset.saturating_add(search.intent.limit);
+    let intent = &search.intent;
+    let end = intent.offset.saturating_add(intent.limit);
+    let page = intent.offset..own_hits(intent, list).map_or(end, |all| all.min(end));
     hits.into_iter().filter(|ranked| page.contains(&(ranked.place as u64))).collect()
+}
+
+/// How many hits there are for the client's own request, where its shards give no more than it says.
+fn own_hits(intent: &SearchIntent, list: &HitList) -> Option<u64> {
+    let (most, total) = (intent.most_per_shard?, list.total.as_ref()?);
+    Some(total.count?.min(most.saturating_mul(total.shards?)))
 }
 
 /// The database's own order of a widened list, cut back to the client's page; `None` where nothing was widened.
 pub(super) fn database_order(search: &PlannedSearch, list: &HitList) -> Option<Ranking> {
     search.widened().then(|| Ranking {
-        hits: cut(search, (0..list.hits.len()).map(Ranked::unscored).collect()),
+        hits: cut(search, list, (0..list.hits.len()).map(Ranked::unscored).collect()),
         scores: ScoreWriting::Keep,
         annotate: false,
         best: None,

@@ -69,7 +69,7 @@ impl SearchMetrics {
         let refused = IntCounterVec::new(
             Opts::new(
                 "rerankd_widening_refused_total",
-                "Searches that the database refused with more hits or fields, and answered as the client had asked.",
+                "Searches that the database failed with more hits or fields, and answered as the client had asked.",
             ),
             &["dialect"],
         )?;

@@ -84,6 +84,7 @@ fn intent() -> SearchIntent {
         vector: Vec::new(),
         widening: Widening::Neutral,
         max_hits: 1000,
+        most_per_shard: None,
         grouped: false,
         timeout: None,
         pipeline: None,

@@ -32,6 +32,8 @@ pub struct SearchIntent {
     pub widening: Widening,
     /// The most hits that may be asked for (engine limit or a compound retriever's window).
     pub max_hits: u64,
+    /// Each shard gives so many hits at most, whatever the page (a kNN query's `k`).
+    pub most_per_shard: Option<u64>,
     /// Hits come in groups: reranked inside each group, never widened.
     pub grouped: bool,
     /// How long the client lets the database search, where it says so; zero is possible.

@@ -89,8 +89,10 @@ pub struct HitList {
 /// How many hits there are, as the database says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Total {
-    /// The number.
+    /// Where the number stands.
     pub value: Range<usize>,
+    /// The number; `None` for none that a count can be.
+    pub count: Option<u64>,
     /// The text that says whether it is exact, or the least that it can be.
     pub relation: Option<Range<usize>>,
     /// How many shards were asked, where the answer says so.

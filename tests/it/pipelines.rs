@@ -1,4 +1,4 @@
-//! Searches that go through a pipeline of OpenSearch's.
+//! OpenSearch's own: searches that go through a pipeline, and kNN clauses that alone rank.
 
 use serde_json::json;
 
@@ -139,4 +139,57 @@ async fn a_search_that_fails_with_and_without_them_is_told_why_it_fails_without(
     let got = sidecar.post("/docs/_search", "", SPOKEN).await;
     assert!(got.starts_with("HTTP/1.1 200 "), "{got}");
     assert!(plain.seen().iter().all(|request| !request.contains("\"ext\"")));
+}
+
+/// An OpenSearch with these shards of 40 documents each; the nearest are the first.
+async fn nearest(shards: u64) -> Scripted {
+    Scripted::start(move |request| {
+        let asked = json_of(request);
+        let k = asked["query"]["knn"]["v"]["k"].as_u64().unwrap();
+        let (from, size) = (asked["from"].as_u64().unwrap_or(0), asked["size"].as_u64().unwrap());
+        let found = k.min(40) * shards;
+        let hits: Vec<_> = (from..(from + size).min(found))
+            .map(|id| json!({"_index": "docs", "_id": id.to_string(), "_score": 1.0 / (id + 1) as f64, "_source": {"content": format!("text {id}")}}))
+            .collect();
+        let body = json!({"_shards": {"total": shards, "failed": 0}, "hits": {"total": {"value": found, "relation": "eq"}, "max_score": 1.0, "hits": hits}});
+        Some(answer(200, "application/json", &body.to_string()))
+    })
+    .await
+}
+
+fn knn(from: u64, size: u64) -> String {
+    json!({"query": {"knn": {"v": {"vector": [0.1], "k": 10}}}, "from": from, "size": size}).to_string()
+}
+
+#[tokio::test]
+async fn a_knn_query_gets_candidates_and_a_walk_sees_every_hit_once() {
+    for shards in [1, 3] {
+        let database = nearest(shards).await;
+        let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
+        let text = "x-rerank-query: zebra\r\n";
+        let mut walked = Vec::new();
+        // The pages do not divide what there is.
+        for from in [0, 4, 8] {
+            let got = sidecar.post("/docs/_search", text, &knn(from, 4)).await;
+            assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
+            let body = json_of(&got);
+            assert_eq!(body["hits"]["total"]["value"], 10 * shards);
+            let id = |hit: &serde_json::Value| hit["_id"].as_str().unwrap().parse::<u64>().unwrap();
+            walked.extend(body["hits"]["hits"].as_array().unwrap().iter().map(id));
+        }
+        let candidates = 50.min(40 * shards);
+        let expected: Vec<u64> = (0..candidates).rev().take(if shards == 1 { 10 } else { 12 }).collect();
+        assert_eq!(walked, expected, "{shards} shards");
+    }
+}
+
+#[tokio::test]
+async fn a_knn_query_whose_reranking_fails_is_asked_as_its_client_did() {
+    let database = nearest(1).await;
+    let sidecar = Sidecar::start(database.addr, crate::harness::composed::refusing().await, "", "").await;
+    let got = sidecar.post("/docs/_search", "x-rerank-query: zebra\r\n", &knn(0, 4)).await;
+    assert_eq!(json_of(&got)["hits"]["total"]["value"], 10);
+    let ks: Vec<_> =
+        database.seen().iter().map(|request| json_of(request)["query"]["knn"]["v"]["k"].clone()).collect();
+    assert_eq!(ks, [50, 10]);
 }

@@ -23,9 +23,9 @@ pub(super) struct Nearest<'a> {
     pub(super) k: u64,
 }
 
-/// The only clause of a search, where it is a kNN clause whose `k` reaches to the end of the page, and nothing counts
-/// or cuts what it finds. `own` as for [`super::request::intent`].
-pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, page_end: u64) -> Option<Nearest<'a>> {
+/// The only clause of a search, where it is a kNN clause, and nothing counts or cuts what it finds. Of a page that
+/// reaches beyond `k` the total has to tell how much there is. `own` as for [`super::request::intent`].
+pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: u64) -> Option<Nearest<'a>> {
     const AFTER: [&str; 11] = [
         "knn",
         "retriever",
@@ -40,18 +40,20 @@ pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, page_end: u64) ->
         "search_after",
     ];
     let depends = AFTER.iter().any(|key| is_filled(body.get(key)));
-    if depends || own.has("q") || own.has("terminate_after") || counts(own, body) {
+    let counts = counts(own, body);
+    if depends || own.has("q") || own.has("terminate_after") || counts == Some(true) {
         return None;
     }
-    sole(body.get("query")?, MAX_DEPTH).filter(|nearest| nearest.k > 0 && nearest.k >= page_end)
+    let reaches = |k: u64| k >= from.saturating_add(size) || (k > from && counts.is_none());
+    sole(body.get("query")?, MAX_DEPTH).filter(|nearest| nearest.k > 0 && reaches(nearest.k))
 }
 
-/// Whether the client says that it wants to know how many there are. The total is put back, but between shards of
-/// which some hold fewer than `k` it cannot be told exactly.
-fn counts(own: &Params<'_>, body: &Object<'_>) -> bool {
+/// Whether the client says that it wants to know how many there are, or that it does not. The total is put back, but
+/// between shards of which some hold fewer than `k` it cannot be told exactly.
+fn counts(own: &Params<'_>, body: &Object<'_>) -> Option<bool> {
     match own.get("track_total_hits") {
-        Some(wanted) => wanted != "false",
-        None => body.get("track_total_hits").is_some_and(|wanted| wanted.as_bool() != Some(false)),
+        Some(wanted) => Some(wanted != "false"),
+        None => body.get("track_total_hits").map(|wanted| wanted.as_bool() != Some(false)),
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn intent(
         vector: Vec::new(),
         widening: Widening::Never,
         max_hits: MAX_RESULT_WINDOW,
+        most_per_shard: None,
         grouped: false,
         timeout: settings::timeout(own, body),
         pipeline: None,
@@ -90,6 +91,7 @@ pub(super) fn intent(
         Ok(shape) => {
             intent.widening = shape.widening;
             intent.max_hits = shape.max_hits;
+            intent.most_per_shard = shape.most_per_shard;
             // `k` bounds the hits of a kNN search, whatever its size.
             if let Some(k) = shape.k {
                 intent.limit = intent.limit.min(k.saturating_sub(intent.offset));

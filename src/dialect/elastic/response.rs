@@ -144,11 +144,12 @@ fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
 }
 
 fn total_of(value: Value<'_>) -> Option<Total> {
-    if let Some(value) = number(value) {
-        return Some(Total { value, relation: None, shards: None });
-    }
-    let relation = value.get("relation").filter(|relation| relation.kind() == Kind::String);
-    Some(Total { value: number(value.get("value")?)?, relation: relation.map(Value::span), shards: None })
+    let (counted, relation) = match value.kind() {
+        Kind::Object => (value.get("value")?, value.get("relation")),
+        _ => (value, None),
+    };
+    let relation = relation.filter(|relation| relation.kind() == Kind::String).map(Value::span);
+    Some(Total { value: number(counted)?, count: counted.as_u64(), relation, shards: None })
 }
 
 /// `sorted` becomes true where the hit has values that it is sorted by.

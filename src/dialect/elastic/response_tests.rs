@@ -65,12 +65,11 @@ fn slow_list(search: usize, answer: Value<'_>) -> Option<HitList> {
 }
 
 fn slow_total(total: Value<'_>) -> Option<Total> {
-    let within = total.get("value").and_then(number);
+    let whole = |value: Value<'_>, relation| {
+        Some(Total { value: number(value)?, count: value.as_u64(), relation, shards: None })
+    };
     let relation = total.get("relation").filter(|relation| relation.kind() == Kind::String);
-    match number(total) {
-        Some(value) => Some(Total { value, relation: None, shards: None }),
-        None => Some(Total { value: within?, relation: relation.map(Value::span), shards: None }),
-    }
+    whole(total, None).or_else(|| whole(total.get("value")?, relation.map(Value::span)))
 }
 
 fn slow_hit(value: Value<'_>) -> Option<Hit> {

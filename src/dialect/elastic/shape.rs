@@ -27,6 +27,8 @@ pub(super) struct Shape {
     /// The most hits that all pages of the search have together: the effective `k` of a pure top-level kNN search, the
     /// window of a compound retriever.
     pub(super) k: Option<u64>,
+    /// The `k` of a kNN query that alone ranks the search.
+    pub(super) most_per_shard: Option<u64>,
 }
 
 /// `Err` where a number that matters is none.
@@ -36,7 +38,8 @@ pub(super) fn widening(
     from: u64,
     size: u64,
 ) -> Result<Shape, ()> {
-    let mut shape = Shape { widening: Widening::Neutral, max_hits: MAX_RESULT_WINDOW, k: None };
+    let mut shape =
+        Shape { widening: Widening::Neutral, max_hits: MAX_RESULT_WINDOW, k: None, most_per_shard: None };
     let mut most = MAX_RESULT_WINDOW;
     let has = |name: &str| body.is_some_and(|body| is_filled(body.get(name)));
     // What counts or cuts after the nearest `k` were found.
@@ -69,8 +72,9 @@ pub(super) fn widening(
         && follows_size(query, MAX_DEPTH)
     {
         shape.widening = Widening::Never;
-    } else if body.is_some_and(|body| nearest(params, body, from.saturating_add(size)).is_some()) {
+    } else if let Some(nearest) = body.and_then(|body| nearest(params, body, from, size)) {
         shape.widening = Widening::NotNeutral;
+        shape.most_per_shard = Some(nearest.k);
     }
     let past_window = from.saturating_add(size) > most;
     if never || past_window || (after_k && shape.widening == Widening::NotNeutral) {

@@ -116,7 +116,7 @@ fn widen_limits(
         set_number(own, body, "size", hits, root, changes);
     }
     let Some(body) = body else { return };
-    if let Some(nearest) = nearest::nearest(own, body, from.saturating_add(size)) {
+    if let Some(nearest) = nearest::nearest(own, body, from, size) {
         if nearest.k < hits && !nearest::hides_shards(kind, shared) {
             changes.strip.total_at_most = Some(MostHits::OnEachShard(nearest.k));
             nearest.deepen(hits, &mut changes.body);

@@ -109,6 +109,7 @@ fn intent(
         vector: query::vector(endpoint.verb, search)?,
         widening: if grouped { crate::search::Widening::Never } else { order.widening() },
         max_hits: u64::MAX,
+        most_per_shard: None,
         grouped,
         timeout: None,
         pipeline: None,
