@@ -176,6 +176,9 @@ impl Exchange {
         let rewrite = self.rewrite_some(&own, &lacking)?;
         let response = self.ask(&rewrite, Turn::Last).await.ok()?;
         let theirs = self.read_whole(response, lacking.len()).await?;
+        if searches.len() > 1 && theirs.page.answers() != lacking.len() {
+            return None;
+        }
         let taken = self.compared(searches, page, &theirs.page, &lacking);
         if taken.is_empty() {
             return None;
