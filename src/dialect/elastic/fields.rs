@@ -79,11 +79,15 @@ fn ask_for(
             missing.push(name.clone());
         }
     }
-    if search.body.is_none() || root.is_none() {
+    let theirs = shown_under_fields(search);
+    let without_body = search.body.is_none() || root.is_none();
+    if without_body && *rule != SourceRule::None {
         return in_source_includes(search.own, includes, &missing, changes);
     }
-    let theirs = shown_under_fields(search);
     missing.retain(|name| !theirs.iter().any(|pattern| covers(pattern, name)));
+    if without_body {
+        return as_source(search.own, &missing, changes);
+    }
     // Letting `fields` through a filter would show what else it hides there, or hits that it drops.
     let hidden = !theirs.is_empty() || *rule == SourceRule::None;
     in_fields(search, hidden, &missing, root, changes);
@@ -167,6 +171,15 @@ fn with_names(fields: Option<Value<'_>>, names: &[String]) -> String {
         }
         None => format!("[{},{names}]", fields.text()),
     }
+}
+
+/// The same where the client sees no `_source` at all: one that holds these names goes again as a whole.
+fn as_source(own: &Params<'_>, missing: &[String], changes: &mut Changes) {
+    if missing.is_empty() || own.has("_source_excludes") {
+        return;
+    }
+    changes.params.push(("_source", missing.join(",")));
+    changes.strip.paths.push(StripPath { keys: vec!["_source".to_owned()], keep: 0 });
 }
 
 /// The second choice, where there is no body to hold `fields`.

@@ -280,6 +280,25 @@ fn options_that_switch_the_source_off_unasked_are_known() {
         let expected = format!("{}{more}}}", &body[..body.len() - 1]);
         assert_eq!(asked(target, &body), expected, "{target} {body}");
     }
+    // Without a body there is no place for `fields`.
+    let without_body = |target: &str| {
+        let (target, _, strips) = widened(target, "", 5, &["title", "content"]);
+        let paths: Vec<String> = strips[0].paths.iter().map(|path| path.keys.join("/")).collect();
+        (target, paths.join(" "))
+    };
+    for (target, more, paths) in [
+        ("/_search?size=5&stored_fields=a", "&_source=title,content", "_source"),
+        ("/_search?size=5&stored_fields=title", "&_source=content", "_source"),
+        ("/_search?size=5&stored_fields=a,_source", "", ""),
+        ("/_search?size=5&stored_fields=a&_source_excludes=content", "", ""),
+        ("/_search?size=5&stored_fields=title,content", "", ""),
+    ] {
+        assert_eq!(without_body(target), (format!("{target}{more}"), paths.to_owned()), "{target}");
+    }
+    assert_eq!(
+        without_body("/_search?_source=false&size=5"),
+        ("/_search?_source=title,content&size=5".to_owned(), "_source".to_owned())
+    );
     let (_, body, strips) = widened("/_search", &format!(r#"{{"size":5,{scripts}}}"#), 5, &["*"]);
     assert_eq!(body, format!(r#"{{"size":5,{scripts},"_source":true}}"#));
     assert_eq!(strips[0].paths[0].keys, ["_source"]);
