@@ -1,4 +1,8 @@
-//! Hits that hold their place: of indices that are not let in, by whatever name they were reached, and pinned ones.
+//! Hits that hold their place: of indices that are not let in, by whatever name they were reached; pinned ones are in `pins`,
+//! and what routes say of hits in `routes`.
+
+mod pins;
+mod routes;
 
 use proptest::{
     prelude::*,
@@ -226,46 +230,6 @@ async fn nobody_is_shown_a_text_that_may_not_leave() {
     }
 }
 
-/// The settings of routes hold for what their indices answer.
-#[tokio::test]
-async fn an_answer_from_several_collections_takes_the_strictest_of_their_routes() {
-    let one = |index: &str, n: usize| hit(index, &format!("{index}{n}"), "1.0", &"x".repeat(100 * n));
-    let mixed: Vec<String> = (1..=6).map(|n| one(if n % 2 == 0 { "legal-1" } else { "wiki" }, n)).collect();
-    let routes = "routes: [{ collection: 'legal-*', window: 3, min_score: 0.15 }]\n";
-    let mixed_database = database(mixed).await;
-    let sidecar = Sidecar::start(mixed_database.addr, by_length().await, "", routes).await;
-    for path in ["/_search", "/l*,wiki/_search", "/legal-1,wiki/_search", "/some-alias/_search"] {
-        let got = sidecar.post(path, "", MATCH).await;
-        let ids = ["wiki3", "legal-12", "legal-14", "wiki5", "legal-16"];
-        assert_eq!(
-            (status(&got), hits_of(&json_of(&got))),
-            ("applied", ids.map(str::to_owned).to_vec()),
-            "{path}"
-        );
-    }
-    // Where none of its hits is there, a route that could have been reached says nothing.
-    let plain = database((1..=6).map(|n| one("wiki", n)).collect()).await;
-    let sidecar = Sidecar::start(plain.addr, by_length().await, "", routes).await;
-    let got = sidecar.post("/_search", "", MATCH).await;
-    assert_eq!(hits_of(&json_of(&got)).join(","), "wiki6,wiki5,wiki4,wiki3,wiki2,wiki1");
-    // An alias of a route's indices is ranked by the route.
-    let legal = database((1..=6).map(|n| one("legal-1", n)).collect()).await;
-    let sidecar = Sidecar::start(legal.addr, by_length().await, "", routes).await;
-    let got = sidecar.post("/some-alias/_search", "", MATCH).await;
-    assert_eq!(hits_of(&json_of(&got)).join(","), "legal-13,legal-12,legal-14,legal-15,legal-16");
-}
-
-#[tokio::test]
-async fn texts_go_to_no_provider_that_one_of_their_routes_does_not_name() {
-    let hits = vec![hit("wiki", "a", "2.0", "short"), hit("hr-x", "b", "1.0", "SECRET longer")];
-    let database = database(hits).await;
-    let routes = "routes: [{ collection: 'hr-*', providers: [lexical] }]\n";
-    let sidecar = Sidecar::start(database.addr, by_length().await, "", routes).await;
-    let got = sidecar.post("/_search", "", MATCH).await;
-    assert_eq!(status(&got), "kept; reason=no_provider");
-    assert_nothing_left(&sidecar, "another provider");
-}
-
 /// Any index expression: names, wildcards, lists, exclusions, date math, clusters.
 fn expressions() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec![
@@ -364,77 +328,6 @@ async fn text_of_an_excluded_index_never_appears_in_a_provider_call_whatever_the
 }
 
 #[tokio::test]
-async fn pinned_hits_stay_where_they_are_and_the_others_are_ranked_below() {
-    let database = database(lines("02/hits.ndjson")).await;
-    let sidecar = Sidecar::start(database.addr, by_length().await, "", "").await;
-    let search = |file: &str| {
-        let sidecar = &sidecar;
-        let body = case(&format!("02/{file}"));
-        async move { sidecar.post("/docs/_search", "", &body).await }
-    };
-    let got = search("pinned-query.json").await;
-    assert_eq!((status(&got), header(&got, "x-rerank-held")), ("applied", Some("2")));
-    assert_eq!(hits_of(&json_of(&got)), ["v1", "v2", "v3", "v4"], "the organic ones by their length");
-    let got = search("pinned-retriever.json").await;
-    let told = hits_of(&json_of(&got));
-    assert_eq!((status(&got), &*told[0]), ("applied", "v1"));
-    let got = search("rule-query.json").await;
-    assert_eq!(
-        (status(&got), hits_of(&json_of(&got)).join("")),
-        ("kept; reason=not_ranked", "v1v2v3v4".to_owned())
-    );
-    let sent = sidecar.service.seen().concat();
-    assert!(!sent.contains("Refunds are paid"), "a pinned text need not be read");
-}
-
-#[tokio::test]
-async fn what_rules_have_pinned_is_told_by_its_score() {
-    let hits = vec![
-        hit("docs", "a", "1.7014122E38", "x"),
-        hit("docs", "b", "1.7014120E38", "xx"),
-        hit("docs", "c", "9.1", "xxx"),
-        hit("docs", "d", "8.2", "xxxx"),
-    ];
-    let database = database(hits).await;
-    let sidecar = Sidecar::start(database.addr, by_length().await, "", "").await;
-    let rule = case("02/rule-query.json");
-    let got = sidecar.post("/docs/_search", "", &rule).await;
-    assert_eq!((status(&got), hits_of(&json_of(&got)).join("")), ("applied", "abdc".to_owned()));
-    // A template may hold such a query, too.
-    let template = r#"{"id":"t","params":{"q":"uk"}}"#;
-    let got = sidecar.post("/docs/_search/template", "x-rerank-query: uk\r\n", template).await;
-    assert_eq!((status(&got), hits_of(&json_of(&got)).join("")), ("applied", "abdc".to_owned()));
-}
-
-#[tokio::test]
-async fn a_walk_through_pages_visits_every_hit_once_and_finds_pinned_ones_in_their_places() {
-    let text = |n: usize| "x".repeat(n * 37 % 50 + 1);
-    let hits: Vec<String> = (0..30).map(|n| hit("docs", &format!("h{n}"), "1.0", &text(n))).collect();
-    for rerank in
-        ["window: 20", "window: 20, score: rrf", "window: 20, score: replace", "window: 20, widen: never"]
-    {
-        let database = database(hits.clone()).await;
-        let sidecar = Sidecar::start(database.addr, by_length().await, rerank, "").await;
-        let mut walked = Vec::new();
-        for from in (0..30).step_by(4) {
-            let organic = r#""organic":{"match":{"content":"x"}}"#;
-            let body = format!(
-                r#"{{"from":{from},"size":4,"query":{{"pinned":{{"ids":["h0","h3","h17"],{organic}}}}}}}"#
-            );
-            let got = sidecar.post("/docs/_search", "", &body).await;
-            walked.extend(hits_of(&json_of(&got)));
-        }
-        for place in [0, 3, 17] {
-            assert_eq!(walked[place], format!("h{place}"), "{rerank}");
-        }
-        assert!(walked[20..].iter().enumerate().all(|(n, id)| *id == format!("h{}", n + 20)));
-        walked.sort();
-        walked.dedup();
-        assert_eq!(walked.len(), 30, "{rerank}");
-    }
-}
-
-#[tokio::test]
 async fn scores_that_are_replaced_sort_the_page_as_it_stands() {
     let database = database(lines("03/hits.ndjson")).await;
     let sidecar =
@@ -450,30 +343,6 @@ async fn scores_that_are_replaced_sort_the_page_as_it_stands() {
         "no score is invented"
     );
     assert_eq!(got["hits"]["max_score"], hits[0]["_score"]);
-}
-
-#[tokio::test]
-async fn a_pin_of_one_index_pins_no_other_unless_it_names_an_alias() {
-    let hits =
-        vec![hit("other", "a", "3.0", "x"), hit("docs", "b", "2.0", "xx"), hit("docs", "a", "1.0", "xxx")];
-    let database = database(hits).await;
-    let sidecar = Sidecar::start(database.addr, by_length().await, "", "").await;
-    let order = |index: &str| {
-        let organic = r#""organic":{"match":{"content":"x"}}"#;
-        let body =
-            format!(r#"{{"query":{{"pinned":{{"docs":[{{"_index":"{index}","_id":"a"}}],{organic}}}}}}}"#);
-        let sidecar = &sidecar;
-        async move {
-            let got = json_of(&sidecar.post("/docs,other/_search", "", &body).await);
-            let hits = got["hits"]["hits"].as_array().cloned().unwrap_or_default();
-            let name =
-                |hit: &Value| format!("{}/{}", hit["_index"].as_str().unwrap(), hit["_id"].as_str().unwrap());
-            hits.iter().map(name).collect::<Vec<_>>().join(" ")
-        }
-    };
-    assert_eq!(order("other").await, "other/a docs/a docs/b");
-    assert_eq!(order("docs").await, "docs/b other/a docs/a");
-    assert_eq!(order("some-alias").await, "other/a docs/b docs/a", "both may be meant");
 }
 
 #[tokio::test]
@@ -498,29 +367,4 @@ async fn what_is_ranked_behind_the_answer_or_in_a_rerankers_place_is_judged_too(
     let got = sidecar.post("/*/_search", "", &body).await;
     assert_eq!((status(&got), hits_of(&json_of(&got)).join("")), ("applied", "p1s1p2".to_owned()));
     assert_nothing_left(&sidecar, "a served reranker");
-}
-
-/// A route of an alias holds for what comes by that name; its indices have to be let in by themselves.
-#[tokio::test]
-async fn names_of_aliases_count_beside_the_indices_behind_them() {
-    let one = |n: usize| hit("hr-1", &format!("h{n}"), "1.0", &"x".repeat(100 * n));
-    let database = database((1..=4).map(one).collect()).await;
-    let sidecar =
-        Sidecar::start(database.addr, by_length().await, "", "routes: [{ collection: staff, window: 2 }]\n")
-            .await;
-    for (path, order) in
-        [("/staff/_search", "h2h1h3h4"), ("/hr-1/_search", "h4h3h2h1"), ("/hr*/_search", "h4h3h2h1")]
-    {
-        let got = sidecar.post(path, "", MATCH).await;
-        assert_eq!(hits_of(&json_of(&got)).join(""), order, "{path}");
-    }
-    // An alias that is kept out is not asked, and what it may have brought is not read.
-    let sidecar = Sidecar::start(database.addr, by_length().await, "collections: ['*', '-staff']", "").await;
-    for path in ["/staff/_search", "/staff,wiki/_search"] {
-        assert_eq!(status(&sidecar.post(path, "", MATCH).await), "kept; reason=off", "{path}");
-    }
-    // Letting in an alias lets in no index.
-    let sidecar = Sidecar::start(database.addr, by_length().await, "collections: [staff]", "").await;
-    assert_eq!(status(&sidecar.post("/staff/_search", "", MATCH).await), "kept; reason=off");
-    assert!(sidecar.service.seen().is_empty());
 }
