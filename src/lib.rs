@@ -23,5 +23,6 @@ pub mod search;
 pub mod system;
 pub mod telemetry;
 pub mod tls;
+pub mod trouble;
 pub mod upstream;
 pub mod workers;

@@ -31,6 +31,7 @@ pub(super) fn upstream(
     settings: &UpstreamConfig,
     limits: &LimitsConfig,
     shared: &Shared,
+    suspect_after: u32,
 ) -> Result<Upstream, UpstreamSetupError> {
     let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
     Upstream::new(UpstreamSettings {
@@ -48,6 +49,8 @@ pub(super) fn upstream(
         max_head_bytes: limits.max_head_bytes,
         waits: shared.waits.clone(),
         workers: shared.workers.count(),
+        mark: shared.mark.clone(),
+        suspect_after,
         host: match settings.host {
             config::HostMode::Upstream => HostHeader::Upstream,
             config::HostMode::Preserve => HostHeader::Preserve,

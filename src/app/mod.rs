@@ -36,7 +36,7 @@ use crate::{
     rerank_api::ApiMetrics,
     system::Resources,
     telemetry,
-    upstream::UpstreamSetupError,
+    upstream::{Mark, UpstreamSetupError},
     workers::Workers,
 };
 pub use ended::ended_services;
@@ -150,6 +150,7 @@ struct Shared {
     records: Arc<RecordRing>,
     access: Arc<ArcSwap<Access>>,
     workers: Workers,
+    mark: Mark,
 }
 
 impl App {
@@ -246,6 +247,7 @@ impl Shared {
             records,
             access,
             workers,
+            mark: Mark::random(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Shared, StartError, build};
+use super::{Shared, StartError, build, listener};
 use crate::{
     config::{Config, Fingerprint, LimitsConfig, UpstreamConfig},
     upstream::Upstream,
@@ -27,12 +27,20 @@ struct PoolLimits {
     body_timeout: Option<Duration>,
     max_headers: usize,
     max_head_bytes: usize,
+    suspect_after: u32,
 }
 
+/// So many answers are owed at a time without a circle of requests being suspected.
+const MANY_OWED: usize = 32;
+
 impl PoolLimits {
-    fn of(limits: &LimitsConfig) -> Self {
-        let &LimitsConfig { body_timeout, max_headers, max_head_bytes, .. } = limits;
-        Self { body_timeout, max_headers, max_head_bytes }
+    fn of(config: &Config, shared: &Shared) -> Self {
+        let LimitsConfig { body_timeout, max_headers, max_head_bytes, .. } = config.limits;
+        // A circle has to be seen before it has taken all connections of a listener.
+        let caps = config.listeners.iter().map(|each| listener::max_connections(config, each, shared));
+        let half = caps.min().unwrap_or(usize::MAX) / 2;
+        let suspect_after = u32::try_from(half.clamp(1, MANY_OWED)).unwrap_or(u32::MAX);
+        Self { body_timeout, max_headers, max_head_bytes, suspect_after }
     }
 }
 
@@ -41,7 +49,7 @@ impl Pools {
     /// on the disk.
     pub(super) fn renewed(&self, config: &Config, shared: &Shared) -> Result<Self, StartError> {
         let mut pools = Self::default();
-        let limits = PoolLimits::of(&config.limits);
+        let limits = PoolLimits::of(config, shared);
         for listener in &config.listeners {
             let settings = &listener.upstream;
             // Before they are read: a change in between is then seen by the next reload.
@@ -51,7 +59,7 @@ impl Pools {
             let pool = match self.0.iter().chain(&pools.0).find(same) {
                 Some(pool) => pool.clone(),
                 None => {
-                    let upstream = build::upstream(settings, &config.limits, shared)
+                    let upstream = build::upstream(settings, &config.limits, shared, limits.suspect_after)
                         .map_err(|source| StartError::Upstream { listen: listener.listen, source })?;
                     Pool { settings: settings.clone(), limits, files, upstream }
                 }

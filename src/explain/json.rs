@@ -85,7 +85,9 @@ fn call(call: &ProviderCall) -> Value {
     let (status, failure, took) = match call.end {
         CallEnd::Open => (None, None, None),
         CallEnd::Answered { status, took } => (Some(status), None, Some(ms(took))),
-        CallEnd::Failed { class, took } => (None, Some(class.reason().as_str()), Some(ms(took))),
+        CallEnd::Failed { class, cause, took } => {
+            (None, Some((class.reason().as_str(), cause)), Some(ms(took)))
+        }
     };
     json!({
         "provider": &*call.provider,
@@ -95,7 +97,8 @@ fn call(call: &ProviderCall) -> Value {
         "headers": pairs(&call.headers),
         "body": String::from_utf8_lossy(&call.body),
         "status": status,
-        "failure": failure,
+        "failure": failure.map(|(class, _)| class),
+        "cause": failure.map(|(_, cause)| cause),
         "answer": String::from_utf8_lossy(&call.answer),
         "took_ms": took,
     })

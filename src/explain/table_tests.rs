@@ -103,7 +103,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
     for end in [
         CallEnd::Open,
         CallEnd::Answered { status: 429, took },
-        CallEnd::Failed { class: FailureClass::Timeout, took },
+        CallEnd::Failed { class: FailureClass::Timeout, cause: "timeout", took },
     ] {
         explanation.calls.push(ProviderCall {
             provider: "cohere".into(),

@@ -70,6 +70,9 @@ impl<S> ClientIo<S> {
             self.lines.pass(bytes, &self.handle);
         }
         // HTTP/2 has other frames than heads: what is unfinished there ends with the idle connection.
+        if self.protocol == Protocol::Http2 {
+            self.handle.hears_http2(Instant::now());
+        }
         if self.protocol == Protocol::Http2 || !self.handle.is_between_requests() {
             self.head = None;
             return;

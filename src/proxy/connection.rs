@@ -32,6 +32,8 @@ struct Connection {
     start: Instant,
     /// Milliseconds from `start` to the last sign of use while nothing is open.
     quiet_since: AtomicU64,
+    /// Microseconds from `start` to the last bytes of HTTP/2 that came; 0 if none have.
+    heard: AtomicU64,
     begun: AtomicUsize,
     ended: AtomicUsize,
     first: Notify,
@@ -60,6 +62,7 @@ impl Connections {
         ConnectionHandle(Arc::new(Connection {
             start: Instant::now(),
             quiet_since: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             first: Notify::new(),
@@ -121,6 +124,32 @@ impl ConnectionHandle {
     pub(super) fn touch(&self, now: Instant) {
         let since_start = now.saturating_duration_since(self.0.start).as_millis();
         self.0.quiet_since.store(u64::try_from(since_start).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Notes that bytes of HTTP/2 came.
+    pub(super) fn hears_http2(&self, now: Instant) {
+        let since_start = now.saturating_duration_since(self.0.start).as_micros();
+        self.0.heard.store(u64::try_from(since_start).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    /// Ends when a client of HTTP/2 with nothing open has said nothing for `limit` from now on. One that lives
+    /// acknowledges that the connection is to end.
+    pub(super) async fn frozen(&self, limit: Duration) {
+        let begun = Instant::now();
+        loop {
+            let heard = self.0.heard.load(Ordering::Relaxed);
+            if heard == 0 || self.0.start + Duration::from_micros(heard) > begun {
+                return std::future::pending().await;
+            }
+            let quiet_since =
+                self.0.start + Duration::from_millis(self.0.quiet_since.load(Ordering::Relaxed));
+            let now = Instant::now();
+            let since = if self.is_between_requests() { quiet_since.max(begun) } else { now };
+            if since + limit <= now {
+                return;
+            }
+            sleep_until(since + limit).await;
+        }
     }
 
     /// From here on no request comes: bytes are a tunnel's.

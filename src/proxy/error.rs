@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 
-use crate::upstream::UpstreamError;
+use crate::{
+    trouble::{Trouble, is_reset},
+    upstream::UpstreamError,
+};
 
 /// A failure for which the proxy itself must answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,9 @@ pub enum ProxyError {
     /// More or larger headers than a request may have.
     #[error("the request's head is too large")]
     LargeHead,
+    /// It has been here before.
+    #[error("the upstream leads back to this rerankd")]
+    Loop,
     /// The upstream switched protocols without having been asked to.
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
@@ -33,14 +39,16 @@ pub enum ProxyError {
 /// Why the proxy itself had to answer: the closed list of a metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// No connection to the upstream.
-    Unreachable,
+    /// No connection to the upstream, or one that was cut.
+    Connection(Trouble),
     /// The upstream closed the connection before it answered.
     Broken,
     /// The upstream did not answer in time.
     Silent,
     /// The upstream's answer is none that could be passed on.
     BadAnswer,
+    /// The request came back to us.
+    Loop,
     /// The client's body could not be read.
     RequestBody,
     /// The client's body did not go on in time.
@@ -52,27 +60,51 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Unreachable,
-        Self::Broken,
-        Self::Silent,
-        Self::BadAnswer,
-        Self::RequestBody,
-        Self::RequestStalled,
-        Self::Unforwardable,
-        Self::LargeHead,
-    ];
+    /// Every one.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let others = [
+            Self::Broken,
+            Self::Silent,
+            Self::BadAnswer,
+            Self::Loop,
+            Self::RequestBody,
+            Self::RequestStalled,
+            Self::Unforwardable,
+            Self::LargeHead,
+        ];
+        Trouble::ALL.into_iter().map(Self::Connection).chain(others)
+    }
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::Unreachable => "unreachable",
+            Self::Connection(trouble) => trouble.as_str(),
             Self::Broken => "broken",
             Self::Silent => "silent",
             Self::BadAnswer => "bad_answer",
+            Self::Loop => "loop",
             Self::RequestBody => "request_body",
             Self::RequestStalled => "request_stalled",
             Self::Unforwardable => "unforwardable",
             Self::LargeHead => "large_head",
+        }
+    }
+
+    /// What the operator can do; empty where it is the client's fault.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Connection(trouble) => trouble.remedy(),
+            Self::Broken => {
+                "the connection ended before an answer: does it restart, does something between cut it, or does the \
+                 port speak TLS (https://)?"
+            }
+            Self::Silent => "no answer in time: look at its load, or raise answer_timeout or forward_timeout",
+            Self::BadAnswer => {
+                "what came is no HTTP that can be passed on: is it the right port, and does it speak TLS (https://)?"
+            }
+            Self::Loop => {
+                "requests come back to this rerankd: write the database's own address as upstream.url"
+            }
+            Self::RequestBody | Self::RequestStalled | Self::Unforwardable | Self::LargeHead => "",
         }
     }
 }
@@ -81,12 +113,17 @@ impl ProxyError {
     /// What it is counted as.
     pub(super) fn cause(&self) -> Cause {
         match self {
-            Self::Upstream(UpstreamError::Unreachable(_)) => Cause::Unreachable,
-            Self::Upstream(UpstreamError::Broken(_)) => Cause::Broken,
+            Self::Upstream(UpstreamError::Unreachable(error)) => Cause::Connection(Trouble::of(&**error)),
+            Self::Upstream(UpstreamError::Broken(error)) => match Trouble::of_tls_in(&**error) {
+                Some(trouble) => Cause::Connection(trouble),
+                None if is_reset(&**error) => Cause::Connection(Trouble::Reset),
+                None => Cause::Broken,
+            },
             Self::Upstream(UpstreamError::Silent) => Cause::Silent,
             Self::Upstream(UpstreamError::Malformed(_) | UpstreamError::LargeHead)
             | Self::UnaskedUpgrade
             | Self::UnaskedCoding => Cause::BadAnswer,
+            Self::Loop => Cause::Loop,
             Self::Upstream(UpstreamError::RequestBody(_)) | Self::RequestBody => Cause::RequestBody,
             Self::Upstream(UpstreamError::RequestStalled) | Self::RequestStalled => Cause::RequestStalled,
             Self::Upstream(UpstreamError::Unforwardable) | Self::Unforwardable => Cause::Unforwardable,
@@ -101,7 +138,34 @@ impl ProxyError {
             Cause::RequestBody | Cause::Unforwardable => StatusCode::BAD_REQUEST,
             Cause::RequestStalled => StatusCode::REQUEST_TIMEOUT,
             Cause::LargeHead => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Cause::Unreachable | Cause::Broken | Cause::BadAnswer => StatusCode::BAD_GATEWAY,
+            Cause::Loop => StatusCode::LOOP_DETECTED,
+            Cause::Connection(_) | Cause::Broken | Cause::BadAnswer => StatusCode::BAD_GATEWAY,
         }
+    }
+
+    /// What a client is told: with the word of metric and log, where it is not the client's own fault.
+    pub(super) fn said(&self) -> String {
+        match self.remedy() {
+            None => self.to_string(),
+            Some(_) => format!("{self} ({})", self.cause().as_str()),
+        }
+    }
+
+    /// The same for the operator, with what to do.
+    pub(super) fn explained(&self) -> String {
+        match self.remedy() {
+            None => self.to_string(),
+            Some(remedy) => format!("{}: {remedy}", self.said()),
+        }
+    }
+
+    /// What the operator can do, where it is not the client's own fault.
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        if let Self::Upstream(UpstreamError::LargeHead) = self {
+            return Some(
+                "the head of its answer is over limits.max_headers or limits.max_head_bytes: raise them",
+            );
+        }
+        Some(self.cause().remedy()).filter(|remedy| !remedy.is_empty())
     }
 }

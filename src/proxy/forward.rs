@@ -29,6 +29,18 @@ impl Forwarder {
         Self { upstream, tunnels }
     }
 
+    /// Whether a request has been sent by us already.
+    pub(super) fn comes_back(&self, headers: &HeaderMap) -> bool {
+        self.upstream.comes_back(headers)
+    }
+
+    /// Tells the log of what was no fault of the client's.
+    pub(super) fn tell(&self, error: &ProxyError) {
+        if let Some(remedy) = error.remedy() {
+            self.upstream.tell(error.cause().as_str(), remedy, error);
+        }
+    }
+
     /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
         let hop = Hop::of(request.headers());

@@ -1,5 +1,7 @@
 //! [`ProxyMetrics`]: how requests were answered, for Prometheus.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
@@ -20,7 +22,7 @@ pub struct ProxyMetrics {
     // By class of status; looked up once, not with every request.
     search: [IntCounter; CLASSES.len()],
     forward: [IntCounter; CLASSES.len()],
-    failed: [IntCounter; Cause::ALL.len()],
+    failed: Arc<[(Cause, IntCounter)]>,
 }
 
 /// A status stands for the class at its first digit, any other for the first.
@@ -61,7 +63,7 @@ impl ProxyMetrics {
         Ok(Self {
             search,
             forward,
-            failed: Cause::ALL.map(|cause| failed.with_label_values(&[cause.as_str()])),
+            failed: Cause::all().map(|cause| (cause, failed.with_label_values(&[cause.as_str()]))).collect(),
         })
     }
 
@@ -77,7 +79,7 @@ impl ProxyMetrics {
 
     /// Counts a request for which the proxy itself had to answer.
     pub(super) fn failed(&self, cause: Cause) {
-        for (counter, _) in self.failed.iter().zip(Cause::ALL).filter(|(_, each)| *each == cause) {
+        for (_, counter) in self.failed.iter().filter(|(each, _)| *each == cause) {
             counter.inc();
         }
     }

@@ -83,6 +83,7 @@ impl Proxy {
         let answer = match found {
             _ if self.is_large(&request) => Err(ProxyError::LargeHead),
             _ if !host::is_clear(&request) => Err(ProxyError::Unforwardable),
+            _ if self.forwarder.comes_back(request.headers()) => Err(ProxyError::Loop),
             // Boxed: hyper moves the future of every request, and that of a search is large.
             Some(Found { dialect, kind, below_prefix: false }) => {
                 Box::pin(self.searches.answer(&self.forwarder, &dialect, kind, request)).await
@@ -92,6 +93,7 @@ impl Proxy {
         };
         let answer = answer.unwrap_or_else(|error| {
             self.metrics.failed(error.cause());
+            self.forwarder.tell(&error);
             match &shape {
                 Some(dialect) => {
                     respond::failure(&error, Some(&|status, text| dialect.failure(status, text)))

@@ -114,7 +114,7 @@ impl Notes {
     /// There is no answer of the database's.
     pub(super) fn failed(self, error: &ProxyError) {
         if let Some(witness) = self.witness {
-            let failure = Some(error.to_string());
+            let failure = Some(error.explained());
             witness.see(Seen { searches: self.searches, asked: self.asked, failure, ..Seen::default() });
         }
     }

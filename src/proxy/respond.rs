@@ -13,7 +13,7 @@ pub type Failure<'a> = &'a dyn Fn(StatusCode, &str) -> Bytes;
 /// The answer to a request that could not be forwarded; plain text where no dialect gives a shape.
 pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body> {
     let status = error.status();
-    let reason = format!("rerankd: {error}");
+    let reason = format!("rerankd: {}", error.said());
     let (kind, bytes) = match shape {
         Some(shape) => ("application/json", shape(status, &reason)),
         None => ("text/plain; charset=utf-8", Bytes::from(reason + "\n")),

@@ -41,6 +41,8 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 /// A client that answers no ping has gone.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// One with nothing open that does not acknowledge the end of its connection so soon has frozen.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How the connections are served that begin with the same settings.
 pub(super) struct Server {
@@ -127,7 +129,13 @@ impl Server {
                 }
                 Some(signal) = signals.next() => match signal {
                     // An idle connection closes at once, any other after the answer that it is at.
-                    Signal::Finish => connection.as_mut().graceful_shutdown(),
+                    Signal::Finish => {
+                        connection.as_mut().graceful_shutdown();
+                        signals.push(Box::pin(async {
+                            handle.frozen(LAST_WORD).await;
+                            Signal::Cut
+                        }));
+                    }
                     Signal::Cut => return,
                 },
             }
@@ -183,4 +191,73 @@ fn http_server(settings: &ListenerSettings) -> auto::Builder<TokioExecutor> {
         server.http1().max_headers(settings.max_headers);
     }
     server
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::proxy::connection::Connections;
+    use crate::upstream::body;
+
+    /// What a client of HTTP/2 begins with: its preface, and settings that change nothing.
+    const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    const GRACE: Duration = Duration::from_secs(25);
+
+    /// A client's end of a connection that is served, and how long it takes to end from when it is to.
+    async fn served() -> (DuplexStream, impl Future<Output = u64>) {
+        let connections = Connections::new();
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let handle = connections.open(place, None);
+        let (client, stream) = duplex(1 << 16);
+        let server = Server::new(ListenerSettings::default());
+        tokio::spawn(async move {
+            let service = |_: Request<Incoming>| async { Response::new(body::full("ok")) };
+            server.requests(stream, service, handle).await;
+        });
+        let ended = async move {
+            // Idle for long before.
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let begun = Instant::now();
+            connections.finish(GRACE).await;
+            begun.elapsed().as_secs()
+        };
+        (client, ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_client_of_http2_that_has_frozen_does_not_hold_up_the_end() {
+        let (mut client, ended) = served().await;
+        client.write_all(BEGIN).await.unwrap();
+        assert_eq!(ended.await, LAST_WORD.as_secs());
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_acknowledges_ends_at_once() {
+        let (mut client, ended) = served().await;
+        client.write_all(BEGIN).await.unwrap();
+        let answering = async {
+            loop {
+                let mut head = [0; 9];
+                if client.read_exact(&mut head).await.is_err() {
+                    return;
+                }
+                let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+                let mut payload = vec![0; length];
+                client.read_exact(&mut payload).await.unwrap();
+                // A ping that is none of an answer's gets one.
+                if head[3] == 6 && head[4] & 1 == 0 {
+                    head[4] |= 1;
+                    client.write_all(&[&head[..], &payload].concat()).await.unwrap();
+                }
+            }
+        };
+        let (seconds, ()) = tokio::join!(ended, answering);
+        assert_eq!(seconds, 0);
+    }
 }

@@ -52,6 +52,8 @@ pub enum CallEnd {
     Failed {
         /// Why.
         class: FailureClass,
+        /// The same in the word of metrics and log, which may be finer.
+        cause: &'static str,
         /// From its begin.
         took: Duration,
     },

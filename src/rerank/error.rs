@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::search::KeepReason;
+use crate::{search::KeepReason, trouble::Trouble};
 
 /// The classes of failure of a rerank call (the closed list of `x-rerank-status` reasons).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,28 +115,6 @@ pub struct Told {
     pub at: Option<usize>,
 }
 
-/// Why no connection could be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoConnection {
-    /// The provider's name was not found.
-    Name,
-    /// Its certificate is not trusted, or it does not speak TLS.
-    Tls,
-    /// Nobody listens there, or the way is blocked.
-    Refused,
-}
-
-impl NoConnection {
-    /// The word in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Tls => "tls",
-            Self::Refused => "no_connection",
-        }
-    }
-}
-
 /// Why a rerank call gave no scores. Layers ask [`RerankError::class`]; none reads a message. `Clone`,
 /// because one flight answers many callers. Carries no text of query, document or key.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -164,7 +142,7 @@ pub enum RerankError {
     },
     /// No connection could be made: nothing was sent.
     #[error("no connection to the provider: {}", .0.as_str())]
-    NotConnected(NoConnection),
+    NotConnected(Trouble),
     /// The connection broke.
     #[error("provider could not be reached: {0}")]
     Unreachable(&'static str),
@@ -207,6 +185,16 @@ impl RerankError {
             RerankError::Unsuited(_) => FailureClass::InvalidRequest,
             RerankError::Overloaded | RerankError::NoRoom => FailureClass::Overloaded,
             RerankError::NoProvider => FailureClass::NoProvider,
+        }
+    }
+
+    /// The word of metrics, log and `explain`: finer than the class where the provider is unavailable.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            RerankError::Status { class: FailureClass::ProviderUnavailable, .. } => "status",
+            RerankError::NotConnected(trouble) => trouble.as_str(),
+            RerankError::Unreachable(_) => "broken",
+            other => other.class().reason().as_str(),
         }
     }
 

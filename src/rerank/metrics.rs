@@ -7,9 +7,9 @@ use prometheus::{
 };
 
 use super::{
-    Billing, FailureClass, NoConnection, RerankError, ScoreStore, Scores, breaker::CircuitState,
-    limits::SpendSettings,
+    Billing, FailureClass, RerankError, ScoreStore, Scores, breaker::CircuitState, limits::SpendSettings,
 };
+use crate::trouble::Trouble;
 
 const CALL_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0];
 const RELEVANCE: [f64; 12] = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -72,22 +72,8 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
 }
 
 /// How a provider can be unavailable.
-const UNAVAILABLE: [&str; 5] = [
-    "status",
-    NoConnection::Name.as_str(),
-    NoConnection::Tls.as_str(),
-    NoConnection::Refused.as_str(),
-    "broken",
-];
-
-/// How the provider was unavailable, if that is what the error says.
-fn cause(error: &RerankError) -> Option<&'static str> {
-    match error {
-        RerankError::Status { class: FailureClass::ProviderUnavailable, .. } => Some("status"),
-        RerankError::NotConnected(why) => Some(why.as_str()),
-        RerankError::Unreachable(_) => Some("broken"),
-        _ => None,
-    }
+fn unavailable() -> impl Iterator<Item = &'static str> {
+    ["status", "broken"].into_iter().chain(Trouble::ALL.map(Trouble::as_str))
 }
 
 /// The labels of a change of a circuit.
@@ -238,7 +224,7 @@ impl RerankMetrics {
         for class in FailureClass::OF_PROVIDER {
             self.calls.with_label_values(&[provider, class.reason().as_str()]);
         }
-        for cause in UNAVAILABLE {
+        for cause in unavailable() {
             self.unavailable.with_label_values(&[provider, cause]);
         }
         for class in FailureClass::OF_LIMITS {
@@ -259,8 +245,10 @@ impl RerankMetrics {
             Err(error) => error.class().reason().as_str(),
         };
         self.calls.with_label_values(&[provider, status]).inc();
-        if let Some(cause) = answer.as_ref().err().and_then(cause) {
-            self.unavailable.with_label_values(&[provider, cause]).inc();
+        if let Some(error) = answer.as_ref().err()
+            && error.class() == FailureClass::ProviderUnavailable
+        {
+            self.unavailable.with_label_values(&[provider, error.cause()]).inc();
         }
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
         if let Ok(scores) = answer {

@@ -37,7 +37,7 @@ pub use cache::ScoreStore;
 use cache::{FlightKey, ScoreKey};
 pub use call_log::{CallEnd, CallLog, ProviderCall};
 pub use ended::end_of_service;
-pub use error::{FailureClass, NoConnection, RerankError, Told};
+pub use error::{FailureClass, RerankError, Told};
 pub use flights::FlightSettings;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};

@@ -5,16 +5,21 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{
+    HttpConnector,
+    dns::{GaiResolver, Name},
+};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower::{
+    ServiceExt,
     timeout::Timeout,
     util::{BoxCloneSyncService, MapResponse},
 };
 
 use super::tls::{self, UpstreamTls};
 use super::{UpstreamSetupError, body::BoxError, socket::Socket};
+use crate::trouble::NameNotFound;
 
 /// A connection, with TLS or without.
 pub(super) type Io = Socket<MaybeHttpsStream<TokioIo<TcpStream>>>;
@@ -29,7 +34,9 @@ pub(super) fn connector(
     connect: Duration,
     write: Option<Duration>,
 ) -> Result<Connector, UpstreamSetupError> {
-    let mut tcp = HttpConnector::new();
+    // The system's resolver, with an error that can be known.
+    let names = ServiceExt::<Name>::map_err(GaiResolver::new(), NameNotFound as fn(_) -> _);
+    let mut tcp = HttpConnector::new_with_resolver(names);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     // Also here: it is what makes the connector go on to the next of several addresses.

@@ -9,6 +9,7 @@ mod error;
 mod link;
 mod pool;
 mod request_line;
+mod returning;
 mod socket;
 pub mod target;
 mod tls;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ pub use body::Body;
 use body::Stalled;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
+pub use returning::Mark;
+use returning::Owed;
 pub use socket::{FEW, gathered};
 pub use target::{RawTarget, STAND_IN, is_odd};
 pub use tls::{ClientIdentity, UpstreamTls};
@@ -38,6 +41,7 @@ use waiting::Waiting;
 use watch::{Patience, Watch};
 
 use crate::bounds::{Wait, Waits};
+use crate::trouble::{self, Lines, Peer};
 use crate::workers;
 
 /// Which `Host` the upstream sees.
@@ -82,6 +86,10 @@ pub struct UpstreamSettings {
     pub waits: Waits,
     /// How many workers there are, each with a pool of its own.
     pub workers: usize,
+    /// What tells requests that come back to us.
+    pub mark: Mark,
+    /// At so many requests without any answer meanwhile, they are marked.
+    pub suspect_after: u32,
 }
 
 /// Whether a search is asked in another form where it is not answered.
@@ -114,6 +122,8 @@ impl UpstreamSettings {
             max_head_bytes: 64 << 10,
             waits: Waits::default(),
             workers: 0,
+            mark: Mark::random(),
+            suspect_after: 32,
         }
     }
 }
@@ -130,6 +140,9 @@ pub struct Upstream {
     body_timeout: Option<Duration>,
     max_head_bytes: usize,
     waits: Waits,
+    mark: Mark,
+    owed: Arc<Owed>,
+    lines: Arc<Lines>,
 }
 
 impl Upstream {
@@ -166,7 +179,27 @@ impl Upstream {
             body_timeout: settings.body_timeout,
             max_head_bytes: settings.max_head_bytes,
             waits: settings.waits,
+            mark: settings.mark,
+            owed: Arc::new(Owed::new(settings.suspect_after)),
+            lines: Arc::default(),
         })
+    }
+
+    /// Whether a request has been sent by us already: the upstream leads back to this process.
+    pub fn comes_back(&self, headers: &HeaderMap) -> bool {
+        self.mark.returned(headers)
+    }
+
+    /// Tells the log of a failure, in one line for each cause and minute.
+    pub fn tell(&self, cause: &'static str, remedy: &str, error: &(dyn std::error::Error + 'static)) {
+        let address = format!("{}://{}", self.address.scheme, self.address.authority);
+        trouble::warn(
+            &self.lines,
+            Peer { role: "upstream", name: "", address: &address },
+            cause,
+            remedy,
+            error,
+        );
     }
 
     /// That of the worker that this runs on.
@@ -301,7 +334,9 @@ impl Upstream {
     ) -> Result<Response<Body>, UpstreamError> {
         let client = self.client().ok_or(UpstreamError::Unforwardable)?;
         self.address.put_on(&mut request)?;
+        self.owed.sending(&self.mark, request.headers_mut());
         let answer = Box::pin(client.send(request, upgrade, waiting)).await;
+        self.owed.answered();
         if let Err(UpstreamError::Silent) = answer {
             self.waits.given_up(Wait::Answer);
         }

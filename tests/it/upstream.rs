@@ -297,7 +297,7 @@ async fn every_answer_and_every_error_of_our_own_is_counted() {
         r#"rerankd_requests_total{handling="forward",status="5xx"} 2"#,
         r#"rerankd_requests_total{handling="search",status="2xx"} 1"#,
         r#"rerankd_requests_total{handling="search",status="5xx"} 1"#,
-        r#"rerankd_requests_failed_total{cause="unreachable"} 3"#,
+        r#"rerankd_requests_failed_total{cause="refused"} 3"#,
         r#"rerankd_requests_failed_total{cause="unforwardable"} 1"#,
         r#"rerankd_requests_failed_total{cause="silent"} 0"#,
         r#"rerankd_search_duration_seconds_count{outcome="kept"} 1"#,
@@ -314,5 +314,5 @@ async fn a_search_that_the_database_never_answers_is_counted() {
     client.send(points::request(QUERY, 3, "")).await;
     assert!(client.message().await.unwrap().starts_with("HTTP/1.1 502 "));
     let text = program.metrics().await;
-    assert!(text.contains("rerankd_requests_failed_total{cause=\"unreachable\"} 1"), "{text}");
+    assert!(text.contains("rerankd_requests_failed_total{cause=\"refused\"} 1"), "{text}");
 }

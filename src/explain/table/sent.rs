@@ -79,9 +79,10 @@ fn call(out: &mut String, call: &ProviderCall, unusable: bool, style: Style) {
     let end = match call.end {
         CallEnd::Open => "nobody waited for its end".to_owned(),
         CallEnd::Answered { status, took } => format!("{status} after {}", text::millis(took)),
-        CallEnd::Failed { class, took } => {
-            format!("{} after {}", class.reason().as_str(), text::millis(took))
+        CallEnd::Failed { class, cause, took } if cause != class.reason().as_str() => {
+            format!("{} ({cause}) after {}", class.reason().as_str(), text::millis(took))
         }
+        CallEnd::Failed { cause, took, .. } => format!("{cause} after {}", text::millis(took)),
     };
     let _ =
         writeln!(out, "  {}: {end}; {} documents, {} bytes", call.provider, call.documents, call.body.len());

@@ -18,9 +18,12 @@ use super::{
     scale::{self, Mapping, NearZero},
     shape::Shape,
 };
-use crate::rerank::{
-    Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
-    RerankRequest, Scores, Scoring, Setting, spans,
+use crate::{
+    rerank::{
+        Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
+        RerankRequest, Scores, Scoring, Setting, spans,
+    },
+    trouble::{self, Lines, Peer},
 };
 
 /// The least urgent `priority` of Cohere's v2.
@@ -40,8 +43,10 @@ struct Inner {
     /// The models that have given logits.
     logits_seen: Mutex<Vec<Arc<str>>>,
     near_zero: NearZero,
-    /// The failures that were logged.
-    told: Mutex<Vec<FailureClass>>,
+    /// Scheme, host and port.
+    address: String,
+    /// What was logged of it.
+    lines: Lines,
 }
 
 impl HttpProvider {
@@ -61,10 +66,20 @@ impl HttpProvider {
         let http = HttpClient::new(&name, settings, shape, builder)?;
         let facts = facts(settings, shape);
         let server = about::Server::of(kind);
-        let (logits_seen, told) = (Mutex::default(), Mutex::default());
+        let (address, lines, logits_seen) = (http.address(), Lines::default(), Mutex::default());
         let near_zero = NearZero::default();
         let settings = settings.clone();
-        Ok(Self(Arc::new(Inner { name, http, settings, facts, server, logits_seen, near_zero, told })))
+        Ok(Self(Arc::new(Inner {
+            name,
+            http,
+            settings,
+            facts,
+            server,
+            logits_seen,
+            near_zero,
+            address,
+            lines,
+        })))
     }
 
     pub(in crate::rerank) fn facts(&self) -> &ProviderFacts {
@@ -242,51 +257,49 @@ impl Inner {
         }
     }
 
-    /// Logs once what only the operator can mend; a key or an allowance again after a call that went well.
+    /// Logs what went wrong at the provider or on the way to it: one line for each cause and minute.
     fn tell(&self, answer: &Answer) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let error = match answer {
-            Ok(_) => return told.retain(|class| advice(*class).is_some_and(|(passing, _)| !passing)),
-            Err(error) => error,
-        };
-        let class = error.class();
-        let Some((passing, what)) = advice(class) else { return };
-        if told.contains(&class) {
-            return;
-        }
-        told.push(class);
-        if passing {
-            tracing::error!(provider = %self.name, %error, "{what}");
-        } else {
-            tracing::warn!(provider = %self.name, %error, "{what}");
+        let Err(error) = answer else { return };
+        if let Some(remedy) = remedy(error) {
+            let peer = Peer { role: "provider", name: &self.name, address: &self.address };
+            trouble::warn(&self.lines, peer, error.cause(), remedy, error);
         }
     }
 }
 
-/// What the operator can do about a failure, and whether it passes without a change of the configuration.
-fn advice(class: FailureClass) -> Option<(bool, &'static str)> {
-    match class {
+/// What the operator can do about a failure; `None` for what is no fault of the provider's.
+fn remedy(error: &RerankError) -> Option<&'static str> {
+    if let RerankError::NotConnected(trouble) = error {
+        return Some(trouble.remedy());
+    }
+    Some(match error.class() {
         FailureClass::Auth => {
-            Some((true, "the provider refuses the API key: searches are NOT reranked by it"))
+            "it refuses the API key, so searches are NOT reranked by it: check api_key_env or api_key_file, and base_url"
         }
         FailureClass::Billing | FailureClass::QuotaExhausted => {
-            Some((true, "the provider's allowance is spent"))
+            "its allowance is spent, so searches are NOT reranked by it: see its console"
         }
-        FailureClass::NotFound => {
-            Some((false, "the provider knows no such address or model: check base_url and model"))
+        FailureClass::NotFound => "it knows no such address or model: check base_url and model",
+        FailureClass::InvalidRequest => "it refuses the request: check its kind and model",
+        FailureClass::TooLarge => {
+            "a text or a request was too large for it: raise its limit, or set max_bytes_per_doc"
         }
-        FailureClass::InvalidRequest => {
-            Some((false, "the provider refuses the request: check its kind and model"))
+        FailureClass::BadResponse => "its answer cannot be used: check its kind, model and activation",
+        FailureClass::RateLimited => {
+            "it asks for fewer calls: set requests_per_minute below the account's limit"
         }
-        FailureClass::TooLarge => Some((
-            false,
-            "a text or a request was too large for the provider: raise its limit, or set max_bytes_per_doc",
-        )),
-        FailureClass::BadResponse => {
-            Some((false, "the provider's answer cannot be used: check its kind, model and activation"))
+        FailureClass::ProviderUnavailable => {
+            "it fails, or the connection to it broke: see its status page, and what is between"
         }
-        _ => None,
-    }
+        FailureClass::Timeout => {
+            "it does not answer in time: see its status page, or raise its timeout and rerank.deadline"
+        }
+        FailureClass::Deadline
+        | FailureClass::Overloaded
+        | FailureClass::CircuitOpen
+        | FailureClass::Budget
+        | FailureClass::NoProvider => return None,
+    })
 }
 
 impl Service<RerankRequest> for HttpProvider {

@@ -12,9 +12,10 @@ use super::{
     *,
 };
 use crate::rerank::{
-    Activation, ApiKey, CallEnd, CallLog, NoConnection, ProviderCall, ProviderKind, ProviderSettings,
+    Activation, ApiKey, CallEnd, CallLog, ProviderCall, ProviderKind, ProviderSettings,
     test_support::{request, stack_of},
 };
+use crate::trouble::Trouble;
 
 const GOOD: &str = r#"{"results":[{"index":0,"relevance_score":0.25}]}"#;
 
@@ -111,7 +112,7 @@ async fn a_broken_connection_is_an_unavailable_provider() {
     }
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = call_to(address).oneshot(request(&["a"])).await.unwrap_err();
-    assert_eq!(error, RerankError::NotConnected(NoConnection::Refused));
+    assert_eq!(error, RerankError::NotConnected(Trouble::Refused));
 }
 
 #[tokio::test]

@@ -92,6 +92,11 @@ impl HttpClient {
         Ok(Self { client, courier: Courier::default(), base, sender })
     }
 
+    /// Scheme, host and port.
+    pub(super) fn address(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
     /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
     /// are noted in `log`.
     pub(super) async fn post(
@@ -183,7 +188,7 @@ async fn exchange(
 fn end(answer: &Result<HttpAnswer, RerankError>, took: Duration) -> CallEnd {
     match answer {
         Ok(answer) => CallEnd::Answered { status: answer.status.as_u16(), took },
-        Err(error) => CallEnd::Failed { class: error.class(), took },
+        Err(error) => CallEnd::Failed { class: error.class(), cause: error.cause(), took },
     }
 }
 

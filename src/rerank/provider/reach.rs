@@ -1,24 +1,23 @@
 //! The way to a service: how its name is looked up, and what it means that it was not reached.
 
-use std::{error::Error, io};
+use std::error::Error;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::rerank::{NoConnection, RerankError};
+use crate::{
+    rerank::RerankError,
+    trouble::{NameNotFound, Trouble},
+};
 
 /// The system's resolver. The client's own is the same, but its error has no type to know it by.
 pub(super) struct Resolver;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the name was not found")]
-struct Unresolved;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         // The client puts the port in.
         let asked = (name.as_str().to_owned(), 0);
         Box::pin(async move {
-            let found = tokio::net::lookup_host(asked).await.map_err(|_| Unresolved)?;
+            let found = tokio::net::lookup_host(asked).await.map_err(NameNotFound)?;
             let addresses: Addrs = Box::new(found);
             Ok(addresses)
         })
@@ -31,29 +30,13 @@ pub(super) fn sort(error: &reqwest::Error) -> RerankError {
         return RerankError::Timeout;
     }
     if error.is_connect() {
-        return RerankError::NotConnected(no_connection(error));
+        return RerankError::NotConnected(Trouble::of(error));
     }
     // The client calls a broken connection a decoding error too; only its source tells them apart.
     if causes(error).any(|cause| cause.is::<hyper::Error>()) || !error.is_decode() {
         return RerankError::Unreachable("connection broke");
     }
     RerankError::BadResponse("cannot decode")
-}
-
-fn no_connection(error: &reqwest::Error) -> NoConnection {
-    if causes(error).any(|cause| cause.is::<Unresolved>()) {
-        NoConnection::Name
-    } else if causes(error).any(is_tls) {
-        NoConnection::Tls
-    } else {
-        NoConnection::Refused
-    }
-}
-
-fn is_tls(cause: &(dyn Error + 'static)) -> bool {
-    // An I/O error that was made of another error, maybe of such a one again, does not give that as its source.
-    let made_of = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    cause.is::<rustls::Error>() || made_of.is_some_and(|inner| is_tls(inner))
 }
 
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -125,7 +125,9 @@ async fn a_database_that_does_not_answer_is_an_error_that_names_it() {
     let ended = run(&args, &[]).await;
     assert_eq!(ended.status.code(), Some(1));
     assert!(
-        ended.stderr.contains(&format!("http://{nobody}: cannot connect to the upstream")),
+        ended.stderr.contains(&format!(
+            "http://{nobody}: cannot connect to the upstream (refused): nobody listens there"
+        )),
         "{}",
         ended.stderr
     );
