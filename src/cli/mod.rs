@@ -1,6 +1,7 @@
 //! The command line: what may be typed, and the `check` command.
 
 mod check;
+mod connect;
 mod demo;
 mod eval;
 mod explain;
@@ -87,7 +88,14 @@ pub fn run(cli: Cli) -> u8 {
             }
             serve::serve(&args, &env)
         }
-        Command::Check(args) => check(&args, &env, &mut std::io::stdout()).unwrap_or(EXIT_FAILURE),
+        Command::Check(args) => {
+            let out = &mut std::io::stdout();
+            match check(&args.source, &env, out) {
+                Ok(EXIT_OK) if args.connect => connect::connect(&args.source, &env, out),
+                checked => checked,
+            }
+            .unwrap_or(EXIT_FAILURE)
+        }
         Command::Demo(args) => demo::demo(&args, &env),
         Command::Eval(args) => with_log(&env, || eval::eval(&args, &env)),
         Command::Calibrate(args) => with_log(&env, || eval::calibrate(&args, &env)),
@@ -121,7 +129,7 @@ pub enum Command {
     #[command(after_long_help = AFTER)]
     Serve(ServeArgs),
     /// Check the configuration, print every problem or what is in effect (secrets masked)
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Show reranking on a sample corpus; needs no network, no key and no database
     Demo(DemoArgs),
     /// Measure on your own queries what reranking changes: before and after, cost, time
@@ -133,6 +141,17 @@ pub enum Command {
     /// Explain one search: its hits before and after, and the exact bytes that are sent for it
     #[command(after_long_help = explain::AFTER)]
     Explain(ExplainArgs),
+}
+
+/// What to check.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CheckArgs {
+    /// What to serve.
+    #[command(flatten)]
+    pub source: ConfigArgs,
+    /// Also ask every database for its root (GET /), and say why one cannot be reached
+    #[arg(long)]
+    pub connect: bool,
 }
 
 /// Where the configuration comes from.
@@ -221,7 +240,7 @@ mod tests {
         assert!(matches!(parse(&["demo", "--once"]), Ok(Command::Demo(DemoArgs { once: true }))));
         assert!(matches!(
             parse(&["check", "--config", "f"]),
-            Ok(Command::Check(ConfigArgs { config: Some(_), .. }))
+            Ok(Command::Check(CheckArgs { source: ConfigArgs { config: Some(_), .. }, connect: false }))
         ));
     }
 

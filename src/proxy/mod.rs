@@ -30,7 +30,7 @@ mod tunnel;
 
 use std::sync::Arc;
 
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
@@ -120,6 +120,12 @@ impl Proxy {
             return target.clone();
         }
         format!("{}{target}", self.path_prefix.as_str()).parse().unwrap_or_default()
+    }
+
+    /// Asks the database for its root: the status of its answer, or why there is none and what to do.
+    pub async fn reach(&self) -> Result<StatusCode, String> {
+        let answer = self.forwarder.forward(Request::new(upstream::body::empty())).await;
+        answer.map(|answer| answer.status()).map_err(|error| error.explained())
     }
 
     fn is_large(&self, request: &Request<Body>) -> bool {

@@ -52,7 +52,7 @@ async fn an_unreachable_provider_falls_to_the_next() {
         r#"rerankd_provider_calls_total{provider="cohere",status="provider_unavailable"} 2"#,
         r#"rerankd_provider_calls_total{provider="words",status="ok"} 1"#,
         r#"rerankd_provider_retries_total{provider="cohere"} 1"#,
-        r#"rerankd_provider_unavailable_total{cause="no_connection",provider="cohere"} 2"#,
+        r#"rerankd_provider_unavailable_total{cause="refused",provider="cohere"} 2"#,
         r#"rerankd_provider_unavailable_total{cause="status",provider="cohere"} 0"#,
         r#"rerankd_provider_calls_in_flight{provider="cohere"} 0"#,
         r#"rerankd_provider_failovers_total{provider="cohere",reason="provider_unavailable"} 1"#,

@@ -43,7 +43,7 @@ async fn tls(folder: &Path, cause: &'static str, us: Identity, ca: &str, host: &
     Case { _database: Some(Box::new(database)), ..case(cause, upstream) }
 }
 
-/// Takes connections, and says this to each, once it has a request's head where it says nothing.
+/// Takes connections, and says this to each, once it has a request where it says nothing.
 async fn peer(bytes: &'static str, close: bool) -> SocketAddr {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = socket.local_addr().unwrap();
@@ -52,7 +52,8 @@ async fn peer(bytes: &'static str, close: bool) -> SocketAddr {
         while let Ok((stream, _)) = socket.accept().await {
             let mut wire = Wire::new(stream);
             if bytes.is_empty() {
-                wire.head().await;
+                // All of it: what is left unread when a socket is closed makes a reset of that.
+                wire.message().await;
             }
             wire.try_send(bytes).await;
             if !close {
@@ -129,6 +130,17 @@ async fn every_way_not_to_reach_the_database_has_one_word_and_one_line_a_minute(
         let address = case.upstream.split('\'').nth(1).unwrap();
         for part in ["\"WARN\"", "\"message\":\"upstream: ", "\"suppressed\":0", "\"detail\":\"", address] {
             assert!(line.contains(part), "{part}: {line}");
+        }
+        if at == 0 {
+            let ended = run(&["check", "--connect", "--config", file], &[]).await;
+            assert_eq!(ended.status.code(), Some(1));
+            let said = |at: usize, case: &Case| {
+                let start = format!("# listeners[{at}].upstream: ");
+                let line = ended.stdout.lines().find(|line| line.starts_with(&start)).unwrap_or_default();
+                assert!(line.contains(&format!("({}): ", case.cause)), "{}: {}", case.cause, ended.stdout);
+            };
+            cases.iter().enumerate().for_each(|(at, case)| said(at, case));
+            assert!(ended.stdout.contains("# Warning: listeners[5].upstream.ca_file: "), "{}", ended.stdout);
         }
         if ["refused", "tls_untrusted"].contains(&case.cause) {
             let (listener, body) = ((at + 1).to_string(), r#"{"query":[0.1],"limit":3}"#);
