@@ -36,6 +36,7 @@ mod prefixes;
 mod privacy;
 mod qdrant_cases;
 mod qdrant_fields;
+mod qdrant_kept;
 mod qdrant_walks;
 mod question;
 mod reload;

@@ -14,6 +14,7 @@ mod program;
 mod proxy;
 mod qdrant;
 mod raw;
+pub mod recorded;
 mod redis;
 pub mod rerank_api;
 mod scripted;
