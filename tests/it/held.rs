@@ -130,11 +130,11 @@ async fn batches_are_judged_search_by_search() {
 
 #[tokio::test]
 async fn where_none_of_the_hits_may_leave_the_search_is_off() {
-    let secret = |id: &str, index: &str| hit(index, id, "1.0", "SECRET");
+    let secret = |id: &str, index: &str, score: &str| hit(index, id, score, "SECRET");
     for index in
         ["hr-payroll", "eu:hr-payroll", ".ds-hr-logs-2026.01.31-000001", "partial-hr-x", ".security-7"]
     {
-        let hits = vec![secret("a", index), secret("b", index)];
+        let hits = vec![secret("a", index, "2.0"), secret("b", index, "1.0")];
         let database = database(hits).await;
         let sidecar = Sidecar::start(database.addr, by_length().await, EXCLUDING, "").await;
         let got = sidecar.post("/staff/_search?size=1", "", MATCH).await;
