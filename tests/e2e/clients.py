@@ -3,7 +3,7 @@
 import os
 
 BACKEND = os.environ.get("E2E_BACKEND", "")
-"""`opensearch` is the real one; `osmem` and `noida` are stand-ins."""
+"""`elasticsearch` (9.5), `opensearch` (2.19 with k-NN) or `opensearch3` (3.9), each a real node."""
 
 
 class OpenSearchClient:

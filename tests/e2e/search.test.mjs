@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { asking, BACKEND, COHERE, COHERE_FAILING, corpus, COUNT, DIRECT, FAILING, FIRST, PROXY, provider, providerState, reranked } from './support.mjs';
 
-const elastic = BACKEND === 'noida';
+const elastic = BACKEND === 'elasticsearch';
 const module = await import(elastic ? '@elastic/elasticsearch' : '@opensearch-project/opensearch');
 const { Client } = module.default ?? module;
 const index = `notes-js-${randomUUID().slice(0, 8)}`;

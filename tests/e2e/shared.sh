@@ -79,6 +79,25 @@ need() { # need PROGRAM...
     done
 }
 
+java_of() { # java_of VERSION: sets `java_home` to a JDK of at least that version
+    local home version
+    for home in "${JAVA_HOME:-}" /usr/lib/jvm/*; do
+        [[ -x $home/bin/javac ]] || continue
+        version=$("$home/bin/javac" -version 2>&1 | sed -nE 's/^javac ([0-9]+).*/\1/p')
+        if ((${version:-0} >= $1)); then
+            java_home=$home
+            return 0
+        fi
+    done
+    if [[ -z ${java_tried:-} && $(id -u) == 0 ]]; then
+        java_tried=yes
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+            "openjdk-$1-jdk-headless" >"$cache/jdk.log" 2>&1 && java_of "$1" && return 0
+    fi
+    say "FAILED: no JDK $1 or newer: name one in JAVA_HOME"
+    return 1
+}
+
 make_venv() { # make_venv NAME
     rm -rf "$cache/venv-$1" && python3 -m venv "$cache/venv-$1" &&
         timeout 600 "$cache/venv-$1/bin/python" -m pip install --quiet --no-input -r "$here/requirements/$1.txt"

@@ -1,10 +1,11 @@
-# OpenSearch 2.19, real: the published server artifacts, started by opensearch/.
+# OpenSearch 2.19 with its k-NN plugin, real: the published artifacts, started by opensearch/.
 
 part_opensearch() {
     tell "installing OpenSearch and its clients" install_opensearch || return
     tell "starting OpenSearch 2.19 (real)" serve_opensearch || return
-    tell "opensearch-py, OpenSearch 2.19 (real)" check_python opensearch test_search.py
+    tell "opensearch-py, OpenSearch 2.19 (real)" check_python opensearch test_search.py test_opensearch_knn.py
     tell "opensearch-js, OpenSearch 2.19 (real)" check_javascript search.test.mjs
+    tell "random searches, OpenSearch 2.19 (real)" check_python opensearch test_random_searches.py
 }
 make_opensearch() {
     rm -rf "$cache/opensearch-node" &&

@@ -1,6 +1,7 @@
 package dev.rerankd.e2e;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.opensearch.analysis.common.CommonAnalysisPlugin;
@@ -34,8 +35,17 @@ public final class OpenSearchNode extends Node {
                     ParentJoinPlugin.class,
                     MatrixAggregationPlugin.class);
 
-    private OpenSearchNode(Environment environment) {
-        super(environment, MODULES, false);
+    /** Comes as a zip, which nothing can be compiled against. */
+    private static final String KNN = "org.opensearch.knn.plugin.KNNPlugin";
+
+    private OpenSearchNode(Environment environment) throws ClassNotFoundException {
+        super(environment, plugins(), false);
+    }
+
+    private static List<Class<? extends Plugin>> plugins() throws ClassNotFoundException {
+        List<Class<? extends Plugin>> plugins = new ArrayList<>(MODULES);
+        plugins.add(Class.forName(KNN).asSubclass(Plugin.class));
+        return plugins;
     }
 
     public static void main(String[] arguments) throws Exception {
