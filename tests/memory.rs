@@ -16,8 +16,8 @@ use rerankd::{
         ScoreMode, plan_bytes,
     },
     rerank::{
-        CircuitSettings, FlightSettings, LimitSettings, ProviderKind, ProviderSettings, Providers,
-        RerankMetrics, ScoreStore, StackShared,
+        CircuitSettings, FlightSettings, LexicalSettings, LimitSettings, ProviderKind, ProviderSettings,
+        Providers, RerankMetrics, ScoreStore, StackShared,
     },
     rerank_api::{ApiMetrics, ApiSettings, Offer, RerankApi},
     search::{FetchPlan, FieldSet, Head},
@@ -60,7 +60,7 @@ fn stack() -> StackShared {
 fn pipeline(mode: Mode) -> Pipeline {
     let provider = ProviderSettings {
         name: "lexical".into(),
-        kind: ProviderKind::Lexical,
+        kind: ProviderKind::Lexical(LexicalSettings::default()),
         limits: LimitSettings::default(),
         circuit: CircuitSettings::default(),
         flights: FlightSettings::default(),

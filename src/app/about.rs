@@ -57,7 +57,7 @@ fn provider(each: &ProviderConfig, config: &Config) -> Value {
     let mut named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let (kind, model) = match &each.kind {
         ProviderKind::Http(http) => (http.kind.as_str(), http.model.as_deref()),
-        ProviderKind::Lexical => ("lexical", Some("bm25")),
+        ProviderKind::Lexical(_) => ("lexical", Some("bm25")),
     };
     // What computes its scores here has no limits.
     let limits = matches!(each.kind, ProviderKind::Http(_)).then_some(&each.limits);

@@ -246,7 +246,7 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
     }
     let timeout = match &section.kind {
         ProviderKind::Http(http) => http.timeout,
-        ProviderKind::Lexical => FlightSettings::default().timeout,
+        ProviderKind::Lexical(_) => FlightSettings::default().timeout,
     };
     let limits = &section.limits;
     let breaker = &limits.breaker;

@@ -14,7 +14,7 @@ pub fn ended_services(config: &Config) -> Vec<String> {
             let sentence = end_of_service(http, today)?;
             Some(format!("The provider {}: {sentence}", provider.name))
         }
-        ProviderKind::Lexical => None,
+        ProviderKind::Lexical(_) => None,
     });
     ends.collect()
 }

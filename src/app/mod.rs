@@ -282,6 +282,7 @@ fn refresh(shared: Arc<ArcSwap<Shared>>) -> impl Fn() + Send + Sync + 'static {
     move || {
         let shared = shared.load();
         shared.stack.metrics.observe_cache(&shared.stack.store);
+        shared.stack.metrics.observe_words(&shared.stack.words);
         shared.providers.observe(&shared.stack.metrics);
     }
 }

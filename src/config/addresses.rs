@@ -56,7 +56,7 @@ impl Config {
                 let url: Uri = http.base_url.parse().ok()?;
                 Some(target(format!("providers.{}.base_url", each.name), &url))
             }
-            ProviderKind::Lexical => None,
+            ProviderKind::Lexical(_) => None,
         });
         upstreams.chain(providers).collect()
     }

@@ -19,7 +19,7 @@ fn good(provider: &str, env: &[(&str, &str)]) -> HttpSettings {
     let config = try_load(provider, env).unwrap_or_else(|problems| panic!("{provider}: {problems}"));
     match &config.providers[0].kind {
         ProviderKind::Http(http) => http.clone(),
-        ProviderKind::Lexical => panic!("{provider} is lexical"),
+        ProviderKind::Lexical(_) => panic!("{provider} is lexical"),
     }
 }
 

@@ -14,8 +14,8 @@ use super::{
     values::{self, whole},
 };
 use crate::rerank::{
-    Activation, ApiKey, DefaultModel, HttpKind, HttpSettings, ProviderKind, Scoring, Setting, appended_path,
-    billing,
+    Activation, ApiKey, DefaultModel, HttpKind, HttpSettings, LexicalSettings, ProviderKind, Scoring,
+    Setting, appended_path, billing,
 };
 
 /// The word of the provider that needs no network.
@@ -41,7 +41,7 @@ pub(super) fn kinds() -> Vec<&'static str> {
 
 /// The keys of a kind; `None` is the one that needs no network.
 fn keys(kind: Option<HttpKind>) -> Vec<&'static str> {
-    let Some(kind) = kind else { return vec!["kind"] };
+    let Some(kind) = kind else { return vec!["kind", "fuse"] };
     let own = kind.facts().settings.iter().filter_map(|setting| key_of(*setting));
     HTTP.into_iter().chain(provider_limits::KEYS).chain(own).collect()
 }
@@ -73,7 +73,7 @@ pub(super) fn provider(
     let section = Section::open(node, path, &keys(kind), problems);
     let kind = match kind {
         Some(kind) => ProviderKind::Http(http(&section, kind, name, env, problems)),
-        None => ProviderKind::Lexical,
+        None => ProviderKind::Lexical(lexical(&section, problems)),
     };
     let mut provider = ProviderConfig::with_kind(name, kind);
     if let ProviderKind::Http(http) = &provider.kind {
@@ -93,7 +93,7 @@ fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problem
         let sentence = format!("a provider needs its kind: {}.", kinds().join(", "));
         section.complain("kind", sentence, problems);
     }
-    ProviderConfig::with_kind(name, ProviderKind::Lexical)
+    ProviderConfig::with_kind(name, ProviderKind::Lexical(LexicalSettings::default()))
 }
 
 fn kind_word(node: &Node) -> Option<&str> {
@@ -104,6 +104,13 @@ fn kind_word(node: &Node) -> Option<&str> {
         Value::List(_) | Value::Map(_) => Some(""),
         Value::Null => None,
     }
+}
+
+/// The one that needs no network.
+fn lexical(section: &Section<'_>, problems: &mut Problems) -> LexicalSettings {
+    let mut settings = LexicalSettings::default();
+    section.set("fuse", &mut settings.fuse, problems, values::boolean);
+    settings
 }
 
 /// A provider behind HTTP.

@@ -163,10 +163,13 @@ fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
 fn provider(out: &mut Out, each: &ProviderConfig) {
     out.line(2, &format!("{}:", quoted(&each.name)));
     match &each.kind {
-        ProviderKind::Lexical => out.set(4, "kind", "lexical"),
+        ProviderKind::Lexical(settings) => {
+            out.set(4, "kind", "lexical");
+            out.set(4, "fuse", settings.fuse);
+        }
         ProviderKind::Http(settings) => http(out, settings),
     }
-    if !matches!(each.kind, ProviderKind::Lexical) {
+    if !matches!(each.kind, ProviderKind::Lexical(_)) {
         provider_limits::render(out, 4, &each.limits);
     }
 }

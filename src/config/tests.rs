@@ -2,7 +2,7 @@ use std::{collections::HashMap, path::Path};
 
 use super::*;
 use crate::{
-    rerank::{ApiKey, HttpSettings, ProviderKind},
+    rerank::{ApiKey, HttpSettings, LexicalSettings, ProviderKind},
     search::FieldSet,
 };
 
@@ -30,7 +30,7 @@ pub(super) fn bad(text: &str) -> String {
 fn http(provider: &ProviderConfig) -> &HttpSettings {
     match &provider.kind {
         ProviderKind::Http(http) => http,
-        ProviderKind::Lexical => panic!("{} is lexical", provider.name),
+        ProviderKind::Lexical(_) => panic!("{} is lexical", provider.name),
     }
 }
 
@@ -226,7 +226,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
     assert_eq!(config.listeners[0].upstream.host, HostMode::Preserve);
     assert_eq!((config.rerank.window, config.rerank.min_keep), (9, 2));
     assert_eq!(config.rerank.providers, ["cohere", "lexical"]);
-    assert!(matches!(config.providers[1].kind, ProviderKind::Lexical));
+    assert!(matches!(config.providers[1].kind, ProviderKind::Lexical(LexicalSettings { fuse: true })));
     assert_eq!(config.rerank.allow.max_window, Some(100));
     assert_eq!(http(&config.providers[0]).model.as_deref(), Some("rerank-v4.0-pro"));
     assert_eq!(config.cache.max_bytes, 1 << 20);

@@ -90,7 +90,7 @@ fn authorities(config: &Config) -> Vec<String> {
     let providers = config.providers.iter().map(|each| {
         let file = match &each.kind {
             ProviderKind::Http(http) => http.ca_file.as_deref(),
-            ProviderKind::Lexical => None,
+            ProviderKind::Lexical(_) => None,
         };
         (format!("providers.{}.ca_file", each.name), file)
     });

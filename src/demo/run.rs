@@ -139,12 +139,15 @@ pub fn configuration(
     env: &HashMap<String, String>,
 ) -> Result<Config, config::Problems> {
     let provider = provider(env);
+    // All of its passages are in the window: there is nothing to learn how rare a word is from, and its order alone
+    // shows best what a reranker does.
+    let alone = if provider == "lexical" { ", fuse: false" } else { "" };
     let file = format!(
         "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
          admin: {{ listen: \"127.0.0.1:0\" }}\n\
          inspector: {{ capture: text }}\n\
          rerank: {{ providers: [{provider}], annotate: true }}\n\
-         providers: {{ {provider}: {{ kind: {provider} }} }}\n"
+         providers: {{ {provider}: {{ kind: {provider}{alone} }} }}\n"
     );
     let names = ["CO_API_KEY", "COHERE_API_KEY", "CO_API_URL"];
     let env = names.iter().filter_map(|&name| Some((name.to_owned(), env.get(name)?.clone()))).collect();

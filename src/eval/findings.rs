@@ -12,7 +12,6 @@ const MOST_NAMED: usize = 10;
 pub fn of_input(queries: &Queries, judgments: Option<&Judgments>) -> Vec<String> {
     let mut notes = Vec::new();
     let mut tell = |ids: Vec<&str>, what: &str| notes.extend(told(ids, what));
-    tell(refs(&queries.duplicates), "left out, since an earlier line has the same id");
     tell(refs(&queries.blank_categories), "have a blank category, as if they had none");
     let mut requests: BTreeMap<[u8; 32], Vec<&str>> = BTreeMap::new();
     for query in &queries.queries {
@@ -34,7 +33,7 @@ pub fn of_input(queries: &Queries, judgments: Option<&Judgments>) -> Vec<String>
     );
     let repeated = judgments.repeated;
     if repeated > 0 {
-        notes.push(format!("{repeated} judgments come again later in the file: the last one counts"));
+        notes.push(format!("{repeated} judgments come twice in the file, with the same grade"));
     }
     notes
 }
@@ -115,21 +114,19 @@ mod tests {
     #[test]
     fn everything_odd_about_the_files_is_named() {
         let lines = br#"{"id": "a", "path": "/x", "body": {}, "category": " "}
-            {"id": "a", "path": "/y"}
             {"id": "b", "path": "/x", "body": {}}
             {"id": "c", "path": "/z"}"#;
         let queries =
             Queries::read("f", lines, &Defaults::default()).unwrap_or_else(|error| panic!("{error}"));
-        let judgments = Judgments::read("j", b"b 0 d 0\nz 0 d 1\na 0 d 1\na 0 d 2").unwrap_or_default();
+        let judgments = Judgments::read("j", b"b 0 d 0\nz 0 d 1\na 0 d 1\na 0 d 1").unwrap_or_default();
         let notes = of_input(&queries, Some(&judgments)).join("\n");
         for (ids, word) in [
-            ("1 query: a", "left out"),
             ("1 query: a", "blank category"),
             ("2 queries: a, b", "ask the same"),
             ("1 query: z", "are judged but not among"),
             ("1 query: c", "no judgments"),
             ("1 query: b", "no relevant document"),
-            ("1 judgments", "come again"),
+            ("1 judgments", "come twice"),
         ] {
             assert!(
                 notes.lines().any(|line| line.starts_with(ids) && line.contains(word)),

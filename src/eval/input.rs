@@ -1,8 +1,9 @@
 //! Lines of input files, and what is wrong with them. A problem names file, line and what was expected, and never quotes
 //! what is there: it may be the text of a query.
 
-use std::{collections::BTreeMap, fmt, io, path::Path};
+use std::{collections::BTreeMap, fmt, io, marker::PhantomData, path::Path};
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What is wrong with one line of a file.
@@ -78,7 +79,13 @@ impl<'a> Members<'a> {
         if !line.starts_with('{') {
             return Err("expected a JSON object".to_owned());
         }
-        serde_json::from_str(line).map(Self).map_err(|error| syntax(&error))
+        let Pairs(members) = serde_json::from_str(line).map_err(|error| syntax(&error))?;
+        let count = members.len();
+        let members: BTreeMap<String, &RawValue> = members.into_iter().collect();
+        if members.len() < count {
+            return Err("expected each member once".to_owned());
+        }
+        Ok(Self(members))
     }
 
     /// That every member has one of these names.
@@ -102,6 +109,33 @@ impl<'a> Members<'a> {
     pub fn id(&self, name: &str) -> Result<Option<String>, String> {
         let wrong = || format!("expected `{name}` to be a string or a whole number");
         self.raw(name).map(|raw| id(raw).ok_or_else(wrong)).transpose()
+    }
+}
+
+/// The members of a JSON object as they stand, one that comes twice too.
+pub struct Pairs<T>(pub Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
+}
+
+struct PairsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for PairsVisitor<T> {
+    type Value = Pairs<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
     }
 }
 
@@ -143,6 +177,12 @@ mod tests {
             assert!(!problem.contains("secret"), "{problem}");
         }
         assert_eq!(members.get::<u64>("n", "a number"), Ok(None));
+    }
+
+    #[test]
+    fn a_member_that_comes_twice_is_no_object_to_be_read() {
+        let Err(problem) = Members::read(r#"{"id": "a", "text": "t", "id": "b"}"#) else { panic!("read") };
+        assert_eq!(problem, "expected each member once");
     }
 
     #[test]

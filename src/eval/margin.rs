@@ -85,7 +85,7 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>, window: usize) -> Margin
 fn look(trial: &Trial, setting: &Setting<'_>, window: usize) -> Led {
     let scores: Option<Vec<f64>> =
         trial.candidates.iter().take(window).map(|candidate| candidate.database_score).collect();
-    let (before, after) = (trial.order(0, setting.fuse), trial.order(window, setting.fuse));
+    let (before, after) = (trial.order(0), trial.order(window));
     let gain = setting.grades(&trial.query).map(|grades| {
         let ndcg = |ranking: &[String]| Measure::Ndcg.of(ranking, grades, setting.k);
         ndcg(&after) - ndcg(&before)

@@ -1,6 +1,6 @@
 //! The queries to ask: one JSON object a line, with a ready request or with a text.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::CONTENT_TYPE};
@@ -28,8 +28,6 @@ pub struct Query {
 pub struct Queries {
     /// In the file's order, ids distinct.
     pub queries: Vec<Query>,
-    /// Ids of queries that were left out, since an earlier line has the same.
-    pub duplicates: Vec<String>,
     /// Ids of queries whose category is blank; they are as if they had none.
     pub blank_categories: Vec<String>,
 }
@@ -51,12 +49,18 @@ impl Queries {
     pub fn read(file: &str, bytes: &[u8], defaults: &Defaults) -> Result<Self, InputProblems> {
         let mut found = Self::default();
         let mut problems = InputProblems::default();
-        let mut ids = HashSet::new();
+        let mut lines_of: HashMap<String, usize> = HashMap::new();
         for (line, text) in lines(bytes) {
             let read = text.ok_or_else(|| "expected UTF-8".to_owned());
-            match read.and_then(|text| query(text, line, defaults)) {
+            let read = read.and_then(|text| query(text, line, defaults)).and_then(|query| {
+                match lines_of.entry(query.id.clone()) {
+                    Entry::Vacant(place) => _ = place.insert(line),
+                    Entry::Occupied(first) => return Err(taken(*first.get())),
+                }
+                Ok(query)
+            });
+            match read {
                 Err(expected) => problems.0.push(InputProblem { file: file.to_owned(), line, expected }),
-                Ok(query) if !ids.insert(query.id.clone()) => found.duplicates.push(query.id),
                 Ok(query) => found.add(query),
             }
         }
@@ -74,6 +78,11 @@ impl Queries {
         }
         self.queries.push(query);
     }
+}
+
+/// A string and a number that read alike are the same id; a line without one has its number.
+fn taken(line: usize) -> String {
+    format!("expected an id of its own: line {line} has the same (a line without an id has its number)")
 }
 
 fn query(line: &str, number: usize, defaults: &Defaults) -> Result<Query, String> {
@@ -257,16 +266,31 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_ids_and_blank_categories_are_named() {
-        let text = r#"{"id": "a", "path": "/x", "category": " "}
-            {"id": "a", "path": "/y"}
-            {"id": "b", "path": "/y"}"#;
-        let queries = read(text).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(queries.queries.iter().map(|query| query.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(
-            (queries.duplicates, queries.blank_categories),
-            (vec!["a".to_owned()], vec!["a".to_owned()])
-        );
+    fn blank_categories_are_named() {
+        let queries = read(r#"{"id": "a", "path": "/x", "category": " "}"#);
+        let queries = queries.unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(queries.blank_categories, ["a"]);
         assert_eq!(queries.queries[0].category, None);
+    }
+
+    #[test]
+    fn an_id_that_comes_again_is_an_error_that_names_both_lines() {
+        let text = r#"{"id": "q1", "path": "/x"}
+            {"id": 7, "path": "/x"}
+            {"id": "q1", "path": "/y"}
+            {"path": "/x"}
+
+            {"id": "7", "path": "/x"}
+            {"id": "4", "path": "/x"}
+            {"id": "q1", "path": "/z"}"#;
+        let Err(problems) = read(text) else { panic!("read") };
+        let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+        for (at, (line, first)) in [(3, 1), (6, 2), (7, 4), (8, 1)].into_iter().enumerate() {
+            assert!(
+                told[at].starts_with(&format!("f:{line}: expected an id of its own: line {first} has")),
+                "{told:?}"
+            );
+        }
+        assert_eq!(told.len(), 4);
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     calibration::Calibration,
-    checkpoint::{Checkpoint, CheckpointError},
+    checkpoint::{Checkpoint, CheckpointError, Done},
     evaluation::{Evaluation, Rules},
     findings,
     floor::Objective,
@@ -116,15 +116,16 @@ pub async fn run(request: RunRequest, stop: CancellationToken) -> Result<Documen
     if first.is_none() && !request.means.dry_run {
         return Err(RunError::NoProvider);
     }
-    let config = setup::measuring(&request.config, &request.means);
+    let run = fingerprint(&request);
+    let done = match &request.checkpoint {
+        Some((path, resume)) => Checkpoint::read(path, &run, *resume)?,
+        None => Done::default(),
+    };
+    let config = setup::measuring(&request.config, &left(&request.means, &done));
     let probe = Probe::new(&config, request.listener)??;
     check(&probe, &request.queries.name, &queries)?;
-    let run = fingerprint(&request, &config);
-    let opened = match &request.checkpoint {
-        Some((path, resume)) => Some(Checkpoint::open(path, &run, *resume)?),
-        None => None,
-    };
-    let (mut checkpoint, done) = opened.map_or((None, Default::default()), |(file, done)| (Some(file), done));
+    let path = request.checkpoint.as_ref().map(|(path, _)| path);
+    let mut checkpoint = path.map(|path| Checkpoint::open(path, &run, &done)).transpose()?;
     let settings =
         RunSettings { concurrency: request.concurrency, max_search_units: request.means.max_search_units };
     let ran = runner::run(&probe, &queries.queries, done, checkpoint.as_mut(), &settings, stop).await?;
@@ -160,8 +161,15 @@ fn check(probe: &Probe, file: &str, queries: &Queries) -> Result<(), InputProble
     InputProblems(queries.queries.iter().filter_map(problem).collect()).or(())
 }
 
-/// Equal for runs that may go on from each other. Judgments and measures may differ: they are not asked for.
-fn fingerprint(request: &RunRequest, config: &Config) -> String {
+/// What an earlier run has spent is spent.
+fn left(means: &Means, done: &Done) -> Means {
+    let left = |most: u64| (most as f64 - done.search_units()).max(0.0) as u64;
+    Means { max_search_units: means.max_search_units.map(left), ..*means }
+}
+
+/// Equal for runs that may go on from each other. Judgments, measures and the budget may differ.
+fn fingerprint(request: &RunRequest) -> String {
+    let config = &setup::measuring(&request.config, &Means { max_search_units: None, ..request.means });
     let mut hasher = blake3::Hasher::new();
     let defaults = &request.defaults;
     for part in [
@@ -260,7 +268,6 @@ fn calibration(
             judgments,
             k: request.measure.k,
             largest: window,
-            fuse: setup::fuses(config),
             billing,
             listwise,
             min_queries: request.min_queries,

@@ -10,7 +10,7 @@ use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checkpoint::{Checkpoint, CheckpointError},
+    checkpoint::{Checkpoint, CheckpointError, Done},
     progress::Progress,
     queries::Query,
     report::Failure,
@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct RunSettings {
     /// Queries at a time.
     pub concurrency: usize,
-    /// The most search units to spend.
+    /// The most search units to spend, with what an earlier run has spent.
     pub max_search_units: Option<u64>,
 }
 
@@ -53,10 +53,12 @@ pub struct Ran {
 }
 
 /// Why a query has no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Lost {
     /// The database failed.
     Database(ProbeError),
+    /// It failed after a rerank that has cost so many search units.
+    Paid(ProbeError, f64),
     /// The rerank failed.
     Rerank(KeepReason),
     /// Somebody stopped the run.
@@ -66,10 +68,15 @@ enum Lost {
 impl Lost {
     fn reason(&self) -> String {
         match self {
-            Self::Database(error) => error.to_string(),
+            Self::Database(error) | Self::Paid(error, _) => error.to_string(),
             Self::Rerank(reason) => reason.as_str().to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
+    }
+
+    /// What it has cost.
+    fn search_units(&self) -> f64 {
+        if let Self::Paid(_, units) = self { *units } else { 0.0 }
     }
 
     /// Whether the next query would fail alike.
@@ -83,14 +90,15 @@ impl Lost {
 pub async fn run(
     probe: &Probe,
     queries: &[Query],
-    done: HashMap<String, Trial>,
+    done: Done,
     mut checkpoint: Option<&mut Checkpoint>,
     settings: &RunSettings,
     stop: CancellationToken,
 ) -> Result<Ran, CheckpointError> {
     let mut tally = Tally::of(done, queries);
+    tally.look_at_budget(settings, queries.len());
     let mut progress = Progress::new(tally.done.len(), queries.len());
-    let ending = AtomicBool::new(false);
+    let ending = AtomicBool::new(tally.stopped.is_some());
     let todo: Vec<(usize, &Query)> =
         queries.iter().enumerate().filter(|(_, query)| !tally.done.contains_key(&query.id)).collect();
     let asked = stream::iter(todo)
@@ -112,8 +120,11 @@ pub async fn run(
             },
             () = &mut given_up => break,
         };
-        if let (Some(checkpoint), Ok(trial)) = (&mut checkpoint, &answer) {
-            checkpoint.add(trial)?;
+        if let Some(checkpoint) = &mut checkpoint {
+            match &answer {
+                Ok(trial) => checkpoint.add(trial)?,
+                Err(lost) => checkpoint.lost(lost.search_units())?,
+            }
         }
         tally.count(query, answer, settings, queries.len());
         ending.store(tally.stopped.is_some(), Ordering::Relaxed);
@@ -134,11 +145,20 @@ struct Tally {
 }
 
 impl Tally {
-    /// Of an earlier run, as far as it is about these queries.
-    fn of(mut done: HashMap<String, Trial>, queries: &[Query]) -> Self {
+    /// Of an earlier run, as far as it is about these queries; all of what it has cost.
+    fn of(earlier: Done, queries: &[Query]) -> Self {
+        let search_units = earlier.search_units();
+        let mut done = earlier.trials;
         done.retain(|id, _| queries.iter().any(|query| query.id == *id));
-        let search_units = done.values().map(|trial| trial.search_units).sum();
         Self { done, search_units, ..Self::default() }
+    }
+
+    /// Says in `stopped` if nothing is left to spend on the rest.
+    fn look_at_budget(&mut self, settings: &RunSettings, all: usize) {
+        let spent = self.search_units;
+        if settings.max_search_units.is_some_and(|most| spent >= most as f64) && self.done.len() < all {
+            self.stop(format!("{spent} search units are spent (--max-search-units)"));
+        }
     }
 
     /// One more; says in `stopped` if it was to be the last.
@@ -148,13 +168,11 @@ impl Tally {
                 self.failures_in_a_row = 0;
                 self.search_units += trial.search_units;
                 self.done.insert(trial.query.clone(), trial);
-                let spent = self.search_units;
-                if settings.max_search_units.is_some_and(|most| spent >= most as f64) && self.done.len() < all
-                {
-                    self.stop(format!("{spent} search units are spent (--max-search-units)"));
-                }
+                self.look_at_budget(settings, all);
             }
             Err(lost) => {
+                self.search_units += lost.search_units();
+                self.look_at_budget(settings, all);
                 self.failures_in_a_row += usize::from(lost != Lost::Stopped);
                 if lost.is_final() || self.failures_in_a_row >= MOST_FAILURES {
                     self.stop(lost.reason());
@@ -217,7 +235,8 @@ async fn ask(probe: &Probe, query: &Query, plain_first: bool) -> Result<Trial, L
         (plain, probe.reranked(&query.ask).await.map_err(Lost::Database)?)
     } else {
         let reranked = probe.reranked(&query.ask).await.map_err(Lost::Database)?;
-        (probe.plain(&query.ask).await.map_err(Lost::Database)?, reranked)
+        let units = reranked.record.report.billed_units;
+        (probe.plain(&query.ask).await.map_err(|error| Lost::Paid(error, units))?, reranked)
     };
     match reranked.kept() {
         Some(reason) if is_failure(reason) => Err(Lost::Rerank(reason)),
@@ -254,6 +273,7 @@ fn trial(query: &Query, plain: Answered, reranked: Answered, record: &SearchReco
         reason: report.outcome.reason().to_owned(),
         scorer: scorer.filter(|_| !matches!(report.outcome, Outcome::Kept(_))),
         candidates: candidates(record),
+        fused: report.fusion.map(Into::into),
         query_tokens: asked.and_then(|asked| asked.query.as_deref()).map_or(0, tokens),
         cache_lookups: report.cache_lookups,
         cache_hits: report.cache_hits,

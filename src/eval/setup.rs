@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Config, Mode, ProviderConfig, RerankConfig, ScoreMode},
-    rerank::{Billing, ProviderKind, Scoring, provider_facts},
+    config::{Config, Mode, ProviderConfig, RerankConfig},
+    rerank::{Billing, LexicalSettings, ProviderKind, Scoring, provider_facts},
 };
 
 /// A rerank is waited for at least as long: what takes longer than the configured deadline is told, not lost.
@@ -43,7 +43,9 @@ pub fn measuring(config: &Config, means: &Means) -> Config {
         adapt(section, means);
     }
     if means.dry_run {
-        config.providers.push(ProviderConfig::with_kind(COUNTING, ProviderKind::Lexical));
+        config
+            .providers
+            .push(ProviderConfig::with_kind(COUNTING, ProviderKind::Lexical(LexicalSettings::default())));
     }
     if let Some(most) = means.max_search_units {
         for provider in &mut config.providers {
@@ -82,7 +84,7 @@ pub fn charges(config: &Config, provider: &str) -> (Billing, bool) {
             (facts.billing, facts.scoring == Scoring::Listwise)
         }
         // How rare a word is depends on the other documents.
-        Some(ProviderKind::Lexical) => (Billing::Free, true),
+        Some(ProviderKind::Lexical(_)) => (Billing::Free, true),
         None => (Billing::Free, false),
     }
 }
@@ -93,11 +95,6 @@ pub fn first_provider(config: &Config) -> Option<&str> {
         config.providers.iter().any(|provider| provider.name == **name && !provider.lacks_key())
     };
     config.rerank.providers.iter().find(usable).map(String::as_str)
-}
-
-/// Whether the order is a fusion of both.
-pub fn fuses(config: &Config) -> bool {
-    config.rerank.score == ScoreMode::Rrf
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     rerank::{Billing, expected_bill},
-    search::{self, OrderRule},
+    search::{self, Fusion, OrderRule},
 };
 
 /// What came of one query, asked twice.
@@ -28,6 +28,8 @@ pub struct Trial {
     pub scorer: Option<Scorer>,
     /// What the database ranked, in its order, as far as the search was widened.
     pub candidates: Vec<Candidate>,
+    /// How the reranker's order was fused with the database's, if it was.
+    pub fused: Option<Fused>,
     /// About as many tokens as the query's text has.
     pub query_tokens: usize,
     /// Scores looked up in the cache, and found there.
@@ -49,6 +51,21 @@ pub struct Scorer {
     pub provider: String,
     /// As the provider names it.
     pub model: String,
+}
+
+/// See [`Fusion`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fused {
+    /// How little the first places stand out.
+    pub k: f32,
+    /// What the reranker's order weighs beside the database's.
+    pub weight: f32,
+}
+
+impl From<Fusion> for Fused {
+    fn from(Fusion { k, weight, .. }: Fusion) -> Self {
+        Self { k, weight }
+    }
 }
 
 /// One hit that the database gave.
@@ -82,7 +99,7 @@ pub struct Times {
 
 impl Trial {
     /// The ids in the order that a rerank of the first `window` candidates gives.
-    pub fn order(&self, window: usize, fuse: bool) -> Vec<String> {
+    pub fn order(&self, window: usize) -> Vec<String> {
         let candidates: Vec<search::Candidate> = self
             .candidates
             .iter()
@@ -93,6 +110,7 @@ impl Trial {
                 holds: candidate.holds,
             })
             .collect();
+        let fuse = self.fused.map(|Fused { k, weight }| Fusion { k, weight });
         let rule = OrderRule { fuse, ..OrderRule::default() };
         let ranked = search::order(&candidates, &rule).into_iter();
         ranked.filter_map(|ranked| Some(self.candidates.get(ranked.hit)?.id.clone())).collect()
@@ -137,7 +155,7 @@ pub(super) mod test_support {
             query_tokens: 10,
             ..Trial::default()
         };
-        trial.after = trial.order(usize::MAX, false);
+        trial.after = trial.order(usize::MAX);
         trial
     }
 }
@@ -148,11 +166,12 @@ mod tests {
 
     #[test]
     fn a_smaller_window_is_worked_out_from_the_same_scores() {
-        let trial = trial("q", &[("a", 0.9, 0.1), ("b", 0.8, 0.2), ("c", 0.7, 0.9)]);
-        assert_eq!(trial.order(3, false), ["c", "b", "a"]);
-        assert_eq!(trial.order(2, false), ["b", "a", "c"]);
-        assert_eq!(trial.order(0, false), ["a", "b", "c"]);
-        assert_eq!(trial.order(3, true), ["a", "c", "b"], "a tie of the fusion: the database's order");
+        let mut trial = trial("q", &[("a", 0.9, 0.1), ("b", 0.8, 0.2), ("c", 0.7, 0.9)]);
+        assert_eq!(trial.order(3), ["c", "b", "a"]);
+        assert_eq!(trial.order(2), ["b", "a", "c"]);
+        assert_eq!(trial.order(0), ["a", "b", "c"]);
+        trial.fused = Some(Fusion::USUAL.into());
+        assert_eq!(trial.order(3), ["a", "c", "b"], "a tie of the fusion: the database's order");
     }
 
     #[test]

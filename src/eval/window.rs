@@ -56,8 +56,6 @@ pub struct Setting<'a> {
     pub k: usize,
     /// The largest window.
     pub largest: usize,
-    /// Reciprocal-rank fusion instead of the scores alone.
-    pub fuse: bool,
     /// What the provider charges for.
     pub billing: Billing,
     /// Whether a score depends on the other documents.
@@ -124,7 +122,7 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>) -> WindowAdvice {
 fn gains(trials: &[&Trial], setting: &Setting<'_>, window: usize) -> Vec<(f64, f64)> {
     let both = |trial: &&Trial| {
         let grades = setting.grades(&trial.query)?;
-        let ndcg = |window| Measure::Ndcg.of(&trial.order(window, setting.fuse), grades, setting.k);
+        let ndcg = |window| Measure::Ndcg.of(&trial.order(window), grades, setting.k);
         Some((ndcg(0), ndcg(window)))
     };
     trials.iter().filter_map(both).collect()
@@ -143,10 +141,8 @@ fn point(
 ) -> WindowPoint {
     let pairs = gains(trials, setting, window);
     let gain = mean(differences(&pairs));
-    let overlap = |trial: &&Trial| {
-        Change::between(&trial.order(most, setting.fuse), &trial.order(window, setting.fuse), setting.k)
-            .overlap
-    };
+    let overlap =
+        |trial: &&Trial| Change::between(&trial.order(most), &trial.order(window), setting.k).overlap;
     WindowPoint {
         window,
         ndcg: mean(pairs.iter().map(|&(_, after)| after)),
@@ -170,7 +166,6 @@ pub(super) mod tests {
             judgments,
             k: 5,
             largest: 100,
-            fuse: false,
             billing: Billing::SearchUnits,
             listwise: false,
             min_queries: 3,

@@ -34,7 +34,7 @@ impl Masks {
                 ApiKey::Secret(key) => Some(key.expose_secret().trim().to_owned()),
                 ApiKey::Missing | ApiKey::NotNeeded => None,
             },
-            ProviderKind::Lexical => None,
+            ProviderKind::Lexical(_) => None,
         };
         let mut keys: Vec<String> = config.providers.iter().filter_map(|each| key(&each.kind)).collect();
         keys.retain(|key| key.len() >= LEAST);

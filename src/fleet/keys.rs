@@ -26,6 +26,11 @@ impl Keys {
         format!("{}:l:{}", self.prefix, utf8_percent_encode(name, NON_ALPHANUMERIC))
     }
 
+    /// How rare words are in a collection, which has this name by a keyed hash.
+    pub(super) fn words(&self, collection: u64) -> String {
+        format!("{}:w:{}", self.prefix, URL_SAFE_NO_PAD.encode(collection.to_le_bytes()))
+    }
+
     /// A key of no meaning, each time on another node of a cluster.
     pub(super) fn probe(&self) -> String {
         format!("{}:p:{}", self.prefix, URL_SAFE_NO_PAD.encode(fastrand::u128(..).to_le_bytes()))
@@ -47,6 +52,7 @@ mod tests {
         let keys = Keys::new("rerankd");
         assert_eq!(keys.score(&[255; 16]), "rerankd:s:_____________________w");
         assert_eq!(keys.limits("my {co} here"), "rerankd:l:my%20%7Bco%7D%20here");
+        assert_eq!(keys.words(u64::MAX), "rerankd:w:__________8");
         assert_ne!(keys.probe(), keys.probe());
     }
 

@@ -16,12 +16,19 @@ pub(super) enum Operation {
     Set,
     Take,
     Amend,
+    Words,
     Probe,
 }
 
 impl Operation {
-    const ALL: [Operation; 5] =
-        [Operation::Get, Operation::Set, Operation::Take, Operation::Amend, Operation::Probe];
+    const ALL: [Operation; 6] = [
+        Operation::Get,
+        Operation::Set,
+        Operation::Take,
+        Operation::Amend,
+        Operation::Words,
+        Operation::Probe,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -29,6 +36,7 @@ impl Operation {
             Operation::Set => "set",
             Operation::Take => "take",
             Operation::Amend => "amend",
+            Operation::Words => "words",
             Operation::Probe => "probe",
         }
     }

@@ -182,6 +182,32 @@ impl Fleet {
         self.amend(leave.settle(billed));
     }
 
+    /// What the fleet knows of the words of a collection; none where it knows nothing or is away. It is large, and nobody
+    /// waits for it: it takes the way of writes.
+    pub async fn words(&self, collection: u64) -> Option<Vec<u8>> {
+        let mut command = redis::cmd("GET");
+        command.arg(self.keys.words(collection));
+        match self.run_for_words(&command).await? {
+            redis::Value::BulkString(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Tells the fleet what is known of the words of a collection, for `ttl`.
+    pub async fn tell_words(&self, collection: u64, known: &[u8], ttl: Duration) {
+        let mut command = redis::cmd("SET");
+        let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        command.arg(self.keys.words(collection)).arg(known).arg("PX").arg(ttl);
+        let _ = self.run_for_words(&command).await;
+    }
+
+    async fn run_for_words(&self, command: &redis::Cmd) -> Option<redis::Value> {
+        let pass = self.writes.enter(Operation::Words)?;
+        let answer = pass.connection.run(command, Instant::now() + write_patience(self.timeout)).await;
+        pass.end(answer.as_ref().err().copied());
+        answer.ok()
+    }
+
     /// Waits until what was to be written is written or dropped, but not longer than `within`.
     pub async fn flush(&self, within: Duration) {
         let (done, wait) = oneshot::channel();

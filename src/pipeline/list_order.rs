@@ -1,7 +1,9 @@
 //! The order of one list, and what of it is the client's page.
 
 use super::{PlannedSearch, ScoreMode, plan::Work, rank::in_window};
-use crate::search::{Candidate, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order};
+use crate::search::{
+    Candidate, Fusion, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
+};
 
 /// The order of all hits of a list, and how many of the window have no score. `hits` are those that were asked about, with
 /// their `scores`.
@@ -11,7 +13,7 @@ pub(super) fn whole_order(
     list: &HitList,
     hits: &[usize],
     scores: &[Option<f32>],
-    floor: Option<f32>,
+    rule: &OrderRule,
 ) -> (Vec<Ranked>, usize) {
     let candidate = |(place, hit): (usize, &Hit)| Candidate {
         score: None,
@@ -23,9 +25,18 @@ pub(super) fn whole_order(
         candidates[hit].score = score;
     }
     let unscored = candidates.iter().filter(|c| c.in_window && !c.holds && c.score.is_none()).count();
-    let min_keep = search.profile.min_keep;
-    let rule = OrderRule { min_score: floor, min_keep, fuse: work.score == ScoreMode::Rrf };
-    (order(&candidates, &rule), unscored)
+    (order(&candidates, rule), unscored)
+}
+
+/// How the scores of a call make an order. A provider's own fusion goes before the configured one.
+pub(super) fn rule(
+    search: &PlannedSearch,
+    work: &Work,
+    floor: Option<f32>,
+    own: Option<Fusion>,
+) -> OrderRule {
+    let usual = (work.score == ScoreMode::Rrf).then_some(Fusion::USUAL);
+    OrderRule { min_score: floor, min_keep: search.profile.min_keep, fuse: own.or(usual) }
 }
 
 /// The ranking of a list, cut to the client's page, and how many hits of the window have no score. The arguments are those
@@ -36,10 +47,11 @@ pub(super) fn rank_list(
     list: &HitList,
     hits: &[usize],
     scores: &[Option<f32>],
-    floor: Option<f32>,
+    rule: &OrderRule,
 ) -> (Ranking, usize) {
-    let (ordered, unscored) = whole_order(search, work, list, hits, scores, floor);
-    let best = ordered.iter().filter_map(|ranked| ranked.score).reduce(f32::max);
+    let (ordered, unscored) = whole_order(search, work, list, hits, scores, rule);
+    let scored = ordered.iter().filter(|ranked| ranked.score.is_some());
+    let best = scored.filter_map(|ranked| ranked.written).reduce(f32::max);
     let ranking = Ranking {
         hits: cut(search, list, ordered),
         scores: match work.score {

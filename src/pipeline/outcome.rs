@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::QuerySource;
-use crate::search::{Hit, Holds, KeepReason};
+use crate::search::{Fusion, Hit, Holds, KeepReason};
 
 /// How one search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,10 @@ pub struct Report {
     pub held: HeldHits,
     /// How hits moved.
     pub moves: Moves,
+    /// How the reranker's order was fused with the database's, if it was.
+    pub fusion: Option<Fusion>,
+    /// How many other documents the provider knew the words of, where it learns them.
+    pub learned: Option<u32>,
 }
 
 /// How many hits hold their place, by cause.
@@ -134,6 +138,8 @@ impl Report {
             documents: 0,
             held: HeldHits::default(),
             moves: Moves::default(),
+            fusion: None,
+            learned: None,
         }
     }
 

@@ -8,7 +8,7 @@ use tower::ServiceExt;
 
 use super::{
     Outcome, Pipeline, PlannedSearch, Profile, Report,
-    list_order::{database_order, rank_list},
+    list_order::{database_order, rank_list, rule},
     outcome::Moves,
     plan::Work,
     record::Capture,
@@ -35,6 +35,8 @@ pub struct RankedPage {
 struct ListDocuments {
     list: usize,
     search: usize,
+    /// The names that the search gives, as one.
+    collection: Arc<str>,
     hits: Vec<usize>,
     documents: Vec<Document>,
 }
@@ -191,6 +193,8 @@ impl Pipeline {
         request.searches = call.searches();
         (request.calls, request.siblings) = (log, Some(siblings));
         request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
+        let collections = call.lists.iter().map(|list| list.collection.clone());
+        request.collections = collections.collect();
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);
@@ -238,7 +242,8 @@ fn list_documents(
         let places: Vec<usize> = free_in_window(search, work, list).map(|(place, _)| place).collect();
         hits.iter_mut().for_each(|hit| *hit = places.get(*hit).copied().unwrap_or(*hit));
     }
-    ListDocuments { list: at, search: list.search, hits, documents }
+    let collection = search.intent.collections.join(",").into();
+    ListDocuments { list: at, search: list.search, collection, hits, documents }
 }
 
 /// Whether the database's best hit of the window leads so far that an order change at the top is improbable.
@@ -278,7 +283,7 @@ fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult
     let mut lists = Vec::new();
     for (call, result) in calls.into_iter().zip(results) {
         let mut from = 0;
-        for ListDocuments { list, search, hits, documents } in call.lists {
+        for ListDocuments { list, search, hits, documents, .. } in call.lists {
             let places = from..from + hits.len();
             from = places.end;
             let mut trace = ListTrace { list, hits, documents, ..ListTrace::default() };
@@ -287,6 +292,7 @@ fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult
                 trace.scores = scores.scores.get(places).map(<[_]>::to_vec).unwrap_or_default();
                 trace.sent_bytes = scores.sent_bytes;
                 trace.failure = scores.failure;
+                trace.fusion = scores.fusion;
                 trace.floor = search.work.as_ref().ok().and_then(|work| floor(search, work, scores));
             }
             lists.push(trace);
@@ -329,13 +335,15 @@ fn apply_call(
             report.outcome = Outcome::Kept(scores.failure.map_or(KeepReason::Budget, FailureClass::reason));
             continue;
         }
-        let floor = floor(search, work, scores);
-        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, floor);
+        let rule = rule(search, work, floor(search, work, scores), scores.fusion);
+        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, &rule);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
             None => Outcome::Applied,
         };
         report.unscored += unscored;
+        report.fusion = rule.fuse;
+        report.learned = scores.learned;
         report.model = Some(scores.model.clone());
         report.provider = Some(scores.provider.clone());
         report.moves = Moves::of(&ranking.hits.iter().map(|ranked| ranked.hit).collect::<Vec<_>>());

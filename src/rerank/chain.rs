@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use tower::{Service, ServiceExt};
 
 use super::{
-    Answer, AnswerFuture, FailureClass, RerankError, RerankMetrics, RerankRequest, Reranker, Scores,
+    Answer, AnswerFuture, FailureClass, RerankError, RerankMetrics, RerankRequest, Reranker, Scores, Words,
+    words::Learner,
 };
 
 /// Kept back from a provider's time for those that follow it.
@@ -19,6 +20,8 @@ const RESERVE: Duration = Duration::from_millis(100);
 pub(super) struct Link {
     pub(super) name: Arc<str>,
     pub(super) provider: Reranker,
+    /// It learns from what it scores.
+    pub(super) learns: bool,
 }
 
 /// Providers in order: the first that scores everything wins, whole. Owns `answer_by`.
@@ -26,14 +29,38 @@ pub(super) struct Link {
 pub(super) struct Chain {
     links: Arc<[Link]>,
     metrics: Arc<RerankMetrics>,
+    /// Learns from what others score, where one of the links will need it.
+    learner: Option<Learner>,
 }
 
 impl Chain {
     pub(super) fn new(links: Vec<Link>, metrics: Arc<RerankMetrics>) -> Self {
-        Self { links: links.into(), metrics }
+        Self { links: links.into(), metrics, learner: None }
+    }
+
+    /// The same; where one of the links weighs words by what passes, it sees also what others score.
+    pub(super) fn learning(self, words: &Arc<Words>) -> Self {
+        let learner = self.links.iter().any(|link| link.learns).then(|| Learner::new(words.clone()));
+        Self { learner, ..self }
     }
 
     async fn run(self, request: RerankRequest) -> Answer {
+        let answer = self.ask(&request).await;
+        if let Some(learner) = &self.learner
+            && !self.has_learned(&answer)
+        {
+            learner.see(&request);
+        }
+        answer
+    }
+
+    /// Whether the provider that has answered learns from what it scores.
+    fn has_learned(&self, answer: &Answer) -> bool {
+        let provider = answer.as_ref().ok().map(|scores| &scores.provider);
+        self.links.iter().any(|link| link.learns && Some(&link.name) == provider)
+    }
+
+    async fn ask(&self, request: &RerankRequest) -> Answer {
         let mut failure = None;
         // The first that scored some, for callers who take that.
         let mut partial: Option<Scores> = None;

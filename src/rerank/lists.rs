@@ -25,13 +25,19 @@ impl<S: Rerank> Lists<S> {
 
 /// One request for each list; `None` if there is but one, or they are not all of the documents.
 fn parts(request: &RerankRequest) -> Option<Vec<RerankRequest>> {
-    let one = |lists, searches, documents| RerankRequest { lists, searches, documents, ..request.clone() };
+    let one = |at, documents| RerankRequest {
+        lists: [].into(),
+        searches: 1,
+        documents,
+        collections: request.collections.get(at).cloned().into_iter().collect(),
+        ..request.clone()
+    };
     let mut rest = &*request.documents;
     let mut parts = Vec::with_capacity(request.lists.len());
-    for length in request.lists.iter() {
+    for (at, length) in request.lists.iter().enumerate() {
         let (documents, others) = rest.split_at_checked(*length)?;
         rest = others;
-        parts.push(one([].into(), 1, documents.into()));
+        parts.push(one(at, documents.into()));
     }
     (parts.len() > 1 && rest.is_empty()).then_some(parts)
 }

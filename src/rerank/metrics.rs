@@ -7,7 +7,8 @@ use prometheus::{
 };
 
 use super::{
-    Billing, FailureClass, RerankError, ScoreStore, Scores, breaker::CircuitState, limits::SpendSettings,
+    Billing, FailureClass, LearnedCounts, RerankError, ScoreStore, Scores, Words, breaker::CircuitState,
+    limits::SpendSettings,
 };
 use crate::trouble::Trouble;
 
@@ -43,6 +44,9 @@ pub struct RerankMetrics {
     bytes: IntGauge,
     relevance: Histogram,
     usable: IntGauge,
+    learned_collections: IntGaugeVec,
+    learned_documents: IntGauge,
+    learned_bytes: IntGauge,
 }
 
 fn add<C: Collector + Clone + 'static>(
@@ -188,6 +192,19 @@ impl RerankMetrics {
                     "Providers of the configured chain that have the key they need. At 0 nothing is reranked.",
                 ),
             )?,
+            learned_collections: gauges(
+                "rerankd_lexical_collections",
+                "Collections whose words lexical learns, by whether enough documents have passed for words to weigh in full.",
+                &["state"],
+            )?,
+            learned_documents: add(
+                registry,
+                IntGauge::new("rerankd_lexical_documents", "Documents that lexical has learned words from."),
+            )?,
+            learned_bytes: add(
+                registry,
+                IntGauge::new("rerankd_lexical_bytes", "Estimated size of what lexical has learned."),
+            )?,
         };
         // Present from the start, so that a rate over the first miss is right.
         for result in ["hit", "miss"] {
@@ -205,6 +222,17 @@ impl RerankMetrics {
     pub fn observe_cache(&self, store: &ScoreStore) {
         self.entries.set(i64::try_from(store.entries()).unwrap_or(i64::MAX));
         self.bytes.set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
+    }
+
+    /// Brings the gauges of what `lexical` has learned up to date; for the moment before a scrape.
+    pub fn observe_words(&self, words: &Words) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let LearnedCounts { learned, learning, documents, bytes } = words.counts();
+        for (state, count) in [("learned", learned), ("learning", learning)] {
+            self.learned_collections.with_label_values(&[state]).set(number(count));
+        }
+        self.learned_documents.set(number(documents));
+        self.learned_bytes.set(number(bytes));
     }
 
     /// Puts a provider's series there at zero, so that rates over the first event are right.

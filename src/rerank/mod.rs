@@ -22,6 +22,7 @@ mod spans;
 mod stack;
 mod timed;
 mod wall;
+mod words;
 
 use std::{fmt, sync::Arc};
 
@@ -29,7 +30,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
-use crate::{bounds::Permit, document::Document};
+use crate::{bounds::Permit, document::Document, search::Fusion};
 
 use behind::Behind;
 pub use breaker::CircuitSettings;
@@ -45,12 +46,13 @@ pub use metrics::RerankMetrics;
 use patience::Patience;
 pub use provider::{appended_path, billing, provider_facts};
 pub use settings::{
-    Activation, ApiKey, Billing, BuildError, HttpSettings, ProviderFacts, ProviderKind, ProviderSettings,
-    Scoring,
+    Activation, ApiKey, Billing, BuildError, HttpSettings, LexicalSettings, ProviderFacts, ProviderKind,
+    ProviderSettings, Scoring,
 };
 pub use siblings::Siblings;
 pub use spans::{Span, SpanRequest, Spans};
 pub use stack::{Providers, StackShared};
+pub use words::{ENOUGH_DOCUMENTS, LearnedCounts, Words};
 
 /// The boxed service at the top of the stack.
 pub type Reranker = BoxCloneSyncService<RerankRequest, Scores, RerankError>;
@@ -72,6 +74,9 @@ pub struct RerankRequest {
     pub background: bool,
     /// How many documents each list has that shares the request; empty for a single one.
     pub lists: Arc<[usize]>,
+    /// The collection of each list, in whose order its documents then are; empty where they are of none, and in no order
+    /// that means anything.
+    pub collections: Arc<[Arc<str>]>,
     /// How many searches share the request: what one may cost, each may.
     pub searches: usize,
     /// The calls that are made for the same request of a client; `None`: this is the only one.
@@ -105,6 +110,7 @@ impl RerankRequest {
             answer_by,
             background: false,
             lists: [].into(),
+            collections: [].into(),
             searches: 1,
             siblings: None,
             calls: None,
@@ -156,6 +162,10 @@ pub struct Scores {
     pub billed_tokens: u64,
     /// Calls that the provider says are left in this minute.
     pub calls_left: Option<u64>,
+    /// How to fuse the order that the scores make with the database's, where the provider wants that.
+    pub fusion: Option<Fusion>,
+    /// How many other documents of the collection the provider knew the words of, where it learns them.
+    pub learned: Option<u32>,
     /// Why some scores are missing, if they are.
     pub failure: Option<FailureClass>,
 }

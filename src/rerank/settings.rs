@@ -75,7 +75,20 @@ pub enum ProviderKind {
     /// A service behind HTTP.
     Http(HttpSettings),
     /// Embedded BM25, no network.
-    Lexical,
+    Lexical(LexicalSettings),
+}
+
+/// How the embedded reranker ranks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LexicalSettings {
+    /// Fuse its order with the database's; else its order stands alone.
+    pub fuse: bool,
+}
+
+impl Default for LexicalSettings {
+    fn default() -> Self {
+        Self { fuse: true }
+    }
 }
 
 /// What a provider says of itself, for the layers around it.

@@ -3,7 +3,8 @@ use std::{collections::HashMap, sync::Arc};
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    BuildError, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore, Scoring,
+    BuildError, LexicalSettings, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore,
+    Scoring,
     batch::{Batch, BatchLimit},
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
@@ -14,6 +15,7 @@ use super::{
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     timed::Timed,
+    words::Words,
 };
 
 /// What all providers share, and what outlives them all.
@@ -23,6 +25,8 @@ pub struct StackShared {
     pub store: Arc<ScoreStore>,
     /// What is counted.
     pub metrics: Arc<RerankMetrics>,
+    /// How rare words are in the collections, for `lexical`.
+    pub words: Arc<Words>,
     budget: Arc<RetryBudget>,
     ledger: Arc<Ledger>,
     rates: Arc<Rates>,
@@ -34,7 +38,8 @@ impl StackShared {
     /// For the whole life of the program.
     pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
         let (budget, ledger, rates) = Default::default();
-        Self { store, metrics, budget, ledger, rates, workers: 0 }
+        let words = Arc::new(Words::new(&store));
+        Self { store, metrics, words, budget, ledger, rates, workers: 0 }
     }
 
     /// The same for so many workers.
@@ -42,9 +47,10 @@ impl StackShared {
         Self { workers, ..self }
     }
 
-    /// The same with another cache.
+    /// The same with another cache. What was learned of words has names that only the old one's secret gives.
     pub fn with_store(&self, store: Arc<ScoreStore>) -> Self {
-        Self { store, ..self.clone() }
+        let words = Arc::new(Words::new(&store));
+        Self { store, words, ..self.clone() }
     }
 }
 
@@ -99,7 +105,8 @@ impl Providers {
     pub fn chain(&self, names: &[String], shared: &StackShared) -> Reranker {
         let links =
             names.iter().filter_map(|name| self.by_name.get(name)).map(|provider| provider.link.clone());
-        BoxCloneSyncService::new(Chain::new(links.collect(), shared.metrics.clone()))
+        let chain = Chain::new(links.collect(), shared.metrics.clone());
+        BoxCloneSyncService::new(chain.learning(&shared.words))
     }
 
     /// Whether any of the named providers may be asked now.
@@ -134,8 +141,9 @@ fn provider(
     shared: &StackShared,
 ) -> Result<Provider, BuildError> {
     let name: Arc<str> = settings.name.as_str().into();
+    let learns = matches!(settings.kind, ProviderKind::Lexical(_));
     let (provider, observe, usable) = layers(settings, name.clone(), shared)?;
-    Ok(Provider { fingerprint, link: Link { name, provider }, observe, usable })
+    Ok(Provider { fingerprint, link: Link { name, provider, learns }, observe, usable })
 }
 
 /// The layers of one provider: the only place that shows their order, here from the inside out.
@@ -144,7 +152,7 @@ fn layers(
     name: Arc<str>,
     shared: &StackShared,
 ) -> Result<(Reranker, Observe, Usable), BuildError> {
-    let StackShared { store, metrics, budget, ledger, rates, workers } = shared.clone();
+    let StackShared { store, metrics, words, budget, ledger, rates, workers } = shared.clone();
     let identity = settings.identity();
     metrics.declare(&name);
     match settings.kind {
@@ -192,8 +200,9 @@ fn layers(
             Ok((call, observe, usable))
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
-        ProviderKind::Lexical => {
-            let call = Lists::new(Timed::new(Lexical::new(name.clone()), name, metrics));
+        ProviderKind::Lexical(LexicalSettings { fuse }) => {
+            let call = Lexical::new(name.clone(), words, fuse);
+            let call = Lists::new(Timed::new(call, name, metrics));
             Ok((BoxCloneSyncService::new(call), Arc::new(|| ()), Arc::new(|| true)))
         }
     }

@@ -6,12 +6,13 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::rerank::{
-    ApiKey, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest, Scores, SpendSettings,
+    ApiKey, FailureClass, HttpKind, HttpSettings, LexicalSettings, RerankError, RerankRequest, Scores,
+    SpendSettings,
     test_support::{half_for_each, metrics, request, scripted},
 };
 
 fn lexical(name: &str) -> ProviderSettings {
-    ProviderSettings::new(name, ProviderKind::Lexical)
+    ProviderSettings::new(name, ProviderKind::Lexical(LexicalSettings::default()))
 }
 
 /// A provider at port 9 of the loopback address, which answers nobody.
@@ -62,6 +63,54 @@ async fn an_unreachable_provider_falls_to_the_next() {
     ] {
         assert!(text.contains(line), "{line} not in\n{text}");
     }
+}
+
+fn of_collection(name: &str, documents: &[&str]) -> RerankRequest {
+    RerankRequest { collections: [Arc::from(name)].into(), ..request(documents) }
+}
+
+/// What passes while another provider answers is known when that one is down.
+#[tokio::test]
+async fn the_last_of_a_chain_sees_the_collection_go_by() {
+    let shared = shared(&prometheus::Registry::new());
+    let words = Providers::build(vec![lexical("words")], &Providers::default(), &shared).unwrap();
+    let (always, _) = scripted(|_, request| half_for_each(request));
+    let links = |first: Link| {
+        let last = words.by_name["words"].link.clone();
+        BoxCloneSyncService::new(
+            Chain::new(vec![first, last], shared.metrics.clone()).learning(&shared.words),
+        )
+    };
+    let first = Link { name: "p".into(), provider: BoxCloneSyncService::new(always), learns: false };
+    let chain: Reranker = links(first);
+    for n in 0..50 {
+        let documents: Vec<String> = (0..10).map(|at| format!("document {n} {at}")).collect();
+        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let answer = chain.clone().oneshot(of_collection("c", &documents)).await.unwrap();
+        assert_eq!((&*answer.provider, answer.fusion), ("p", None));
+        while shared.words.counts().documents < (n + 1) * 10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let (never, _) = scripted(|_, _| Err(RerankError::Deadline));
+    let first = Link { name: "p".into(), provider: BoxCloneSyncService::new(never), learns: false };
+    let answer = links(first).oneshot(of_collection("c", &["one", "the query"])).await.unwrap();
+    assert_eq!((&*answer.provider, answer.learned), ("words", Some(500)));
+    assert_eq!(answer.fusion.map(|fusion| fusion.weight), Some(1.0));
+
+    let restarted = shared.with_store(shared.store.clone());
+    assert_eq!(restarted.words.counts().documents, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_learned_where_no_provider_of_the_chain_needs_it() {
+    let shared = shared(&prometheus::Registry::new());
+    let (always, _) = scripted(|_, request| half_for_each(request));
+    let link = Link { name: "p".into(), provider: BoxCloneSyncService::new(always), learns: false };
+    let chain = Chain::new(vec![link], shared.metrics.clone()).learning(&shared.words);
+    chain.oneshot(of_collection("c", &["one"])).await.unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(shared.words.counts().documents, 0);
 }
 
 #[tokio::test]
@@ -153,7 +202,7 @@ async fn what_a_reload_takes_away_leaves_no_state_behind() {
 }
 
 fn boxed(name: &str, service: impl crate::rerank::Rerank) -> Link {
-    Link { name: name.into(), provider: BoxCloneSyncService::new(service) }
+    Link { name: name.into(), provider: BoxCloneSyncService::new(service), learns: false }
 }
 
 fn known(score: f32) -> Scores {

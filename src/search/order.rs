@@ -16,8 +16,29 @@ pub struct OrderRule {
     pub min_score: Option<f32>,
     /// Keep at least this many of the window although they score lower.
     pub min_keep: usize,
-    /// Reciprocal-rank fusion of the database's order and the reranker's, instead of the latter alone.
-    pub fuse: bool,
+    /// Fusion of the database's order and the reranker's, instead of the latter alone.
+    pub fuse: Option<Fusion>,
+}
+
+/// Reciprocal-rank fusion of the database's order and the reranker's. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fusion {
+    /// How little the first places stand out; 60 in the source.
+    pub k: f32,
+    /// What the reranker's order weighs beside the database's; 0 leaves the latter as it is.
+    pub weight: f32,
+}
+
+impl Fusion {
+    /// As in the source: both orders weigh the same.
+    pub const USUAL: Fusion = Fusion { k: 60.0, weight: 1.0 };
+
+    /// What two places, counted from 0, come to: 1 for the first in both orders, more than 0 for the last.
+    fn number(self, database: usize, reranker: usize) -> f64 {
+        let (k, weight) = (f64::from(self.k), f64::from(self.weight));
+        let of = |place: usize| (k + 1.0) / (k + 1.0 + place as f64);
+        (of(database) + weight * of(reranker)) / (1.0 + weight)
+    }
 }
 
 /// The hits to return for one list, in order.
@@ -68,7 +89,8 @@ pub struct Ranked {
     pub place: usize,
     /// Its relevance score.
     pub score: Option<f32>,
-    /// The relevance score that stands for it where scores are replaced. Its own; a hit that holds its place has none,
+    /// The number that stands for it where scores are replaced: its own relevance score, or what the fusion of both orders
+    /// comes to. A hit that holds its place has none,
     /// and gets that of the hit before it (of the next one at the top), so that a client which sorts by scores again
     /// finds the same order.
     pub written: Option<f32>,
@@ -98,46 +120,61 @@ pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
         let passing = scored.iter().take_while(|(_, score)| *score >= floor).count();
         scored.truncate(passing.max(rule.min_keep.min(scored.len())));
     }
-    if rule.fuse {
-        fuse(&mut scored);
-    }
-    let scored = scored.into_iter().map(|(hit, score)| (hit, Some(score)));
-    let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(|hit| (hit, None));
-    let mut hits = around_held(candidates, scored.chain(unscored));
+    let scored = match rule.fuse {
+        Some(fusion) => fuse(&scored, fusion),
+        None => scored.into_iter().map(|(hit, score)| Place::by(hit, score, score)).collect(),
+    };
+    let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(Place::unscored);
+    let mut hits = around_held(candidates, scored.into_iter().chain(unscored));
     let rest = (0..candidates.len()).filter(|&hit| !candidates[hit].in_window).map(Ranked::unscored);
     hits.extend(rest);
     hits
 }
 
+/// A hit on its way into the order.
+struct Place {
+    hit: usize,
+    score: Option<f32>,
+    /// See [`Ranked::written`].
+    written: Option<f32>,
+}
+
+impl Place {
+    fn by(hit: usize, score: f32, written: f32) -> Self {
+        Self { hit, score: Some(score), written: Some(written) }
+    }
+
+    fn unscored(hit: usize) -> Self {
+        Self { hit, score: None, written: None }
+    }
+}
+
 /// The hits of the window: `ranked` around those that hold their place.
-fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = (usize, Option<f32>)>) -> Vec<Ranked> {
+fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Place>) -> Vec<Ranked> {
     let holds = |hit: &usize| candidates[*hit].in_window && candidates[*hit].holds;
     let mut held = (0..candidates.len()).filter(holds).peekable();
     let mut ranked = ranked.peekable();
     // What a held hit at the top gets is the first score below it.
-    let mut written = ranked.peek().and_then(|&(_, score)| score);
+    let mut written = ranked.peek().and_then(|next| next.written);
     let mut hits = Vec::with_capacity(candidates.len());
     loop {
         let place = hits.len();
         let mine = held.peek().is_some_and(|&hit| hit <= place) || ranked.peek().is_none();
-        let next = if mine { held.next().map(|hit| (hit, None)) } else { ranked.next() };
-        let Some((hit, score)) = next else { return hits };
+        let next = if mine { held.next().map(Place::unscored) } else { ranked.next() };
+        let Some(Place { hit, score, written: own }) = next else { return hits };
         if !mine {
-            written = score;
+            written = own;
         }
         hits.push(Ranked { hit, place, score, written });
     }
 }
 
-/// Reciprocal-rank fusion with k = 60. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
-fn fuse(scored: &mut Vec<(usize, f32)>) {
-    let mut fused: Vec<(f64, (usize, f32))> = scored
-        .iter()
-        .enumerate()
-        .map(|(rank, &(hit, score))| (1.0 / (61.0 + rank as f64) + 1.0 / (61.0 + hit as f64), (hit, score)))
-        .collect();
-    fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.0.cmp(&b.1.0)));
-    *scored = fused.into_iter().map(|(_, hit)| hit).collect();
+/// Orders what is scored, the best first, by both orders.
+fn fuse(scored: &[(usize, f32)], fusion: Fusion) -> Vec<Place> {
+    let number = |(rank, &(hit, score)): (usize, &(usize, f32))| (fusion.number(hit, rank), hit, score);
+    let mut fused: Vec<(f64, usize, f32)> = scored.iter().enumerate().map(number).collect();
+    fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    fused.into_iter().map(|(number, hit, score)| Place::by(hit, score, number as f32)).collect()
 }
 
 #[cfg(test)]

@@ -55,7 +55,25 @@ fn elasticsearchs_reranker_adds_one_to_scores_and_keeps_negative_ones_above_zero
 #[test]
 fn fusion_weighs_both_orders() {
     let c = candidates(&[Some(0.2), Some(0.1), Some(0.9)], 3);
-    assert_eq!(hits(&c, OrderRule { fuse: true, ..Default::default() }), [0, 2, 1]);
+    let by = |weight| {
+        let fuse = Some(Fusion { weight, ..Fusion::USUAL });
+        hits(&c, OrderRule { fuse, ..Default::default() })
+    };
+    assert_eq!(by(1.0), [0, 2, 1]);
+    assert_eq!(by(0.0), [0, 1, 2]);
+    assert_eq!(by(100.0), [2, 0, 1]);
+}
+
+#[test]
+fn what_is_written_for_fused_hits_falls_with_their_order_from_one() {
+    let c = candidates(&[Some(0.9), Some(0.1), None, Some(0.5)], 4);
+    let fuse = Some(Fusion { k: 20.0, weight: 0.5 });
+    let ordered = order(&c, &OrderRule { fuse, ..Default::default() });
+    let scores: Vec<_> = ordered.iter().map(|ranked| ranked.score).collect();
+    assert_eq!(scores, [Some(0.9), Some(0.1), Some(0.5), None]);
+    let written: Vec<_> = ordered.iter().map(|ranked| ranked.written).collect();
+    assert_eq!((written[0], written[3]), (Some(1.0), None));
+    assert!(written[0] > written[1] && written[1] > written[2] && written[2] > Some(0.0), "{written:?}");
 }
 
 #[test]
@@ -95,7 +113,11 @@ prop_compose! {
 
 prop_compose! {
     fn rules()(floor in prop::option::of(0u8..20), min_keep in 0..4_usize, fuse: bool) -> OrderRule {
-        OrderRule { min_score: floor.map(|floor| f32::from(floor) / 20.0), min_keep, fuse }
+        OrderRule {
+            min_score: floor.map(|floor| f32::from(floor) / 20.0),
+            min_keep,
+            fuse: fuse.then_some(Fusion::USUAL),
+        }
     }
 }
 
@@ -137,10 +159,10 @@ proptest! {
     }
 
     #[test]
-    fn written_scores_never_rise_unless_the_orders_are_fused(list in lists(), rule in rules()) {
-        let ordered = order(&list, &OrderRule { fuse: false, ..rule });
+    fn written_scores_never_rise(list in lists(), rule in rules()) {
+        let ordered = order(&list, &rule);
         let numbers: Vec<f32> = ordered.iter().map(|r| r.written.unwrap_or(0.0)).collect();
         prop_assert!(numbers.windows(2).all(|pair| pair[0] >= pair[1]), "{numbers:?}");
-        prop_assert!(ordered.iter().all(|r| list[r.hit].holds || r.score == r.written));
+        prop_assert!(ordered.iter().all(|r| list[r.hit].holds || rule.fuse.is_some() || r.score == r.written));
     }
 }

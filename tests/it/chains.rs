@@ -19,6 +19,45 @@ async fn a_floor_for_one_providers_scores_drops_no_hits_by_anothers() {
     assert_eq!(floored.ids().len(), 5, "BM25 finds no word of the query in any hit; the database had five");
 }
 
+/// What the words of a collection say is learned while the provider answers, and weighs once that is down.
+#[tokio::test]
+async fn the_embedded_fallback_is_warm_when_the_provider_goes_down_and_cold_after_a_restart() {
+    let service = Faulty::start(Fault::Status(500)).await;
+    let yaml = "rerank: { providers: [cohere, lexical] }\n";
+    let points = Points::before(service.addr, yaml).await;
+    let learned = "rerankd_lexical_documents";
+    assert_eq!(points.metric(learned).await, 0.0);
+    let found = points.search("a first question", 5).await;
+    assert_eq!(found.header("x-rerank-provider"), Some("cohere"));
+    while points.metric(learned).await < 50.0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(points.metric(r#"rerankd_lexical_collections{state="learning"}"#).await, 1.0);
+    assert!(points.metric("rerankd_lexical_bytes").await > 0.0);
+    service.set_broken(true);
+    let found = points.search("giraffe 7", 5).await;
+    assert_eq!((found.status(), found.header("x-rerank-provider")), ("applied", Some("lexical")));
+    let again = points.search("giraffe 7", 5).await;
+    assert_eq!(found.ids(), again.ids(), "the same search is ranked alike");
+
+    let restarted = Points::before(service.addr, yaml).await;
+    assert_eq!(restarted.metric(learned).await, 0.0);
+    let found = restarted.search("giraffe 7", 5).await;
+    assert_eq!((found.ids()[0], found.header("x-rerank-provider")), (0, Some("lexical")));
+}
+
+/// Whoever sorts by the scores that are written has the order that is given.
+#[tokio::test]
+async fn scores_that_are_written_fall_with_the_fused_order() {
+    let service = Faulty::start(Fault::Status(500)).await;
+    service.set_broken(true);
+    let yaml = "rerank: { providers: [cohere, lexical], score: replace }\n";
+    let points = Points::before(service.addr, yaml).await;
+    let scores = points.search("giraffe 7", 50).await.scores();
+    assert_eq!(scores.len(), 50);
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] <= 1.0 && scores[49] > 0.0, "{scores:?}");
+}
+
 #[tokio::test]
 async fn a_model_that_a_caller_names_is_no_model_of_the_fallback() {
     let cohere = refusing().await;

@@ -240,6 +240,42 @@ async fn no_more_search_units_are_spent_than_allowed() {
 }
 
 #[tokio::test]
+async fn a_budget_holds_over_resumed_runs_and_a_larger_one_goes_on() {
+    let bench = Bench::start(NO_LIMIT, 500).await;
+    let first = ["--json", "--max-search-units", "3", "--concurrency", "4"];
+    assert_eq!((bench.run("eval", &first).await.code, bench.calls()), (Some(3), 3));
+
+    let again = ["--json", "--max-search-units", "3", "--concurrency", "4", "--resume"];
+    let ran = bench.run("eval", &again).await;
+    let report = ran.json();
+    assert_eq!((ran.code, bench.calls()), (Some(3), 3), "all of it was spent before: {report}");
+    let why = report["stopped"].as_str().unwrap();
+    assert!(why.contains("3 search units are spent"), "{report}");
+
+    let larger = ["--json", "--max-search-units", "5", "--concurrency", "4", "--resume"];
+    let ran = bench.run("eval", &larger).await;
+    assert_eq!((ran.code, bench.calls(), &ran.json()["done"]), (Some(3), 5, &json!(5)), "{}", ran.stderr);
+
+    let ran = bench.run("eval", &["--json", "--resume"]).await;
+    assert_eq!((ran.code, bench.calls()), (Some(0), QUERIES), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn an_id_that_comes_again_and_a_second_grade_are_told_before_anything_is_sent() {
+    let bench = Bench::start(NO_LIMIT, 500).await;
+    let query = |id: Value| json!({"id": id, "text": QUERY, "vector": [1], "collection": "docs"});
+    let lines = [query(json!("1")), query(json!("b")), query(json!(1))].map(|line| line.to_string());
+    bench.write("queries.jsonl", &lines.join("\n"));
+    bench.write("qrels.txt", "b 0 1 1\nb 0 2 1\nb 0 1 0\n");
+    let ran = bench.run("eval", &[]).await;
+    assert_eq!((ran.code, bench.database.seen().len(), bench.calls()), (Some(1), 0, 0));
+    for place in ["queries.jsonl:3: expected an id of its own: line 1", "qrels.txt:3: expected one grade"] {
+        assert!(ran.stderr.contains(place), "{}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains(QUERY), "{}", ran.stderr);
+}
+
+#[tokio::test]
 async fn a_dry_run_asks_no_provider_and_tells_what_it_would_cost() {
     let bench = Bench::start(NO_LIMIT, 500).await;
     let ran = bench.run("calibrate", &["--dry-run", "--json"]).await;

@@ -103,7 +103,8 @@ async fn with_partial_scores_allowed_the_known_ones_come_first() {
 #[tokio::test]
 async fn a_fallback_provider_answers_for_one_that_fails_and_is_named() {
     let service = Faulty::start(Fault::Status(500)).await;
-    let points = Points::before(service.addr, "rerank: { providers: [cohere, lexical] }\n").await;
+    let alone = "  lexical: { fuse: false }\nrerank: { providers: [cohere, lexical] }\n";
+    let points = Points::before(service.addr, alone).await;
     service.set_broken(true);
     let found = points.search("giraffe 7", 3).await;
     assert_eq!((found.status(), found.ids()[0]), ("applied", 7));

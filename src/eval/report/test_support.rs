@@ -44,7 +44,6 @@ fn calibrated(trials: &[Trial], judgments: Option<&Judgments>) -> Calibration {
         judgments,
         k: 10,
         largest: 100,
-        fuse: false,
         billing: Billing::SearchUnits,
         listwise: false,
         min_queries: 30,

@@ -9,7 +9,8 @@ use std::fmt::Write;
 use super::{Explanation, facts};
 use crate::{
     pipeline::{Outcome, PlannedSearch, QuerySource, SearchRecord, Timings},
-    search::FieldSet,
+    rerank::ENOUGH_DOCUMENTS,
+    search::{FieldSet, Fusion},
 };
 use text::{millis, one_line, quoted};
 
@@ -150,6 +151,9 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         };
         let _ = writeln!(out, "scored      {} texts{cache}{unscored}", report.documents);
     }
+    if let Some(fusion) = report.fusion {
+        text::wrapped(out, "fused       ", &fused(fusion, report.learned));
+    }
     if report.billed_units > 0.0 || report.billed_tokens > 0 {
         let _ = writeln!(
             out,
@@ -157,6 +161,19 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
             report.billed_units, report.billed_tokens
         );
     }
+}
+
+/// How both orders make one.
+fn fused(fusion: Fusion, learned: Option<u32>) -> String {
+    let Fusion { k, weight, .. } = fusion;
+    let learned = match learned {
+        Some(documents) if documents < ENOUGH_DOCUMENTS => format!(
+            ", since the words of {documents} other documents of the collection are known: from {ENOUGH_DOCUMENTS} on it weighs 1"
+        ),
+        Some(documents) => format!("; the words of {documents} other documents of the collection are known"),
+        None => String::new(),
+    };
+    format!("with the database's order (k {k}): the reranker's weighs {weight:.2} beside it{learned}")
 }
 
 /// Where the query text came from, in words.

@@ -4,7 +4,10 @@ use futures_util::{StreamExt, stream};
 use tower::ServiceExt;
 
 use super::PARALLEL_PARTS;
-use crate::rerank::{Answer, FailureClass, Rerank, RerankError, RerankRequest, Scores, Siblings};
+use crate::{
+    rerank::{Answer, FailureClass, Rerank, RerankError, RerankRequest, Scores, Siblings},
+    search::Fusion,
+};
 
 /// What has come by now.
 pub(super) struct Merged {
@@ -50,6 +53,8 @@ impl Merged {
         whole.cache_lookups += answer.cache_lookups;
         whole.cache_hits += answer.cache_hits;
         whole.failure = whole.failure.or(answer.failure);
+        whole.fusion = weakest(whole.fusion, answer.fusion);
+        whole.learned = whole.learned.into_iter().chain(answer.learned).min();
         whole.calls_left = answer.calls_left.or(whole.calls_left);
         whole.sent_bytes = [whole.sent_bytes, answer.sent_bytes, cut].into_iter().flatten().min();
         if !answer.model.is_empty() {
@@ -79,6 +84,11 @@ impl Merged {
             }
         }
     }
+}
+
+/// The fusion in which the reranker's order weighs least.
+fn weakest(one: Option<Fusion>, other: Option<Fusion>) -> Option<Fusion> {
+    one.into_iter().chain(other).min_by(|one, other| one.weight.total_cmp(&other.weight))
 }
 
 /// Asks for all parts of a request, in its order, a few at a time, and makes one answer of theirs.

@@ -32,6 +32,7 @@ impl Hash for ScoreKey {
 pub struct KeySecret {
     names: [u8; 32],
     documents: Key,
+    words: [u8; 16],
 }
 
 impl KeySecret {
@@ -43,14 +44,21 @@ impl KeySecret {
         for (word, bytes) in words.iter_mut().zip(documents.as_chunks().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        Self { names, documents: Key(words) }
+        let of_words = blake3::derive_key("rerankd words", secret);
+        let of_words = of_words.first_chunk().copied().unwrap_or_default();
+        Self { names, documents: Key(words), words: of_words }
+    }
+
+    /// What the names of learned words are made with.
+    pub(in crate::rerank) fn words(&self) -> [u8; 16] {
+        self.words
     }
 
     /// The document in 256 bits. Fast, since this is the only step that reads all of it; that nobody can tell the text
     /// from a key, or make two texts with one key, rests on the secret here and on the keyed hash around it.
     /// HighwayHash: Alakuijala, Cox, Wassenberg, "Fast keyed hash/pseudo-random function using SIMD multiply and
     /// permute", 2016; a tenth of BLAKE3's time.
-    fn digest(&self, document: &Document) -> [u8; 32] {
+    pub(in crate::rerank) fn digest(&self, document: &Document) -> [u8; 32] {
         let mut hasher = HighwayHasher::new(self.documents);
         document.identity(|piece| hasher.append(piece));
         let words = hasher.finalize256();

@@ -127,7 +127,12 @@ impl ScoreStore {
         self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
     }
 
-    pub(super) fn secret(&self) -> &KeySecret {
+    /// The second tier.
+    pub(in crate::rerank) fn fleet(&self) -> Option<Arc<Fleet>> {
+        self.fleet.clone()
+    }
+
+    pub(in crate::rerank) fn secret(&self) -> &KeySecret {
         &self.secret
     }
 

@@ -70,6 +70,12 @@ impl Found {
         points.as_array().expect("points").iter().map(|point| point["id"].as_u64().unwrap()).collect()
     }
 
+    /// The hits' scores, in order.
+    pub fn scores(&self) -> Vec<f64> {
+        let points = &json_of(&self.0)["result"]["points"];
+        points.as_array().expect("points").iter().map(|point| point["score"].as_f64().unwrap()).collect()
+    }
+
     pub fn status(&self) -> &str {
         header(&self.0, "x-rerank-status").expect("a status header")
     }
