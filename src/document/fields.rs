@@ -299,7 +299,7 @@ fn push_lists<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, values: &[Val
 /// Notes what is in a value, as deep as `depth`, and as long as bytes are `left` to be looked at.
 fn gather<'a>(
     value: Value<'a>,
-    key: &Cow<'a, str>,
+    key: &str,
     (depth, left): (usize, &mut usize),
     lists: &mut Vec<(Cow<'a, str>, Vec<Scalar<'a>>)>,
 ) {
@@ -321,22 +321,18 @@ fn gather<'a>(
     }
     for member in each_once(&members) {
         match member.key == NODE_CONTENT && member.value.kind() == Kind::String {
-            true => note(&Cow::Borrowed("text"), node_text(member.value).map(Scalar::Text), lists),
+            true => note("text", node_text(member.value).map(Scalar::Text), lists),
             false => gather(member.value, &below(key, &member.key), (depth, left), lists),
         }
     }
 }
 
-fn note<'a>(
-    key: &Cow<'a, str>,
-    scalar: Option<Scalar<'a>>,
-    lists: &mut Vec<(Cow<'a, str>, Vec<Scalar<'a>>)>,
-) {
+fn note<'a>(key: &str, scalar: Option<Scalar<'a>>, lists: &mut Vec<(Cow<'a, str>, Vec<Scalar<'a>>)>) {
     let Some(scalar) = scalar else { return };
     let room = lists.len() < MOST_ENTRIES;
     match lists.iter_mut().find(|(there, _)| there == key) {
         Some((_, scalars)) => scalars.push(scalar),
-        None if room => lists.push((key.clone(), vec![scalar])),
+        None if room => lists.push((Cow::Owned(key.to_owned()), vec![scalar])),
         None => {}
     }
 }
