@@ -4,10 +4,10 @@ pub fn yes_or_no(word: &str) -> Option<bool> {
     const NO: [&str; 10] = ["off", "false", "0", "no", "n", "f", "none", "never", "disable", "disabled"];
     let bare = word.trim().trim_matches(['"', '\'', '?']).trim();
     let is = |other: &&str| bare.eq_ignore_ascii_case(other);
-    if NO.iter().any(|no| is(no)) {
+    if NO.iter().any(&is) {
         return Some(false);
     }
-    YES.iter().any(|yes| is(yes)).then_some(true)
+    YES.iter().any(is).then_some(true)
 }
 
 #[cfg(test)]
