@@ -50,7 +50,7 @@ impl Half {
     /// The values of its questions; the first is that of question 1.
     pub fn of(self, values: &[f64]) -> impl Iterator<Item = f64> {
         let is_in = move |at: &usize| match self {
-            Half::Odd => at % 2 == 0,
+            Half::Odd => at.is_multiple_of(2),
             Half::Even => at % 2 == 1,
             Half::All => true,
         };

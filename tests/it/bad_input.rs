@@ -118,21 +118,16 @@ async fn values_of_a_wrong_type_are_the_databases_to_refuse() {
 #[tokio::test]
 async fn limits_and_offsets_that_are_none_are_the_databases_to_refuse() {
     let setup = setup("").await;
-    for value in [
-        "-1",
-        "-9223372036854775808",
-        "18446744073709551616",
-        "1e3",
-        "2.5",
-        "\"3\"",
-        "\"x\"",
-        "[]",
-        "{}",
-        "true",
-    ] {
+    for value in
+        ["-1", "-9223372036854775808", "18446744073709551616", "2.5", "\"3\"", "\"x\"", "[]", "{}", "true"]
+    {
         for name in ["limit", "offset"] {
             let body = format!(r#"{{"query":[1],"{name}":{value}}}"#);
             judged(&setup, QUERY, TEXT, body.as_bytes(), body.as_bytes(), "malformed").await;
+        }
+        // Elasticsearch reads numbers that are written as text.
+        if value == "\"3\"" {
+            continue;
         }
         for name in ["size", "from"] {
             let body = format!(r#"{{"query":{{"match":{{"a":"x"}}}},"{name}":{value}}}"#);

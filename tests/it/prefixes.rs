@@ -114,9 +114,7 @@ async fn a_prefix_is_taken_off_put_before_or_changed_for_another() {
             (format!("{below}/docs/_doc/1%2F?a=%zz&\"b\""), format!("{sent}/docs/_doc/1%2F?a=%zz&\"b\"")),
             (
                 format!("{below}?pretty"),
-                if below.is_empty() {
-                    "/?pretty".to_owned()
-                } else if sent.is_empty() {
+                if below.is_empty() || sent.is_empty() {
                     "/?pretty".to_owned()
                 } else {
                     format!("{sent}?pretty")

@@ -20,7 +20,7 @@ pub(super) struct Caller {
     pub(super) options: CallerOptions,
     /// There is something to remove before forwarding.
     pub(super) own_members: bool,
-    /// And it is in a place that a pipeline of OpenSearch's reads too.
+    /// And it is in a place and of a form that a pipeline of OpenSearch's reads too.
     pub(super) in_ext: bool,
     /// A member has the wrong type; nothing of it is used.
     pub(super) malformed: bool,
@@ -35,7 +35,7 @@ pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Caller {
     // With a pipeline upstream, `ext.rerank` is the pipeline's.
     if let SearchPipeline::None = pipelines::of(params, Some(body)) {
         let in_ext = body.at(&["ext", OWN]);
-        caller.in_ext = in_ext.is_some();
+        caller.in_ext = in_ext.is_some_and(|own| own.get("query_context").is_some());
         found.extend(in_ext);
     }
     caller.own_members = !found.is_empty();

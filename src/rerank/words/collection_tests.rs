@@ -81,7 +81,7 @@ proptest! {
         let mut now = Instant::now();
         let mut collection = Collection::new(now);
         let terms = |document: u64| -> Vec<u32> {
-            (0..8).filter(|term| (document * 2_654_435_761 >> term) & 1 == 1).collect()
+            (0..8).filter(|term| ((document * 2_654_435_761) >> term) & 1 == 1).collect()
         };
         for (document, hours) in passing {
             now += Duration::from_secs(hours * 3600);
