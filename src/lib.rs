@@ -1,6 +1,6 @@
 //! `rerankd`: a reranking sidecar proxy for vector and search databases.
 //!
-//! The folders are the path of a request; `README.md` tells what the program does for its user.
+//! The folders are the path of a request; `README.md` and `docs/` say what the program does for its user.
 
 pub mod admin;
 pub mod app;

@@ -115,7 +115,7 @@ impl ApiError {
     }
 }
 
-/// The table of failures, and the only one: status and what to say about coming back. `README.md` repeats it.
+/// The table of failures, and the only one: status and what to say about coming back. `docs/rerank-api.md` repeats it.
 ///
 /// A provider's 401 or 402 is about our key, not the caller's: it becomes a 502. 429 and what is 500 or more make
 /// the SDKs try twice more; waits without end in sight are kept short, since they sleep that long inside the call.

@@ -122,6 +122,27 @@ mod tests {
     }
 
     #[test]
+    fn the_page_says_meaning_remedy_and_metric_of_every_reason() {
+        let page = include_str!("../../docs/reasons.md");
+        for reason in KeepReason::ALL {
+            let word = reason.as_str();
+            let (_, section) = page.split_once(&format!("\n## {word}\n")).expect(word);
+            let section = section.split("\n## ").next().unwrap_or_default();
+            let section = section.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (first, rest) = reason.meaning().split_at(1);
+            let meaning = format!("{}{rest}.", first.to_uppercase());
+            assert!(section.starts_with(&meaning), "{word}: {meaning}");
+            assert!(
+                section.contains(&format!("- **Do:** {} -", reason.remedy())),
+                "{word}: {}",
+                reason.remedy()
+            );
+            let metric = format!("`rerankd_searches_total{{reason=\"{word}\"}}`");
+            assert!(section.contains(&metric), "{word}: {metric}");
+        }
+    }
+
+    #[test]
     fn the_inspectors_page_says_the_same() {
         let page = include_str!("../admin/inspector/page/words.js");
         let (_, table) = page.split_once("REASONS = {").expect("a table of reasons");

@@ -1,4 +1,4 @@
-"""The README's recipes for LangChain, LlamaIndex and Haystack, run as written.
+"""The recipes of docs/recipes.md for LangChain, LlamaIndex and Haystack, run as written.
 
 First stage: a toy embedder that hashes words, so that no model has to be fetched. Database: `qdrant_standin.py`.
 """

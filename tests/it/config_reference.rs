@@ -1,4 +1,4 @@
-//! The reference file, the README, `--help` and the program name the same settings.
+//! The reference file, the pages, `--help` and the program name the same settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,31 @@ use rerankd::{
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
-const README: &str = include_str!("../../README.md");
-/// What an operator reads besides.
-const PAGES: [&str; 4] = [
+const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
+/// What a user reads.
+const PAGES: [&str; 11] = [
+    include_str!("../../README.md"),
+    include_str!("../../docs/behaviour.md"),
+    CONFIGURATION,
+    include_str!("../../docs/measuring.md"),
+    include_str!("../../docs/metrics.md"),
+    include_str!("../../docs/operating.md"),
+    include_str!("../../docs/performance.md"),
+    include_str!("../../docs/providers.md"),
+    include_str!("../../docs/reasons.md"),
+    include_str!("../../docs/recipes.md"),
+    include_str!("../../docs/rerank-api.md"),
+];
+/// What an operator reads besides, which also names the flags of other programs.
+const GUIDES: [&str; 4] = [
     include_str!("../../docs/inspector.md"),
     include_str!("../../docs/kubernetes.md"),
     include_str!("../../docs/runbook.md"),
     include_str!("../../deploy/prometheus/rules.yaml"),
 ];
 
-/// Flags of other programs that the README tells to run.
-const FOREIGN_FLAGS: [&str; 1] = ["--release"];
+/// Flags of other programs that the pages tell to run: cargo's and docker's.
+const FOREIGN_FLAGS: [&str; 4] = ["--locked", "--read-only", "--release", "--rm"];
 
 /// Every setting by its dotted path, the elements of a list under the list's own, with its value as text.
 fn settings(text: &str) -> BTreeMap<String, String> {
@@ -64,9 +78,9 @@ fn text(value: &Yaml<'_>) -> String {
     }
 }
 
-/// The cells of the README's configuration table, less back-ticks: names, defaults.
+/// The cells of the page's configuration table, less back-ticks: names, defaults.
 fn table() -> Vec<(Vec<String>, Vec<String>)> {
-    let lines = README.lines().skip_while(|line| !line.starts_with("| option | default |")).skip(2);
+    let lines = CONFIGURATION.lines().skip_while(|line| !line.starts_with("| option | default |")).skip(2);
     let cell = |text: &str| text.split(", ").map(|part| part.trim().trim_matches('`').to_owned()).collect();
     lines
         .take_while(|line| line.starts_with('|'))
@@ -129,7 +143,7 @@ fn the_reference_file_and_the_program_have_the_same_settings() {
 }
 
 #[test]
-fn the_readmes_table_names_settings_of_the_reference_file_and_their_defaults() {
+fn the_pages_table_names_settings_of_the_reference_file_and_their_defaults() {
     let reference = settings(REFERENCE);
     let table = table();
     assert!(table.len() > 10, "{} rows", table.len());
@@ -179,7 +193,7 @@ fn dotted(text: &str) -> BTreeSet<String> {
 fn every_setting_that_an_operator_is_pointed_to_is_one() {
     let reference = settings(REFERENCE);
     let advice = KeepReason::ALL.map(|reason| format!("{} {}", reason.meaning(), reason.remedy())).join("\n");
-    let texts = PAGES.into_iter().chain([README, advice.as_str()]);
+    let texts = PAGES.into_iter().chain(GUIDES).chain([advice.as_str()]);
     let named: BTreeSet<String> = texts.flat_map(dotted).collect();
     assert!(named.len() > 40, "{named:?}");
     let is_setting = |name: &String| {
@@ -201,7 +215,8 @@ fn every_variable_that_is_named_anywhere_is_one() {
     let of_arguments: BTreeSet<String> =
         arguments().into_iter().filter_map(|(_, variable)| variable).collect();
     let help = help();
-    let named: BTreeSet<String> = [README, REFERENCE, &help].into_iter().flat_map(variables).collect();
+    let named: BTreeSet<String> =
+        PAGES.into_iter().chain(GUIDES).chain([REFERENCE, &help]).flat_map(variables).collect();
     assert!(named.len() > 3, "{named:?}");
     for name in named.union(&of_arguments) {
         let path = name.strip_prefix("RERANKD_").unwrap().to_ascii_lowercase().replace("__", ".");
@@ -212,16 +227,16 @@ fn every_variable_that_is_named_anywhere_is_one() {
 }
 
 #[test]
-fn the_help_and_the_readme_name_every_flag_and_variable_and_no_other() {
+fn the_help_and_the_pages_name_every_flag_and_variable_and_no_other() {
     let help = help();
     let arguments = arguments();
     let own: BTreeSet<String> = arguments.iter().filter_map(|(flag, _)| flag.clone()).collect();
-    let named: BTreeSet<String> =
-        flags(README).into_iter().filter(|flag| !FOREIGN_FLAGS.contains(&flag.as_str())).collect();
+    let named = PAGES.into_iter().flat_map(flags);
+    let named: BTreeSet<String> = named.filter(|flag| !FOREIGN_FLAGS.contains(&flag.as_str())).collect();
     let known: BTreeSet<String> =
         own.iter().cloned().chain(["--help", "--version"].map(str::to_owned)).collect();
-    assert!(named.is_subset(&known), "the README names {:?}", named.difference(&known));
-    assert!(own.is_subset(&named), "the README lacks {:?}", own.difference(&named));
+    assert!(named.is_subset(&known), "the pages name {:?}", named.difference(&known));
+    assert!(own.is_subset(&named), "the pages lack {:?}", own.difference(&named));
     assert!(flags(&help).is_subset(&known), "{:?}", flags(&help).difference(&known));
     for variable in arguments.iter().filter_map(|(_, variable)| variable.as_ref()) {
         assert!(help.contains(variable), "{variable}");

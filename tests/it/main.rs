@@ -30,6 +30,7 @@ mod leaving;
 mod leaving_late;
 mod modes;
 mod never_worse;
+mod pages;
 mod pipelines;
 mod pooled;
 mod prefixes;

@@ -1,4 +1,4 @@
-"""The README's recipe for Haystack over Qdrant."""
+"""The recipe of docs/recipes.md for Haystack over Qdrant."""
 
 # --- recipe
 from contextvars import ContextVar

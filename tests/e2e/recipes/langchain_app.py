@@ -1,4 +1,4 @@
-"""The README's recipe for LangChain over Qdrant. RERANKD_URL is where rerankd listens."""
+"""The recipe of docs/recipes.md for LangChain over Qdrant. RERANKD_URL is where rerankd listens."""
 
 # --- recipe
 from contextvars import ContextVar

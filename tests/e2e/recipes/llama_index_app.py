@@ -1,4 +1,4 @@
-"""The README's recipe for LlamaIndex over Qdrant."""
+"""The recipe of docs/recipes.md for LlamaIndex over Qdrant."""
 
 # --- recipe
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""The README's recipe for opensearch-py: the text as a header, or in `ext`."""
+"""The recipe of docs/recipes.md for opensearch-py: the text as a header, or in `ext`."""
 
 # --- recipe
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-// The README's recipe for @qdrant/js-client-rest (1.18 or newer).
+// The recipe of docs/recipes.md for @qdrant/js-client-rest (1.18 or newer).
 
 // --- recipe
 import { withHeaders } from '@qdrant/js-client-rest';

@@ -1,4 +1,4 @@
-"""The README's recipe for qdrant-client (1.18 or newer)."""
+"""The recipe of docs/recipes.md for qdrant-client (1.18 or newer)."""
 
 # --- recipe
 from urllib.parse import quote
