@@ -29,7 +29,7 @@ is_not() {
 }
 
 # quietly COMMAND...: shows its output only if it fails.
-quietly() { "$@" >"$tmp/log" 2>&1 || { tail -n 25 "$tmp/log"; echo "FAILED: $*"; exit 1; }; }
+quietly() { "$@" >"$tmp/log" 2>&1 || { tail -n 25 "$tmp/log"; echo "FAILED: $*"; exit 1; } >&2; }
 
 # rust DEPENDENCIES <PROGRAM: runs a program with these lines of [dependencies].
 rust() {
@@ -73,6 +73,7 @@ database() {
         elasticsearch) arguments=(org.elasticsearch.node.EndToEndNode "$home/build/home" "$home/data") ;;
         opensearch-3) arguments=(dev.rerankd.e2e.OpenSearchNode "$home/data") ;;
     esac
+    touch "$home/out"
     mkfifo "$home/stdin" # a node ends with its standard input: this one is never closed
     "$java_home/bin/java" -Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.io.tmpdir="$home" \
         --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED -cp "$home/build/*:$home/build/lib/*" \
