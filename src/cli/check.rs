@@ -61,7 +61,7 @@ fn kept_out(config: &Config) -> Option<String> {
         told.push(format!("all but those of routes ({})", on.collect::<Vec<_>>().join(", ")));
     } else if !let_in.iter().any(|pattern| *pattern == "*") {
         let names: Vec<&str> = let_in.iter().map(|pattern| pattern.as_str()).collect();
-        told.push(format!("all but {}", names.join(", ")));
+        told.push(if names.is_empty() { "all".to_owned() } else { format!("all but {}", names.join(", ")) });
     }
     told.extend(out.iter().filter_map(|pattern| pattern.strip_prefix('-')).map(str::to_owned));
     let off = |route: &&RouteConfig| route.rerank.mode == Mode::Off;
@@ -198,6 +198,7 @@ mod tests {
         assert_eq!(told(file), "all but wiki-*, wiki-x, hr-* (a route).");
         let file = "rerank: { mode: off, collections: ['*'] }\nroutes: [{ collection: 'docs', mode: on }]\n";
         assert_eq!(told(file), "all but those of routes (docs).");
+        assert_eq!(told("rerank: { collections: ['-hr'] }"), "all, hr.");
     }
 
     #[test]

@@ -12,8 +12,21 @@ use crate::{
 impl Config {
     /// One sentence each, with its setting. Blocks on the disk.
     pub fn warnings(&self) -> Vec<String> {
-        [routes(self), fields(self), authorities(self)].concat()
+        [collections(self), routes(self), fields(self), authorities(self)].concat()
     }
+}
+
+/// Collections of which none is let in.
+fn collections(config: &Config) -> Vec<String> {
+    let patterns = &config.rerank.collections;
+    if patterns.is_empty() || patterns.iter().any(|pattern| !pattern.starts_with('-')) {
+        return Vec::new();
+    }
+    vec![format!(
+        "rerank.collections: [{}] only keeps out, so that nothing is reranked; write \"*\" beside it to let in all \
+         others.",
+        patterns.join(", ")
+    )]
 }
 
 /// Routes that can never apply.
@@ -163,6 +176,14 @@ mod tests {
                 prop_assert!(WildMatch::new(&wide).matches(&name));
             }
         }
+    }
+
+    #[test]
+    fn collections_that_are_only_kept_out_leave_none() {
+        let said = good("rerank: { collections: ['-hr-*', '-.*'] }", &[]).warnings();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("rerank.collections: [-hr-*, -.*] only keeps out"), "{said:?}");
+        assert!(good("rerank: { collections: ['*', '-hr-*'] }", &[]).warnings().is_empty());
     }
 
     #[test]

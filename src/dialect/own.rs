@@ -17,9 +17,9 @@ pub(super) fn whole(value: Value<'_>) -> Option<u64> {
     value.as_u64().or(is_whole.then_some(number as u64))
 }
 
-/// A score, also as text.
+/// A relevance score, from 0 to 1, also as text. A floor over 1 would leave no hit.
 pub(super) fn score(value: Value<'_>) -> Option<f32> {
-    number(value).map(|score| score as f32).filter(|score| score.is_finite())
+    number(value).map(|score| score as f32).filter(|score| (0.0..=1.0).contains(score))
 }
 
 fn number(value: Value<'_>) -> Option<f64> {
@@ -50,6 +50,9 @@ mod tests {
             assert_eq!(whole(of(none)), None, "{none}");
         }
         assert_eq!(score(of("\"0.5\"")), Some(0.5));
-        assert_eq!(score(of("1e300")), None);
+        assert_eq!(score(of("1")), Some(1.0));
+        for none in ["1e300", "2", "-0.5", "\"70\""] {
+            assert_eq!(score(of(none)), None, "{none}");
+        }
     }
 }

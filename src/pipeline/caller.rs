@@ -67,7 +67,7 @@ impl CallerHeaders {
                 }
             },
             "x-rerank-window" => return first(&mut self.window, text.parse().ok()),
-            "x-rerank-min-score" => return first(&mut self.min_score, finite(text)),
+            "x-rerank-min-score" => return first(&mut self.min_score, score(text)),
             "x-rerank-deadline" => return first(&mut self.deadline_ms, milliseconds(text)),
             "x-rerank-model" => {
                 return first(&mut self.model, Some(text.to_owned()).filter(|name| !name.is_empty()));
@@ -141,8 +141,9 @@ fn vector(value: &str) -> Option<Vec<f64>> {
     value.split(',').map(|part| part.trim().parse().ok()).collect()
 }
 
-fn finite(value: &str) -> Option<f32> {
-    value.parse().ok().filter(|score: &f32| score.is_finite())
+/// A relevance score: over 1 there is none, so that such a floor would leave no hit.
+fn score(value: &str) -> Option<f32> {
+    value.parse().ok().filter(|score| (0.0..=1.0).contains(score))
 }
 
 fn milliseconds(value: &str) -> Option<u64> {
@@ -236,6 +237,9 @@ mod tests {
             ("x-rerank-window", "-3"),
             ("x-rerank-window", ""),
             ("x-rerank-min-score", "NaN"),
+            ("x-rerank-min-score", "2"),
+            ("x-rerank-min-score", "70"),
+            ("x-rerank-min-score", "-0.5"),
             ("x-rerank-deadline", "soon"),
             ("x-rerank-model", " "),
             ("x-rerank-fields", ","),

@@ -173,7 +173,9 @@ impl Profile {
 
     /// Whether hits that have gone through this pipeline of the database's may be reranked.
     pub fn trusts_pipeline(&self, name: &str) -> bool {
-        is_let_in(&self.search_pipelines, name)
+        // In any case: the patterns are about what a name says, and `MyReranker` says it too.
+        let patterns: Vec<String> = self.search_pipelines.iter().map(|each| each.to_lowercase()).collect();
+        is_let_in(&patterns, &name.to_lowercase())
     }
 }
 

@@ -74,6 +74,7 @@ async fn a_setting_names_the_pipelines_that_are_trusted() {
     for (name, expected) in [
         ("normalise", "applied"),
         ("normal", "kept; reason=unsupported"),
+        ("Normal", "kept; reason=unsupported"),
         ("other", "kept; reason=unsupported"),
     ] {
         let target = format!("/docs/_search?search_pipeline={name}");

@@ -68,6 +68,8 @@ async fn what_means_nothing_is_told_by_its_name() {
             "",
             "applied; ignored=x-rerank-window,x-rerank-min-score",
         ),
+        ("x-rerank-min-score: 2\r\n", "", "applied; ignored=x-rerank-min-score"),
+        ("", r#"{"min_score":70}"#, "kept; reason=malformed"),
         ("x-rerank-deadline: soon\r\n", "", "applied; ignored=x-rerank-deadline"),
         ("x-rerank-quey: a\r\n", "", "applied; ignored=x-rerank-quey"),
         ("x-rerank-model: other\r\n", "", "applied; ignored=x-rerank-model"),

@@ -27,7 +27,7 @@ const WORDS: [&str; 14] = [
 ];
 
 /// What services say of a call, or of a text in it, that is too large; in small letters.
-const PHRASES: [&str; 40] = [
+const PHRASES: [&str; 43] = [
     "too large",
     "too long",
     "too big",
@@ -68,6 +68,10 @@ const PHRASES: [&str; 40] = [
     "length limit exceeded",
     "should have at most",
     "must have less than",
+    // What PyTorch says of a text that is longer than the model's positions.
+    "size of tensor",
+    "size of the tensor",
+    "expected maxlength",
 ];
 
 /// Whether an answer of this status refuses what is too large.
@@ -296,6 +300,18 @@ mod tests {
             (
                 500,
                 r#"{"detail":"[address=0.0.0.0:1, pid=1] The sequence length 9000 is greater than the maximum"}"#,
+            ),
+            (
+                500,
+                r#"{"detail":"[address=a, pid=1] The size of tensor a (9000) must match the size of tensor b (512) at non-singleton dimension 1"}"#,
+            ),
+            (
+                500,
+                r#"{"detail":"The expanded size of the tensor (9000) must match the existing size (512) at non-singleton dimension 1."}"#,
+            ),
+            (
+                400,
+                r#"{"message":"Malformed input request: expected maxLength: 2048, actual: 9000, please reformat your input and try again."}"#,
             ),
             (400, r#""the input is too long""#),
             (400, r#"{"outer":{"error":{"message":"Input length exceeds the limit"}}}"#),
