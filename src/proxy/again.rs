@@ -14,7 +14,7 @@ use super::{
 use crate::{
     bounds::{Permit, counted},
     pipeline::{self, Extra, Loss, PlannedSearch, Report},
-    search::{Got, HitPage, KeepReason, Rewrite, Strip},
+    search::{Got, HitList, HitPage, KeepReason, MostHits, Rewrite, Strip},
     upstream::{
         Turn,
         body::{self, Body, Read},
@@ -159,8 +159,8 @@ impl Exchange {
         self.handler.metrics.widening_refused(self.dialect.name());
     }
 
-    /// Asks again for the searches that failed, or lack something, as they were changed: only for these. `None`
-    /// where there are none, or the client's own are no better.
+    /// Asks again for the searches that failed, or lack something, as they were changed, and for those whose total
+    /// only their own form gives: only for these. `None` where there are none, or the client's own are no better.
     pub(super) async fn mended(
         &mut self,
         searches: &[PlannedSearch],
@@ -168,18 +168,24 @@ impl Exchange {
         parts: &response::Parts,
         page: &HitPage,
     ) -> Option<Mended> {
-        let lacking = self.lacking(searches, strips, page);
-        if lacking.is_empty() {
+        let (lacking, unsure) = (self.lacking(searches, strips, page), unsure(searches, strips, page));
+        let again: Vec<usize> =
+            (0..searches.len()).filter(|at| lacking.contains(at) || unsure.contains(at)).collect();
+        if again.is_empty() {
             return None;
         }
-        let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
-        let rewrite = self.rewrite_some(&own, &lacking)?;
+        let own = |(at, search): (usize, &PlannedSearch)| match lacking.contains(&at) {
+            true => search.as_asked(),
+            false => search.without(Some(Extra::Hits)),
+        };
+        let own: Vec<PlannedSearch> = searches.iter().enumerate().map(own).collect();
+        let rewrite = self.rewrite_some(&own, &again)?;
         let response = self.ask(&rewrite, Turn::Last).await.ok()?;
-        let theirs = self.read_whole(response, lacking.len()).await?;
-        if searches.len() > 1 && theirs.page.answers() != lacking.len() {
+        let theirs = self.read_whole(response, again.len()).await?;
+        if searches.len() > 1 && theirs.page.answers() != again.len() {
             return None;
         }
-        let taken = self.compared(searches, page, &theirs.page, &lacking);
+        let taken = self.compared(searches, page, &theirs.page, (&again, &unsure));
         if taken.is_empty() {
             return None;
         }
@@ -228,14 +234,18 @@ impl Exchange {
         searches: &[PlannedSearch],
         first: &HitPage,
         second: &HitPage,
-        lacking: &[usize],
+        (again, unsure): (&[usize], &[usize]),
     ) -> Vec<(usize, usize)> {
         let pipeline = &self.handler.pipeline;
         let (mut taken, mut learned) = (Vec::new(), false);
-        for (place, &search) in lacking.iter().enumerate() {
+        for (place, &search) in again.iter().enumerate() {
             let (was, is) = (got(first, search), got(second, place));
             let Some(planned) = searches.get(search) else { continue };
-            if is_better(was, is) {
+            let whole = unsure.contains(&search) && was.is_none() && is.is_none();
+            if whole {
+                pipeline.change_refused(std::slice::from_ref(planned), Some(Extra::Hits));
+                learned = true;
+            } else if is_better(was, is) {
                 pipeline.change_refused(std::slice::from_ref(planned), None);
                 learned = true;
             } else if let Some(Got::Part { lost, timed_out }) = is {
@@ -244,7 +254,7 @@ impl Exchange {
             }
             // What an error says is to be about the client's own search.
             let refused = was == Some(Got::Refused);
-            taken.extend((refused || is_better(was, is)).then_some((search, place)));
+            taken.extend((whole || refused || is_better(was, is)).then_some((search, place)));
         }
         if learned {
             self.handler.metrics.widening_refused(self.dialect.name());
@@ -276,6 +286,16 @@ impl Exchange {
 /// Elasticsearch says in each answer that it is not OpenSearch.
 fn may_have_pipelines(answer: &Result<Answer, ProxyError>) -> bool {
     answer.as_ref().is_ok_and(|(response, _)| !response.headers().contains_key("x-elastic-product"))
+}
+
+/// The searches whose own total cannot be told from what was counted for more candidates.
+pub(super) fn unsure(searches: &[PlannedSearch], strips: &[Strip], page: &HitPage) -> Vec<usize> {
+    let unsure = |list: &HitList| {
+        let asked = searches.get(list.search)?.fetch.hits?;
+        let Some(MostHits::OnEachShard(most)) = strips.get(list.search)?.total_at_most else { return None };
+        (!list.total.as_ref()?.tells(most, asked)).then_some(list.search)
+    };
+    page.lists.iter().filter_map(unsure).collect()
 }
 
 /// What a search got; `None` for a whole answer.

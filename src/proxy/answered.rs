@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     ProxyError,
-    again::Mended,
+    again::{Mended, unsure},
     coding, headers,
     kept::{is_changed, kept, must_replay, replayed},
     search::{Answer, Exchange, coding_reason},
@@ -105,7 +105,7 @@ impl Exchange {
             }
         };
         // A page may be too large for one index of several, or for one search of a batch.
-        if changed && !page.failed.is_empty() {
+        if changed && (!page.failed.is_empty() || !unsure(searches, &rewrite.strips, &page).is_empty()) {
             let mended = Box::pin(self.mended(searches, &rewrite.strips, &parts, &page)).await;
             if let Some(Mended { searches, strips, came }) = mended {
                 let still = |(at, search)| is_changed(search, strips.get(at));

@@ -99,6 +99,17 @@ pub struct Total {
     pub shards: Option<u64>,
 }
 
+impl Total {
+    /// Whether this count, made with `asked` at most from each shard, tells what it would be with `most` from each: it
+    /// does where all shards together hold no more than `most`, and where each holds all that was asked for. Between
+    /// them some hold fewer than `most`, and nobody says which.
+    pub fn tells(&self, most: u64, asked: u64) -> bool {
+        let Some(count) = self.count else { return true };
+        let full = |shards: u64| shards <= 1 || count >= asked.saturating_mul(shards);
+        count <= most || self.shards.is_some_and(full)
+    }
+}
+
 /// Which hit it is, by the name that its database has for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HitId {

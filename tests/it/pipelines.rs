@@ -142,17 +142,17 @@ async fn a_search_that_fails_with_and_without_them_is_told_why_it_fails_without(
     assert!(plain.seen().iter().all(|request| !request.contains("\"ext\"")));
 }
 
-/// An OpenSearch with these shards of 40 documents each; the nearest are the first.
-async fn nearest(shards: u64) -> Scripted {
+/// An OpenSearch with shards of so many documents; the nearest are the first.
+async fn nearest(held: &'static [u64]) -> Scripted {
     Scripted::start(move |request| {
         let asked = json_of(request);
         let k = asked["query"]["knn"]["v"]["k"].as_u64().unwrap();
         let (from, size) = (asked["from"].as_u64().unwrap_or(0), asked["size"].as_u64().unwrap());
-        let found = k.min(40) * shards;
+        let found: u64 = held.iter().map(|held| k.min(*held)).sum();
         let hits: Vec<_> = (from..(from + size).min(found))
             .map(|id| json!({"_index": "docs", "_id": id.to_string(), "_score": 1.0 / (id + 1) as f64, "_source": {"content": format!("text {id}")}}))
             .collect();
-        let body = json!({"_shards": {"total": shards, "failed": 0}, "hits": {"total": {"value": found, "relation": "eq"}, "max_score": 1.0, "hits": hits}});
+        let body = json!({"_shards": {"total": held.len(), "failed": 0}, "hits": {"total": {"value": found, "relation": "eq"}, "max_score": 1.0, "hits": hits}});
         Some(answer(200, "application/json", &body.to_string()))
     })
     .await
@@ -164,8 +164,8 @@ fn knn(from: u64, size: u64) -> String {
 
 #[tokio::test]
 async fn a_knn_query_gets_candidates_and_a_walk_sees_every_hit_once() {
-    for shards in [1, 3] {
-        let database = nearest(shards).await;
+    for held in [&[60][..], &[60; 3], &[3; 3]] {
+        let database = nearest(held).await;
         let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
         let text = "x-rerank-query: zebra\r\n";
         let mut walked = Vec::new();
@@ -174,19 +174,52 @@ async fn a_knn_query_gets_candidates_and_a_walk_sees_every_hit_once() {
             let got = sidecar.post("/docs/_search", text, &knn(from, 4)).await;
             assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
             let body = json_of(&got);
-            assert_eq!(body["hits"]["total"]["value"], 10 * shards);
+            assert_eq!(body["hits"]["total"]["value"], held.iter().map(|held| held.min(&10)).sum::<u64>());
             let id = |hit: &serde_json::Value| hit["_id"].as_str().unwrap().parse::<u64>().unwrap();
             walked.extend(body["hits"]["hits"].as_array().unwrap().iter().map(id));
         }
-        let candidates = 50.min(40 * shards);
-        let expected: Vec<u64> = (0..candidates).rev().take(if shards == 1 { 10 } else { 12 }).collect();
-        assert_eq!(walked, expected, "{shards} shards");
+        let candidates = 50.min(held.iter().sum());
+        let shown = if held.len() == 1 { 10 } else { 12 };
+        let expected: Vec<u64> = (0..candidates).rev().take(shown).collect();
+        assert_eq!(walked, expected, "{held:?}");
+        assert_eq!(database.seen().len(), 3, "{held:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_total_that_more_candidates_hide_is_asked_for_as_the_client_did() {
+    // Some shards hold fewer than the window, and more together than the client's `k`.
+    let database = nearest(&[30, 25, 4]).await;
+    let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
+    for _ in 0..2 {
+        let got = sidecar.post("/docs/_search", "x-rerank-query: zebra\r\n", &knn(0, 4)).await;
+        assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
+        let body = json_of(&got);
+        assert_eq!(body["hits"]["total"]["value"], 10 + 10 + 4);
+        let ids: Vec<&str> =
+            body["hits"]["hits"].as_array().unwrap().iter().map(|hit| hit["_id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["3", "2", "1", "0"], "the client's own page, reranked");
+    }
+    let ks: Vec<_> =
+        database.seen().iter().map(|request| json_of(request)["query"]["knn"]["v"]["k"].clone()).collect();
+    assert_eq!(ks, [50, 10, 10], "and is remembered");
+}
+
+#[tokio::test]
+async fn a_search_that_wants_its_k_explained_keeps_it() {
+    for beside in ["explain", "profile"] {
+        let database = nearest(&[60]).await;
+        let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
+        let mut asked: serde_json::Value = serde_json::from_str(&knn(0, 4)).unwrap();
+        asked[beside] = json!(true);
+        sidecar.post("/docs/_search", "x-rerank-query: zebra\r\n", &asked.to_string()).await;
+        assert_eq!(json_of(database.seen().last().unwrap())["query"]["knn"]["v"]["k"], 10, "{beside}");
     }
 }
 
 #[tokio::test]
 async fn a_knn_query_whose_reranking_fails_is_asked_as_its_client_did() {
-    let database = nearest(1).await;
+    let database = nearest(&[60]).await;
     let sidecar = Sidecar::start(database.addr, crate::harness::composed::refusing().await, "", "").await;
     let got = sidecar.post("/docs/_search", "x-rerank-query: zebra\r\n", &knn(0, 4)).await;
     assert_eq!(json_of(&got)["hits"]["total"]["value"], 10);

@@ -41,11 +41,19 @@ pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: 
     ];
     let depends = AFTER.iter().any(|key| is_filled(body.get(key)));
     let counts = counts(own, body);
-    if depends || own.has("q") || own.has("terminate_after") || counts == Some(true) {
+    if depends || tells_k(own, body) || own.has("q") || own.has("terminate_after") || counts == Some(true) {
         return None;
     }
     let reaches = |k: u64| k >= from.saturating_add(size) || (k > from && counts.is_none());
     sole(body.get("query")?, MAX_DEPTH).filter(|nearest| nearest.k > 0 && reaches(nearest.k))
+}
+
+/// Whether the answer speaks of the `k` that was asked for.
+pub(super) fn tells_k(own: &Params<'_>, body: &Object<'_>) -> bool {
+    let wanted = |value: Value<'_>| !matches!(value.text(), "false" | "\"false\"" | "null");
+    ["explain", "profile"]
+        .into_iter()
+        .any(|key| own.get(key).is_some_and(|value| value != "false") || body.get(key).is_some_and(wanted))
 }
 
 /// Whether the client says that it wants to know how many there are, or that it does not. The total is put back, but

@@ -1,7 +1,7 @@
 //! What kind of query a search holds, as far as asking for more hits depends on it.
 
 use super::{
-    nearest::nearest,
+    nearest::{nearest, tells_k},
     query_text::one_or_many,
     request::{MAX_RESULT_WINDOW, is_filled},
     reranker,
@@ -42,8 +42,9 @@ pub(super) fn widening(
         Shape { widening: Widening::Neutral, max_hits: MAX_RESULT_WINDOW, k: None, most_per_shard: None };
     let mut most = MAX_RESULT_WINDOW;
     let has = |name: &str| body.is_some_and(|body| is_filled(body.get(name)));
-    // What counts or cuts after the nearest `k` were found.
-    let after_k = ["aggs", "aggregations", "post_filter", "collapse"].into_iter().any(has);
+    // What counts or cuts after the nearest `k` were found, or speaks of `k`.
+    let after_k = ["aggs", "aggregations", "post_filter", "collapse"].into_iter().any(has)
+        || body.is_some_and(|body| tells_k(params, body));
     let never = params.has("terminate_after")
         || ["terminate_after", "rescore", "rank", "sub_searches"].into_iter().any(has)
         || body.and_then(|body| body.at(&["collapse", "inner_hits"])).is_some();
