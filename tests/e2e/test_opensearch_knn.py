@@ -25,17 +25,29 @@ def proxied():
     return client(PROXY)
 
 
-@pytest.fixture(scope="module", params=[1, 3], ids=["1 shard", "3 shards"])
-def index(direct, request):
+def filled(direct, shards):
+    """An index with the corpus and its vectors."""
     name = f"knn-{uuid.uuid4().hex[:8]}"
     settings, properties = mappings()
-    direct.raw.indices.create(
-        index=name, body={"settings": {**settings, "number_of_shards": request.param}, "mappings": properties}
-    )
+    direct.raw.indices.create(index=name, body={"settings": {**settings, "number_of_shards": shards}, "mappings": properties})
     lines = []
     for number, (key, document) in enumerate(corpus.documents().items(), 1):
         lines += [{"index": {"_index": name, "_id": key}}, document | {"embedding": corpus.vector(number)}]
     assert not direct.raw.bulk(body=lines, refresh=True)["errors"]
+    return name
+
+
+@pytest.fixture(scope="module")
+def index(direct):
+    name = filled(direct, 1)
+    yield name
+    direct.raw.indices.delete(index=name)
+
+
+@pytest.fixture
+def spread(direct):
+    """On three shards, of which each holds fewer documents than the window."""
+    name = filled(direct, 3)
     yield name
     direct.raw.indices.delete(index=name)
 
@@ -61,6 +73,24 @@ def test_a_vector_search_gets_deeper_candidates(direct, proxied, index, k):
     assert set(ids(answer)) != set(ids(own)), "the window holds nothing better: the test shows nothing"
     assert envelope(answer)["hits"]["total"] == envelope(own)["hits"]["total"]
     assert len(answer["hits"]["hits"]) == len(own["hits"]["hits"])
+
+
+def test_a_total_that_more_candidates_hide_is_the_databases_own(direct, proxied, spread):
+    body = {"query": knn(5), "size": 5}
+    own, _ = direct.search(spread, body)
+    for _ in range(2):
+        answer, headers = proxied.search(spread, body, asking(QUERY))
+        check_applied(headers)
+        assert envelope(answer) == envelope(own)
+        assert ids(answer) == reranked(ids(own), QUERY)
+
+
+def test_where_no_total_is_asked_for_shards_give_deeper_candidates_too(direct, proxied, spread):
+    body = {"query": knn(5), "size": 5, "track_total_hits": False}
+    answer, headers = proxied.search(spread, body, asking(QUERY))
+    check_applied(headers)
+    nearest = [str(number) for number in range(1, corpus.COUNT + 1)]
+    assert ids(answer) == reranked(nearest, QUERY)[:5]
 
 
 def test_a_filter_inside_the_clause_holds(direct, proxied, index):
