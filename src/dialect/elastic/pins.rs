@@ -14,27 +14,35 @@ use crate::{
 const MAX_DEPTH: usize = 40;
 /// Elasticsearch takes a hundred; what lifts more than this many does not name its favourites.
 const MOST_PINS: usize = 1000;
+/// More bytes than a query without a vector has, mostly.
+const LONG: usize = 4096;
 
 /// What the pins of one search are. `q` replaces the body's query, and pins nothing.
 pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Pins {
     let mut pins = Pins::default();
     let Some(body) = body else { return pins };
-    // Nearly all searches have none, and need not be walked through.
-    let text = body.value().text().as_bytes();
-    let words: [&[u8]; 5] = [b"pinned", b"\"rule", b"ids\"", b"_id\"", b"wrapper"];
-    if !words.iter().any(|word| memchr::memmem::find(text, word).is_some()) && !text.contains(&b'\\') {
-        return pins;
-    }
     for member in ["query", "retriever"] {
-        if let Some(value) = body.get(member).filter(|_| member == "retriever" || !params.has("q")) {
+        let value = body.get(member).filter(|_| member == "retriever" || !params.has("q"));
+        if let Some(value) = value.filter(|value| may_pin(*value)) {
             clause(value, MAX_DEPTH, &mut pins);
         }
     }
-    for search in body.get("sub_searches").map(one_or_many).unwrap_or_default() {
+    let searches = body.get("sub_searches").filter(|searches| may_pin(*searches));
+    for search in searches.map(one_or_many).unwrap_or_default() {
         clause(search, MAX_DEPTH, &mut pins);
     }
     pins.documents.truncate(MOST_PINS);
     pins
+}
+
+/// Nearly all have no pins, and need not be walked through. What is long holds a vector, as a rule: a walk passes it by,
+/// a look for words does not.
+fn may_pin(value: Value<'_>) -> bool {
+    const WORDS: [&[u8]; 5] = [b"pinned", b"\"rule", b"ids\"", b"_id\"", b"wrapper"];
+    let text = value.text().as_bytes();
+    text.len() > LONG
+        || WORDS.iter().any(|word| memchr::memmem::find(text, word).is_some())
+        || memchr::memchr(b'\\', text).is_some()
 }
 
 /// Looks for pins in what ranks: below every member but those that only select.

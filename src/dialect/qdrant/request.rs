@@ -44,7 +44,7 @@ impl<'a> Request<'a> {
         }
         let list = root.get("searches").and_then(Value::items);
         let list = list.ok_or(DialectError::Malformed { member: "searches", expected: "an array" })?;
-        let searches = list.into_iter().map(|one| Object::new(one, "search")).collect::<Result<_, _>>()?;
+        let searches = all(list, |one| Object::new(one, "search"))?;
         Ok(Self { batch: Some(root), searches })
     }
 
@@ -56,8 +56,22 @@ impl<'a> Request<'a> {
     ) -> Result<Vec<SearchIntent>, DialectError> {
         let shared = self.batch.as_ref().and_then(|batch| batch.member(OWN));
         let intent = |search| Ok(SearchIntent { timeout, ..intent(endpoint, search, shared)? });
-        self.searches.iter().map(intent).collect()
+        all(&self.searches, intent)
     }
+}
+
+/// What `read` makes of each item. The list has its size from the start: collecting results would have it grow, and for
+/// a moment there twice.
+fn all<I: IntoIterator<IntoIter: ExactSizeIterator>, T>(
+    items: I,
+    read: impl Fn(I::Item) -> Result<T, DialectError>,
+) -> Result<Vec<T>, DialectError> {
+    let items = items.into_iter();
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(read(item)?);
+    }
+    Ok(all)
 }
 
 /// The query string's `timeout`, in whole seconds from 1; the server refuses anything else.

@@ -18,6 +18,9 @@ fn what_counts_or_cuts_after_the_nearest_k_keeps_k() {
         r#""terminate_after":5"#,
         r#""rank":{"rrf":{}}"#,
         r#""sub_searches":[{}]"#,
+        r#""profile":true"#,
+        r#""explain":true"#,
+        r#""explain":"true""#,
     ] {
         assert_eq!(read("/_search", &format!("{{{knn},{after}}}")).widening, Widening::Never, "{after}");
     }
@@ -25,7 +28,8 @@ fn what_counts_or_cuts_after_the_nearest_k_keeps_k() {
         r#""post_filter":{}"#,
         r#""suggest":{"x":{}}"#,
         r#""min_score":0.5"#,
-        r#""profile":true"#,
+        r#""profile":false"#,
+        r#""explain":false"#,
         r#""track_total_hits":3"#,
         r#""highlight":{}"#,
     ] {
