@@ -163,8 +163,9 @@ def test_a_service_that_is_down_and_back_is_paid_once(files):
     ran = run(files, "eval", COHERE_FAILING)
     assert ran.code == 3 and ran.json()["stopped"] == "auth", ran.err
     provider(COHERE_FAILING, "ok")
-    ran = run(files, "eval", COHERE_FAILING, "--resume", "--max-search-units", "5")
-    assert ran.code == 1 and "another run" in ran.err, "other limits are another configuration"
+    ran = run(files, "eval", COHERE_FAILING, "--resume", "--max-search-units", "5", "--concurrency", "1")
+    assert ran.code == 3 and "5 search units are spent" in ran.json()["stopped"], ran.err
+    assert provider_state(COHERE_FAILING)["calls"] == 5
     ran = run(files, "eval", COHERE_FAILING, "--resume")
     assert ran.code == 0 and ran.json()["done"] == len(queries()), ran.err
     assert provider_state(COHERE_FAILING)["calls"] == len(queries())
