@@ -15,7 +15,7 @@ use crate::rerank::{Answer, FailureClass, Rerank, RerankError, RerankRequest, To
 
 /// After so many refusals the rest of a search stays as it is: a window of two hundred is halved to single documents in
 /// eight steps.
-const MOST_REFUSALS: usize = 16;
+pub(super) const MOST_REFUSALS: usize = 16;
 
 /// After so many documents that were refused alone, and none that was taken, it is not their texts that are too long.
 const MOST_ALONE: usize = 3;

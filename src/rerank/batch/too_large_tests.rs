@@ -201,7 +201,7 @@ async fn nothing_is_divided_on_when_nobody_waits_any_more() {
 
 proptest! {
     #[test]
-    fn every_text_that_a_server_takes_is_scored(
+    fn every_text_that_a_server_takes_is_scored_unless_too_many_parts_are_refused(
         lengths in prop::collection::vec(prop_oneof![9 => 1..40_usize, 1 => 40..20_000_usize], 1..60),
         documents in prop_oneof![Just(usize::MAX), 4..40_usize],
         bytes in prop_oneof![Just(usize::MAX), 2_500..10_000_usize],
@@ -216,9 +216,13 @@ proptest! {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (batch, ..) = before(Takes { documents, bytes, text: 2000, tells }, 50);
+            let (batch, _, refused) = before(Takes { documents, bytes, text: 2000, tells }, 50);
             for _ in 0..2 {
+                refused.store(0, Ordering::SeqCst);
                 let answer = batch.clone().oneshot(request(&texts)).await.unwrap();
+                if refused.load(Ordering::SeqCst) > divide::MOST_REFUSALS {
+                    continue;
+                }
                 for (text, score) in texts.iter().zip(&answer.scores) {
                     assert!(score.is_some() || text.len() > 2000, "{} bytes", text.len());
                 }
