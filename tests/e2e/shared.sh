@@ -17,6 +17,8 @@ stop_from() { # takes down, by process group, the servers started since there we
 start() { # start NAME COMMAND...: a server; its output goes to logs/NAME.out and .err
     local name=$1
     shift
+    # Here, not in the child: what an earlier part's server of this name said must not be read for this one's.
+    : >"$work/logs/$name.out" && : >"$work/logs/$name.err"
     set -m # a process group of its own: what it starts ends with it
     "$@" <"$work/stdin" >"$work/logs/$name.out" 2>"$work/logs/$name.err" 9>&- &
     set +m
