@@ -61,7 +61,7 @@ def test_one_setting_is_enough():
     container, _ = rerankd_of(deployment["spec"]["template"])
     assert deployment["metadata"]["name"] == "search-rerankd" and "replicas" not in deployment["spec"]
     assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
-    assert container["image"] == f"rerankd:{chart()['appVersion']}"
+    assert container["image"] == f"registry.example.com/rerankd:{chart()['appVersion']}"
     assert environment(container) == {
         "RERANKD_LISTEN": "0.0.0.0:6343",
         "RERANKD_UPSTREAM__URL": "http://qdrant:6333",

@@ -1,8 +1,12 @@
 """deploy/plain and the kustomizations that it is made of."""
 
+import shutil
+
 import pytest
+import yaml
 from support import (
     ADMIN_PORT,
+    CHART,
     DEPLOY,
     EXAMPLES,
     PROXY_PORT,
@@ -20,6 +24,7 @@ from support import (
 )
 
 PLAIN = {name: objects((DEPLOY / f"plain/{name}.yaml").read_text()) for name in EXAMPLES}
+IMAGE = yaml.safe_load((DEPLOY / "kustomize/image/kustomization.yaml").read_text())
 every_example = pytest.mark.parametrize("name", EXAMPLES)
 
 
@@ -32,6 +37,31 @@ def test_plain_yaml_is_what_kustomize_makes(name, tmp_path):
     output_of(DEPLOY / "plain/render", tmp_path)
     rendered, kept = tmp_path / f"{name}.yaml", DEPLOY / f"plain/{name}.yaml"
     assert rendered.read_text() == kept.read_text(), "run deploy/plain/render and commit what changes"
+
+
+def test_the_chart_names_the_image_that_the_manifests_name(tmp_path):
+    output_of(DEPLOY / "plain/render", tmp_path)
+    kept = (CHART / "values.yaml").read_text()
+    assert (tmp_path / "values.yaml").read_text() == kept, "run deploy/plain/render and commit what changes"
+    [image] = IMAGE["images"]
+    assert yaml.safe_load(kept)["image"]["repository"] == image["newName"]
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == image["newTag"]
+
+
+def test_the_image_is_named_in_one_place_and_everything_follows_it(tmp_path):
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    setting = tmp_path / "deploy/kustomize/image/kustomization.yaml"
+    setting.write_text(setting.read_text().replace("registry.example.com/rerankd", "ghcr.io/me/rerankd"))
+    output_of(tmp_path / "deploy/plain/render")
+    for name in EXAMPLES:
+        [(_, pod)] = pods(objects((tmp_path / f"deploy/plain/{name}.yaml").read_text()))
+        assert rerankd_of(pod)[0]["image"] == f"ghcr.io/me/rerankd:{IMAGE['images'][0]['newTag']}"
+    left = [
+        str(path.relative_to(tmp_path))
+        for path in (tmp_path / "deploy").rglob("*.yaml")
+        if "registry.example.com/rerankd" in path.read_text()
+    ]
+    assert left == []
 
 
 @every_example
