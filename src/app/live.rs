@@ -207,7 +207,7 @@ impl Live {
                 }
                 None => {
                     let bound = Listener::bind(address, settings.clone()).await;
-                    Place::New(bound.map_err(|source| StartError::Listen { address, source })?)
+                    Place::New(bound.map_err(|error| StartError::listen(&built.config, address, &error))?)
                 }
             });
         }

@@ -1,6 +1,7 @@
 //! The composition root: a configuration becomes running listeners, and another one takes its place.
 
 mod about;
+mod bind;
 mod build;
 mod ended;
 mod in_force;
@@ -39,6 +40,7 @@ use crate::{
     upstream::{Mark, UpstreamSetupError},
     workers::Workers,
 };
+pub use bind::BindError;
 pub use ended::ended_services;
 use in_force::InForce;
 use live::Live;
@@ -53,8 +55,8 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
+        /// Why, and what to do.
+        source: BindError,
     },
     /// An upstream cannot be set up.
     #[error("the upstream of the listener {listen}")]
@@ -98,6 +100,10 @@ pub enum StartError {
 }
 
 impl StartError {
+    fn listen(config: &Config, address: SocketAddr, error: &io::Error) -> Self {
+        Self::Listen { address, source: BindError::new(config, address, error) }
+    }
+
     /// Whether another configuration could mend it.
     pub fn is_configuration(&self) -> bool {
         match self {
@@ -185,7 +191,7 @@ impl App {
         let built = spawn_blocking(move || live::build(wanted, &before)).await??;
         let address = config.admin.listen;
         let socket =
-            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+            TcpListener::bind(address).await.map_err(|error| StartError::listen(config, address, &error))?;
         let admin_address = socket.local_addr().unwrap_or(address);
         let certificates = live.take_over(built).await?;
         in_force.set(short_hash(config), passthrough, &certificates);

@@ -4,15 +4,21 @@ use super::{ConfigArgs, EXIT_FAILURE, EXIT_OK};
 use crate::{
     app::{App, StartError, ended_services},
     bounds::Limits,
-    config::{Config, Mode, RouteConfig, load_path, to_yaml},
+    config::{Config, Difference, Mode, RouteConfig, Written, differences, load_path_written, to_yaml},
     system::Resources,
     telemetry::chain,
 };
 
-/// Prints every problem of the configuration, or what is in effect, and gives the exit code.
-pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
-    let config = match load_path(args.config.as_deref(), env, &args.flags()) {
-        Ok(config) => config,
+/// Prints every problem of the configuration, or what is in effect, and gives the exit code. Without `all` only what
+/// differs from the defaults is printed, in the words in which it was written.
+pub fn check(
+    args: &ConfigArgs,
+    all: bool,
+    env: &HashMap<String, String>,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
+    let (config, written) = match load_path_written(args.config.as_deref(), env, &args.flags()) {
+        Ok(loaded) => loaded,
         Err(problems) => {
             writeln!(out, "{problems}")?;
             return Ok(EXIT_FAILURE);
@@ -39,7 +45,10 @@ pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Wri
     for sentence in ended_services(&config) {
         writeln!(out, "# {sentence}.")?;
     }
-    write!(out, "{}", to_yaml(&config))?;
+    match all {
+        true => write!(out, "{}", to_yaml(&config))?,
+        false => differing(&config, &written, env, out)?,
+    }
     let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
     let Limits { buffered_bytes, searches } = Limits::suited(bytes, searches, &Resources::detect());
     writeln!(
@@ -47,6 +56,24 @@ pub fn check(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Wri
         "# Here memory.max_buffered is {buffered_bytes}, limits.max_searches_in_flight {searches}."
     )?;
     Ok(EXIT_OK)
+}
+
+/// A line for each setting that differs from its default: value, and where it was written.
+fn differing(
+    config: &Config,
+    written: &Written,
+    env: &HashMap<String, String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let all = differences(config, written, env);
+    let line = |each: &Difference| format!("{}: {}", each.setting, each.value);
+    let width = all.iter().map(|each| line(each).chars().count()).max().unwrap_or_default().min(60);
+    writeln!(out, "# What differs from the defaults (--all prints every setting):")?;
+    for each in &all {
+        let from = if each.from.is_empty() { String::new() } else { format!("  # {}", each.from) };
+        writeln!(out, "{}", format!("{:width$}{from}", line(each)).trim_end())?;
+    }
+    Ok(())
 }
 
 /// The indices whose text stays here, for people; `None` where there are none.
@@ -86,8 +113,8 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let mut out = Vec::new();
-        let code =
-            check(&ConfigArgs { config: Some(path), ..ConfigArgs::default() }, &env, &mut out).unwrap();
+        let code = check(&ConfigArgs { config: Some(path), ..ConfigArgs::default() }, false, &env, &mut out)
+            .unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 
@@ -112,9 +139,28 @@ mod tests {
         let env = [("RERANKD_UPSTREAM__URL", "http://db:6333"), ("CO_API_KEY", "s3cr3t-k3y")];
         let (code, out) = run("", &env);
         assert_eq!(code, 0);
-        assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
+        let lines: Vec<String> =
+            out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let differs = [
+            "# What differs from the defaults (--all prints every setting):",
+            "listeners[0].upstream.url: http://db:6333 # RERANKD_UPSTREAM__URL",
+            "providers.cohere.api_key: \"***\" # CO_API_KEY",
+        ];
+        assert!(lines.windows(3).any(|three| three == differs), "{out}");
+        assert!(!out.contains("max_window"), "defaults are left out: {out}");
         assert!(!out.contains("s3cr3t"));
         assert!(out.contains("# Here memory.max_buffered is "), "what null comes to is told: {out}");
+    }
+
+    #[test]
+    fn every_setting_is_printed_if_all_are_asked_for() {
+        let env = [("RERANKD_UPSTREAM__URL", "http://db:6333"), ("CO_API_KEY", "s3cr3t-k3y")];
+        let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let mut out = Vec::new();
+        assert_eq!(check(&ConfigArgs::default(), true, &env, &mut out).unwrap(), 0);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("url: \"http://db:6333\"") && out.contains("api_key: \"***\""), "{out}");
+        assert!(out.contains("max_window: 200") && !out.contains("s3cr3t"), "{out}");
     }
 
     #[test]
@@ -223,7 +269,7 @@ mod tests {
         let with = |upstream: &str| {
             let args = ConfigArgs { upstream: Some(upstream.to_owned()), ..ConfigArgs::default() };
             let mut out = Vec::new();
-            (check(&args, &HashMap::new(), &mut out).unwrap(), String::from_utf8(out).unwrap())
+            (check(&args, false, &HashMap::new(), &mut out).unwrap(), String::from_utf8(out).unwrap())
         };
         let (code, out) = with("http://127.0.0.1:6333");
         assert!(code == 0 && out.contains("http://127.0.0.1:6333"), "{out}");
@@ -235,7 +281,7 @@ mod tests {
     fn a_file_that_is_not_there_is_a_problem() {
         let mut out = Vec::new();
         let args = ConfigArgs { config: Some("no/such/file.yaml".into()), ..ConfigArgs::default() };
-        assert_eq!(check(&args, &HashMap::new(), &mut out).unwrap(), 1);
+        assert_eq!(check(&args, false, &HashMap::new(), &mut out).unwrap(), 1);
         assert!(String::from_utf8(out).unwrap().starts_with("no/such/file.yaml: the file cannot be read"));
     }
 }

@@ -90,7 +90,7 @@ pub fn run(cli: Cli) -> u8 {
         }
         Command::Check(args) => {
             let out = &mut std::io::stdout();
-            match check(&args.source, &env, out) {
+            match check(&args.source, args.all, &env, out) {
                 Ok(EXIT_OK) if args.connect => connect::connect(&args.source, &env, out),
                 checked => checked,
             }
@@ -128,7 +128,7 @@ pub enum Command {
     /// Serve until a signal says to stop (what happens without a command)
     #[command(after_long_help = AFTER)]
     Serve(ServeArgs),
-    /// Check the configuration, print every problem or what is in effect (secrets masked)
+    /// Check the configuration, print every problem or what differs from the defaults (secrets masked)
     Check(CheckArgs),
     /// Show reranking on a sample corpus; needs no network, no key and no database
     Demo(DemoArgs),
@@ -149,6 +149,9 @@ pub struct CheckArgs {
     /// What to serve.
     #[command(flatten)]
     pub source: ConfigArgs,
+    /// Print every setting, not only what differs from the defaults
+    #[arg(long)]
+    pub all: bool,
     /// Also ask every database for its root (GET /), and say why one cannot be reached
     #[arg(long)]
     pub connect: bool,
@@ -240,7 +243,11 @@ mod tests {
         assert!(matches!(parse(&["demo", "--once"]), Ok(Command::Demo(DemoArgs { once: true }))));
         assert!(matches!(
             parse(&["check", "--config", "f"]),
-            Ok(Command::Check(CheckArgs { source: ConfigArgs { config: Some(_), .. }, connect: false }))
+            Ok(Command::Check(CheckArgs {
+                source: ConfigArgs { config: Some(_), .. },
+                connect: false,
+                all: false
+            }))
         ));
     }
 

@@ -1,80 +1,89 @@
 //! Where a key stands that was written in the wrong section.
 
-/// Keys of one section only, each with its whole path.
-const KEYS: [&str; 68] = [
-    "providers.<name>.kind",
-    "providers.<name>.model",
-    "providers.<name>.base_url",
+use std::sync::LazyLock;
+
+use super::{Config, differences::paths};
+
+/// Settings that the defaults leave out: those of sections that are off, and of some kinds of provider.
+const OFF: [&str; 11] = [
+    "listeners[].tls.cert_file",
+    "listeners[].tls.key_file",
+    "listeners[].tls.client_ca_file",
+    "listeners[].tls.handshake_timeout",
+    "cache.redis.password_file",
+    "cache.redis.share_limits",
+    "routes[].collection",
     "providers.<name>.api_key_env",
     "providers.<name>.api_key_file",
-    "providers.<name>.timeout",
-    "providers.<name>.max_tokens_per_doc",
-    "providers.<name>.priority",
     "providers.<name>.activation",
-    "providers.<name>.scoring",
     "providers.<name>.region",
-    "providers.<name>.max_concurrency",
-    "providers.<name>.requests_per_minute",
-    "providers.<name>.max_search_units_per_minute",
-    "providers.<name>.max_search_units_per_day",
-    "providers.<name>.max_search_units_per_search",
-    "providers.<name>.max_tokens_per_minute",
-    "providers.<name>.max_tokens_per_day",
-    "providers.<name>.finish_in_background",
-    "providers.<name>.max_in_background",
-    "providers.<name>.breaker",
-    "listeners[].upstream",
-    "listeners[].upstream.url",
-    "listeners[].upstream.host",
-    "listeners[].upstream.http2",
-    "listeners[].upstream.server_name",
-    "listeners[].upstream.connect_timeout",
-    "listeners[].upstream.answer_timeout",
-    "listeners[].upstream.forward_timeout",
-    "listeners[].dialect",
-    "listeners[].max_connections",
-    "admin.ready_needs_upstream",
-    "rerank_api.allow_models",
-    "rerank_api.max_documents",
-    "inspector.capture",
-    "inspector.keep",
-    "cache.ttl",
-    "cache.secret_file",
-    "cache.redis",
-    "limits.max_response_bytes",
-    "limits.max_searches_in_flight",
-    "limits.max_headers",
-    "limits.max_head_bytes",
-    "limits.head_timeout",
-    "limits.idle_timeout",
-    "limits.body_timeout",
-    "limits.tunnel_timeout",
-    "memory.max_buffered",
-    "shutdown.delay",
-    "shutdown.grace",
-    "routes[].collection",
-    "rerank.collections",
-    "rerank.mode",
-    "rerank.sample",
-    "rerank.max_window",
-    "rerank.fields",
-    "rerank.score",
-    "rerank.annotate",
-    "rerank.min_score",
-    "rerank.min_keep",
-    "rerank.shadow_deadline",
-    "rerank.partial_scores",
-    "rerank.margin_gate",
-    "rerank.fail_open",
-    "rerank.widen",
-    "rerank.query_sources",
-    "rerank.query_path",
-    "rerank.inference_ids",
 ];
 
-/// The path of a key that belongs to another section.
-pub(super) fn path(key: &str) -> Option<&'static str> {
-    KEYS.into_iter().find(|path| path.rsplit('.').next() == Some(key))
+/// Words of other programs for what is a setting here.
+const FOREIGN: [(&str, &str); 24] = [
+    ("top_k", "rerank.window"),
+    ("top_n", "rerank.window"),
+    ("candidates", "rerank.window"),
+    ("rank_window_size", "rerank.window"),
+    ("threshold", "rerank.min_score"),
+    ("score_threshold", "rerank.min_score"),
+    ("enabled", "rerank.mode"),
+    ("text_fields", "rerank.fields"),
+    ("indices", "rerank.collections"),
+    ("indexes", "rerank.collections"),
+    ("address", "listeners[].listen"),
+    ("bind", "listeners[].listen"),
+    ("port", "listeners[].listen"),
+    ("backend", "listeners[].upstream.url"),
+    ("database", "listeners[].upstream.url"),
+    ("target", "listeners[].upstream.url"),
+    ("hosts", "listeners[].upstream.url"),
+    ("metrics", "admin.listen"),
+    ("metrics_port", "admin.listen"),
+    ("model_id", "providers.<name>.model"),
+    ("endpoint", "providers.<name>.base_url"),
+    ("api_url", "providers.<name>.base_url"),
+    ("certificate", "listeners[].tls.cert_file"),
+    ("ttl_seconds", "cache.ttl"),
+];
+
+/// The path of every setting, members of lists under `[]`, of providers under `<name>`.
+static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let paths = paths(&Config::default()).into_iter();
+    let paths = paths.filter(|path| !path.ends_with(".api_key"));
+    let general = |path: String| path.replace("[0]", "[]").replace("providers.cohere.", "providers.<name>.");
+    let sections = ["listeners[].upstream", "listeners[].tls", "providers.<name>.breaker"];
+    sections.into_iter().chain(OFF).map(str::to_owned).chain(paths.map(general)).collect()
+});
+
+/// What is said of a key that stands in the wrong section, or has another name here.
+pub(super) fn hint(key: &str) -> Option<String> {
+    match key {
+        "api_key" | "apikey" | "apiKey" | "token" | "password" | "secret" => {
+            return Some(
+                "secrets are not written here: put a key into the variable that api_key_env names, or any of them \
+                 into a file (api_key_file, token_file, password_file, secret_file)."
+                    .to_owned(),
+            );
+        }
+        "log" | "logging" | "log_level" | "loglevel" | "log_format" => {
+            return Some("the log is set by --log-format and RUST_LOG.".to_owned());
+        }
+        "<<" => {
+            return Some("merge keys are not understood; an alias as a whole value (`*name`) is.".to_owned());
+        }
+        _ => {}
+    }
+    let depth = |path: &str| path.matches('.').count() + 2 * usize::from(path.contains("[]"));
+    let mut places: Vec<&str> =
+        ALL.iter().map(String::as_str).filter(|path| path.rsplit('.').next() == Some(key)).collect();
+    places.sort_by_key(|path| (!path.starts_with("rerank."), depth(path)));
+    places.truncate(2);
+    if let [(_, place)] = FOREIGN.iter().filter(|(word, _)| *word == key).collect::<Vec<_>>().as_slice() {
+        places = vec![place];
+    }
+    let places: Vec<String> = places.iter().map(|place| format!("`{place}`")).collect();
+    (!places.is_empty()).then(|| format!("it stands elsewhere: {}.", places.join(" or ")))
 }
 
 #[cfg(test)]
@@ -84,9 +93,9 @@ mod tests {
 
     #[test]
     fn every_path_is_one_that_the_reader_knows() {
-        for path in KEYS {
+        for path in ALL.iter() {
             let mut text = "x".to_owned();
-            for part in path.replace("<name>", "tei").split('.').rev() {
+            for part in path.as_str().replace("<name>", "tei").split('.').rev() {
                 text = match part.strip_suffix("[]") {
                     Some(list) => format!("{{ {list}: [{text}] }}"),
                     None => format!("{{ {part}: {text} }}"),
@@ -108,6 +117,16 @@ mod tests {
                 "3:3 rerank.model: unknown key `model`; it stands elsewhere: `providers.<name>.model`.",
             ),
             ("rerank: { ttl: 1h }", "`cache.ttl`"),
+            ("window: 30", "2:1 window: unknown key `window`; it stands elsewhere: `rerank.window`"),
+            ("deadline: 2s", "`rerank.deadline`"),
+            ("url: 'http://x'", "`listeners[].upstream.url`"),
+            ("upstream: { url: 'http://x' }", "`listeners[].upstream`"),
+            ("listen: '127.0.0.1:1'", "`admin.listen`"),
+            ("rerank: { top_k: 20 }", "`rerank.window`"),
+            ("rerank: { threshold: 0.2 }", "`rerank.min_score`"),
+            ("backend: 'http://x'", "`listeners[].upstream.url`"),
+            ("providers: { cohere: { api_key: abc } }", "api_key_env"),
+            ("log_level: debug", "RUST_LOG"),
             ("min_score: 0.2", "`rerank.min_score`"),
             ("routes: [{ collection: a, timeout: 1s }]", "`providers.<name>.timeout`"),
             ("providers: { cohere: { min_score: 0.1 } }", "`rerank.min_score`"),

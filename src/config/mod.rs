@@ -4,10 +4,12 @@
 
 mod addresses;
 mod bounds;
+mod differences;
 mod elsewhere;
 mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
+mod hints;
 mod inspector;
 mod limits;
 mod node;
@@ -32,8 +34,11 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod token;
+#[cfg(test)]
+mod traps_tests;
 mod types;
 mod values;
+mod variables;
 mod warnings;
 mod words;
 
@@ -45,6 +50,7 @@ use std::{
 };
 
 pub use addresses::{OwnAddress, Target, is_at};
+pub use differences::{Difference, Written, differences};
 pub use fingerprint::Fingerprint;
 pub use inspector::InspectorConfig;
 pub use limits::{LimitsConfig, MemoryConfig};
@@ -70,6 +76,15 @@ pub fn load(
     env: &HashMap<String, String>,
     flags: &Flags,
 ) -> Result<Config, Problems> {
+    load_written(file, env, flags).map(|(config, _)| config)
+}
+
+/// Like [`load`], with what was written where.
+pub fn load_written(
+    file: Option<(&Path, &str)>,
+    env: &HashMap<String, String>,
+    flags: &Flags,
+) -> Result<(Config, Written), Problems> {
     let mut problems = Problems::default();
     let root = match file {
         Some((_, text)) => node::parse(text, &mut problems),
@@ -77,15 +92,21 @@ pub fn load(
     };
     if !problems.0.is_empty() {
         // What could not be parsed would only look like settings that are missing.
-        return problems.or(Config::default());
+        return Err(problems);
     }
-    read_tree(root, env, flags)
+    let mut written = Written { root, file: file.map(|(path, _)| path.display().to_string()) };
+    let config = read_tree(&mut written.root, env, flags)?;
+    Ok((config, written))
 }
 
-fn read_tree(mut root: node::Node, env: &HashMap<String, String>, flags: &Flags) -> Result<Config, Problems> {
+fn read_tree(
+    root: &mut node::Node,
+    env: &HashMap<String, String>,
+    flags: &Flags,
+) -> Result<Config, Problems> {
     let mut problems = Problems::default();
-    overlay::lay(&mut root, env, flags, &mut problems);
-    let config = read::config(&root, env, &mut problems);
+    overlay::lay(root, env, flags, &mut problems);
+    let config = read::config(root, env, &mut problems);
     problems.or(config)
 }
 
@@ -95,12 +116,21 @@ pub fn load_path(
     env: &HashMap<String, String>,
     flags: &Flags,
 ) -> Result<Config, Problems> {
-    let Some(path) = path else { return load(None, env, flags) };
+    load_path_written(path, env, flags).map(|(config, _)| config)
+}
+
+/// Like [`load_path`], with what was written where.
+pub fn load_path_written(
+    path: Option<&Path>,
+    env: &HashMap<String, String>,
+    flags: &Flags,
+) -> Result<(Config, Written), Problems> {
+    let Some(path) = path else { return load_written(None, env, flags) };
     match read(path).map(String::from_utf8) {
         Ok(Ok(text)) if text.len() > bounds::MOST_BYTES => Err(unreadable(path, bounds::too_large())),
-        Ok(Ok(text)) => load(Some((path, &text)), env, flags),
+        Ok(Ok(text)) => load_written(Some((path, &text)), env, flags),
         Ok(Err(_)) => Err(unreadable(path, "the file is not UTF-8 text.".to_owned())),
-        Err(error) => Err(unreadable(path, format!("the file cannot be read: {}.", error.kind()))),
+        Err(error) => Err(unreadable(path, why_unreadable(path, &error))),
     }
 }
 
@@ -109,6 +139,19 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(bounds::MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn why_unreadable(path: &Path, error: &io::Error) -> String {
+    let why = match error.kind() {
+        _ if path.is_dir() => "it is a folder; name the file in it, such as rerankd.yaml",
+        io::ErrorKind::NotFound => {
+            "there is none of this name; --config or RERANKD_CONFIG names it, and without either the environment is \
+             enough (RERANKD_UPSTREAM__URL)"
+        }
+        io::ErrorKind::PermissionDenied => "the user that rerankd runs as has no permission to read it",
+        _ => return format!("the file cannot be read: {}.", error.kind()),
+    };
+    format!("the file cannot be read: {why}.")
 }
 
 fn unreadable(path: &Path, sentence: String) -> Problems {

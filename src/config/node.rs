@@ -83,7 +83,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Node {
         Err(error) => {
             let mark = error.marker();
             let origin = Origin::File { line: mark.line().max(1), column: mark.col() + 1 };
-            problems.add("", &origin, format!("this is not YAML: {}.", error.info()));
+            problems.add("", &origin, not_yaml(text, mark.line(), error.info()));
             return Node::empty_map();
         }
     };
@@ -96,6 +96,24 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Node {
     }
     let source: Vec<char> = text.chars().collect();
     convert(&documents.swap_remove(0), &source, problems)
+}
+
+/// What the parser said, and what it most likely means for that line.
+fn not_yaml(text: &str, line: usize, said: &str) -> String {
+    let lines = || text.lines().enumerate().map(|(at, line)| (at + 1, line));
+    let is_tabbed = |line: &str| line.trim_start_matches(' ').starts_with('\t');
+    if let Some((at, _)) = lines().find(|(at, text)| at.abs_diff(line) <= 1 && is_tabbed(text)) {
+        return format!("this is not YAML: line {at} is indented by a tab; YAML knows blanks only ({said}).");
+    }
+    let near = lines().find(|(at, _)| *at == line).map_or("", |(_, line)| line);
+    let hint = match near.split_once(": ").map(|(_, value)| value.trim_start()) {
+        Some(value) if value.starts_with(['*', '&', '%', '@', '`', '!', '|', '>']) => {
+            " (a value that begins with such a sign stands in quotation marks: \"*\")"
+        }
+        Some(value) if value.contains(": ") => " (a value with `: ` in it stands in quotation marks)",
+        _ => "",
+    };
+    format!("this is not YAML: {said}{hint}.")
 }
 
 fn origin_of(yaml: &MarkedYaml<'_>) -> Origin {

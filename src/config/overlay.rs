@@ -7,6 +7,7 @@ use super::{
     origin::Origin,
     problem::Problems,
     values::nearest,
+    variables,
 };
 
 /// What the command line says of the configuration; as typed, so that its problems are told with the others.
@@ -39,12 +40,16 @@ const SECTIONS: [&str; 11] = [
 /// Lays `env`, then `flags`, over `root`.
 pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags, problems: &mut Problems) {
     unfold_redis(root);
+    misspelt(env, problems);
     let mut names: Vec<&String> = env.keys().filter(|name| name.starts_with("RERANKD_")).collect();
     names.sort();
     for name in names {
         let key = name.strip_prefix("RERANKD_").unwrap_or(name).to_ascii_lowercase();
         let parts: Vec<&str> = key.split("__").collect();
         let text = env.get(name).map(String::as_str).unwrap_or_default();
+        if variables::meant(name).is_some() {
+            continue;
+        }
         match parts.as_slice() {
             [single] if LISTENER.contains(single) => listener(root, &[single], name, text, problems),
             // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
@@ -73,6 +78,19 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
     }
     if let Some(text) = &flags.admin {
         root.set(&["admin", "listen"], Node::named("--admin", text));
+    }
+}
+
+/// A problem for every variable that is nearly the one of a setting: one underscore for two, or small letters.
+fn misspelt(env: &HashMap<String, String>, problems: &mut Problems) {
+    let mut names: Vec<(&String, String)> =
+        env.keys().filter_map(|name| Some((name, variables::meant(name)?))).collect();
+    names.sort();
+    for (name, meant) in names {
+        let sentence = format!(
+            "no setting has this variable; write `{meant}` (capitals, two underscores between section and key)."
+        );
+        problems.add(name, &Origin::Nowhere, sentence);
     }
 }
 

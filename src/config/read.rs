@@ -115,7 +115,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
         section.complain("listen", "each of several listeners needs its own address.", problems);
     }
     section.set("listen", &mut listener.listen, problems, values::address);
-    section.set("dialect", &mut listener.dialect, problems, DialectChoice::parse);
+    section.set("dialect", &mut listener.dialect, problems, DialectChoice::read);
     section.set("max_connections", &mut listener.max_connections, problems, whole(1, 1_000_000));
 
     listener.tls = listener_tls(section, problems);
@@ -191,7 +191,7 @@ fn cache(top: &Section<'_>, problems: &mut Problems) -> CacheConfig {
     let mut cache = CacheConfig::default();
     let known = ["max_bytes", "ttl", "secret_file", "redis"];
     let section = Section::open(top.node("cache"), "cache", &known, problems);
-    section.set("max_bytes", &mut cache.max_bytes, problems, values::bytes);
+    section.set("max_bytes", &mut cache.max_bytes, problems, values::bytes_or_none);
     section.set("ttl", &mut cache.ttl, problems, values::duration);
     section.set_option("secret_file", &mut cache.secret_file, problems, values::readable_file);
     cache.redis = redis(&section, problems);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 
 use super::{
-    ProviderConfig,
+    ProviderConfig, hints,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -88,7 +88,10 @@ fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problem
     let every: Vec<&str> = HttpKind::ALL.iter().flat_map(|kind| keys(Some(*kind))).collect();
     let section = Section::open(node, path, &every, problems);
     if section.has("kind") {
-        section.read("kind", problems, |text| values::word(text, &kinds(), |word| word));
+        section.read("kind", problems, |text| match hints::provider_kind(text) {
+            Some(kind) => Err(format!("`{text}` is not a kind; write `kind: {kind}`.")),
+            None => values::word(text, &kinds(), |word| word),
+        });
     } else {
         let sentence = format!("a provider needs its kind: {}.", kinds().join(", "));
         section.complain("kind", sentence, problems);
@@ -287,6 +290,10 @@ fn key(
     let text = text.trim();
     if text.is_empty() {
         return if facts.keyless && !named { ApiKey::NotNeeded } else { ApiKey::Missing };
+    }
+    if let Some(sentence) = hints::not_a_secret(text) {
+        section.complain(setting, sentence, problems);
+        return ApiKey::Missing;
     }
     if text.chars().any(|c| c.is_whitespace() || !c.is_ascii_graphic()) {
         let sentence = "the key holds white space or signs that cannot be sent in a header.";

@@ -1,16 +1,11 @@
 //! TLS: `tls` of `listeners[]` and of `rerank_api`, and the keys of `listeners[].upstream` for an `https://` one.
 
-use std::time::Duration;
-
 use super::{
     problem::Problems,
     section::Section,
     types::{ListenerTlsConfig, UpstreamConfig},
     values,
 };
-
-/// Where nothing else is said, a handshake may take this long.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The keys that [`upstream_tls`] reads.
 pub(super) const UPSTREAM_TLS_KEYS: [&str; 4] =
@@ -27,12 +22,10 @@ pub(super) fn listener_tls(listener: &Section<'_>, problems: &mut Problems) -> O
             section.complain(key, "TLS needs a certificate and its key, each in a PEM file.", problems);
         }
     }
-    let mut tls = ListenerTlsConfig {
-        cert_file: section.read("cert_file", problems, values::certificate_file).unwrap_or_default(),
-        key_file: section.read("key_file", problems, values::private_key_file).unwrap_or_default(),
-        client_ca_file: section.read("client_ca_file", problems, values::certificate_file),
-        handshake_timeout: HANDSHAKE_TIMEOUT,
-    };
+    let cert_file = section.read("cert_file", problems, values::certificate_file).unwrap_or_default();
+    let key_file = section.read("key_file", problems, values::private_key_file).unwrap_or_default();
+    let mut tls = ListenerTlsConfig::new(cert_file, key_file);
+    section.set_option("client_ca_file", &mut tls.client_ca_file, problems, values::certificate_file);
     section.set("handshake_timeout", &mut tls.handshake_timeout, problems, values::duration);
     Some(tls)
 }

@@ -207,7 +207,7 @@ fn redis(out: &mut Out, each: &RedisConfig) {
 }
 
 /// A JSON string is a YAML one.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

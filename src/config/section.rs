@@ -1,7 +1,7 @@
 //! Reading one map of the tree: unknown keys, wrong shapes and bad values become problems, all of them.
 
 use super::{
-    elsewhere,
+    elsewhere, hints,
     node::{Entry, Node, Value},
     origin::Origin,
     problem::Problems,
@@ -28,7 +28,7 @@ impl<'a> Section<'a> {
             None | Some(Value::Null) => &[],
             Some(Value::Map(entries)) => entries,
             Some(_) => {
-                problems.add(&path, &origin, "this has to be a map of settings (`key: value` lines).");
+                problems.add(&path, &origin, no_map(&path));
                 &[]
             }
         };
@@ -38,8 +38,8 @@ impl<'a> Section<'a> {
             let near = nearest(&entry.key, known);
             // One of several, or several of one.
             let same = near.is_some_and(|near| near.trim_end_matches('s') == entry.key.trim_end_matches('s'));
-            let hint = match (elsewhere::path(&entry.key).filter(|_| !same), near) {
-                (Some(place), _) => format!("it stands elsewhere: `{place}`."),
+            let hint = match (elsewhere::hint(&entry.key).filter(|_| !same), near) {
+                (Some(hint), _) => hint,
                 (None, Some(near)) => format!("did you mean `{near}`?"),
                 (None, None) => format!("known here: {}.", known.join(", ")),
             };
@@ -81,7 +81,7 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         match &self.node(key)?.value {
             Value::Null => None,
-            Value::Text(text) => match parse(text) {
+            Value::Text(text) => match self.meant(key, text).and_then(|text| parse(text)) {
                 Ok(value) => Some(value),
                 Err(sentence) => {
                     self.complain(key, sentence, problems);
@@ -93,6 +93,12 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// The text, unless it cannot be any value.
+    fn meant<'t>(&self, key: &str, text: &'t str) -> Result<&'t str, String> {
+        let origin = self.node(key).map_or(&self.origin, |node| &node.origin);
+        hints::not_a_value(text, origin).map_or(Ok(text), |sentence| Err(sentence.to_owned()))
     }
 
     /// Replaces `slot` if `key` has a good value.
@@ -136,6 +142,11 @@ impl<'a> Section<'a> {
     ) {
         let Some(node) = self.node(key) else { return };
         let path = self.path_of(key);
+        if let Value::Text(text) = &node.value
+            && let Some(sentence) = hints::not_a_value(text, &node.origin)
+        {
+            return problems.add(&path, &node.origin, sentence);
+        }
         // (path, where, text), or None for what is no text
         let items: Vec<(String, &Origin, Option<&str>)> = match &node.value {
             Value::Null => return,
@@ -155,12 +166,33 @@ impl<'a> Section<'a> {
         };
         let mut values = Vec::new();
         for (path, origin, text) in items {
-            match text.map(&parse) {
+            let meant = text.map(|text| match hints::not_a_value(text, origin) {
+                Some(sentence) => Err(sentence.to_owned()),
+                None => parse(text),
+            });
+            match meant {
                 Some(Ok(value)) => values.push(value),
                 Some(Err(sentence)) => problems.add(&path, origin, sentence),
                 None => problems.add(&path, origin, "this has to be a list of texts, such as [a, b]."),
             }
         }
         *slot = values;
+    }
+}
+
+/// What to write where a map belongs.
+fn no_map(path: &str) -> &'static str {
+    match path {
+        "providers" => {
+            "this has to be a map from names to settings, such as `cohere: {}`; which of them are asked, and in what \
+             order, says rerank.providers."
+        }
+        _ if path.ends_with(".upstream") => {
+            "this has to be a map of settings: write the URL below it, as `url: http://…` (with its scheme)."
+        }
+        _ if path.ends_with("].tls") || path == "rerank_api.tls" => {
+            "this has to be a map of settings: TLS needs `cert_file` and `key_file`."
+        }
+        _ => "this has to be a map of settings (`key: value` lines).",
     }
 }

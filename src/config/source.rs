@@ -68,7 +68,7 @@ impl Source {
             if let Value::Map(entries) = &mut root.value {
                 entries.retain(|entry| PLAIN_SECTIONS.contains(&entry.key.as_str()));
             }
-            super::read_tree(root, &env, &self.flags).ok()
+            super::read_tree(&mut root, &env, &self.flags).ok()
         });
         let mut config = match of_file {
             Some(config) => config,

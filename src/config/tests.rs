@@ -129,7 +129,7 @@ fn a_bad_value_is_told_with_its_path() {
         ("rerank: { window: 0 }", "not a whole number"),
         ("rerank: { window: 300 }", "window (300) is larger than max_window (200)"),
         ("rerank: { max_window: 20 }", "rerank.max_window: window (50) is larger than max_window (20)"),
-        ("rerank: { deadline: 5 }", "such as 300ms"),
+        ("rerank: { deadline: 5 }", "write 5s or 5ms"),
         ("rerank: { deadline: 0s }", "of no use"),
         ("rerank: { min_score: .nan }", "not a number"),
         ("rerank: { score: replce }", "Did you mean `replace`?"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{problem::Problems, section::Section};
+use super::{hints, problem::Problems, section::Section};
 
 /// An empty file would let everybody in who shows nothing.
 pub(super) fn token(
@@ -20,6 +20,10 @@ pub(super) fn token(
         }
     };
     let token = text.trim();
+    if let Some(sentence) = hints::not_a_secret(token) {
+        section.complain("token_file", sentence, problems);
+        return None;
+    }
     if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
         let sentence = "the token is empty, or holds white space or signs that cannot be sent in a header.";
         section.complain("token_file", sentence, problems);

@@ -299,6 +299,13 @@ impl ListenerConfig {
     }
 }
 
+impl ListenerTlsConfig {
+    /// The defaults with this certificate and key.
+    pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
+        Self { cert_file, key_file, client_ca_file: None, handshake_timeout: Duration::from_secs(10) }
+    }
+}
+
 impl Default for AdminConfig {
     fn default() -> Self {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9464);

@@ -5,6 +5,7 @@ use std::{fmt::Display, net::SocketAddr, path::PathBuf, str::FromStr, time::Dura
 use http::Uri;
 use rustls_pki_types::ServerName;
 
+use super::hints;
 use crate::search::{BadPrefix, PathPrefix};
 use crate::tls;
 
@@ -73,7 +74,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false.")),
+        _ => Err(hints::boolean(text)),
     }
 }
 
@@ -83,7 +84,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(value) if value > LONGEST => Err(too_long(text)),
         Ok(value) if !value.is_zero() => Ok(value),
         Ok(_) => Err("a duration of zero is of no use here.".to_owned()),
-        Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 300ms, 1s or 24h.")),
+        Err(_) => Err(hints::duration(text, "300ms, 1s or 24h")),
     }
 }
 
@@ -92,7 +93,7 @@ pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(value) if value > LONGEST => Err(too_long(text)),
         Ok(value) => Ok(value),
-        Err(_) => Err(format!("`{text}` is not a duration with its unit, such as 0s, 5s or 1m.")),
+        Err(_) => Err(hints::duration(text, "0s, 5s or 1m")),
     }
 }
 
@@ -105,9 +106,15 @@ fn too_long(text: &str) -> String {
 
 /// A byte size.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    text.parse::<bytesize::ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| format!("`{text}` is not a size in bytes, such as 64MiB."))
+    text.parse::<bytesize::ByteSize>().map(|size| size.as_u64()).map_err(|_| hints::size(text))
+}
+
+/// A byte size of something that may be switched off by 0.
+pub(super) fn bytes_or_none(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        1..1024 => Err(hints::unit_of_size(text)),
+        size => Ok(size),
+    }
 }
 
 /// A byte size for something that is held in memory.
@@ -115,7 +122,7 @@ pub(super) fn memory(text: &str) -> Result<usize, String> {
     let size = bytes(text)?;
     match usize::try_from(size) {
         Ok(size) if size >= 1024 => Ok(size),
-        Ok(_) => Err(format!("`{text}` is less than 1KiB.")),
+        Ok(_) => Err(hints::unit_of_size(text)),
         Err(_) => Err(format!("`{text}` is more than this machine can address.")),
     }
 }
@@ -131,9 +138,7 @@ pub(super) fn text_bytes(text: &str) -> Result<u32, String> {
 
 /// An address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!("`{text}` is not an address with a port from 0 to 65535, such as 127.0.0.1:6343.")
-    })
+    text.parse().map_err(|_| hints::address(text))
 }
 
 /// A path of the file system.
@@ -146,8 +151,8 @@ pub(super) fn readable_file(text: &str) -> Result<PathBuf, String> {
     let path = path(text)?;
     match std::fs::metadata(&path).and_then(|meta| std::fs::File::open(&path).map(|_| meta.is_file())) {
         Ok(true) => Ok(path),
-        Ok(false) => Err(format!("`{text}` is not a file.")),
-        Err(error) => Err(format!("`{text}` cannot be read: {}.", error.kind())),
+        Ok(false) => Err(format!("`{text}` is a folder, not a file; name the file in it.")),
+        Err(error) => Err(hints::file(text, &error)),
     }
 }
 
@@ -173,6 +178,12 @@ pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
 
 /// The URL of a provider: scheme, host, maybe a path.
 pub(super) fn url(text: &str) -> Result<Uri, String> {
+    if !text.contains("://") {
+        return Err(
+            "the URL has to begin with http:// or https:// (where TLS is spoken); the scheme is missing."
+                .to_owned(),
+        );
+    }
     let uri: Uri =
         text.parse().map_err(|_| "this is not a URL, such as https://search.internal:9200.".to_owned())?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -217,6 +228,7 @@ pub(super) fn glob(text: &str) -> Result<String, String> {
     if pattern.is_empty() {
         return Err("an empty pattern; `*` stands for every collection.".to_owned());
     }
+    one(text)?;
     if pattern.chars().any(|c| matches!(c, '[' | ']' | '{' | '}' | '/' | ',' | '\\') || c.is_whitespace()) {
         return Err(format!(
             "`{text}` is not a pattern: only `*` and `?` have a meaning, one pattern an entry."

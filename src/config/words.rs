@@ -1,4 +1,4 @@
-use super::values;
+use super::{hints, values};
 
 /// A closed list of words, as written in the file.
 macro_rules! words {
@@ -124,6 +124,17 @@ words! {
         Scores = "scores",
         /// Also query and document text.
         Text = "text",
+    }
+}
+
+impl DialectChoice {
+    /// With the word for a database that is known by another.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let meant = |problem: String| match hints::dialect(text) {
+            Some(hint) => problem.split(" Did you").next().unwrap_or_default().to_owned() + " " + hint,
+            None => problem,
+        };
+        Self::parse(text).map_err(meant)
     }
 }
 

@@ -109,7 +109,7 @@ def checked(text: str, variables: dict[str, str], folder: Path) -> dict:
     """What `rerankd check` says is in effect; its problems become the test's."""
     file = folder / "rerankd.yaml"
     file.write_text(text)
-    shown = output_of(RERANKD, "check", "--config", file, env={"PATH": os.environ["PATH"], **variables})
+    shown = output_of(RERANKD, "check", "--all", "--config", file, env={"PATH": os.environ["PATH"], **variables})
     assert "will not be used" not in shown, shown
     return yaml.safe_load(shown)
 

@@ -85,7 +85,7 @@ def test_the_configuration_that_the_demo_suggests_loads(tmp_path):
     fragment = ran.json()["yaml"]
     assert "min_score: 0." in fragment, fragment
     (tmp_path / "rerankd.yaml").write_text(f"listeners: [{{ upstream: {{ url: 'http://127.0.0.1:6333' }} }}]\n{fragment}")
-    checked = Ran("check", "--config", str(tmp_path / "rerankd.yaml"))
+    checked = Ran("check", "--all", "--config", str(tmp_path / "rerankd.yaml"))
     assert checked.code == 0 and 'collection: "demo"' in checked.out, checked.out
 
 

@@ -103,7 +103,7 @@ def test_calibrate_suggests_what_check_loads(files, tmp_path):
         check_window_curve(group["window"]["curve"], own)
         check_floor_curve(group["floors"], own)
     (tmp_path / "rerankd.yaml").write_text(f"listeners: [{{ upstream: {{ url: '{DIRECT}' }} }}]\n{report['yaml']}")
-    checked = Ran("check", "--config", str(tmp_path / "rerankd.yaml"), env=ENV)
+    checked = Ran("check", "--all", "--config", str(tmp_path / "rerankd.yaml"), env=ENV)
     assert checked.code == 0 and "min_score: 1" in checked.out and f'collection: "{INDEX}"' in checked.out, checked.out
     assert provider_state(COHERE)["violations"] == []
 

@@ -266,7 +266,7 @@ def test_the_login_is_shown_nowhere(redis, start, collection, tmp_path):
         search(one, collection, new_text())
     written(good, 50)
     assert "the login is refused" in bad.log.read_text()
-    command = [RERANKD, "check", "--config", str(good.config)]
+    command = [RERANKD, "check", "--all", "--config", str(good.config)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert checked.returncode == 0 and f"redis://***@127.0.0.1:{redis.port}/0" in checked.stdout
     shown = checked.stdout

@@ -295,7 +295,7 @@ async fn what_is_suggested_loads() {
     let config = std::fs::read_to_string(bench.path("rerankd.yaml")).unwrap();
     bench.write("suggested.yaml", &format!("{config}{yaml}"));
     let path = bench.path("suggested.yaml");
-    let checked = run(&["check", "--config", path.to_str().unwrap()], &[("CO_API_KEY", KEY)]).await;
+    let checked = run(&["check", "--all", "--config", path.to_str().unwrap()], &[("CO_API_KEY", KEY)]).await;
     assert_eq!(checked.status.code(), Some(0), "{}{yaml}", checked.stdout);
     assert!(
         checked.stdout.contains("collection: \"docs\"") && checked.stdout.contains("window: 20"),
