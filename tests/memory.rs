@@ -16,8 +16,8 @@ use rerankd::{
         ScoreMode, plan_bytes,
     },
     rerank::{
-        CircuitSettings, FlightSettings, LexicalSettings, LimitSettings, ProviderKind, ProviderSettings,
-        Providers, RerankMetrics, ScoreStore, StackShared,
+        CircuitSettings, LexicalSettings, LimitSettings, ProviderKind, ProviderSettings, Providers,
+        RerankMetrics, ScoreStore, SingleFlightSettings, StackShared,
     },
     rerank_api::{ApiMetrics, ApiSettings, Offer, RerankApi},
     search::{FetchPlan, FieldSet, Head},
@@ -63,7 +63,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         kind: ProviderKind::Lexical(LexicalSettings::default()),
         limits: LimitSettings::default(),
         circuit: CircuitSettings::default(),
-        flights: FlightSettings::default(),
+        single_flight: SingleFlightSettings::default(),
     };
     let stack = stack();
     let providers = Providers::build(vec![provider], &Providers::default(), &stack).unwrap();
@@ -150,7 +150,7 @@ fn reading_a_request_takes_no_more_than_is_counted_for_it() {
             }
 
             let widened = peak(|| {
-                // What follows behind the answer has its own copy.
+                // What follows behind the response has its own copy.
                 let behind: Vec<PlannedSearch> = match mode {
                     Mode::Shadow => searches.iter().map(PlannedSearch::in_shadow).collect(),
                     _ => Vec::new(),
@@ -166,7 +166,7 @@ fn reading_a_request_takes_no_more_than_is_counted_for_it() {
 }
 
 #[test]
-fn reading_an_answer_takes_no_more_than_is_counted_for_it() {
+fn reading_a_response_takes_no_more_than_is_counted_for_it() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let headers = HeaderMap::new();
     for (path, dialect, body) in [
@@ -203,7 +203,7 @@ fn rerank_api(buffered_bytes: usize) -> RerankApi {
         deadline: Duration::from_secs(10),
         max_documents: 10_000,
         max_request_bytes: 8 << 20,
-        answer_headers: true,
+        response_headers: true,
         token: None,
     };
     let bounds = Bounds::new(Limits { buffered_bytes, searches: 1 });
@@ -229,16 +229,16 @@ fn a_request_to_the_rerank_api_takes_no_more_than_the_budget_that_lets_it_throug
         let ask = |bytes: usize| {
             let api = rerank_api(bytes);
             let request = Request::post(path).body(body::full(body.clone())).unwrap();
-            let mut answer = None;
-            let taken = peak(|| answer = Some(runtime.block_on(api.answer(request))));
-            let passed = answer.is_some_and(|answer| !answer.headers().contains_key(RETRY_AFTER));
+            let mut response = None;
+            let taken = peak(|| response = Some(runtime.block_on(api.respond(request))));
+            let passed = response.is_some_and(|response| !response.headers().contains_key(RETRY_AFTER));
             (passed, taken)
         };
-        let (mut refused, mut passes) = (body.len(), 16 << 20);
-        assert!(ask(passes).0 && !ask(refused).0, "{case}");
-        while passes - refused > passes / 32 {
-            let middle = (passes + refused) / 2;
-            if ask(middle).0 { passes = middle } else { refused = middle }
+        let (mut rejected, mut passes) = (body.len(), 16 << 20);
+        assert!(ask(passes).0 && !ask(rejected).0, "{case}");
+        while passes - rejected > passes / 32 {
+            let middle = (passes + rejected) / 2;
+            if ask(middle).0 { passes = middle } else { rejected = middle }
         }
         let (_, taken) = ask(passes);
         assert!(taken + body.len() <= passes + SLACK, "{case}: took {taken} of {passes}");

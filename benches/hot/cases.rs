@@ -38,7 +38,7 @@ pub fn all() -> Vec<Case> {
     for speech in [Speech::Qdrant, Speech::Elastic] {
         for text in [Text::Plain, Text::Escaped] {
             for hits in [10, 50, 200] {
-                cases.extend(of_answer(speech, hits, text));
+                cases.extend(of_response(speech, hits, text));
             }
         }
         cases.push(case(format!("parse/{}", speech.name()), move || parse(speech)));
@@ -68,10 +68,10 @@ impl Speech {
         }
     }
 
-    fn answer(self, hits: usize, text: Text) -> Bytes {
+    fn respond(self, hits: usize, text: Text) -> Bytes {
         match self {
-            Self::Qdrant => inputs::qdrant_answer(hits, text),
-            Self::Elastic => inputs::elastic_answer(hits, text),
+            Self::Qdrant => inputs::qdrant_response(hits, text),
+            Self::Elastic => inputs::elastic_response(hits, text),
         }
     }
 
@@ -101,7 +101,7 @@ impl Speech {
     }
 
     fn split(self, body: &Bytes) -> HitPage {
-        self.with_head(|head| self.dialect().split(head, body.clone())).expect("an answer")
+        self.with_head(|head| self.dialect().split(head, body.clone())).expect("a response")
     }
 }
 
@@ -109,10 +109,10 @@ fn case(name: String, ready: impl Fn() -> Work + 'static) -> Case {
     Case { name, ready: Box::new(ready) }
 }
 
-fn of_answer(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
+fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
     let style = if text == Text::Plain { "plain" } else { "escaped" };
     let name = move |function: &str| format!("{function}/{}/{hits}/{style}", speech.name());
-    let body = move || speech.answer(hits, text);
+    let body = move || speech.respond(hits, text);
     let mut cases = vec![
         case(name("split"), move || {
             let body = body();
@@ -206,7 +206,7 @@ struct Namer {
 
 fn namer() -> Namer {
     let facts = ProviderFacts {
-        scoring: Scoring::Pairwise,
+        scoring: Scoring::Pointwise,
         billing: Billing::SearchUnits,
         spans: false,
         model: "rerank-v3.5".into(),

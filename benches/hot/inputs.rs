@@ -1,4 +1,4 @@
-//! Requests and answers for the benches: made of numbers, so that they are the same bytes every time.
+//! Requests and responses for the benches: made of numbers, so that they are the same bytes every time.
 
 use std::fmt::Write;
 
@@ -59,8 +59,8 @@ fn fields(numbers: &mut Numbers, style: Text, hit: usize) -> String {
     )
 }
 
-/// An answer of Qdrant's `points/query`.
-pub fn qdrant_answer(hits: usize, style: Text) -> Bytes {
+/// A response of Qdrant's `points/query`.
+pub fn qdrant_response(hits: usize, style: Text) -> Bytes {
     let mut numbers = Numbers(1);
     let mut out = String::from(r#"{"result":{"points":["#);
     for hit in 0..hits {
@@ -76,8 +76,8 @@ pub fn qdrant_answer(hits: usize, style: Text) -> Bytes {
     Bytes::from(out)
 }
 
-/// An answer of Elasticsearch's `_search`.
-pub fn elastic_answer(hits: usize, style: Text) -> Bytes {
+/// A response of Elasticsearch's `_search`.
+pub fn elastic_response(hits: usize, style: Text) -> Bytes {
     let mut numbers = Numbers(1);
     let mut out = String::from(
         r#"{"took":4,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"hits":{"total":{"value":10000,"relation":"gte"},"max_score":19.5,"hits":["#,

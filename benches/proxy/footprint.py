@@ -71,7 +71,7 @@ def per_connection(setting: Setting, results: Results) -> None:
     setting.say("memory per connection")
     table = Table(
         f"Memory of {STALLED} connections whose clients do not read, each: growth of a fresh process's resident set",
-        ["proxy", "10 MB answers", "100 MB answers"],
+        ["proxy", "10 MB responses", "100 MB responses"],
     )
     for name in setting.proxies:
         grown = [stalled(setting, name, Request.bytes(size)) for size in (10_000_000, 100_000_000)]
@@ -80,7 +80,7 @@ def per_connection(setting: Setting, results: Results) -> None:
             measured = f"{grown[0] / 1024:,.0f} KiB with 10 MB, {grown[1] / 1024:,.0f} KiB with 100 MB"
             alike = grown[1] <= grown[0] + 64 * 1024
             results.figures.append(
-                Figure("memory per connection, by size of answer", "independent", measured, alike)
+                Figure("memory per connection, by size of response", "independent", measured, alike)
             )
     results.tables.append(table)
 
@@ -128,7 +128,7 @@ def idle_memory(setting: Setting, results: Results) -> int:
 
 
 def many_requests(setting: Setting, results: Results) -> None:
-    """Small answers, large ones, searches from the cache. Half as many as are counted warm up: until then the allocator
+    """Small responses, large ones, searches from the cache. Half as many as are counted warm up: until then the allocator
     still finds its sizes, and buffers of connections grow to what they are used for."""
     count = setting.requests
     setting.say(f"memory after {count:,} requests")

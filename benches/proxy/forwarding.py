@@ -16,7 +16,7 @@ def measure(setting: Setting, results: Results) -> None:
     )
     results.tables.append(table)
     for connections in (1, 16, 64):
-        what = f"small answers, {connections} connection{'s' if connections > 1 else ''}"
+        what = f"small responses, {connections} connection{'s' if connections > 1 else ''}"
         rounds = play(setting, what, SMALL, connections)
         speed, best = rounds.worst_ratio("rerankd", lambda run: run.per_second, more_is_better=True)
         add_rows(table, what, rounds, lambda run: run.per_second, lambda rate: f"{rate:,.0f} /s")
@@ -26,7 +26,7 @@ def measure(setting: Setting, results: Results) -> None:
         late, best = rounds.worst_ratio("rerankd", lambda run: run.p99, more_is_better=False)
         results.figures.append(Figure(f"{what}: p99", "no worse", f"{late} of {best}", late.median <= 1.05))
     for request, size, connections in LARGE:
-        what = f"answers of {size}, {connections} connections"
+        what = f"responses of {size}, {connections} connections"
         rounds = play(setting, what, request, connections)
         speed, best = rounds.worst_ratio("rerankd", lambda run: run.bytes_per_second, more_is_better=True)
         add_rows(table, what, rounds, lambda run: run.bytes_per_second, lambda rate: f"{rate / 1e6:,.0f} MB/s")

@@ -54,7 +54,7 @@ class Run:
 
 
 def run(wrk: str, server: Process, request: Request, connections: int, seconds: float) -> Run:
-    """Keeps the connections busy for so long. An answer that is no success ends everything: it would be no measure."""
+    """Keeps the connections busy for so long. A response that is no success ends everything: it would be no measure."""
     texts = [] if request.texts is None else [request.texts, name_of(request), request.limit, request.rerank]
     method = "GET" if request.texts is None else "POST"
     command = [
@@ -87,7 +87,7 @@ def ask(port: int, request: Request, query: str = "") -> tuple[http.client.HTTPR
             client.request(
                 "POST", request.target, body, {"content-type": "application/json", "x-rerank-query": query}
             )
-        answer = client.getresponse()
-        return answer, answer.read()
+        response = client.getresponse()
+        return response, response.read()
     finally:
         client.close()

@@ -31,8 +31,8 @@ def warm(setting: Setting, request: Request) -> None:
     rerankd = setting.proxies["rerankd"]
     run(setting.tools.wrk, rerankd, request, 4, 1)
     for number in range(QUERIES):
-        answer, _ = ask(rerankd.port, request, f"again%20{number}")
-        status, cache = answer.headers["x-rerank-status"], answer.headers["x-rerank-cache"]
+        response, _ = ask(rerankd.port, request, f"again%20{number}")
+        status, cache = response.headers["x-rerank-status"], response.headers["x-rerank-cache"]
         if status != "applied" or cache != f"{request.limit}/{request.limit}":
             raise RuntimeError(f"not a search from the cache: {status}, {cache}")
 
@@ -127,8 +127,8 @@ def coalescing(setting: Setting, results: Results) -> None:
 
     def client():
         start.wait()
-        answer, _ = ask(port, request, "all at once")
-        statuses.append(answer.headers["x-rerank-status"])
+        response, _ = ask(port, request, "all at once")
+        statuses.append(response.headers["x-rerank-status"])
 
     clients = [threading.Thread(target=client) for _ in range(64)]
     for each in clients:

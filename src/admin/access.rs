@@ -26,9 +26,9 @@ pub struct Ends {
     pub local: SocketAddr,
 }
 
-/// Why a request is refused. Each says what to do.
+/// Why a request is rejected. Each says what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     #[error(
         "only for connections from this machine: use `kubectl port-forward` (or ssh -L) to this port, or set \
          admin.token_file and send its token as `Authorization: Bearer …`"
@@ -58,20 +58,20 @@ impl Access {
     }
 
     /// Whether a request is from somebody who may see everything.
-    pub(super) fn check<B>(&self, ends: Ends, request: &Request<B>) -> Result<(), Refusal> {
+    pub(super) fn check<B>(&self, ends: Ends, request: &Request<B>) -> Result<(), Rejection> {
         let headers = request.headers();
         let is_foreign = |origin: &str| !is_own(origin, headers);
         if headers.get_all(ORIGIN).iter().any(|value| value.to_str().map_or(true, is_foreign)) {
-            return Err(Refusal::Origin);
+            return Err(Rejection::Origin);
         }
         if self.knows(headers) {
             return Ok(());
         }
         if !ends.are_local() || OF_PROXIES.iter().any(|name| headers.contains_key(name)) {
-            return Err(if self.token.is_some() { Refusal::Token } else { Refusal::NotLocal });
+            return Err(if self.token.is_some() { Rejection::Token } else { Rejection::NotLocal });
         }
         let target = request.uri().authority();
-        if is_local_host(headers) && target.is_none_or(is_local_name) { Ok(()) } else { Err(Refusal::Host) }
+        if is_local_host(headers) && target.is_none_or(is_local_name) { Ok(()) } else { Err(Rejection::Host) }
     }
 
     fn knows(&self, headers: &HeaderMap) -> bool {
@@ -94,7 +94,7 @@ impl Ends {
     }
 }
 
-impl Refusal {
+impl Rejection {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Token => StatusCode::UNAUTHORIZED,
@@ -136,7 +136,7 @@ mod tests {
         Ends { peer: end(peer), local: end(local) }
     }
 
-    fn asked(ends: Ends, token: Option<&str>, headers: &[(&str, &str)]) -> Result<(), Refusal> {
+    fn asked(ends: Ends, token: Option<&str>, headers: &[(&str, &str)]) -> Result<(), Rejection> {
         let mut request = Request::builder().uri("/api/state");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -157,7 +157,7 @@ mod tests {
         // Istio connects from 127.0.0.6 to the pod's address, whoever asked.
         for (peer, local) in [("10.0.0.9", "10.0.0.1"), ("127.0.0.6", "10.0.0.1"), ("::ffff:10.0.0.9", "::1")]
         {
-            assert_eq!(asked(ends(peer, local), None, &host), Err(Refusal::NotLocal), "{peer}");
+            assert_eq!(asked(ends(peer, local), None, &host), Err(Rejection::NotLocal), "{peer}");
         }
     }
 
@@ -168,13 +168,13 @@ mod tests {
         assert_eq!(asked(far, Some("s3cret"), &shown("Bearer s3cret")), Ok(()));
         assert_eq!(asked(far, Some("s3cret"), &shown("bearer  s3cret ")), Ok(()));
         for wrong in ["Bearer s3cre", "Bearer ", "Basic s3cret", "s3cret", "Bearer s3cret x"] {
-            assert_eq!(asked(far, Some("s3cret"), &shown(wrong)), Err(Refusal::Token), "{wrong}");
+            assert_eq!(asked(far, Some("s3cret"), &shown(wrong)), Err(Rejection::Token), "{wrong}");
         }
-        assert_eq!(asked(far, None, &shown("Bearer s3cret")), Err(Refusal::NotLocal), "none is set");
+        assert_eq!(asked(far, None, &shown("Bearer s3cret")), Err(Rejection::NotLocal), "none is set");
     }
 
     #[test]
-    fn a_foreign_name_for_this_machine_is_refused() {
+    fn a_foreign_name_for_this_machine_is_rejected() {
         let near = ends("127.0.0.1", "127.0.0.1");
         for host in
             ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:9464", "[::1]:9464", "192.168.0.7:9464"]
@@ -184,28 +184,28 @@ mod tests {
         for host in
             ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a@localhost", "", "a b"]
         {
-            assert_eq!(asked(near, None, &[("host", host)]), Err(Refusal::Host), "{host}");
+            assert_eq!(asked(near, None, &[("host", host)]), Err(Rejection::Host), "{host}");
         }
-        assert_eq!(asked(near, None, &[]), Err(Refusal::Host));
-        assert_eq!(asked(near, None, &[("host", "localhost"), ("host", "evil")]), Err(Refusal::Host));
+        assert_eq!(asked(near, None, &[]), Err(Rejection::Host));
+        assert_eq!(asked(near, None, &[("host", "localhost"), ("host", "evil")]), Err(Rejection::Host));
     }
 
     #[test]
-    fn a_foreign_target_in_the_request_line_is_refused_too() {
+    fn a_foreign_target_in_the_request_line_is_rejected_too() {
         let request =
             Request::builder().uri("http://evil.example/api").header("host", "localhost").body(()).unwrap();
         let near = ends("127.0.0.1", "127.0.0.1");
-        assert_eq!(Access::default().check(near, &request), Err(Refusal::Host));
+        assert_eq!(Access::default().check(near, &request), Err(Rejection::Host));
     }
 
     #[test]
-    fn a_page_of_another_origin_is_refused_with_or_without_a_token() {
+    fn a_page_of_another_origin_is_rejected_with_or_without_a_token() {
         let near = ends("127.0.0.1", "127.0.0.1");
         let own = [("host", "localhost:9464"), ("origin", "http://localhost:9464")];
         assert_eq!(asked(near, None, &own), Ok(()));
         for origin in ["http://evil.example", "null", "http://localhost:9465", "localhost:9464", ""] {
             let headers = [("host", "localhost:9464"), ("origin", origin), ("authorization", "Bearer t")];
-            assert_eq!(asked(near, Some("t"), &headers), Err(Refusal::Origin), "{origin}");
+            assert_eq!(asked(near, Some("t"), &headers), Err(Rejection::Origin), "{origin}");
         }
     }
 
@@ -214,8 +214,8 @@ mod tests {
         let near = ends("127.0.0.1", "127.0.0.1");
         for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
             let headers = [("host", "127.0.0.1"), (name, "127.0.0.1")];
-            assert_eq!(asked(near, None, &headers), Err(Refusal::NotLocal), "{name}");
-            assert_eq!(asked(near, Some("t"), &headers), Err(Refusal::Token), "{name}");
+            assert_eq!(asked(near, None, &headers), Err(Rejection::NotLocal), "{name}");
+            assert_eq!(asked(near, Some("t"), &headers), Err(Rejection::Token), "{name}");
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The admin listener: `/livez`, `/readyz` and `/metrics` for everyone, the inspector for whom [`Access`] lets in.
 
 mod access;
-mod answers;
 mod health;
 mod inspector;
+mod responses;
 mod routes;
 mod scrape;
-mod seated;
-mod seats;
 mod server;
+mod slot_stream;
+mod slots;
 
 pub use access::{Access, Ends};
 pub use health::{Condition, Readiness};

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{
     Ends, Inspector, Readiness, Scrape,
-    answers::{Body, text},
+    responses::{Body, text},
 };
 
 /// What the admin listener tells.
@@ -16,24 +16,24 @@ pub struct Admin {
     pub scrape: Scrape,
     /// For `/readyz`.
     pub readiness: Readiness,
-    /// What `/readyz` says after its first line, in whole lines: which configuration is in force.
+    /// What `/readyz` says after its first line, in whole lines: which configuration is active.
     pub about: Arc<dyn Fn() -> String + Send + Sync>,
     /// All else, for those who may see it.
     pub inspector: Arc<Inspector>,
 }
 
 impl Admin {
-    /// The answer to one request; hyper leaves the body out for HEAD.
-    pub async fn answer<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
+    /// The response to one request; hyper leaves the body out for HEAD.
+    pub async fn respond<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/livez") => text(StatusCode::OK, "live\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.readyz(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics().await,
             (&Method::GET | &Method::HEAD, _) => self.inspect(ends, request),
             _ => {
-                let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-                answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-                answer
+                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+                response
             }
         }
     }
@@ -53,9 +53,9 @@ impl Admin {
         let Some(body) = self.scrape.text().await else {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n");
         };
-        let mut answer = text(StatusCode::OK, body);
+        let mut response = text(StatusCode::OK, body);
         let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
-        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-        answer
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
     }
 }

@@ -1,4 +1,4 @@
-//! [`Scrape`]: everything counted, as text. It is written by one at a time, and not by the thread that answers probes;
+//! [`Scrape`]: everything counted, as text. It is written by one at a time, and not by the thread that responses probes;
 //! whoever asks meanwhile gets the next one, together with all others who do.
 
 use std::sync::{
@@ -75,7 +75,7 @@ mod tests {
         for _ in 0..3 {
             let before = scrapes.get();
             let text = scrape.text().await.unwrap();
-            assert_eq!(scrapes.get(), before + 1, "an old one is no answer");
+            assert_eq!(scrapes.get(), before + 1, "an old one is no response");
             assert!(std::str::from_utf8(&text).unwrap().contains(&format!("\nscrapes {}\n", before + 1)));
         }
     }

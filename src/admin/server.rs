@@ -12,27 +12,27 @@ use tokio::{
 
 use super::{
     Admin, Ends,
-    seated::Seated,
-    seats::{Seat, Seats},
+    slot_stream::SlotStream,
+    slots::{Slot, Slots},
 };
 
 /// Probes, scrapers and a few readers need few; who comes when all are taken gets that of the one who has been still
 /// for longest.
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// For heads, and for answers on their way.
+/// For heads, and for responses on their way.
 const BUFFER: usize = 16 << 10;
 
 impl Admin {
-    /// Answers on `listener` for ever; drop the future to stop. Open connections end with the runtime.
+    /// Responses on `listener` for ever; drop the future to stop. Open connections end with the runtime.
     pub async fn serve(self, listener: TcpListener) {
-        let (seats, admin) = (Seats::new(MAX_CONNECTIONS), Arc::new(self));
+        let (slots, admin) = (Slots::new(MAX_CONNECTIONS), Arc::new(self));
         loop {
             match listener.accept().await {
                 // Who hung up already is no longer there to be answered.
                 Ok((stream, _)) => {
                     if let Ok(ends) = ends(&stream) {
-                        tokio::spawn(admin.clone().serve_one(stream, ends, seats.take()));
+                        tokio::spawn(admin.clone().serve_one(stream, ends, slots.take()));
                     }
                 }
                 Err(error) => {
@@ -46,12 +46,12 @@ impl Admin {
         }
     }
 
-    async fn serve_one(self: Arc<Self>, stream: TcpStream, ends: Ends, seat: Seat) {
+    async fn serve_one(self: Arc<Self>, stream: TcpStream, ends: Ends, slot: Slot) {
         let service = service_fn(|request: Request<Incoming>| {
             let admin = self.clone();
-            async move { Ok::<_, Infallible>(admin.answer(ends, &request).await) }
+            async move { Ok::<_, Infallible>(admin.respond(ends, &request).await) }
         });
-        let stream = Seated::new(stream, seat.place.clone());
+        let stream = SlotStream::new(stream, slot.place.clone());
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
@@ -60,7 +60,7 @@ impl Admin {
         tokio::select! {
             // A scraper that hangs up is no event.
             _ = connection => {}
-            () = seat.place.over() => {}
+            () = slot.place.over() => {}
         }
     }
 }

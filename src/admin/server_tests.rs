@@ -14,9 +14,9 @@ async fn ask(address: SocketAddr, line: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    response
 }
 
 /// Listens; its one condition does not hold yet.
@@ -61,20 +61,23 @@ async fn probes_and_metrics_are_answered_over_a_socket_whatever_the_host() {
 async fn nothing_can_be_changed_and_a_foreign_name_shows_nothing() {
     let (address, _bound) = start().await;
     for line in ["POST /livez", "DELETE /metrics", "PUT /api/state"] {
-        let refused = ask(address, line).await;
-        assert!(refused.starts_with("HTTP/1.1 405") && refused.contains("allow: GET, HEAD"), "{refused}");
+        let rejected = ask(address, line).await;
+        assert!(rejected.starts_with("HTTP/1.1 405") && rejected.contains("allow: GET, HEAD"), "{rejected}");
     }
     for line in ["GET /", "GET /api/state", "GET /other"] {
-        let refused = ask(address, line).await;
-        assert!(refused.starts_with("HTTP/1.1 421") && refused.contains("open it as localhost"), "{refused}");
+        let rejected = ask(address, line).await;
+        assert!(
+            rejected.starts_with("HTTP/1.1 421") && rejected.contains("open it as localhost"),
+            "{rejected}"
+        );
     }
 }
 
-/// Until its answer, or the end of the connection.
+/// Until its response, or the end of the connection.
 async fn first_line(stream: &mut TcpStream) -> String {
     let mut bytes = [0; 15];
     let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut bytes)).await;
-    let read = read.expect("an answer in time").unwrap_or(0);
+    let read = read.expect("a response in time").unwrap_or(0);
     String::from_utf8_lossy(&bytes[..read]).into_owned()
 }
 
@@ -119,5 +122,5 @@ async fn an_old_connection_of_a_prober_gives_way_to_a_new_one_and_not_the_other_
     assert!(ask(address, "GET /livez").await.ends_with("live\n"));
     let mut rest = Vec::new();
     open.remove(0).read_to_end(&mut rest).await.unwrap();
-    assert!(rest.ends_with(b"live\n"), "its answer had come, and it is closed");
+    assert!(rest.ends_with(b"live\n"), "its response had come, and it is closed");
 }

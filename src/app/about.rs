@@ -1,4 +1,4 @@
-//! What the inspector tells of the configuration in force, without a secret.
+//! What the inspector tells of the active configuration, without a secret.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ impl Running {
     pub(super) fn about(&self) -> Value {
         let config = self.config.load();
         json!({
-            "configuration": self.in_force.to_json(),
+            "configuration": self.active_config.to_json(),
             "rerank": rerank(&config.rerank),
             "routes": config.routes.iter().map(|route| json!({
                 "collection": route.collection,

@@ -16,8 +16,8 @@ use crate::{
     },
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{
-        BuildError, CircuitSettings, FlightSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings,
-        Providers, ScoreStore, SpendSettings, StackShared,
+        BuildError, CircuitSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings, Providers,
+        ScoreStore, SingleFlightSettings, SpendSettings, StackShared,
     },
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
@@ -42,7 +42,7 @@ pub(super) fn upstream(
             server_name: settings.server_name.clone(),
         },
         connect_timeout: settings.connect_timeout,
-        answer_timeout: settings.answer_timeout,
+        response_timeout: settings.response_timeout,
         forward_timeout: settings.forward_timeout,
         body_timeout: limits.body_timeout,
         max_headers: limits.max_headers,
@@ -84,7 +84,7 @@ pub(super) fn proxy(
         shared.bounds.clone(),
         shared.waits.clone(),
         shared.search_metrics.clone(),
-        config.rerank.answer_headers,
+        config.rerank.response_headers,
         shared.records.clone(),
     );
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
@@ -183,7 +183,7 @@ fn query_source(source: config::QuerySource) -> QuerySource {
     }
 }
 
-/// Every provider that some section names and that can be used; what is unchanged is taken over from `before`.
+/// Every provider that some section names and that can be used; what is unchanged is activated from `before`.
 pub(super) fn providers(
     config: &Config,
     before: &Providers,
@@ -216,7 +216,7 @@ pub(super) fn rerank_api(
         deadline: section.deadline,
         max_documents: section.max_documents,
         max_request_bytes: section.max_request_bytes,
-        answer_headers: section.answer_headers,
+        response_headers: section.response_headers,
         token: section.token.clone(),
     };
     let reranker = shared.providers.chain(names, &shared.stack);
@@ -246,7 +246,7 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
     }
     let timeout = match &section.kind {
         ProviderKind::Http(http) => http.timeout,
-        ProviderKind::Lexical(_) => FlightSettings::default().timeout,
+        ProviderKind::Lexical(_) => SingleFlightSettings::default().timeout,
     };
     let limits = &section.limits;
     let breaker = &limits.breaker;
@@ -275,7 +275,7 @@ fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
             open_for: breaker.open_for,
             probes: breaker.probes,
         },
-        flights: FlightSettings {
+        single_flight: SingleFlightSettings {
             timeout,
             finish_in_background: limits.finish_in_background,
             max_in_background: limits.max_in_background,

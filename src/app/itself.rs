@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::app::test_support::config;
 
-    fn refused(listen: &str, url: &str) -> bool {
+    fn rejected(listen: &str, url: &str) -> bool {
         let mut config = config("");
         config.listeners[0].listen = listen.parse().unwrap();
         config.listeners[0].upstream.url = url.parse().unwrap();
@@ -98,18 +98,18 @@ mod tests {
         assert!(is_of_this_machine(Ipv4Addr::LOCALHOST.into()));
         assert!(!is_of_this_machine(Ipv4Addr::new(192, 0, 2, 1).into()));
         if let Some(ip) = own_address() {
-            assert!(refused("0.0.0.0:6343", &format!("http://{ip}:6343")));
-            assert!(refused("[::]:6343", &format!("http://{ip}:6343")));
-            assert!(!refused("0.0.0.0:6343", &format!("http://{ip}:6344")));
-            assert!(!refused("127.0.0.1:6343", &format!("http://{ip}:6343")));
+            assert!(rejected("0.0.0.0:6343", &format!("http://{ip}:6343")));
+            assert!(rejected("[::]:6343", &format!("http://{ip}:6343")));
+            assert!(!rejected("0.0.0.0:6343", &format!("http://{ip}:6344")));
+            assert!(!rejected("127.0.0.1:6343", &format!("http://{ip}:6343")));
         }
     }
 
     #[test]
     fn other_spellings_of_an_address_are_looked_up_and_names_that_lead_nowhere_are_no_matter() {
         // The system takes it for 127.0.0.1 (inet_aton).
-        assert!(refused("127.0.0.1:6343", "http://127.1:6343"));
-        assert!(!refused("127.0.0.1:6343", "http://name.invalid:6343"));
-        assert!(!refused("0.0.0.0:6343", "http://192.0.2.1:6343"));
+        assert!(rejected("127.0.0.1:6343", "http://127.1:6343"));
+        assert!(!rejected("127.0.0.1:6343", "http://name.invalid:6343"));
+        assert!(!rejected("0.0.0.0:6343", "http://192.0.2.1:6343"));
     }
 }

@@ -1,4 +1,4 @@
-//! [`Live`]: what runs and can be replaced. A configuration is built whole, then taken over whole.
+//! [`Live`]: what runs and can be replaced. A configuration is built whole, then activated whole.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, StartError, build, in_force::Expiry, itself, listener, pools::Pools, reach::Reach};
+use super::{Shared, StartError, active_config::Expiry, build, itself, listener, pools::Pools, reach::Reach};
 use crate::{
     admin::{Access, Readiness},
     config::{Config, ListenerConfig},
@@ -17,7 +17,7 @@ use crate::{
     workers::Workers,
 };
 
-/// What a configuration became, before anything of it is in force.
+/// What a configuration became, before anything of it is active.
 pub(super) struct Built {
     config: Config,
     shared: Shared,
@@ -73,7 +73,7 @@ enum Place {
     New(Listener),
 }
 
-/// What [`build`] takes over from the one before.
+/// What [`build`] activates from the one before.
 #[derive(Clone)]
 pub(super) struct Before {
     pub(super) config: Option<Config>,
@@ -162,8 +162,8 @@ impl Live {
         Before { config, shared: Shared::clone(&self.shared.load()), pools: self.pools.clone() }
     }
 
-    /// Puts `built` in force; tells when its certificates end. If an address cannot be bound nothing has changed.
-    pub(super) async fn take_over(&mut self, built: Built) -> Result<Vec<Expiry>, StartError> {
+    /// Puts `built` active; tells when its certificates end. If an address cannot be bound nothing has changed.
+    pub(super) async fn activate(&mut self, built: Built) -> Result<Vec<Expiry>, StartError> {
         let places = self.places(&built).await?;
         // From here on nothing fails and nothing waits.
         let mut old: Vec<Option<LiveListener>> = self.listeners.drain(..).map(Some).collect();
@@ -225,7 +225,7 @@ impl Live {
         let (service, stop) = (live.service.clone(), live.stop.clone());
         let service = move |request: http::Request<hyper::body::Incoming>| {
             let service = service.load_full();
-            async move { service.answer(request.map(body::incoming)).await }
+            async move { service.respond(request.map(body::incoming)).await }
         };
         self.tasks.spawn(socket.serve(service, stop));
         live
@@ -233,10 +233,10 @@ impl Live {
 }
 
 impl ListenerService {
-    async fn answer(&self, request: http::Request<Body>) -> http::Response<Body> {
+    async fn respond(&self, request: http::Request<Body>) -> http::Response<Body> {
         match self {
             Self::Proxy(proxy) => proxy.handle(request).await,
-            Self::RerankApi(api) => Box::pin(api.answer(request)).await,
+            Self::RerankApi(api) => Box::pin(api.respond(request)).await,
         }
     }
 }

@@ -1,10 +1,9 @@
 //! The composition root: a configuration becomes running listeners, and another one takes its place.
 
 mod about;
+mod active_config;
 mod bind;
 mod build;
-mod ended;
-mod in_force;
 mod itself;
 mod listener;
 mod live;
@@ -12,6 +11,7 @@ mod offline;
 mod pools;
 mod reach;
 mod reload;
+mod retired;
 mod shutdown;
 #[cfg(test)]
 mod test_support;
@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     admin::{Access, Admin, Condition, Inspector, Readiness, Scrape},
-    bounds::{self, Bounds, Limits, Traffic, Waits},
+    bounds::{self, Bounds, Limits, Timeouts, Traffic},
     config::{Config, Fingerprint, Source, short_hash, to_yaml},
     fleet::{FleetError, FleetMetrics},
     pipeline::{RecordRing, SearchMetrics},
@@ -40,12 +40,12 @@ use crate::{
     upstream::{Mark, UpstreamSetupError},
     workers::Workers,
 };
+use active_config::ActiveConfig;
 pub use bind::BindError;
-pub use ended::ended_services;
-use in_force::InForce;
 use live::Live;
 pub use offline::{Offline, offline};
-pub use reload::{Refusal, Reload, Reloader};
+pub use reload::{Rejection, Reload, Reloader};
+pub use retired::ended_services;
 
 /// Why the program could not start.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +135,8 @@ pub struct App {
 /// What a reload works on.
 struct Running {
     live: Mutex<Live>,
-    in_force: InForce,
-    /// The one in force, for who only reads it.
+    active_config: ActiveConfig,
+    /// The one active, for who only reads it.
     config: ArcSwap<Config>,
 }
 
@@ -152,7 +152,7 @@ struct Shared {
     resources: Resources,
     bounds: Bounds,
     traffic: Traffic,
-    waits: Waits,
+    waits: Timeouts,
     records: Arc<RecordRing>,
     access: Arc<ArcSwap<Access>>,
     workers: Workers,
@@ -183,7 +183,7 @@ impl App {
 
     async fn begin(workers: Workers, config: &Config, passthrough: bool) -> Result<Self, StartError> {
         let registry = telemetry::new_registry()?;
-        let in_force = InForce::register(&registry)?;
+        let active_config = ActiveConfig::register(&registry)?;
         let readiness = Readiness::new();
         let serving = readiness.condition("draining");
         let mut live = Live::new(Shared::new(&registry, workers)?, readiness.clone());
@@ -193,17 +193,17 @@ impl App {
         let socket =
             TcpListener::bind(address).await.map_err(|error| StartError::listen(config, address, &error))?;
         let admin_address = socket.local_addr().unwrap_or(address);
-        let certificates = live.take_over(built).await?;
-        in_force.set(short_hash(config), passthrough, &certificates);
+        let certificates = live.activate(built).await?;
+        active_config.set(short_hash(config), passthrough, &certificates);
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
         build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
         let (shared, scrape) = (live.shared().load_full(), Scrape::new(registry, refresh(live.shared())));
         let config = ArcSwap::from_pointee(config.clone());
-        let running = Arc::new(Running { live: Mutex::new(live), in_force, config });
+        let running = Arc::new(Running { live: Mutex::new(live), active_config, config });
         let inspector = Arc::new(inspector(&shared, &running));
         let told = running.clone();
-        let about = Arc::new(move || told.in_force.about());
+        let about = Arc::new(move || told.active_config.about());
         let admin = Admin { scrape, readiness, about, inspector };
         let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);
@@ -212,7 +212,7 @@ impl App {
 
     /// What keeps the program in step with the files of `source`; `files` are those that it was started with.
     pub fn reloader(&self, source: Source, files: Fingerprint) -> Reloader {
-        let good = !self.running.in_force.is_passthrough();
+        let good = !self.running.active_config.is_passthrough();
         Reloader::new(source, files, good, self.running.clone())
     }
 
@@ -237,7 +237,7 @@ impl Shared {
         let providers = Providers::default();
         let resources = Resources::detect();
         let bounds = Bounds::new(Limits::suited(None, None, &resources));
-        let (traffic, waits) = (Traffic::default(), Waits::default());
+        let (traffic, waits) = (Traffic::default(), Timeouts::default());
         bounds::register(registry, &bounds, &traffic, &waits)?;
         Ok(Self {
             stack,

@@ -30,7 +30,7 @@ struct PoolLimits {
     suspect_after: u32,
 }
 
-/// So many answers are owed at a time without a circle of requests being suspected.
+/// So many responses are owed at a time without a circle of requests being suspected.
 const MANY_OWED: usize = 32;
 
 impl PoolLimits {

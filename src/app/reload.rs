@@ -9,8 +9,9 @@ use tokio::{
 };
 
 use super::{
-    Running, StartError, build,
-    in_force::Ending,
+    Running, StartError,
+    active_config::Ending,
+    build,
     live::{self, Built},
 };
 use crate::{
@@ -29,7 +30,7 @@ pub struct Reloader {
     last: Mutex<Last>,
 }
 
-/// The files that were loaded last, and whether they were taken over.
+/// The files that were loaded last, and whether they were activated.
 struct Last {
     files: Fingerprint,
     good: bool,
@@ -38,17 +39,17 @@ struct Last {
 /// What came of a reload.
 #[derive(Debug)]
 pub enum Reload {
-    /// It is in force.
+    /// It is active.
     Applied,
     /// The files hold what they held.
     Unchanged,
     /// The old one stays.
-    Refused(Refusal),
+    Rejected(Rejection),
 }
 
-/// Why a configuration was not taken over.
+/// Why a configuration was not activated.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// It has problems.
     #[error(transparent)]
     Problems(#[from] Problems),
@@ -90,31 +91,31 @@ impl Reloader {
         }
     }
 
-    /// Takes over what the files hold now, if that is good and not in force already. What was refused is tried
+    /// Takes over what the files hold now, if that is good and not active already. What was rejected is tried
     /// again.
     pub async fn check_now(&self) -> Reload {
         let mut last = self.last.lock().await;
         let source = self.source.clone();
         let Loaded { config, fingerprint } = match spawn_blocking(move || source.load()).await {
             Ok(loaded) => loaded,
-            Err(error) => return self.refused(error.into()),
+            Err(error) => return self.rejected(error.into()),
         };
         if last.good && last.files == fingerprint {
-            self.running.in_force.ended(Ending::Unchanged);
+            self.running.active_config.ended(Ending::Unchanged);
             tracing::info!("the configuration is what it was");
             return Reload::Unchanged;
         }
         let taken = match config {
-            Ok(config) => self.running.take_over(config).await,
+            Ok(config) => self.running.activate(config).await,
             Err(problems) => Err(problems.into()),
         };
         *last = Last { files: fingerprint, good: taken.is_ok() };
         match taken {
             Ok(()) => {
-                self.running.in_force.ended(Ending::Applied);
+                self.running.active_config.ended(Ending::Applied);
                 Reload::Applied
             }
-            Err(refusal) => self.refused(refusal),
+            Err(rejection) => self.rejected(rejection),
         }
     }
 
@@ -123,30 +124,30 @@ impl Reloader {
         spawn_blocking(move || source.fingerprint()).await.ok()
     }
 
-    fn refused(&self, refusal: Refusal) -> Reload {
-        let problems = match &refusal {
-            Refusal::Problems(problems) => problems.to_string().replace('\n', " | "),
+    fn rejected(&self, rejection: Rejection) -> Reload {
+        let problems = match &rejection {
+            Rejection::Problems(problems) => problems.to_string().replace('\n', " | "),
             other => chain(other),
         };
-        tracing::error!(problems, "BAD CONFIGURATION: the change is refused, what was in force stays");
-        self.running.in_force.ended(Ending::Refused);
-        Reload::Refused(refusal)
+        tracing::error!(problems, "BAD CONFIGURATION: the change is rejected, what was active stays");
+        self.running.active_config.ended(Ending::Rejected);
+        Reload::Rejected(rejection)
     }
 }
 
 impl Running {
-    async fn take_over(&self, config: Config) -> Result<(), Refusal> {
+    async fn activate(&self, config: Config) -> Result<(), Rejection> {
         let mut live = self.live.lock().await;
         if let Some(problem) = needs_restart(&live.config, &config) {
             return Err(Problems(vec![problem]).into());
         }
         let (before, hash, next) = (live.before(), short_hash(&config), Arc::new(config.clone()));
         let built: Built = spawn_blocking(move || live::build(config, &before)).await??;
-        let certificates = live.take_over(built).await?;
-        self.in_force.set(hash.clone(), false, &certificates);
+        let certificates = live.activate(built).await?;
+        self.active_config.set(hash.clone(), false, &certificates);
         self.config.store(next);
         build::warn(&live.config, &live.shared().load().providers);
-        tracing::info!(hash, "the changed configuration is in force");
+        tracing::info!(hash, "the changed configuration is active");
         Ok(())
     }
 }

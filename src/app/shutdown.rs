@@ -16,8 +16,8 @@ impl App {
     }
 
     /// `/readyz` fails at once. After `shutdown.delay` the listeners close; open requests, streams and tunnels have
-    /// `shutdown.grace` to finish, and answers on connections that stay open say `connection: close`. Returns when
-    /// all is over, or at once, cutting what is open, when `hurry` does. `/livez` and `/metrics` answer until then.
+    /// `shutdown.grace` to finish, and responses on connections that stay open say `connection: close`. Returns when
+    /// all is over, or at once, cutting what is open, when `hurry` does. `/livez` and `/metrics` response until then.
     pub async fn drain(self, hurry: impl Future<Output = ()>) {
         self.serving.set(false);
         let mut live = self.running.live.lock().await;

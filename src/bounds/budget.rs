@@ -21,7 +21,7 @@ pub struct Budget {
 struct Shared {
     used: AtomicUsize,
     limit: AtomicUsize,
-    refused: AtomicU64,
+    rejected: AtomicU64,
 }
 
 /// Units taken from a budget; given back when it is dropped.
@@ -34,8 +34,8 @@ pub struct Permit {
 impl Budget {
     /// A budget of `limit` units, none taken.
     pub fn new(limit: usize) -> Self {
-        let (used, limit, refused) = (AtomicUsize::new(0), AtomicUsize::new(limit), AtomicU64::new(0));
-        Self { shared: Arc::new(Shared { used, limit, refused }), spare: 0 }
+        let (used, limit, rejected) = (AtomicUsize::new(0), AtomicUsize::new(limit), AtomicU64::new(0));
+        Self { shared: Arc::new(Shared { used, limit, rejected }), spare: 0 }
     }
 
     /// The same budget for a holder who may take none of the last units, one part of `parts` of the limit.
@@ -68,9 +68,9 @@ impl Budget {
         self.shared.used.load(Ordering::Acquire)
     }
 
-    /// How often something was refused.
-    pub fn refused(&self) -> u64 {
-        self.shared.refused.load(Ordering::Relaxed)
+    /// How often something was rejected.
+    pub fn rejected(&self) -> u64 {
+        self.shared.rejected.load(Ordering::Relaxed)
     }
 
     fn claim(&self, units: usize) -> bool {
@@ -79,7 +79,7 @@ impl Budget {
         let more = |used: usize| used.checked_add(units).filter(|sum| *sum <= ceiling);
         let claimed = self.shared.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok();
         if !claimed {
-            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            self.shared.rejected.fetch_add(1, Ordering::Relaxed);
         }
         claimed
     }
@@ -179,7 +179,7 @@ mod tests {
         let budget = Budget::new(10);
         let mut permit = budget.take(8).unwrap();
         assert!(budget.take(3).is_none() && !permit.resize(11) && budget.take(usize::MAX).is_none());
-        assert_eq!((budget.used(), permit.units(), budget.refused()), (8, 8, 3));
+        assert_eq!((budget.used(), permit.units(), budget.rejected()), (8, 8, 3));
         assert!(permit.resize(10) && permit.resize(1));
         assert_eq!(budget.used(), 1);
     }

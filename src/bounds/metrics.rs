@@ -8,17 +8,17 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-use super::{Bounds, Budget, Traffic, Wait, Waits};
+use super::{Bounds, Budget, TimeoutKind, Timeouts, Traffic};
 
 /// Registers what `bounds` and `traffic` hold now, and the counts of `waits`.
 pub fn register(
     registry: &Registry,
     bounds: &Bounds,
     traffic: &Traffic,
-    waits: &Waits,
+    waits: &Timeouts,
 ) -> prometheus::Result<()> {
-    let buffered = "Bytes of requests and answers held in memory";
-    let searches = "Searches between their head and the head of their answer that are being reranked";
+    let buffered = "Bytes of requests and responses held in memory";
+    let searches = "Searches between their head and the head of their response that are being reranked";
     for collector in [
         BudgetCollector::limited("rerankd_buffered_bytes", buffered, &bounds.request_bytes)?,
         BudgetCollector::limited("rerankd_searches_in_flight", searches, &bounds.searches)?,
@@ -29,7 +29,7 @@ pub fn register(
         )?,
         BudgetCollector::counted(
             "rerankd_requests_in_flight",
-            "Requests between their head and the last byte of their answer",
+            "Requests between their head and the last byte of their response",
             &traffic.requests,
         )?,
     ] {
@@ -48,7 +48,7 @@ struct BudgetCollector {
 
 struct Limit {
     limit: IntGauge,
-    refused: IntCounter,
+    rejected: IntCounter,
     /// Two scrapes at a time must not both add what is new.
     scrape: Mutex<()>,
 }
@@ -61,11 +61,11 @@ impl BudgetCollector {
 
     fn limited(name: &str, help: &str, budget: &Budget) -> prometheus::Result<Self> {
         let limit = Opts::new(format!("{name}_limit"), format!("{help}: the most at a time."));
-        let refused =
-            Opts::new(format!("{name}_refused_total"), format!("{help}: how often there was no room."));
+        let rejected =
+            Opts::new(format!("{name}_rejected_total"), format!("{help}: how often there was no room."));
         let limit = Limit {
             limit: IntGauge::with_opts(limit)?,
-            refused: IntCounter::with_opts(refused)?,
+            rejected: IntCounter::with_opts(rejected)?,
             scrape: Mutex::default(),
         };
         Ok(Self { limit: Some(limit), ..Self::counted(name, help, budget)? })
@@ -74,7 +74,7 @@ impl BudgetCollector {
 
 impl Collector for BudgetCollector {
     fn desc(&self) -> Vec<&Desc> {
-        let limit = self.limit.iter().flat_map(|limit| [limit.limit.desc(), limit.refused.desc()]);
+        let limit = self.limit.iter().flat_map(|limit| [limit.limit.desc(), limit.rejected.desc()]);
         self.used.desc().into_iter().chain(limit.flatten()).collect()
     }
 
@@ -85,9 +85,9 @@ impl Collector for BudgetCollector {
         if let Some(limit) = &self.limit {
             let _alone = limit.scrape.lock().unwrap_or_else(PoisonError::into_inner);
             limit.limit.set(number(self.budget.limit()));
-            catch_up(&limit.refused, self.budget.refused());
+            catch_up(&limit.rejected, self.budget.rejected());
             families.extend(limit.limit.collect());
-            families.extend(limit.refused.collect());
+            families.extend(limit.rejected.collect());
         }
         families
     }
@@ -95,7 +95,7 @@ impl Collector for BudgetCollector {
 
 /// `rerankd_timeouts_total`.
 struct WaitCollector {
-    waits: Waits,
+    waits: Timeouts,
     counts: IntCounterVec,
     scrape: Mutex<()>,
 }
@@ -117,7 +117,7 @@ impl Collector for WaitCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        for wait in Wait::ALL {
+        for wait in TimeoutKind::ALL {
             catch_up(&self.counts.with_label_values(&[wait.as_str()]), self.waits.count(wait));
         }
         self.counts.collect()
@@ -133,24 +133,24 @@ mod tests {
     fn a_scrape_shows_what_is_held_and_what_was_given_up() {
         let registry = Registry::new();
         let bounds = Bounds::new(Limits { buffered_bytes: 800, searches: 3 });
-        let (traffic, waits) = (Traffic::default(), Waits::default());
+        let (traffic, waits) = (Traffic::default(), Timeouts::default());
         register(&registry, &bounds, &traffic, &waits).unwrap();
         let _connection = traffic.connections.take(1);
         let text = || prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
-        let permit = bounds.answer_bytes.take(700);
-        assert!(bounds.answer_bytes.take(700).is_none());
-        waits.given_up(Wait::Tunnel);
+        let permit = bounds.response_bytes.take(700);
+        assert!(bounds.response_bytes.take(700).is_none());
+        waits.given_up(TimeoutKind::Tunnel);
         let held = text();
         for line in [
             "rerankd_buffered_bytes 700",
             "rerankd_buffered_bytes_limit 800",
-            "rerankd_buffered_bytes_refused_total 1",
+            "rerankd_buffered_bytes_rejected_total 1",
             "rerankd_client_connections 1",
             "rerankd_requests_in_flight 0",
             "rerankd_searches_in_flight 0",
             "rerankd_searches_in_flight_limit 3",
             "rerankd_timeouts_total{wait=\"tunnel\"} 1",
-            "rerankd_timeouts_total{wait=\"answer\"} 0",
+            "rerankd_timeouts_total{wait=\"response\"} 0",
         ] {
             assert!(held.lines().any(|found| found == line), "{line} is not in {held}");
         }

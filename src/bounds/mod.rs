@@ -3,15 +3,15 @@
 //! Whatever is to be held is taken from a [`Budget`] first and given back when it is dropped. Nothing waits for a
 //! budget: what gets none is forwarded without being held.
 
-mod alarm;
 mod budget;
+mod deadline_timer;
 mod metrics;
-mod waits;
+mod timeouts;
 
-pub use alarm::Alarm;
 pub use budget::{Budget, Permit, counted};
+pub use deadline_timer::DeadlineTimer;
 pub use metrics::register;
-pub use waits::{Wait, Waits};
+pub use timeouts::{TimeoutKind, Timeouts};
 
 use crate::system::Resources;
 
@@ -20,9 +20,9 @@ use crate::system::Resources;
 pub struct Bounds {
     /// Bytes in buffers, for the bodies of requests: all of the limit.
     pub request_bytes: Budget,
-    /// The same bytes, for answers and what is made of them. An eighth of the limit is out of its reach, so that
-    /// answers that wait cannot keep requests from being read.
-    pub answer_bytes: Budget,
+    /// The same bytes, for responses and what is made of them. An eighth of the limit is out of its reach, so that
+    /// responses that wait cannot keep requests from being read.
+    pub response_bytes: Budget,
     /// Searches that are being reranked.
     pub searches: Budget,
 }
@@ -32,7 +32,7 @@ pub struct Bounds {
 pub struct Traffic {
     /// Connections, tunnels too.
     pub connections: Budget,
-    /// Requests, from their head to the last byte of their answer.
+    /// Requests, from their head to the last byte of their response.
     pub requests: Budget,
 }
 
@@ -64,8 +64,8 @@ impl Bounds {
     /// Budgets of these limits.
     pub fn new(limits: Limits) -> Self {
         let request_bytes = Budget::new(limits.buffered_bytes);
-        let answer_bytes = request_bytes.sparing(8);
-        Self { request_bytes, answer_bytes, searches: Budget::new(limits.searches) }
+        let response_bytes = request_bytes.sparing(8);
+        Self { request_bytes, response_bytes, searches: Budget::new(limits.searches) }
     }
 
     /// Other limits from now on. What is held stays held.
@@ -110,10 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn answers_leave_room_for_requests() {
+    fn responses_leave_room_for_requests() {
         let bounds = Bounds::new(Limits { buffered_bytes: 800, searches: 1 });
-        let _answers = bounds.answer_bytes.take(700).unwrap();
-        assert!(bounds.answer_bytes.take(1).is_none());
+        let _responses = bounds.response_bytes.take(700).unwrap();
+        assert!(bounds.response_bytes.take(1).is_none());
         let _request = bounds.request_bytes.take(100).unwrap();
         assert!(bounds.request_bytes.take(1).is_none());
     }

@@ -18,7 +18,7 @@ use crate::{
 /// After the connection: for what is asked of it, which is little.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Asks every database of the configuration for its root; 1 if one gives no answer at all.
+/// Asks every database of the configuration for its root; 1 if one gives no response at all.
 pub fn connect(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
     let Ok(config) = load_path(args.config.as_deref(), env, &args.flags()) else { return Ok(EXIT_FAILURE) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -40,16 +40,16 @@ async fn each(config: &Config, out: &mut dyn Write) -> io::Result<u8> {
     for (at, (listener, proxy)) in config.listeners.iter().zip(proxies).enumerate() {
         let url = listener.upstream.url.to_string();
         let url = url.trim_end_matches('/');
-        let patience = listener.upstream.connect_timeout.saturating_add(PATIENCE);
-        let said = match timeout(patience, proxy.reach()).await {
-            Ok(Ok(status)) => format!("{url} answers with {}", status.as_u16()),
+        let max_wait = listener.upstream.connect_timeout.saturating_add(PATIENCE);
+        let said = match timeout(max_wait, proxy.reach()).await {
+            Ok(Ok(status)) => format!("{url} responses with {}", status.as_u16()),
             Ok(Err(why)) => {
                 code = EXIT_FAILURE;
                 format!("{url}: {why}")
             }
             Err(_) => {
                 code = EXIT_FAILURE;
-                format!("{url} has not answered within {} s (silent)", patience.as_secs())
+                format!("{url} has not answered within {} s (silent)", max_wait.as_secs())
             }
         };
         writeln!(out, "# listeners[{at}].upstream: {said}.")?;
@@ -67,8 +67,7 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(connect(&args, &HashMap::new(), &mut out).unwrap(), EXIT_FAILURE);
         let out = String::from_utf8(out).unwrap();
-        let said =
-            "# listeners[0].upstream: http://127.0.0.1:9: cannot connect to the upstream (refused): nobody";
+        let said = "# listeners[0].upstream: http://127.0.0.1:9: cannot connect to the upstream (connection_refused): nobody";
         assert!(out.starts_with(said), "{out}");
     }
 }

@@ -26,7 +26,7 @@ async fn run(args: &DemoArgs, env: &HashMap<String, String>) -> Result<(), DemoE
     let demo = Demo::start(env).await?;
     demo.tell().await?;
     if !args.once {
-        demo.tell_addresses();
+        demo.print_addresses();
         Stop::listen().map_err(DemoError::Signals)?.next().await;
     }
     demo.stop().await;

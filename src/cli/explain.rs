@@ -45,9 +45,9 @@ the credentials in the request's own headers and query string, are sent but show
 
 Exit codes:
   0  the search was explained, also where the database's order was kept
-  1  the configuration or the request has problems, or the database gave no answer
+  1  the configuration or the request has problems, or the database gave no response
   2  the command line was not understood
-  3  the search was explained, but the database refused it";
+  3  the search was explained, but the database rejected it";
 
 /// Which search, and how to show it.
 #[derive(Clone, Debug, Args)]
@@ -148,7 +148,7 @@ async fn run(args: &ExplainArgs, env: &HashMap<String, String>) -> Result<u8, Co
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CommandError::Print)?;
-    Ok(if explanation.refusal.is_some() { EXIT_PARTIAL } else { EXIT_OK })
+    Ok(if explanation.rejection.is_some() { EXIT_PARTIAL } else { EXIT_OK })
 }
 
 fn own(args: &ExplainArgs, env: &HashMap<String, String>) -> Result<Config, CommandError> {

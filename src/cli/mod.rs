@@ -32,7 +32,7 @@ pub const EXIT_USAGE: u8 = 2;
 const ABOUT: &str = "\
 rerankd stands between a search client and Qdrant, Elasticsearch or OpenSearch. Search results come back reranked by a \
 cross-encoder; everything else passes as if the proxy were not there. When reranking is slow, down or switched off, \
-the database's own answer comes back.";
+the database's own response comes back.";
 
 const AFTER: &str = "\
 Two settings are enough:
@@ -61,7 +61,7 @@ Exit codes:
   0  done, or stopped by a signal
   1  the configuration has problems (all are printed), or serving failed
   2  the command line was not understood
-  3  eval, calibrate: some queries were not measured; explain: the database refused the search";
+  3  eval, calibrate: some queries were not measured; explain: the database rejected the search";
 
 /// A reranking sidecar proxy for vector and search databases.
 #[derive(Debug, Parser)]
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_flag_or_word_is_refused() {
+    fn what_is_not_a_flag_or_word_is_rejected() {
         for args in [
             &["--windwo", "3"][..],
             &["--log-format", "xml"],

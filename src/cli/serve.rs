@@ -34,7 +34,7 @@ async fn until_signal(args: &ServeArgs, source: Source) -> io::Result<u8> {
     let Some((app, files)) = start(workers, args, &source).await else { return Ok(EXIT_FAILURE) };
     let reloads = tokio::spawn(app.reloader(source, files).run(hangups));
     stop.next().await;
-    // What began to stop takes over nothing new.
+    // What began to stop activates nothing new.
     reloads.abort();
     app.drain(stop.next()).await;
     Ok(EXIT_OK)

@@ -1,5 +1,5 @@
 //! Where the process listens, and where it connects to: no two listeners on one address, and nothing that leads back
-//! to itself. What needs the system's answer, such as a name's addresses, is asked by who may wait.
+//! to itself. What needs the system's response, such as a name's addresses, is asked by who may wait.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

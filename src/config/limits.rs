@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// Bounds of each message, each wait, and searches in flight. A time of `None` is without end.
+/// Bounds of each message, each wait, and searches in flight. A time of `None` is unlimited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
     /// Larger searches are forwarded without reranking.
     pub max_request_bytes: usize,
-    /// Larger answers, unpacked, are passed on without reranking.
+    /// Larger responses, unpacked, are passed on without reranking.
     pub max_response_bytes: usize,
     /// Searches that are reranked at the same time; `None` suits memory and CPUs.
     pub max_searches_in_flight: Option<usize>,
-    /// The most headers of a request, and of an answer.
+    /// The most headers of a request, and of a response.
     pub max_headers: usize,
-    /// The largest head of a request, and of an answer.
+    /// The largest head of a request, and of a response.
     pub max_head_bytes: usize,
     /// From the first byte of a request's head to its last.
     pub head_timeout: Option<Duration>,

@@ -17,11 +17,11 @@ pub(super) enum Value {
     Null,
     Text(String),
     List(Vec<Node>),
-    Map(Vec<Entry>),
+    Map(Vec<MapEntry>),
 }
 
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct MapEntry {
     pub(super) key: String,
     pub(super) origin: Origin,
     pub(super) node: Node,
@@ -55,7 +55,7 @@ impl Node {
             Some(index) => index,
             None => {
                 let child = Node { origin: node.origin.clone(), value: Value::Null };
-                entries.push(Entry { key: (*key).to_owned(), origin: node.origin.clone(), node: child });
+                entries.push(MapEntry { key: (*key).to_owned(), origin: node.origin.clone(), node: child });
                 entries.len() - 1
             }
         };
@@ -148,7 +148,7 @@ fn convert(yaml: &MarkedYaml<'_>, source: &[char], problems: &mut Problems) -> N
                             String::new()
                         }
                     };
-                    Entry { key, origin: key_origin, node: convert(node, source, problems) }
+                    MapEntry { key, origin: key_origin, node: convert(node, source, problems) }
                 })
                 .filter(|entry| !entry.key.is_empty())
                 .collect(),

@@ -1,4 +1,4 @@
-//! The `providers` section: what each kind needs, takes and refuses.
+//! The `providers` section: what each kind needs, takes and rejects.
 
 use std::{collections::HashMap, path::Path};
 

@@ -8,7 +8,7 @@ use super::{
     origin::Origin,
     problem::Problems,
     read_fleet::redis,
-    read_limits::{limits, memory, patience},
+    read_limits::{limits, max_wait, memory},
     read_providers::providers,
     read_rerank::{RERANK_KEYS, rerank},
     read_shutdown::shutdown,
@@ -125,7 +125,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     listener.path_prefix = prefix.unwrap_or_default();
 
     let mut known =
-        vec!["url", "path_prefix", "host", "http2", "connect_timeout", "answer_timeout", "forward_timeout"];
+        vec!["url", "path_prefix", "host", "http2", "connect_timeout", "response_timeout", "forward_timeout"];
     known.extend(UPSTREAM_TLS_KEYS);
     let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
     let to = &mut listener.upstream;
@@ -137,8 +137,8 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     upstream.set("http2", &mut to.http2, problems, values::boolean);
     upstream_tls(&upstream, to, problems);
     upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
-    patience(&upstream, "answer_timeout", &mut to.answer_timeout, problems);
-    patience(&upstream, "forward_timeout", &mut to.forward_timeout, problems);
+    max_wait(&upstream, "response_timeout", &mut to.response_timeout, problems);
+    max_wait(&upstream, "forward_timeout", &mut to.forward_timeout, problems);
     listener
 }
 

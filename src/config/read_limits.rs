@@ -34,10 +34,10 @@ pub(super) fn limits(top: &Section<'_>, problems: &mut Problems) -> LimitsConfig
     section.set_option("max_searches_in_flight", &mut to.max_searches_in_flight, problems, searches);
     section.set("max_headers", &mut to.max_headers, problems, whole(1, 10_000));
     section.set("max_head_bytes", &mut to.max_head_bytes, problems, head);
-    patience(&section, "head_timeout", &mut to.head_timeout, problems);
-    patience(&section, "idle_timeout", &mut to.idle_timeout, problems);
-    patience(&section, "body_timeout", &mut to.body_timeout, problems);
-    patience(&section, "tunnel_timeout", &mut to.tunnel_timeout, problems);
+    max_wait(&section, "head_timeout", &mut to.head_timeout, problems);
+    max_wait(&section, "idle_timeout", &mut to.idle_timeout, problems);
+    max_wait(&section, "body_timeout", &mut to.body_timeout, problems);
+    max_wait(&section, "tunnel_timeout", &mut to.tunnel_timeout, problems);
     to
 }
 
@@ -50,7 +50,7 @@ pub(super) fn memory(top: &Section<'_>, problems: &mut Problems) -> MemoryConfig
 }
 
 /// A time to wait at `key`; zero and null are without end.
-pub(super) fn patience(
+pub(super) fn max_wait(
     section: &Section<'_>,
     key: &str,
     slot: &mut Option<Duration>,

@@ -159,13 +159,13 @@ pub(super) fn activation_word(activation: Activation) -> &'static str {
 }
 
 fn scoring(text: &str) -> Result<Scoring, String> {
-    values::word(text, &[Scoring::Pairwise, Scoring::Listwise], scoring_word)
+    values::word(text, &[Scoring::Pointwise, Scoring::Listwise], scoring_word)
 }
 
 /// The word in the file.
 pub(super) fn scoring_word(scoring: Scoring) -> &'static str {
     match scoring {
-        Scoring::Pairwise => "pairwise",
+        Scoring::Pointwise => "pointwise",
         Scoring::Listwise => "listwise",
     }
 }

@@ -34,7 +34,7 @@ pub(super) const RERANK_KEYS: [&str; 23] = [
     "inference_ids",
     "search_pipelines",
     "allow",
-    "answer_headers",
+    "response_headers",
 ];
 
 /// No engine answers a page of more by default.
@@ -64,7 +64,7 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     section.set_option("query_path", &mut to.query_path, problems, values::dotted);
     section.set_list("inference_ids", &mut to.inference_ids, problems, values::id_glob);
     section.set_list("search_pipelines", &mut to.search_pipelines, problems, values::glob);
-    section.set("answer_headers", &mut to.answer_headers, problems, values::boolean);
+    section.set("response_headers", &mut to.response_headers, problems, values::boolean);
     allow(section, &mut to.allow, problems);
 
     if to.window > to.max_window {

@@ -105,7 +105,7 @@ fn listener(out: &mut Out, each: &ListenerConfig) {
     out.set(6, "client_key_file", path(to.client_key_file.as_deref()));
     out.set(6, "server_name", or_null(to.server_name.as_ref().map(|name| quoted(&name.to_str()))));
     out.set(6, "connect_timeout", time(to.connect_timeout));
-    out.set(6, "answer_timeout", or_null(to.answer_timeout.map(time)));
+    out.set(6, "response_timeout", or_null(to.response_timeout.map(time)));
     out.set(6, "forward_timeout", or_null(to.forward_timeout.map(time)));
 }
 
@@ -157,7 +157,7 @@ fn rerank(out: &mut Out, at: usize, each: &RerankConfig, base: bool) {
     out.set(at + 2, "fields", list(&each.allow.fields));
     out.set(at + 2, "max_window", or_null(each.allow.max_window));
     out.set(at + 2, "max_deadline", or_null(each.allow.max_deadline.map(time)));
-    out.set(at, "answer_headers", each.answer_headers);
+    out.set(at, "response_headers", each.response_headers);
 }
 
 fn provider(out: &mut Out, each: &ProviderConfig) {

@@ -25,14 +25,14 @@ pub struct RerankApiConfig {
     pub providers: Option<Vec<String>>,
     /// Patterns of models that callers may ask Cohere's providers for, beside the configured ones.
     pub allow_models: Vec<String>,
-    /// From a request's head to its answer.
+    /// From a request's head to its response.
     pub deadline: Duration,
-    /// More are refused.
+    /// More are rejected.
     pub max_documents: usize,
-    /// Larger bodies are refused.
+    /// Larger bodies are rejected.
     pub max_request_bytes: usize,
     /// Add `x-rerank-*` and `server-timing` to answers.
-    pub answer_headers: bool,
+    pub response_headers: bool,
     /// Where the token stands that callers have to show.
     pub token_file: Option<PathBuf>,
     /// What `token_file` holds.
@@ -49,7 +49,7 @@ impl Default for RerankApiConfig {
             deadline: Duration::from_secs(10),
             max_documents: 1000,
             max_request_bytes: 8 << 20,
-            answer_headers: true,
+            response_headers: true,
             token_file: None,
             token: None,
         }
@@ -64,7 +64,7 @@ const KEYS: [&str; 9] = [
     "deadline",
     "max_documents",
     "max_request_bytes",
-    "answer_headers",
+    "response_headers",
     "token_file",
 ];
 
@@ -93,7 +93,7 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> RerankApiConfi
     section.set("deadline", &mut to.deadline, problems, values::duration);
     section.set("max_documents", &mut to.max_documents, problems, whole(1, MOST_DOCUMENTS));
     section.set("max_request_bytes", &mut to.max_request_bytes, problems, values::memory);
-    section.set("answer_headers", &mut to.answer_headers, problems, values::boolean);
+    section.set("response_headers", &mut to.response_headers, problems, values::boolean);
     section.set_option("token_file", &mut to.token_file, problems, values::readable_file);
     to.token = token(&section, to.token_file.as_ref(), problems);
     to
@@ -109,6 +109,6 @@ pub(super) fn render(out: &mut Out, each: &RerankApiConfig) {
     out.set(2, "deadline", time(each.deadline));
     out.set(2, "max_documents", each.max_documents);
     out.set(2, "max_request_bytes", each.max_request_bytes);
-    out.set(2, "answer_headers", each.answer_headers);
+    out.set(2, "response_headers", each.response_headers);
     out.set(2, "token_file", path(each.token_file.as_deref()));
 }

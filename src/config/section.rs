@@ -2,7 +2,7 @@
 
 use super::{
     elsewhere, hints,
-    node::{Entry, Node, Value},
+    node::{MapEntry, Node, Value},
     origin::Origin,
     problem::Problems,
     values::nearest,
@@ -11,7 +11,7 @@ use super::{
 pub(super) struct Section<'a> {
     pub(super) path: String,
     origin: Origin,
-    entries: &'a [Entry],
+    entries: &'a [MapEntry],
 }
 
 impl<'a> Section<'a> {
@@ -24,7 +24,7 @@ impl<'a> Section<'a> {
     ) -> Self {
         let path = path.into();
         let origin = node.map_or(Origin::Nowhere, |node| node.origin.clone());
-        let entries: &[Entry] = match node.map(|node| &node.value) {
+        let entries: &[MapEntry] = match node.map(|node| &node.value) {
             None | Some(Value::Null) => &[],
             Some(Value::Map(entries)) => entries,
             Some(_) => {
@@ -52,7 +52,7 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    pub(super) fn entries(&self) -> &'a [Entry] {
+    pub(super) fn entries(&self) -> &'a [MapEntry] {
         self.entries
     }
 

@@ -248,7 +248,7 @@ fn a_bad_variable_is_told_by_its_name() {
 }
 
 #[test]
-fn settings_of_the_single_listener_are_refused_beside_several() {
+fn settings_of_the_single_listener_are_rejected_beside_several() {
     let file = include_str!("../../deploy/config/examples/qdrant.yaml");
     let flags = Flags { listen: Some("127.0.0.1:1".into()), admin: None, upstream: Some("http://x".into()) };
     let pairs = env(&[("RERANKD_UPSTREAM__URL", "http://x")]);

@@ -101,9 +101,9 @@ pub struct UpstreamConfig {
     pub server_name: Option<ServerName<'static>>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
-    /// For the head of a search's answer; `None` is without end.
-    pub answer_timeout: Option<Duration>,
-    /// For the head of the answer to any other request; `None` is without end.
+    /// For the head of a search's response; `None` is unlimited.
+    pub response_timeout: Option<Duration>,
+    /// For the head of the response to any other request; `None` is unlimited.
     pub forward_timeout: Option<Duration>,
 }
 
@@ -123,7 +123,7 @@ pub struct AdminConfig {
 /// How to rerank.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RerankConfig {
-    /// On, behind the answer, or off.
+    /// On, behind the response, or off.
     pub mode: Mode,
     /// Share of queries that are reranked at all, over 0 up to 1.
     pub sample: f64,
@@ -147,7 +147,7 @@ pub struct RerankConfig {
     pub min_keep: usize,
     /// For the rerank step.
     pub deadline: Duration,
-    /// For the rerank step behind the answer.
+    /// For the rerank step behind the response.
     pub shadow_deadline: Duration,
     /// What becomes of a search whose hits have scores only in part.
     pub partial_scores: PartialScores,
@@ -168,7 +168,7 @@ pub struct RerankConfig {
     /// What callers may ask for beyond narrowing.
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
-    pub answer_headers: bool,
+    pub response_headers: bool,
 }
 
 /// What callers may ask for beyond narrowing; nothing by default.
@@ -288,7 +288,7 @@ impl ListenerConfig {
                 client_key_file: None,
                 server_name: None,
                 connect_timeout: Duration::from_secs(5),
-                answer_timeout: Some(Duration::from_secs(60)),
+                response_timeout: Some(Duration::from_secs(60)),
                 forward_timeout: Some(Duration::from_secs(60 * 60)),
             },
             tls: None,
@@ -338,7 +338,7 @@ impl Default for RerankConfig {
             inference_ids: Vec::new(),
             search_pipelines: vec!["*".to_owned(), "-*rerank*".to_owned(), "-*personali*".to_owned()],
             allow: AllowList::default(),
-            answer_headers: true,
+            response_headers: true,
         }
     }
 }

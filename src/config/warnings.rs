@@ -1,4 +1,4 @@
-//! What can be meant but most likely is not: told by `check` and at start, and taken over all the same.
+//! What can be meant but most likely is not: told by `check` and at start, and activated all the same.
 
 use std::path::Path;
 

@@ -52,7 +52,7 @@ words! {
     Mode {
         /// Rerank.
         On = "on",
-        /// Answer as the database does, and rerank behind for the metrics.
+        /// Response as the database does, and rerank behind for the metrics.
         Shadow = "shadow",
         /// Forward only.
         Off = "off",
@@ -74,7 +74,7 @@ words! {
 words! {
     /// What to answer with when a widened search could not be reranked.
     FailOpen {
-        /// The widened answer, cut back.
+        /// The widened response, cut back.
         Cut = "cut",
         /// Ask again exactly as the client did.
         Replay = "replay",

@@ -1,7 +1,7 @@
 //! What the demonstration database answers: the part of Qdrant's REST that its clients need to search.
 //!
 //! Source of the shapes: exchanges recorded with Qdrant 1.18.3. What it cannot do (filters, prefetches, writes)
-//! it refuses rather than answering wrongly.
+//! it rejects rather than answering wrongly.
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -14,9 +14,9 @@ use super::{
 
 const VERSION: &str = r#"{"title":"qdrant - vector search engine","version":"1.18.3"}"#;
 
-/// An answer before its time is known.
+/// A response before its time is known.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum DemoReply {
     /// `{"result":…}`.
     Result(String),
     /// A body of its own.
@@ -27,7 +27,7 @@ pub(super) enum Answer {
     NoSuchPath,
 }
 
-impl Answer {
+impl DemoReply {
     pub(super) fn error(status: StatusCode, message: impl Into<String>) -> Self {
         Self::Error(status, message.into())
     }
@@ -70,7 +70,7 @@ struct Batch {
 
 /// A retrieval by ids, a scroll, or a count.
 #[derive(Deserialize)]
-struct Read {
+struct ReadRequest {
     ids: Option<Vec<Value>>,
     limit: Option<u64>,
     offset: Option<Value>,
@@ -91,24 +91,24 @@ struct Page {
     next_page_offset: Option<u64>,
 }
 
-type Outcome<T> = Result<T, Answer>;
+type Outcome<T> = Result<T, DemoReply>;
 
-/// The answer to one request.
-pub(super) fn answer(method: &Method, path: &str, body: &[u8]) -> Answer {
-    route(method, path, body).unwrap_or_else(|refusal| refusal)
+/// The response to one request.
+pub(super) fn respond(method: &Method, path: &str, body: &[u8]) -> DemoReply {
+    route(method, path, body).unwrap_or_else(|rejection| rejection)
 }
 
-fn route(method: &Method, path: &str, body: &[u8]) -> Outcome<Answer> {
+fn route(method: &Method, path: &str, body: &[u8]) -> Outcome<DemoReply> {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method.as_str(), segments.as_slice()) {
-        ("GET", [""]) => Ok(Answer::Plain(VERSION)),
+        ("GET", [""]) => Ok(DemoReply::Plain(VERSION)),
         ("GET", ["collections"]) => {
-            Ok(Answer::Result(format!(r#"{{"collections":[{{"name":"{COLLECTION}"}}]}}"#)))
+            Ok(DemoReply::Result(format!(r#"{{"collections":[{{"name":"{COLLECTION}"}}]}}"#)))
         }
         ("GET", ["collections", name, "exists"]) => {
-            Ok(Answer::Result(format!(r#"{{"exists":{}}}"#, *name == COLLECTION)))
+            Ok(DemoReply::Result(format!(r#"{{"exists":{}}}"#, *name == COLLECTION)))
         }
-        ("GET", ["collections", name]) => known(name).map(|()| Answer::Result(info())),
+        ("GET", ["collections", name]) => known(name).map(|()| DemoReply::Result(info())),
         ("GET", ["collections", name, "points", id]) => known(name).and_then(|()| one(id)),
         ("POST", ["collections", name, "points", rest @ ..]) => match rest {
             [] => known(name).and_then(|()| retrieve(&parse(body)?)),
@@ -125,15 +125,15 @@ fn route(method: &Method, path: &str, body: &[u8]) -> Outcome<Answer> {
             }),
             ["scroll"] => known(name).and_then(|()| scroll(&parse(body)?)),
             ["count"] => known(name).and_then(|()| count(&parse(body)?)),
-            _ => Err(Answer::NoSuchPath),
+            _ => Err(DemoReply::NoSuchPath),
         },
-        _ => Err(Answer::NoSuchPath),
+        _ => Err(DemoReply::NoSuchPath),
     }
 }
 
 fn search(search: &Search) -> Outcome<Vec<Record>> {
-    refuse(search.filter.as_ref(), "filters")?;
-    refuse(search.prefetch.as_ref(), "prefetches")?;
+    reject(search.filter.as_ref(), "filters")?;
+    reject(search.prefetch.as_ref(), "prefetches")?;
     let limit = search.limit.unwrap_or(10);
     at_least_1(limit)?;
     let selection = Selection::read(search.with_payload.as_ref(), search.with_vector.as_ref(), false);
@@ -156,7 +156,7 @@ fn vector(query: &Value) -> Outcome<Vec<f32>> {
             let vector = vector.ok_or_else(|| format_error("expected a vector of numbers"))?;
             if vector.len() != DIMENSIONS {
                 let got = vector.len();
-                return Err(Answer::error(
+                return Err(DemoReply::error(
                     StatusCode::BAD_REQUEST,
                     format!("Wrong input: Vector dimension error: expected dim: {DIMENSIONS}, got {got}"),
                 ));
@@ -180,21 +180,21 @@ fn excluded(query: &Value) -> Option<u64> {
     query.as_u64().or_else(|| query.get("nearest")?.as_u64())
 }
 
-fn retrieve(read: &Read) -> Outcome<Answer> {
+fn retrieve(read: &ReadRequest) -> Outcome<DemoReply> {
     let selection = read_selection(read, false)?;
     let ids = read.ids.as_deref().unwrap_or_default();
     let found = ids.iter().filter_map(|id| points::by_id(id.as_u64()?));
     result(&found.map(|point| selection.plain(point)).collect::<Vec<_>>())
 }
 
-fn one(id: &str) -> Outcome<Answer> {
+fn one(id: &str) -> Outcome<DemoReply> {
     let point = id.parse().ok().and_then(points::by_id);
     let point = point.ok_or_else(|| not_found(&Value::String(id.to_owned())))?;
     result(&Selection::everything().plain(point))
 }
 
-fn scroll(read: &Read) -> Outcome<Answer> {
-    refuse(read.filter.as_ref(), "filters")?;
+fn scroll(read: &ReadRequest) -> Outcome<DemoReply> {
+    reject(read.filter.as_ref(), "filters")?;
     let selection = read_selection(read, true)?;
     let limit = read.limit.unwrap_or(10);
     at_least_1(limit)?;
@@ -205,9 +205,9 @@ fn scroll(read: &Read) -> Outcome<Answer> {
     result(&Page { points, next_page_offset: rest.next().map(|point| point.passage.id) })
 }
 
-fn count(read: &Read) -> Outcome<Answer> {
-    refuse(read.filter.as_ref(), "filters")?;
-    Ok(Answer::Result(format!(r#"{{"count":{}}}"#, points::all().len())))
+fn count(read: &ReadRequest) -> Outcome<DemoReply> {
+    reject(read.filter.as_ref(), "filters")?;
+    Ok(DemoReply::Result(format!(r#"{{"count":{}}}"#, points::all().len())))
 }
 
 /// All that typed clients insist on.
@@ -226,7 +226,7 @@ fn info() -> String {
 }
 
 /// `default`: unless told otherwise Qdrant shows payloads in scrolls, but not in retrievals.
-fn read_selection(read: &Read, default: bool) -> Outcome<Selection> {
+fn read_selection(read: &ReadRequest, default: bool) -> Outcome<Selection> {
     Selection::read(read.with_payload.as_ref(), read.with_vector.as_ref(), default)
         .ok_or_else(wrong_selection)
 }
@@ -236,19 +236,19 @@ fn known(collection: &str) -> Outcome<()> {
         return Ok(());
     }
     let message = format!("Not found: Collection `{collection}` doesn't exist!");
-    Err(Answer::error(StatusCode::NOT_FOUND, message))
+    Err(DemoReply::error(StatusCode::NOT_FOUND, message))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Outcome<T> {
     serde_json::from_slice(body).map_err(|error| format_error(&error.to_string()))
 }
 
-fn result(value: &impl Serialize) -> Outcome<Answer> {
+fn result(value: &impl Serialize) -> Outcome<DemoReply> {
     let json = serde_json::value::to_raw_value(value).map(|raw: Box<RawValue>| raw.get().to_owned());
-    json.map(Answer::Result).map_err(|_| {
-        Answer::error(
+    json.map(DemoReply::Result).map_err(|_| {
+        DemoReply::error(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "Service internal error: the answer cannot be written",
+            "Service internal error: the response cannot be written",
         )
     })
 }
@@ -258,10 +258,10 @@ fn at_least_1(limit: u64) -> Outcome<()> {
         return Ok(());
     }
     let message = "Validation error in JSON body: [internal.limit: value 0 invalid, must be 1 or larger]";
-    Err(Answer::error(StatusCode::UNPROCESSABLE_ENTITY, message))
+    Err(DemoReply::error(StatusCode::UNPROCESSABLE_ENTITY, message))
 }
 
-fn refuse(member: Option<&Value>, what: &str) -> Outcome<()> {
+fn reject(member: Option<&Value>, what: &str) -> Outcome<()> {
     let empty = |value: &Value| match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
@@ -271,24 +271,24 @@ fn refuse(member: Option<&Value>, what: &str) -> Outcome<()> {
     if member.is_none_or(empty) { Ok(()) } else { Err(unsupported(what)) }
 }
 
-fn unsupported(what: &str) -> Answer {
-    Answer::error(
+fn unsupported(what: &str) -> DemoReply {
+    DemoReply::error(
         StatusCode::BAD_REQUEST,
         format!("Wrong input: the demonstration database does not support {what}"),
     )
 }
 
-fn format_error(message: &str) -> Answer {
-    Answer::error(StatusCode::BAD_REQUEST, format!("Format error in JSON body: {message}"))
+fn format_error(message: &str) -> DemoReply {
+    DemoReply::error(StatusCode::BAD_REQUEST, format!("Format error in JSON body: {message}"))
 }
 
-fn wrong_selection() -> Answer {
+fn wrong_selection() -> DemoReply {
     format_error("data did not match any variant of untagged enum WithPayloadInterface")
 }
 
-fn not_found(id: &Value) -> Answer {
+fn not_found(id: &Value) -> DemoReply {
     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    Answer::error(StatusCode::NOT_FOUND, format!("Not found: No point with id {id} found"))
+    DemoReply::error(StatusCode::NOT_FOUND, format!("Not found: No point with id {id} found"))
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@ use super::*;
 use crate::demo::{embed, ndcg, questions};
 
 fn post(path: &str, body: &str) -> (u16, Value) {
-    let answer = answer(&Method::POST, &format!("/collections/demo/points{path}"), body.as_bytes());
-    let (status, body) = answer.into_body(0.0001);
+    let response = respond(&Method::POST, &format!("/collections/demo/points{path}"), body.as_bytes());
+    let (status, body) = response.into_body(0.0001);
     (status.as_u16(), serde_json::from_str(&body).unwrap())
 }
 
 fn get(path: &str) -> (u16, String) {
-    let (status, body) = answer(&Method::GET, path, b"").into_body(0.0001);
+    let (status, body) = respond(&Method::GET, path, b"").into_body(0.0001);
     (status.as_u16(), body)
 }
 
@@ -21,10 +21,10 @@ fn ids(points: &Value) -> Vec<u64> {
 }
 
 #[test]
-fn an_answer_has_the_members_of_qdrant_in_its_order() {
+fn a_response_has_the_members_of_qdrant_in_its_order() {
     let body = query(r#","limit":1,"with_payload":true,"with_vector":true"#);
-    let answer = answer(&Method::POST, "/collections/demo/points/query", body.as_bytes());
-    let (_, text) = answer.into_body(0.0001);
+    let response = respond(&Method::POST, "/collections/demo/points/query", body.as_bytes());
+    let (_, text) = response.into_body(0.0001);
     let order = [
         r#"{"result":{"points":[{"id":"#,
         r#","version":0,"score":"#,
@@ -111,7 +111,7 @@ fn errors_have_the_shape_of_qdrant() {
     assert_eq!(status, 404);
     assert_eq!(body, r#"{"status":{"error":"Not found: Collection `nope` doesn't exist!"},"time":0.0001}"#);
     assert_eq!(get("/no/such/path"), (404, String::new()));
-    assert_eq!(answer(&Method::PUT, "/collections/demo/points/query", b"{}"), Answer::NoSuchPath);
+    assert_eq!(respond(&Method::PUT, "/collections/demo/points/query", b"{}"), DemoReply::NoSuchPath);
     let cases = [
         ("{\"query\":[0.1", 400),
         (r#"{"query":[0.1,0.2]}"#, 400),
@@ -122,9 +122,9 @@ fn errors_have_the_shape_of_qdrant() {
         (r#"{"filter":{"must":[{"key":"topic"}]}}"#, 400),
     ];
     for (body, status) in cases {
-        let (got, answer) = post("/query", body);
+        let (got, response) = post("/query", body);
         assert_eq!(got, status, "{body}");
-        assert!(answer["status"]["error"].is_string());
+        assert!(response["status"]["error"].is_string());
     }
 }
 
@@ -141,7 +141,7 @@ fn the_first_stage_is_imperfect_but_not_useless() {
 }
 
 #[test]
-fn a_window_of_50_holds_every_best_answer() {
+fn a_window_of_50_holds_every_best_response() {
     for question in questions() {
         let ranking = first_stage(&question.text);
         let mut best = question.grades.iter().filter(|(_, grade)| **grade == 3).map(|(id, _)| id);

@@ -24,7 +24,7 @@ pub struct FoundPoint {
     pub rerank_score: Option<f32>,
 }
 
-/// An answer: the hits, and `x-rerank-status` if it has one.
+/// A response: the hits, and `x-rerank-status` if it has one.
 #[derive(Debug)]
 pub struct Found {
     /// Best first.
@@ -34,7 +34,7 @@ pub struct Found {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct DemoResponse {
     result: Points,
 }
 
@@ -43,20 +43,20 @@ struct Points {
     points: Vec<FoundPoint>,
 }
 
-/// Why a question got no answer.
+/// Why a question got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// The connection failed.
     #[error("the search could not be sent")]
     Send(#[from] hyper_util::client::legacy::Error),
-    /// The answer broke off.
-    #[error("the answer could not be read")]
+    /// The response broke off.
+    #[error("the response could not be read")]
     Read(#[from] hyper::Error),
     /// The request could not be built.
     #[error("the request could not be built")]
     Build(#[from] http::Error),
-    /// The answer is not what Qdrant would say.
-    #[error("the answer could not be understood")]
+    /// The response is not what Qdrant would say.
+    #[error("the response could not be understood")]
     Understand(#[from] serde_json::Error),
 }
 
@@ -80,8 +80,8 @@ pub async fn ask(
     let status = response.headers().get("x-rerank-status").and_then(|value| value.to_str().ok());
     let status = status.map(str::to_owned);
     let body = response.into_body().collect().await?.to_bytes();
-    let answer: Answer = serde_json::from_slice(&body)?;
-    Ok(Found { points: answer.result.points, status })
+    let response: DemoResponse = serde_json::from_slice(&body)?;
+    Ok(Found { points: response.result.points, status })
 }
 
 /// The search's body: the query's vector and a limit.

@@ -17,7 +17,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::api::{self, Answer};
+use super::api::{self, DemoReply};
 
 /// More than any search needs.
 const BODY_LIMIT: usize = 1 << 20;
@@ -70,7 +70,7 @@ async fn accept(listener: TcpListener) {
 }
 
 async fn serve(stream: TcpStream) {
-    // A refused option or a broken connection concerns its client alone.
+    // A rejected option or a broken connection concerns its client alone.
     let _ = stream.set_nodelay(true);
     let service = service_fn(respond);
     let _ =
@@ -80,11 +80,13 @@ async fn serve(stream: TcpStream) {
 async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
-    let answer = match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => api::answer(&head.method, head.uri.path(), &body.to_bytes()),
-        Err(_) => Answer::error(StatusCode::BAD_REQUEST, "Payload error: the body is broken or over 1 MiB"),
+    let response = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => api::respond(&head.method, head.uri.path(), &body.to_bytes()),
+        Err(_) => {
+            DemoReply::error(StatusCode::BAD_REQUEST, "Payload error: the body is broken or over 1 MiB")
+        }
     };
-    let (status, body) = answer.into_body(started.elapsed().as_secs_f64());
+    let (status, body) = response.into_body(started.elapsed().as_secs_f64());
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     if status != StatusCode::NOT_FOUND || http_body::Body::size_hint(response.body()).lower() > 0 {
@@ -103,9 +105,9 @@ mod tests {
     async fn exchange(addr: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
     }
 
     #[tokio::test]
@@ -113,15 +115,15 @@ mod tests {
         let database = DemoDatabase::start().await.unwrap();
         let addr = database.addr();
         let get = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        let answer = exchange(addr, get).await;
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("\"version\":\"1.18.3\""));
+        let response = exchange(addr, get).await;
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains("\"version\":\"1.18.3\""));
         let body = r#"{"query":[1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"limit":2}"#;
         let post = format!(
             "POST /collections/demo/points/query HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        let answer = exchange(addr, &post).await;
-        assert!(answer.contains("{\"result\":{\"points\":[{\"id\":"), "{answer}");
+        let response = exchange(addr, &post).await;
+        assert!(response.contains("{\"result\":{\"points\":[{\"id\":"), "{response}");
         let missing = exchange(addr, "GET /no/such HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
         assert!(missing.starts_with("HTTP/1.1 404") && missing.contains("content-length: 0"), "{missing}");
 

@@ -1,4 +1,4 @@
-//! The demonstration's points, and what of them an answer shows.
+//! The demonstration's points, and what of them a response shows.
 
 use std::sync::LazyLock;
 
@@ -109,7 +109,7 @@ fn names(list: &Value) -> Option<Vec<String>> {
     list.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// A point in an answer, its members in Qdrant's order.
+/// A point in a response, its members in Qdrant's order.
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     id: u64,

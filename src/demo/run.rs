@@ -27,7 +27,7 @@ pub enum DemoError {
     /// The proxy could not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A question got no answer.
+    /// A question got no response.
     #[error(transparent)]
     Ask(#[from] AskError),
     /// Signals cannot be caught.
@@ -78,11 +78,11 @@ impl Demo {
         println!(
             "The first stage is a toy embedding on purpose: this shows the mechanism, not the quality to expect.\n"
         );
-        self.tell_off().await
+        self.report_off().await
     }
 
-    /// The same search with the reranker switched off is the database's own answer.
-    async fn tell_off(&self) -> Result<(), DemoError> {
+    /// The same search with the reranker switched off is the database's own response.
+    async fn report_off(&self) -> Result<(), DemoError> {
         let Some(question) = questions().first() else { return Ok(()) };
         let direct = ask(self.database.addr(), question, PLACES, false).await?;
         let off = ask(self.proxy(), question, PLACES, true).await?;
@@ -96,7 +96,7 @@ impl Demo {
     }
 
     /// Prints where everything listens and what to try.
-    pub fn tell_addresses(&self) {
+    pub fn print_addresses(&self) {
         let (database, proxy, admin) = (self.database.addr(), self.proxy(), self.app.admin);
         println!(
             "database  http://{database}\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"

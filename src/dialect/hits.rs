@@ -1,7 +1,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    json::{Key, Read, Scanner, Value},
+    json::{Key, ScanResult, Scanner, Value},
     search::{Field, Fields, Hit},
 };
 
@@ -13,8 +13,8 @@ const FEW: usize = 8;
 /// An array's range and its hits; `None` where it is no array, or something in it is no hit.
 pub(super) fn array_of_hits(
     array: &mut Scanner<'_>,
-    hit: impl Fn(&mut Scanner<'_>) -> Read<Option<Hit>>,
-) -> Read<Option<(Range<usize>, Vec<Hit>)>> {
+    hit: impl Fn(&mut Scanner<'_>) -> ScanResult<Option<Hit>>,
+) -> ScanResult<Option<(Range<usize>, Vec<Hit>)>> {
     let mut hits = Vec::new();
     let mut odd = false;
     let array = array.items(|item| {
@@ -27,7 +27,7 @@ pub(super) fn array_of_hits(
 }
 
 /// An object with fields, its members noted on the way; `None` for any other value.
-pub(super) fn fields(value: &mut Scanner<'_>) -> Read<Option<Fields>> {
+pub(super) fn fields(value: &mut Scanner<'_>) -> ScanResult<Option<Fields>> {
     let mut members = Some(Vec::with_capacity(FEW));
     let object = value.object(|key, value| {
         let value = value.skip()?;

@@ -131,18 +131,18 @@ pub trait Dialect: Send + Sync + 'static {
     ) -> Option<Rewrite> {
         None
     }
-    /// The answer to a batch with others for some searches: the number of each in it, and in the answer `other` to
+    /// The response to a batch with others for some searches: the number of each in it, and in the response `other` to
     /// what [`pick`](Self::pick) has made.
-    fn merge(&self, _answer: &Bytes, _other: &Bytes, _places: &[(usize, usize)]) -> Option<Bytes> {
+    fn merge(&self, _response: &Bytes, _other: &Bytes, _places: &[(usize, usize)]) -> Option<Bytes> {
         None
     }
-    /// Finds each hit as a byte range of `body` (the answer to a request of this head).
+    /// Finds each hit as a byte range of `body` (the response to a request of this head).
     fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError>;
     /// The page again with only the hits of each ranking, in that order, less what `widen` had added.
     /// One ranking per list of the page; one strip per search. `None` as a ranking leaves the list as it is
     /// (strips apart).
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes;
-    /// What the database calls a hit of `body`. Reads the hit's bytes again: for records, not for every answer.
+    /// What the database calls a hit of `body`. Reads the hit's bytes again: for records, not for every response.
     fn id(&self, body: &[u8], hit: &Hit) -> HitId;
     /// Our own failure in this database's shape, so that its client libraries can read it.
     fn failure(&self, status: StatusCode, message: &str) -> Bytes;
@@ -204,7 +204,7 @@ impl Dialects {
         !self.0.is_empty()
     }
 
-    /// The only dialect, if there is just one; its error shape suits every answer.
+    /// The only dialect, if there is just one; its error shape suits every response.
     pub fn only(&self) -> Option<&Arc<dyn Dialect>> {
         match self.0.as_slice() {
             [dialect] => Some(dialect),

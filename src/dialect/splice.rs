@@ -1,4 +1,4 @@
-//! The answer again, with hits moved: every byte of a hit that promise 3 does not name stays as it was.
+//! The response again, with hits moved: every byte of a hit that promise 3 does not name stays as it was.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -17,7 +17,7 @@ pub struct HitStyle {
     pub score_key: &'static str,
 }
 
-/// What stands at some place of the answer instead of what is there.
+/// What stands at some place of the response instead of what is there.
 enum Change<'a> {
     Text(Vec<u8>),
     Hits(Hits<'a>),
@@ -33,7 +33,7 @@ struct Hits<'a> {
 
 /// `page` with the hits of each ranking in its order, less what the strips name. See [`super::Dialect::join`].
 ///
-/// No hit is copied before the answer is put together.
+/// No hit is copied before the response is put together.
 pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], style: &HitStyle) -> Bytes {
     let mut changes: Vec<(Range<usize>, Change<'_>)> = Vec::new();
     for (at, list) in page.lists.iter().enumerate() {
@@ -92,7 +92,7 @@ fn total(list: &HitList, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8
 }
 
 impl Hits<'_> {
-    /// The array's new text. White space between hits is that of the places, so that pretty answers stay pretty.
+    /// The array's new text. White space between hits is that of the places, so that pretty responses stay pretty.
     fn write(&self, body: &[u8], out: &mut Pieces<'_>) {
         let list = self.list;
         let (Some(first), Some(last)) = (list.hits.first(), list.hits.last()) else { return };

@@ -10,10 +10,10 @@ use crate::search::{Field, Hit};
 const OBJECT: usize = if 3 * size_of::<Hit>() > FIELDS { 3 * size_of::<Hit>() } else { FIELDS };
 const FIELDS: usize = MOST_NOTED * size_of::<Field>();
 
-/// The most memory that the places of the hits of an answer take while it is split, in bytes.
-pub fn splitting_bytes(answer: &[u8]) -> usize {
+/// The most memory that the places of the hits of a response take while it is split, in bytes.
+pub fn splitting_bytes(response: &[u8]) -> usize {
     // The list of one object's fields may be there twice for a moment.
-    memchr::memchr_iter(b'{', answer).count().saturating_mul(OBJECT).saturating_add(FIELDS)
+    memchr::memchr_iter(b'{', response).count().saturating_mul(OBJECT).saturating_add(FIELDS)
 }
 
 /// The signs after which a part of a request is found.

@@ -30,7 +30,7 @@ fn as_it_is(rest: &str) -> Option<(Option<char>, usize)> {
 }
 
 /// Whether nothing can be seen of a text: all of it is white space, of zero width or a sign for something else.
-/// Providers refuse such a document, and the call with it.
+/// Providers reject such a document, and the call with it.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
 }

@@ -26,7 +26,7 @@ const LONGEST_KEY: usize = 256;
 const MOST_ENTRIES: usize = 256;
 
 type Objects<'a> = [Vec<Member<'a>>];
-type Entry<'a> = (Cow<'a, str>, Scalar<'a>);
+type FieldEntry<'a> = (Cow<'a, str>, Scalar<'a>);
 
 /// The main text by its well-known names, and the name to show for it.
 pub(super) fn main_text<'a>(objects: &Objects<'a>) -> Option<(&'static str, Cow<'a, str>)> {
@@ -42,7 +42,7 @@ pub(super) fn title<'a>(objects: &Objects<'a>) -> Option<(&'static str, Cow<'a, 
 }
 
 /// The named fields that have text, in the order they were named in.
-pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<Entry<'a>> {
+pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<FieldEntry<'a>> {
     let mut entries = Vec::new();
     for path in paths {
         if in_node_content(path) {
@@ -79,7 +79,7 @@ pub(super) fn named<'a>(objects: &Objects<'a>, paths: &'a [String]) -> Vec<Entry
 }
 
 /// Every field with a string in it, in the order of the payload.
-pub(super) fn all<'a>(objects: &Objects<'a>) -> Vec<Entry<'a>> {
+pub(super) fn all<'a>(objects: &Objects<'a>) -> Vec<FieldEntry<'a>> {
     let mut entries = Vec::new();
     for members in objects {
         let mut inside = Vec::new();
@@ -90,7 +90,7 @@ pub(super) fn all<'a>(objects: &Objects<'a>) -> Vec<Entry<'a>> {
 }
 
 /// Adds those entries whose keys are not there already.
-fn push_new<'a>(entries: &mut Vec<Entry<'a>>, others: Vec<Entry<'a>>) {
+fn push_new<'a>(entries: &mut Vec<FieldEntry<'a>>, others: Vec<FieldEntry<'a>>) {
     if entries.is_empty() {
         *entries = others;
     } else {
@@ -220,7 +220,7 @@ fn scalar(value: Value<'_>) -> Option<Scalar<'_>> {
 }
 
 fn push_object<'a>(
-    entries: &mut Vec<Entry<'a>>,
+    entries: &mut Vec<FieldEntry<'a>>,
     key: Cow<'a, str>,
     value: Value<'a>,
     numbers: bool,
@@ -236,7 +236,7 @@ fn push_object<'a>(
 }
 
 fn push_members<'a>(
-    entries: &mut Vec<Entry<'a>>,
+    entries: &mut Vec<FieldEntry<'a>>,
     prefix: &str,
     members: &[Member<'a>],
     numbers: bool,
@@ -285,7 +285,7 @@ fn holds_more(array: Value<'_>) -> bool {
 }
 
 /// Adds what is in arrays of objects: one entry for all that has the same path.
-fn push_lists<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, values: &[Value<'a>], numbers: bool) {
+fn push_lists<'a>(entries: &mut Vec<FieldEntry<'a>>, key: Cow<'a, str>, values: &[Value<'a>], numbers: bool) {
     let mut lists = Vec::new();
     for value in values {
         let mut left = FEW_BYTES.saturating_add(value.text().len().saturating_mul(PASSES));
@@ -338,7 +338,7 @@ fn note<'a>(key: &str, scalar: Option<Scalar<'a>>, lists: &mut Vec<(Cow<'a, str>
 }
 
 /// Adds an entry unless it is empty or its key is there already.
-fn push<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
+fn push<'a>(entries: &mut Vec<FieldEntry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
     let (Some(scalar), Some(key)) = (scalar, label(key)) else { return };
     if entries.iter().all(|(there, _)| *there != key) {
         entries.push((key, scalar));
@@ -346,7 +346,7 @@ fn push<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, scalar: Option<Scal
 }
 
 /// The same, but what has a key that is there already follows there: `a.b` may be a key, and a way.
-fn merge<'a>(entries: &mut Vec<Entry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
+fn merge<'a>(entries: &mut Vec<FieldEntry<'a>>, key: Cow<'a, str>, scalar: Option<Scalar<'a>>) {
     let (Some(scalar), Some(key)) = (scalar, label(key)) else { return };
     match entries.iter_mut().find(|(there, _)| *there == key) {
         Some((_, there)) if *there != scalar => {

@@ -29,7 +29,7 @@ pub struct Latency {
     pub widened: Spread,
     /// Documents, cache and provider.
     pub rerank: Spread,
-    /// The whole answer through the pipeline.
+    /// The whole response through the pipeline.
     pub whole: Spread,
     /// Searches whose rerank took longer than the configured deadline: served, they would have kept the database's order.
     pub past_deadline: usize,

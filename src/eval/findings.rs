@@ -1,4 +1,4 @@
-//! What is odd about the input or the answers, named for the report.
+//! What is odd about the input or the responses, named for the report.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_answers_equal_scores_and_lost_documents_are_named() {
+    fn empty_responses_equal_scores_and_lost_documents_are_named() {
         let equal = trial("q", &[("a", 1.0, 0.5), ("b", 0.9, 0.5)]);
         let empty = Trial { query: "e".into(), ..Trial::default() };
         let grades = Grades::from([("a".to_owned(), 1), ("far".to_owned(), 2)]);

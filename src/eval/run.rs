@@ -278,7 +278,7 @@ fn calibration(
 }
 
 /// Measures one or two runs that somebody else made; nothing is sent. Judged queries that a run does not have count as
-/// empty answers, as in `ir-measures`.
+/// empty responses, as in `ir-measures`.
 pub fn compare(
     runs: &[Input],
     judgments: &Input,
@@ -330,7 +330,7 @@ pub fn compare(
     }
     let missing = trials.iter().filter(|trial| trial.before.is_empty() || trial.after.is_empty()).count();
     if missing > 0 {
-        notes.push(format!("{missing} judged queries are missing in a run: they count as empty answers"));
+        notes.push(format!("{missing} judged queries are missing in a run: they count as empty responses"));
     }
     Ok(Document {
         command: "eval",

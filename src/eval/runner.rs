@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     pipeline::{HitRecord, Outcome, ScoredBy, SearchRecord, Unscored},
-    probe::{Answered, Probe, ProbeError},
+    probe::{Probe, ProbeError, ProbeResponse},
     rerank::tokens,
     search::KeepReason,
 };
@@ -105,28 +105,28 @@ pub async fn run(
         .take_while(|_| std::future::ready(!ending.load(Ordering::Relaxed) && !stop.is_cancelled()))
         .map(|(at, query)| {
             let stop = stop.clone();
-            async move { (query, ask_patiently(probe, query, at % 2 == 0, settings, &stop).await) }
+            async move { (query, ask_with_deadline(probe, query, at % 2 == 0, settings, &stop).await) }
         });
-    let mut answers = std::pin::pin!(asked.buffer_unordered(settings.concurrency.max(1)));
+    let mut responses = std::pin::pin!(asked.buffer_unordered(settings.concurrency.max(1)));
     let mut given_up = std::pin::pin!(async {
         stop.cancelled().await;
         sleep(GRACE).await;
     });
     loop {
-        let (query, answer) = tokio::select! {
-            next = answers.next() => match next {
+        let (query, response) = tokio::select! {
+            next = responses.next() => match next {
                 Some(answered) => answered,
                 None => break,
             },
             () = &mut given_up => break,
         };
         if let Some(checkpoint) = &mut checkpoint {
-            match &answer {
+            match &response {
                 Ok(trial) => checkpoint.add(trial)?,
                 Err(lost) => checkpoint.lost(lost.search_units())?,
             }
         }
-        tally.count(query, answer, settings, queries.len());
+        tally.count(query, response, settings, queries.len());
         ending.store(tally.stopped.is_some(), Ordering::Relaxed);
         progress.step();
     }
@@ -162,8 +162,8 @@ impl Tally {
     }
 
     /// One more; says in `stopped` if it was to be the last.
-    fn count(&mut self, query: &Query, answer: Result<Trial, Lost>, settings: &RunSettings, all: usize) {
-        match answer {
+    fn count(&mut self, query: &Query, response: Result<Trial, Lost>, settings: &RunSettings, all: usize) {
+        match response {
             Ok(trial) => {
                 self.failures_in_a_row = 0;
                 self.search_units += trial.search_units;
@@ -205,7 +205,7 @@ impl Tally {
 }
 
 /// Asks again where a limit says to come back later.
-async fn ask_patiently(
+async fn ask_with_deadline(
     probe: &Probe,
     query: &Query,
     plain_first: bool,
@@ -218,7 +218,7 @@ async fn ask_patiently(
             Err(Lost::Rerank(RateLimited | Overloaded | CircuitOpen)) => {}
             // Perhaps the budget of the minute. The one of this run does not come back.
             Err(Lost::Rerank(Budget)) if settings.max_search_units.is_none() => {}
-            answer => return answer,
+            response => return response,
         }
         tokio::select! {
             () = sleep(wait) => {}
@@ -240,7 +240,7 @@ async fn ask(probe: &Probe, query: &Query, plain_first: bool) -> Result<Trial, L
     };
     match reranked.kept() {
         Some(reason) if is_failure(reason) => Err(Lost::Rerank(reason)),
-        _ => Ok(trial(query, plain, reranked.answer, &reranked.record)),
+        _ => Ok(trial(query, plain, reranked.response, &reranked.record)),
     }
 }
 
@@ -255,7 +255,7 @@ fn is_failure(reason: KeepReason) -> bool {
     }
 }
 
-fn trial(query: &Query, plain: Answered, reranked: Answered, record: &SearchRecord) -> Trial {
+fn trial(query: &Query, plain: ProbeResponse, reranked: ProbeResponse, record: &SearchRecord) -> Trial {
     let report = &record.report;
     let asked = record.asked.as_ref();
     let scorer = report.provider.as_ref().map(|provider| Scorer {

@@ -16,9 +16,9 @@ pub struct Trial {
     pub category: Option<String>,
     /// The collections or indices that it asks.
     pub collections: Vec<String>,
-    /// The ids of the database's own answer, best first.
+    /// The ids of the database's own response, best first.
     pub before: Vec<String>,
-    /// The ids of the answer through the pipeline.
+    /// The ids of the response through the pipeline.
     pub after: Vec<String>,
     /// `applied`, `partial` or `kept`.
     pub outcome: String,
@@ -93,7 +93,7 @@ pub struct Times {
     pub widened: f64,
     /// Documents, cache and provider.
     pub rerank: f64,
-    /// The whole answer through the pipeline.
+    /// The whole response through the pipeline.
     pub whole: f64,
 }
 

@@ -23,7 +23,7 @@ pub fn json(explanation: &Explanation) -> Value {
         },
         "upstream": explanation.upstream,
         "status": explanation.status.as_u16(),
-        "refusal": explanation.refusal,
+        "rejection": explanation.rejection,
         "notes": explanation.notes,
         "searches": searches.map(|(at, record)| search(explanation, at, record)).collect::<Vec<_>>(),
         "database": seen.asked.iter().map(|each| question(explanation, each)).collect::<Vec<_>>(),
@@ -84,7 +84,7 @@ fn question(explanation: &Explanation, question: &Question) -> Value {
 fn call(call: &ProviderCall) -> Value {
     let (status, failure, took) = match call.end {
         CallEnd::Open => (None, None, None),
-        CallEnd::Answered { status, took } => (Some(status), None, Some(ms(took))),
+        CallEnd::ProbeResponse { status, took } => (Some(status), None, Some(ms(took))),
         CallEnd::Failed { class, cause, took } => {
             (None, Some((class.reason().as_str(), cause)), Some(ms(took)))
         }
@@ -99,7 +99,7 @@ fn call(call: &ProviderCall) -> Value {
         "status": status,
         "failure": failure.map(|(class, _)| class),
         "cause": failure.map(|(_, cause)| cause),
-        "answer": String::from_utf8_lossy(&call.answer),
+        "response": String::from_utf8_lossy(&call.response),
         "took_ms": took,
     })
 }

@@ -30,10 +30,10 @@ pub struct Explanation {
     pub dialect: &'static str,
     /// The operation, by the word of metrics and logs.
     pub operation: &'static str,
-    /// The status of the client's answer.
+    /// The status of the client's response.
     pub status: StatusCode,
     /// What the database says instead of hits, credentials masked.
-    pub refusal: Option<String>,
+    pub rejection: Option<String>,
     /// What is to be said beside that.
     pub notes: Vec<String>,
     /// What was done.

@@ -77,7 +77,7 @@ pub enum ExplainError {
     /// A search without its body.
     #[error("this search needs a body: --body '{{…}}', --body @FILE, or --body @- for standard input")]
     NoBody,
-    /// The database gave no answer.
+    /// The database gave no response.
     #[error("{upstream}: {why}")]
     Upstream {
         /// Its URL.
@@ -87,7 +87,7 @@ pub enum ExplainError {
     },
 }
 
-/// Asks, and explains the answer. Blocks on the disk; needs a Tokio runtime.
+/// Asks, and explains the response. Blocks on the disk; needs a Tokio runtime.
 pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, ExplainError> {
     let Subject { config, listener, fresh } = *subject;
     let no_listener = ExplainError::NoListener { has: config.listeners.len() };
@@ -125,7 +125,7 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
     let mut calls = seen.calls.take().map(|log| log.calls()).unwrap_or_default();
     for call in &mut calls {
         keys.body(&mut call.body);
-        keys.body(&mut call.answer);
+        keys.body(&mut call.response);
     }
     let mut headers = masks.headers(&ask.headers);
     headers.iter_mut().for_each(|(_, value)| *value = keys.text(value));
@@ -137,7 +137,7 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
         dialect,
         operation,
         status,
-        refusal: (status != StatusCode::OK).then(said),
+        rejection: (status != StatusCode::OK).then(said),
         notes,
         calls,
         seen,
@@ -148,7 +148,7 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
 fn notes(config: &Config, explained: &Explained) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(error) = &explained.unread {
-        notes.push(format!("The request was passed on as it came: {error}."));
+        notes.push(format!("The request was passed on unchanged: {error}."));
     }
     for (search, record) in explained.seen.searches.iter().zip(&explained.seen.records) {
         let own = section(config, search.profile.route.as_deref());

@@ -46,9 +46,9 @@ fn every_way_of_a_hit_has_a_row_in_its_part() {
             Outcome::Partial(KeepReason::Timeout),
             vec![
                 hit("past", 9, NewPlace::OffPage(9), nobody(Unscored::PastWindow)),
-                hit("none", 1, NewPlace::Answer(1), nobody(Unscored::NoText)),
-                hit("late", 2, NewPlace::Answer(2), nobody(Unscored::Reason(KeepReason::Timeout))),
-                hit("known", 3, NewPlace::Answer(0), ScoredBy::Cache),
+                hit("none", 1, NewPlace::Response(1), nobody(Unscored::NoText)),
+                hit("late", 2, NewPlace::Response(2), nobody(Unscored::Reason(KeepReason::Timeout))),
+                hit("known", 3, NewPlace::Response(0), ScoredBy::Cache),
                 hit("low", 0, NewPlace::BelowFloor, ScoredBy::Provider),
             ],
         ),
@@ -82,7 +82,7 @@ fn a_text_is_shown_to_its_end_only_if_that_is_asked_for() {
     let explanation = explanation(
         Outcome::Applied,
         vec![
-            hit("page", 1, NewPlace::Answer(0), ScoredBy::Provider),
+            hit("page", 1, NewPlace::Response(0), ScoredBy::Provider),
             hit("off", 0, NewPlace::OffPage(1), ScoredBy::Cache),
         ],
     );
@@ -102,7 +102,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
     let took = Duration::from_micros(12_340);
     for end in [
         CallEnd::Open,
-        CallEnd::Answered { status: 429, took },
+        CallEnd::ProbeResponse { status: 429, took },
         CallEnd::Failed { class: FailureClass::Timeout, cause: "timeout", took },
     ] {
         explanation.calls.push(ProviderCall {
@@ -113,7 +113,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
             headers: vec![("authorization".to_owned(), "Bearer ***".to_owned())],
             body: "{}".into(),
             end,
-            answer: "slow down".into(),
+            response: "slow down".into(),
         });
     }
     explanation.seen.asked.push(Question {
@@ -128,10 +128,10 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
     for part in [
         "cohere: nobody waited for its end; 2 documents, 2 bytes",
         "cohere: 429 after 12.3 ms",
-        "    | {}\n    the answer began:\n    | slow down\n",
+        "    | {}\n    the response began:\n    | slow down\n",
         "cohere: timeout after 12.3 ms",
         "    POST https://api.cohere.com/v2/rerank\n    authorization: Bearer ***\n\n    | {}\n",
-        "  POST /docs/_search: no answer after 12.3 ms\n    the client's own body, byte for byte\n",
+        "  POST /docs/_search: no response after 12.3 ms\n    the client's own body, byte for byte\n",
         "THE DATABASE'S ORDER WAS KEPT: timeout\n  The provider did not answer in time.\n",
     ] {
         assert!(out.contains(part), "{part}: {out}");

@@ -12,7 +12,7 @@ pub(super) enum Connection {
 }
 
 /// A command that sets one key.
-pub(super) struct Entry {
+pub(super) struct QueuedCommand {
     pub(super) key: String,
     pub(super) value: Bytes,
     /// In milliseconds.
@@ -36,23 +36,24 @@ impl Connection {
             Connection::Single(_) => {
                 let mut command = redis::cmd("MGET");
                 command.arg(keys);
-                match self.run(&command, until).await.and_then(|answer| values(answer, keys.len())) {
+                match self.run(&command, until).await.and_then(|response| values(response, keys.len())) {
                     Ok(values) => (values, None),
                     Err(failure) => (vec![None; keys.len()], Some(failure)),
                 }
             }
             Connection::Cluster(_) => {
-                let answers = self.run_all(keys.iter().map(|key| get(key)).collect(), until).await;
-                let answers: Vec<_> = answers.into_iter().map(|answer| answer.and_then(value)).collect();
-                let failure = late(&answers).or_else(|| most(&answers));
-                (answers.into_iter().map(Result::unwrap_or_default).collect(), failure)
+                let responses = self.run_all(keys.iter().map(|key| get(key)).collect(), until).await;
+                let responses: Vec<_> =
+                    responses.into_iter().map(|response| response.and_then(value)).collect();
+                let failure = late(&responses).or_else(|| most(&responses));
+                (responses.into_iter().map(Result::unwrap_or_default).collect(), failure)
             }
         }
     }
 
     /// Writes `entries` in one round trip. Gives how many were written, and why most of them were not.
-    pub(super) async fn write(&self, entries: &[Entry], until: Instant) -> (usize, Option<Failure>) {
-        let answers = match self {
+    pub(super) async fn write(&self, entries: &[QueuedCommand], until: Instant) -> (usize, Option<Failure>) {
+        let responses = match self {
             Connection::Single(connection) => {
                 let mut pipe = redis::pipe();
                 for entry in entries {
@@ -60,16 +61,16 @@ impl Connection {
                 }
                 let mut connection = connection.clone();
                 let asked = pipe.ignore_errors().query_async(&mut connection);
-                let answers: Result<Vec<Result<Value, RedisError>>, Failure> = in_time(until, asked).await;
-                match answers {
-                    Ok(answers) => answers.into_iter().map(|a| a.map_err(|e| Failure::of(&e))).collect(),
+                let responses: Result<Vec<Result<Value, RedisError>>, Failure> = in_time(until, asked).await;
+                match responses {
+                    Ok(responses) => responses.into_iter().map(|a| a.map_err(|e| Failure::of(&e))).collect(),
                     Err(failure) => return (0, Some(failure)),
                 }
             }
             Connection::Cluster(_) => self.run_all(entries.iter().map(set).collect(), until).await,
         };
-        let answers: Vec<_> = answers.into_iter().map(|answer| answer.and_then(okay)).collect();
-        (answers.iter().flatten().count(), most(&answers))
+        let responses: Vec<_> = responses.into_iter().map(|response| response.and_then(okay)).collect();
+        (responses.iter().flatten().count(), most(&responses))
     }
 
     /// Runs one command.
@@ -91,7 +92,7 @@ async fn in_time<T>(
     asked: impl Future<Output = Result<T, RedisError>>,
 ) -> Result<T, Failure> {
     match timeout_at(until, asked).await {
-        Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+        Ok(response) => response.map_err(|error| Failure::of(&error)),
         Err(_) => Err(Failure::Timeout),
     }
 }
@@ -102,15 +103,15 @@ fn get(key: &str) -> Cmd {
     command
 }
 
-fn set(entry: &Entry) -> Cmd {
+fn set(entry: &QueuedCommand) -> Cmd {
     let mut command = redis::cmd("SET");
     command.arg(&entry.key).arg(&entry.value).arg("PX").arg(entry.ttl);
     command
 }
 
-/// The answer to an MGET of `count` keys.
-fn values(answer: Value, count: usize) -> Result<Vec<Option<Vec<u8>>>, Failure> {
-    match answer {
+/// The response to an MGET of `count` keys.
+fn values(response: Value, count: usize) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+    match response {
         Value::Array(items) if items.len() == count => items.into_iter().map(value).collect(),
         _ => Err(Failure::Garbage),
     }
@@ -124,19 +125,19 @@ fn value(item: Value) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-fn okay(answer: Value) -> Result<(), Failure> {
-    match answer {
+fn okay(response: Value) -> Result<(), Failure> {
+    match response {
         Value::Okay => Ok(()),
         _ => Err(Failure::Garbage),
     }
 }
 
-fn late<T>(answers: &[Result<T, Failure>]) -> Option<Failure> {
-    answers.iter().any(|answer| matches!(answer, Err(Failure::Timeout))).then_some(Failure::Timeout)
+fn late<T>(responses: &[Result<T, Failure>]) -> Option<Failure> {
+    responses.iter().any(|response| matches!(response, Err(Failure::Timeout))).then_some(Failure::Timeout)
 }
 
-/// A failure, if more than half of the answers are one.
-fn most<T>(answers: &[Result<T, Failure>]) -> Option<Failure> {
-    let failures = || answers.iter().filter_map(|answer| answer.as_ref().err().copied());
-    failures().last().filter(|_| failures().count() * 2 > answers.len())
+/// A failure, if more than half of the responses are one.
+fn most<T>(responses: &[Result<T, Failure>]) -> Option<Failure> {
+    let failures = || responses.iter().filter_map(|response| response.as_ref().err().copied());
+    failures().last().filter(|_| failures().count() * 2 > responses.len())
 }

@@ -1,4 +1,4 @@
-//! Opens connections. Files are read anew each time, so that a renewed password or CA is taken over.
+//! Opens connections. Files are read anew each time, so that a renewed password or CA is activated.
 
 use std::{io, path::Path, time::Duration};
 
@@ -27,12 +27,12 @@ struct Secrets {
 pub(super) struct Connector {
     settings: Settings,
     /// The longest that a command waits on this connection.
-    patience: Duration,
+    max_wait: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(settings: Settings, patience: Duration) -> Self {
-        Self { settings, patience }
+    pub(super) fn new(settings: Settings, max_wait: Duration) -> Self {
+        Self { settings, max_wait }
     }
 
     /// Says what of the settings can never work.
@@ -106,7 +106,7 @@ impl Connector {
         // A node that moved a slot says so, which costs a second try; the waits are for failures.
         let mut builder = ClusterClientBuilder::new(self.infos(secrets)?)
             .connection_timeout(CONNECT_PATIENCE)
-            .response_timeout(self.patience)
+            .response_timeout(self.max_wait)
             .overall_response_timeout(None)
             .tcp_settings(tcp())
             .retries(2)

@@ -2,24 +2,24 @@ use std::{io, sync::Arc};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Why Redis gave no good answer. A closed list: what a server says stays out of logs and metrics.
+/// Why Redis gave no good response. A closed list: what a server says stays out of logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No answer in time.
+    /// No response in time.
     Timeout,
     /// No connection, or it broke.
     Unreachable,
     /// The certificate or the handshake is not good.
     Tls,
-    /// The answer is none that Redis gives to this command.
+    /// The response is none that Redis gives to this command.
     Garbage,
-    /// The login is refused.
+    /// The login is rejected.
     Login,
     /// The user may not run the command.
     Forbidden,
     /// It is loading its data.
     Loading,
-    /// It is a replica, or refuses writes for now.
+    /// It is a replica, or rejects writes for now.
     ReadOnly,
     /// Its memory is full.
     Full,
@@ -29,19 +29,19 @@ pub(super) enum Failure {
     NoMaster,
     /// A file of the configuration cannot be read any more.
     File,
-    /// It refuses for another reason.
-    Refused,
+    /// It rejects for another reason.
+    Rejected,
 }
 
 impl Failure {
     /// For logs.
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Failure::Timeout => "no answer in time",
+            Failure::Timeout => "no response in time",
             Failure::Unreachable => "no connection",
             Failure::Tls => "the TLS handshake fails",
-            Failure::Garbage => "an answer that is not Redis's",
-            Failure::Login => "the login is refused",
+            Failure::Garbage => "a response that is not Redis's",
+            Failure::Login => "the login is rejected",
             Failure::Forbidden => "the user may not run the command",
             Failure::Loading => "it is loading its data",
             Failure::ReadOnly => "it takes no writes",
@@ -49,7 +49,7 @@ impl Failure {
             Failure::ClusterDown => "the cluster is down",
             Failure::NoMaster => "no sentinel knows the master",
             Failure::File => "a file that cache.redis names cannot be read",
-            Failure::Refused => "it refuses the command",
+            Failure::Rejected => "it rejects the command",
         }
     }
 
@@ -84,7 +84,7 @@ fn of_server(kind: ServerErrorKind) -> Failure {
         | ServerErrorKind::TryAgain
         | ServerErrorKind::Moved
         | ServerErrorKind::Ask => Failure::ClusterDown,
-        _ => Failure::Refused,
+        _ => Failure::Rejected,
     }
 }
 
@@ -94,7 +94,7 @@ fn of_code(code: Option<&str>) -> Failure {
         Some("OOM") => Failure::Full,
         Some("MISCONF" | "NOREPLICAS") => Failure::ReadOnly,
         Some("NOAUTH" | "WRONGPASS") => Failure::Login,
-        _ => Failure::Refused,
+        _ => Failure::Rejected,
     }
 }
 

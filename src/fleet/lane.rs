@@ -32,7 +32,7 @@ pub(super) struct Lane {
     dial: Dial,
     keys: Keys,
     /// How long a round trip may take.
-    pub(super) patience: Duration,
+    pub(super) max_wait: Duration,
     state: Mutex<State>,
     /// There is something to restore.
     wake: Notify,
@@ -83,12 +83,12 @@ impl Lane {
         address: String,
         dial: Dial,
         keys: Keys,
-        patience: Duration,
+        max_wait: Duration,
         metrics: FleetMetrics,
     ) -> Self {
         let state = Mutex::new(State { breaker: Breaker::new(), connection: None, epoch: 0 });
         let (wake, tried) = (Notify::new(), Notify::new());
-        Self { purpose, address, dial, keys, patience, state, wake, tried, metrics }
+        Self { purpose, address, dial, keys, max_wait, state, wake, tried, metrics }
     }
 
     /// Leave for one round trip, or `None` at once while there is no connection or the breaker is open.
@@ -208,7 +208,7 @@ impl Lane {
 
     async fn dial(&self) -> Result<Connection, Failure> {
         let connection = (self.dial)().await?;
-        self.purpose.probe(&connection, &self.keys, Instant::now() + self.patience).await?;
+        self.purpose.probe(&connection, &self.keys, Instant::now() + self.max_wait).await?;
         Ok(connection)
     }
 

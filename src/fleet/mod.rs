@@ -67,18 +67,18 @@ impl Fleet {
     /// Ready to [`Fleet::connect`]. Blocks on the disk.
     pub fn new(settings: Settings, metrics: FleetMetrics) -> Result<Self, FleetError> {
         let reads = Connector::new(settings.clone(), settings.timeout);
-        let writes = Connector::new(settings.clone(), write_patience(settings.timeout));
+        let writes = Connector::new(settings.clone(), write_timeout(settings.timeout));
         reads.check()?;
         Ok(Self::with(settings, [reads, writes].map(dial), metrics))
     }
 
     fn with(settings: Settings, [reads, writes]: [Dial; 2], metrics: FleetMetrics) -> Self {
         let (address, keys) = (settings.address.to_string(), Keys::new(&settings.prefix));
-        let lane = |purpose, dial, patience| {
-            Arc::new(Lane::new(purpose, address.clone(), dial, keys.clone(), patience, metrics.clone()))
+        let lane = |purpose, dial, max_wait| {
+            Arc::new(Lane::new(purpose, address.clone(), dial, keys.clone(), max_wait, metrics.clone()))
         };
         let reads = lane(Purpose::Reads, reads, settings.timeout);
-        let writes = lane(Purpose::Writes, writes, write_patience(settings.timeout));
+        let writes = lane(Purpose::Writes, writes, write_timeout(settings.timeout));
         let (queue, jobs) = mpsc::channel(writer::QUEUE);
         let writer =
             Writer { lane: writes.clone(), keys: keys.clone(), ttl: settings.ttl, metrics: metrics.clone() };
@@ -166,10 +166,10 @@ impl Fleet {
     pub async fn take(&self, name: &str, wanted: &Wanted) -> Shared {
         let command = scripts::take(&self.keys, name, wanted);
         let Some(pass) = self.writes.enter(Operation::Take) else { return Shared::Away };
-        let answer = pass.connection.run(&command, Instant::now() + self.timeout).await;
-        let answer = answer.and_then(|answer| scripts::taken(name, wanted, &answer));
-        pass.end(answer.as_ref().err().copied());
-        answer.unwrap_or(Shared::Away)
+        let response = pass.connection.run(&command, Instant::now() + self.timeout).await;
+        let response = response.and_then(|response| scripts::taken(name, wanted, &response));
+        pass.end(response.as_ref().err().copied());
+        response.unwrap_or(Shared::Away)
     }
 
     /// Gives back leave for a call that was not made, behind the caller's back.
@@ -203,9 +203,9 @@ impl Fleet {
 
     async fn run_for_words(&self, command: &redis::Cmd) -> Option<redis::Value> {
         let pass = self.writes.enter(Operation::Words)?;
-        let answer = pass.connection.run(command, Instant::now() + write_patience(self.timeout)).await;
-        pass.end(answer.as_ref().err().copied());
-        answer.ok()
+        let response = pass.connection.run(command, Instant::now() + write_timeout(self.timeout)).await;
+        pass.end(response.as_ref().err().copied());
+        response.ok()
     }
 
     /// Waits until what was to be written is written or dropped, but not longer than `within`.
@@ -237,7 +237,7 @@ impl fmt::Debug for Fleet {
 }
 
 /// The longest that a batch of writes may take: no search waits for it.
-fn write_patience(timeout: Duration) -> Duration {
+fn write_timeout(timeout: Duration) -> Duration {
     timeout.max(Duration::from_millis(250))
 }
 

@@ -2,7 +2,7 @@ use tokio::time::Instant;
 
 use super::{
     Connection, Failure,
-    connection::{self, Entry},
+    connection::{self, QueuedCommand},
     keys::Keys,
 };
 
@@ -38,8 +38,8 @@ impl Purpose {
         let failure = match self {
             Purpose::Reads => connection.values(&keys, until).await.1,
             Purpose::Writes => {
-                let entry = |key| Entry { key, value: connection::NO_SCORE, ttl: STAYS };
-                let entries: Vec<Entry> = keys.into_iter().map(entry).collect();
+                let entry = |key| QueuedCommand { key, value: connection::NO_SCORE, ttl: STAYS };
+                let entries: Vec<QueuedCommand> = keys.into_iter().map(entry).collect();
                 connection.write(&entries, until).await.1
             }
         };

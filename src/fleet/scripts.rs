@@ -18,7 +18,7 @@ pub enum Shared {
     /// It may be made and is counted.
     Granted(Leave),
     /// It may not.
-    Refused {
+    Rejected {
         /// What stands against it.
         by: SharedLimit,
         /// When one may be made at the earliest.
@@ -141,8 +141,8 @@ pub(super) fn take(keys: &Keys, name: &str, wanted: &Wanted) -> Cmd {
     command
 }
 
-pub(super) fn taken(name: &str, wanted: &Wanted, answer: &Value) -> Result<Shared, Failure> {
-    let Value::Array(items) = answer else { return Err(Failure::Garbage) };
+pub(super) fn taken(name: &str, wanted: &Wanted, response: &Value) -> Result<Shared, Failure> {
+    let Value::Array(items) = response else { return Err(Failure::Garbage) };
     match items.as_slice() {
         [
             Value::Int(1),
@@ -169,7 +169,7 @@ pub(super) fn taken(name: &str, wanted: &Wanted, answer: &Value) -> Result<Share
                 _ => return Err(Failure::Garbage),
             };
             let retry_in = Duration::from_millis(u64::try_from(*wait).unwrap_or(0));
-            Ok(Shared::Refused { by, retry_in })
+            Ok(Shared::Rejected { by, retry_in })
         }
         _ => Err(Failure::Garbage),
     }
@@ -207,13 +207,13 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read() {
+    fn responses_are_read() {
         let Ok(Shared::Granted(leave)) = taken("c", &BUDGET, &granted("", "2.5", [1, 2])) else { panic!() };
         assert_eq!((leave.calls_left, leave.left_at(1, 2)), (9, (None, Some(2.5))));
         for (word, by) in [("rate", SharedLimit::Rate), ("spend", SharedLimit::Spend)] {
-            let refused = Value::Array(vec![Value::Int(0), Value::Int(1500), text(word)]);
+            let rejected = Value::Array(vec![Value::Int(0), Value::Int(1500), text(word)]);
             let retry_in = Duration::from_millis(1500);
-            assert_eq!(taken("c", &BUDGET, &refused), Ok(Shared::Refused { by, retry_in }));
+            assert_eq!(taken("c", &BUDGET, &rejected), Ok(Shared::Rejected { by, retry_in }));
         }
     }
 
@@ -239,8 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn other_answers_grant_nothing() {
-        for answer in [
+    fn other_responses_grant_nothing() {
+        for response in [
             Value::Nil,
             Value::Okay,
             Value::Array(vec![]),
@@ -250,7 +250,7 @@ mod tests {
             Value::Array(vec![Value::Int(0), Value::Int(1), text("x")]),
             Value::Array(vec![Value::Int(0), text("x"), text("rate")]),
         ] {
-            assert_eq!(taken("c", &BUDGET, &answer), Err(Failure::Garbage), "{answer:?}");
+            assert_eq!(taken("c", &BUDGET, &response), Err(Failure::Garbage), "{response:?}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn decode(id: &ScoreId, value: &[u8]) -> Option<f32> {
     Some(f32::from_le_bytes([*a, *b, *c, *d])).filter(|score| score.is_finite())
 }
 
-/// The id is part of it, so that an answer which belongs to another question can give no score.
+/// The id is part of it, so that a response which belongs to another question can give no score.
 fn checked(id: &ScoreId, body: &[u8]) -> [u8; 4] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(id).update(body);

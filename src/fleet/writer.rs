@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     FleetMetrics, ScoreId,
-    connection::Entry,
+    connection::QueuedCommand,
     keys::Keys,
     lane::Lane,
     metrics::{Dropped, Operation},
@@ -53,7 +53,7 @@ impl Writer {
         let (mut scores, mut amendments, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for job in batch {
             match job {
-                Job::Score(id, score) => scores.push(Entry {
+                Job::Score(id, score) => scores.push(QueuedCommand {
                     key: self.keys.score(&id),
                     value: value::encode(&id, score),
                     ttl: jittered(self.ttl, fastrand::f64()),
@@ -74,8 +74,8 @@ impl Writer {
         }
     }
 
-    async fn write_scores(&self, scores: &[Entry]) {
-        let until = Instant::now() + self.lane.patience;
+    async fn write_scores(&self, scores: &[QueuedCommand]) {
+        let until = Instant::now() + self.lane.max_wait;
         let Some(pass) = self.lane.enter(Operation::Set) else {
             self.metrics.dropped(Dropped::Away, scores.len());
             return;
@@ -96,10 +96,10 @@ impl Writer {
             self.metrics.dropped(Dropped::Away, 1);
             return;
         };
-        let answer =
-            pass.connection.run(&amendment.command(&self.keys), Instant::now() + self.lane.patience).await;
-        pass.end(answer.as_ref().err().copied());
-        if answer.is_err() {
+        let response =
+            pass.connection.run(&amendment.command(&self.keys), Instant::now() + self.lane.max_wait).await;
+        pass.end(response.as_ref().err().copied());
+        if response.is_err() {
             self.metrics.dropped(Dropped::Failed, 1);
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on
 //! the way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
-//! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting an answer costs; tests hold it to what
-//! serde_json takes and refuses.
+//! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting a response costs; tests hold it to what
+//! serde_json takes and rejects.
 
 mod edit;
 mod index;
@@ -19,6 +19,6 @@ mod write;
 pub use edit::{Edits, ObjectEdit};
 pub use index::{Index, NoIndex};
 pub use pieces::Pieces;
-pub use scan::{Key, Read, Scanner};
+pub use scan::{Key, ScanResult, Scanner};
 pub use value::{Kind, Malformed, Member, Object, Value};
 pub use write::write_string;

@@ -28,12 +28,12 @@ pub struct Key<'a> {
 }
 
 /// What reading gives.
-pub type Read<T> = Result<T, Malformed>;
+pub type ScanResult<T> = Result<T, Malformed>;
 
 impl<'a> Scanner<'a> {
     /// Reads the one value that `body` holds with `read`, which has to take all of it: [`skip`](Self::skip),
     /// [`members`](Self::members) or [`items`](Self::items). White space around it is allowed, anything else is not.
-    pub fn whole<T>(body: &'a [u8], read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+    pub fn whole<T>(body: &'a [u8], read: impl FnOnce(&mut Self) -> ScanResult<T>) -> ScanResult<T> {
         Self::whole_at(body, 0, None, read)
     }
 
@@ -42,8 +42,8 @@ impl<'a> Scanner<'a> {
         part: &'a [u8],
         start: usize,
         index: Option<&'a Index>,
-        read: impl FnOnce(&mut Self) -> Read<T>,
-    ) -> Read<T> {
+        read: impl FnOnce(&mut Self) -> ScanResult<T>,
+    ) -> ScanResult<T> {
         let text = simdutf8::basic::from_utf8(part).map_err(|_| Malformed)?;
         let mut scanner = Self::of(text, start, index);
         scanner.walk.space();
@@ -58,7 +58,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes the next value, whatever it is.
-    pub fn skip(&mut self) -> Read<Value<'a>> {
+    pub fn skip(&mut self) -> ScanResult<Value<'a>> {
         let from = self.walk.at;
         let escaped = self.value()?;
         Ok(self.since(from, escaped))
@@ -66,7 +66,10 @@ impl<'a> Scanner<'a> {
 
     /// Takes the next value. If it is an object, `each` sees every member in its order, and may take its value; what
     /// it leaves is skipped. `None` for any other kind, and where a key cannot be read: a lone surrogate is in it.
-    pub fn members(&mut self, each: impl FnMut(Key<'a>, &mut Self) -> Read<()>) -> Read<Option<Value<'a>>> {
+    pub fn members(
+        &mut self,
+        each: impl FnMut(Key<'a>, &mut Self) -> ScanResult<()>,
+    ) -> ScanResult<Option<Value<'a>>> {
         let object = self.object(each)?;
         Ok(object.filter(|(_, readable)| *readable).map(|(object, _)| object))
     }
@@ -74,8 +77,8 @@ impl<'a> Scanner<'a> {
     /// The same, but an object is given also where a key cannot be read; whether all of them can be is said beside it.
     pub fn object(
         &mut self,
-        mut each: impl FnMut(Key<'a>, &mut Self) -> Read<()>,
-    ) -> Read<Option<(Value<'a>, bool)>> {
+        mut each: impl FnMut(Key<'a>, &mut Self) -> ScanResult<()>,
+    ) -> ScanResult<Option<(Value<'a>, bool)>> {
         let from = self.walk.at;
         if self.walk.peek() != b'{' {
             return self.value().map(|_| None);
@@ -101,7 +104,10 @@ impl<'a> Scanner<'a> {
 
     /// Takes the next value. If it is an array, `each` may take every element in its order; what it leaves is skipped.
     /// `None` for any other kind.
-    pub fn items(&mut self, mut each: impl FnMut(&mut Self) -> Read<()>) -> Read<Option<Value<'a>>> {
+    pub fn items(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> ScanResult<()>,
+    ) -> ScanResult<Option<Value<'a>>> {
         let from = self.walk.at;
         if self.walk.peek() != b'[' {
             return self.value().map(|_| None);
@@ -120,7 +126,7 @@ impl<'a> Scanner<'a> {
 
     /// Lets `take` have the value that comes next.
     #[inline(always)]
-    fn offer(&mut self, take: impl FnOnce(&mut Self) -> Read<()>) -> Read<()> {
+    fn offer(&mut self, take: impl FnOnce(&mut Self) -> ScanResult<()>) -> ScanResult<()> {
         let from = self.walk.at;
         take(self)?;
         if self.walk.at == from { self.value().map(drop) } else { Ok(()) }
@@ -144,7 +150,7 @@ impl<'a> Scanner<'a> {
 
     /// Takes a key and its colon; `None` if it is well-formed but no text.
     #[inline(always)]
-    fn key(&mut self) -> Read<Option<Key<'a>>> {
+    fn key(&mut self) -> ScanResult<Option<Key<'a>>> {
         let start = self.start + self.walk.at;
         // Most keys are short: it would take longer to choose other instructions than those that every processor has.
         let walk = &mut self.walk;
@@ -157,7 +163,7 @@ impl<'a> Scanner<'a> {
     }
 
     #[cold]
-    fn long_key(&mut self) -> Read<Option<Cow<'a, str>>> {
+    fn long_key(&mut self) -> ScanResult<Option<Cow<'a, str>>> {
         let from = self.walk.at;
         if self.walk.peek() != b'"' {
             return Err(Malformed);
@@ -168,7 +174,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes a value; says whether it is a string with an escape in it.
-    fn value(&mut self) -> Read<bool> {
+    fn value(&mut self) -> ScanResult<bool> {
         let walk = &mut self.walk;
         match walk.peek() {
             // As for keys.

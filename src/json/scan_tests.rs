@@ -164,7 +164,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn what_is_nearly_json_is_taken_and_refused_as_serde_json_does(body in nearly_json()) {
+    fn what_is_nearly_json_is_taken_and_rejected_as_serde_json_does(body in nearly_json()) {
         same_as_serde_json(&body)?;
     }
 
@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn json_with_one_byte_changed_is_taken_and_refused_as_serde_json_does(
+    fn json_with_one_byte_changed_is_taken_and_rejected_as_serde_json_does(
         body in json(), at in any::<prop::sample::Index>(), byte in any::<u8>()
     ) {
         let mut body = body.into_bytes();

@@ -25,16 +25,16 @@ pub enum Kind {
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     text: &'a str,
-    place: Place,
+    place: Offset,
     /// That of the body, if it has one.
     index: Option<&'a Index>,
 }
 
 /// Where a value starts in its body, and in the last bit whether there is an escape in it, if it is a string.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Place(usize);
+struct Offset(usize);
 
-impl Place {
+impl Offset {
     fn start(self) -> usize {
         self.0 >> 1
     }
@@ -91,7 +91,7 @@ impl<'a> Value<'a> {
 
     /// A value that has been read.
     pub(super) fn new(text: &'a str, start: usize, escaped: bool, index: Option<&'a Index>) -> Self {
-        Self { text, place: Place(start << 1 | usize::from(escaped)), index }
+        Self { text, place: Offset(start << 1 | usize::from(escaped)), index }
     }
 
     /// The value's text, without white space around it.

@@ -1,4 +1,4 @@
-//! [`Ignored`]: what a request says about its reranking and means nothing. Told in the answer, so that nobody takes it
+//! [`Ignored`]: what a request says about its reranking and means nothing. Told in the response, so that nobody takes it
 //! for done.
 
 use super::{AllowList, CallerHeaders, PlannedSearch};
@@ -20,13 +20,13 @@ impl Ignored {
         for search in searches {
             let own = &search.intent.caller;
             own.ignored.iter().for_each(|name| ignored.add(&format!("rerank.{name}")));
-            ignored.add_refused(caller, own, &search.profile.allow);
+            ignored.add_rejected(caller, own, &search.profile.allow);
         }
         ignored
     }
 
     /// A model and fields that the configuration does not allow.
-    fn add_refused(&mut self, caller: &CallerHeaders, own: &CallerOptions, allow: &AllowList) {
+    fn add_rejected(&mut self, caller: &CallerHeaders, own: &CallerOptions, allow: &AllowList) {
         let unknown_model = |name: &String| !allow.models.contains(name);
         let unknown_fields = |names: &Vec<String>| !names.iter().all(|name| allow.fields.contains(name));
         match (&caller.model, &own.model) {

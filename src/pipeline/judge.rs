@@ -1,4 +1,4 @@
-//! The hits of an answer, judged before anything of them is read: which hold their place, and by what profile the others
+//! The hits of a response, judged before anything of them is read: which hold their place, and by what profile the others
 //! are ranked.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
@@ -44,7 +44,7 @@ impl Pipeline {
                 }
                 Err(reason) => {
                     if reason == KeepReason::Off {
-                        self.tell_held(&search.intent.collections);
+                        self.log_held(&search.intent.collections);
                     }
                     settled.to_mut()[at].work = Err(reason);
                 }
@@ -54,7 +54,7 @@ impl Pipeline {
     }
 }
 
-/// What is known while the hits of one answer are judged.
+/// What is known while the hits of one response are judged.
 struct Judging<'a> {
     profiles: &'a Profiles,
     mixed: Mixed,
@@ -108,7 +108,7 @@ impl<'a> Judging<'a> {
     }
 }
 
-/// What is known of the indices of one answer: most hits come from a few.
+/// What is known of the indices of one response: most hits come from a few.
 struct Verdicts<'a> {
     reach: Reach<'a>,
     known: HashMap<Vec<u8>, Option<Vec<Arc<Profile>>>>,

@@ -16,7 +16,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// The most losses remembered at a time; collections are named by clients.
 const MOST_REMEMBERED: usize = 1_000;
 
-/// What is missing of an answer.
+/// What is missing of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     /// Shards and clusters that gave nothing.

@@ -13,7 +13,7 @@ use crate::{
 /// Time spent in the parts of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
-    /// From the request's head to the answer's.
+    /// From the request's head to the response's.
     pub total: Duration,
     /// Waiting for the database.
     pub upstream: Duration,
@@ -21,13 +21,13 @@ pub struct Timings {
     pub rerank: Duration,
 }
 
-/// Metrics of searches. Labels are closed sets. What reranking does is measured alike for answers (`on`) and
+/// Metrics of searches. Labels are closed sets. What reranking does is measured alike for responses (`on`) and
 /// behind them (`shadow`).
 #[derive(Clone)]
 pub struct SearchMetrics {
     searches: IntCounterVec,
     shadows: IntCounterVec,
-    refused: IntCounterVec,
+    rejected: IntCounterVec,
     held: IntCounterVec,
     seconds: HistogramVec,
     upstream_seconds: HistogramVec,
@@ -62,13 +62,13 @@ impl SearchMetrics {
         let shadows = IntCounterVec::new(
             Opts::new(
                 "rerankd_shadow_searches_total",
-                "Searches reranked behind the database's own answer, by how that ended and why.",
+                "Searches reranked behind the database's own response, by how that ended and why.",
             ),
             &["dialect", "operation", "outcome", "reason"],
         )?;
-        let refused = IntCounterVec::new(
+        let rejected = IntCounterVec::new(
             Opts::new(
-                "rerankd_widening_refused_total",
+                "rerankd_widening_rejected_total",
                 "Searches that the database failed with more hits or fields, and answered as the client had asked.",
             ),
             &["dialect"],
@@ -86,7 +86,7 @@ impl SearchMetrics {
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
-                "Time from a search's head to the head of its answer.",
+                "Time from a search's head to the head of its response.",
             )
             .buckets(SECONDS.to_vec()),
             &["outcome"],
@@ -97,7 +97,7 @@ impl SearchMetrics {
         let metrics = Self {
             searches,
             shadows,
-            refused,
+            rejected,
             held,
             seconds,
             upstream_seconds: histogram(
@@ -133,7 +133,7 @@ impl SearchMetrics {
         };
         registry.register(Box::new(metrics.searches.clone()))?;
         registry.register(Box::new(metrics.shadows.clone()))?;
-        registry.register(Box::new(metrics.refused.clone()))?;
+        registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.held.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
@@ -154,7 +154,7 @@ impl SearchMetrics {
         let put = |counter: &IntCounterVec, outcome: Outcome| {
             counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]);
         };
-        self.refused.with_label_values(&[dialect]);
+        self.rejected.with_label_values(&[dialect]);
         let failures = FailureClass::OF_CHAIN.map(FailureClass::reason);
         for counter in [&self.searches, &self.shadows] {
             put(counter, Outcome::Applied);
@@ -170,12 +170,12 @@ impl SearchMetrics {
         self.effect(ON, report);
     }
 
-    /// Counts one request that the database refused for its widening.
-    pub fn widening_refused(&self, dialect: &str) {
-        self.refused.with_label_values(&[dialect]).inc();
+    /// Counts one request that the database rejected for its widening.
+    pub fn widening_rejected(&self, dialect: &str) {
+        self.rejected.with_label_values(&[dialect]).inc();
     }
 
-    /// Counts one search that was reranked behind its answer.
+    /// Counts one search that was reranked behind its response.
     pub fn shadow(&self, dialect: &str, operation: &str, report: &Report) {
         count(&self.shadows, dialect, operation, report.outcome);
         self.effect(SHADOW, report);
@@ -206,7 +206,7 @@ impl SearchMetrics {
         self.times(ON, timings);
     }
 
-    /// Records the times of one request that was reranked behind its answer.
+    /// Records the times of one request that was reranked behind its response.
     pub fn shadow_times(&self, timings: &Timings) {
         self.times(SHADOW, timings);
     }
@@ -254,7 +254,7 @@ mod tests {
             );
             assert!(text.contains(&series), "{series} not in\n{text}");
         }
-        assert!(text.contains("rerankd_widening_refused_total{dialect=\"qdrant\"} 0"), "{text}");
+        assert!(text.contains("rerankd_widening_rejected_total{dialect=\"qdrant\"} 0"), "{text}");
         assert!(text.contains("rerankd_rerank_duration_seconds_count{mode=\"shadow\"} 0"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Profiles of an answer from several collections: what to ask for, and the strictest of them for the answer.
+//! Profiles of a response from several collections: what to ask for, and the strictest of them for the response.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ pub(super) struct Mixed(Vec<(Vec<Arc<Profile>>, Made)>);
 type Made = Result<Arc<Profile>, KeepReason>;
 
 impl Mixed {
-    /// What is asked for where an answer may come from any of these: the largest window, the fields of all. `None`
+    /// What is asked for where a response may come from any of these: the largest window, the fields of all. `None`
     /// where there are no profiles.
     pub(super) fn widest(&mut self, of: Vec<Arc<Profile>>) -> Option<Arc<Profile>> {
         self.made(of, |first, of| Ok(widest(first, of)))?.ok()
     }
 
-    /// What holds for an answer with hits of all these; `Err` where no provider may see all of it. `None` where there
+    /// What holds for a response with hits of all these; `Err` where no provider may see all of it. `None` where there
     /// are no profiles.
     pub(super) fn strictest(&mut self, of: Vec<Arc<Profile>>) -> Option<Made> {
         self.made(of, |_, of| strictest(of))

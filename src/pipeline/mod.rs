@@ -17,8 +17,8 @@ mod profile;
 mod rank;
 mod reach;
 mod record;
-mod refusal;
-mod ring;
+mod record_ring;
+mod rejection;
 mod tie;
 mod trace;
 mod weight;
@@ -37,20 +37,20 @@ pub use rank::{RankedPage, Waiting};
 pub use record::{
     Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
-pub use refusal::{Extra, blamed};
-pub use ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
+pub use record_ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
+pub use rejection::{Extra, blamed};
 pub use tie::cuts_a_tie;
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
 pub use witness::{Question, Seen, Witness, field_names};
 
 use losses::Known;
-use refusal::Refusals;
+use rejection::Rejections;
 
 /// Plans and ranks searches.
 pub struct Pipeline {
     profiles: Profiles,
-    refusals: Refusals,
+    rejections: Rejections,
     losses: Known<Loss>,
     reranked: Known<()>,
     /// Collections whose hits had no text, or might not be read, each told of once.
@@ -65,7 +65,7 @@ impl Pipeline {
     pub fn new(profiles: Profiles) -> Self {
         Self {
             profiles,
-            refusals: Refusals::default(),
+            rejections: Rejections::default(),
             losses: Known::default(),
             reranked: Known::default(),
             told: Mutex::default(),
@@ -73,7 +73,7 @@ impl Pipeline {
     }
 
     /// One log line per name whose hits are all of indices that are kept out: it may be an alias that is let in.
-    fn tell_held(&self, collections: &[String]) {
+    fn log_held(&self, collections: &[String]) {
         let name = collections.join(",");
         let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if told.len() < MOST_TOLD && told.insert(format!("off {name}")) {
@@ -85,7 +85,7 @@ impl Pipeline {
     }
 
     /// One log line per collection whose hits have no known text field: the names of the fields they have.
-    fn tell_no_text(&self, collections: &[String], keys: impl FnOnce() -> Vec<String>) {
+    fn log_no_text(&self, collections: &[String], keys: impl FnOnce() -> Vec<String>) {
         let name = collections.join(",");
         let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if told.len() < MOST_TOLD && told.insert(name.clone()) {

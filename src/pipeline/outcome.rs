@@ -43,7 +43,7 @@ impl Outcome {
     }
 }
 
-/// What the answer says of one search.
+/// What the response says of one search.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// How it ended.
@@ -143,7 +143,7 @@ impl Report {
         }
     }
 
-    /// One report for the answer to several searches: `partial` where only some were reranked.
+    /// One report for the response to several searches: `partial` where only some were reranked.
     pub fn of_all(reports: &[Report]) -> Option<Report> {
         let mut all = reports.first()?.clone();
         for report in &reports[1..] {

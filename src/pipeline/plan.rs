@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, ScoreMode, mixed::Mixed, refusal::Extra,
+    AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, ScoreMode, mixed::Mixed, rejection::Extra,
 };
 use crate::{
     document,
@@ -44,7 +44,7 @@ pub struct PlannedSearch {
     pub fetch: FetchPlan,
     /// The work to do, or why the database's order stays.
     pub work: Result<Work, KeepReason>,
-    /// The work to do behind the answer (`mode: shadow`), and what to ask upstream for it.
+    /// The work to do behind the response (`mode: shadow`), and what to ask upstream for it.
     pub shadow: Option<(Work, FetchPlan)>,
     /// Set where it depends on its hits how it is ranked, and whether they may be read: what the caller said, to plan
     /// it again once they are known.
@@ -82,14 +82,14 @@ impl PlannedSearch {
         self.fetch.hits.is_some()
     }
 
-    /// Whether a failure is answered by the client's own request rather than by the widened answer, cut back.
+    /// Whether a failure is answered by the client's own request rather than by the widened response, cut back.
     pub fn must_replay(&self) -> bool {
         let not_neutral = self.widened() && self.intent.widening == Widening::NotNeutral;
         let changed = self.widened() || self.fetch.without_reranker;
         not_neutral || (self.profile.fail_open == FailOpen::Replay && changed)
     }
 
-    /// The same search as it is done behind the answer.
+    /// The same search as it is done behind the response.
     pub fn in_shadow(&self) -> Self {
         match self.shadow.clone() {
             Some((work, fetch)) => Self { work: Ok(work), fetch, shadow: None, ..self.clone() },
@@ -185,7 +185,7 @@ impl Pipeline {
     }
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work, origins: bool) -> FetchPlan {
-        let may = |extra| self.refusals.allow(extra, &intent.collections);
+        let may = |extra| self.rejections.allow(extra, &intent.collections);
         let fields =
             if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::none() };
         let served = intent.reranker.is_some();

@@ -10,9 +10,9 @@ use crate::{rerank::Reranker, search::FieldSet};
 /// Whether to rerank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Answers are reranked.
+    /// Responses are reranked.
     On,
-    /// Answers are the database's; they are reranked behind, for the metrics.
+    /// Responses are the database's; they are reranked behind, for the metrics.
     Shadow,
     /// Never.
     Off,
@@ -45,9 +45,9 @@ pub enum ScoreMode {
 /// What the client gets when reranking fails after the request was widened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailOpen {
-    /// The widened answer, cut back.
+    /// The widened response, cut back.
     Cut,
-    /// The answer to the client's own request, sent again.
+    /// The response to the client's own request, sent again.
     Replay,
 }
 

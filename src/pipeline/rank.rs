@@ -21,7 +21,7 @@ use crate::{
     search::{Hit, HitList, HitPage, KeepReason, Ranking, lead},
 };
 
-/// The rankings of an answer, and how each search ended.
+/// The rankings of a response, and how each search ended.
 pub struct RankedPage {
     /// One per list of the page; `None` leaves the list as it is.
     pub rankings: Vec<Option<Ranking>>,
@@ -53,14 +53,14 @@ struct Call<'a> {
 pub enum Waiting {
     /// A client, which asked at this moment.
     Client(Instant),
-    /// Nobody: its answer has gone out.
+    /// Nobody: its response has gone out.
     Nobody,
 }
 
 impl Waiting {
     /// When the rerank step has to have ended: its deadline is over, or the time that the client gave the
     /// database for the whole search.
-    fn answer_by(self, work: &Work, now: Instant) -> Instant {
+    fn respond_by(self, work: &Work, now: Instant) -> Instant {
         let own = now + work.deadline;
         match (self, work.timeout) {
             // A time too long to be told is none.
@@ -75,7 +75,7 @@ impl Waiting {
 type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
-    /// Ranks the lists of `page`, the answer to `searches`, while somebody waits for it or behind the answer. `held`
+    /// Ranks the lists of `page`, the response to `searches`, while somebody waits for it or behind the response. `held`
     /// is for the documents: it is given back when the last call that has some of them is over.
     /// At any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
     pub async fn rank(
@@ -153,7 +153,7 @@ impl Pipeline {
             let documents = list_documents(search, work, at, list, page);
             if documents.documents.is_empty() {
                 if reports[list.search].documents == 0 {
-                    // Which fields there are says nothing where the database has refused to show them.
+                    // Which fields there are says nothing where the database has rejected to show them.
                     if search.fetch.fields.is_none() && !document::wanted_fields(&work.fields).is_none() {
                         reports[list.search].outcome = Outcome::Kept(KeepReason::UpstreamError);
                         continue;
@@ -162,7 +162,7 @@ impl Pipeline {
                     let first = list.hits.iter().find(|hit| hit.holds.is_none());
                     let keys =
                         || first.map_or_else(Vec::new, |hit| document::top_level_keys(&page.body, hit));
-                    self.tell_no_text(&search.intent.collections, keys);
+                    self.log_no_text(&search.intent.collections, keys);
                 }
                 continue;
             }
@@ -183,11 +183,11 @@ impl Pipeline {
         log: Option<CallLog>,
         siblings: Siblings,
     ) -> CallResult {
-        let answer_by = waiting.answer_by(call.work, Instant::now());
+        let respond_by = waiting.respond_by(call.work, Instant::now());
         let documents: Arc<[Document]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
         let count = documents.len();
-        let mut request = RerankRequest::new(call.work.query.clone(), documents, answer_by);
+        let mut request = RerankRequest::new(call.work.query.clone(), documents, respond_by);
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
@@ -198,8 +198,8 @@ impl Pipeline {
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);
-        let answer = timeout_at(answer_by, scores).await.unwrap_or(Err(RerankError::Deadline));
-        match answer {
+        let response = timeout_at(respond_by, scores).await.unwrap_or(Err(RerankError::Deadline));
+        match response {
             Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
             // A few texts that no provider takes are no reason to leave all others as they are.
             Ok(scores) if scores.failure == Some(FailureClass::TooLarge) && scores.are_most() => Ok(scores),
@@ -268,12 +268,12 @@ fn free_in_window<'a>(
     window.filter(|(_, hit)| hit.holds.is_none())
 }
 
-/// Whether the hit at `place` of an answer is among the best candidates of the whole search.
+/// Whether the hit at `place` of a response is among the best candidates of the whole search.
 pub(super) fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
     first_place(search).saturating_add(place as u64) < work.window
 }
 
-/// The place in the whole search of the first hit of an answer.
+/// The place in the whole search of the first hit of a response.
 pub(super) fn first_place(search: &PlannedSearch) -> u64 {
     if search.widened() || search.intent.grouped { 0 } else { search.intent.offset }
 }

@@ -46,7 +46,7 @@ pub struct SearchRecord {
     pub report: Report,
     /// Of the whole request, all its searches together.
     pub timings: Timings,
-    /// What became of the hits: one list, or one for each group. Empty where the answer was not looked into.
+    /// What became of the hits: one list, or one for each group. Empty where the response was not looked into.
     pub lists: Vec<ListRecord>,
 }
 
@@ -61,7 +61,7 @@ pub struct Origin {
     pub trace_id: Option<Arc<str>>,
     /// Which search of its request it is, from 0, and how many there are.
     pub search: (usize, usize),
-    /// Whether it was reranked behind its answer (`mode: shadow`).
+    /// Whether it was reranked behind its response (`mode: shadow`).
     pub shadow: bool,
 }
 
@@ -115,8 +115,8 @@ pub struct HitRecord {
 /// Where a hit went. Places are those of the whole search, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewPlace {
-    /// Into the client's answer, to this place.
-    Answer(u64),
+    /// Into the client's response, to this place.
+    Response(u64),
     /// To this place, which is not on the page that the client asked for.
     OffPage(u64),
     /// Dropped by the floor for relevance scores.

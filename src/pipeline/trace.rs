@@ -1,4 +1,4 @@
-//! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, behind the answer.
+//! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, behind the response.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
@@ -114,7 +114,7 @@ impl ListView<'_> {
         let place = first_place(search).saturating_add(new as u64);
         let page = intent.offset..intent.offset.saturating_add(intent.limit);
         if !search.widened() || page.contains(&place) {
-            NewPlace::Answer(place)
+            NewPlace::Response(place)
         } else {
             NewPlace::OffPage(place)
         }

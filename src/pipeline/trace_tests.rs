@@ -151,9 +151,9 @@ async fn every_hit_says_where_it_went_and_who_scored_it_or_why_nobody_did() {
     assert_eq!(
         told,
         [
-            (0, NewPlace::Answer(1), ScoredBy::Cache),
+            (0, NewPlace::Response(1), ScoredBy::Cache),
             (1, NewPlace::BelowFloor, ScoredBy::Cache),
-            (2, NewPlace::Answer(2), ScoredBy::Nobody(Unscored::NoText)),
+            (2, NewPlace::Response(2), ScoredBy::Nobody(Unscored::NoText)),
             (3, NewPlace::OffPage(0), ScoredBy::Provider),
             (4, NewPlace::OffPage(3), ScoredBy::Nobody(budget)),
             // The place that the floor emptied stays empty: other pages have this hit there, too.
@@ -191,7 +191,7 @@ async fn where_the_call_failed_nothing_moved_and_the_reason_is_told() {
     let (_, hits) = record(failing(), Capture::Scores).await;
     let places: Vec<_> = hits.iter().map(|hit| hit.to).collect();
     let off = NewPlace::OffPage;
-    assert_eq!(places, [off(0), NewPlace::Answer(1), NewPlace::Answer(2), off(3), off(4), off(5)]);
+    assert_eq!(places, [off(0), NewPlace::Response(1), NewPlace::Response(2), off(3), off(4), off(5)]);
     let reason = ScoredBy::Nobody(Unscored::Reason(KeepReason::Deadline));
     assert_eq!((hits[0].scored_by, hits[2].scored_by), (reason, ScoredBy::Nobody(Unscored::NoText)));
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Put into a request's extensions by whoever asks from inside the program (`rerankd eval`, `rerankd explain`): what
-/// was done comes here, all of it, before the answer, and not to the inspector. No client can do that.
+/// was done comes here, all of it, before the response, and not to the inspector. No client can do that.
 #[derive(Clone)]
 pub struct Witness {
     capture: Capture,
@@ -37,7 +37,7 @@ pub struct Seen {
     pub calls: Option<CallLog>,
     /// The names of the fields that each hit came with, at [`Capture::Calls`].
     pub fields: HashMap<HitId, Vec<String>>,
-    /// Why there is no answer of the database's.
+    /// Why there is no response of the database's.
     pub failure: Option<String>,
 }
 
@@ -52,9 +52,9 @@ pub struct Question {
     pub unchanged: bool,
     /// For each search, what was added to its hits and is taken away again.
     pub strips: Vec<Strip>,
-    /// The status of the answer; `None` if none came.
+    /// The status of the response; `None` if none came.
     pub status: Option<u16>,
-    /// Until the head of the answer.
+    /// Until the head of the response.
     pub took: Duration,
 }
 

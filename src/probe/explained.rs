@@ -3,29 +3,29 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::{ANSWER_BYTES, Ask, Probe, head, request};
+use super::{Ask, Probe, RESPONSE_BYTES, head, request};
 use crate::{
     bounds::Budget,
     dialect::DialectError,
     pipeline::{Seen, Witness},
     search::Head,
-    upstream::body::{self, Read},
+    upstream::body::{self, BodyRead},
 };
 
-/// A search, its answer, and everything that was done in between.
+/// A search, its response, and everything that was done in between.
 #[derive(Clone)]
 pub struct Explained {
     /// The dialect's name.
     pub dialect: &'static str,
     /// The operation, by the word of metrics and logs.
     pub operation: &'static str,
-    /// Why the request could not be read, if so: it was passed on as it came.
+    /// Why the request could not be read, if so: it was passed on unchanged.
     pub unread: Option<DialectError>,
-    /// The answer's status.
+    /// The response's status.
     pub status: StatusCode,
-    /// The answer's headers.
+    /// The response's headers.
     pub headers: HeaderMap,
-    /// The answer's body; empty where it broke off or is too large.
+    /// The response's body; empty where it broke off or is too large.
     pub body: Bytes,
     /// What was done.
     pub seen: Seen,
@@ -60,10 +60,10 @@ impl Probe {
         let witness = Witness::of_calls();
         let response = self.proxy.handle(request(&self.proxy, ask, &witness)).await;
         let (status, headers) = (response.status(), response.headers().clone());
-        let room = Budget::new(ANSWER_BYTES).nothing();
-        let body = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {
-            Ok(Read::Whole { bytes, .. }) => bytes,
-            Ok(Read::TooLarge(_) | Read::NoRoom(_)) | Err(_) => Bytes::new(),
+        let room = Budget::new(RESPONSE_BYTES).nothing();
+        let body = match body::read_up_to(response.into_body(), RESPONSE_BYTES, room, None).await {
+            Ok(BodyRead::Whole { bytes, .. }) => bytes,
+            Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => Bytes::new(),
         };
         let (dialect, operation) = (dialect.name(), kind.as_str());
         Ok(Explained { dialect, operation, unread, status, headers, body, seen: witness.take_all() })

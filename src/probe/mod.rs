@@ -17,13 +17,13 @@ use crate::{
     proxy::Proxy,
     rerank::ScoreStore,
     search::{Head, KeepReason},
-    upstream::body::{self, Body, Read},
+    upstream::body::{self, Body, BodyRead},
 };
 
 pub use explained::{Explained, Unexplained};
 
-/// A larger answer is not looked into.
-const ANSWER_BYTES: usize = 64 << 20;
+/// A larger response is not looked into.
+const RESPONSE_BYTES: usize = 64 << 20;
 
 /// A Redis that has not answered by then is done without.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,9 +48,9 @@ pub struct Probe {
     store: Arc<ScoreStore>,
 }
 
-/// What an answer holds.
+/// What a response holds.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct ProbeResponse {
     /// The ids of its hits, best first.
     pub ids: Vec<String>,
     /// Until the last byte was there.
@@ -60,13 +60,13 @@ pub struct Answered {
 /// What came of a search through the pipeline.
 #[derive(Clone)]
 pub struct Reranked {
-    /// The client's answer.
-    pub answer: Answered,
+    /// The client's response.
+    pub response: ProbeResponse,
     /// What was done, hit by hit, text included.
     pub record: SearchRecord,
 }
 
-/// Why a search has no answer.
+/// Why a search has no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
     /// The configuration has no listener of this number.
@@ -84,9 +84,9 @@ pub enum ProbeError {
     /// The database, or the way to it, failed.
     #[error("the database answered {0}")]
     Status(StatusCode),
-    /// The answer broke off, or is none to a search.
-    #[error("the answer could not be read")]
-    Answer,
+    /// The response broke off, or is none to a search.
+    #[error("the response could not be read")]
+    Response,
 }
 
 impl Probe {
@@ -117,39 +117,39 @@ impl Probe {
         if intents.len() == 1 { Ok(()) } else { Err(ProbeError::NotOne(intents.len())) }
     }
 
-    /// The database's own answer.
-    pub async fn plain(&self, ask: &Ask) -> Result<Answered, ProbeError> {
+    /// The database's own response.
+    pub async fn plain(&self, ask: &Ask) -> Result<ProbeResponse, ProbeError> {
         let mut ask = ask.clone();
         ask.headers.insert(HeaderName::from_static("x-rerank"), HeaderValue::from_static("off"));
         self.send(&ask, &Witness::default()).await
     }
 
-    /// The answer that the server would give, and what it did for it.
+    /// The response that the server would give, and what it did for it.
     pub async fn reranked(&self, ask: &Ask) -> Result<Reranked, ProbeError> {
         let witness = Witness::default();
-        let answer = self.send(ask, &witness).await?;
-        let record = witness.take().into_iter().next().ok_or(ProbeError::Answer)?;
-        Ok(Reranked { answer, record })
+        let response = self.send(ask, &witness).await?;
+        let record = witness.take().into_iter().next().ok_or(ProbeError::Response)?;
+        Ok(Reranked { response, record })
     }
 
-    async fn send(&self, ask: &Ask, witness: &Witness) -> Result<Answered, ProbeError> {
+    async fn send(&self, ask: &Ask, witness: &Witness) -> Result<ProbeResponse, ProbeError> {
         let started = Instant::now();
         let response = self.proxy.handle(request(&self.proxy, ask, witness)).await;
         if response.status() != StatusCode::OK {
             return Err(ProbeError::Status(response.status()));
         }
-        let room = Budget::new(ANSWER_BYTES).nothing();
-        let bytes = match body::read_up_to(response.into_body(), ANSWER_BYTES, room, None).await {
-            Ok(Read::Whole { bytes, .. }) => bytes,
-            Ok(Read::TooLarge(_) | Read::NoRoom(_)) | Err(_) => return Err(ProbeError::Answer),
+        let room = Budget::new(RESPONSE_BYTES).nothing();
+        let bytes = match body::read_up_to(response.into_body(), RESPONSE_BYTES, room, None).await {
+            Ok(BodyRead::Whole { bytes, .. }) => bytes,
+            Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => return Err(ProbeError::Response),
         };
-        Ok(Answered { ids: self.ids(ask, bytes)?, took: started.elapsed() })
+        Ok(ProbeResponse { ids: self.ids(ask, bytes)?, took: started.elapsed() })
     }
 
-    fn ids(&self, ask: &Ask, answer: Bytes) -> Result<Vec<String>, ProbeError> {
+    fn ids(&self, ask: &Ask, response: Bytes) -> Result<Vec<String>, ProbeError> {
         let head = self.proxy.seen(head(ask));
         let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
-        let page = dialect.split(&head, answer).map_err(|_| ProbeError::Answer)?;
+        let page = dialect.split(&head, response).map_err(|_| ProbeError::Response)?;
         let hits = page.lists.iter().flat_map(|list| &list.hits);
         Ok(hits.map(|hit| dialect.id(&page.body, hit).id).collect())
     }

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::{
     ProxyError,
-    answered::{Came, with_body},
-    asked::send_own,
-    kept::{changes_answer, is_changed, is_no_answer, kept, may_be_ours},
-    search::{Answer, Exchange},
+    kept_order::{changes_response, is_changed, is_not_response, kept, may_be_ours},
+    search::{Exchange, ReportedResponse},
+    search_request::send_own,
+    search_response::{Came, with_body},
 };
 use crate::{
     bounds::{Permit, counted},
@@ -17,14 +17,14 @@ use crate::{
     search::{Got, HitList, HitPage, KeepReason, MostHits, Rewrite, Strip},
     upstream::{
         Turn,
-        body::{self, Body, Read},
+        body::{self, Body, BodyRead},
     },
 };
 
 /// Errors are shorter.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
-/// An answer with what had been missing, and the searches that it is the answer to.
+/// A response with what had been missing, and the searches that it is the response to.
 pub(super) struct Mended {
     pub(super) searches: Vec<PlannedSearch>,
     pub(super) strips: Vec<Strip>,
@@ -32,21 +32,21 @@ pub(super) struct Mended {
 }
 
 impl Exchange {
-    /// The database refused `asked`, or gave no answer to it: the same without what the refusal speaks of, at last the
+    /// The database rejected `asked`, or gave no response to it: the same without what the rejection speaks of, at last the
     /// client's own search, its page reranked as it is.
     pub(super) async fn rank_as_asked(
         &mut self,
         searches: &[PlannedSearch],
         asked: Rewrite,
-        refusal: Result<Response<Body>, ProxyError>,
+        rejection: Result<Response<Body>, ProxyError>,
         permit: Permit,
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<ReportedResponse, ProxyError> {
         if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
             return self.keep_instead(searches, KeepReason::UpstreamError).await;
         }
-        let (refusal, blamed) = self.blamed(searches, refusal).await;
-        let failed = |refusal: Result<_, _>| {
-            refusal.map(|response| (response, kept(searches, Some(KeepReason::UpstreamError))))
+        let (rejection, blamed) = self.blamed(searches, rejection).await;
+        let failed = |rejection: Result<_, _>| {
+            rejection.map(|response| (response, kept(searches, Some(KeepReason::UpstreamError))))
         };
         let own: Vec<PlannedSearch> = searches.iter().map(|search| search.without(blamed)).collect();
         let rewrite = match self.rewrite(&own) {
@@ -54,62 +54,62 @@ impl Exchange {
             Err(reason) => return self.keep(searches, Some(reason)).await,
         };
         if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
-            return failed(refusal);
+            return failed(rejection);
         }
-        let changed = changes_answer(&own, &rewrite);
+        let changed = changes_response(&own, &rewrite);
         let turn = if changed { Turn::First } else { Turn::Last };
-        let refusal = match self.ask(&rewrite, turn).await {
+        let rejection = match self.ask(&rewrite, turn).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 self.learn(searches, blamed);
                 return self.rank(&own, rewrite, response, permit, changed).await;
             }
             Ok(response) if changed && may_be_ours(response.status()) => Ok(response),
             Ok(response) => return Ok((response, kept(&own, Some(KeepReason::UpstreamError)))),
-            Err(error) if changed && is_no_answer(&error) => Err(error),
-            Err(error) => return failed(refusal.or(Err(error))),
+            Err(error) if changed && is_not_response(&error) => Err(error),
+            Err(error) => return failed(rejection.or(Err(error))),
         };
-        Box::pin(self.rank_as_asked(&own, rewrite, refusal, permit)).await
+        Box::pin(self.rank_as_asked(&own, rewrite, rejection, permit)).await
     }
 
-    /// What a refusal speaks of, where the searches asked for more than one thing beyond their clients' own. The
-    /// refusal itself is as it was.
+    /// What a rejection speaks of, where the searches asked for more than one thing beyond their clients' own. The
+    /// rejection itself is as it was.
     async fn blamed(
         &self,
         searches: &[PlannedSearch],
-        refusal: Result<Response<Body>, ProxyError>,
+        rejection: Result<Response<Body>, ProxyError>,
     ) -> (Result<Response<Body>, ProxyError>, Option<Extra>) {
         let adds_both = searches.iter().any(|search| search.widened() && !search.fetch.fields.is_none());
         let of_request =
             |response: &Response<Body>| matches!(response.status().as_u16(), 400 | 403 | 413 | 422);
-        let response = match refusal {
+        let response = match rejection {
             Ok(response) if adds_both && of_request(&response) => response,
-            refusal => return (refusal, None),
+            rejection => return (rejection, None),
         };
         let (parts, stream) = response.into_parts();
-        let permit = self.handler.bounds.answer_bytes.nothing();
+        let permit = self.handler.bounds.response_bytes.nothing();
         let (body, blamed) = match body::read_up_to(stream, LONGEST_REFUSAL, permit, None).await {
-            Ok(Read::Whole { bytes, .. }) => {
+            Ok(BodyRead::Whole { bytes, .. }) => {
                 let blamed = pipeline::blamed(&bytes);
                 (body::full(bytes), blamed)
             }
-            Ok(Read::TooLarge(stream) | Read::NoRoom(stream)) => (stream, None),
+            Ok(BodyRead::TooLarge(stream) | BodyRead::NoRoom(stream)) => (stream, None),
             // Nobody will see it: there is another request to send.
             Err(_) => (body::full(Bytes::new()), None),
         };
         (Ok(Response::from_parts(parts, body)), blamed)
     }
 
-    /// The client's own search, its answer streamed, in place of one that could not be used as it was widened.
+    /// The client's own search, its response streamed, in place of one that could not be used as it was widened.
     pub(super) async fn keep_instead(
         &mut self,
         searches: &[PlannedSearch],
         reason: KeepReason,
-    ) -> Result<Answer, ProxyError> {
-        let answer = self.keep(searches, Some(reason)).await?;
-        if answer.0.status() == StatusCode::OK {
+    ) -> Result<ReportedResponse, ProxyError> {
+        let response = self.keep(searches, Some(reason)).await?;
+        if response.0.status() == StatusCode::OK {
             self.learn(searches, None);
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Whether the database reranks these searches itself, by what they say to the proxy.
@@ -121,7 +121,10 @@ impl Exchange {
     }
 
     /// The request with all that it says to the proxy.
-    pub(super) async fn as_it_came(&mut self, searches: &[PlannedSearch]) -> Result<Answer, ProxyError> {
+    pub(super) async fn as_it_came(
+        &mut self,
+        searches: &[PlannedSearch],
+    ) -> Result<ReportedResponse, ProxyError> {
         let started = Instant::now();
         let response = send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?;
         self.timings.upstream += started.elapsed();
@@ -130,33 +133,34 @@ impl Exchange {
     }
 
     /// An index may have a pipeline by default that reranks, and that fails without what the proxy has taken out
-    /// of the request. Where all of the request succeeds, that is the answer.
+    /// of the request. Where all of the request succeeds, that is the response.
     pub(super) async fn or_as_it_came(
         &mut self,
-        answer: Result<Answer, ProxyError>,
+        response: Result<ReportedResponse, ProxyError>,
         searches: &[PlannedSearch],
-    ) -> Result<Answer, ProxyError> {
-        let [PlannedSearch { intent, .. }] = searches else { return answer };
-        let failed = answer.as_ref().is_ok_and(|(response, _)| {
+    ) -> Result<ReportedResponse, ProxyError> {
+        let [PlannedSearch { intent, .. }] = searches else { return response };
+        let failed = response.as_ref().is_ok_and(|(response, _)| {
             matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR)
         });
-        if !failed || !may_have_pipelines(&answer) || !intent.own_ext || self.is_reranked_upstream(searches) {
-            return answer;
+        if !failed || !may_have_pipelines(&response) || !intent.own_ext || self.is_reranked_upstream(searches)
+        {
+            return response;
         }
         match self.as_it_came(searches).await {
             Ok((response, reports)) if response.status() == StatusCode::OK => {
                 self.handler.pipeline.reranked_upstream(&intent.collections);
                 Ok((response, reports))
             }
-            _ => answer,
+            _ => response,
         }
     }
 
     /// The client's own request, or the changed one without what was `blamed`, has succeeded where the changed one had
     /// failed.
     fn learn(&self, searches: &[PlannedSearch], blamed: Option<Extra>) {
-        self.handler.pipeline.change_refused(searches, blamed);
-        self.handler.metrics.widening_refused(self.dialect.name());
+        self.handler.pipeline.change_rejected(searches, blamed);
+        self.handler.metrics.widening_rejected(self.dialect.name());
     }
 
     /// Asks again for the searches that failed, or lack something, as they were changed, and for those whose total
@@ -182,7 +186,7 @@ impl Exchange {
         let rewrite = self.rewrite_some(&own, &again)?;
         let response = self.ask(&rewrite, Turn::Last).await.ok()?;
         let theirs = self.read_whole(response, again.len()).await?;
-        if searches.len() > 1 && theirs.page.answers() != again.len() {
+        if searches.len() > 1 && theirs.page.responses() != again.len() {
             return None;
         }
         let taken = self.compared(searches, page, &theirs.page, (&again, &unsure));
@@ -193,7 +197,7 @@ impl Exchange {
             return Some(Mended { searches: own, strips: rewrite.strips, came: theirs });
         }
         let merged = self.dialect.merge(&page.body, &theirs.page.body, &taken)?;
-        let raw = counted(merged.clone(), self.handler.bounds.answer_bytes.take(merged.len())?);
+        let raw = counted(merged.clone(), self.handler.bounds.response_bytes.take(merged.len())?);
         let (parts, _) = with_body(parts.clone(), raw.clone()).into_parts();
         let (page, places) = self.page(searches.len(), &parts, &raw).ok()?;
         let (mut searches, mut strips) = (searches.to_vec(), strips.to_vec());
@@ -215,7 +219,7 @@ impl Exchange {
             }
             let lacks = match failure.got {
                 Got::Denied | Got::NoList => false,
-                Got::Refused => true,
+                Got::Rejected => true,
                 Got::Part { lost, timed_out } => {
                     let known = self.handler.pipeline.known_loss(&search.intent.collections);
                     let short =
@@ -228,7 +232,7 @@ impl Exchange {
         lacking
     }
 
-    /// Which of the second answers are taken: the number of the search, and the place of its second answer.
+    /// Which of the second responses are taken: the number of the search, and the place of its second response.
     fn compared(
         &self,
         searches: &[PlannedSearch],
@@ -243,21 +247,21 @@ impl Exchange {
             let Some(planned) = searches.get(search) else { continue };
             let whole = unsure.contains(&search) && was.is_none() && is.is_none();
             if whole {
-                pipeline.change_refused(std::slice::from_ref(planned), Some(Extra::Hits));
+                pipeline.change_rejected(std::slice::from_ref(planned), Some(Extra::Hits));
                 learned = true;
             } else if is_better(was, is) {
-                pipeline.change_refused(std::slice::from_ref(planned), None);
+                pipeline.change_rejected(std::slice::from_ref(planned), None);
                 learned = true;
             } else if let Some(Got::Part { lost, timed_out }) = is {
                 let loss = Loss { shards: lost, timed_out };
                 pipeline.lost_as_asked(&planned.intent.collections, loss);
             }
             // What an error says is to be about the client's own search.
-            let refused = was == Some(Got::Refused);
-            taken.extend((whole || refused || is_better(was, is)).then_some((search, place)));
+            let rejected = was == Some(Got::Rejected);
+            taken.extend((whole || rejected || is_better(was, is)).then_some((search, place)));
         }
         if learned {
-            self.handler.metrics.widening_refused(self.dialect.name());
+            self.handler.metrics.widening_rejected(self.dialect.name());
         }
         taken
     }
@@ -267,15 +271,16 @@ impl Exchange {
         if own.len() == 1 { self.rewrite(own).ok() } else { self.pick(own, some) }
     }
 
-    /// All of an answer to so many searches, if it is one and there is room for it.
+    /// All of a response to so many searches, if it is one and there is room for it.
     async fn read_whole(&self, response: Response<Body>, searches: usize) -> Option<Came> {
         if response.status() != StatusCode::OK {
             return None;
         }
         let (parts, stream) = response.into_parts();
-        let permit = self.handler.bounds.answer_bytes.nothing();
+        let permit = self.handler.bounds.response_bytes.nothing();
         let limit = self.handler.limits.response_bytes;
-        let Ok(Read::Whole { bytes: raw, .. }) = body::read_up_to(stream, limit, permit, None).await else {
+        let Ok(BodyRead::Whole { bytes: raw, .. }) = body::read_up_to(stream, limit, permit, None).await
+        else {
             return None;
         };
         let (page, places) = self.page(searches, &parts, &raw).ok()?;
@@ -283,9 +288,9 @@ impl Exchange {
     }
 }
 
-/// Elasticsearch says in each answer that it is not OpenSearch.
-fn may_have_pipelines(answer: &Result<Answer, ProxyError>) -> bool {
-    answer.as_ref().is_ok_and(|(response, _)| !response.headers().contains_key("x-elastic-product"))
+/// Elasticsearch says in each response that it is not OpenSearch.
+fn may_have_pipelines(response: &Result<ReportedResponse, ProxyError>) -> bool {
+    response.as_ref().is_ok_and(|(response, _)| !response.headers().contains_key("x-elastic-product"))
 }
 
 /// The searches whose own total cannot be told from what was counted for more candidates.
@@ -298,7 +303,7 @@ pub(super) fn unsure(searches: &[PlannedSearch], strips: &[Strip], page: &HitPag
     page.lists.iter().filter_map(unsure).collect()
 }
 
-/// What a search got; `None` for a whole answer.
+/// What a search got; `None` for a whole response.
 fn got(page: &HitPage, search: usize) -> Option<Got> {
     page.failed.iter().find(|failure| failure.search == search).map(|failure| failure.got)
 }
@@ -307,10 +312,10 @@ fn hits_of(page: &HitPage, search: usize) -> u64 {
     page.lists.iter().filter(|list| list.search == search).map(|list| list.hits.len() as u64).sum()
 }
 
-/// Whether less is missing of the second answer than of the first.
+/// Whether less is missing of the second response than of the first.
 fn is_better(was: Option<Got>, is: Option<Got>) -> bool {
     match (was, is) {
-        (_, Some(Got::Denied | Got::Refused)) | (None, _) => false,
+        (_, Some(Got::Denied | Got::Rejected)) | (None, _) => false,
         (Some(Got::Part { lost, timed_out }), Some(Got::Part { lost: still, timed_out: again })) => {
             still < lost || (still == lost && timed_out && !again)
         }
@@ -323,11 +328,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_better_that_lacks_less() {
+    fn a_response_is_better_that_lacks_less() {
         let part = |lost, timed_out| Some(Got::Part { lost, timed_out });
         for (was, is) in [
-            (Some(Got::Refused), None),
-            (Some(Got::Refused), part(1, false)),
+            (Some(Got::Rejected), None),
+            (Some(Got::Rejected), part(1, false)),
             (part(2, false), part(1, true)),
             (part(1, true), part(1, false)),
             (part(1, false), None),
@@ -335,8 +340,8 @@ mod tests {
             assert!(is_better(was, is), "{was:?} {is:?}");
         }
         for (was, is) in [
-            (Some(Got::Refused), Some(Got::Refused)),
-            (part(1, false), Some(Got::Refused)),
+            (Some(Got::Rejected), Some(Got::Rejected)),
+            (part(1, false), Some(Got::Rejected)),
             (part(1, false), part(1, false)),
             (part(1, false), part(1, true)),
             (part(0, true), part(1, false)),

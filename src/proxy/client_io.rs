@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use super::connection::ConnectionHandle;
 use super::request_lines::RequestLines;
-use crate::bounds::{Alarm, Wait, Waits};
+use crate::bounds::{DeadlineTimer, TimeoutKind, Timeouts};
 use crate::upstream::{FEW, gathered};
 
 /// How long a client's socket is waited for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ClientPatience {
+pub(super) struct ClientTimeouts {
     /// From the first byte of a request's head to its last.
     pub(super) head: Option<Duration>,
-    /// While the client takes no byte of an answer.
+    /// While the client takes no byte of a response.
     pub(super) write: Option<Duration>,
 }
 
@@ -39,28 +39,33 @@ enum Protocol {
 pub(super) struct ClientIo<S> {
     stream: S,
     handle: ConnectionHandle,
-    patience: ClientPatience,
-    waits: Waits,
+    max_wait: ClientTimeouts,
+    waits: Timeouts,
     protocol: Protocol,
     lines: RequestLines,
     /// When a head began, and how many exchanges had begun by then.
     head: Option<(Instant, usize)>,
-    head_alarm: Alarm,
-    write_alarm: Alarm,
+    head_alarm: DeadlineTimer,
+    write_alarm: DeadlineTimer,
 }
 
 impl<S> ClientIo<S> {
-    pub(super) fn new(stream: S, handle: ConnectionHandle, patience: ClientPatience, waits: Waits) -> Self {
+    pub(super) fn new(
+        stream: S,
+        handle: ConnectionHandle,
+        max_wait: ClientTimeouts,
+        waits: Timeouts,
+    ) -> Self {
         Self {
             stream,
             handle,
-            patience,
+            max_wait,
             waits,
             protocol: Protocol::Unknown(0),
             lines: RequestLines::new(),
             head: None,
-            head_alarm: Alarm::default(),
-            write_alarm: Alarm::default(),
+            head_alarm: DeadlineTimer::default(),
+            write_alarm: DeadlineTimer::default(),
         }
     }
 
@@ -87,7 +92,7 @@ impl<S> ClientIo<S> {
 
     /// Ready when a head that has begun is late.
     fn poll_head_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let (Some((since, begun)), Some(limit)) = (self.head, self.patience.head) else {
+        let (Some((since, begun)), Some(limit)) = (self.head, self.max_wait.head) else {
             return Poll::Pending;
         };
         if begun != self.handle.begun() || !self.handle.is_between_requests() {
@@ -95,18 +100,18 @@ impl<S> ClientIo<S> {
             return Poll::Pending;
         }
         ready!(self.head_alarm.poll_at(since + limit, cx));
-        self.waits.given_up(Wait::RequestHead);
+        self.waits.given_up(TimeoutKind::RequestHead);
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
     /// Passes on the result of a write; an error if the client has taken nothing for too long.
     fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let (Poll::Pending, Some(limit)) = (&written, self.patience.write) else {
+        let (Poll::Pending, Some(limit)) = (&written, self.max_wait.write) else {
             self.write_alarm.silence();
             return written;
         };
         ready!(self.write_alarm.poll_after(limit, cx));
-        self.waits.given_up(Wait::ClientRead);
+        self.waits.given_up(TimeoutKind::ClientRead);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -187,8 +192,8 @@ mod tests {
     use super::*;
     use crate::proxy::connection::Connections;
 
-    const PATIENCE: ClientPatience =
-        ClientPatience { head: Some(Duration::from_secs(10)), write: Some(Duration::from_secs(60)) };
+    const PATIENCE: ClientTimeouts =
+        ClientTimeouts { head: Some(Duration::from_secs(10)), write: Some(Duration::from_secs(60)) };
 
     async fn handle() -> ConnectionHandle {
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
@@ -196,8 +201,8 @@ mod tests {
     }
 
     /// What a server's read gives after the client has sent these, a second apart.
-    async fn read(client_sends: &[&[u8]], handle: ConnectionHandle) -> (io::Result<usize>, u64, Waits) {
-        let waits = Waits::default();
+    async fn read(client_sends: &[&[u8]], handle: ConnectionHandle) -> (io::Result<usize>, u64, Timeouts) {
+        let waits = Timeouts::default();
         let (mut client, server) = duplex(1024);
         let mut server = ClientIo::new(server, handle, PATIENCE, waits.clone());
         let start = Instant::now();
@@ -218,7 +223,7 @@ mod tests {
     async fn a_head_has_to_be_there_ten_seconds_after_its_first_byte() {
         let (read, seconds, waits) = read(&[b"G", b"E", b"T", b" "], handle().await).await;
         assert_eq!((read.unwrap_err().kind(), seconds), (io::ErrorKind::TimedOut, 10));
-        assert_eq!(waits.count(Wait::RequestHead), 1);
+        assert_eq!(waits.count(TimeoutKind::RequestHead), 1);
         let (read, _, _) = self::read(&[b"PRI * HT"], handle().await).await;
         assert!(read.is_err(), "half a preface is no protocol");
     }
@@ -243,7 +248,7 @@ mod tests {
     async fn a_head_that_was_answered_at_once_starts_no_clock() {
         let handle = handle().await;
         let (mut client, server) = duplex(1024);
-        let mut server = ClientIo::new(server, handle.clone(), PATIENCE, Waits::default());
+        let mut server = ClientIo::new(server, handle.clone(), PATIENCE, Timeouts::default());
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let mut bytes = [0; 64];
         assert!(server.read(&mut bytes).await.unwrap() > 0);
@@ -254,7 +259,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
-        let waits = Waits::default();
+        let waits = Timeouts::default();
         let (mut client, server) = duplex(1);
         let mut server = ClientIo::new(server, handle().await, PATIENCE, waits.clone());
         let start = Instant::now();
@@ -270,6 +275,6 @@ mod tests {
             tokio::select! { written = server.write_all(&[0; 100]) => written, () = reading => Ok(()) };
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(start.elapsed().as_secs(), 5 * 59 + 60);
-        assert_eq!(waits.count(Wait::ClientRead), 1);
+        assert_eq!(waits.count(TimeoutKind::ClientRead), 1);
     }
 }

@@ -51,7 +51,7 @@ fn codings(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 const DEFLATE_WINDOW: usize = 64 << 10;
 /// RFC 7932 §9.1.
 const BROTLI_WINDOW: usize = 16 << 20;
-/// RFC 9659 §3: what a content coding may ask for; streams that want more are refused.
+/// RFC 9659 §3: what a content coding may ask for; streams that want more are rejected.
 const ZSTD_WINDOW: usize = 8 << 20;
 
 fn decode_one(name: &str, body: &Bytes, to: Unpacking<'_>) -> Result<Bytes, CodingError> {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_larger_than_a_content_coding_may_have_is_refused() {
+    fn a_window_larger_than_a_content_coding_may_have_is_rejected() {
         // A frame header (RFC 8878 §3.1.1): window log 10 + 14, then an empty last block.
         let frame = |exponent: u8| Bytes::from(vec![0x28, 0xb5, 0x2f, 0xfd, 0, exponent << 3, 1, 0, 0]);
         assert_eq!(unpack("zstd", &frame(13), 10).unwrap(), "");

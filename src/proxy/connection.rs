@@ -186,7 +186,7 @@ impl ConnectionHandle {
     }
 }
 
-/// A request and its answer, until the last byte of that is handed over or the client has left.
+/// A request and its response, until the last byte of that is handed over or the client has left.
 #[derive(Debug)]
 pub(super) struct Exchange {
     handle: ConnectionHandle,

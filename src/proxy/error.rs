@@ -10,7 +10,7 @@ use crate::{
 /// A failure for which the proxy itself must answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The upstream gave no answer.
+    /// The upstream gave no response.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
     /// The request's target or headers have no form that could be sent on.
@@ -31,8 +31,8 @@ pub enum ProxyError {
     /// The upstream switched protocols without having been asked to.
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
-    /// The upstream's answer is in a transfer coding that nobody asked for.
-    #[error("the upstream's answer has an unknown transfer coding")]
+    /// The upstream's response is in a transfer coding that nobody asked for.
+    #[error("the upstream's response has an unknown transfer coding")]
     UnaskedCoding,
 }
 
@@ -45,8 +45,8 @@ pub(super) enum Cause {
     Broken,
     /// The upstream did not answer in time.
     Silent,
-    /// The upstream's answer is none that could be passed on.
-    BadAnswer,
+    /// The upstream's response is none that could be passed on.
+    BadResponse,
     /// The request came back to us.
     Loop,
     /// The client's body could not be read.
@@ -65,7 +65,7 @@ impl Cause {
         let others = [
             Self::Broken,
             Self::Silent,
-            Self::BadAnswer,
+            Self::BadResponse,
             Self::Loop,
             Self::RequestBody,
             Self::RequestStalled,
@@ -80,7 +80,7 @@ impl Cause {
             Self::Connection(trouble) => trouble.as_str(),
             Self::Broken => "broken",
             Self::Silent => "silent",
-            Self::BadAnswer => "bad_answer",
+            Self::BadResponse => "bad_response",
             Self::Loop => "loop",
             Self::RequestBody => "request_body",
             Self::RequestStalled => "request_stalled",
@@ -94,11 +94,13 @@ impl Cause {
         match self {
             Self::Connection(trouble) => trouble.remedy(),
             Self::Broken => {
-                "the connection ended before an answer: does it restart, does something between cut it, or does the \
+                "the connection ended before a response: does it restart, does something between cut it, or does the \
                  port speak TLS (https://)?"
             }
-            Self::Silent => "no answer in time: look at its load, or raise answer_timeout or forward_timeout",
-            Self::BadAnswer => {
+            Self::Silent => {
+                "no response in time: look at its load, or raise response_timeout or forward_timeout"
+            }
+            Self::BadResponse => {
                 "what came is no HTTP that can be passed on: is it the right port, and does it speak TLS (https://)?"
             }
             Self::Loop => {
@@ -122,7 +124,7 @@ impl ProxyError {
             Self::Upstream(UpstreamError::Silent) => Cause::Silent,
             Self::Upstream(UpstreamError::Malformed(_) | UpstreamError::LargeHead)
             | Self::UnaskedUpgrade
-            | Self::UnaskedCoding => Cause::BadAnswer,
+            | Self::UnaskedCoding => Cause::BadResponse,
             Self::Loop => Cause::Loop,
             Self::Upstream(UpstreamError::RequestBody(_)) | Self::RequestBody => Cause::RequestBody,
             Self::Upstream(UpstreamError::RequestStalled) | Self::RequestStalled => Cause::RequestStalled,
@@ -139,7 +141,7 @@ impl ProxyError {
             Cause::RequestStalled => StatusCode::REQUEST_TIMEOUT,
             Cause::LargeHead => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Cause::Loop => StatusCode::LOOP_DETECTED,
-            Cause::Connection(_) | Cause::Broken | Cause::BadAnswer => StatusCode::BAD_GATEWAY,
+            Cause::Connection(_) | Cause::Broken | Cause::BadResponse => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -163,7 +165,7 @@ impl ProxyError {
     pub(super) fn remedy(&self) -> Option<&'static str> {
         if let Self::Upstream(UpstreamError::LargeHead) = self {
             return Some(
-                "the head of its answer is over limits.max_headers or limits.max_head_bytes: raise them",
+                "the head of its response is over limits.max_headers or limits.max_head_bytes: raise them",
             );
         }
         Some(self.cause().remedy()).filter(|remedy| !remedy.is_empty())

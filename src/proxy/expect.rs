@@ -10,13 +10,13 @@ use http::{Request, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use super::tied::Tied;
+use super::guarded_body::Tied;
 use crate::upstream::body::{Body, BoxError};
 
 /// An upstream that never says 100 gets the body after this (RFC 9110 §10.1.1 forbids to wait for ever).
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Keeps the answer and the withheld body together: when the answer is over, a body that nobody asked for is
+/// Keeps the response and the withheld body together: when the response is over, a body that nobody asked for is
 /// given up, rather than left to hang on the upstream's connection.
 #[derive(Clone)]
 pub(super) struct Held(#[allow(dead_code)] Arc<Mutex<Option<oneshot::Sender<()>>>>);
@@ -34,8 +34,8 @@ pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Held>) {
     };
     let mut request = request.map(|inner| Body::new(Withheld { inner, gate: Some(Box::pin(gate)) }));
     let opener = Arc::downgrade(&held.0);
-    hyper::ext::on_informational(&mut request, move |answer| {
-        if answer.status() != StatusCode::CONTINUE {
+    hyper::ext::on_informational(&mut request, move |response| {
+        if response.status() != StatusCode::CONTINUE {
             return;
         }
         let Some(opener) = opener.upgrade() else { return };
@@ -47,7 +47,7 @@ pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Held>) {
     (request, Some(held))
 }
 
-/// An answer's body that keeps `Held` alive as long as it is read.
+/// A response's body that keeps `Held` alive as long as it is read.
 pub(super) fn tie(body: Body, held: Option<Held>) -> Body {
     match held {
         Some(held) => Body::new(Tied::new(body, held)),

@@ -1,4 +1,4 @@
-//! Passing requests on to the upstream and its answers back.
+//! Passing requests on to the upstream and its responses back.
 
 use std::mem;
 
@@ -41,7 +41,7 @@ impl Forwarder {
         }
     }
 
-    /// Passes a request on as it came, and the answer back as it comes: both bodies are streamed.
+    /// Passes a request on unchanged, and the response back as it comes: both bodies are streamed.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
         let hop = Hop::of(request.headers());
         if !hop.only_chunked() {
@@ -75,13 +75,13 @@ impl Forwarder {
             parts.headers = Hop::of(&parts.headers).end_to_end(parts.headers, true);
             return Ok(Response::from_parts(parts, body::empty()));
         }
-        Ok(answer(response)?.map(|body| expect::tie(body, held)))
+        Ok(respond(response)?.map(|body| expect::tie(body, held)))
     }
 
     /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `new_target`
     /// and `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
     ///
-    /// For searches only: it is sent once more if the connection breaks before an answer.
+    /// For searches only: it is sent once more if the connection breaks before a response.
     pub async fn send_buffered(
         &self,
         parts: &Parts,
@@ -108,7 +108,7 @@ impl Forwarder {
         }
         parts.headers = kept;
 
-        answer(self.upstream.send_search(parts, body, turn).await?)
+        respond(self.upstream.send_search(parts, body, turn).await?)
     }
 }
 
@@ -118,8 +118,8 @@ pub(super) fn detach(parts: &mut Parts) {
     parts.extensions.remove::<ConnectionHandle>();
 }
 
-/// The upstream's answer as the client gets it. Its extensions carry the case of the names and the reason.
-fn answer(response: Response<Body>) -> Result<Response<Body>, ProxyError> {
+/// The upstream's response as the client gets it. Its extensions carry the case of the names and the reason.
+fn respond(response: Response<Body>) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ProxyError::UnaskedUpgrade);

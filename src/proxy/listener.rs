@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connections;
 use super::serve::Server;
 use super::tls::ServerTls;
-use crate::bounds::{Traffic, Waits};
+use crate::bounds::{Timeouts, Traffic};
 use crate::upstream::{FREE_HEADERS, body::Body};
 use crate::workers::Workers;
 
-/// Limits of a listener. A time of `None` is without end.
+/// Limits of a listener. A time of `None` is unlimited.
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// At this many open connections accepting pauses; the kernel's backlog holds the rest.
@@ -31,7 +31,7 @@ pub struct ListenerSettings {
     pub head_timeout: Option<Duration>,
     /// A connection with no open request is closed after this.
     pub idle_timeout: Option<Duration>,
-    /// While the client takes no byte of an answer.
+    /// While the client takes no byte of a response.
     pub write_timeout: Option<Duration>,
     /// How long open requests, streams and tunnels may take to finish on shutdown.
     pub drain_timeout: Duration,
@@ -40,7 +40,7 @@ pub struct ListenerSettings {
     /// Counts what is open.
     pub traffic: Traffic,
     /// Counts the waits that were given up.
-    pub waits: Waits,
+    pub waits: Timeouts,
     /// Serve the connections.
     pub workers: Workers,
 }
@@ -57,7 +57,7 @@ impl Default for ListenerSettings {
             drain_timeout: Duration::from_secs(30),
             tls: None,
             traffic: Traffic::default(),
-            waits: Waits::default(),
+            waits: Timeouts::default(),
             workers: Workers::here(),
         }
     }

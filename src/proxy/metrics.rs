@@ -43,7 +43,7 @@ impl ProxyMetrics {
         let requests = IntCounterVec::new(
             Opts::new(
                 "rerankd_requests_total",
-                "Requests answered, by how they were handled and the answer's status.",
+                "Requests answered, by how they were handled and the response's status.",
             ),
             &["handling", "status"],
         )?;
@@ -67,7 +67,7 @@ impl ProxyMetrics {
         })
     }
 
-    /// Counts a request that got an answer, whoever made it.
+    /// Counts a request that got a response, whoever made it.
     pub(super) fn answered(&self, handling: Handling, status: StatusCode) {
         let classes = match handling {
             Handling::Search => &self.search,
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_is_counted_by_handling_and_status_from_zero_on() {
+    fn every_response_is_counted_by_handling_and_status_from_zero_on() {
         let registry = Registry::new();
         let metrics = ProxyMetrics::register(&registry).unwrap();
         metrics.answered(Handling::Search, StatusCode::OK);

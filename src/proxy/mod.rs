@@ -1,32 +1,32 @@
-//! The client's side: classify a request, then forward it or answer the search.
+//! The client's side: classify a request, then forward it or response the search.
 
 mod again;
-mod answered;
-mod asked;
 mod client_io;
 pub mod coding;
 mod connection;
 mod error;
 mod expect;
 mod forward;
+mod guarded_body;
 pub mod headers;
 mod host;
-mod kept;
+mod kept_order;
 mod listener;
 mod metrics;
 mod notes;
-mod passing;
 mod report;
 mod request_lines;
 pub mod respond;
 mod scratch;
 mod search;
+mod search_request;
+mod search_response;
 mod serve;
 mod shadow;
 mod target;
-mod tied;
 mod tls;
 mod tunnel;
+mod unread_search;
 
 use std::sync::Arc;
 
@@ -59,18 +59,18 @@ pub struct Proxy {
     pub path_prefix: PathPrefix,
     /// Whether the database is found below the same path.
     pub keeps_prefix: bool,
-    /// Answers searches.
+    /// Responses searches.
     pub searches: Arc<SearchHandler>,
-    /// Counts every answer.
+    /// Counts every response.
     pub metrics: ProxyMetrics,
-    /// The most headers of a request. More are refused by HTTP/1's parser; this is for HTTP/2.
+    /// The most headers of a request. More are rejected by HTTP/1's parser; this is for HTTP/2.
     pub max_headers: usize,
     /// The largest head of a request, in bytes. The parsers' own limits are not so exact.
     pub max_head_bytes: usize,
 }
 
 impl Proxy {
-    /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
+    /// Responses one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let is_below = target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
         let found = match is_below && !target::is_ambiguous(&request) {
@@ -80,18 +80,18 @@ impl Proxy {
         let found = found.map(|found| found.map(Arc::clone));
         let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
         let shape = found.as_ref().map(|found| found.dialect.clone()).or(self.dialects.only().cloned());
-        let answer = match found {
+        let response = match found {
             _ if self.is_large(&request) => Err(ProxyError::LargeHead),
             _ if !host::is_clear(&request) => Err(ProxyError::Unforwardable),
             _ if self.forwarder.comes_back(request.headers()) => Err(ProxyError::Loop),
             // Boxed: hyper moves the future of every request, and that of a search is large.
             Some(Found { dialect, kind, below_prefix: false }) => {
-                Box::pin(self.searches.answer(&self.forwarder, &dialect, kind, request)).await
+                Box::pin(self.searches.respond(&self.forwarder, &dialect, kind, request)).await
             }
             Some(found) => Box::pin(self.searches.pass_by(&self.forwarder, found, request)).await,
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
-        let answer = answer.unwrap_or_else(|error| {
+        let response = response.unwrap_or_else(|error| {
             self.metrics.failed(error.cause());
             self.forwarder.tell(&error);
             match &shape {
@@ -101,8 +101,8 @@ impl Proxy {
                 None => respond::failure(&error, None),
             }
         });
-        self.metrics.answered(handling, answer.status());
-        answer
+        self.metrics.answered(handling, response.status());
+        response
     }
 
     /// A head as the dialects read it: without the clients' prefix, if it has that.
@@ -122,10 +122,10 @@ impl Proxy {
         format!("{}{target}", self.path_prefix.as_str()).parse().unwrap_or_default()
     }
 
-    /// Asks the database for its root: the status of its answer, or why there is none and what to do.
+    /// Asks the database for its root: the status of its response, or why there is none and what to do.
     pub async fn reach(&self) -> Result<StatusCode, String> {
-        let answer = self.forwarder.forward(Request::new(upstream::body::empty())).await;
-        answer.map(|answer| answer.status()).map_err(|error| error.explained())
+        let response = self.forwarder.forward(Request::new(upstream::body::empty())).await;
+        response.map(|response| response.status()).map_err(|error| error.explained())
     }
 
     fn is_large(&self, request: &Request<Body>) -> bool {

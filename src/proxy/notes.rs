@@ -1,5 +1,5 @@
 //! [`Notes`]: what is taken down of a request with searches on its way, and the records that are made of it
-//! behind the answer.
+//! behind the response.
 
 use std::{
     sync::Arc,
@@ -60,7 +60,7 @@ impl Notes {
         }
     }
 
-    /// For the work behind the answer.
+    /// For the work behind the response.
     pub(super) fn behind(&self, ring: &RecordRing) -> Self {
         let (capture, too_many) = wanted(ring);
         Self {
@@ -96,7 +96,7 @@ impl Notes {
         &mut self,
         question: &Rewrite,
         unchanged: bool,
-        answer: &Result<Response<B>, ProxyError>,
+        response: &Result<Response<B>, ProxyError>,
         took: Duration,
     ) {
         if self.capture >= Capture::Calls {
@@ -105,13 +105,13 @@ impl Notes {
                 body: question.body.clone(),
                 unchanged,
                 strips: question.strips.clone(),
-                status: answer.as_ref().ok().map(|answer| answer.status().as_u16()),
+                status: response.as_ref().ok().map(|response| response.status().as_u16()),
                 took,
             });
         }
     }
 
-    /// There is no answer of the database's.
+    /// There is no response of the database's.
     pub(super) fn failed(self, error: &ProxyError) {
         if let Some(witness) = self.witness {
             let failure = Some(error.explained());
@@ -140,7 +140,7 @@ impl Notes {
             let records = self.records(&**dialect, kind, reports.to_vec(), timings);
             return witness.see(Seen { records, searches, asked, calls, fields, failure: None });
         }
-        if !reports.iter().any(is_told) {
+        if !reports.iter().any(is_logged) {
             return;
         }
         if self.capture == Capture::Off {
@@ -185,7 +185,7 @@ impl Notes {
             lists,
         };
         let all = reports.into_iter().zip(lists).enumerate();
-        all.filter(|(_, (report, _))| self.witness.is_some() || is_told(report)).map(record).collect()
+        all.filter(|(_, (report, _))| self.witness.is_some() || is_logged(report)).map(record).collect()
     }
 }
 
@@ -197,7 +197,7 @@ fn wanted(ring: &RecordRing) -> (Capture, bool) {
 }
 
 /// Whether a search is worth a record: not if it was not meant to be reranked at all, or is recorded once it has
-/// been reranked behind its answer.
-fn is_told(report: &Report) -> bool {
+/// been reranked behind its response.
+fn is_logged(report: &Report) -> bool {
     !matches!(report.outcome, Outcome::Kept(KeepReason::Off | KeepReason::Shadow))
 }

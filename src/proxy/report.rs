@@ -1,4 +1,4 @@
-//! What an answer and the log say about reranking. Never a word of query or documents.
+//! What a response and the log say about reranking. Never a word of query or documents.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -11,7 +11,7 @@ use crate::upstream::{STAND_IN, is_odd};
 
 /// So much of a line is looked at: no header that tells where a body ends needs more.
 const LINE: usize = 80;
-/// Larger targets are refused by any parser.
+/// Larger targets are rejected by any parser.
 const LARGEST_TARGET: usize = 64 << 10;
 
 /// What a byte is to a target.
@@ -168,7 +168,7 @@ impl RequestLines {
         self.target.extend_from_slice(part);
         let path = path_start(&self.target);
         for (at, byte) in part.iter_mut().enumerate().filter(|(_, byte)| is_odd(**byte)) {
-            // Before the path nothing odd is taken by anybody: let it be refused.
+            // Before the path nothing odd is taken by anybody: let it be rejected.
             *byte = if path.is_some_and(|path| path <= before + at) { STAND_IN } else { b'"' };
         }
         true

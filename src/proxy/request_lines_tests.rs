@@ -112,7 +112,7 @@ fn after_what_may_be_read_in_two_ways_nothing_is_changed() {
 }
 
 #[test]
-fn after_a_question_for_another_protocol_it_waits_for_the_answer() {
+fn after_a_question_for_another_protocol_it_waits_for_the_response() {
     let upgrade = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
     let after = |handle: &ConnectionHandle, between: &dyn Fn()| {
         let mut lines = RequestLines::new();

@@ -1,4 +1,4 @@
-//! The few answers that are the proxy's own.
+//! The few responses that are the proxy's own.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -10,7 +10,7 @@ use crate::upstream::body::{self, Body};
 /// Writes a failure in a database's own shape (JSON).
 pub type Failure<'a> = &'a dyn Fn(StatusCode, &str) -> Bytes;
 
-/// The answer to a request that could not be forwarded; plain text where no dialect gives a shape.
+/// The response to a request that could not be forwarded; plain text where no dialect gives a shape.
 pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body> {
     let status = error.status();
     let reason = format!("rerankd: {}", error.said());
@@ -39,9 +39,9 @@ mod tests {
     async fn a_silent_upstream_is_a_504_in_the_shape_of_the_dialect() {
         let error = ProxyError::from(UpstreamError::Silent);
         let shape = |status: StatusCode, _: &str| Bytes::from(format!("{{\"status\":{}}}", status.as_u16()));
-        let answer = failure(&error, Some(&shape));
-        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
-        assert_eq!(answer.headers()[CONTENT_TYPE], "application/json");
-        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "{\"status\":504}");
+        let response = failure(&error, Some(&shape));
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "{\"status\":504}");
     }
 }

@@ -1,5 +1,5 @@
-//! A search on its way: read, plan, widen, ask, rank, answer. Every way out that is not a rerank is the
-//! database's own answer.
+//! A search on its way: read, plan, widen, ask, rank, response. Every way out that is not a rerank is the
+//! database's own response.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -12,17 +12,17 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
 use super::{
-    Forwarder, ProxyError,
-    asked::send_own,
-    coding,
+    Forwarder, ProxyError, coding,
     forward::detach,
-    kept::{changes_answer, is_no_answer, kept, may_be_ours},
+    kept_order::{changes_response, is_not_response, kept, may_be_ours},
     notes::Notes,
-    report, scratch, shadow,
+    report, scratch,
+    search_request::send_own,
+    shadow,
     target::head,
 };
 use crate::{
-    bounds::{Bounds, Permit, Wait, Waits},
+    bounds::{Bounds, Permit, TimeoutKind, Timeouts},
     dialect::{Dialect, Reading, SearchKind, working_bytes},
     pipeline::{
         self, CallerHeaders, Ignored, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings,
@@ -31,7 +31,7 @@ use crate::{
     search::KeepReason,
     upstream::{
         Turn,
-        body::{self, Body, BoxError, Read, Stalled},
+        body::{self, Body, BodyRead, BoxError, Stalled},
     },
 };
 
@@ -40,13 +40,13 @@ use crate::{
 pub struct SearchLimits {
     /// Larger request bodies are forwarded unread.
     pub request_bytes: usize,
-    /// Larger answers, unpacked, are passed on as they came, or asked for again as the client did.
+    /// Larger responses, unpacked, are passed on unchanged, or asked for again as the client did.
     pub response_bytes: usize,
     /// How long the client may send nothing of its body.
     pub body_timeout: Option<Duration>,
 }
 
-/// Answers searches.
+/// Responses searches.
 pub struct SearchHandler {
     /// Plans and ranks.
     pub pipeline: Pipeline,
@@ -55,14 +55,14 @@ pub struct SearchHandler {
     /// Limits on all searches together.
     pub bounds: Bounds,
     /// Counts the waits that were given up.
-    pub waits: Waits,
+    pub waits: Timeouts,
     /// Counts what happened.
     pub metrics: SearchMetrics,
-    /// Whether answers carry `x-rerank-*` and `server-timing`.
-    pub answer_headers: bool,
+    /// Whether responses carry `x-rerank-*` and `server-timing`.
+    pub response_headers: bool,
     /// What searches did is kept here, where that is wanted.
     pub records: Arc<RecordRing>,
-    /// Places for the work behind answers.
+    /// Places for the work behind responses.
     pub(super) shadow_places: Arc<Semaphore>,
     /// That paths look like searches below a prefix has been told.
     pub(super) told_of_prefix: AtomicBool,
@@ -88,7 +88,7 @@ pub(super) struct Exchange {
 }
 
 /// A request that has been read.
-struct Asked<'a> {
+struct ReadSearch<'a> {
     forwarder: &'a Forwarder,
     dialect: &'a Arc<dyn Dialect>,
     caller: CallerHeaders,
@@ -107,12 +107,12 @@ struct Planned {
     permit: Permit,
 }
 
-/// An answer with what to say about it.
-pub(super) type Answer = (Response<Body>, Vec<Report>);
+/// A response with what to say about it.
+pub(super) type ReportedResponse = (Response<Body>, Vec<Report>);
 
-/// Taken for an answer before it is asked for: where there is not even so much, the client's own request saves the
+/// Taken for a response before it is asked for: where there is not even so much, the client's own request saves the
 /// database a second one.
-pub(super) const FIRST_OF_ANSWER: usize = 64 << 10;
+pub(super) const FIRST_OF_RESPONSE: usize = 64 << 10;
 
 impl SearchHandler {
     /// Plans and ranks with `pipeline`, within `limits` and `bounds`.
@@ -120,9 +120,9 @@ impl SearchHandler {
         pipeline: Pipeline,
         limits: SearchLimits,
         bounds: Bounds,
-        waits: Waits,
+        waits: Timeouts,
         metrics: SearchMetrics,
-        answer_headers: bool,
+        response_headers: bool,
         records: Arc<RecordRing>,
     ) -> Self {
         let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
@@ -133,15 +133,15 @@ impl SearchHandler {
             bounds,
             waits,
             metrics,
-            answer_headers,
+            response_headers,
             records,
             shadow_places,
             told_of_prefix,
         }
     }
 
-    /// Answers one search, and says and counts how it ended.
-    pub async fn answer(
+    /// Responses one search, and says and counts how it ended.
+    pub async fn respond(
         self: &Arc<Self>,
         forwarder: &Forwarder,
         dialect: &Arc<dyn Dialect>,
@@ -149,10 +149,10 @@ impl SearchHandler {
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
         let span = report::span(request.headers());
-        self.answer_inside(forwarder, dialect, kind, request).instrument(span).await
+        self.response_inside(forwarder, dialect, kind, request).instrument(span).await
     }
 
-    async fn answer_inside(
+    async fn response_inside(
         self: &Arc<Self>,
         forwarder: &Forwarder,
         dialect: &Arc<dyn Dialect>,
@@ -162,9 +162,9 @@ impl SearchHandler {
         let started = Instant::now();
         let mut timings = Timings::default();
         let mut notes = Notes::begin(&self.records, &request);
-        let answer = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
-        let (mut response, reports) = match answer {
-            Ok(answer) => answer,
+        let response = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
+        let (mut response, reports) = match response {
+            Ok(response) => response,
             Err(error) => {
                 notes.failed(&error);
                 return Err(error);
@@ -180,7 +180,7 @@ impl SearchHandler {
             }
             self.metrics.request(all.outcome, &timings);
             report::log(dialect.name(), kind, &collections, &all, &timings);
-            if self.answer_headers {
+            if self.response_headers {
                 report::write_headers(response.headers_mut(), &all, &ignored, &timings);
             }
         }
@@ -194,35 +194,35 @@ impl SearchHandler {
         kind: SearchKind,
         request: Request<Body>,
         (timings, notes): (&mut Timings, &mut Notes),
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<ReportedResponse, ProxyError> {
         let at = Instant::now();
         let caller = CallerHeaders::read(request.headers());
         notes.ignored = Ignored::of(&caller, &[]);
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
-        let (limit, patience) = (self.limits.request_bytes, self.limits.body_timeout);
+        let (limit, max_wait) = (self.limits.request_bytes, self.limits.body_timeout);
         let permit = self.bounds.request_bytes.nothing();
-        let read = body::read_up_to(stream, limit, permit, patience).await;
+        let read = body::read_up_to(stream, limit, permit, max_wait).await;
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
-            Read::Whole { bytes: raw, .. } => {
+            BodyRead::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
-                let asked = Asked { forwarder, dialect, caller, parts, raw, at };
-                return self.answer_whole(asked, kind, (timings, notes)).await;
+                let asked = ReadSearch { forwarder, dialect, caller, parts, raw, at };
+                return self.response_whole(asked, kind, (timings, notes)).await;
             }
-            Read::TooLarge(stream) => (stream, KeepReason::TooLarge),
-            Read::NoRoom(stream) => (stream, KeepReason::Overloaded),
+            BodyRead::TooLarge(stream) => (stream, KeepReason::TooLarge),
+            BodyRead::NoRoom(stream) => (stream, KeepReason::Overloaded),
         };
         let response = forwarder.forward(Request::from_parts(parts, stream)).await?;
         Ok((response, vec![Report::kept(reason)]))
     }
 
-    async fn answer_whole(
+    async fn response_whole(
         self: &Arc<Self>,
-        asked: Asked<'_>,
+        asked: ReadSearch<'_>,
         kind: SearchKind,
         (timings, notes): (&mut Timings, &mut Notes),
-    ) -> Result<Answer, ProxyError> {
-        let Asked { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
+    ) -> Result<ReportedResponse, ProxyError> {
+        let ReadSearch { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
         let planned = match self.plan(dialect.as_ref(), caller, parts, raw) {
             Ok(planned) => planned,
             Err(reason) => {
@@ -247,24 +247,24 @@ impl SearchHandler {
             notes: notes.clone(),
             _plans: Arc::new(permit),
         };
-        let answer = match exchange.is_reranked_upstream(&searches) {
+        let response = match exchange.is_reranked_upstream(&searches) {
             true => exchange.as_it_came(&searches).await,
             false => exchange.run(&searches).await,
         };
-        let answer = exchange.or_as_it_came(answer, &searches).await;
-        if answer.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
+        let response = exchange.or_as_it_came(response, &searches).await;
+        if response.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
             exchange.follow(kind, &searches);
         }
         exchange.notes.planned(&searches);
         (*timings, *notes) = (exchange.timings, exchange.notes);
-        answer
+        response
     }
 
     fn unread(&self, error: BoxError) -> ProxyError {
         if !error.is::<Stalled>() {
             return ProxyError::RequestBody;
         }
-        self.waits.given_up(Wait::RequestBody);
+        self.waits.given_up(TimeoutKind::RequestBody);
         ProxyError::RequestStalled
     }
 
@@ -289,7 +289,7 @@ impl SearchHandler {
 }
 
 impl Exchange {
-    async fn run(&mut self, searches: &[PlannedSearch]) -> Result<Answer, ProxyError> {
+    async fn run(&mut self, searches: &[PlannedSearch]) -> Result<ReportedResponse, ProxyError> {
         if searches.iter().all(|search| search.work.is_err()) {
             return self.keep(searches, None).await;
         }
@@ -297,33 +297,33 @@ impl Exchange {
         let Some(_place) = bounds.searches.take(pipeline::calls(searches)) else {
             return self.keep(searches, Some(KeepReason::Overloaded)).await;
         };
-        let Some(permit) = bounds.answer_bytes.take(FIRST_OF_ANSWER) else {
+        let Some(permit) = bounds.response_bytes.take(FIRST_OF_RESPONSE) else {
             return self.keep(searches, Some(KeepReason::Overloaded)).await;
         };
         let rewrite = match self.rewrite(searches) {
             Ok(rewrite) => rewrite,
             Err(reason) => return self.keep(searches, Some(reason)).await,
         };
-        let changed = changes_answer(searches, &rewrite);
+        let changed = changes_response(searches, &rewrite);
         let turn = if changed { Turn::First } else { Turn::Last };
-        let refusal = match self.ask(&rewrite, turn).await {
+        let rejection = match self.ask(&rewrite, turn).await {
             Ok(response) if response.status() == StatusCode::OK => {
                 return self.rank(searches, rewrite, response, permit, changed).await;
             }
             Ok(response) if changed && may_be_ours(response.status()) => Ok(response),
             Ok(response) => return Ok((response, kept(searches, Some(KeepReason::UpstreamError)))),
-            Err(error) if changed && is_no_answer(&error) => Err(error),
+            Err(error) if changed && is_not_response(&error) => Err(error),
             Err(error) => return Err(error),
         };
-        self.rank_as_asked(searches, rewrite, refusal, permit).await
+        self.rank_as_asked(searches, rewrite, rejection, permit).await
     }
 
-    /// The client's own search, less the proxy's own members, its answer streamed.
+    /// The client's own search, less the proxy's own members, its response streamed.
     pub(super) async fn keep(
         &mut self,
         searches: &[PlannedSearch],
         reason: Option<KeepReason>,
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<ReportedResponse, ProxyError> {
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
         let started = Instant::now();
         let response = match self.rewrite(&own) {

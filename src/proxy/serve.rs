@@ -16,12 +16,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant};
 
-use super::client_io::{ClientIo, ClientPatience};
+use super::client_io::{ClientIo, ClientTimeouts};
 use super::connection::ConnectionHandle;
+use super::guarded_body::Tied;
 use super::listener::ListenerSettings;
-use super::tied::Tied;
 use super::{ProxyError, respond, target};
-use crate::bounds::{Permit, Wait};
+use crate::bounds::{Permit, TimeoutKind};
 use crate::upstream::FREE_HEADERS;
 use crate::upstream::body::Body;
 
@@ -95,8 +95,8 @@ impl Server {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let settings = &self.settings;
-        let patience = ClientPatience { head: settings.head_timeout, write: settings.write_timeout };
-        let stream = ClientIo::new(stream, handle.clone(), patience, settings.waits.clone());
+        let max_wait = ClientTimeouts { head: settings.head_timeout, write: settings.write_timeout };
+        let stream = ClientIo::new(stream, handle.clone(), max_wait, settings.waits.clone());
         let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));
@@ -106,13 +106,13 @@ impl Server {
             }
             let well = exchange.odd_target().is_none_or(|odd| target::put_on(&mut request, &odd));
             // Boxed: hyper moves it several times.
-            let answer = well.then(|| Box::pin(service(request)));
+            let response = well.then(|| Box::pin(service(request)));
             async move {
-                let answer = match answer {
-                    Some(answer) => answer.await,
+                let response = match response {
+                    Some(response) => response.await,
                     None => respond::failure(&ProxyError::Unforwardable, None),
                 };
-                Ok::<_, Infallible>(answer.map(|body| Tied::new(body, exchange)))
+                Ok::<_, Infallible>(response.map(|body| Tied::new(body, exchange)))
             }
         });
         let mut signals = self.signals(&handle);
@@ -121,14 +121,14 @@ impl Server {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => {
-                    // The error may quote what was received; its kind is said by hyper's own answer.
+                    // The error may quote what was received; its kind is said by hyper's own response.
                     if ended.is_err() {
                         tracing::debug!("a client's connection ended early");
                     }
                     return;
                 }
                 Some(signal) = signals.next() => match signal {
-                    // An idle connection closes at once, any other after the answer that it is at.
+                    // An idle connection closes at once, any other after the response that it is at.
                     Signal::Finish => {
                         connection.as_mut().graceful_shutdown();
                         signals.push(Box::pin(async {
@@ -153,7 +153,7 @@ impl Server {
         }));
         signals.push(Box::pin(async move {
             handle.idle(idle).await;
-            waits.given_up(Wait::IdleConnection);
+            waits.given_up(TimeoutKind::IdleConnection);
             Signal::Finish
         }));
         signals.push(Box::pin(async move {
@@ -250,7 +250,7 @@ mod tests {
                 let length = usize::from(head[1]) << 8 | usize::from(head[2]);
                 let mut payload = vec![0; length];
                 client.read_exact(&mut payload).await.unwrap();
-                // A ping that is none of an answer's gets one.
+                // A ping that is none of a response's gets one.
                 if head[3] == 6 && head[4] & 1 == 0 {
                     head[4] |= 1;
                     client.write_all(&[&head[..], &payload].concat()).await.unwrap();

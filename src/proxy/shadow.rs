@@ -1,11 +1,11 @@
-//! `mode: shadow`: the client has the database's own answer; what reranking would have made of the search is
+//! `mode: shadow`: the client has the database's own response; what reranking would have made of the search is
 //! found out behind it, for the metrics alone.
 
 use http::StatusCode;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::search::{Exchange, FIRST_OF_ANSWER};
+use super::search::{Exchange, FIRST_OF_RESPONSE};
 use crate::{
     bounds::Permit,
     dialect::SearchKind,
@@ -13,15 +13,15 @@ use crate::{
     search::KeepReason,
     upstream::{
         Turn,
-        body::{self, Read},
+        body::{self, BodyRead},
     },
 };
 
-/// So many searches at a time are reranked behind their answers; others are counted and left.
+/// So many searches at a time are reranked behind their responses; others are counted and left.
 pub(super) const MAX_IN_FLIGHT: usize = 16;
 
 impl Exchange {
-    /// Begins the work behind an answer, if there is any. Returns at once.
+    /// Begins the work behind a response, if there is any. Returns at once.
     pub(super) fn follow(&self, kind: SearchKind, searches: &[PlannedSearch]) {
         let shadowed: Vec<PlannedSearch> =
             searches.iter().filter(|search| search.shadow.is_some()).map(PlannedSearch::in_shadow).collect();
@@ -33,7 +33,7 @@ impl Exchange {
         let place = self.handler.shadow_places.clone().try_acquire_owned().ok();
         let room = place.and_then(|place| {
             let search = bounds.searches.take(pipeline::calls(&shadowed))?;
-            Some((place, search, bounds.answer_bytes.take(FIRST_OF_ANSWER)?))
+            Some((place, search, bounds.response_bytes.take(FIRST_OF_RESPONSE)?))
         });
         let Some((place, search, permit)) = room else {
             let lost = Report::kept(KeepReason::Overloaded);
@@ -64,7 +64,7 @@ impl Exchange {
         tokio::spawn(work.in_current_span());
     }
 
-    /// Asks, ranks, and throws the answer away.
+    /// Asks, ranks, and throws the response away.
     async fn in_shadow(
         &mut self,
         searches: &[PlannedSearch],
@@ -78,9 +78,9 @@ impl Exchange {
         let (parts, stream) = response.into_parts();
         let limit = self.handler.limits.response_bytes;
         let raw = match body::read_up_to(stream, limit, permit, None).await {
-            Ok(Read::Whole { bytes, .. }) => bytes,
-            Ok(Read::TooLarge(_)) => return Err(KeepReason::TooLarge),
-            Ok(Read::NoRoom(_)) => return Err(KeepReason::Overloaded),
+            Ok(BodyRead::Whole { bytes, .. }) => bytes,
+            Ok(BodyRead::TooLarge(_)) => return Err(KeepReason::TooLarge),
+            Ok(BodyRead::NoRoom(_)) => return Err(KeepReason::Overloaded),
             Err(_) => return Err(KeepReason::UpstreamError),
         };
         let (mut page, _places) = self.page(searches.len(), &parts, &raw)?;

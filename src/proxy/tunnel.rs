@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::ConnectionHandle;
-use crate::bounds::{Wait, Waits};
+use crate::bounds::{TimeoutKind, Timeouts};
 
 /// Limits of a tunnel.
 #[derive(Debug, Clone)]
@@ -21,12 +21,12 @@ pub struct TunnelSettings {
     /// A tunnel through which no byte goes for so long is closed; `None` waits for ever.
     pub timeout: Option<Duration>,
     /// Counts the waits that were given up.
-    pub waits: Waits,
+    pub waits: Timeouts,
 }
 
 impl Default for TunnelSettings {
     fn default() -> Self {
-        Self { timeout: Some(Duration::from_secs(60 * 60)), waits: Waits::default() }
+        Self { timeout: Some(Duration::from_secs(60 * 60)), waits: Timeouts::default() }
     }
 }
 
@@ -61,7 +61,7 @@ async fn carry(
                 tracing::debug!(%error, "tunnel ended");
             }
         }
-        () = activity.rest(settings.timeout) => settings.waits.given_up(Wait::Tunnel),
+        () = activity.rest(settings.timeout) => settings.waits.given_up(TimeoutKind::Tunnel),
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_tunnel_is_closed_when_nothing_moves_and_never_while_something_does() {
         let minute = Duration::from_secs(60);
-        let settings = TunnelSettings { timeout: Some(minute), waits: Waits::default() };
+        let settings = TunnelSettings { timeout: Some(minute), waits: Timeouts::default() };
         let ((mut client, near), (far, mut upstream)) = (duplex(64), duplex(64));
         let start = Instant::now();
         let moving = async {
@@ -156,6 +156,6 @@ mod tests {
         };
         tokio::select! { () = carry(near, far, &settings) => {}, () = moving => {} }
         assert_eq!(start.elapsed().as_secs(), 6 * 59 + 60);
-        assert_eq!(settings.waits.count(Wait::Tunnel), 1);
+        assert_eq!(settings.waits.count(TimeoutKind::Tunnel), 1);
     }
 }

@@ -32,8 +32,8 @@ pub struct ProviderCall {
     pub body: Bytes,
     /// How it ended.
     pub end: CallEnd,
-    /// The beginning of the answer's body, key masked; empty where there is none.
-    pub answer: Bytes,
+    /// The beginning of the response's body, key masked; empty where there is none.
+    pub response: Bytes,
 }
 
 /// How a call to a provider ended.
@@ -41,8 +41,8 @@ pub struct ProviderCall {
 pub enum CallEnd {
     /// It has not, or nobody waited for that.
     Open,
-    /// With a whole answer, good or bad.
-    Answered {
+    /// With a whole response, good or bad.
+    ProbeResponse {
         /// Its status.
         status: u16,
         /// From the first byte sent to the last one received.
@@ -84,9 +84,9 @@ pub(super) struct OpenCall {
 }
 
 impl OpenCall {
-    pub(super) fn end(self, end: CallEnd, answer: Bytes) {
+    pub(super) fn end(self, end: CallEnd, response: Bytes) {
         if let Some(call) = self.log.lock().get_mut(self.at) {
-            (call.end, call.answer) = (end, answer);
+            (call.end, call.response) = (end, response);
         }
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use tower::{Service, ServiceExt};
 
 use super::{
-    Answer, AnswerFuture, FailureClass, RerankError, RerankMetrics, RerankRequest, Reranker, Scores, Words,
-    words::Learner,
+    FailureClass, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Reranker, Scores,
+    Words, words::Learner,
 };
 
 /// Kept back from a provider's time for those that follow it.
@@ -24,7 +24,7 @@ pub(super) struct Link {
     pub(super) learns: bool,
 }
 
-/// Providers in order: the first that scores everything wins, whole. Owns `answer_by`.
+/// Providers in order: the first that scores everything wins, whole. Owns `respond_by`.
 #[derive(Clone)]
 pub(super) struct Chain {
     links: Arc<[Link]>,
@@ -44,37 +44,37 @@ impl Chain {
         Self { learner, ..self }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
-        let answer = self.ask(&request).await;
+    async fn run(self, request: RerankRequest) -> RerankResult {
+        let response = self.ask(&request).await;
         if let Some(learner) = &self.learner
-            && !self.has_learned(&answer)
+            && !self.has_learned(&response)
         {
             learner.see(&request);
         }
-        answer
+        response
     }
 
     /// Whether the provider that has answered learns from what it scores.
-    fn has_learned(&self, answer: &Answer) -> bool {
-        let provider = answer.as_ref().ok().map(|scores| &scores.provider);
+    fn has_learned(&self, response: &RerankResult) -> bool {
+        let provider = response.as_ref().ok().map(|scores| &scores.provider);
         self.links.iter().any(|link| link.learns && Some(&link.name) == provider)
     }
 
-    async fn ask(&self, request: &RerankRequest) -> Answer {
+    async fn ask(&self, request: &RerankRequest) -> RerankResult {
         let mut failure = None;
         // The first that scored some, for callers who take that.
         let mut partial: Option<Scores> = None;
         for (at, link) in self.links.iter().enumerate() {
             let following = at + 1 < self.links.len();
-            let answer_by = answer_by(request.answer_by, Instant::now(), following);
-            if answer_by <= Instant::now() {
+            let respond_by = respond_by(request.respond_by, Instant::now(), following);
+            if respond_by <= Instant::now() {
                 failure.get_or_insert(RerankError::Deadline);
                 continue;
             }
             let model = request.model_for(&link.name);
-            let narrowed = RerankRequest { answer_by, model, ..request.clone() };
-            let answer = timeout_at(answer_by, link.provider.clone().oneshot(narrowed)).await;
-            let error = match answer.unwrap_or(Err(RerankError::Deadline)) {
+            let narrowed = RerankRequest { respond_by, model, ..request.clone() };
+            let response = timeout_at(respond_by, link.provider.clone().oneshot(narrowed)).await;
+            let error = match response.unwrap_or(Err(RerankError::Deadline)) {
                 Ok(scores) => match scores.failure {
                     None => {
                         self.metrics.relevance(&scores);
@@ -106,22 +106,22 @@ impl Chain {
 
 /// When a provider has to have answered, `following` others behind it: the reserve is kept back for them, but
 /// never more than half of what is left.
-fn answer_by(answer_by: Instant, now: Instant, following: bool) -> Instant {
-    let left = answer_by.saturating_duration_since(now);
+fn respond_by(respond_by: Instant, now: Instant, following: bool) -> Instant {
+    let left = respond_by.saturating_duration_since(now);
     let reserve = if following { RESERVE.min(left / 2) } else { Duration::ZERO };
-    answer_by.checked_sub(reserve).unwrap_or(answer_by)
+    respond_by.checked_sub(reserve).unwrap_or(respond_by)
 }
 
 impl Service<RerankRequest> for Chain {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }

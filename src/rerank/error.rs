@@ -100,9 +100,9 @@ impl FailureClass {
     }
 }
 
-/// What a refusal of something too large says of the limit. Most say nothing.
+/// What a rejection of something too large says of the limit. Most say nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct StatedLimits {
     /// The most documents of a call.
     pub documents: Option<usize>,
     /// The most tokens of a query with one document.
@@ -116,7 +116,7 @@ pub struct Told {
 }
 
 /// Why a rerank call gave no scores. Layers ask [`RerankError::class`]; none reads a message. `Clone`,
-/// because one flight answers many callers. Carries no text of query, document or key.
+/// because one flight responses many callers. Carries no text of query, document or key.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RerankError {
     /// The caller's time ran out.
@@ -132,13 +132,13 @@ pub enum RerankError {
         /// When the provider said to come back.
         retry_after: Option<Duration>,
     },
-    /// The provider refused what was too large for it: too many documents, too much text in all, or in one of them.
+    /// The provider rejected what was too large for it: too many documents, too much text in all, or in one of them.
     #[error("provider answered {status}: too large")]
     TooLarge {
         /// The HTTP status.
         status: u16,
-        /// What the answer says of the limit.
-        told: Told,
+        /// What the response says of the limit.
+        told: StatedLimits,
     },
     /// No connection could be made: nothing was sent.
     #[error("no connection to the provider: {}", .0.as_str())]
@@ -149,8 +149,8 @@ pub enum RerankError {
     /// One try took too long.
     #[error("provider did not answer in time")]
     Timeout,
-    /// A 200 answer that cannot be right.
-    #[error("provider's answer is unusable: {0}")]
+    /// A 200 response that cannot be right.
+    #[error("provider's response is unusable: {0}")]
     BadResponse(&'static str),
     /// A request that this provider cannot be asked.
     #[error("the request does not suit the provider: {0}")]
@@ -164,8 +164,8 @@ pub enum RerankError {
     /// Too many calls in flight.
     #[error("too many calls in flight")]
     Overloaded,
-    /// The budget has no room for the provider's answer.
-    #[error("no room for the provider's answer")]
+    /// The budget has no room for the provider's response.
+    #[error("no room for the provider's response")]
     NoRoom,
     /// No provider is configured.
     #[error("no provider is configured")]

@@ -38,7 +38,7 @@ pub struct KindFacts {
     pub keyless: bool,
     /// Which model is asked for if none is named.
     pub model: DefaultModel,
-    /// How much goes of a text if nothing is set: of what is longer the service reads nothing, or refuses the call.
+    /// How much goes of a text if nothing is set: of what is longer the service reads nothing, or rejects the call.
     pub max_bytes_per_doc: Option<u32>,
     /// What can be set beyond what all kinds have.
     pub settings: &'static [Setting],

@@ -2,7 +2,7 @@ use std::task::{Context, Poll};
 
 use tower::{Service, ServiceExt};
 
-use super::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores, batch::together};
+use super::{Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores, batch::together};
 
 /// Asks a listwise provider for each list on its own: merged, they would be another list.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ impl<S: Rerank> Lists<S> {
         Self { inner }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         match parts(&request) {
             Some(parts) => together(&self.inner, parts).await,
             None => self.inner.oneshot(request).await,
@@ -45,13 +45,13 @@ fn parts(request: &RerankRequest) -> Option<Vec<RerankRequest>> {
 impl<S: Rerank> Service<RerankRequest> for Lists<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }
@@ -70,10 +70,10 @@ mod tests {
             Ok(Scores { scores, cache_lookups: 1, ..Scores::default() })
         });
         let asked = RerankRequest { lists: lists.into(), ..request(&["a", "b", "c"]) };
-        let answer = Lists::new(inner).oneshot(asked).await.unwrap();
+        let response = Lists::new(inner).oneshot(asked).await.unwrap();
         let calls = calls.load(Ordering::SeqCst);
-        assert_eq!(answer.cache_lookups as usize, calls);
-        (answer.scores, calls)
+        assert_eq!(response.cache_lookups as usize, calls);
+        (response.scores, calls)
     }
 
     #[tokio::test]

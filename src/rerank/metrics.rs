@@ -25,7 +25,7 @@ pub struct RerankMetrics {
     calls: IntCounterVec,
     duration: HistogramVec,
     retries: IntCounterVec,
-    pub(super) retries_refused: IntCounterVec,
+    pub(super) retries_rejected: IntCounterVec,
     in_flight: IntGaugeVec,
     units: CounterVec,
     tokens: IntCounterVec,
@@ -123,14 +123,14 @@ impl RerankMetrics {
             )?,
             duration: add(registry, HistogramVec::new(duration.buckets(CALL_SECONDS.to_vec()), provider))?,
             retries: counter("rerankd_provider_retries_total", "Calls that were a second try.", provider)?,
-            retries_refused: counter(
-                "rerankd_provider_retries_refused_total",
+            retries_rejected: counter(
+                "rerankd_provider_retries_rejected_total",
                 "Second tries not made: the retry budget was spent, or the provider's rate left no room.",
                 provider,
             )?,
             in_flight: gauges(
                 "rerankd_provider_calls_in_flight",
-                "Calls waiting for a provider's answer.",
+                "Calls waiting for a provider's response.",
                 provider,
             )?,
             units: add(registry, CounterVec::new(units, provider))?,
@@ -213,7 +213,7 @@ impl RerankMetrics {
         Ok(metrics)
     }
 
-    /// How many providers of the chain in force can be asked at all.
+    /// How many providers of the chain active can be asked at all.
     pub fn usable_providers(&self, count: usize) {
         self.usable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
@@ -238,7 +238,7 @@ impl RerankMetrics {
     /// Puts a provider's series there at zero, so that rates over the first event are right.
     pub(super) fn declare(&self, provider: &str) {
         for counter in
-            [&self.retries, &self.retries_refused, &self.tokens, &self.coalesced, &self.landed_alone]
+            [&self.retries, &self.retries_rejected, &self.tokens, &self.coalesced, &self.landed_alone]
         {
             counter.with_label_values(&[provider]);
         }
@@ -267,19 +267,19 @@ impl RerankMetrics {
         }
     }
 
-    pub(super) fn call(&self, provider: &str, answer: &Result<Scores, RerankError>, took: Duration) {
-        let status = match answer {
+    pub(super) fn call(&self, provider: &str, response: &Result<Scores, RerankError>, took: Duration) {
+        let status = match response {
             Ok(_) => "ok",
             Err(error) => error.class().reason().as_str(),
         };
         self.calls.with_label_values(&[provider, status]).inc();
-        if let Some(error) = answer.as_ref().err()
+        if let Some(error) = response.as_ref().err()
             && error.class() == FailureClass::ProviderUnavailable
         {
             self.unavailable.with_label_values(&[provider, error.cause()]).inc();
         }
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
-        if let Ok(scores) = answer {
+        if let Ok(scores) = response {
             self.units.with_label_values(&[provider]).inc_by(scores.billed_units);
             self.tokens.with_label_values(&[provider]).inc_by(scores.billed_tokens);
         }
@@ -295,8 +295,8 @@ impl RerankMetrics {
         self.retries.with_label_values(&[provider]).inc();
     }
 
-    pub(super) fn retry_refused(&self, provider: &str) {
-        self.retries_refused.with_label_values(&[provider]).inc();
+    pub(super) fn retry_rejected(&self, provider: &str) {
+        self.retries_rejected.with_label_values(&[provider]).inc();
     }
 
     pub(super) fn in_flight(&self, provider: &str) -> IntGauge {

@@ -1,23 +1,23 @@
 //! The rerank stack. It knows text and scores, not hits or databases.
 
 mod batch;
-mod behind;
 mod breaker;
 pub mod cache;
 mod call_log;
+mod caller_deadline;
 mod chain;
-mod ended;
+mod deferred;
 mod error;
-mod flights;
 mod kind;
 mod limits;
 mod lists;
 mod metrics;
-mod patience;
 mod provider;
+mod retired;
 mod retry;
 mod settings;
 mod siblings;
+mod single_flight;
 mod spans;
 mod stack;
 mod timed;
@@ -32,24 +32,24 @@ use tower::{Service, util::BoxCloneSyncService};
 
 use crate::{bounds::Permit, document::Document, search::Fusion};
 
-use behind::Behind;
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
-use cache::{FlightKey, ScoreKey};
+use cache::{ScoreKey, SingleFlightKey};
 pub use call_log::{CallEnd, CallLog, ProviderCall};
-pub use ended::end_of_service;
-pub use error::{FailureClass, RerankError, Told};
-pub use flights::FlightSettings;
+use caller_deadline::CallerDeadline;
+use deferred::DeferredWork;
+pub use error::{FailureClass, RerankError, StatedLimits};
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
-use patience::Patience;
 pub use provider::{appended_path, billing, provider_facts};
+pub use retired::end_of_service;
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, LexicalSettings, ProviderFacts, ProviderKind,
     ProviderSettings, Scoring,
 };
 pub use siblings::Siblings;
+pub use single_flight::SingleFlightSettings;
 pub use spans::{Span, SpanRequest, Spans};
 pub use stack::{Providers, StackShared};
 pub use words::{ENOUGH_DOCUMENTS, LearnedCounts, Words};
@@ -69,7 +69,7 @@ pub struct RerankRequest {
     /// The providers that `model` is meant for; the others score by their own. `None`: it is meant for all.
     pub model_of: Option<Arc<[Arc<str>]>>,
     /// When the caller stops waiting.
-    pub answer_by: Instant,
+    pub respond_by: Instant,
     /// Nobody waits for the scores: a service that knows priorities may serve others first.
     pub background: bool,
     /// How many documents each list has that shares the request; empty for a single one.
@@ -89,25 +89,25 @@ pub struct RerankRequest {
     pub whole: bool,
     /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
     pub held: Option<Arc<Permit>>,
-    /// No second try begins after this; `None`: after `answer_by`.
-    patience: Option<Patience>,
+    /// No second try begins after this; `None`: after `respond_by`.
+    max_wait: Option<CallerDeadline>,
     /// The documents' names in the cache, once it has been asked.
     keys: Option<Arc<[ScoreKey]>>,
     /// The name of the whole work: equal work is one call.
-    flight: Option<FlightKey>,
-    /// Takes what can be done once the callers have their answer; `None` where it has to be done before.
-    behind: Option<Behind>,
+    flight: Option<SingleFlightKey>,
+    /// Takes what can be done once the callers have their response; `None` where it has to be done before.
+    deferred: Option<DeferredWork>,
 }
 
 impl RerankRequest {
-    /// A request of the provider's own model that somebody waits for until `answer_by`.
-    pub fn new(query: Arc<str>, documents: Arc<[Document]>, answer_by: Instant) -> Self {
+    /// A request of the provider's own model that somebody waits for until `respond_by`.
+    pub fn new(query: Arc<str>, documents: Arc<[Document]>, respond_by: Instant) -> Self {
         Self {
             query,
             documents,
             model: None,
             model_of: None,
-            answer_by,
+            respond_by,
             background: false,
             lists: [].into(),
             collections: [].into(),
@@ -117,16 +117,16 @@ impl RerankRequest {
             spans: None,
             whole: false,
             held: None,
-            patience: None,
+            max_wait: None,
             keys: None,
             flight: None,
-            behind: None,
+            deferred: None,
         }
     }
 
     /// No second try begins after this: nobody would wait for it.
     fn retry_by(&self) -> Instant {
-        self.patience.as_ref().map_or(self.answer_by, Patience::until)
+        self.max_wait.as_ref().map_or(self.respond_by, CallerDeadline::until)
     }
 
     /// The model that a provider is asked for.
@@ -190,12 +190,12 @@ impl fmt::Debug for RerankRequest {
 }
 
 /// What every layer of the stack gives back.
-type Answer = Result<Scores, RerankError>;
+type RerankResult = Result<Scores, RerankError>;
 
 /// The future of every layer of the stack.
-type AnswerFuture = BoxFuture<'static, Answer>;
+type RerankFuture = BoxFuture<'static, RerankResult>;
 
-/// What every layer of the stack is, and wraps. All are always ready: limits answer, nothing queues.
+/// What every layer of the stack is, and wraps. All are always ready: limits response, nothing queues.
 trait Rerank:
     Service<RerankRequest, Response = Scores, Error = RerankError, Future: Send + 'static>
     + Clone

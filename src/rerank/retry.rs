@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
 use super::{
-    Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores,
+    FailureClass, Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores,
     limits::Gate,
 };
 
@@ -79,12 +79,12 @@ impl<S: Rerank> Retry<S> {
         Self { inner, budget, gate, provider, metrics }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         self.budget.deposit();
-        let answer = self.inner.clone().oneshot(request.clone()).await;
+        let response = self.inner.clone().oneshot(request.clone()).await;
         // A 429 is for everybody, and now.
-        self.gate.learn(&answer);
-        let Err(error) = answer else { return answer };
+        self.gate.learn(&response);
+        let Err(error) = response else { return response };
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));
         let Some(pause) = pause(&error, jitter) else { return Err(error) };
         let fits = Instant::now()
@@ -94,12 +94,12 @@ impl<S: Rerank> Retry<S> {
             return Err(error);
         }
         if !self.budget.withdraw() {
-            self.metrics.retry_refused(&self.provider);
+            self.metrics.retry_rejected(&self.provider);
             return Err(error);
         }
         tokio::time::sleep(pause).await;
         if !self.gate.take_retry().await {
-            self.metrics.retry_refused(&self.provider);
+            self.metrics.retry_rejected(&self.provider);
             return Err(error);
         }
         self.metrics.retries(&self.provider);
@@ -110,13 +110,13 @@ impl<S: Rerank> Retry<S> {
 impl<S: Rerank> Service<RerankRequest> for Retry<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }
@@ -169,12 +169,12 @@ mod tests {
     async fn a_retry_takes_a_rate_token_or_is_not_made() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
         let service = retry(inner, Some(1));
-        let refused = service.metrics.retries_refused.with_label_values(&["p"]);
+        let rejected = service.metrics.retries_rejected.with_label_values(&["p"]);
         assert!(service.clone().oneshot(request(&["a"])).await.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 2, "the one token went to the retry");
-        assert_eq!(refused.get(), 0);
+        assert_eq!(rejected.get(), 0);
         assert!(service.oneshot(request(&["a"])).await.is_err());
-        assert_eq!((calls.load(Ordering::SeqCst), refused.get()), (3, 1));
+        assert_eq!((calls.load(Ordering::SeqCst), rejected.get()), (3, 1));
     }
 
     #[tokio::test(start_paused = true)]
@@ -182,13 +182,13 @@ mod tests {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
         let service = retry(inner, None);
         let hasty =
-            RerankRequest { answer_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
+            RerankRequest { respond_by: Instant::now() + Duration::from_millis(20), ..request(&["a"]) };
         assert!(service.oneshot(hasty).await.is_err());
         assert_eq!(calls.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_try_that_works_is_the_answer() {
+    async fn a_second_try_that_works_is_the_response() {
         let (inner, _) =
             scripted(|n, r| if n == 0 { Err(RerankError::Unreachable("reset")) } else { half_for_each(r) });
         let begun = Instant::now();
@@ -206,7 +206,7 @@ mod tests {
             let _ = service.clone().oneshot(request(&["a"])).await;
         }
         assert_eq!(calls.load(Ordering::SeqCst), 113);
-        let refused = service.metrics.retries_refused.with_label_values(&["p"]).get();
-        assert_eq!(refused, 87, "the others are counted");
+        let rejected = service.metrics.retries_rejected.with_label_values(&["p"]).get();
+        assert_eq!(rejected, 87, "the others are counted");
     }
 }

@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    CircuitSettings, FlightSettings, LimitSettings,
+    CircuitSettings, LimitSettings, SingleFlightSettings,
     kind::{DefaultModel, HttpKind},
 };
 
@@ -19,7 +19,7 @@ pub struct ProviderSettings {
     /// When it is left alone.
     pub circuit: CircuitSettings,
     /// How long its calls may fly.
-    pub flights: FlightSettings,
+    pub single_flight: SingleFlightSettings,
 }
 
 impl ProviderSettings {
@@ -30,7 +30,7 @@ impl ProviderSettings {
             kind,
             limits: LimitSettings::default(),
             circuit: CircuitSettings::default(),
-            flights: FlightSettings::default(),
+            single_flight: SingleFlightSettings::default(),
         }
     }
 
@@ -110,7 +110,7 @@ pub struct ProviderFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scoring {
     /// It does not: scores are cached one by one, calls may be split and merged.
-    Pairwise,
+    Pointwise,
     /// It does: one call, cached whole.
     Listwise,
 }
@@ -169,7 +169,7 @@ pub enum ApiKey {
 pub enum Activation {
     /// Not at all: they have to lie within 0 to 1.
     None,
-    /// By the sigmoid function, if they are logits for certain: a score of the answer, or one that the same model
+    /// By the sigmoid function, if they are logits for certain: a score of the response, or one that the same model
     /// gave before, lies outside 0 to 1.
     Sigmoid,
 }

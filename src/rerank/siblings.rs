@@ -18,11 +18,11 @@ struct Held {
     /// Which provider: the address of its places.
     of: usize,
     places: usize,
-    waiting: VecDeque<oneshot::Sender<Place>>,
+    waiting: VecDeque<oneshot::Sender<Slot>>,
 }
 
 /// A place of a provider. When it is given up, a sibling that waits has it next.
-pub(super) struct Place {
+pub(super) struct Slot {
     permit: Option<OwnedSemaphorePermit>,
     siblings: Option<Siblings>,
     of: usize,
@@ -34,11 +34,11 @@ impl Siblings {
         siblings: Option<&Self>,
         free: &Arc<Semaphore>,
         until: Instant,
-    ) -> Option<Place> {
+    ) -> Option<Slot> {
         let of = Arc::as_ptr(free).addr();
         let Some(siblings) = siblings else {
             let permit = free.clone().try_acquire_owned().ok()?;
-            return Some(Place { permit: Some(permit), siblings: None, of });
+            return Some(Slot { permit: Some(permit), siblings: None, of });
         };
         let next = siblings.take(free, of)?;
         match next {
@@ -47,7 +47,7 @@ impl Siblings {
         }
     }
 
-    fn take(&self, free: &Arc<Semaphore>, of: usize) -> Option<Result<Place, oneshot::Receiver<Place>>> {
+    fn take(&self, free: &Arc<Semaphore>, of: usize) -> Option<Result<Slot, oneshot::Receiver<Slot>>> {
         let mut all = self.lock();
         let permit = free.clone().try_acquire_owned().ok();
         let at = all.iter().position(|held| held.of == of);
@@ -58,7 +58,7 @@ impl Siblings {
                     all.len() - 1
                 });
                 all.get_mut(at)?.places += 1;
-                Some(Ok(Place { permit: Some(permit), siblings: Some(self.clone()), of }))
+                Some(Ok(Slot { permit: Some(permit), siblings: Some(self.clone()), of }))
             }
             (None, Some(at)) => {
                 let held = all.get_mut(at).filter(|held| held.places > 0)?;
@@ -75,12 +75,12 @@ impl Siblings {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let (Some(permit), Some(siblings)) = (self.permit.take(), self.siblings.take()) else { return };
         let mut all = siblings.lock();
         let Some(held) = all.iter_mut().find(|held| held.of == self.of) else { return };
-        let mut place = Place { permit: Some(permit), siblings: Some(siblings.clone()), of: self.of };
+        let mut place = Slot { permit: Some(permit), siblings: Some(siblings.clone()), of: self.of };
         while let Some(next) = held.waiting.pop_front() {
             match next.send(place) {
                 Ok(()) => return,

@@ -9,11 +9,11 @@ use super::{
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link},
-    flights::Flights,
     limits::{Gate, Ledger, Limits, Rates, Trim},
     lists::Lists,
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
+    single_flight::SingleFlight,
     timed::Timed,
     words::Words,
 };
@@ -77,7 +77,7 @@ type Observe = Arc<dyn Fn() + Send + Sync>;
 type Usable = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Providers {
-    /// Builds what is new or changed; takes over from `before` what is as it was.
+    /// Builds what is new or changed; activates from `before` what is as it was.
     pub fn build(
         settings: Vec<ProviderSettings>,
         before: &Providers,
@@ -185,16 +185,16 @@ fn layers(
             let base = Arc::new(KeyBase::new(name.clone(), &facts));
             let call = Fill::new(call, store.clone(), base.clone());
             let call = match facts.scoring {
-                Scoring::Pairwise => BoxCloneSyncService::new(Batch::new(call, size)),
+                Scoring::Pointwise => BoxCloneSyncService::new(Batch::new(call, size)),
                 // Parts of a list would be other lists.
                 Scoring::Listwise => BoxCloneSyncService::new(call),
             };
-            let call = Flights::new(call, settings.flights, name, metrics.clone());
-            let call = call.answering_first(workers > 0);
+            let call = SingleFlight::new(call, settings.single_flight, name, metrics.clone());
+            let call = call.responding_first(workers > 0);
             let call = Lookup::new(call, store, base, metrics);
             let call = Trim::new(call, limits.search_units_per_search);
             let call = match facts.scoring {
-                Scoring::Pairwise => BoxCloneSyncService::new(call),
+                Scoring::Pointwise => BoxCloneSyncService::new(call),
                 Scoring::Listwise => BoxCloneSyncService::new(Lists::new(call)),
             };
             Ok((call, observe, usable))

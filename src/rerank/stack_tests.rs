@@ -32,7 +32,7 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_provider_is_an_answer_not_a_crash() {
+async fn no_provider_is_a_response_not_a_crash() {
     let shared = shared(&prometheus::Registry::new());
     let service = Providers::default().chain(&names(&["nobody"]), &shared);
     assert_eq!(service.oneshot(request(&["a"])).await.unwrap_err(), RerankError::NoProvider);
@@ -45,15 +45,15 @@ async fn an_unreachable_provider_falls_to_the_next() {
     let settings = vec![unreachable("cohere"), lexical("words")];
     let providers = Providers::build(settings, &Providers::default(), &shared).unwrap();
     let service = providers.chain(&names(&["cohere", "words"]), &shared);
-    let answer = service.oneshot(request(&["a query", "nothing"])).await.unwrap();
-    assert_eq!(&*answer.provider, "words");
+    let response = service.oneshot(request(&["a query", "nothing"])).await.unwrap();
+    assert_eq!(&*response.provider, "words");
     assert_eq!(shared.store.entries(), 0, "fallbacks are not cached");
     let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     for line in [
         r#"rerankd_provider_calls_total{provider="cohere",status="provider_unavailable"} 2"#,
         r#"rerankd_provider_calls_total{provider="words",status="ok"} 1"#,
         r#"rerankd_provider_retries_total{provider="cohere"} 1"#,
-        r#"rerankd_provider_unavailable_total{cause="refused",provider="cohere"} 2"#,
+        r#"rerankd_provider_unavailable_total{cause="connection_refused",provider="cohere"} 2"#,
         r#"rerankd_provider_unavailable_total{cause="status",provider="cohere"} 0"#,
         r#"rerankd_provider_calls_in_flight{provider="cohere"} 0"#,
         r#"rerankd_provider_failovers_total{provider="cohere",reason="provider_unavailable"} 1"#,
@@ -86,17 +86,17 @@ async fn the_last_of_a_chain_sees_the_collection_go_by() {
     for n in 0..50 {
         let documents: Vec<String> = (0..10).map(|at| format!("document {n} {at}")).collect();
         let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
-        let answer = chain.clone().oneshot(of_collection("c", &documents)).await.unwrap();
-        assert_eq!((&*answer.provider, answer.fusion), ("p", None));
+        let response = chain.clone().oneshot(of_collection("c", &documents)).await.unwrap();
+        assert_eq!((&*response.provider, response.fusion), ("p", None));
         while shared.words.counts().documents < (n + 1) * 10 {
             tokio::task::yield_now().await;
         }
     }
     let (never, _) = scripted(|_, _| Err(RerankError::Deadline));
     let first = Link { name: "p".into(), provider: BoxCloneSyncService::new(never), learns: false };
-    let answer = links(first).oneshot(of_collection("c", &["one", "the query"])).await.unwrap();
-    assert_eq!((&*answer.provider, answer.learned), ("words", Some(500)));
-    assert_eq!(answer.fusion.map(|fusion| fusion.weight), Some(1.0));
+    let response = links(first).oneshot(of_collection("c", &["one", "the query"])).await.unwrap();
+    assert_eq!((&*response.provider, response.learned), ("words", Some(500)));
+    assert_eq!(response.fusion.map(|fusion| fusion.weight), Some(1.0));
 
     let restarted = shared.with_store(shared.store.clone());
     assert_eq!(restarted.words.counts().documents, 0);
@@ -162,7 +162,7 @@ async fn a_reload_of_other_settings_begins_no_new_minute_for_the_same_account() 
         class: FailureClass::RateLimited,
         retry_after: Some(Duration::from_secs(30)),
     }));
-    settings.flights.timeout = Duration::from_secs(2);
+    settings.single_flight.timeout = Duration::from_secs(2);
     let ask = |settings: &ProviderSettings| {
         let providers = Providers::build(vec![settings.clone()], &Providers::default(), &shared).unwrap();
         providers.chain(&names(&["cohere"]), &shared).oneshot(request(&["a"]))
@@ -211,17 +211,17 @@ fn known(score: f32) -> Scores {
 }
 
 #[tokio::test]
-async fn the_next_provider_scores_all_or_the_part_that_was_known_is_the_answer() {
+async fn the_next_provider_scores_all_or_the_part_that_was_known_is_the_response() {
     let part = || scripted(|_, _| Ok(known(0.9))).0;
     let whole = scripted(|_, r| half_for_each(r)).0;
     let chain = Chain::new(vec![boxed("a", part()), boxed("b", whole)], metrics());
-    let answer = chain.oneshot(request(&["a", "b"])).await.unwrap();
-    assert_eq!((answer.scores, answer.failure), (vec![Some(0.5); 2], None), "two providers never meet");
+    let response = chain.oneshot(request(&["a", "b"])).await.unwrap();
+    assert_eq!((response.scores, response.failure), (vec![Some(0.5); 2], None), "two providers never meet");
 
     let dead = scripted(|_, _| Err(RerankError::Timeout)).0;
     let chain = Chain::new(vec![boxed("a", part()), boxed("b", dead)], metrics());
-    let answer = chain.oneshot(request(&["a", "b"])).await.unwrap();
-    assert_eq!((answer.scores, answer.failure), (vec![Some(0.9), None], Some(FailureClass::Timeout)));
+    let response = chain.oneshot(request(&["a", "b"])).await.unwrap();
+    assert_eq!((response.scores, response.failure), (vec![Some(0.9), None], Some(FailureClass::Timeout)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,8 +229,8 @@ async fn a_short_time_is_shared_so_that_the_first_provider_is_asked_too() {
     let (first, calls) = scripted(|_, _| Err(RerankError::Overloaded));
     let second = scripted(|_, r| half_for_each(r)).0;
     let chain = Chain::new(vec![boxed("a", first), boxed("b", second)], metrics());
-    let answer_by = Instant::now() + Duration::from_millis(50);
-    assert!(chain.oneshot(RerankRequest { answer_by, ..request(&["a"]) }).await.is_ok());
+    let respond_by = Instant::now() + Duration::from_millis(50);
+    assert!(chain.oneshot(RerankRequest { respond_by, ..request(&["a"]) }).await.is_ok());
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
@@ -243,16 +243,16 @@ async fn a_silent_provider_leaves_the_reserve_to_the_next() {
         half_for_each(r)
     });
     let chain = Chain::new(vec![boxed("a", silent), boxed("b", second)], metrics());
-    let asked = RerankRequest { answer_by: asked_at + Duration::from_secs(1), ..request(&["a"]) };
+    let asked = RerankRequest { respond_by: asked_at + Duration::from_secs(1), ..request(&["a"]) };
     assert!(chain.oneshot(asked).await.is_ok());
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_never_comes_after_the_deadline() {
+async fn the_response_never_comes_after_the_deadline() {
     let silent = tower::service_fn(|_: RerankRequest| std::future::pending::<Result<Scores, RerankError>>());
     let begun = Instant::now();
-    let asked = RerankRequest { answer_by: begun + Duration::from_secs(1), ..request(&["a"]) };
+    let asked = RerankRequest { respond_by: begun + Duration::from_secs(1), ..request(&["a"]) };
     let error = Chain::new(vec![boxed("a", silent)], metrics()).oneshot(asked).await.unwrap_err();
     assert_eq!((error, begun.elapsed()), (RerankError::Deadline, Duration::from_secs(1)));
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::document::Document;
 
 use super::{
-    Answer, Billing, ProviderFacts, ProviderSettings, Providers, Rerank, RerankMetrics, RerankRequest,
+    Billing, ProviderFacts, ProviderSettings, Providers, Rerank, RerankMetrics, RerankRequest, RerankResult,
     Reranker, ScoreStore, Scores, Scoring, StackShared,
 };
 
@@ -24,7 +24,7 @@ pub(super) fn request(documents: &[&str]) -> RerankRequest {
 
 pub(super) fn facts() -> ProviderFacts {
     ProviderFacts {
-        scoring: Scoring::Pairwise,
+        scoring: Scoring::Pointwise,
         billing: Billing::SearchUnits,
         spans: false,
         model: "m".into(),
@@ -32,7 +32,7 @@ pub(super) fn facts() -> ProviderFacts {
     }
 }
 
-pub(super) fn half_for_each(request: RerankRequest) -> Answer {
+pub(super) fn half_for_each(request: RerankRequest) -> RerankResult {
     Ok(Scores {
         scores: vec![Some(0.5); request.documents.len()],
         provider: "p".into(),
@@ -48,13 +48,13 @@ pub(super) fn metrics() -> Arc<RerankMetrics> {
 
 /// A provider from a closure of (number of the call, request), and the count of its calls.
 pub(super) fn scripted(
-    script: impl Fn(usize, RerankRequest) -> Answer + Send + Sync + 'static,
+    script: impl Fn(usize, RerankRequest) -> RerankResult + Send + Sync + 'static,
 ) -> (impl Rerank, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let (script, count) = (Arc::new(script), calls.clone());
     let service = tower::service_fn(move |request| {
-        let answer = script(count.fetch_add(1, Ordering::SeqCst), request);
-        async move { answer }
+        let response = script(count.fetch_add(1, Ordering::SeqCst), request);
+        async move { response }
     });
     (service, calls)
 }

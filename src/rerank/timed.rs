@@ -7,7 +7,7 @@ use prometheus::IntGauge;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
-use super::{AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores};
+use super::{Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, Scores};
 
 /// Counts and times every single call to a provider.
 #[derive(Clone)]
@@ -39,9 +39,9 @@ impl InFlight {
         Self { gauge, provider, metrics, begun: Instant::now(), ended: false }
     }
 
-    fn end(mut self, answer: &Result<Scores, RerankError>) {
+    fn end(mut self, response: &Result<Scores, RerankError>) {
         self.ended = true;
-        self.metrics.call(&self.provider, answer, self.begun.elapsed());
+        self.metrics.call(&self.provider, response, self.begun.elapsed());
     }
 }
 
@@ -57,19 +57,19 @@ impl Drop for InFlight {
 impl<S: Rerank> Service<RerankRequest> for Timed<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         let Self { inner, provider, metrics } = self.clone();
         Box::pin(async move {
             let call = InFlight::new(provider, metrics);
-            let answer = inner.oneshot(request).await;
-            call.end(&answer);
-            answer
+            let response = inner.oneshot(request).await;
+            call.end(&response);
+            response
         })
     }
 }

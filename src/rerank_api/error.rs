@@ -61,7 +61,7 @@ pub(super) struct Meaning {
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The caller's: the same request would be refused again.
+    /// The caller's: the same request would be rejected again.
     Caller,
     /// Ours, or the providers'.
     Service,
@@ -85,15 +85,15 @@ impl ApiError {
 
     pub(super) fn meaning(&self) -> Meaning {
         match self {
-            ApiError::NotServed | ApiError::VersionInBase => refused(404, "not_served"),
-            ApiError::MethodNotAllowed => refused(405, "method_not_allowed"),
-            ApiError::NoToken | ApiError::WrongToken => refused(401, "unauthorized"),
-            ApiError::TooLarge { .. } => refused(413, "too_large"),
-            ApiError::BodyLate => refused(408, "body_timeout"),
-            ApiError::BodyBroken => refused(400, "malformed"),
-            ApiError::UnknownCoding => refused(415, "malformed"),
-            ApiError::Bad(bad) => refused(bad.status(), bad.reason()),
-            ApiError::NoSuchModel(_) => refused(404, "no_such_model"),
+            ApiError::NotServed | ApiError::VersionInBase => rejected(404, "not_served"),
+            ApiError::MethodNotAllowed => rejected(405, "method_not_allowed"),
+            ApiError::NoToken | ApiError::WrongToken => rejected(401, "unauthorized"),
+            ApiError::TooLarge { .. } => rejected(413, "too_large"),
+            ApiError::BodyLate => rejected(408, "body_timeout"),
+            ApiError::BodyBroken => rejected(400, "malformed"),
+            ApiError::UnknownCoding => rejected(415, "malformed"),
+            ApiError::Bad(bad) => rejected(bad.status(), bad.reason()),
+            ApiError::NoSuchModel(_) => rejected(404, "no_such_model"),
             ApiError::Overloaded => class(FailureClass::Overloaded),
             ApiError::Failed { class: failed, told } => {
                 let meaning = class(*failed);
@@ -103,7 +103,7 @@ impl ApiError {
         }
     }
 
-    /// The body of the answer.
+    /// The body of the response.
     pub(super) fn body(&self, id: Uuid) -> Bytes {
         #[derive(Serialize)]
         struct Body {
@@ -168,7 +168,7 @@ pub(super) fn failures() -> impl Iterator<Item = Meaning> {
 fn tell(class: FailureClass) -> &'static str {
     use FailureClass::*;
     match class {
-        InvalidRequest => "the rerank provider refused the request as invalid",
+        InvalidRequest => "the rerank provider rejected the request as invalid",
         TooLarge => "the documents are more, or longer, than may be scored in one request",
         RateLimited => "the rerank provider's rate limit is reached, please wait and try again later",
         Budget => "the budget for rerank calls is spent, please wait and try again later",
@@ -176,16 +176,16 @@ fn tell(class: FailureClass) -> &'static str {
         CircuitOpen => "the rerank provider fails and is left alone for a while",
         ProviderUnavailable => "the rerank provider cannot be reached or fails",
         NoProvider => "no rerank provider is configured, or none has a key",
-        Auth => "the rerank provider refuses the key that rerankd is configured with",
+        Auth => "the rerank provider rejects the key that rerankd is configured with",
         Billing | QuotaExhausted => "the allowance of the key that rerankd is configured with is spent",
         NotFound => "the rerank provider does not know the model that rerankd is configured with",
-        BadResponse => "the rerank provider's answer was unusable",
+        BadResponse => "the rerank provider's response was unusable",
         Timeout => "the rerank provider did not answer in time",
         Deadline => "no scores before the deadline",
     }
 }
 
-fn refused(status: u16, reason: &'static str) -> Meaning {
+fn rejected(status: u16, reason: &'static str) -> Meaning {
     Meaning { status: status_of(status), reason, fault: Fault::Caller, retry_after: None }
 }
 

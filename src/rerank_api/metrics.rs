@@ -14,8 +14,8 @@ pub struct ApiMetrics {
     seconds: HistogramVec,
 }
 
-/// Scored, refused for the caller's own fault, or failed.
-const OUTCOMES: [&str; 3] = ["ok", "refused", "failed"];
+/// Scored, rejected for the caller's own fault, or failed.
+const OUTCOMES: [&str; 3] = ["ok", "rejected", "failed"];
 
 impl ApiMetrics {
     /// Registers every series; those of failures are there at zero from the start.
@@ -27,7 +27,7 @@ impl ApiMetrics {
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_api_request_duration_seconds",
-                "Time from the head of a request to the rerank API to its answer.",
+                "Time from the head of a request to the rerank API to its response.",
             )
             .buckets(vec![
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -58,7 +58,7 @@ impl ApiMetrics {
 
 fn outcome(meaning: &Meaning) -> &'static str {
     match meaning.fault {
-        Fault::Caller => "refused",
+        Fault::Caller => "rejected",
         Fault::Service => "failed",
     }
 }

@@ -99,8 +99,8 @@ mod tests {
         let offer = offer(&[("a", "m1")], &["rerank-v4*"]);
         assert_eq!(chosen(&offer, "m1"), None);
         assert!(chosen(&offer, "rerank-v4.0-pro").is_some());
-        let refused = offer.model(Some("m2")).unwrap_err();
-        assert_eq!(refused, ApiError::NoSuchModel("m2".into()));
+        let rejected = offer.model(Some("m2")).unwrap_err();
+        assert_eq!(rejected, ApiError::NoSuchModel("m2".into()));
     }
 
     #[test]

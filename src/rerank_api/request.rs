@@ -1,4 +1,4 @@
-//! What a request's body asks for. Any bytes give an answer: the request, or why it is refused.
+//! What a request's body asks for. Any bytes give a response: the request, or why it is rejected.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
 
 /// A request that can be served.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Asked {
+pub(super) struct RerankCall {
     /// Always there in v2.
     pub(super) model: Option<String>,
     pub(super) query: Arc<str>,
@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) documents: Arc<[Arc<str>]>,
     /// The texts to give back with the results, one per document (v1's `return_documents`).
     pub(super) echo: Option<Vec<Arc<str>>>,
-    /// Shortens the answer, and nothing else.
+    /// Shortens the response, and nothing else.
     pub(super) top_n: Option<usize>,
     pub(super) max_tokens_per_doc: Option<u64>,
     /// The passages of each document are asked for.
@@ -28,7 +28,7 @@ pub(super) struct Asked {
     pub(super) warnings: Vec<String>,
 }
 
-/// Why a body is refused, in the words of Cohere where it has some.
+/// Why a body is rejected, in the words of Cohere where it has some.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum BadRequest {
     #[error("invalid json syntax: the body is not one JSON value")]
@@ -110,7 +110,7 @@ struct Members<'a> {
 }
 
 /// Reads a body of at most `most` documents.
-pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<Asked, BadRequest> {
+pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<RerankCall, BadRequest> {
     let root = Value::parse(body).map_err(|_| BadRequest::NotJson)?;
     if root.kind() != Kind::Object {
         return Err(BadRequest::NotAnObject);
@@ -137,7 +137,7 @@ pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<Asked, 
     let documents = documents(version, members.documents, rank_fields.as_deref(), most)?;
     let echo = (version == Version::V1 && returned == Some(true))
         .then(|| documents.iter().map(|document| document.echo.clone()).collect());
-    Ok(Asked {
+    Ok(RerankCall {
         model: model.map(Cow::into_owned),
         query: query.into(),
         documents: documents.into_iter().map(|document| document.text).collect(),
@@ -152,7 +152,7 @@ pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<Asked, 
 /// Only some models tell passages.
 const NO_SPANS: &str = "relevant_spans are not told by the model that has scored";
 
-impl Asked {
+impl RerankCall {
     /// Says so if passages were asked for and there are none.
     pub(super) fn warn_of_no_spans(&mut self, scores: &Scores) {
         if self.spans.is_some() && scores.spans.is_empty() {
@@ -199,7 +199,7 @@ impl<'a> Members<'a> {
 }
 
 /// A document as it is scored, and as it is given back.
-struct Document {
+struct CallDocument {
     text: Arc<str>,
     echo: Arc<str>,
 }
@@ -209,7 +209,7 @@ fn documents(
     value: Option<Value<'_>>,
     rank_fields: Option<&[String]>,
     most: usize,
-) -> Result<Vec<Document>, BadRequest> {
+) -> Result<Vec<CallDocument>, BadRequest> {
     let Some(value) = value else { return Err(BadRequest::NoDocuments) };
     let items = value.items().ok_or_else(|| wrong("documents", value, "array"))?;
     if items.is_empty() {
@@ -234,13 +234,13 @@ fn documents(
     Ok(documents)
 }
 
-fn plain(item: Value<'_>) -> Result<Document, BadRequest> {
+fn plain(item: Value<'_>) -> Result<CallDocument, BadRequest> {
     let text: Arc<str> = text_of("documents", item)?.into();
-    Ok(Document { echo: text.clone(), text })
+    Ok(CallDocument { echo: text.clone(), text })
 }
 
 /// A v1 document of several fields: those of `rank_fields` as YAML, or its text alone.
-fn map(item: Value<'_>, at: usize, rank_fields: Option<&[String]>) -> Result<Document, BadRequest> {
+fn map(item: Value<'_>, at: usize, rank_fields: Option<&[String]>) -> Result<CallDocument, BadRequest> {
     let own: Option<Arc<str>> = match item.get("text") {
         Some(value) if !value.is_null() => Some(text_of("documents", value)?.into()),
         _ => None,
@@ -251,7 +251,7 @@ fn map(item: Value<'_>, at: usize, rank_fields: Option<&[String]>) -> Result<Doc
         }
         None => own.clone().ok_or(BadRequest::NoText(at))?,
     };
-    Ok(Document { echo: own.unwrap_or_else(|| text.clone()), text })
+    Ok(CallDocument { echo: own.unwrap_or_else(|| text.clone()), text })
 }
 
 fn rank_fields(value: Value<'_>) -> Result<Vec<String>, BadRequest> {

@@ -11,15 +11,15 @@ fn fixture(name: &str) -> Json {
     serde_json::from_slice(&fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap()
 }
 
-fn v2(body: &str) -> Result<Asked, BadRequest> {
+fn v2(body: &str) -> Result<RerankCall, BadRequest> {
     read(Version::V2, body.as_bytes(), 1000)
 }
 
-fn v1(body: &str) -> Result<Asked, BadRequest> {
+fn v1(body: &str) -> Result<RerankCall, BadRequest> {
     read(Version::V1, body.as_bytes(), 1000)
 }
 
-fn texts(asked: &Asked) -> Vec<&str> {
+fn texts(asked: &RerankCall) -> Vec<&str> {
     asked.documents.iter().map(|text| &**text).collect()
 }
 
@@ -43,7 +43,7 @@ fn captured() -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn every_rerank_request_of_the_sdks_is_served_or_refused_as_cohere_does() {
+fn every_rerank_request_of_the_sdks_is_served_or_rejected_as_cohere_does() {
     let mut served = 0;
     for (call, path, body) in captured() {
         let asked = read(route::version(&path).unwrap(), body.as_bytes(), 1000);
@@ -66,7 +66,7 @@ fn every_rerank_request_of_the_sdks_is_served_or_refused_as_cohere_does() {
 }
 
 #[test]
-fn what_cohere_refuses_is_refused_with_its_status_and_its_words() {
+fn what_cohere_rejects_is_rejected_with_its_status_and_its_words() {
     for name in [
         "err-400-empty-query",
         "err-400-no-documents",
@@ -75,14 +75,14 @@ fn what_cohere_refuses_is_refused_with_its_status_and_its_words() {
         "err-422-document-object",
     ] {
         let fixture = fixture(name);
-        let refused = v2(&fixture["request"]["body"].to_string()).unwrap_err();
-        assert_eq!(fixture["response"]["status"], refused.status(), "{name}");
-        assert_eq!(fixture["response"]["body"]["message"], refused.to_string(), "{name}");
+        let rejected = v2(&fixture["request"]["body"].to_string()).unwrap_err();
+        assert_eq!(fixture["response"]["status"], rejected.status(), "{name}");
+        assert_eq!(fixture["response"]["body"]["message"], rejected.to_string(), "{name}");
     }
     let fixture = fixture("err-400-invalid-json");
-    let refused = v2(fixture["request"]["body"].as_str().unwrap()).unwrap_err();
-    assert_eq!(refused.status(), 400);
-    assert!(refused.to_string().starts_with("invalid json syntax: "));
+    let rejected = v2(fixture["request"]["body"].as_str().unwrap()).unwrap_err();
+    assert_eq!(rejected.status(), 400);
+    assert!(rejected.to_string().starts_with("invalid json syntax: "));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_blank_document_is_named_by_its_index() {
 }
 
 #[test]
-fn more_documents_than_allowed_are_refused_by_their_number() {
+fn more_documents_than_allowed_are_rejected_by_their_number() {
     let body = r#"{"model":"m","query":"q","documents":["a","b","c"]}"#;
     assert_eq!(read(Version::V2, body.as_bytes(), 2), Err(BadRequest::TooMany { count: 3, most: 2 }));
     assert!(read(Version::V2, body.as_bytes(), 3).is_ok());
@@ -151,7 +151,7 @@ fn of_a_member_that_is_there_twice_the_last_counts() {
 }
 
 #[test]
-fn what_is_not_an_object_is_refused() {
+fn what_is_not_an_object_is_rejected() {
     for body in ["", "{", "nul", "{}{}", "\u{feff}{}"] {
         assert_eq!(v2(body), Err(BadRequest::NotJson), "{body}");
     }
@@ -162,16 +162,16 @@ fn what_is_not_an_object_is_refused() {
 }
 
 #[test]
-fn half_a_character_of_a_text_that_javascript_cut_is_no_reason_to_refuse_it() {
+fn half_a_character_of_a_text_that_javascript_cut_is_no_reason_to_reject_it() {
     let asked = v2(r#"{"model":"m","query":"q \ud83d","documents":["a \ud83d"]}"#).unwrap();
     assert_eq!((&*asked.query, texts(&asked)), ("q \u{fffd}", vec!["a \u{fffd}"]));
 }
 
 #[test]
 fn an_unknown_field_is_repeated_only_if_it_looks_like_a_name() {
-    let refused = |name: &str| v2(&format!(r#"{{"{name}":1}}"#)).unwrap_err().to_string();
-    assert!(refused("top_k").contains("parameter 'top_k'"));
-    assert!(refused("a secret, told by mistake").contains("parameter '?'"));
+    let rejected = |name: &str| v2(&format!(r#"{{"{name}":1}}"#)).unwrap_err().to_string();
+    assert!(rejected("top_k").contains("parameter 'top_k'"));
+    assert!(rejected("a secret, told by mistake").contains("parameter '?'"));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn v1_documents_of_several_fields_are_scored_by_text_or_by_the_fields_that_are_n
 }
 
 #[test]
-fn v1_documents_without_text_are_refused_by_their_index() {
+fn v1_documents_without_text_are_rejected_by_their_index() {
     let of = |document: &str, options: &str| {
         v1(&format!(r#"{{"query":"q","documents":["a",{document}]{options}}}"#)).unwrap_err()
     };

@@ -17,9 +17,10 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::{
-    ApiMetrics, Offer, answer,
+    ApiMetrics, Offer,
     error::{ApiError, Fault},
-    request::{self, Asked},
+    request::{self, RerankCall},
+    response,
     route::{self, Version},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     document::Document,
     proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
-    upstream::body::{self, Body, Read},
+    upstream::body::{self, Body, BodyRead},
 };
 
 /// How the endpoint serves.
@@ -35,19 +36,19 @@ use crate::{
 pub struct ApiSettings {
     /// What callers may name.
     pub offer: Offer,
-    /// From a request's head to its answer, the body included.
+    /// From a request's head to its response, the body included.
     pub deadline: Duration,
-    /// A request with more documents is refused.
+    /// A request with more documents is rejected.
     pub max_documents: usize,
-    /// A larger body is refused, unpacked or not.
+    /// A larger body is rejected, unpacked or not.
     pub max_request_bytes: usize,
-    /// Whether answers carry `x-rerank-*` and `server-timing`.
-    pub answer_headers: bool,
+    /// Whether responses carry `x-rerank-*` and `server-timing`.
+    pub response_headers: bool,
     /// What callers have to show, if anything.
     pub token: Option<SecretString>,
 }
 
-/// Answers rerank requests from one chain of providers.
+/// Responses rerank requests from one chain of providers.
 pub struct RerankApi {
     settings: ApiSettings,
     reranker: Reranker,
@@ -56,7 +57,7 @@ pub struct RerankApi {
 }
 
 /// What reading and scoring a body takes for each of its bytes: the documents, and the call that they are written into,
-/// escaped; or the answer that gives them back, escaped.
+/// escaped; or the response that gives them back, escaped.
 const BODY_COPIES: usize = 4;
 /// What it takes for each element and member: its place in a list, once read, and as a document.
 const PART_BYTES: usize = 160;
@@ -65,7 +66,7 @@ const PART_BYTES: usize = 160;
 struct Scored {
     id: Uuid,
     version: Version,
-    asked: Asked,
+    asked: RerankCall,
     all: Vec<f32>,
     scores: Scores,
     took: Duration,
@@ -73,13 +74,13 @@ struct Scored {
 }
 
 impl RerankApi {
-    /// Serves what `reranker` scores; a request counts as a search, and what has no room is refused.
+    /// Serves what `reranker` scores; a request counts as a search, and what has no room is rejected.
     pub fn new(settings: ApiSettings, reranker: Reranker, bounds: Bounds, metrics: ApiMetrics) -> Self {
         Self { settings, reranker, bounds, metrics }
     }
 
-    /// Answers one request. Never fails: what cannot be scored is answered in Cohere's error shape.
-    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    /// Responses one request. Never fails: what cannot be scored is answered in Cohere's error shape.
+    pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         let version = route::version(parts.uri.path());
@@ -87,7 +88,7 @@ impl RerankApi {
         let ended = self.serve(id, &parts, body, started + self.settings.deadline).await;
         let (meaning, response) = match ended {
             Ok(scored) => (None, self.scored(scored)),
-            Err(error) => (Some(error.meaning()), refused(&error, id)),
+            Err(error) => (Some(error.meaning()), rejected(&error, id)),
         };
         self.metrics.ended(version, meaning.as_ref(), started.elapsed());
         if let Some(meaning) = meaning.filter(|meaning| meaning.fault == Fault::Service) {
@@ -101,7 +102,7 @@ impl RerankApi {
         id: Uuid,
         parts: &Parts,
         body: Body,
-        answer_by: Instant,
+        respond_by: Instant,
     ) -> Result<Scored, ApiError> {
         let admitted = self.admit(parts).and_then(|version| {
             let place = self.bounds.searches.take(1).ok_or(ApiError::Overloaded)?;
@@ -110,15 +111,15 @@ impl RerankApi {
         let (version, _place) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
-                self.discard(body, answer_by).await;
+                self.discard(body, respond_by).await;
                 return Err(error);
             }
         };
-        let bytes = self.read(&parts.headers, body, answer_by).await?;
+        let bytes = self.read(&parts.headers, body, respond_by).await?;
         let held = self.bounds.request_bytes.take(working_bytes(&bytes)).ok_or(ApiError::Overloaded)?;
         let asked = request::read(version, &bytes, self.settings.max_documents)?;
         drop(bytes);
-        self.score(id, version, asked, answer_by, held).await
+        self.score(id, version, asked, respond_by, held).await
     }
 
     /// Whether this caller may ask here, and for which version.
@@ -129,12 +130,12 @@ impl RerankApi {
         route::route(&parts.method, parts.uri.path())
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body, answer_by: Instant) -> Result<Bytes, ApiError> {
+    async fn read(&self, headers: &HeaderMap, body: Body, respond_by: Instant) -> Result<Bytes, ApiError> {
         let most = self.settings.max_request_bytes;
         let budget = &self.bounds.request_bytes;
-        let read = timeout_at(answer_by, body::read_up_to(body, most, budget.nothing(), None)).await;
+        let read = timeout_at(respond_by, body::read_up_to(body, most, budget.nothing(), None)).await;
         let (rest, error) = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
-            Read::Whole { bytes, .. } => {
+            BodyRead::Whole { bytes, .. } => {
                 return coding::decode(headers, &bytes, most, budget).map_err(|error| match error {
                     CodingError::Unknown => ApiError::UnknownCoding,
                     CodingError::Broken => ApiError::BodyBroken,
@@ -142,14 +143,14 @@ impl RerankApi {
                     CodingError::NoRoom => ApiError::Overloaded,
                 });
             }
-            Read::TooLarge(rest) => (rest, ApiError::TooLarge { most }),
-            Read::NoRoom(rest) => (rest, ApiError::Overloaded),
+            BodyRead::TooLarge(rest) => (rest, ApiError::TooLarge { most }),
+            BodyRead::NoRoom(rest) => (rest, ApiError::Overloaded),
         };
-        self.discard(rest, answer_by).await;
+        self.discard(rest, respond_by).await;
         Err(error)
     }
 
-    /// Reads on for a while without keeping anything: an answer to a client that is still sending is lost when the
+    /// Reads on for a while without keeping anything: a response to a client that is still sending is lost when the
     /// connection is closed on it.
     async fn discard(&self, mut body: Body, until: Instant) {
         let mut left = 2 * self.settings.max_request_bytes;
@@ -165,15 +166,15 @@ impl RerankApi {
         &self,
         id: Uuid,
         version: Version,
-        mut asked: Asked,
-        answer_by: Instant,
+        mut asked: RerankCall,
+        respond_by: Instant,
         held: Permit,
     ) -> Result<Scored, ApiError> {
         let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
         asked.warnings.extend(warning.map(str::to_owned));
         let choice = self.settings.offer.model(asked.model.as_deref())?;
         let documents = asked.documents.iter().cloned().map(Document::from).collect();
-        let mut request = RerankRequest::new(asked.query.clone(), documents, answer_by);
+        let mut request = RerankRequest::new(asked.query.clone(), documents, respond_by);
         let held = Arc::new(held);
         (request.held, request.whole, request.spans) = (Some(held.clone()), true, asked.spans);
         if let Some(choice) = &choice {
@@ -181,12 +182,12 @@ impl RerankApi {
             request.model_of = Some(choice.of.clone());
         }
         let started = Instant::now();
-        let scores = timeout_at(answer_by, self.reranker.clone().oneshot(request)).await;
+        let scores = timeout_at(respond_by, self.reranker.clone().oneshot(request)).await;
         let scores = scores
             .unwrap_or(Err(RerankError::Deadline))
             .map_err(|error| ApiError::of(&error, choice.as_ref().map(|choice| &*choice.model)))?;
         let took = started.elapsed();
-        let all = answer::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
+        let all = response::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
         asked.warn_of_other_model(&scores);
         asked.warn_of_no_spans(&scores);
         Ok(Scored { id, version, asked, all, scores, took, held })
@@ -194,7 +195,7 @@ impl RerankApi {
 
     fn scored(&self, scored: Scored) -> Response<Body> {
         let Scored { id, version, asked, all, scores, took, held } = scored;
-        let bytes = answer::body(version, id, &asked, &all, &scores);
+        let bytes = response::body(version, id, &asked, &all, &scores);
         let bytes = match self.bounds.request_bytes.take(bytes.len()) {
             Some(own) => counted(bytes, own),
             None => counted(bytes, held),
@@ -202,7 +203,7 @@ impl RerankApi {
         let mut response = Response::new(body::full(bytes));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.settings.answer_headers {
+        if self.settings.response_headers {
             set(headers, "x-rerank-provider", &scores.provider);
             set(headers, "x-rerank-model", &scores.model);
             set(headers, "x-rerank-cache", &format!("{}/{}", scores.cache_hits, scores.cache_lookups));
@@ -218,7 +219,7 @@ fn working_bytes(body: &[u8]) -> usize {
     body.len().saturating_mul(BODY_COPIES).saturating_add(parts)
 }
 
-fn refused(error: &ApiError, id: Uuid) -> Response<Body> {
+fn rejected(error: &ApiError, id: Uuid) -> Response<Body> {
     let meaning = error.meaning();
     let mut response = Response::new(body::full(error.body(id)));
     *response.status_mut() = meaning.status;

@@ -19,9 +19,9 @@ impl KeepReason {
             }
             PastWindow => "the page begins behind the window that is reranked",
             Unsupported => "this kind of search is not understood, so it is left alone",
-            Malformed => "the request or the answer could not be read",
+            Malformed => "the request or the response could not be read",
             UpstreamError => "the database answered with an error, or not at all",
-            Shadow => "the mode is shadow: the answer is the database's own",
+            Shadow => "the mode is shadow: the response is the database's own",
             NotSampled => "this query is not of the sample that is reranked",
             Margin => "the database's best hit leads so clearly that no call was made",
             Deadline => "the scores did not come before the deadline",
@@ -29,15 +29,15 @@ impl KeepReason {
             Budget => "the budget for the provider is spent",
             CircuitOpen => "the provider's circuit is open: it failed too often a moment ago",
             Overloaded => "as much is in flight or held in memory as may be",
-            InvalidRequest => "the provider refused the request",
-            TooLarge => "the request or the answer is larger than the limits",
-            Auth => "the provider refused the API key",
+            InvalidRequest => "the provider rejected the request",
+            TooLarge => "the request or the response is larger than the limits",
+            Auth => "the provider rejected the API key",
             Billing => "the provider wants to be paid first",
             NotFound => "the provider knows no such model or address",
             QuotaExhausted => "the provider's allowance is used up",
             ProviderUnavailable => "the provider could not be reached, or failed",
             Timeout => "the provider did not answer in time",
-            BadResponse => "the provider's answer could not be used",
+            BadResponse => "the provider's response could not be used",
         }
     }
 
@@ -90,7 +90,7 @@ impl KeepReason {
             }
             Overloaded => {
                 "Raise limits.max_searches_in_flight, memory.max_buffered or the provider's max_concurrency: the metrics \
-                 say which has refused."
+                 say which has rejected."
             }
             InvalidRequest => "See the provider's kind, model and settings: it does not take what is sent.",
             TooLarge => {

@@ -111,7 +111,7 @@ pub struct CallerOptions {
 /// Whether asking for more hits changes which hits the client would get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Widening {
-    /// The widened answer, cut back, is the client's answer.
+    /// The widened response, cut back, is the client's response.
     Neutral,
     /// Inner limits move too; on failure the client's own request must be sent instead.
     NotNeutral,

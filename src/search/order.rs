@@ -122,9 +122,9 @@ pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
     }
     let scored = match rule.fuse {
         Some(fusion) => fuse(&scored, fusion),
-        None => scored.into_iter().map(|(hit, score)| Place::by(hit, score, score)).collect(),
+        None => scored.into_iter().map(|(hit, score)| Slot::by(hit, score, score)).collect(),
     };
-    let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(Place::unscored);
+    let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(Slot::unscored);
     let mut hits = around_held(candidates, scored.into_iter().chain(unscored));
     let rest = (0..candidates.len()).filter(|&hit| !candidates[hit].in_window).map(Ranked::unscored);
     hits.extend(rest);
@@ -132,14 +132,14 @@ pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
 }
 
 /// A hit on its way into the order.
-struct Place {
+struct Slot {
     hit: usize,
     score: Option<f32>,
     /// See [`Ranked::written`].
     written: Option<f32>,
 }
 
-impl Place {
+impl Slot {
     fn by(hit: usize, score: f32, written: f32) -> Self {
         Self { hit, score: Some(score), written: Some(written) }
     }
@@ -150,7 +150,7 @@ impl Place {
 }
 
 /// The hits of the window: `ranked` around those that hold their place.
-fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Place>) -> Vec<Ranked> {
+fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Slot>) -> Vec<Ranked> {
     let holds = |hit: &usize| candidates[*hit].in_window && candidates[*hit].holds;
     let mut held = (0..candidates.len()).filter(holds).peekable();
     let mut ranked = ranked.peekable();
@@ -160,8 +160,8 @@ fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Place>) ->
     loop {
         let place = hits.len();
         let mine = held.peek().is_some_and(|&hit| hit <= place) || ranked.peek().is_none();
-        let next = if mine { held.next().map(Place::unscored) } else { ranked.next() };
-        let Some(Place { hit, score, written: own }) = next else { return hits };
+        let next = if mine { held.next().map(Slot::unscored) } else { ranked.next() };
+        let Some(Slot { hit, score, written: own }) = next else { return hits };
         if !mine {
             written = own;
         }
@@ -170,11 +170,11 @@ fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Place>) ->
 }
 
 /// Orders what is scored, the best first, by both orders.
-fn fuse(scored: &[(usize, f32)], fusion: Fusion) -> Vec<Place> {
+fn fuse(scored: &[(usize, f32)], fusion: Fusion) -> Vec<Slot> {
     let number = |(rank, &(hit, score)): (usize, &(usize, f32))| (fusion.number(hit, rank), hit, score);
     let mut fused: Vec<(f64, usize, f32)> = scored.iter().enumerate().map(number).collect();
     fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    fused.into_iter().map(|(number, hit, score)| Place::by(hit, score, number as f32)).collect()
+    fused.into_iter().map(|(number, hit, score)| Slot::by(hit, score, number as f32)).collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// An answer and where its hits stand in it. Nothing inside a hit is copied.
+/// A response and where its hits stand in it. Nothing inside a hit is copied.
 #[derive(Clone, Debug)]
 pub struct HitPage {
-    /// The whole answer.
+    /// The whole response.
     pub body: Bytes,
     /// The lists of hits, in body order. One for a plain search, one per search of a batch, one per group.
     pub lists: Vec<HitList>,
@@ -13,7 +13,7 @@ pub struct HitPage {
     pub failed: Vec<Failure>,
 }
 
-/// A search of a request that got no whole answer.
+/// A search of a request that got no whole response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Which one, counted from 0.
@@ -22,14 +22,14 @@ pub struct Failure {
     pub got: Got,
 }
 
-/// What a search got instead of a whole answer.
+/// What a search got instead of a whole response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
     /// An error that has nothing to do with how much was asked for: who asks, or for what.
     Denied,
     /// Any other error.
-    Refused,
-    /// An answer that shows no list of hits, as the client wants it.
+    Rejected,
+    /// A response that shows no list of hits, as the client wants it.
     NoList,
     /// Hits, but not of everything.
     Part {
@@ -52,7 +52,7 @@ impl HitPage {
     }
 
     /// How many searches it answers, each with hits or with none.
-    pub fn answers(&self) -> usize {
+    pub fn responses(&self) -> usize {
         let searches = self.lists.iter().map(|list| list.search);
         searches.chain(self.failed.iter().map(|failure| failure.search)).max().map_or(0, |last| last + 1)
     }
@@ -78,7 +78,7 @@ pub struct HitList {
     pub hits: Vec<Hit>,
     /// The array's range in the body, brackets included.
     pub array: Range<usize>,
-    /// `max_score`'s number or `null`, where the answer has one for this list.
+    /// `max_score`'s number or `null`, where the response has one for this list.
     pub max_score: Option<Range<usize>>,
     /// `hits.total`, where there is one.
     pub total: Option<Total>,
@@ -95,7 +95,7 @@ pub struct Total {
     pub count: Option<u64>,
     /// The text that says whether it is exact, or the least that it can be.
     pub relation: Option<Range<usize>>,
-    /// How many shards were asked, where the answer says so.
+    /// How many shards were asked, where the response says so.
     pub shards: Option<u64>,
 }
 

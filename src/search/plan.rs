@@ -17,7 +17,7 @@ pub enum FieldSet {
 /// anybody writes; each costs names that a database is asked for.
 pub const NESTED_LISTS: usize = 2;
 
-/// The fields that an answer has to hold, whatever the client asked to see.
+/// The fields that a response has to hold, whatever the client asked to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedFields {
     /// These dotted paths; none asks for nothing more. A dot may also be part of a key, and the way may lead through

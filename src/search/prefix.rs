@@ -36,7 +36,7 @@ pub struct PathPrefix {
 pub struct BadPrefix;
 
 impl PathPrefix {
-    /// Reads `/a/b`, also `a/b/` and with escapes. Steps up or on the spot, queries and control characters are refused:
+    /// Reads `/a/b`, also `a/b/` and with escapes. Steps up or on the spot, queries and control characters are rejected:
     /// servers differ in what they make of them.
     pub fn parse(text: &str) -> Result<Self, BadPrefix> {
         let mut prefix = Self::default();

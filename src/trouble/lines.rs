@@ -15,10 +15,10 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// What has been told of one peer. Causes are words of a closed list.
 #[derive(Debug, Default)]
-pub struct Lines(Mutex<Vec<Told>>);
+pub struct Lines(Mutex<Vec<LoggedCondition>>);
 
 #[derive(Debug)]
-struct Told {
+struct LoggedCondition {
     cause: &'static str,
     at: Instant,
     /// Since then.
@@ -50,7 +50,7 @@ impl Lines {
                 Some(std::mem::take(&mut told.others))
             }
             None => {
-                all.push(Told { cause, at: now, others: 0 });
+                all.push(LoggedCondition { cause, at: now, others: 0 });
                 Some(0)
             }
         }
@@ -77,13 +77,13 @@ mod tests {
     fn each_cause_has_one_line_a_minute_and_counts_the_others() {
         let (lines, start) = (Lines::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(lines.due("refused", at(0)), Some(0));
-        assert_eq!(lines.due("refused", at(1)), None);
+        assert_eq!(lines.due("connection_refused", at(0)), Some(0));
+        assert_eq!(lines.due("connection_refused", at(1)), None);
         assert_eq!(lines.due("silent", at(2)), Some(0));
-        assert_eq!(lines.due("refused", at(59)), None);
-        assert_eq!(lines.due("refused", at(60)), Some(2));
-        assert_eq!(lines.due("refused", at(61)), None);
-        assert_eq!(lines.due("refused", at(500)), Some(1));
-        assert_eq!(lines.due("refused", at(560)), Some(0));
+        assert_eq!(lines.due("connection_refused", at(59)), None);
+        assert_eq!(lines.due("connection_refused", at(60)), Some(2));
+        assert_eq!(lines.due("connection_refused", at(61)), None);
+        assert_eq!(lines.due("connection_refused", at(500)), Some(1));
+        assert_eq!(lines.due("connection_refused", at(560)), Some(0));
     }
 }

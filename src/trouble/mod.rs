@@ -1,5 +1,5 @@
 //! Why a peer could not be reached or did not answer, in one word, with what to do; and the log's lines that say so.
-//! Metrics, log, answers and `explain` have the word from here.
+//! Metrics, log, responses and `explain` have the word from here.
 
 mod lines;
 
@@ -15,7 +15,7 @@ pub enum Trouble {
     /// Its name has no address, or nobody could be asked.
     NameNotFound,
     /// Nobody listens there.
-    Refused,
+    ConnectionRefused,
     /// No way leads there.
     NoRoute,
     /// It took too long.
@@ -30,7 +30,7 @@ pub enum Trouble {
     TlsExpired,
     /// It shows an authority's certificate as its own.
     TlsCaAsEndEntity,
-    /// What answers does not speak TLS.
+    /// What responses does not speak TLS.
     TlsNotSpoken,
     /// It wants to know who we are.
     TlsClientCertificate,
@@ -49,7 +49,7 @@ impl Trouble {
     /// Every one.
     pub const ALL: [Self; 13] = [
         Self::NameNotFound,
-        Self::Refused,
+        Self::ConnectionRefused,
         Self::NoRoute,
         Self::ConnectTimeout,
         Self::Reset,
@@ -67,7 +67,7 @@ impl Trouble {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NameNotFound => "name_not_found",
-            Self::Refused => "refused",
+            Self::ConnectionRefused => "connection_refused",
             Self::NoRoute => "no_route",
             Self::ConnectTimeout => "connect_timeout",
             Self::Reset => "reset",
@@ -88,7 +88,7 @@ impl Trouble {
             Self::NameNotFound => {
                 "its name was not found: check the URL's host, and the name server of this machine"
             }
-            Self::Refused => "nobody listens there: does it run, and is the port right?",
+            Self::ConnectionRefused => "nobody listens there: does it run, and is the port right?",
             Self::NoRoute => "no way leads there: check the network, firewalls and network policies",
             Self::ConnectTimeout => {
                 "no connection in time: check firewalls and network policies, and whether it is up"
@@ -105,7 +105,7 @@ impl Trouble {
             }
             Self::TlsNotSpoken => "it does not speak TLS on this port: write http://, or the port that does",
             Self::TlsClientCertificate => {
-                "it refuses us without a certificate that it trusts: set client_cert_file and client_key_file"
+                "it rejects us without a certificate that it trusts: set client_cert_file and client_key_file"
             }
             Self::Tls => "the TLS handshake failed: does this port speak TLS 1.2 or later?",
             Self::Unreachable => "no connection could be made",
@@ -167,7 +167,7 @@ impl Trouble {
     fn of_io(kind: io::ErrorKind) -> Self {
         use io::ErrorKind as Kind;
         match kind {
-            Kind::ConnectionRefused => Self::Refused,
+            Kind::ConnectionRefused => Self::ConnectionRefused,
             Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
                 Self::NoRoute
             }
@@ -212,8 +212,8 @@ mod tests {
         };
         for (error, expected) in [
             (io::Error::other(NameNotFound(io::Error::other("x"))), Trouble::NameNotFound),
-            (io::ErrorKind::ConnectionRefused.into(), Trouble::Refused),
-            (io::Error::from_raw_os_error(111), Trouble::Refused),
+            (io::ErrorKind::ConnectionRefused.into(), Trouble::ConnectionRefused),
+            (io::Error::from_raw_os_error(111), Trouble::ConnectionRefused),
             (io::Error::from_raw_os_error(113), Trouble::NoRoute),
             (io::ErrorKind::TimedOut.into(), Trouble::ConnectTimeout),
             (io::Error::other(tower::timeout::error::Elapsed::new()), Trouble::ConnectTimeout),

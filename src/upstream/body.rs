@@ -17,7 +17,7 @@ use crate::bounds::{Permit, counted};
 /// An error while a body is read or written.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of any request or answer that passes through.
+/// The body of any request or response that passes through.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// No bytes.
@@ -56,7 +56,7 @@ pub fn head_bytes(headers: &HeaderMap) -> usize {
 pub struct Stalled;
 
 /// What `read_up_to` has read.
-pub enum Read {
+pub enum BodyRead {
     /// All of it, with the trailers if there were any.
     Whole {
         /// The bytes of the body; they hold their permit.
@@ -74,29 +74,29 @@ pub enum Read {
 /// what was read is put back in front. Room is taken as the bytes come, whatever length was declared: one who declares
 /// much and sends little holds little.
 ///
-/// Fails with [`Stalled`] if no byte comes for `patience`.
+/// Fails with [`Stalled`] if no byte comes for `max_wait`.
 pub async fn read_up_to(
     mut body: Body,
     limit: usize,
     permit: Permit,
-    patience: Option<Duration>,
-) -> Result<Read, BoxError> {
+    max_wait: Option<Duration>,
+) -> Result<BodyRead, BoxError> {
     let hint = body.size_hint();
     // A declared length saves reading anything.
     if hint.lower() > limit as u64 {
-        return Ok(Read::TooLarge(body));
+        return Ok(BodyRead::TooLarge(body));
     }
     let declared = hint.exact().and_then(|length| usize::try_from(length).ok());
     let mut collected = Collected::new(permit, declared, limit);
     let mut trailers: Option<HeaderMap> = None;
-    while let Some(frame) = next_frame(&mut body, patience).await? {
+    while let Some(frame) = next_frame(&mut body, max_wait).await? {
         match frame.into_data() {
             Ok(data) if data.len() > limit - collected.len() => {
-                return Ok(Read::TooLarge(replayed(collected, data, body)));
+                return Ok(BodyRead::TooLarge(replayed(collected, data, body)));
             }
             Ok(data) => {
                 if let Err(data) = collected.push(data) {
-                    return Ok(Read::NoRoom(replayed(collected, data, body)));
+                    return Ok(BodyRead::NoRoom(replayed(collected, data, body)));
                 }
             }
             Err(frame) => {
@@ -106,15 +106,15 @@ pub async fn read_up_to(
             }
         }
     }
-    Ok(Read::Whole { bytes: collected.finish(), trailers })
+    Ok(BodyRead::Whole { bytes: collected.finish(), trailers })
 }
 
-/// The next frame; fails with [`Stalled`] if none comes for `patience`.
+/// The next frame; fails with [`Stalled`] if none comes for `max_wait`.
 pub(super) async fn next_frame(
     body: &mut Body,
-    patience: Option<Duration>,
+    max_wait: Option<Duration>,
 ) -> Result<Option<Frame<Bytes>>, BoxError> {
-    let frame = match patience {
+    let frame = match max_wait {
         None => body.frame().await,
         Some(limit) => tokio::time::timeout(limit, body.frame()).await.map_err(|_| Stalled)?,
     };
@@ -128,7 +128,7 @@ const STEP: usize = 64 << 10;
 /// Smaller buffers are doubled, larger ones grow by half.
 const LARGE: usize = 1 << 20;
 
-/// A body being read. A single chunk is kept as it came; many small ones become one buffer, since each on its own
+/// A body being read. A single chunk is kept unchanged; many small ones become one buffer, since each on its own
 /// would cost more than its bytes.
 struct Collected {
     bytes: Chunks,
@@ -265,7 +265,7 @@ mod tests {
         Body::new(StreamBody::new(futures_util::stream::iter(frames)))
     }
 
-    async fn read(body: Body, limit: usize, budget: &Budget) -> Result<Read, BoxError> {
+    async fn read(body: Body, limit: usize, budget: &Budget) -> Result<BodyRead, BoxError> {
         read_up_to(body, limit, budget.nothing(), Some(Duration::from_secs(60))).await
     }
 
@@ -273,7 +273,7 @@ mod tests {
     async fn a_body_within_the_limit_is_read_whole() {
         let budget = Budget::new(1 << 20);
         for body in [chunked(&["ab", "", "c", "d"]), full("abcd"), chunked(&["abcd"])] {
-            let Ok(Read::Whole { bytes, trailers: None }) = read(body, 4, &budget).await else {
+            let Ok(BodyRead::Whole { bytes, trailers: None }) = read(body, 4, &budget).await else {
                 panic!("four bytes fit into four")
             };
             assert_eq!(bytes, "abcd");
@@ -285,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_over_the_limit_can_be_replayed_from_its_first_byte() {
         let budget = Budget::new(1 << 20);
-        let Ok(Read::TooLarge(body)) = read(chunked(&["ab", "cd", "ef"]), 5, &budget).await else {
+        let Ok(BodyRead::TooLarge(body)) = read(chunked(&["ab", "cd", "ef"]), 5, &budget).await else {
             panic!("six bytes do not fit into five")
         };
         assert!(budget.used() >= 4, "what waits to be replayed is counted");
@@ -295,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_declared_length_over_the_limit_is_not_read_at_all() {
-        let Ok(Read::TooLarge(body)) = read(full("abcdef"), 3, &Budget::new(1 << 20)).await else {
+        let Ok(BodyRead::TooLarge(body)) = read(full("abcdef"), 3, &Budget::new(1 << 20)).await else {
             panic!("six bytes do not fit into three")
         };
         assert_eq!(body.size_hint().exact(), Some(6));
@@ -307,7 +307,7 @@ mod tests {
             [(full("abcdef"), 5), (chunked(&["abc", "def"]), 2), (chunked(&["abc", "def"]), 5)]
         {
             let budget = Budget::new(room);
-            let Ok(Read::NoRoom(body)) = read(body, 100, &budget).await else {
+            let Ok(BodyRead::NoRoom(body)) = read(body, 100, &budget).await else {
                 panic!("{room} is too little")
             };
             assert_eq!(body.collect().await.unwrap().to_bytes(), "abcdef");
@@ -319,7 +319,7 @@ mod tests {
     async fn many_small_chunks_cost_little_more_than_their_bytes() {
         let chunks: &'static [&'static str] = vec!["x"; 200_000].leak();
         let budget = Budget::new(1 << 20);
-        let Ok(Read::Whole { bytes, .. }) = read(chunked(chunks), 300_000, &budget).await else {
+        let Ok(BodyRead::Whole { bytes, .. }) = read(chunked(chunks), 300_000, &budget).await else {
             panic!("it fits")
         };
         assert_eq!(bytes.len(), 200_000);
@@ -371,7 +371,9 @@ mod tests {
         for length in [20_000, 64 << 10, 100_000, 3 << 20] {
             let budget = Budget::new(16 << 20);
             let body = Body::new(Slow { declared: length, sent: 0, most: length });
-            let Ok(Read::Whole { bytes, .. }) = read(body, 8 << 20, &budget).await else { panic!("it fits") };
+            let Ok(BodyRead::Whole { bytes, .. }) = read(body, 8 << 20, &budget).await else {
+                panic!("it fits")
+            };
             assert_eq!((bytes.len(), budget.used()), (length, length));
         }
     }

@@ -7,16 +7,16 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout_at;
 
-use super::answer::Came;
 use super::body::{Body, boxed};
 use super::connect::{self, Connector};
 use super::pool::Pool;
-use super::waiting::Waiting;
+use super::response_body::Came;
+use super::response_timeout::ResponseTimeout;
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
 
-/// Into so much the answer to a search of fifty hits or so comes in one piece, which is not copied. Buffers grow as they
+/// Into so much the response to a search of fifty hits or so comes in one piece, which is not copied. Buffers grow as they
 /// are filled.
-const ONE_ANSWER: usize = 128 << 10;
+const ONE_RESPONSE: usize = 128 << 10;
 /// What may be on its way to us on one HTTP/2 stream, and on all streams of a connection: one that nobody reads
 /// stops at the first, long before the others feel the second.
 const STREAM_WINDOW: u32 = 512 << 10;
@@ -39,7 +39,7 @@ impl Client {
         scheme: &Scheme,
         upstream: &Uri,
     ) -> Result<Box<[Self]>, UpstreamSetupError> {
-        // A little longer than the wait for the answer, which is given up first.
+        // A little longer than the wait for the response, which is given up first.
         let write = settings.body_timeout.map(|limit| limit + limit / 8);
         let connector =
             connect::connector(scheme, &settings.tls, settings.http2, settings.connect_timeout, write)?;
@@ -55,12 +55,12 @@ impl Client {
         Ok((0..count).map(|_| one()).collect())
     }
 
-    /// Sends a request, and waits for the head of its answer. `upgrade`: the request asks for one.
+    /// Sends a request, and waits for the head of its response. `upgrade`: the request asks for one.
     pub(super) async fn send(
         &self,
         request: Request<Body>,
         upgrade: bool,
-        waiting: Waiting<'_>,
+        waiting: ResponseTimeout<'_>,
     ) -> Result<Response<Came>, UpstreamError> {
         match self {
             Self::Http1(pool) => pool.send(request, upgrade, waiting).await,
@@ -72,19 +72,19 @@ impl Client {
 async fn send_http2(
     client: &legacy::Client<Connector, Body>,
     request: Request<Body>,
-    waiting: Waiting<'_>,
+    waiting: ResponseTimeout<'_>,
 ) -> Result<Response<Came>, UpstreamError> {
-    let answer = client.request(request);
-    let answer = match waiting.answered(true) {
-        Some(until) => timeout_at(until, answer).await.map_err(|_| UpstreamError::Silent)?,
-        None => answer.await,
+    let response = client.request(request);
+    let response = match waiting.answered(true) {
+        Some(until) => timeout_at(until, response).await.map_err(|_| UpstreamError::Silent)?,
+        None => response.await,
     };
-    Ok(answer.map_err(UpstreamError::from_client)?.map(|body| Came::Streamed(boxed(body))))
+    Ok(response.map_err(UpstreamError::from_client)?.map(|body| Came::Streamed(boxed(body))))
 }
 
 fn http1(settings: &UpstreamSettings) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.preserve_header_case(true).max_buf_size(settings.max_head_bytes.max(ONE_ANSWER));
+    http.preserve_header_case(true).max_buf_size(settings.max_head_bytes.max(ONE_RESPONSE));
     if settings.max_headers != FREE_HEADERS {
         http.max_headers(settings.max_headers);
     }

@@ -1,4 +1,4 @@
-//! Why the upstream gave no answer.
+//! Why the upstream gave no response.
 
 use std::error::Error;
 use std::io;
@@ -6,20 +6,20 @@ use std::io;
 use super::body::{BoxError, Stalled};
 use crate::tls::PemError;
 
-/// A request that got no answer from the upstream. Carries no text of the request.
+/// A request that got no response from the upstream. Carries no text of the request.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// No connection could be made.
     #[error("cannot connect to the upstream")]
     Unreachable(#[source] BoxError),
-    /// The connection ended before an answer began.
+    /// The connection ended before a response began.
     #[error("the upstream closed the connection before answering")]
     Broken(#[source] BoxError),
     /// What came back is not HTTP.
-    #[error("the upstream's answer is not valid HTTP")]
+    #[error("the upstream's response is not valid HTTP")]
     Malformed(#[source] BoxError),
-    /// The head of an answer is too large.
-    #[error("the head of the upstream's answer is too large")]
+    /// The head of a response is too large.
+    #[error("the head of the upstream's response is too large")]
     LargeHead,
     /// The client's body ended early or was malformed, so the request could not be completed.
     #[error("the request's body could not be read")]
@@ -27,7 +27,7 @@ pub enum UpstreamError {
     /// The client's body did not go on for too long.
     #[error("the request's body did not go on in time")]
     RequestStalled,
-    /// The upstream took no more of a request, or the head of its answer did not come in time.
+    /// The upstream took no more of a request, or the head of its response did not come in time.
     #[error("the upstream did not answer in time")]
     Silent,
     /// The request has no form that could be sent upstream (for example `CONNECT`).
@@ -54,7 +54,7 @@ impl UpstreamError {
         class.error(error.into())
     }
 
-    /// Whether the connection was lost before any answer, so that a request that may be repeated can be.
+    /// Whether the connection was lost before any response, so that a request that may be repeated can be.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Broken(_))
     }

@@ -1,4 +1,4 @@
-//! [`Link`]: a connection of HTTP/1 that no task of its own drives. Whoever has a request or an answer on it polls it
+//! [`Link`]: a connection of HTTP/1 that no task of its own drives. Whoever has a request or a response on it polls it
 //! along, in his own task: nothing is handed from task to task, and nobody is woken twice.
 
 use std::future::Future;
@@ -65,7 +65,7 @@ impl Link {
 
     /// Does what can be done now; ready when the connection is over. Not to be polled again then.
     fn poll(&mut self) -> Poll<()> {
-        // An error was told to whoever waits for an answer or its body, or says that an idle one has ended.
+        // An error was told to whoever waits for a response or its body, or says that an idle one has ended.
         Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)).map(drop)
     }
 
@@ -140,7 +140,7 @@ pub(super) fn drive(link: &mut Option<Box<Link>>, cx: &mut Context<'_>) {
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 pub(super) enum Failed {
     /// It did not come in time.
     Late,
@@ -154,7 +154,7 @@ impl From<TrySendError<Request<Body>>> for Failed {
     }
 }
 
-/// Sends a request; its answer's head, and the connection unless that is over.
+/// Sends a request; its response's head, and the connection unless that is over.
 pub(super) async fn exchange(
     mut link: Box<Link>,
     request: Request<Body>,
@@ -163,20 +163,20 @@ pub(super) async fn exchange(
     link.line.announce(&request);
     // Only the connection can complete it, so that it need not wake anybody; and must not be put off, since it would
     // then be nobody that is woken.
-    let mut answer = pin!(unconstrained(link.sender.try_send_request(request)));
+    let mut response = pin!(unconstrained(link.sender.try_send_request(request)));
     link.bell.rung.store(true, Ordering::Release);
     let mut link = Some(link);
-    let answer = std::future::poll_fn(|cx| {
+    let response = std::future::poll_fn(|cx| {
         drive(&mut link, cx);
-        let Some(open) = &mut link else { return answer.as_mut().poll(cx).map_err(Failed::from) };
-        if let Poll::Ready(answer) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return Poll::Ready(answer.map_err(Failed::from));
+        let Some(open) = &mut link else { return response.as_mut().poll(cx).map_err(Failed::from) };
+        if let Poll::Ready(response) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Poll::Ready(response.map_err(Failed::from));
         }
         let Some(until) = until else { return Poll::Pending };
         open.poll_late(until, cx).map(|()| Err(Failed::Late))
     });
-    let answer = answer.await?;
-    Ok((answer, link))
+    let response = response.await?;
+    Ok((response, link))
 }
 
 /// Sends a request that asks for an upgrade: the connection gets a task of its own.
@@ -186,13 +186,13 @@ pub(super) async fn exchange_apart(
     until: Option<Instant>,
 ) -> Result<Response<Incoming>, Failed> {
     link.line.announce(&request);
-    let answer = link.sender.try_send_request(request);
+    let response = link.sender.try_send_request(request);
     link.run_on();
-    let answer = match until {
-        Some(until) => timeout_at(until, answer).await.map_err(|_| Failed::Late)?,
-        None => answer.await,
+    let response = match until {
+        Some(until) => timeout_at(until, response).await.map_err(|_| Failed::Late)?,
+        None => response.await,
     };
-    Ok(answer?)
+    Ok(response?)
 }
 
 #[cfg(test)]
@@ -209,14 +209,14 @@ mod tests {
     use crate::upstream::body;
     use crate::upstream::socket::Socket;
 
-    /// A connection to a peer that answers so many requests, and no more.
-    async fn link(answers: usize) -> Box<Link> {
+    /// A connection to a peer that responses so many requests, and no more.
+    async fn link(responses: usize) -> Box<Link> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut far, _) = listener.accept().await.unwrap();
         tokio::spawn(async move {
             let mut bytes = [0; 1024];
-            for _ in 0..answers {
+            for _ in 0..responses {
                 assert!(far.read(&mut bytes).await.unwrap() > 0);
                 far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
             }
@@ -227,8 +227,8 @@ mod tests {
     }
 
     async fn ask(link: Box<Link>, until: Option<Instant>) -> Result<Box<Link>, Failed> {
-        let (answer, link) = exchange(link, Request::new(body::empty()), until).await?;
-        assert_eq!(answer.status(), 200);
+        let (response, link) = exchange(link, Request::new(body::empty()), until).await?;
+        assert_eq!(response.status(), 200);
         let link = link.unwrap();
         assert!(link.is_free());
         link.rest();
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_has_its_own_time_whatever_that_of_the_one_before_was() {
+    async fn every_response_has_its_own_time_whatever_that_of_the_one_before_was() {
         let at = |seconds| Some(Instant::now() + Duration::from_secs(seconds));
         for (first, second) in [(3600, 10), (10, 3600), (60, 60)] {
             let link = link(1).await;

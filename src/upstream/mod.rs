@@ -1,7 +1,6 @@
 //! The connection pool to the search database.
 
 mod address;
-mod answer;
 pub mod body;
 mod client;
 mod connect;
@@ -9,11 +8,12 @@ mod error;
 mod link;
 mod pool;
 mod request_line;
+mod response_body;
+mod response_timeout;
 mod returning;
 mod socket;
 pub mod target;
 mod tls;
-mod waiting;
 mod watch;
 
 use std::sync::Arc;
@@ -27,20 +27,20 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use address::Address;
-use answer::Came;
 pub use body::Body;
 use body::Stalled;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
+use response_body::Came;
+use response_timeout::ResponseTimeout;
 pub use returning::Mark;
 use returning::Owed;
 pub use socket::{FEW, gathered};
 pub use target::{RawTarget, STAND_IN, is_odd};
 pub use tls::{ClientIdentity, UpstreamTls};
-use waiting::Waiting;
-use watch::{Patience, Watch};
+use watch::{SilenceLimits, Watch};
 
-use crate::bounds::{Wait, Waits};
+use crate::bounds::{TimeoutKind, Timeouts};
 use crate::trouble::{self, Lines, Peer};
 use crate::workers;
 
@@ -71,31 +71,31 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// Idle connections are closed after this; Qdrant closes its own after 5 s.
     pub idle_timeout: Duration,
-    /// How long the upstream may take to begin its answer to a search once it has the request; `None` waits for
+    /// How long the upstream may take to begin its response to a search once it has the request; `None` waits for
     /// ever.
-    pub answer_timeout: Option<Duration>,
+    pub response_timeout: Option<Duration>,
     /// The same for any other request: some take long by their nature.
     pub forward_timeout: Option<Duration>,
     /// How long no byte of a body may move, either way; `None` waits for ever.
     pub body_timeout: Option<Duration>,
-    /// The most headers of an answer.
+    /// The most headers of a response.
     pub max_headers: usize,
-    /// The largest head of an answer, in bytes; at least 8 KiB.
+    /// The largest head of a response, in bytes; at least 8 KiB.
     pub max_head_bytes: usize,
     /// Counts the waits that were given up.
-    pub waits: Waits,
+    pub waits: Timeouts,
     /// How many workers there are, each with a pool of its own.
     pub workers: usize,
     /// What tells requests that come back to us.
     pub mark: Mark,
-    /// At so many requests without any answer meanwhile, they are marked.
+    /// At so many requests without any response meanwhile, they are marked.
     pub suspect_after: u32,
 }
 
 /// Whether a search is asked in another form where it is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It is: this form gets half of the time for an answer.
+    /// It is: this form gets half of the time for a response.
     First,
     /// It is not.
     Last,
@@ -115,12 +115,12 @@ impl UpstreamSettings {
             tls: UpstreamTls::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
-            answer_timeout: Some(Duration::from_secs(60)),
+            response_timeout: Some(Duration::from_secs(60)),
             forward_timeout: Some(Duration::from_secs(60 * 60)),
             body_timeout: Some(Duration::from_secs(60)),
             max_headers: FREE_HEADERS,
             max_head_bytes: 64 << 10,
-            waits: Waits::default(),
+            waits: Timeouts::default(),
             workers: 0,
             mark: Mark::random(),
             suspect_after: 32,
@@ -135,11 +135,11 @@ pub struct Upstream {
     /// made it.
     clients: Arc<[Client]>,
     address: Address,
-    answer_timeout: Option<Duration>,
+    response_timeout: Option<Duration>,
     forward_timeout: Option<Duration>,
     body_timeout: Option<Duration>,
     max_head_bytes: usize,
-    waits: Waits,
+    waits: Timeouts,
     mark: Mark,
     owed: Arc<Owed>,
     lines: Arc<Lines>,
@@ -174,7 +174,7 @@ impl Upstream {
                 host: settings.host,
                 http2: settings.http2,
             },
-            answer_timeout: settings.answer_timeout,
+            response_timeout: settings.response_timeout,
             forward_timeout: settings.forward_timeout,
             body_timeout: settings.body_timeout,
             max_head_bytes: settings.max_head_bytes,
@@ -212,9 +212,9 @@ impl Upstream {
         self.address.http2
     }
 
-    /// Sends a request whose target is in origin form, and waits for the head of the answer.
+    /// Sends a request whose target is in origin form, and waits for the head of the response.
     ///
-    /// A GET or HEAD without body is sent once more if a connection breaks before an answer; any request is
+    /// A GET or HEAD without body is sent once more if a connection breaks before a response; any request is
     /// if a pooled connection turned out to be closed before a byte of it was written.
     ///
     /// `upgrade`: it asks for another protocol, and what follows a 101 is wanted.
@@ -227,7 +227,7 @@ impl Upstream {
         self.send_whole(parts, Bytes::new(), upgrade, self.forward_timeout).await
     }
 
-    /// Sends a search whose body is in memory, and waits for the head of the answer. It is sent once more if a
+    /// Sends a search whose body is in memory, and waits for the head of the response. It is sent once more if a
     /// connection breaks before that.
     pub async fn send_search(
         &self,
@@ -235,20 +235,20 @@ impl Upstream {
         bytes: Bytes,
         turn: Turn,
     ) -> Result<Response<Body>, UpstreamError> {
-        let answer = match turn {
-            Turn::First => self.answer_timeout.map(|all| all / 2),
-            Turn::Last => self.answer_timeout,
+        let response = match turn {
+            Turn::First => self.response_timeout.map(|all| all / 2),
+            Turn::Last => self.response_timeout,
         };
-        self.send_whole(parts, bytes, false, answer).await
+        self.send_whole(parts, bytes, false, response).await
     }
 
-    /// Sends a request whose body is in memory; once more if a connection breaks before an answer.
+    /// Sends a request whose body is in memory; once more if a connection breaks before a response.
     async fn send_whole(
         &self,
         parts: Parts,
         bytes: Bytes,
         upgrade: bool,
-        answer: Option<Duration>,
+        response: Option<Duration>,
     ) -> Result<Response<Body>, UpstreamError> {
         let mut again = Some((parts.clone(), bytes.clone()));
         let (mut parts, mut bytes) = (parts, bytes);
@@ -257,14 +257,18 @@ impl Upstream {
             let watched = self.address.http2 && !bytes.is_empty();
             // A request without a body is all there from the start.
             let (once_sent, since) = (!bytes.is_empty(), Instant::now());
-            let connection = if once_sent { self.body_timeout.or(answer) } else { answer };
+            let connection = if once_sent { self.body_timeout.or(response) } else { response };
             let body = if bytes.is_empty() { body::empty() } else { body::full(bytes) };
             let request = Request::from_parts(parts, body);
             let sent = match watched {
-                true => self.send_watched(request, upgrade, answer).await,
+                true => self.send_watched(request, upgrade, response).await,
                 false => {
-                    self.send_once(request, upgrade, Waiting::Since { since, connection, answer, once_sent })
-                        .await
+                    self.send_once(
+                        request,
+                        upgrade,
+                        ResponseTimeout::Since { since, connection, response, once_sent },
+                    )
+                    .await
                 }
             };
             match (sent, again.take()) {
@@ -281,8 +285,8 @@ impl Upstream {
         upgrade: bool,
     ) -> Result<Response<Body>, UpstreamError> {
         if request.body().is_end_stream() {
-            let (since, answer) = (Instant::now(), self.forward_timeout);
-            let waiting = Waiting::Since { since, connection: answer, answer, once_sent: false };
+            let (since, response) = (Instant::now(), self.forward_timeout);
+            let waiting = ResponseTimeout::Since { since, connection: response, response, once_sent: false };
             return self.send_once(request, upgrade, waiting).await;
         }
         if request.body().size_hint().exact() == Some(0) {
@@ -300,7 +304,7 @@ impl Upstream {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(Request::from_parts(parts, body::empty())),
                 Err(error) if error.is::<Stalled>() => {
-                    self.waits.given_up(Wait::RequestBody);
+                    self.waits.given_up(TimeoutKind::RequestBody);
                     return Err(UpstreamError::RequestStalled);
                 }
                 Err(error) => return Err(UpstreamError::RequestBody(error)),
@@ -312,15 +316,15 @@ impl Upstream {
         &self,
         request: Request<Body>,
         upgrade: bool,
-        answer: Option<Duration>,
+        response: Option<Duration>,
     ) -> Result<Response<Body>, UpstreamError> {
         let watch = Watch::new();
         let request =
             request.map(|body| Body::new(watch.request(body, self.body_timeout, self.waits.clone())));
         tokio::select! {
-            result = Box::pin(self.send_once(request, upgrade, Waiting::Watched(&watch))) => result,
-            () = watch.silence(Patience { body: self.body_timeout, answer }) => {
-                self.waits.given_up(Wait::Answer);
+            result = Box::pin(self.send_once(request, upgrade, ResponseTimeout::Watched(&watch))) => result,
+            () = watch.silence(SilenceLimits { body: self.body_timeout, response }) => {
+                self.waits.given_up(TimeoutKind::ResponseBody);
                 Err(UpstreamError::Silent)
             }
         }
@@ -330,26 +334,26 @@ impl Upstream {
         &self,
         mut request: Request<Body>,
         upgrade: bool,
-        waiting: Waiting<'_>,
+        waiting: ResponseTimeout<'_>,
     ) -> Result<Response<Body>, UpstreamError> {
         let client = self.client().ok_or(UpstreamError::Unforwardable)?;
         self.address.put_on(&mut request)?;
         self.owed.sending(&self.mark, request.headers_mut());
-        let answer = Box::pin(client.send(request, upgrade, waiting)).await;
+        let response = Box::pin(client.send(request, upgrade, waiting)).await;
         self.owed.answered();
-        if let Err(UpstreamError::Silent) = answer {
-            self.waits.given_up(Wait::Answer);
+        if let Err(UpstreamError::Silent) = response {
+            self.waits.given_up(TimeoutKind::ResponseBody);
         }
-        let answer = answer?;
+        let response = response?;
         // hyper's own limit is its buffer, which may be larger.
-        if body::head_bytes(answer.headers()) > self.max_head_bytes {
+        if body::head_bytes(response.headers()) > self.max_head_bytes {
             return Err(UpstreamError::LargeHead);
         }
-        Ok(answer.map(|body| match body {
+        Ok(response.map(|body| match body {
             Came::Whole(body) => body,
             Came::Streamed(body) => {
                 let watch = waiting.watch().cloned().unwrap_or_else(Watch::new);
-                Body::new(watch.answer(body, self.body_timeout, self.waits.clone()))
+                Body::new(watch.respond(body, self.body_timeout, self.waits.clone()))
             }
         }))
     }
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_with_more_than_an_address_is_refused() {
+    fn a_url_with_more_than_an_address_is_rejected() {
         assert!(matches!(upstream("http://db:1/prefix"), Err(UpstreamSetupError::UrlExtras)));
         assert!(matches!(upstream("http://me:secret@db:1"), Err(UpstreamSetupError::UrlExtras)));
         assert!(matches!(upstream("/just/a/path"), Err(UpstreamSetupError::Url)));

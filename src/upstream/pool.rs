@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::ServiceExt;
 
 use super::UpstreamError;
-use super::answer::{Answer, Came};
 use super::body::{Body, BoxError};
 use super::connect::Connector;
 use super::link::{Failed, Link, exchange, exchange_apart};
-use super::waiting::Waiting;
+use super::response_body::{Came, ResponseBody};
+use super::response_timeout::ResponseTimeout;
 
 /// One that the upstream has ended is found when it would be used, or after this.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Idle {
-    /// With when its last answer ended; the oldest first.
+    /// With when its last response ended; the oldest first.
     links: VecDeque<(Instant, Box<Link>)>,
     /// Requests for which a connection is being made; any other that comes free will do as well.
     waiting: VecDeque<oneshot::Sender<Box<Link>>>,
@@ -57,13 +57,13 @@ impl Pool {
         Self(Arc::new(Shared { connector, upstream, http, idle_timeout, idle: Mutex::default() }))
     }
 
-    /// Sends a request in origin form, and waits for the head of its answer. Where a connection that was used before
+    /// Sends a request in origin form, and waits for the head of its response. Where a connection that was used before
     /// has ended without a byte of the request having been written, another one is taken.
     pub(super) async fn send(
         &self,
         mut request: Request<Body>,
         upgrade: bool,
-        waiting: Waiting<'_>,
+        waiting: ResponseTimeout<'_>,
     ) -> Result<Response<Came>, UpstreamError> {
         loop {
             let (link, used) = match self.0.take(waiting.since()) {
@@ -72,14 +72,14 @@ impl Pool {
             };
             let until = waiting.answered(used);
             let sent = match upgrade {
-                true => exchange_apart(link, request, until).await.map(|answer| (answer, None)),
+                true => exchange_apart(link, request, until).await.map(|response| (response, None)),
                 false => exchange(link, request, until).await,
             };
             let mut error = match sent {
-                Ok((answer, link)) => {
+                Ok((response, link)) => {
                     let free = link.as_ref().is_some_and(|link| link.is_free());
                     let link = link.and_then(|link| self.keep(link, waiting));
-                    return Ok(answer.map(|body| Answer::new(body, link, self.clone()).came(free)));
+                    return Ok(response.map(|body| ResponseBody::new(body, link, self.clone()).came(free)));
                 }
                 Err(Failed::Late) => return Err(UpstreamError::Silent),
                 Err(Failed::Sending(error)) => error,
@@ -96,13 +96,13 @@ impl Pool {
         self.0.put(link);
     }
 
-    /// Puts the connection where it belongs once the answer has begun; gives back what its body has to drive.
-    fn keep(&self, link: Box<Link>, waiting: Waiting<'_>) -> Option<Box<Link>> {
+    /// Puts the connection where it belongs once the response has begun; gives back what its body has to drive.
+    fn keep(&self, link: Box<Link>, waiting: ResponseTimeout<'_>) -> Option<Box<Link>> {
         if link.is_free() {
             self.put(link);
             return None;
         }
-        // The answer is read as fast as the client takes it; the rest of the request must not wait for that.
+        // The response is read as fast as the client takes it; the rest of the request must not wait for that.
         if !waiting.is_sent() || link.is_blocked() {
             link.run_on();
             return None;

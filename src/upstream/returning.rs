@@ -1,6 +1,6 @@
 //! Requests that come back to us: an upstream that leads, through other proxies, to this process again.
 //!
-//! Requests are sent on as they came, so that nothing in them tells. Only once an upstream owes many answers and has
+//! Requests are sent on unchanged, so that nothing in them tells. Only once an upstream owes many responses and has
 //! given none meanwhile, as it does where each request begets another one, they carry a mark. One that comes back with
 //! it ends the circle, and for a while every request is marked.
 
@@ -32,10 +32,10 @@ struct Marked {
     alert: AtomicU64,
 }
 
-/// Answers that one upstream owes.
+/// Responses that one upstream owes.
 #[derive(Debug)]
 pub(super) struct Owed {
-    /// Requests that were sent since its last answer.
+    /// Requests that were sent since its last response.
     count: AtomicU32,
     suspect: u32,
 }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_an_upstream_that_owes_many_answers_and_gives_none_is_suspected() {
+    async fn only_an_upstream_that_owes_many_responses_and_gives_none_is_suspected() {
         let (owed, mark) = (Owed::new(3), Mark::random());
         for _ in 0..10 {
             assert!(!marked(&owed, &mark) && !marked(&owed, &mark));

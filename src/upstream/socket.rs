@@ -14,7 +14,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 
 use super::request_line::RequestLine;
-use crate::bounds::Alarm;
+use crate::bounds::DeadlineTimer;
 
 /// So few bytes cost less to put together than to be handed to the kernel piece by piece.
 pub const FEW: usize = 1 << 10;
@@ -37,7 +37,7 @@ pub fn gathered<'a>(slices: &'a [IoSlice<'_>], room: &'a mut [u8; FEW]) -> Optio
 pub(super) struct Socket<S> {
     stream: S,
     limit: Option<Duration>,
-    alarm: Alarm,
+    alarm: DeadlineTimer,
     blocked: Arc<AtomicBool>,
     line: Arc<RequestLine>,
     /// So many reads in a row had something.
@@ -54,7 +54,7 @@ impl<S> Socket<S> {
         Self {
             stream,
             limit,
-            alarm: Alarm::default(),
+            alarm: DeadlineTimer::default(),
             blocked: Arc::default(),
             line: Arc::default(),
             reads: 0,

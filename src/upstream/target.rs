@@ -1,7 +1,7 @@
 //! [`RawTarget`]: the target of a request that `http::Uri` cannot hold.
 //!
 //! Clients write more into a target than RFC 3986 allows: `curl` sends the `"` of `?q="red shoes"` as it is. Such a
-//! target goes beside the request's `Uri`, as an extension; in that stands a [`STAND_IN`] for each byte it might refuse,
+//! target goes beside the request's `Uri`, as an extension; in that stands a [`STAND_IN`] for each byte it might reject,
 //! so that both have one length.
 
 use std::fmt;

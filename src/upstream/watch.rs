@@ -13,7 +13,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::bounds::{Wait, Waits};
+use crate::bounds::{TimeoutKind, Timeouts};
 use crate::upstream::body::{BoxError, Stalled};
 
 /// When bytes of an exchange last moved, and whom it waits for. Shared by its two bodies and the wait between.
@@ -27,17 +27,17 @@ struct Progress {
     moved: AtomicU64,
     /// The whole request has been handed over.
     sent: AtomicBool,
-    /// The answer's head has come.
+    /// The response's head has come.
     answered: AtomicBool,
 }
 
-/// Limits on the wait for the head of an answer.
+/// Limits on the wait for the head of a response.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct SilenceLimits {
     /// While the upstream takes no byte of the request's body.
     pub(super) body: Option<Duration>,
     /// Once it has all of the request.
-    pub(super) answer: Option<Duration>,
+    pub(super) response: Option<Duration>,
 }
 
 impl Watch {
@@ -66,13 +66,13 @@ impl Watch {
         self.0.start + Duration::from_millis(self.0.moved.load(Ordering::Relaxed) >> 1)
     }
 
-    /// Ends when the upstream itself has kept us waiting for longer than `patience`.
-    pub(super) async fn silence(&self, patience: Patience) {
-        let Patience { body, answer } = patience;
+    /// Ends when the upstream itself has kept us waiting for longer than `max_wait`.
+    pub(super) async fn silence(&self, max_wait: SilenceLimits) {
+        let SilenceLimits { body, response } = max_wait;
         loop {
             let now = Instant::now();
             let sent = self.is_sent();
-            let Some(limit) = (if sent { answer } else { body.or(answer) }) else {
+            let Some(limit) = (if sent { response } else { body.or(response) }) else {
                 return std::future::pending().await;
             };
             let until = self.quiet_since().unwrap_or(now) + limit;
@@ -80,25 +80,25 @@ impl Watch {
                 return;
             }
             // Which limit counts may have changed by the time the other one would be over.
-            let shorter = answer.filter(|_| !sent).map_or(until, |other| until.min(now + other));
+            let shorter = response.filter(|_| !sent).map_or(until, |other| until.min(now + other));
             sleep_until(shorter).await;
         }
     }
 
     /// The request's body on its way to the upstream; fails if the client sends nothing for `limit`.
-    pub(super) fn request<B>(&self, inner: B, limit: Option<Duration>, waits: Waits) -> Watched<B> {
+    pub(super) fn request<B>(&self, inner: B, limit: Option<Duration>, waits: Timeouts) -> Watched<B> {
         self.0.sent.store(false, Ordering::Relaxed);
         self.watched(inner, Side::Request, limit, waits)
     }
 
-    /// The answer's body on its way to the client; fails if nothing moves either way for `limit`.
-    pub(super) fn answer<B>(&self, inner: B, limit: Option<Duration>, waits: Waits) -> Watched<B> {
+    /// The response's body on its way to the client; fails if nothing moves either way for `limit`.
+    pub(super) fn respond<B>(&self, inner: B, limit: Option<Duration>, waits: Timeouts) -> Watched<B> {
         self.0.answered.store(true, Ordering::Relaxed);
         self.mark(false);
-        self.watched(inner, Side::Answer, limit, waits)
+        self.watched(inner, Side::ResponseBody, limit, waits)
     }
 
-    fn watched<B>(&self, inner: B, side: Side, limit: Option<Duration>, waits: Waits) -> Watched<B> {
+    fn watched<B>(&self, inner: B, side: Side, limit: Option<Duration>, waits: Timeouts) -> Watched<B> {
         Watched { inner, watch: self.clone(), side, limit, waits, alarm: None, waiting: false, arrival: None }
     }
 }
@@ -124,7 +124,7 @@ impl Wake for Arrival {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Request,
-    Answer,
+    ResponseBody,
 }
 
 pin_project! {
@@ -135,7 +135,7 @@ pin_project! {
         watch: Watch,
         side: Side,
         limit: Option<Duration>,
-        waits: Waits,
+        waits: Timeouts,
         // Set at the first wait, looked at when it goes off, never moved in between.
         #[pin]
         alarm: Option<Sleep>,
@@ -165,7 +165,7 @@ impl<B: http_body::Body> Watched<B> {
         let mut this = self.project();
         if this.arrival.is_none() {
             let polled = this.inner.as_mut().poll_frame(cx);
-            if polled.is_ready() || *this.side == Side::Answer {
+            if polled.is_ready() || *this.side == Side::ResponseBody {
                 return polled;
             }
         }
@@ -186,7 +186,7 @@ impl<B: http_body::Body> Watched<B> {
                 Some(mut alarm) => {
                     ready!(alarm.as_mut().poll(cx));
                     if *this.side == Side::Request && this.watch.0.answered.load(Ordering::Relaxed) {
-                        // The answer is on its way: whether anything moves is for its side to say.
+                        // The response is on its way: whether anything moves is for its side to say.
                         *this.limit = None;
                     } else if until <= Instant::now() {
                         return Poll::Ready(());
@@ -216,7 +216,7 @@ where
         match (*this.side, polled.is_pending()) {
             (_, false) => this.watch.mark(false),
             (Side::Request, true) if this.watch.quiet_since().is_some() => this.watch.mark(true),
-            (Side::Answer, true) if !*this.waiting => this.watch.mark(false),
+            (Side::ResponseBody, true) if !*this.waiting => this.watch.mark(false),
             _ => {}
         }
         *this.waiting = polled.is_pending();
@@ -225,7 +225,11 @@ where
         }
         let (side, waits) = (*this.side, this.waits.clone());
         ready!(self.poll_stalled(cx));
-        waits.given_up(if side == Side::Request { Wait::RequestBody } else { Wait::AnswerBody });
+        waits.given_up(if side == Side::Request {
+            TimeoutKind::RequestBody
+        } else {
+            TimeoutKind::ResponseBody
+        });
         Poll::Ready(Some(Err(Stalled.into())))
     }
 
@@ -245,7 +249,7 @@ mod tests {
     use http_body_util::{BodyExt, StreamBody};
 
     const MINUTE: Duration = Duration::from_secs(60);
-    const BOTH: Patience = Patience { body: Some(MINUTE), answer: Some(MINUTE) };
+    const BOTH: SilenceLimits = SilenceLimits { body: Some(MINUTE), response: Some(MINUTE) };
 
     /// A body whose bytes come one by one, each after so many seconds.
     fn trickle(
@@ -268,7 +272,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_its_time_is_not_blamed_on_the_upstream() {
         let watch = Watch::new();
-        let body = watch.request(trickle(&[300]), None, Waits::default());
+        let body = watch.request(trickle(&[300]), None, Timeouts::default());
         let start = Instant::now();
         let sent = async {
             body.collect().await.map(drop).ok();
@@ -280,15 +284,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_upstream_that_takes_no_byte_is_given_up_sooner_than_one_that_thinks() {
-        let patience = Patience { body: Some(MINUTE), answer: Some(60 * MINUTE) };
+        let max_wait = SilenceLimits { body: Some(MINUTE), response: Some(60 * MINUTE) };
         for (handed_over, minutes) in [(false, 1), (true, 61)] {
             let watch = Watch::new();
-            let mut body = Box::pin(watch.request(trickle(&[30, 30]), None, Waits::default()));
+            let mut body = Box::pin(watch.request(trickle(&[30, 30]), None, Timeouts::default()));
             let start = Instant::now();
             body.frame().await;
             body.frame().await;
             let kept = (!handed_over).then_some(body);
-            watch.silence(patience).await;
+            watch.silence(max_wait).await;
             drop(kept);
             assert_eq!(start.elapsed().as_secs(), 60 + 60 * (minutes - u64::from(handed_over)));
         }
@@ -296,19 +300,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_shorter_limit_counts_from_the_moment_the_request_is_handed_over() {
-        let patience = Patience { body: Some(MINUTE), answer: Some(Duration::from_secs(1)) };
+        let max_wait = SilenceLimits { body: Some(MINUTE), response: Some(Duration::from_secs(1)) };
         let watch = Watch::new();
-        let body = watch.request(trickle(&[5]), None, Waits::default());
+        let body = watch.request(trickle(&[5]), None, Timeouts::default());
         tokio::spawn(body.collect());
         let start = Instant::now();
-        watch.silence(patience).await;
+        watch.silence(max_wait).await;
         assert_eq!(start.elapsed().as_secs(), 6);
     }
 
     #[tokio::test(start_paused = true)]
     async fn bytes_that_have_come_and_are_not_fetched_are_the_upstreams_fault() {
         let watch = Watch::new();
-        let mut body = Box::pin(watch.request(trickle(&[10]), Some(MINUTE), Waits::default()));
+        let mut body = Box::pin(watch.request(trickle(&[10]), Some(MINUTE), Timeouts::default()));
         let start = Instant::now();
         // Sent on while there is room, and then no more: what the client sends after 10 s stays where it is.
         assert!(futures_util::poll!(body.frame()).is_pending());
@@ -318,38 +322,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_fails_when_no_byte_moves_and_never_while_some_do() {
-        let waits = Waits::default();
+        let waits = Timeouts::default();
         for (seconds, whole) in [(&[59, 59, 59, 59][..], true), (&[1, 61], false)] {
             let body = Watch::new().request(trickle(seconds), Some(MINUTE), waits.clone());
             assert_eq!(body.collect().await.is_ok(), whole, "{seconds:?}");
-            let body = Watch::new().answer(trickle(seconds), Some(MINUTE), waits.clone());
+            let body = Watch::new().respond(trickle(seconds), Some(MINUTE), waits.clone());
             assert_eq!(body.collect().await.is_ok(), whole, "{seconds:?}");
-            let body = Watch::new().answer(trickle(seconds), None, waits.clone());
+            let body = Watch::new().respond(trickle(seconds), None, waits.clone());
             assert!(body.collect().await.is_ok(), "without a limit nothing is cut");
         }
-        assert_eq!((waits.count(Wait::RequestBody), waits.count(Wait::AnswerBody)), (1, 1));
+        assert_eq!((waits.count(TimeoutKind::RequestBody), waits.count(TimeoutKind::ResponseBody)), (1, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn time_that_nobody_asks_for_bytes_is_no_stall() {
-        let mut body = Box::pin(Watch::new().answer(trickle(&[1, 30]), Some(MINUTE), Waits::default()));
+        let mut body = Box::pin(Watch::new().respond(trickle(&[1, 30]), Some(MINUTE), Timeouts::default()));
         assert!(body.frame().await.unwrap().is_ok());
         tokio::time::sleep(10 * MINUTE).await;
         assert!(body.frame().await.unwrap().is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn once_the_answer_flows_bytes_either_way_keep_both_sides_open() {
+    async fn once_the_response_flows_bytes_either_way_keep_both_sides_open() {
         let watch = Watch::new();
-        let request = watch.request(trickle(&[30, 30, 30, 30, 30]), Some(MINUTE), Waits::default());
-        let answer = watch.answer(trickle(&[140, 1, 70]), Some(MINUTE), Waits::default());
-        let (request, answer) = tokio::join!(request.collect(), answer.collect());
-        assert!(request.is_ok() && answer.is_err(), "only the last 70 s are quiet both ways");
+        let request = watch.request(trickle(&[30, 30, 30, 30, 30]), Some(MINUTE), Timeouts::default());
+        let response = watch.respond(trickle(&[140, 1, 70]), Some(MINUTE), Timeouts::default());
+        let (request, response) = tokio::join!(request.collect(), response.collect());
+        assert!(request.is_ok() && response.is_err(), "only the last 70 s are quiet both ways");
 
         let watch = Watch::new();
-        let request = watch.request(trickle(&[150]), Some(MINUTE), Waits::default());
-        let answer = watch.answer(trickle(&[50, 50, 50]), Some(MINUTE), Waits::default());
-        let (request, answer) = tokio::join!(request.collect(), answer.collect());
-        assert!(request.is_ok() && answer.is_ok());
+        let request = watch.request(trickle(&[150]), Some(MINUTE), Timeouts::default());
+        let response = watch.respond(trickle(&[50, 50, 50]), Some(MINUTE), Timeouts::default());
+        let (request, response) = tokio::join!(request.collect(), response.collect());
+        assert!(request.is_ok() && response.is_ok());
     }
 }

@@ -40,10 +40,10 @@ def free_port() -> int:
 
 def get(url: str, timeout: float = 5) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as answer:
-        return answer.code, answer.read().decode()
+        with urllib.request.urlopen(url, timeout=timeout) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as response:
+        return response.code, response.read().decode()
 
 
 def mount(folder: Path, files: dict[str, str]) -> None:

@@ -55,7 +55,7 @@ def one(manifests: list[dict], kind: str, name: str | None = None) -> dict:
 
 
 def validate(manifest: dict) -> None:
-    """Refuses what an API server would, unknown fields included."""
+    """Rejects what an API server would, unknown fields included."""
     if manifest["kind"] in MONITORS:
         jsonschema.Draft202012Validator(MONITORS[manifest["kind"]]).validate(manifest)
         return

@@ -145,7 +145,7 @@ def test_a_policy_without_peers_lets_nobody_in_rather_than_everybody():
         ("upstream=", "upstream: the URL of the database has to be set"),
     ],
 )
-def test_a_wrong_value_is_refused_and_named(setting, complaint):
+def test_a_wrong_value_is_rejected_and_named(setting, complaint):
     done = subprocess.run(
         ["helm", "template", "search", CHART, "--values", HERE / "values/least.yaml", "--set", setting],
         capture_output=True,

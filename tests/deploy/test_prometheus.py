@@ -55,12 +55,12 @@ def test_the_operator_takes_the_rules():
     output_of(PROMETHEUS / "render", "--check")
 
 
-def test_a_field_that_the_operator_does_not_know_is_refused():
+def test_a_field_that_the_operator_does_not_know_is_rejected():
     broken = monitor("podmonitor")
     broken["spec"]["podMetricEndpoints"] = []
     try:
         validate(broken)
-    except Exception as refused:
-        assert "podMetricEndpoints" in str(refused)
+    except Exception as rejected:
+        assert "podMetricEndpoints" in str(rejected)
     else:
         raise AssertionError("it was taken")

@@ -17,7 +17,7 @@ TEXTS = ["hanging a picture", "a refund for a late train", "sowing a lawn"]
 
 
 class Database(BaseHTTPRequestHandler):
-    """Answers every search with the same hits, in Qdrant's form or in Elasticsearch's, and echoes everything else."""
+    """Responses every search with the same hits, in Qdrant's form or in Elasticsearch's, and echoes everything else."""
 
     protocol_version = "HTTP/1.1"
 
@@ -90,17 +90,17 @@ def secrets_named(config: dict[str, str]) -> dict[str, str]:
 
 
 def search(address: str) -> tuple[str | None, list[int], bytes]:
-    """What the proxy says it did, the hits' ids in order, and the whole answer."""
+    """What the proxy says it did, the hits' ids in order, and the whole response."""
     body = json.dumps({"query": [0.1, 0.2], "limit": 3, "with_payload": True}).encode()
     headers = {"content-type": "application/json", "x-rerank-query": QUERY.replace(" ", "%20")}
     request = urllib.request.Request(f"http://{address}/collections/docs/points/query", body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        whole = answer.read()
-        return answer.headers["x-rerank-status"], [hit["id"] for hit in json.loads(whole)["result"]["points"]], whole
+    with urllib.request.urlopen(request, timeout=10) as response:
+        whole = response.read()
+        return response.headers["x-rerank-status"], [hit["id"] for hit in json.loads(whole)["result"]["points"]], whole
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_it_starts_answers_its_probes_reranks_with_the_key_of_the_secret_and_stops_in_time(name, database, cohere):
+def test_it_starts_responses_its_probes_reranks_with_the_key_of_the_secret_and_stops_in_time(name, database, cohere):
     spec, container, config = example(name)
     with Pod(container, database, cohere, config, secrets_named(config)) as pod:
         # The moment the startup probe succeeds the app starts, and may search.

@@ -7,7 +7,7 @@ BACKEND = os.environ.get("E2E_BACKEND", "")
 
 
 class OpenSearchClient:
-    """opensearch-py hides the answer's headers; a connection class that notes them is the documented way in."""
+    """opensearch-py hides the response's headers; a connection class that notes them is the documented way in."""
 
     def __init__(self, url: str):
         from opensearchpy import OpenSearch, Urllib3HttpConnection

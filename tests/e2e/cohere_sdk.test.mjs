@@ -10,7 +10,7 @@ const documents = ['The firm was started in 2019.', 'To reset a forgotten passwo
 const connect = (environment) => new CohereClientV2({ token: 'not-the-real-one', environment });
 const client = connect(API);
 const fresh = () => `reset a password ${Math.random()}`;
-const order = (answer) => answer.results.map((result) => result.index);
+const order = (response) => response.results.map((result) => result.index);
 
 async function status(promise) {
   try {
@@ -40,20 +40,20 @@ test('v2, and its second time from the cache', async () => {
 
 test('v1 gives documents back', async () => {
   const old = new CohereClient({ token: 'any', environment: API });
-  const answer = await old.rerank({ query: fresh(), documents, returnDocuments: true });
-  assert.deepEqual(answer.results.map((result) => result.document.text), [1, 2, 0].map((at) => documents[at]));
+  const response = await old.rerank({ query: fresh(), documents, returnDocuments: true });
+  assert.deepEqual(response.results.map((result) => result.document.text), [1, 2, 0].map((at) => documents[at]));
 });
 
 test('a text that was cut inside a character', async () => {
-  const answer = await client.rerank({ model, query: fresh(), documents: ['a password 😀'.slice(0, -1), 'b'] });
-  assert.deepEqual(order(answer), [0, 1]);
+  const response = await client.rerank({ model, query: fresh(), documents: ['a password 😀'.slice(0, -1), 'b'] });
+  assert.deepEqual(order(response), [0, 1]);
 });
 
 test('many at once are one call', async () => {
   const { calls } = await providerState(COHERE);
   const asked = { model, query: fresh(), documents };
-  const answers = await Promise.all(Array.from({ length: 20 }, () => client.rerank(asked)));
-  assert.ok(answers.every((answer) => answer.results[0].index === 1));
+  const responses = await Promise.all(Array.from({ length: 20 }, () => client.rerank(asked)));
+  assert.ok(responses.every((response) => response.results[0].index === 1));
   assert.equal((await providerState(COHERE)).calls, calls + 1);
 });
 

@@ -1,6 +1,6 @@
 """A stand-in for Cohere's rerank API (v2). It is NOT Cohere: tests cannot reach the real service.
 
-It answers `POST /v2/rerank` with a deterministic scorer (the share of the query's words that a document has), is as strict
+It responses `POST /v2/rerank` with a deterministic scorer (the share of the query's words that a document has), is as strict
 as the documentation says the real one is, and can be told to fail:
 
     POST /control  {"mode": "ok" | "429" | "500" | "401" | "hang" | "garbage" | "short"}   forgets calls and violations
@@ -47,7 +47,7 @@ class Problem(Exception):
 
 
 def check(body: object, authorization: str | None) -> None:
-    """Raises what the documented API would refuse, and what rerankd promises not to send."""
+    """Raises what the documented API would reject, and what rerankd promises not to send."""
     if authorization != "Bearer test":
         raise Problem(401, "invalid api token")
     if not isinstance(body, dict):
@@ -94,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def answer(self, status: int, body: object) -> None:
+    def response(self, status: int, body: object) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
@@ -111,9 +111,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path != "/control":
-            return self.answer(404, {"message": "not found"})
+            return self.response(404, {"message": "not found"})
         with STATE.lock:
-            self.answer(
+            self.response(
                 200,
                 {"mode": STATE.mode, "calls": STATE.calls, "violations": STATE.violations, "last": STATE.last},
             )
@@ -125,9 +125,9 @@ class Handler(BaseHTTPRequestHandler):
                 if body["mode"] not in MODES:
                     raise Problem(400, f"modes: {', '.join(sorted(MODES))}")
                 STATE.set_mode(body["mode"])
-                self.answer(200, {"mode": body["mode"]})
+                self.response(200, {"mode": body["mode"]})
             elif self.path == "/score":
-                self.answer(200, {"scores": [score(body["query"], text) for text in body["documents"]]})
+                self.response(200, {"scores": [score(body["query"], text) for text in body["documents"]]})
             elif self.path == "/v2/rerank":
                 self.rerank(body)
             else:
@@ -135,7 +135,7 @@ class Handler(BaseHTTPRequestHandler):
         except Problem as problem:
             with STATE.lock:
                 STATE.violations.append(str(problem))
-            self.answer(problem.status, {"id": str(uuid.uuid4()), "message": str(problem)})
+            self.response(problem.status, {"id": str(uuid.uuid4()), "message": str(problem)})
 
     def rerank(self, body: object) -> None:
         with STATE.lock:
@@ -145,18 +145,18 @@ class Handler(BaseHTTPRequestHandler):
         check(body, self.headers.get("authorization"))
         if mode in ERRORS:
             status, message = ERRORS[mode]
-            return self.answer(status, {"id": str(uuid.uuid4()), "message": message})
+            return self.response(status, {"id": str(uuid.uuid4()), "message": message})
         if mode == "hang":
             release.wait(HANG_SECONDS)
             self.close_connection = True
             return
         if mode == "garbage":
-            return self.answer(200, b'{"results": [{"index": 0')
+            return self.response(200, b'{"results": [{"index": 0')
         scores = [score(body["query"], document) for document in body["documents"]]
         order = sorted(range(len(scores)), key=lambda index: -scores[index])
         if mode == "short":
             order = order[:-1]
-        self.answer(
+        self.response(
             200,
             {
                 "id": str(uuid.uuid4()),

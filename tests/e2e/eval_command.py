@@ -18,10 +18,10 @@ class Ran:
         self.code, self.out, self.err = ended.returncode, ended.stdout, ended.stderr
 
     def json(self) -> dict:
-        def refuse(word: str):
+        def reject(word: str):
             raise AssertionError(f"{word} is not JSON")
 
-        return json.loads(self.out, parse_constant=refuse)
+        return json.loads(self.out, parse_constant=reject)
 
 
 def measures(k: int) -> dict:

@@ -18,8 +18,8 @@ PATIENCE = 30
 
 
 def api(path: str, **parameters: object) -> object:
-    answer = http("GET", f"{URL}/api/v1/{path}?{urlencode(parameters, doseq=True)}")
-    body = json.loads(answer.body)
+    response = http("GET", f"{URL}/api/v1/{path}?{urlencode(parameters, doseq=True)}")
+    body = json.loads(response.body)
     assert body["status"] == "success", f"{parameters}: {body.get('error')}"
     return body["data"]
 
@@ -29,7 +29,7 @@ def instant(expression: str) -> list[dict]:
 
 
 def points(expression: str, since: float | None) -> list[float]:
-    """Every value, over the time `since` or (None) now. NaN is none: 0/0 is no answer."""
+    """Every value, over the time `since` or (None) now. NaN is none: 0/0 is no response."""
     if since is None:
         found = [series["value"] for series in instant(expression)]
     else:

@@ -12,7 +12,7 @@ const [direct, proxied, failing] = [DIRECT, PROXY, FAILING].map(connect);
 const vector = corpus.query_vector;
 const [QUERY, WIDE_TEXT] = corpus.queries;
 
-/** The points of a page as they must come back, from the database's own answer. */
+/** The points of a page as they must come back, from the database's own response. */
 async function wanted(text, offset, limit) {
   const { points } = await direct.query(name, { query: vector, limit: COUNT, with_payload: true });
   const own = Object.fromEntries(points.map((point) => [point.id, point]));
@@ -61,8 +61,8 @@ test('without payload none comes back', async () => {
 
 test('batch, and pages past the window', async () => {
   const searches = [0, 20, 40, 60].map((offset) => ({ query: vector, limit: 20, offset, with_payload: true }));
-  const answers = await withHeaders(asking(QUERY), () => proxied.queryBatch(name, { searches }));
-  equal(answers.flatMap((answer) => answer.points), await wanted(QUERY, 0, COUNT));
+  const responses = await withHeaders(asking(QUERY), () => proxied.queryBatch(name, { searches }));
+  equal(responses.flatMap((response) => response.points), await wanted(QUERY, 0, COUNT));
 });
 
 test('the provider fails', async () => {

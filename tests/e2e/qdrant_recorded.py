@@ -1,4 +1,4 @@
-"""Answers of a real Qdrant 1.18.3, recorded, given again over sockets.
+"""Responses of a real Qdrant 1.18.3, recorded, given again over sockets.
 
 A client names the exchange that it is about to make in the header `x-recorded` (`241-py-query`: a file of
 tests/fixtures/qdrant) and then makes the call that was recorded. The request must be the recorded one, but that rerankd
@@ -50,21 +50,21 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.path == "/violations":
             told, VIOLATIONS[:] = json.dumps(VIOLATIONS).encode(), []
-            return self.answer(200, "OK", [("content-type", "application/json")], told)
+            return self.response(200, "OK", [("content-type", "application/json")], told)
         name = self.headers.get("x-recorded")
         if name is None:
             VIOLATIONS.append(f"{self.command} {self.path} names no exchange")
-            return self.answer(500, "Not Recorded", [], b"")
+            return self.response(500, "Not Recorded", [], b"")
         exchange = recorded(name)
         VIOLATIONS.extend(f"{name}: {problem}" for problem in self.problems(exchange["request"], body))
-        answer = exchange["response"]
-        headers = [(key, value) for key, value in answer["headers"] if key not in {"content-length", "transfer-encoding"}]
-        data = body_of(answer)
+        response = exchange["response"]
+        headers = [(key, value) for key, value in response["headers"] if key not in {"content-length", "transfer-encoding"}]
+        data = body_of(response)
         coding = dict(headers).get("content-encoding")
         if coding and coding not in (self.headers.get("accept-encoding") or ""):
             headers = [(key, value) for key, value in headers if key != "content-encoding"]
-            data = answer["body_decoded"].encode()
-        self.answer(answer["status"], answer["reason"], headers, data)
+            data = response["body_decoded"].encode()
+        self.response(response["status"], response["reason"], headers, data)
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
 
@@ -80,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
                 found.append(f"body {body!r}")
         return found
 
-    def answer(self, status: int, reason: str, headers: list[tuple[str, str]], data: bytes) -> None:
+    def response(self, status: int, reason: str, headers: list[tuple[str, str]], data: bytes) -> None:
         self.send_response_only(status, reason)
         for name, value in [*headers, ("content-length", str(len(data)))]:
             self.send_header(name, value)

@@ -1,8 +1,8 @@
 """A stand-in for a Qdrant server: qdrant-client's own local mode behind a few REST paths.
 
-It is NOT Qdrant: no package registry has the server. The answers' contents are computed by the client library's local
+It is NOT Qdrant: no package registry has the server. The responses' contents are computed by the client library's local
 mode, which its authors keep like the server's; the wire is made here, after captures of the real one. It serves what the
-clients and the framework recipes call, and refuses the rest with 404.
+clients and the framework recipes call, and rejects the rest with 404.
 
 Prints `qdrant-standin http://127.0.0.1:PORT` and ends when its standard input closes.
 """
@@ -42,7 +42,7 @@ SEEN: list[str] = []
 database = QdrantClient(":memory:")
 
 
-class Refused(Exception):
+class Rejected(Exception):
     def __init__(self, status: int, message: str):
         super().__init__(message)
         self.status = status
@@ -166,13 +166,13 @@ def handle(method: str, path: str, body: bytes) -> object:
     found = re.fullmatch(r"/collections/([^/]+)(/.*)?", path)
     serve = ON_COLLECTION.get((method, found[2] or "")) if found else None
     if serve is None:
-        raise Refused(404, f"this stand-in does not serve {method} {path}")
+        raise Rejected(404, f"this stand-in does not serve {method} {path}")
     request = json.loads(body) if body else {}
     if isinstance(request, dict) and "rerank" in request:
         SEEN.append("body member rerank")
     name = unquote(found[1])
     if (method, found[2] or "") not in {("PUT", ""), ("GET", "/exists")} and not database.collection_exists(name):
-        raise Refused(404, f"Not found: Collection `{name}` doesn't exist!")
+        raise Rejected(404, f"Not found: Collection `{name}` doesn't exist!")
     return plain(serve(name, request))
 
 
@@ -188,22 +188,22 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0]
         if path == "/seen":
             seen, SEEN[:] = list(SEEN), []
-            return self.answer(200, seen)
+            return self.response(200, seen)
         SEEN.extend(name for name in self.headers if name.lower().startswith("x-rerank"))
         try:
             with LOCK:
                 result = handle(self.command, path, body)
-        except Refused as refused:
-            return self.answer(refused.status, {"status": {"error": str(refused)}, "time": 0.0})
+        except Rejected as rejected:
+            return self.response(rejected.status, {"status": {"error": str(rejected)}, "time": 0.0})
         except (ValueError, KeyError) as wrong:
-            return self.answer(400, {"status": {"error": f"Wrong input: {wrong}"}, "time": 0.0})
+            return self.response(400, {"status": {"error": f"Wrong input: {wrong}"}, "time": 0.0})
         if result is None:
-            return self.answer(200, {"title": "qdrant - vector search engine", "version": "1.18.0", "commit": "standin"})
-        self.answer(200, {"result": result, "status": "ok", "time": time.monotonic() - started})
+            return self.response(200, {"title": "qdrant - vector search engine", "version": "1.18.0", "commit": "standin"})
+        self.response(200, {"result": result, "status": "ok", "time": time.monotonic() - started})
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
 
-    def answer(self, status: int, body: object) -> None:
+    def response(self, status: int, body: object) -> None:
         data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")

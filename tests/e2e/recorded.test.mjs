@@ -14,7 +14,7 @@ const searches = [{ query: VECTOR, limit: 2 }, { query: OTHER, limit: 1 }];
 const rrf = { prefetch, query: { fusion: 'rrf' }, limit: 5, consistency: 'majority', timeout: 7 };
 const document = { text: QUERY, model: 'sentence-transformers/all-MiniLM-L6-v2' };
 
-// The call, and what rerankd says to it when it is told the query's text; the recorded answers hold no payload that was not asked for.
+// The call, and what rerankd says to it when it is told the query's text; the recorded responses hold no payload that was not asked for.
 const CALLS = {
   '260-js-query': [(one) => one.query('kb', { query: VECTOR, limit: 3 }), 'kept; reason=no_text'],
   '261-js-query-payload': [(one) => one.query('kb', { query: VECTOR, filter, limit: 3, offset: 1, with_payload: true }), 'applied'],
@@ -31,13 +31,13 @@ const ERRORS = {
   '272-js-query-document': (one) => one.query('kb', { query: document, limit: 2 }),
 };
 
-// This client hides an answer's headers; they are noted on the way.
+// This client hides a response's headers; they are noted on the way.
 let noted;
 const plainFetch = globalThis.fetch;
 globalThis.fetch = async (...of) => {
-  const answer = await plainFetch(...of);
-  noted = answer.headers.get('x-rerank-status') ?? undefined;
-  return answer;
+  const response = await plainFetch(...of);
+  noted = response.headers.get('x-rerank-status') ?? undefined;
+  return response;
 };
 
 function make(url, name, call, headers = {}) {
@@ -66,7 +66,7 @@ for (const [name, [call, status]] of Object.entries(CALLS)) {
   });
 }
 
-test('a reranked page begins with the answer', async () => {
+test('a reranked page begins with the response', async () => {
   const [call] = CALLS['265-js-search'];
   const [before, after] = [await make(RECORDED, '265-js-search', call), await make(PROXY, '265-js-search', call, asking)];
   assert.notDeepEqual(after, before);

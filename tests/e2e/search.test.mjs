@@ -112,9 +112,9 @@ test('msearch', async () => {
   const two = { query: FIRST, size: 0, aggs: { topics: { terms: { field: 'topic' } } } };
   const { body: found } = await proxied.msearch([{}, one, {}, two]);
   const { body: own } = await direct.msearch([{}, { query: FIRST, size: 5 }, {}, two]);
-  const { status, ...answer } = found.responses[0];
+  const { status, ...response } = found.responses[0];
   assert.equal(status, 200);
-  await compare({ query: FIRST, size: 5 }, answer, QUERY);
+  await compare({ query: FIRST, size: 5 }, response, QUERY);
   assert.deepEqual({ ...found.responses[1], took: 0 }, { ...own.responses[1], took: 0 });
 });
 

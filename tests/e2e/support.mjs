@@ -1,4 +1,4 @@
-// What the JavaScript checks share: where things listen, the corpus, and the order that a reranked answer must have.
+// What the JavaScript checks share: where things listen, the corpus, and the order that a reranked response must have.
 import { readFileSync } from 'node:fs';
 
 export const { E2E_DIRECT: DIRECT, E2E_PROXY: PROXY, E2E_FAILING: FAILING } = process.env;
@@ -9,9 +9,9 @@ export const FIRST = { match: { body: corpus.first_stage } };
 export const WINDOW = 50;
 
 async function post(url, body) {
-  const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return answer.json();
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return response.json();
 }
 
 /** Tells a Cohere stand-in how to answer from now on. */

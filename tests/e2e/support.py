@@ -1,4 +1,4 @@
-"""What the Python tests share: where things listen, raw HTTP, and the order that a reranked answer must have."""
+"""What the Python tests share: where things listen, raw HTTP, and the order that a reranked response must have."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import corpus
 DIRECT = os.environ.get("E2E_DIRECT", "")
 """The database itself."""
 PROXY = os.environ.get("E2E_PROXY", "")
-"""rerankd in front of it, with a provider that answers."""
+"""rerankd in front of it, with a provider that responses."""
 FAILING = os.environ.get("E2E_FAILING", "")
 """rerankd in front of it, with a provider that the tests break."""
 COHERE = os.environ.get("E2E_COHERE", "")
@@ -23,24 +23,24 @@ WINDOW = 50
 FAILURES = ["429", "500", "401", "hang", "garbage", "short"]
 
 
-class Answer:
+class Response:
     def __init__(self, status: int, headers, body: bytes):
         self.status, self.headers, self.body = status, headers, body
 
     def json(self):
-        """Numbers stay the text they were, so that comparing two answers compares their digits."""
+        """Numbers stay the text they were, so that comparing two responses compares their digits."""
         return json.loads(self.body, parse_float=str, parse_int=str)
 
 
-def http(method: str, url: str, body: object = None, headers: dict | None = None, timeout: float = 30) -> Answer:
+def http(method: str, url: str, body: object = None, headers: dict | None = None, timeout: float = 30) -> Response:
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json", **(headers or {})}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return Answer(answer.status, answer.headers, answer.read())
-    except urllib.error.HTTPError as answer:
-        with answer:
-            return Answer(answer.code, answer.headers, answer.read())
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return Response(answer.status, response.headers, response.read())
+    except urllib.error.HTTPError as response:
+        with response:
+            return Response(answer.code, response.headers, response.read())
 
 
 def provider(url: str, mode: str) -> None:

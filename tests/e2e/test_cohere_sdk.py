@@ -85,8 +85,8 @@ def wanted(query: str, documents=DOCUMENTS) -> list:
     return [(at, pytest.approx(scores[at])) for at in sorted(range(len(scores)), key=lambda at: (-scores[at], at))]
 
 
-def got(answer) -> list:
-    return [(result.index, result.relevance_score) for result in answer.results]
+def got(response) -> list:
+    return [(result.index, result.relevance_score) for result in response.results]
 
 
 def test_v2_and_its_second_time_from_the_cache(client):
@@ -103,25 +103,25 @@ def test_v2_and_its_second_time_from_the_cache(client):
     assert provider_state(COHERE)["calls"] == calls + 1
 
 
-def test_top_n_and_the_answers_headers(client):
+def test_top_n_and_the_responses_headers(client):
     query = fresh()
-    answer = client.with_raw_response.rerank(model=MODEL, query=query, documents=DOCUMENTS, top_n=2)
-    assert got(answer.data) == wanted(query)[:2]
-    assert answer.headers["x-rerank-provider"] == "cohere"
-    assert answer.headers["x-rerank-model"] == MODEL
-    assert answer.headers["x-rerank-cache"] == "0/4"
+    response = client.with_raw_response.rerank(model=MODEL, query=query, documents=DOCUMENTS, top_n=2)
+    assert got(response.data) == wanted(query)[:2]
+    assert response.headers["x-rerank-provider"] == "cohere"
+    assert response.headers["x-rerank-model"] == MODEL
+    assert response.headers["x-rerank-cache"] == "0/4"
 
 
 def test_v1(api):
     query = fresh()
     documents = [{"title": "a", "text": text} for text in DOCUMENTS]
     with cohere.Client(api_key="any", base_url=api.url) as client:
-        answer = client.rerank(query=query, documents=documents, return_documents=True)
-        assert got(answer) == wanted(query)
-        assert [result.document.text for result in answer.results] == [DOCUMENTS[at] for at, _ in wanted(query)]
-        assert answer.meta.api_version.version == "1"
-        answer = client.rerank(query=query, documents=documents, rank_fields=["title", "text"], top_n=1)
-        assert answer.results[0].document is None
+        response = client.rerank(query=query, documents=documents, return_documents=True)
+        assert got(response) == wanted(query)
+        assert [result.document.text for result in response.results] == [DOCUMENTS[at] for at, _ in wanted(query)]
+        assert response.meta.api_version.version == "1"
+        response = client.rerank(query=query, documents=documents, rank_fields=["title", "text"], top_n=1)
+        assert response.results[0].document is None
 
 
 def test_many_at_once_of_the_asynchronous_client_are_one_call(api):
@@ -133,23 +133,23 @@ def test_many_at_once_of_the_asynchronous_client_are_one_call(api):
             many = (client.rerank(model=MODEL, query=query, documents=DOCUMENTS) for _ in range(20))
             return await asyncio.gather(*many)
 
-    answers = asyncio.run(ask())
-    assert all(got(answer) == wanted(query) for answer in answers)
-    assert sum(answer.meta.billed_units.search_units for answer in answers) == 1
+    responses = asyncio.run(ask())
+    assert all(got(response) == wanted(query) for response in responses)
+    assert sum(response.meta.billed_units.search_units for response in responses) == 1
     assert provider_state(COHERE)["calls"] == calls + 1
 
 
 def test_a_model_by_name(client):
-    answer = client.with_raw_response.rerank(model="rerank-v4.0-pro", query=fresh(), documents=DOCUMENTS)
-    assert answer.headers["x-rerank-model"] == "rerank-v4.0-pro"
+    response = client.with_raw_response.rerank(model="rerank-v4.0-pro", query=fresh(), documents=DOCUMENTS)
+    assert response.headers["x-rerank-model"] == "rerank-v4.0-pro"
     assert provider_state(COHERE)["last"]["model"] == "rerank-v4.0-pro"
 
 
 def test_with_two_lines_of_environment():
     """An application that knows nothing of rerankd."""
     program = (
-        "import cohere; answer = cohere.ClientV2().rerank(model='rerank-v3.5', query='a b', documents=['c', 'b']);"
-        "print(answer.results[0].index)"
+        "import cohere; response = cohere.ClientV2().rerank(model='rerank-v3.5', query='a b', documents=['c', 'b']);"
+        "print(response.results[0].index)"
     )
     provider(COHERE, "ok")
     with Api(COHERE) as api:
@@ -245,9 +245,9 @@ def test_the_next_provider_scores_while_cohere_fails():
     with Api(COHERE_FAILING, providers="cohere,lexical") as api:
         client = cohere.ClientV2(api_key="any", base_url=api.url)
         documents = ["nothing of the kind", "reset the password"]
-        answer = client.with_raw_response.rerank(model=MODEL, query="password reset", documents=documents)
-        assert answer.headers["x-rerank-provider"] == "lexical"
-        assert answer.data.results[0].index == 1
-        assert answer.data.meta.warnings == ["asked for rerank-v3.5, scored by bm25 of the provider lexical"]
+        response = client.with_raw_response.rerank(model=MODEL, query="password reset", documents=documents)
+        assert response.headers["x-rerank-provider"] == "lexical"
+        assert response.data.results[0].index == 1
+        assert response.data.meta.warnings == ["asked for rerank-v3.5, scored by bm25 of the provider lexical"]
         assert api.requests() == 1
     provider(COHERE_FAILING, "ok")

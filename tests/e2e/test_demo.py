@@ -19,8 +19,8 @@ class Noting(QdrantClient):
     def __init__(self, url):
         super().__init__(url=url, event_hooks={"response": [self.note]}, check_compatibility=False)
 
-    def note(self, answer):
-        self.noted = dict(answer.headers)
+    def note(self, response):
+        self.noted = dict(response.headers)
 
 
 @pytest.fixture(scope="module")

@@ -44,20 +44,20 @@ def knn(k):
 
 def test_top_level_knn_gets_deeper_candidates(direct, proxied, index):
     body = {"knn": knn(5), "size": 5}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
     own, _ = direct.search(index, body)
     nearest = [str(number) for number in range(1, corpus.COUNT + 1)]
-    assert ids(answer) == reranked(nearest, QUERY)[:5]
-    assert answer["hits"]["total"] == own["hits"]["total"]
+    assert ids(response) == reranked(nearest, QUERY)[:5]
+    assert response["hits"]["total"] == own["hits"]["total"]
 
 
 def test_a_filter_after_the_nearest_were_found_is_not_widened(direct, proxied, index):
     body = {"knn": knn(5), "size": 5, "post_filter": {"term": {"topic": "coast"}}}
-    answer, _ = proxied.search(index, body, asking(QUERY))
+    response, _ = proxied.search(index, body, asking(QUERY))
     own, _ = direct.search(index, body)
-    assert sorted(ids(answer)) == sorted(ids(own))
-    assert answer["hits"]["total"] == own["hits"]["total"]
+    assert sorted(ids(response)) == sorted(ids(own))
+    assert response["hits"]["total"] == own["hits"]["total"]
 
 
 @pytest.mark.parametrize("sort", [["_score"], [{"_score": "desc"}], [{"_score": {"order": "desc"}}]], ids=str)
@@ -83,15 +83,15 @@ def test_a_walk_with_a_point_in_time_sees_every_hit_once(direct, proxied, index,
 def test_the_retrievers_that_this_node_has(direct, proxied, index):
     for retriever in [{"standard": {"query": FIRST}}, {"knn": knn(10)}]:
         body = {"retriever": retriever, "size": 8}
-        answer, headers = proxied.search(index, body, asking(QUERY))
+        response, headers = proxied.search(index, body, asking(QUERY))
         check_applied(headers)
         own, _ = direct.search(index, body)
-        assert len(ids(answer)) == len(ids(own))
-        assert answer["hits"]["total"] == own["hits"]["total"]
+        assert len(ids(response)) == len(ids(own))
+        assert response["hits"]["total"] == own["hits"]["total"]
 
 
 @pytest.mark.parametrize("accept", ["application/yaml", "application/cbor", "application/smile"])
-def test_an_answer_that_is_not_json_is_passed_on(index, accept):
+def test_a_response_that_is_not_json_is_passed_on(index, accept):
     from support import http
 
     through = http("POST", f"{PROXY}/{index}/_search", {"query": FIRST}, {**asking(QUERY), "accept": accept})

@@ -42,8 +42,8 @@ def explained(*args: str, **more) -> dict:
     return json.loads(ended.stdout)
 
 
-def ids(answer: dict) -> list[str]:
-    return [hit["_id"] for hit in answer["hits"]["hits"]]
+def ids(response: dict) -> list[str]:
+    return [hit["_id"] for hit in response["hits"]["hits"]]
 
 
 def test_what_is_shown_does_by_hand_what_it_did():
@@ -61,13 +61,13 @@ def test_what_is_shown_does_by_hand_what_it_did():
     assert provider_state(COHERE)["last"] == json.loads(call["body"])
     headers = dict(call["headers"])
     assert headers["authorization"] == "Bearer ***"
-    answer = http("POST", call["url"], call["body"].encode(), {"authorization": f"Bearer {KEY}"})
-    results = json.loads(answer.body)["results"]
+    response = http("POST", call["url"], call["body"].encode(), {"authorization": f"Bearer {KEY}"})
+    results = json.loads(response.body)["results"]
     scores = {result["index"]: result["relevance_score"] for result in results}
     assert [hit["relevance"] for hit in hits] == [pytest.approx(scores[at]) for at in range(len(hits))]
     assert json.loads(call["body"])["documents"] == [hit["document"]["text"] for hit in hits]
     # The order is that of the running server, and of a reranker that nobody here wrote.
-    page = sorted((hit for hit in hits if hit["to"] == "answer"), key=lambda hit: hit["place"])
+    page = sorted((hit for hit in hits if hit["to"] == "response"), key=lambda hit: hit["place"])
     order = [hit["id"] for hit in page]
     assert order == reranked(candidates, QUERY)[:10]
     assert order == ids(http("POST", f"{PROXY}/{INDEX}/_search", BODY).json())
@@ -82,7 +82,7 @@ def test_the_table_has_text_and_no_key():
         assert part in ended.stdout, ended.stdout
 
 
-def test_a_kept_order_and_a_refusal_are_explained():
+def test_a_kept_order_and_a_rejection_are_explained():
     target = f"/{INDEX}/_search?q={corpus.FIRST_STAGE}&sort=year:asc"
     ended = explain(target)
     assert ended.returncode == 0 and "ORDER WAS KEPT: not_ranked" in ended.stdout, ended.stdout

@@ -92,29 +92,29 @@ def new_text() -> str:
 
 def search(sidecar: Sidecar, collection: str, text: str):
     """The ids and headers of a search, which is reranked."""
-    answer = http(
+    response = http(
         "POST",
         f"http://127.0.0.1:{sidecar.port}/collections/{collection}/points/query",
         {"query": corpus.query_vector(), "limit": 10},
         {"x-rerank-query": quote(text)},
     )
-    assert answer.status == 200, answer.body
-    check_applied(answer.headers)
-    ids = [int(point["id"]) for point in answer.json()["result"]["points"]]
+    assert response.status == 200, response.body
+    check_applied(response.headers)
+    ids = [int(point["id"]) for point in response.json()["result"]["points"]]
     assert ids == reranked(list(range(1, corpus.COUNT + 1)), text)[:10]
-    return ids, answer.headers
+    return ids, response.headers
 
 
 def ask(sidecar: Sidecar, collection: str, text: str) -> str:
     """How a search ends."""
-    answer = http(
+    response = http(
         "POST",
         f"http://127.0.0.1:{sidecar.port}/collections/{collection}/points/query",
         {"query": corpus.query_vector(), "limit": 10},
         {"x-rerank-query": quote(text)},
     )
-    assert answer.status == 200, answer.body
-    return answer.headers["x-rerank-status"]
+    assert response.status == 200, response.body
+    return response.headers["x-rerank-status"]
 
 
 def written(sidecar: Sidecar, count: int) -> None:
@@ -226,7 +226,7 @@ def test_a_paused_redis_costs_its_time_out_until_the_breaker_opens(redis, pair, 
     eventually("Redis is used again", lambda: one.breaker("reads") == one.breaker("writes") == 0)
     log = one.log.read_text()
     assert log.count('Redis is left alone until it answers lane="reads"') == 1, log
-    assert log.count('Redis answers again and is used lane="reads"') == 1, log
+    assert log.count('Redis responses again and is used lane="reads"') == 1, log
 
 
 def test_a_full_redis_is_still_read_from(redis, pair, collection, calls):
@@ -261,11 +261,11 @@ def test_the_login_is_shown_nowhere(redis, start, collection, tmp_path):
     good = start(f"'redis://:sekrit-of-redis@127.0.0.1:{redis.port}'")
     bad = start(f"'redis://:sekrit-but-wrong@127.0.0.1:{redis.port}'")
     good.connected()
-    eventually("the login is refused", lambda: bad.breaker("reads") == 2)
+    eventually("the login is rejected", lambda: bad.breaker("reads") == 2)
     for one in (good, bad):
         search(one, collection, new_text())
     written(good, 50)
-    assert "the login is refused" in bad.log.read_text()
+    assert "the login is rejected" in bad.log.read_text()
     command = [RERANKD, "check", "--all", "--config", str(good.config)]
     checked = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert checked.returncode == 0 and f"redis://***@127.0.0.1:{redis.port}/0" in checked.stdout

@@ -127,8 +127,8 @@ def a_query(words="water in the kettle"):
 def test_a_search_that_just_happened_is_there_and_the_list_follows_what_comes(page, vectors):
     assert page.browser.title == "rerankd inspector"
     first, second = a_query(), a_query()
-    answer = search(INSPECTED, vectors[0], first)
-    check_applied(answer.headers)
+    response = search(INSPECTED, vectors[0], first)
+    check_applied(response.headers)
     row = page.row_of(first)
     assert "reranked" in row.text and COLLECTION in row.text and "50 hits" in row.text
     search(INSPECTED, vectors[1], second)
@@ -140,8 +140,8 @@ def test_a_search_that_just_happened_is_there_and_the_list_follows_what_comes(pa
 
 def test_an_opened_search_shows_every_candidate_before_and_after_as_the_client_got_them(page, vectors):
     query = a_query()
-    answer = search(INSPECTED, vectors[2], query)
-    ids = [point["id"] for point in answer.json()["result"]["points"]]
+    response = search(INSPECTED, vectors[2], query)
+    ids = [point["id"] for point in response.json()["result"]["points"]]
     page.open(query)
     after = page.wait(lambda: page.all(".after button"), "nothing was opened")
     shown = [one.find_element(By.CSS_SELECTOR, ".id").text for one in after]
@@ -200,8 +200,8 @@ def test_a_pause_holds_the_list_still_until_it_is_over(page, vectors):
 
 
 def test_a_search_that_kept_its_order_says_why_in_plain_words(page, vectors):
-    answer = http("POST", f"{INSPECTED}/collections/{COLLECTION}/points/query", {"query": vectors[0], "limit": 3})
-    check_kept(answer.headers, "no_query")
+    response = http("POST", f"{INSPECTED}/collections/{COLLECTION}/points/query", {"query": vectors[0], "limit": 3})
+    check_kept(response.headers, "no_query")
     page.open("carries no query text")
     page.wait(lambda: "order was kept" in page.one("#opened").text, "it was not opened")
     page.browser.find_element(By.XPATH, "//label[contains(., 'Order kept')]").click()

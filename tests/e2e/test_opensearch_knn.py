@@ -65,54 +65,54 @@ def knn(k, **more):
 @pytest.mark.parametrize("k", [5, 10])
 def test_a_vector_search_gets_deeper_candidates(direct, proxied, index, k):
     body = {"query": knn(k), "size": k, "_source": {"excludes": ["embedding"]}}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
     nearest = [str(number) for number in range(1, corpus.COUNT + 1)]
-    assert ids(answer) == reranked(nearest, QUERY)[:k]
+    assert ids(response) == reranked(nearest, QUERY)[:k]
     own, _ = direct.search(index, body)
-    assert set(ids(answer)) != set(ids(own)), "the window holds nothing better: the test shows nothing"
-    assert envelope(answer)["hits"]["total"] == envelope(own)["hits"]["total"]
-    assert len(answer["hits"]["hits"]) == len(own["hits"]["hits"])
+    assert set(ids(response)) != set(ids(own)), "the window holds nothing better: the test shows nothing"
+    assert envelope(response)["hits"]["total"] == envelope(own)["hits"]["total"]
+    assert len(response["hits"]["hits"]) == len(own["hits"]["hits"])
 
 
 def test_a_total_that_more_candidates_hide_is_the_databases_own(direct, proxied, spread):
     body = {"query": knn(5), "size": 5}
     own, _ = direct.search(spread, body)
     for _ in range(2):
-        answer, headers = proxied.search(spread, body, asking(QUERY))
+        response, headers = proxied.search(spread, body, asking(QUERY))
         check_applied(headers)
-        assert envelope(answer) == envelope(own)
-        assert ids(answer) == reranked(ids(own), QUERY)
+        assert envelope(response) == envelope(own)
+        assert ids(response) == reranked(ids(own), QUERY)
 
 
 def test_where_no_total_is_asked_for_shards_give_deeper_candidates_too(direct, proxied, spread):
     body = {"query": knn(5), "size": 5, "track_total_hits": False}
-    answer, headers = proxied.search(spread, body, asking(QUERY))
+    response, headers = proxied.search(spread, body, asking(QUERY))
     check_applied(headers)
     nearest = [str(number) for number in range(1, corpus.COUNT + 1)]
-    assert ids(answer) == reranked(nearest, QUERY)[:5]
+    assert ids(response) == reranked(nearest, QUERY)[:5]
 
 
 def test_a_filter_inside_the_clause_holds(direct, proxied, index):
     body = {"query": knn(4, filter={"term": {"topic": "coast"}}), "size": 4}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
-    assert {hit["_source"]["topic"] for hit in answer["hits"]["hits"]} == {"coast"}
-    assert len(ids(answer)) == len(ids(direct.search(index, body)[0]))
+    assert {hit["_source"]["topic"] for hit in response["hits"]["hits"]} == {"coast"}
+    assert len(ids(response)) == len(ids(direct.search(index, body)[0]))
 
 
-def test_where_the_provider_fails_the_answer_is_the_databases_own(direct, index):
+def test_where_the_provider_fails_the_response_is_the_databases_own(direct, index):
     provider(COHERE_FAILING, "500")
     body = {"query": knn(5), "size": 5}
-    answer, headers = client(FAILING).search(index, body, asking(QUERY + " failing"))
+    response, headers = client(FAILING).search(index, body, asking(QUERY + " failing"))
     check_kept(headers)
     own, _ = direct.search(index, body)
-    assert {**answer, "took": 0} == {**own, "took": 0}
+    assert {**response, "took": 0} == {**own, "took": 0}
 
 
 def test_a_search_by_distance_alone_is_left_as_it_is(direct, proxied, index):
     body = {"query": {"knn": {"embedding": {"vector": corpus.query_vector(), "min_score": 0.9}}}, "size": 7}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
     wide, _ = direct.search(index, {**body, "size": corpus.COUNT})
-    assert ids(answer) == reranked(ids(wide), QUERY)[:7]
+    assert ids(response) == reranked(ids(wide), QUERY)[:7]

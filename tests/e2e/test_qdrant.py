@@ -33,13 +33,13 @@ VECTOR = corpus.query_vector()
 
 
 class Noting(QdrantClient):
-    """Keeps the headers of the last answer, which this client does not show."""
+    """Keeps the headers of the last response, which this client does not show."""
 
     def __init__(self, url):
         super().__init__(url=url, event_hooks={"response": [self.note]}, check_compatibility=False)
 
-    def note(self, answer):
-        self.noted = dict(answer.headers)
+    def note(self, response):
+        self.noted = dict(response.headers)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def asking(text):
 
 
 def wanted(direct, name, text, offset, limit):
-    """The points of a page as they must come back, from the database's own answer."""
+    """The points of a page as they must come back, from the database's own response."""
     points = direct.query_points(name, query=VECTOR, limit=corpus.COUNT).points
     order = reranked([point.id for point in points], text)
     own = {point.id: point for point in points}
@@ -176,29 +176,29 @@ def test_batch(direct, proxied, kb):
         models.QueryRequest(query=VECTOR, limit=3, offset=2, with_payload=True),
     ]
     with asking(QUERY):
-        answers = proxied.query_batch_points(kb, searches)
-    assert answers[0].points == wanted(direct, kb, QUERY, 0, 4)
-    assert answers[1].points == wanted(direct, kb, QUERY, 2, 3)
+        responses = proxied.query_batch_points(kb, searches)
+    assert responses[0].points == wanted(direct, kb, QUERY, 0, 4)
+    assert responses[1].points == wanted(direct, kb, QUERY, 2, 3)
 
 
 def test_groups(direct, proxied, kb):
     """Groups keep their order and their members; inside each the hits are reranked."""
     named = {"group_by": "topic", "query": VECTOR, "limit": 4, "group_size": 5}
     with asking(QUERY):
-        answer = proxied.query_points_groups(kb, **named).groups
+        response = proxied.query_points_groups(kb, **named).groups
     check_applied(proxied.noted)
     own = direct.query_points_groups(kb, **named).groups
-    assert [group.id for group in answer] == [group.id for group in own]
-    for found, group in zip(answer, own):
+    assert [group.id for group in response] == [group.id for group in own]
+    for found, group in zip(response, own):
         hits = {hit.id: hit for hit in group.hits}
         assert found.hits == [hits[one] for one in reranked(list(hits), QUERY)]
 
 
 def test_text_in_the_body(direct, kb):
     body = {"query": VECTOR, "limit": 6, "with_payload": True, "rerank": {"query": QUERY}}
-    answer = http("POST", f"{PROXY}/collections/{kb}/points/query", body)
-    check_applied(answer.headers)
-    found = [point["id"] for point in answer.json()["result"]["points"]]
+    response = http("POST", f"{PROXY}/collections/{kb}/points/query", body)
+    check_applied(response.headers)
+    found = [point["id"] for point in response.json()["result"]["points"]]
     assert found == [str(point.id) for point in wanted(direct, kb, QUERY, 0, 6)]
 
 

@@ -1,5 +1,5 @@
 """Random searches, to the database itself and through rerankd: the same statuses, the database's own hits, whole pages; and
-where the provider fails, the same answers. `E2E_SEED` chooses others than those that CI makes."""
+where the provider fails, the same responses. `E2E_SEED` chooses others than those that CI makes."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 import corpus
 from clients import BACKEND, client
 from random_searches import Search, Searches
-from support import COHERE, COHERE_FAILING, DIRECT, FAILING, PROXY, WINDOW, Answer, http, needs_database, provider
+from support import COHERE, COHERE_FAILING, DIRECT, FAILING, PROXY, WINDOW, Response, http, needs_database, provider
 from test_search import MAPPINGS, raw_hits
 
 pytestmark = needs_database
@@ -61,7 +61,7 @@ def provider_behaves():
     provider(COHERE_FAILING, "500")
 
 
-def ask(base: str, index: str, search: Search) -> Answer:
+def ask(base: str, index: str, search: Search) -> Response:
     headers = dict(search.headers)
     if base != DIRECT and search.text:
         headers["x-rerank-query"] = quote(search.text)
@@ -71,13 +71,13 @@ def ask(base: str, index: str, search: Search) -> Answer:
     return http(search.method, base + search.target(index), body, headers)
 
 
-def plain(answer: Answer) -> str:
+def plain(response: Response) -> str:
     """The body without its times, members sorted: Elasticsearch orders those of a filtered `_source` by what else is asked
     for. Of a body that is no text, its length."""
-    kind = answer.headers.get("content-type", "")
+    kind = response.headers.get("content-type", "")
     if "cbor" in kind:
-        return f"{len(answer.body) // 8} times 8 bytes"
-    text = TIMES.sub(lambda found: (found[1] or found[2]) + "0", answer.body.decode())
+        return f"{len(response.body) // 8} times 8 bytes"
+    text = TIMES.sub(lambda found: (found[1] or found[2]) + "0", response.body.decode())
     return settled(json.loads(text, parse_float=str, parse_int=str)) if "json" in kind else text
 
 
@@ -85,15 +85,15 @@ def settled(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def hits_of(answer: Answer) -> list[str]:
-    text = answer.body.decode()
+def hits_of(response: Response) -> list[str]:
+    text = response.body.decode()
     raw = raw_hits(text) if '"hits":[' in text else []
     return [settled(json.loads(hit, parse_float=str, parse_int=str)) for hit in raw]
 
 
-def around(answer: Answer) -> dict:
+def around(response: Response) -> dict:
     """All but the hits."""
-    found = json.loads(plain(answer))
+    found = json.loads(plain(response))
     if isinstance(found.get("hits"), dict):
         found["hits"] = {name: value for name, value in found["hits"].items() if name != "hits"}
     return found
@@ -113,14 +113,14 @@ def wider(search: Search) -> Search:
     return Search(body, None, parameters, search.headers, search.method)
 
 
-def places(answer: Answer) -> list:
-    """Which hits there are, with their scores: what a person looks at first where two answers differ."""
+def places(response: Response) -> list:
+    """Which hits there are, with their scores: what a person looks at first where two responses differ."""
     if not answer.headers.get("content-type", "").startswith(("application/json", "application/vnd")):
         return []
-    return [(hit.get("_index", "")[:8], hit.get("_id"), hit.get("_score")) for hit in answer.json().get("hits", {}).get("hits", [])]
+    return [(hit.get("_index", "")[:8], hit.get("_id"), hit.get("_score")) for hit in response.json().get("hits", {}).get("hits", [])]
 
 
-def same(mine: Answer, own: Answer) -> None:
+def same(mine: Response, own: Response) -> None:
     if plain(mine) != plain(own):
         assert (mine.headers.get(STATUS), places(mine)) == (mine.headers.get(STATUS), places(own))
         assert plain(mine) == plain(own), mine.headers.get(STATUS)
@@ -130,7 +130,7 @@ def check_one(index: str, search: Search) -> str:
     own, through = ask(DIRECT, index, search), ask(PROXY, index, search)
     assert through.status == own.status, through.body
     status = through.headers.get(STATUS, "")
-    assert status or own.status != 200, "an answer to a search says nothing"
+    assert status or own.status != 200, "a response to a search says nothing"
     failing = ask(FAILING, index, search)
     assert failing.status == own.status
     assert not failing.headers.get(STATUS, "").startswith("applied")

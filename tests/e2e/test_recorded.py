@@ -66,8 +66,8 @@ class Noting(QdrantClient):
     def __init__(self, url, **named):
         super().__init__(url=url, event_hooks={"response": [self.note]}, check_compatibility=False, **named)
 
-    def note(self, answer):
-        self.noted = dict(answer.headers)
+    def note(self, response):
+        self.noted = dict(response.headers)
 
 
 def client(url, name):
@@ -78,7 +78,7 @@ def client(url, name):
 
 
 def make(url, name, call, **headers):
-    """What the call gives, and the headers of its answer."""
+    """What the call gives, and the headers of its response."""
     one = client(url, name)
     with context_headers.headers({"x-recorded": name, **headers}):
         return call(one), one.noted
@@ -88,10 +88,10 @@ def lists_of(result):
     """Every list of hits of a result."""
     if hasattr(result, "groups"):
         return [group.hits for group in result.groups]
-    answers = result if isinstance(result, list) else [result]
-    if hasattr(answers[0], "points"):
-        return [one.points for one in answers]
-    return [answers]
+    responses = result if isinstance(result, list) else [result]
+    if hasattr(responses[0], "points"):
+        return [one.points for one in responses]
+    return [responses]
 
 
 def order(points):
@@ -163,7 +163,7 @@ def test_the_asynchronous_client():
     assert asyncio.run(ask(PROXY)) == asyncio.run(ask(PROXY, **{"x-rerank-query": QUERY})) == wanted
 
 
-def test_a_path_prefix_is_the_databases_to_refuse():
+def test_a_path_prefix_is_the_databases_to_reject():
     problems = []
     for url in (RECORDED, PROXY):
         one = Noting(url, prefix="some/prefix")

@@ -144,15 +144,15 @@ class Clients:
         headers = {"content-type": "application/json", "x-rerank-query": query.replace(" ", "%20")}
         body = json.dumps({"query": [0.1, 0.2], "limit": 5})
         connection.request("POST", "/collections/docs/points/query", body, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        outcome = answer.headers.get("x-rerank-status", "")
-        if answer.status == 200:
+        response = connection.getresponse()
+        text = response.read()
+        outcome = response.headers.get("x-rerank-status", "")
+        if response.status == 200:
             points = json.loads(text)["result"]["points"]
             assert len(points) == 5, text
             if outcome.startswith("kept"):
                 assert [point["id"] for point in points] == [0, 1, 2, 3, 4], (outcome, text)
-        return Seen(started, time.monotonic() - started, answer.status, outcome, "")
+        return Seen(started, time.monotonic() - started, response.status, outcome, "")
 
     def between(self, start: float, end: float) -> list[Seen]:
         with self.lock:

@@ -86,28 +86,28 @@ def provider_behaves():
     assert provider_state(COHERE)["violations"] == []
 
 
-def ids(answer):
-    return [hit["_id"] for hit in answer["hits"]["hits"]]
+def ids(response):
+    return [hit["_id"] for hit in response["hits"]["hits"]]
 
 
-def envelope(answer):
-    """All of an answer that reranking leaves alone. `took` is a time."""
-    rest = {name: value for name, value in answer.items() if name != "took"}
-    rest["hits"] = {name: value for name, value in answer["hits"].items() if name != "hits"}
+def envelope(response):
+    """All of a response that reranking leaves alone. `took` is a time."""
+    rest = {name: value for name, value in response.items() if name != "took"}
+    rest["hits"] = {name: value for name, value in response["hits"].items() if name != "hits"}
     return rest
 
 
-def compare(direct, index, body, answer, query):
-    """`answer` is what rerankd gave for `body`: the database's hits, unchanged, in the reranker's order."""
+def compare(direct, index, body, response, query):
+    """`response` is what rerankd gave for `body`: the database's hits, unchanged, in the reranker's order."""
     wide, _ = direct.search(index, {**body, "from": 0, "size": corpus.COUNT})
     narrow, _ = direct.search(index, body)
     offset, limit = body.get("from", 0), body.get("size", 10)
     order = reranked(ids(wide), query)[offset : offset + limit]
-    assert ids(answer) == order
+    assert ids(response) == order
     own = {hit["_id"]: hit for hit in wide["hits"]["hits"]}
-    for hit in answer["hits"]["hits"]:
+    for hit in response["hits"]["hits"]:
         assert hit == own[hit["_id"]]
-    assert envelope(answer) == envelope(narrow)
+    assert envelope(response) == envelope(narrow)
     return narrow
 
 
@@ -127,32 +127,32 @@ def test_what_is_written_through_rerankd_arrives(direct, proxied, index):
 
 def test_text_in_a_header(direct, proxied, index):
     body = {"query": FIRST}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
-    narrow = compare(direct, index, body, answer, QUERY)
-    assert ids(answer) != ids(narrow), "the first stage is already in this order: the test shows nothing"
+    narrow = compare(direct, index, body, response, QUERY)
+    assert ids(response) != ids(narrow), "the first stage is already in this order: the test shows nothing"
 
 
 def test_text_in_a_header_that_is_not_ascii(direct, proxied, index):
     body = {"query": FIRST, "size": 20}
-    answer, headers = proxied.search(index, body, asking(corpus.QUERIES[1]))
+    response, headers = proxied.search(index, body, asking(corpus.QUERIES[1]))
     check_applied(headers)
-    compare(direct, index, body, answer, corpus.QUERIES[1])
+    compare(direct, index, body, response, corpus.QUERIES[1])
 
 
 def test_text_in_ext(direct, proxied, index):
     body = {"query": FIRST, "size": 12}
-    answer, headers = proxied.search(index, {**body, "ext": {"rerank": {"query": QUERY}}})
+    response, headers = proxied.search(index, {**body, "ext": {"rerank": {"query": QUERY}}})
     check_applied(headers)
-    compare(direct, index, body, answer, QUERY)
+    compare(direct, index, body, response, QUERY)
 
 
 def test_text_of_the_query_itself(direct, proxied, index):
     text = f"{corpus.FIRST_STAGE} {corpus.QUERIES[2]}"
     body = {"query": {"multi_match": {"query": text, "fields": ["title", "body"]}}, "size": 15}
-    answer, headers = proxied.search(index, body)
+    response, headers = proxied.search(index, body)
     check_applied(headers)
-    compare(direct, index, body, answer, text)
+    compare(direct, index, body, response, text)
 
 
 def test_recipes(direct, proxied, index):
@@ -163,8 +163,8 @@ def test_recipes(direct, proxied, index):
     except ImportError:
         from recipes import elasticsearch_app as recipe
     for search in [recipe.search_with_header, recipe.search_with_ext]:
-        answer = search(proxied.raw, index, QUERY, FIRST)
-        compare(direct, index, {"query": FIRST, "size": 5}, dict(answer), QUERY)
+        response = search(proxied.raw, index, QUERY, FIRST)
+        compare(direct, index, {"query": FIRST, "size": 5}, dict(response), QUERY)
 
 
 @pytest.mark.parametrize("step", [7, 10, 24])
@@ -173,30 +173,30 @@ def test_a_walk_over_pages_visits_each_hit_once(direct, proxied, index, step):
     walked = []
     for offset in range(0, corpus.COUNT, step):
         body = {"query": FIRST, "from": offset, "size": step}
-        answer, headers = proxied.search(index, body, asking(QUERY))
+        response, headers = proxied.search(index, body, asking(QUERY))
         if offset >= WINDOW:
             check_kept(headers, "past_window")
         else:
             check_applied(headers)
-        walked += ids(answer)
+        walked += ids(response)
     assert sorted(walked) == sorted(ids(wide))
     assert walked == reranked(ids(wide), QUERY)
 
 
 def test_highlight(direct, proxied, index):
     body = {"query": FIRST, "highlight": {"fields": {"body": {}}}}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
-    compare(direct, index, body, answer, QUERY)
-    assert all("<em>harbour</em>" in hit["highlight"]["body"][0] for hit in answer["hits"]["hits"])
+    compare(direct, index, body, response, QUERY)
+    assert all("<em>harbour</em>" in hit["highlight"]["body"][0] for hit in response["hits"]["hits"])
 
 
 def test_collapse(direct, proxied, index):
     body = {"query": FIRST, "collapse": {"field": "topic"}}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
-    compare(direct, index, body, answer, QUERY)
-    assert len(answer["hits"]["hits"]) == len(corpus.TOPICS)
+    compare(direct, index, body, response, QUERY)
+    assert len(response["hits"]["hits"]) == len(corpus.TOPICS)
 
 
 def test_aggregations_and_totals(direct, proxied, index):
@@ -209,10 +209,10 @@ def test_aggregations_and_totals(direct, proxied, index):
             "newest": {"max": {"field": "year"}},
         },
     }
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
-    compare(direct, index, body, answer, QUERY)
-    assert len(answer["aggregations"]["topics"]["buckets"]) == len(corpus.TOPICS)
+    compare(direct, index, body, response, QUERY)
+    assert len(response["aggregations"]["topics"]["buckets"]) == len(corpus.TOPICS)
 
 
 @pytest.mark.parametrize(
@@ -222,17 +222,17 @@ def test_aggregations_and_totals(direct, proxied, index):
 )
 def test_source_filtering(direct, proxied, index, source):
     body = {"query": FIRST, "_source": source}
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     check_applied(headers)
-    compare(direct, index, body, answer, QUERY)
+    compare(direct, index, body, response, QUERY)
 
 
 def test_an_excluded_text_does_not_leave(direct, proxied, index):
     body = {"query": FIRST, "_source": {"excludes": ["body"]}}
-    answer, headers = proxied.search(index, body, asking("an excluded text"))
+    response, headers = proxied.search(index, body, asking("an excluded text"))
     check_kept(headers, "no_text")
     own, _ = direct.search(index, body)
-    assert answer["hits"] == own["hits"]
+    assert response["hits"] == own["hits"]
     assert provider_state(COHERE)["calls"] == 0
 
 
@@ -250,13 +250,13 @@ def test_msearch(direct, proxied, index):
     own, _ = direct.msearch(index, [line for body in plain for line in ({}, body)])
     assert any(name.lower() == "x-rerank-status" for name in headers), headers
     assert len(found["responses"]) == len(bodies)
-    for body, text, answer, direct_answer in zip(plain, texts, found["responses"], own["responses"]):
-        assert answer["status"] == 200
+    for body, text, response, direct_answer in zip(plain, texts, found["responses"], own["responses"]):
+        assert response["status"] == 200
         if text is None:
-            assert {**answer, "took": 0} == {**direct_answer, "took": 0}
+            assert {**response, "took": 0} == {**direct_answer, "took": 0}
         else:
-            assert envelope(answer) == envelope(direct_answer)
-            compare(direct, index, body, {key: value for key, value in answer.items() if key != "status"}, text)
+            assert envelope(response) == envelope(direct_answer)
+            compare(direct, index, body, {key: value for key, value in response.items() if key != "status"}, text)
 
 
 def test_one_failed_search_of_an_msearch(direct, proxied, index):
@@ -279,27 +279,27 @@ def test_one_failed_search_of_an_msearch(direct, proxied, index):
     ids=["sorted", "size 0", "one hit"],
 )
 def test_left_alone(direct, proxied, index, body, reason):
-    answer, headers = proxied.search(index, body, asking(QUERY))
+    response, headers = proxied.search(index, body, asking(QUERY))
     own, _ = direct.search(index, body)
     if reason:
         check_kept(headers, reason)
-        assert {**answer, "took": 0} == {**own, "took": 0}
+        assert {**response, "took": 0} == {**own, "took": 0}
     else:
-        assert envelope(answer) == envelope(own)
+        assert envelope(response) == envelope(own)
 
 
 def test_without_any_text(direct, proxied, index):
     body = {"query": {"match_all": {}}}
-    answer, headers = proxied.search(index, body)
+    response, headers = proxied.search(index, body)
     check_kept(headers, "no_query")
-    assert {**answer, "took": 0} == {**direct.search(index, body)[0], "took": 0}
+    assert {**response, "took": 0} == {**direct.search(index, body)[0], "took": 0}
 
 
 def test_switched_off_for_one_search(direct, proxied, index):
     body = {"query": FIRST}
-    answer, headers = proxied.search(index, body, {**asking(QUERY), "x-rerank": "off"})
+    response, headers = proxied.search(index, body, {**asking(QUERY), "x-rerank": "off"})
     check_kept(headers, "off")
-    assert {**answer, "took": 0} == {**direct.search(index, body)[0], "took": 0}
+    assert {**response, "took": 0} == {**direct.search(index, body)[0], "took": 0}
 
 
 def test_scroll(direct, proxied, index):
@@ -318,25 +318,25 @@ def test_scroll(direct, proxied, index):
 @needs_mustache
 def test_search_template_with_text_from_outside(direct, proxied, index):
     body = {"source": {"query": {"match": {"body": "{{word}}"}}, "size": 5}, "params": {"word": corpus.FIRST_STAGE}}
-    answer = proxied.raw.search_template(index=index, body=body, headers=asking(QUERY))
+    response = proxied.raw.search_template(index=index, body=body, headers=asking(QUERY))
     own = direct.raw.search_template(index=index, body=body)
     check_applied(proxied.noted)
     # The size is inside the template, out of the proxy's reach: the page is reranked as it is.
-    assert ids(answer) == reranked(ids(own), QUERY)
+    assert ids(response) == reranked(ids(own), QUERY)
 
 
 def test_bytes_of_each_hit(index):
     """Not one byte of a hit changes: compared without a client or a parser between."""
     body = {"query": FIRST, "size": 9, "fields": ["year"], "highlight": {"fields": {"body": {}}}}
     url = f"/{index}/_search?pretty=false"
-    answer = http("POST", PROXY + url, body, asking(QUERY))
+    response = http("POST", PROXY + url, body, asking(QUERY))
     wide = http("POST", DIRECT + url, {**body, "size": corpus.COUNT})
-    check_applied(answer.headers)
+    check_applied(response.headers)
     own = raw_hits(wide.body.decode())
-    hits = raw_hits(answer.body.decode())
+    hits = raw_hits(response.body.decode())
     assert len(hits) == 9
     assert all(hit in own for hit in hits)
-    assert answer.headers["content-type"] == wide.headers["content-type"]
+    assert response.headers["content-type"] == wide.headers["content-type"]
 
 
 def raw_hits(text):
@@ -351,10 +351,10 @@ def raw_hits(text):
 
 
 def test_a_get_with_a_body_and_settings_in_the_url(direct, proxied, index):
-    answer = http("GET", f"{PROXY}/{index}/_search?size=4&from=2", {"query": FIRST}, asking(QUERY))
-    check_applied(answer.headers)
+    response = http("GET", f"{PROXY}/{index}/_search?size=4&from=2", {"query": FIRST}, asking(QUERY))
+    check_applied(response.headers)
     wide, _ = direct.search(index, {"query": FIRST, "size": corpus.COUNT})
-    assert ids(answer.json()) == reranked(ids(wide), QUERY)[2:6]
+    assert ids(response.json()) == reranked(ids(wide), QUERY)[2:6]
 
 
 @pytest.mark.parametrize(
@@ -376,11 +376,11 @@ def test_errors_are_the_databases_own(direct, proxied, index, name, body):
 
 @pytest.mark.parametrize("mode", FAILURES)
 def test_provider_fails(direct, failing, index, mode):
-    """Whatever the provider does, the answer is the database's own."""
+    """Whatever the provider does, the response is the database's own."""
     provider(COHERE_FAILING, mode)
     body = {"query": FIRST, "size": 9, "from": 3, "highlight": {"fields": {"body": {}}}}
-    answer, headers = failing.search(index, body, asking(f"{QUERY} when the provider says {mode}"))
+    response, headers = failing.search(index, body, asking(f"{QUERY} when the provider says {mode}"))
     check_kept(headers)
     own, _ = direct.search(index, body)
-    assert {**answer, "took": 0} == {**own, "took": 0}
+    assert {**response, "took": 0} == {**own, "took": 0}
     provider(COHERE_FAILING, "ok")

@@ -1,9 +1,11 @@
-//! Requests that are wrong in every way we could think of. Each reaches the database as it came, less what is the
-//! proxy's own, and the database's answer comes back as it was: the database judges, not the proxy.
+//! Requests that are wrong in every way we could think of. Each reaches the database unchanged, less what is the
+//! proxy's own, and the database's response comes back as it was: the database judges, not the proxy.
 
 use serde_json::json;
 
-use crate::harness::{RawServer, Scripted, Sidecar, answer, body_of, gzip, header, json_of, request, whole};
+use crate::harness::{
+    RawServer, Scripted, Sidecar, body_of, gzip, header, json_of, request, response, whole,
+};
 
 const JSON: &str = "application/json";
 const QUERY: &str = "/collections/docs/points/query";
@@ -15,14 +17,14 @@ const TEXT: &str = "x-rerank-query: zebra crossing\r\n";
 const REFUSAL: &str = "{ \"error\" : \"no\" }";
 
 async fn setup(limits: &str) -> (RawServer, Sidecar) {
-    let refusal = answer(400, JSON, REFUSAL);
-    let database = RawServer::answering(refusal).await;
+    let rejection = response(400, JSON, REFUSAL);
+    let database = RawServer::answering(rejection).await;
     let service = Scripted::scoring(|_| 0.5).await;
     let sidecar = Sidecar::start(database.addr, service, "", limits).await;
     (database, sidecar)
 }
 
-/// Sends the body, which the database has to get as `forwarded`, and the client the database's answer.
+/// Sends the body, which the database has to get as `forwarded`, and the client the database's response.
 async fn judged(
     setup: &(RawServer, Sidecar),
     target: &str,
@@ -51,7 +53,7 @@ async fn judged(
 }
 
 #[tokio::test]
-async fn malformed_json_is_the_databases_to_refuse() {
+async fn malformed_json_is_the_databases_to_reject() {
     let setup = setup("").await;
     let shared: [&[u8]; 10] = [
         b"{",
@@ -90,7 +92,7 @@ async fn malformed_json_is_the_databases_to_refuse() {
 }
 
 #[tokio::test]
-async fn values_of_a_wrong_type_are_the_databases_to_refuse() {
+async fn values_of_a_wrong_type_are_the_databases_to_reject() {
     let setup = setup("").await;
     for (target, body) in [
         (QUERY, "[]"),
@@ -116,7 +118,7 @@ async fn values_of_a_wrong_type_are_the_databases_to_refuse() {
 }
 
 #[tokio::test]
-async fn limits_and_offsets_that_are_none_are_the_databases_to_refuse() {
+async fn limits_and_offsets_that_are_none_are_the_databases_to_reject() {
     let setup = setup("").await;
     for value in
         ["-1", "-9223372036854775808", "18446744073709551616", "2.5", "\"3\"", "\"x\"", "[]", "{}", "true"]
@@ -170,7 +172,7 @@ async fn an_offset_past_every_window_is_forwarded() {
 async fn a_huge_limit_stays_as_it_is_and_its_first_hits_are_reranked() {
     let points: Vec<_> =
         (0..3).map(|id| json!({"id": id, "score": 0.5, "payload": {"text": format!("text {id}")}})).collect();
-    let found = answer(200, JSON, &json!({"result": {"points": points}}).to_string());
+    let found = response(200, JSON, &json!({"result": {"points": points}}).to_string());
     let database = RawServer::answering(found).await;
     let last_best = |text: &str| text.rsplit(' ').next().unwrap().parse::<f64>().unwrap() / 10.0;
     let sidecar = Sidecar::start(database.addr, Scripted::scoring(last_best).await, "", "").await;
@@ -290,7 +292,7 @@ async fn a_query_text_of_a_megabyte_is_cut_for_the_service_and_whole_for_the_dat
     let native = json!({"size": 50, "query": {"match": {"text": text}}}).to_string();
     let own = json!({"limit": 50, "query": [1], "with_payload": true, "rerank": {"query": text}}).to_string();
     for (target, body, found) in [(SEARCH, native, hits), (QUERY, own, points)] {
-        let database = RawServer::answering(answer(200, JSON, &found.to_string())).await;
+        let database = RawServer::answering(response(200, JSON, &found.to_string())).await;
         let sidecar = Sidecar::start(database.addr, Scripted::scoring(|_| 0.5).await, "", "").await;
         let got = sidecar.post(target, "", &body).await;
         assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{target}");

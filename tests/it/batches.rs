@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::harness::composed::{COMPOSED, hits, reversing, within};
-use crate::harness::{Program, Scripted, Sidecar, Wire, answer, body_of, header, json_of};
+use crate::harness::{Program, Scripted, Sidecar, Wire, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
 
-/// A Qdrant of points that answers batches.
+/// A Qdrant of points that responses batches.
 async fn batches() -> Scripted {
     Scripted::start(|request| {
         let asked = json_of(request);
@@ -17,7 +17,7 @@ async fn batches() -> Scripted {
             .iter()
             .map(|search| format!(r#"{{"points":[{}]}}"#, hits(search["limit"].as_u64().unwrap())))
             .collect();
-        Some(answer(200, JSON, &format!(r#"{{"result":[{}]}}"#, lists.join(","))))
+        Some(response(200, JSON, &format!(r#"{{"result":[{}]}}"#, lists.join(","))))
     })
     .await
 }
@@ -39,7 +39,7 @@ async fn post(program: &Program, headers: &str, body: &str) -> String {
             body.len()
         ))
         .await;
-    client.message().await.expect("an answer")
+    client.message().await.expect("a response")
 }
 
 /// The id of the first hit of each of three searches.
@@ -53,7 +53,7 @@ async fn a_search_of_a_batch_with_one_hit_takes_the_reranking_from_no_other() {
         let asked = json_of(request);
         let limit = asked["searches"][0]["limit"].as_u64().unwrap();
         let body = format!(r#"{{"result":[{{"points":[{}]}},{{"points":[{}]}}]}}"#, hits(limit), hits(1));
-        Some(answer(200, JSON, &body))
+        Some(response(200, JSON, &body))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
@@ -68,9 +68,9 @@ async fn a_search_of_a_batch_with_one_hit_takes_the_reranking_from_no_other() {
 async fn a_search_that_is_reranked_for_its_client_is_not_reranked_again_in_the_shadow_of_another() {
     let database = Scripted::start(|request| {
         let lines: Vec<&str> = body_of(request).lines().collect();
-        let answers: Vec<Value> =
+        let responses: Vec<Value> =
             lines.chunks(2).map(|pair| within(&serde_json::from_str(pair[1]).unwrap(), 100)).collect();
-        Some(answer(200, JSON, &json!({"responses": answers}).to_string()))
+        Some(response(200, JSON, &json!({"responses": responses}).to_string()))
     })
     .await;
     let service = reversing().await;
@@ -95,7 +95,7 @@ async fn a_search_that_is_reranked_for_its_client_is_not_reranked_again_in_the_s
             body.len()
         ))
         .await;
-    client.message().await.expect("an answer");
+    client.message().await.expect("a response");
     let total = async || -> f64 {
         program
             .metrics()

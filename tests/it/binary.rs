@@ -1,7 +1,7 @@
 //! Smokes of the installed program.
 
 use crate::harness::{Process, run};
-use crate::harness::{Scripted, Tap, Wire, answer, json_of};
+use crate::harness::{Scripted, Tap, Wire, json_of, response};
 
 const PAGE: &str = r#"{"result":{"points":[{"id":1,"version":0,"score":0.9,"payload":{"text":"a 1"}},{"id":2,"version":0,"score":0.8,"payload":{"text":"b 2"}}]},"status":"ok","time":0.1}"#;
 
@@ -19,7 +19,7 @@ fn file(upstream: std::net::SocketAddr, service: std::net::SocketAddr) -> tempfi
 
 #[tokio::test]
 async fn it_forwards_and_reranks_and_leaves_with_0_when_told_to_stop() {
-    let database = Scripted::start(|_| Some(answer(200, "application/json", PAGE))).await;
+    let database = Scripted::start(|_| Some(response(200, "application/json", PAGE))).await;
     let service = Scripted::scoring(|text| if text.starts_with('b') { 0.9 } else { 0.1 }).await;
     let file = file(database.addr, service.addr);
     let path = file.path().to_str().unwrap();
@@ -27,7 +27,7 @@ async fn it_forwards_and_reranks_and_leaves_with_0_when_told_to_stop() {
 
     let mut client = Wire::connect(program.listening[0]).await;
     client.send("GET /collections HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert_eq!(client.answer(false).await.unwrap().text(), PAGE);
+    assert_eq!(client.response(false).await.unwrap().text(), PAGE);
     let body = r#"{"query":[0.1],"limit":2,"with_payload":true}"#;
     client
         .send(format!(
@@ -42,7 +42,7 @@ async fn it_forwards_and_reranks_and_leaves_with_0_when_told_to_stop() {
 
     let mut admin = Wire::connect(program.admin).await;
     admin.send("GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    assert_eq!(admin.answer(false).await.unwrap().word(1), "200");
+    assert_eq!(admin.response(false).await.unwrap().word(1), "200");
 
     let ended = program.stop().await;
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), ""), "{}", ended.stderr);
@@ -57,7 +57,7 @@ async fn two_settings_are_enough_to_serve() {
     let program = Process::start(&args, &[]).await;
     let mut client = Wire::connect(program.listening[0]).await;
     client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    assert_eq!(client.answer(false).await.unwrap().text(), "GET /a");
+    assert_eq!(client.response(false).await.unwrap().text(), "GET /a");
     drop(client);
     let ended = program.stop().await;
     assert_eq!(ended.status.code(), Some(0));
@@ -111,7 +111,7 @@ async fn a_bad_configuration_can_be_served_as_a_plain_proxy() {
     let program = Process::start(&args, &[]).await;
     let mut client = Wire::connect(program.listening[0]).await;
     client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    assert_eq!(client.answer(false).await.unwrap().text(), "GET /a");
+    assert_eq!(client.response(false).await.unwrap().text(), "GET /a");
     drop(client);
     let ended = program.stop().await;
     assert_eq!(ended.status.code(), Some(0));
@@ -123,7 +123,7 @@ async fn a_bad_configuration_can_be_served_as_a_plain_proxy() {
 }
 
 #[tokio::test]
-async fn it_says_its_version_and_refuses_what_it_does_not_understand() {
+async fn it_says_its_version_and_rejects_what_it_does_not_understand() {
     let ended = run(&["--version"], &[]).await;
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(ended.stdout.trim_end(), concat!("rerankd ", env!("CARGO_PKG_VERSION")));

@@ -1,8 +1,8 @@
-//! What is held at the same time has limits; at each of them the database's own answer comes.
+//! What is held at the same time has limits; at each of them the database's own response comes.
 
 use std::io::Write;
 
-use crate::harness::{Program, Scripted, Wire, answer, body_of, header, json_of, qdrant_hits, search};
+use crate::harness::{Program, Scripted, Wire, body_of, header, json_of, qdrant_hits, response, search};
 
 const JSON: &str = "application/json";
 const LEXICAL: &str = "rerank: { providers: [lexical] }\nproviders: { lexical: { kind: lexical } }\n";
@@ -14,10 +14,10 @@ fn status(message: &str) -> &str {
     header(message, "x-rerank-status").expect("a status header")
 }
 
-/// Answers with as many hits as are asked for, each with a text of `length` letters.
+/// Responses with as many hits as are asked for, each with a text of `length` letters.
 fn found(length: usize) -> impl Fn(&str) -> Option<String> {
     move |request| {
-        Some(answer(200, JSON, &qdrant_hits(json_of(request)["limit"].as_u64().unwrap_or(10), length)))
+        Some(response(200, JSON, &qdrant_hits(json_of(request)["limit"].as_u64().unwrap_or(10), length)))
     }
 }
 
@@ -28,11 +28,11 @@ async fn buffers_are_counted_while_a_search_is_reranked_and_given_back_after_it(
     assert_eq!(status(&program.ask(&search(THREE)).await), "applied");
     program.until_all_is_given_back().await;
     assert!(program.metric("rerankd_buffered_bytes_limit").await >= 16 << 20);
-    assert_eq!(program.metric("rerankd_buffered_bytes_refused_total").await, 0);
+    assert_eq!(program.metric("rerankd_buffered_bytes_rejected_total").await, 0);
 }
 
 #[tokio::test]
-async fn without_room_for_an_answer_the_database_is_asked_once_and_as_the_client_did() {
+async fn without_room_for_a_response_the_database_is_asked_once_and_as_the_client_did() {
     let database = Scripted::start(found(10)).await;
     let program =
         Program::with_key(database.addr, &format!("{LEXICAL}memory: {{ max_buffered: 64KiB }}")).await;
@@ -40,7 +40,7 @@ async fn without_room_for_an_answer_the_database_is_asked_once_and_as_the_client
     assert_eq!((status(&got), body_of(&got)), ("kept; reason=overloaded", &*qdrant_hits(3, 10)));
     let seen = database.seen();
     assert_eq!((seen.len(), body_of(&seen[0])), (1, THREE_OWN));
-    assert!(program.metric("rerankd_buffered_bytes_refused_total").await > 0);
+    assert!(program.metric("rerankd_buffered_bytes_rejected_total").await > 0);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn without_room_for_a_request_it_is_streamed() {
 }
 
 #[tokio::test]
-async fn a_widened_answer_that_there_is_no_room_for_is_asked_for_again_as_the_client_did() {
+async fn a_widened_response_that_there_is_no_room_for_is_asked_for_again_as_the_client_did() {
     let database = Scripted::start(found(10_000)).await;
     let program =
         Program::with_key(database.addr, &format!("{LEXICAL}memory: {{ max_buffered: 256KiB }}")).await;
@@ -67,7 +67,7 @@ async fn a_widened_answer_that_there_is_no_room_for_is_asked_for_again_as_the_cl
 }
 
 #[tokio::test]
-async fn an_answer_as_the_client_asked_for_it_passes_as_it_came_where_there_is_no_room() {
+async fn a_response_as_the_client_asked_for_it_passes_as_it_came_where_there_is_no_room() {
     let database = Scripted::start(found(10_000)).await;
     let program =
         Program::with_key(database.addr, &format!("{LEXICAL}memory: {{ max_buffered: 256KiB }}")).await;
@@ -77,7 +77,7 @@ async fn an_answer_as_the_client_asked_for_it_passes_as_it_came_where_there_is_n
 }
 
 #[tokio::test]
-async fn an_answer_over_the_limit_is_asked_for_again_where_it_was_widened_and_passes_where_it_was_not() {
+async fn a_response_over_the_limit_is_asked_for_again_where_it_was_widened_and_passes_where_it_was_not() {
     let database = Scripted::start(found(1000)).await;
     let program =
         Program::with_key(database.addr, &format!("{LEXICAL}limits: {{ max_response_bytes: 32KiB }}")).await;
@@ -109,7 +109,7 @@ async fn without_any_room_the_database_sees_nothing_of_the_proxys_own_all_the_sa
     }
 }
 
-/// An answer whose body is compressed.
+/// A response whose body is compressed.
 fn packed(json: &str) -> (String, Vec<u8>) {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(json.as_bytes()).unwrap();
@@ -126,7 +126,7 @@ async fn a_bomb_passes_as_it_came_where_it_was_not_widened_and_is_asked_for_agai
     assert!(bomb.len() < 32 << 10);
     let whole = [head.as_bytes(), &bomb].concat();
     let database = Scripted::start_bytes(move |request| match json_of(request)["limit"].as_u64() {
-        Some(3) => Some(answer(200, JSON, &qdrant_hits(3, 10)).into_bytes()),
+        Some(3) => Some(response(200, JSON, &qdrant_hits(3, 10)).into_bytes()),
         _ => Some(whole.clone()),
     })
     .await;
@@ -144,7 +144,7 @@ async fn a_bomb_passes_as_it_came_where_it_was_not_widened_and_is_asked_for_agai
 }
 
 #[tokio::test]
-async fn a_compressed_answer_within_the_limit_is_reranked() {
+async fn a_compressed_response_within_the_limit_is_reranked() {
     let (head, body) = packed(&qdrant_hits(50, 100));
     let whole = [head.as_bytes(), &body].concat();
     let database = Scripted::start_bytes(move |_| Some(whole.clone())).await;
@@ -169,13 +169,13 @@ async fn over_the_searches_in_flight_the_next_is_answered_by_the_database_at_onc
     let got = program.ask(&search(THREE)).await;
     assert_eq!((status(&got), body_of(&got)), ("kept; reason=overloaded", &*qdrant_hits(3, 10)));
     assert_eq!(body_of(&database.seen()[1]), THREE_OWN, "the proxy's own members are removed all the same");
-    assert_eq!(program.metric("rerankd_searches_in_flight_refused_total").await, 1);
+    assert_eq!(program.metric("rerankd_searches_in_flight_rejected_total").await, 1);
     drop(waiting);
     program.until_all_is_given_back().await;
 }
 
 #[tokio::test]
-async fn an_answer_of_the_provider_that_there_is_no_room_for_keeps_the_databases_order() {
+async fn a_response_of_the_provider_that_there_is_no_room_for_keeps_the_databases_order() {
     let database = Scripted::start(found(10)).await;
     // Good scores, and two megabytes that nobody asked for.
     let service = Scripted::start(|request| {
@@ -183,7 +183,7 @@ async fn an_answer_of_the_provider_that_there_is_no_room_for_keeps_the_databases
         let results: Vec<_> =
             (0..documents).map(|i| serde_json::json!({"index": i, "relevance_score": 0.5})).collect();
         let body = serde_json::json!({"id": "r", "results": results, "more": "x".repeat(2 << 20)});
-        Some(answer(200, JSON, &body.to_string()))
+        Some(response(200, JSON, &body.to_string()))
     })
     .await;
     let cohere =
@@ -199,17 +199,17 @@ async fn an_answer_of_the_provider_that_there_is_no_room_for_keeps_the_databases
 #[tokio::test]
 async fn a_batch_counts_as_many_searches_as_it_has_texts() {
     let database =
-        Scripted::start(|_| Some(answer(200, JSON, r#"{"result":[],"status":"ok","time":0.1}"#))).await;
+        Scripted::start(|_| Some(response(200, JSON, r#"{"result":[],"status":"ok","time":0.1}"#))).await;
     let yaml = format!("{LEXICAL}limits: {{ max_searches_in_flight: 2 }}");
     let program = Program::with_key(database.addr, &yaml).await;
-    for (texts, refused) in [(["a", "b", "a"], 0), (["a", "b", "c"], 1)] {
+    for (texts, rejected) in [(["a", "b", "a"], 0), (["a", "b", "c"], 1)] {
         let searches =
             texts.map(|text| format!(r#"{{"query":[0.1],"limit":3,"rerank":{{"query":"{text}"}}}}"#));
         let body = format!(r#"{{"searches":[{}]}}"#, searches.join(","));
         let request =
             search(&body).replace("/query ", "/query/batch ").replace("x-rerank-query: zebra\r\n", "");
         program.ask(&request).await;
-        assert_eq!(program.metric("rerankd_searches_in_flight_refused_total").await, refused, "{texts:?}");
+        assert_eq!(program.metric("rerankd_searches_in_flight_rejected_total").await, rejected, "{texts:?}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is meant for one provider of a chain is not meant for the next.
 
-use crate::harness::composed::{hits, refusing, reversing};
+use crate::harness::composed::{hits, rejecting, reversing};
 use crate::harness::{
-    Fault, Faulty, Points, Program, QUERY, Scripted, Wire, answer, header, json_of, points,
+    Fault, Faulty, Points, Program, QUERY, Scripted, Wire, header, json_of, points, response,
 };
 
 const JSON: &str = "application/json";
@@ -60,11 +60,11 @@ async fn scores_that_are_written_fall_with_the_fused_order() {
 
 #[tokio::test]
 async fn a_model_that_a_caller_names_is_no_model_of_the_fallback() {
-    let cohere = refusing().await;
+    let cohere = rejecting().await;
     let other = reversing().await;
     let database = Scripted::start(|request| {
         let limit = json_of(request)["limit"].as_u64().unwrap();
-        Some(answer(200, JSON, &format!(r#"{{"result":{{"points":[{}]}}}}"#, hits(limit))))
+        Some(response(200, JSON, &format!(r#"{{"result":{{"points":[{}]}}}}"#, hits(limit))))
     })
     .await;
     let yaml = format!(
@@ -78,7 +78,7 @@ async fn a_model_that_a_caller_names_is_no_model_of_the_fallback() {
     let program = Program::start(&yaml, &[("CO_API_KEY", "k")]).await;
     let mut client = Wire::connect(program.addr).await;
     client.send(points::request(QUERY, 3, "x-rerank-model: rerank-v4.0-pro\r\n")).await;
-    let got = client.message().await.expect("an answer");
+    let got = client.message().await.expect("a response");
     assert_eq!(json_of(&other.seen()[0])["model"], "mine", "it knows no other");
     assert_eq!(header(&got, "x-rerank-model"), Some("mine"));
 }

@@ -7,7 +7,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 
-use crate::harness::{Program, Scripted, Tap, Wire, answer, body_of, search};
+use crate::harness::{Program, Scripted, Tap, Wire, body_of, response, search};
 
 /// Passes connections on, once it is known where to.
 async fn relay() -> (SocketAddr, Arc<OnceCell<SocketAddr>>) {
@@ -65,12 +65,12 @@ async fn a_circle_through_two_of_us_ends_too_and_a_chain_of_two_is_none() {
     let before = Program::before(behind.addr, "").await;
     let mut client = Wire::connect(before.addr).await;
     client.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
-    assert_eq!(client.answer(false).await.unwrap().text(), "GET /a");
+    assert_eq!(client.response(false).await.unwrap().text(), "GET /a");
 }
 
 #[tokio::test]
 async fn a_request_that_goes_its_way_carries_nothing_of_ours() {
-    let database = Scripted::start(|_| Some(answer(200, "text/plain", "ok"))).await;
+    let database = Scripted::start(|_| Some(response(200, "text/plain", "ok"))).await;
     let program = Program::before(database.addr, "").await;
     for _ in 0..100 {
         program.ask("GET /a HTTP/1.1\r\nhost: x\r\nx-rerankd-hop: theirs\r\n\r\n").await;

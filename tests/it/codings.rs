@@ -1,4 +1,4 @@
-//! Searches and answers in content codings.
+//! Searches and responses in content codings.
 
 use std::io::Write;
 
@@ -79,7 +79,7 @@ impl Setup {
             body.len()
         );
         client.send([head.as_bytes(), body].concat()).await;
-        client.answer(false).await.unwrap()
+        client.response(false).await.unwrap()
     }
 
     /// The only request that has come.
@@ -93,7 +93,7 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_reranked_and_comes_back_plain() {
+async fn a_compressed_response_is_reranked_and_comes_back_plain() {
     let plain = page([1, 2, 3]);
     let plain = plain.as_bytes();
     for (coding, body) in [
@@ -115,7 +115,7 @@ async fn a_compressed_answer_is_reranked_and_comes_back_plain() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_coding_cannot_be_read_is_passed_on_as_it_came() {
+async fn a_response_whose_coding_cannot_be_read_is_passed_on_as_it_came() {
     let plain = page([1, 2, 3]);
     let mut cut = gzip(plain.as_bytes());
     cut.truncate(cut.len() / 2);

@@ -1,6 +1,6 @@
 //! JSON nested a hundred thousand deep, wherever something reads it: nothing overflows, and nothing changes.
 
-use crate::harness::{Scripted, Sidecar, answer, body_of, header};
+use crate::harness::{Scripted, Sidecar, body_of, header, response};
 
 const JSON: &str = "application/json";
 const QUERY: &str = "/collections/docs/points/query";
@@ -44,9 +44,9 @@ fn second_best(document: &str) -> f64 {
     if document.contains('2') { 0.9 } else { 0.1 }
 }
 
-/// Each body goes to the database as it came, whose answer is given as it came.
+/// Each body goes to the database unchanged, whose response is given unchanged.
 async fn pass(target: &str, headers: &str, reason: &str, bodies: impl IntoIterator<Item = String>) {
-    let database = Scripted::start(|_| Some(answer(200, JSON, r#"{"ok":1}"#))).await;
+    let database = Scripted::start(|_| Some(response(200, JSON, r#"{"ok":1}"#))).await;
     let rerank = "inference_ids: ['*'], fields: '*', query_path: params.q";
     let sidecar = Sidecar::start(database.addr, Scripted::scoring(second_best).await, rerank, "").await;
     for body in bodies {
@@ -138,7 +138,7 @@ async fn readers_of_deep_requests_stop_at_their_own_depth() {
     let path = vec!["a"; 65].join(".");
     let context = format!(r#"{{"rerank":{{"query_context":{{"query_text_path":"{path}"}}}}}}"#);
     let sidecar_body = format!(r#"{{"a":{objects},"ext":{context}}}"#);
-    let database = Scripted::start(|_| Some(answer(200, JSON, r#"{"ok":1}"#))).await;
+    let database = Scripted::start(|_| Some(response(200, JSON, r#"{"ok":1}"#))).await;
     let sidecar = Sidecar::start(database.addr, Scripted::scoring(second_best).await, "", "").await;
     let got = sidecar.post("/a/_search", TEXT, &sidecar_body).await;
     assert_eq!(header(&got, "x-rerank-status"), Some("kept; reason=malformed"));
@@ -148,7 +148,7 @@ async fn readers_of_deep_requests_stop_at_their_own_depth() {
 #[tokio::test]
 async fn a_deep_filter_of_a_served_reranker_is_carried_over() {
     let filter = nested(r#"{"bool":{"must":["#, "", "]}}", 900);
-    let database = Scripted::start(|_| Some(answer(200, JSON, &hits(r#""_source":{"b":"text"}"#)))).await;
+    let database = Scripted::start(|_| Some(response(200, JSON, &hits(r#""_source":{"b":"text"}"#)))).await;
     let sidecar =
         Sidecar::start(database.addr, Scripted::scoring(second_best).await, "inference_ids: ['*']", "").await;
     let body = format!(
@@ -180,10 +180,10 @@ async fn deep_values_in_hits_move_with_them() {
     check("/a/_search", asked, hits(&in_place), &["auto", "'*'", "[text, a.a.a]"]).await;
 }
 
-/// The answer comes with its bytes, whether it is reranked or not, for each of these settings of `fields`.
+/// The response comes with its bytes, whether it is reranked or not, for each of these settings of `fields`.
 async fn check(target: &str, body: &str, database_answer: String, fields: &[&str]) {
     let of_client = database_answer.clone();
-    let database = Scripted::start(move |_| Some(answer(200, JSON, &database_answer))).await;
+    let database = Scripted::start(move |_| Some(response(200, JSON, &database_answer))).await;
     for fields in fields {
         let rerank = format!("fields: {fields}");
         let sidecar = Sidecar::start(database.addr, Scripted::scoring(|_| 0.5).await, &rerank, "").await;
@@ -198,7 +198,7 @@ async fn what_is_taken_out_of_a_deep_hit_leaves_the_rest() {
     let value = deep("[{\"a\":", "1", "}]");
     let payload = format!(r#"{{"title":{value},"text":"giraffe","more":{value}}}"#);
     let all = points(&payload);
-    let database = Scripted::start(move |_| Some(answer(200, JSON, &all))).await;
+    let database = Scripted::start(move |_| Some(response(200, JSON, &all))).await;
     let sidecar = Sidecar::start(database.addr, Scripted::scoring(|_| 0.5).await, "fields: '*'", "").await;
     for (asked, left) in [
         (r#"["title"]"#.to_owned(), format!(r#"{{"title":{value}}}"#)),
@@ -215,14 +215,14 @@ async fn what_is_taken_out_of_a_deep_hit_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn a_deep_answer_of_the_service_is_a_bad_one() {
+async fn a_deep_response_of_the_service_is_a_bad_one() {
     for body in [
         deep("[", "", "]"),
         format!(r#"{{"results":{}}}"#, arrays()),
         format!(r#"{{"meta":{},"results":[]}}"#, objects()),
     ] {
-        let database = Scripted::start(|_| Some(answer(200, JSON, &points(r#"{"text":"giraffe"}"#)))).await;
-        let service = Scripted::start(move |_| Some(answer(200, JSON, &body))).await;
+        let database = Scripted::start(|_| Some(response(200, JSON, &points(r#"{"text":"giraffe"}"#)))).await;
+        let service = Scripted::start(move |_| Some(response(200, JSON, &body))).await;
         let sidecar = Sidecar::start(database.addr, service, "", "").await;
         let got = sidecar.post(QUERY, TEXT, r#"{"query":[1],"with_payload":true}"#).await;
         assert_eq!(header(&got, "x-rerank-status"), Some("kept; reason=bad_response"));
@@ -231,7 +231,7 @@ async fn a_deep_answer_of_the_service_is_a_bad_one() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_only_brackets_passes() {
+async fn a_response_that_is_only_brackets_passes() {
     for body in
         [arrays(), objects(), format!(r#"{{"result":{}}}"#, arrays()), format!(r#"{{"hits":{}}}"#, objects())]
     {

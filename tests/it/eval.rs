@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Scripted, answer, json_of, run};
+use crate::harness::{Scripted, json_of, response, run};
 
 const JSON: &str = "application/json";
 const QUERY: &str = "canary-query";
@@ -23,26 +23,26 @@ struct Bench {
     database: Scripted,
     service: Scripted,
     /// The service answers so many calls more.
-    answers: Arc<AtomicUsize>,
+    responses: Arc<AtomicUsize>,
     folder: TempDir,
 }
 
 impl Bench {
     /// With this many calls answered, the others with `status`.
-    async fn start(answers: usize, status: u16) -> Self {
+    async fn start(responses: usize, status: u16) -> Self {
         let database = Scripted::start(|request| Some(page(request))).await;
-        let left = Arc::new(AtomicUsize::new(answers));
+        let left = Arc::new(AtomicUsize::new(responses));
         let script_left = left.clone();
         let service = Scripted::start(move |request| {
             let take = |left: usize| Some(if left == NO_LIMIT { left } else { left.checked_sub(1)? });
             match script_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
                 Ok(_) => Some(scores(request)),
-                Err(_) => Some(answer(status, JSON, &json!({"message": request}).to_string())),
+                Err(_) => Some(response(status, JSON, &json!({"message": request}).to_string())),
             }
         })
         .await;
         let folder = tempfile::tempdir().unwrap();
-        let bench = Self { database, service, answers: left, folder };
+        let bench = Self { database, service, responses: left, folder };
         let yaml = format!(
             "listeners: [{{ upstream: {{ url: 'http://{}' }} }}]\nrerank: {{ mode: shadow, sample: 1% }}\n\
              providers: {{ cohere: {{ kind: cohere, base_url: 'http://{}' }} }}\n",
@@ -122,7 +122,11 @@ fn page(request: &str) -> String {
     };
     let hit = |id: u64| format!(r#"{{"id":{id},"version":0,"score":0.{:03}{}}}"#, 900 - 10 * id, text(id));
     let hits: Vec<String> = (1..=limit).map(hit).collect();
-    answer(200, JSON, &format!(r#"{{"result":{{"points":[{}]}},"status":"ok","time":0.1}}"#, hits.join(",")))
+    response(
+        200,
+        JSON,
+        &format!(r#"{{"result":{{"points":[{}]}},"status":"ok","time":0.1}}"#, hits.join(",")),
+    )
 }
 
 fn scores(request: &str) -> String {
@@ -140,7 +144,7 @@ fn scores(request: &str) -> String {
         .map(|(index, text)| json!({"index": index, "relevance_score": score(text)}))
         .collect();
     let body = json!({"id": "r", "results": results, "meta": {"billed_units": {"search_units": 1}}});
-    answer(200, JSON, &body.to_string())
+    response(200, JSON, &body.to_string())
 }
 
 fn ndcg(report: &Value) -> &Value {
@@ -202,7 +206,7 @@ async fn a_provider_that_goes_away_leaves_a_report_and_resuming_pays_nothing_twi
     );
     assert_eq!(report["failed"][4]["reason"], "not asked");
     let asked = bench.calls();
-    bench.answers.store(NO_LIMIT, Ordering::SeqCst);
+    bench.responses.store(NO_LIMIT, Ordering::SeqCst);
 
     let ran = bench.run("eval", &["--json"]).await;
     assert!(ran.code == Some(1) && ran.stderr.contains("--resume"), "{}", ran.stderr);

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::harness::{FakeRedis, Scripted, answer, body_of, json_of};
+use crate::harness::{FakeRedis, Scripted, body_of, json_of, response};
 use bench::{BODY, Bench, COUNT, JSON, KEY, LINE, QUERY, SECRET, page, relevance};
 
 /// The lines of a call's head as they were on the wire, the key masked.
@@ -92,14 +92,14 @@ async fn the_database_was_asked_what_is_shown_and_what_was_added_is_named() {
 #[tokio::test]
 async fn second_tries_batches_and_the_next_provider_are_calls_of_their_own() {
     let database = Scripted::start(|request| Some(page(request))).await;
-    let busy = Scripted::start(|_| Some(answer(503, JSON, "{}"))).await;
+    let busy = Scripted::start(|_| Some(response(503, JSON, "{}"))).await;
     let service = Scripted::start(|request| {
         if request.starts_with("GET ") {
-            return Some(answer(200, JSON, r#"{"model_id":"m","max_client_batch_size":5}"#));
+            return Some(response(200, JSON, r#"{"model_id":"m","max_client_batch_size":5}"#));
         }
         let texts = json_of(request)["texts"].as_array().unwrap().len();
         let score = |index| json!({"index": index, "score": 0.5});
-        Some(answer(
+        Some(response(
             200,
             JSON,
             &(0..texts).map(score).collect::<Vec<_>>().into_iter().collect::<Value>().to_string(),
@@ -142,7 +142,7 @@ async fn no_key_of_any_kind_of_provider_is_shown() {
         let database = Scripted::start(|request| Some(page(request))).await;
         // It tells all it knows.
         let service =
-            Scripted::start(|request| Some(answer(401, JSON, &json!({ "message": request }).to_string())))
+            Scripted::start(|request| Some(response(401, JSON, &json!({ "message": request }).to_string())))
                 .await;
         let yaml = format!(
             "rerank: {{ providers: [p] }}\n\
@@ -153,7 +153,7 @@ async fn no_key_of_any_kind_of_provider_is_shown() {
         let (code, out, err) = bench.explain(&[LINE, "--body", BODY, "--query", QUERY, "--full"]).await;
         assert_eq!(code, 0, "{kind}: {err}");
         assert!(out.contains("ORDER WAS KEPT: auth") && out.contains("401 after"), "{kind}: {out}");
-        assert!(out.contains("the answer began:"), "what the service says is shown: {out}");
+        assert!(out.contains("the response began:"), "what the service says is shown: {out}");
         let seen = bench.service.seen();
         assert!(seen[0].contains(KEY) && out.contains("***"), "{kind}: {}", seen[0]);
         assert_is_request(&bench.search(&[]).await["calls"][0], &bench.service.seen()[1], bench.service.addr);
@@ -163,14 +163,14 @@ async fn no_key_of_any_kind_of_provider_is_shown() {
 #[tokio::test]
 async fn the_clients_credentials_reach_the_database_and_are_shown_nowhere() {
     let database =
-        Scripted::start(|request| Some(answer(403, JSON, &json!({ "error": request }).to_string()))).await;
+        Scripted::start(|request| Some(response(403, JSON, &json!({ "error": request }).to_string()))).await;
     let bench = Bench::of(database, Scripted::scoring(relevance).await, "", "").await;
     let (authorization, key) = (format!("authorization: Bearer {SECRET}"), format!("api-key: {SECRET}"));
     let target = format!("POST /docs/_search?token={SECRET}");
     let body = r#"{"query":{"match":{"text":"zebra"}}}"#;
     let args = [&target[..], "--body", body, "-H", &authorization, "-H", &key];
     let (code, out, _) = bench.explain(&args).await;
-    assert_eq!(code, 3, "the database refused it");
+    assert_eq!(code, 3, "the database rejected it");
     assert!(out.contains("THE DATABASE SAYS (status 403)") && out.contains("token=***"), "{out}");
     let seen = &bench.database.seen()[0];
     assert_eq!(seen.matches(SECRET).count(), 3, "all went to the database: {seen}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scripted, Sidecar, answer, body_of, header, json_of};
+use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
 const QUERY: &str = "/collections/docs/points/query";
@@ -27,7 +27,7 @@ fn points(request: &str) -> Option<String> {
         format!(r#"{{"id":{n},"version":0,"score":0.5{payload}}}"#)
     };
     let points: Vec<String> = (1..4).map(point).collect();
-    Some(answer(200, JSON, &format!(r#"{{"result":{{"points":[{}]}},"time":0.1}}"#, points.join(","))))
+    Some(response(200, JSON, &format!(r#"{{"result":{{"points":[{}]}},"time":0.1}}"#, points.join(","))))
 }
 
 /// What Elasticsearch answers.
@@ -48,7 +48,7 @@ fn hits(request: &str) -> Option<String> {
         format!(r#"{{"_index":"a","_id":"{n}","_score":1.5{source}{fields}}}"#)
     };
     let hits: Vec<String> = (1..4).map(hit).collect();
-    Some(answer(
+    Some(response(
         200,
         JSON,
         &format!(r#"{{"took":1,"hits":{{"max_score":1.5,"hits":[{}]}}}}"#, hits.join(",")),
@@ -124,7 +124,7 @@ async fn every_field_of_a_hit_is_read_and_the_client_sees_those_it_asked_for() {
 
 #[tokio::test]
 async fn when_the_service_fails_added_fields_are_gone_all_the_same() {
-    let failing = || Scripted::start(|_| Some(answer(500, JSON, "{}")));
+    let failing = || Scripted::start(|_| Some(response(500, JSON, "{}")));
     let database = Scripted::start(points).await;
     let sidecar = Sidecar::start(database.addr, failing().await, "fields: '*'", "").await;
     let got = sidecar.post(QUERY, ASKED, r#"{"query":[0.1],"limit":3,"with_payload":["title"]}"#).await;

@@ -7,12 +7,12 @@ use crate::harness::{FakeDatabase, Proxy};
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// Sends one request through the proxy: what the database saw, what the client got.
-async fn exchange(request: &str, answer: &'static str) -> (String, String, SocketAddr) {
-    let db = FakeDatabase::answering(answer).await;
+async fn exchange(request: &str, response: &'static str) -> (String, String, SocketAddr) {
+    let db = FakeDatabase::answering(response).await;
     let proxy = Proxy::start(db.addr).await;
     let mut client = proxy.client().await;
     client.send(request).await;
-    let got = client.message().await.expect("an answer");
+    let got = client.message().await.expect("a response");
     (db.request().await, got, db.addr)
 }
 
@@ -24,9 +24,9 @@ async fn heads_and_bodies_pass_byte_for_byte() {
              accept: */*\r\nx-odd-case: 2\r\nauthorization: ApiKey abc==\r\nX-Empty:\r\nContent-Length: 3\r\n\
              X-Last: \u{e9}\r\n\r\nabc"
         );
-        let answer = "HTTP/1.1 299 Very Odd\r\nX-Elastic-Product: Elasticsearch\r\nset-cookie: a\r\nX-B: 1\r\n\
+        let response = "HTTP/1.1 299 Very Odd\r\nX-Elastic-Product: Elasticsearch\r\nset-cookie: a\r\nX-B: 1\r\n\
              Set-Cookie: b\r\nCONTENT-length: 4\r\nwarning: 299 x \"y\"\r\n\r\n{\"a\"";
-        let (seen, got, addr) = exchange(&request, answer).await;
+        let (seen, got, addr) = exchange(&request, response).await;
         // Names by their first appearance, order within a name kept.
         let expected = format!(
             "{method} /c%2Fd/%e4%BD%A0/a;b=c?q=%20x+y&q=&=%zz&[0]=a|b HTTP/1.1\r\nhOsT: {addr}\r\nX-Odd-CASE: 1\r\n\
@@ -41,7 +41,7 @@ async fn heads_and_bodies_pass_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn nothing_is_added_to_a_bare_request_or_answer() {
+async fn nothing_is_added_to_a_bare_request_or_response() {
     let (seen, got, addr) = exchange("GET / HTTP/1.1\r\nHost: x\r\n\r\n", OK).await;
     assert_eq!(seen, format!("GET / HTTP/1.1\r\nHost: {addr}\r\n\r\n"));
     assert_eq!(got, OK);
@@ -124,21 +124,21 @@ async fn declared_trailers_pass_both_ways() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_keep_their_length() {
+async fn responses_without_a_body_keep_their_length() {
     let db = FakeDatabase::by_hand().await;
     let proxy = Proxy::start(db.addr).await;
     let mut client = proxy.client().await;
     client.send("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let mut upstream = db.connection().await;
     assert!(upstream.head().await.starts_with("HEAD /a HTTP/1.1\r\n"));
-    for answer in [
+    for response in [
         "HTTP/1.1 200 OK\r\nContent-Length: 77\r\nA: b\r\n\r\n",
         "HTTP/1.1 404 Not Found\r\nA: b\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n",
         "HTTP/1.1 204 No Content\r\nA: b\r\n\r\n",
     ] {
-        upstream.send(answer).await;
-        assert_eq!(client.head().await, answer);
+        upstream.send(response).await;
+        assert_eq!(client.head().await, response);
         client.send("HEAD /b HTTP/1.1\r\nHost: x\r\n\r\n").await;
         upstream.head().await;
     }
@@ -161,7 +161,7 @@ async fn the_body_is_asked_for_when_the_upstream_asks() {
 }
 
 #[tokio::test]
-async fn a_refused_expectation_reaches_the_client_without_100() {
+async fn a_rejected_expectation_reaches_the_client_without_100() {
     let db = FakeDatabase::by_hand().await;
     let proxy = Proxy::start(db.addr).await;
     let mut client = proxy.client().await;
@@ -183,9 +183,9 @@ async fn an_upgrade_is_tunnelled_both_ways() {
     let mut upstream = db.connection().await;
     let head = upstream.head().await;
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "{head}");
-    let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    upstream.send(answer).await;
-    assert_eq!(client.head().await, answer);
+    let response = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    upstream.send(response).await;
+    assert_eq!(client.head().await, response);
     client.send("ping").await;
     assert_eq!(upstream.exactly(4).await, "ping");
     upstream.send("pong").await;
@@ -195,7 +195,7 @@ async fn an_upgrade_is_tunnelled_both_ways() {
 }
 
 #[tokio::test]
-async fn an_early_hint_does_not_disturb_the_answer() {
+async fn an_early_hint_does_not_disturb_the_response() {
     let hinted =
         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     let (_, got, _) = exchange("GET /a HTTP/1.1\r\nHost: x\r\n\r\n", hinted).await;
@@ -211,7 +211,7 @@ async fn absolute_and_asterisk_targets_become_the_upstreams() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_gets_an_answer_and_a_close() {
+async fn a_client_of_http_1_0_gets_a_response_and_a_close() {
     let db =
         FakeDatabase::answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
             .await;
@@ -245,7 +245,7 @@ async fn an_unreachable_upstream_is_502_and_a_silent_one_504() {
 async fn only_a_search_has_to_be_answered_soon() {
     let db = FakeDatabase::by_hand().await;
     let hasty = |s: &mut rerankd::upstream::UpstreamSettings| {
-        s.answer_timeout = Some(std::time::Duration::ZERO);
+        s.response_timeout = Some(std::time::Duration::ZERO);
     };
     let proxy = Proxy::with(db.addr, hasty, |_| {}).await;
     let mut client = proxy.client().await;

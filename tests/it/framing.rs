@@ -18,7 +18,7 @@ struct Outcome {
     /// The requests that the database took to be complete.
     requests: Vec<Message>,
     /// What the client that attacked got.
-    answers: Vec<Message>,
+    responses: Vec<Message>,
 }
 
 /// Sends the bytes and, on the same connection, a harmless request; then another client's request, which must
@@ -29,16 +29,16 @@ async fn attack(program: &Program, raw: &[u8], hang_up: bool) -> Result<Vec<Mess
     if hang_up {
         client.end().await;
     }
-    let answers = client.rest_bytes().await;
+    let responses = client.rest_bytes().await;
     let mut other = program.client().await;
     other.send(CLEAN).await;
-    let clean = other.answer(false).await.ok_or("the next client got no answer")?;
-    if clean.header("x-answers") != Some("GET /clean") || clean.body != b"GET /clean" {
-        return Err(format!("the next client got another's answer: {clean:?}"));
+    let clean = other.response(false).await.ok_or("the next client got no response")?;
+    if clean.header("x-responses") != Some("GET /clean") || clean.body != b"GET /clean" {
+        return Err(format!("the next client got another's response: {clean:?}"));
     }
-    let mut answers = strict::answers(&answers)?;
-    answers.retain(|answer| answer.word(1) != "100");
-    Ok(answers)
+    let mut responses = strict::responses(&responses)?;
+    responses.retain(|response| response.word(1) != "100");
+    Ok(responses)
 }
 
 /// What is left of a request's own target after the one that the attack has been given.
@@ -48,25 +48,26 @@ fn left<'a>(request: &'a Message, target: &str) -> Option<&'a str> {
 
 /// Whether the attack has met its fate.
 fn judge(attack: &Attack, target: &str, outcome: &Outcome) -> Result<(), String> {
-    let Outcome { requests, answers } = outcome;
+    let Outcome { requests, responses } = outcome;
     let fate = attack.fate;
-    let statuses: Vec<&str> = answers.iter().map(|answer| answer.word(1)).collect();
+    let statuses: Vec<&str> = responses.iter().map(|response| response.word(1)).collect();
     match fate {
-        Fate::Refused(status) if requests.is_empty() && statuses == [status] => Ok(()),
+        Fate::Rejected(status) if requests.is_empty() && statuses == [status] => Ok(()),
         Fate::Unfinished if requests.is_empty() && !statuses.contains(&"200") => Ok(()),
         Fate::One(body) if requests.len() == 1 && requests[0].body == body.as_bytes() => {
-            let own = answers.first().and_then(|answer| answer.header("x-answers"));
+            let own = responses.first().and_then(|response| response.header("x-responses"));
             let after = attack.raw.split("/TARGET").nth(1).and_then(|rest| rest.split([' ', '\t']).next());
             if left(&requests[0], target) != after {
                 return Err(format!("became {requests:?}"));
             }
             let expected = format!("{} {}", requests[0].word(0), requests[0].word(1));
-            let next = answers.get(1).map(|answer| answer.header("x-answers").unwrap_or(answer.word(1)));
+            let next =
+                responses.get(1).map(|response| response.header("x-responses").unwrap_or(response.word(1)));
             let harmless = next.is_none_or(|next| ["GET /sentinel", "400"].contains(&next));
-            let fits = own == Some(&expected) && harmless && answers.len() <= 2;
-            fits.then_some(()).ok_or_else(|| format!("answered {answers:?}"))
+            let fits = own == Some(&expected) && harmless && responses.len() <= 2;
+            fits.then_some(()).ok_or_else(|| format!("answered {responses:?}"))
         }
-        _ => Err(format!("{fate:?}, but became {requests:?}, answered {answers:?}")),
+        _ => Err(format!("{fate:?}, but became {requests:?}, answered {responses:?}")),
     }
 }
 
@@ -80,7 +81,7 @@ async fn check(attacks: Vec<Attack>) {
             let target = format!("{path}?{number}");
             let raw = strict::bytes_of(&one.raw.replace("/TARGET", &target));
             match attack(&program, &raw, one.fate == Fate::Unfinished).await {
-                Ok(answers) => answered.push((number, target, answers)),
+                Ok(responses) => answered.push((number, target, responses)),
                 Err(problem) => problems.push(format!("{:?} to {path}: {problem}", one.raw)),
             }
         }
@@ -102,10 +103,10 @@ async fn check(attacks: Vec<Attack>) {
     }
     let harmless = |request: &Message| ["/sentinel", "/clean"].contains(&request.word(1));
     requests.retain(|request| !harmless(request));
-    for (number, target, answers) in answered {
+    for (number, target, responses) in answered {
         let (own, others) = requests.into_iter().partition(|request| left(request, &target).is_some());
         requests = others;
-        if let Err(problem) = judge(&attacks[number], &target, &Outcome { requests: own, answers }) {
+        if let Err(problem) = judge(&attacks[number], &target, &Outcome { requests: own, responses }) {
             problems.push(format!("{:?} to {target}: {problem}", attacks[number].raw));
         }
     }
@@ -119,7 +120,7 @@ async fn lengths_that_could_be_read_twice_never_are() {
 }
 
 #[tokio::test]
-async fn transfer_codings_other_than_chunked_are_refused() {
+async fn transfer_codings_other_than_chunked_are_rejected() {
     check(attacks::transfer_codings()).await;
 }
 

@@ -110,7 +110,7 @@ fn fields(attack: &Attack, target: &str) -> Vec<(String, String)> {
     pseudo.chain(others).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// How the attack's stream ended. Another stream and another client must get their own answers.
+/// How the attack's stream ended. Another stream and another client must get their own responses.
 async fn send(program: &Program, attack: &Attack, target: &str) -> Result<End, String> {
     let mut client = Frames::connect(program.addr).await;
     client.head(1, &fields(attack, target), attack.body.is_none()).await;
@@ -122,7 +122,7 @@ async fn send(program: &Program, attack: &Attack, target: &str) -> Result<End, S
     let get = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/clean")];
     other.head(3, &get.map(|(name, value)| (name.to_owned(), value.to_owned())), true).await;
     match other.end(3).await {
-        End::Answered(body) if body == b"GET /clean" => Ok(end),
+        End::ProbeResponse(body) if body == b"GET /clean" => Ok(end),
         end => Err(format!("the next stream got {end:?}")),
     }
 }
@@ -153,10 +153,10 @@ async fn no_http2_request_becomes_two_upstream() {
     for (fields, fate, target, end) in ended {
         let (own, others): (Vec<Message>, _) = requests.into_iter().partition(|r| r.word(1) == target);
         requests = others;
-        let answer = End::Answered(format!("POST {target}").into());
+        let response = End::ProbeResponse(format!("POST {target}").into());
         let well = match fate {
-            Fate::Dropped => own.is_empty() && end != answer,
-            Fate::One(body) => own.len() == 1 && own[0].body == body.as_bytes() && end == answer,
+            Fate::Dropped => own.is_empty() && end != response,
+            Fate::One(body) => own.len() == 1 && own[0].body == body.as_bytes() && end == response,
         };
         if !well {
             problems.push(format!("{fields:?} to {target}: {fate:?}, but became {own:?}, ended {end:?}"));

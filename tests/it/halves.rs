@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Program, Scripted, answer, json_of};
+use crate::harness::{Program, Scripted, json_of, response};
 
 const JSON: &str = "application/json";
 
@@ -18,7 +18,7 @@ fn sources() -> Vec<String> {
 
 /// What the provider is sent for this request, whose hits come in `answered`.
 async fn sent(target: &str, body: &str, answered: String) -> (Vec<Value>, String, String) {
-    let database = Scripted::start(move |_| Some(answer(200, JSON, &answered))).await;
+    let database = Scripted::start(move |_| Some(response(200, JSON, &answered))).await;
     let service = Scripted::scoring(|text| text.len() as f64 / 100.0).await;
     let provider =
         format!("providers:\n  cohere: {{ kind: cohere, base_url: \"http://{}\" }}\n", service.addr);

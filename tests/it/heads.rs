@@ -11,7 +11,7 @@ use crate::harness::{FakeDatabase, Program, Proxy, json_of, search};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A request or answer, its first line before, and headers of about so many bytes.
+/// A request or response, its first line before, and headers of about so many bytes.
 fn with_header(first: &str, bytes: usize) -> String {
     format!("{first}\r\nHost: x\r\nContent-Length: 0\r\nX-Long: {}\r\n\r\n", "a".repeat(bytes))
 }
@@ -72,15 +72,15 @@ async fn a_search_whose_head_is_too_large_is_told_in_the_databases_shape() {
 }
 
 #[tokio::test]
-async fn an_answer_whose_head_is_too_large_is_502() {
-    for answer in [with_header("HTTP/1.1 200 OK", 65 << 10), with_headers("HTTP/1.1 200 OK", 101)] {
+async fn a_response_whose_head_is_too_large_is_502() {
+    for response in [with_header("HTTP/1.1 200 OK", 65 << 10), with_headers("HTTP/1.1 200 OK", 101)] {
         let db = FakeDatabase::by_hand().await;
         let proxy = Proxy::start(db.addr).await;
         let mut client = proxy.client().await;
         client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
         let mut upstream = db.connection().await;
         upstream.head().await;
-        upstream.try_send(answer).await;
+        upstream.try_send(response).await;
         let head = client.head().await;
         assert!(head.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{}", &head[..100]);
     }
@@ -101,9 +101,9 @@ async fn asked_over_http2(program: &Program, request: Request<Body>) -> (u16, By
     client.max_header_list_size(1 << 20);
     let (mut sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let answer = sender.send_request(request).await.unwrap();
-    let status = answer.status().as_u16();
-    (status, answer.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default())
+    let response = sender.send_request(request).await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default())
 }
 
 #[tokio::test]

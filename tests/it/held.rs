@@ -11,7 +11,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Scripted, Sidecar, answer, body_of, header, json_of, run};
+use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response, run};
 
 const JSON: &str = "application/json";
 const MATCH: &str = r#"{"query":{"match":{"content":"salary"}}}"#;
@@ -28,8 +28,8 @@ fn lines(file: &str) -> Vec<String> {
     case(file).lines().map(str::to_owned).collect()
 }
 
-fn hits_of(answer: &Value) -> Vec<String> {
-    let hits = answer["hits"]["hits"].as_array().cloned().unwrap_or_default();
+fn hits_of(response: &Value) -> Vec<String> {
+    let hits = response["hits"]["hits"].as_array().cloned().unwrap_or_default();
     hits.iter().map(|hit| hit["_id"].as_str().unwrap_or("?").to_owned()).collect()
 }
 
@@ -50,10 +50,10 @@ async fn database(hits: Vec<String>) -> Scripted {
         if request.split(' ').nth(1).is_some_and(|target| target.contains("_msearch")) {
             let bodies = body.lines().skip(1).step_by(2);
             let each = bodies.map(|line| page(&serde_json::from_str(line).unwrap_or_default()));
-            let answers = each.collect::<Vec<_>>().join(",");
-            return Some(answer(200, JSON, &format!(r#"{{"took":1,"responses":[{answers}]}}"#)));
+            let responses = each.collect::<Vec<_>>().join(",");
+            return Some(response(200, JSON, &format!(r#"{{"took":1,"responses":[{responses}]}}"#)));
         }
-        Some(answer(200, JSON, &page(&json_of(request))))
+        Some(response(200, JSON, &page(&json_of(request))))
     })
     .await
 }
@@ -121,8 +121,8 @@ async fn batches_are_judged_search_by_search() {
             let body = format!("{header_line}\n{MATCH}\n{{\"index\":\"wiki-2025\"}}\n{MATCH}\n");
             let got = sidecar.post(path, "", &body).await;
             assert_nothing_left(&sidecar, header_line);
-            for answer in json_of(&got)["responses"].as_array().unwrap() {
-                assert_eq!(hits_of(answer), ["p1", "s1", "p2"], "{header_line}");
+            for response in json_of(&got)["responses"].as_array().unwrap() {
+                assert_eq!(hits_of(response), ["p1", "s1", "p2"], "{header_line}");
             }
         }
     }
@@ -170,7 +170,7 @@ async fn hits_that_do_not_say_where_they_are_from_are_asked_to_or_not_read() {
         let index = if told { r#""_index":"wiki","# } else { "" };
         let hit = |text: &str| format!(r#"{{{index}"_source":{{"content":"{text}"}}}}"#);
         let hits = format!("{},{}", hit("short"), hit("much longer"));
-        Some(answer(200, JSON, &format!(r#"{{"hits":{{"hits":[{hits}]}}}}"#)))
+        Some(response(200, JSON, &format!(r#"{{"hits":{{"hits":[{hits}]}}}}"#)))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, by_length().await, "", "").await;
@@ -181,7 +181,7 @@ async fn hits_that_do_not_say_where_they_are_from_are_asked_to_or_not_read() {
 
     let mute = Scripted::start(|_| {
         let hit = |text: &str| format!(r#"{{"_source":{{"content":"SECRET {text}"}}}}"#);
-        Some(answer(200, JSON, &format!(r#"{{"hits":{{"hits":[{},{}]}}}}"#, hit("a"), hit("bb"))))
+        Some(response(200, JSON, &format!(r#"{{"hits":{{"hits":[{},{}]}}}}"#, hit("a"), hit("bb"))))
     })
     .await;
     let sidecar = Sidecar::start(mute.addr, by_length().await, EXCLUDING, "").await;
@@ -346,7 +346,7 @@ async fn scores_that_are_replaced_sort_the_page_as_it_stands() {
 }
 
 #[tokio::test]
-async fn what_is_ranked_behind_the_answer_or_in_a_rerankers_place_is_judged_too() {
+async fn what_is_ranked_behind_the_response_or_in_a_rerankers_place_is_judged_too() {
     let database = database(lines("03/hits.ndjson")).await;
     let sidecar = Sidecar::start(database.addr, by_length().await, "mode: shadow", ROUTE).await;
     let got = sidecar.post("/_search", "", MATCH).await;

@@ -55,13 +55,13 @@ async fn a_grpc_call_passes_with_its_trailers() {
             .header("content-type", "application/grpc")
             .body(body::full(Bytes::from_static(b"\0\0\0\0\x01a")))
             .unwrap();
-        let answer = client().request(request).await.unwrap();
-        assert_eq!(answer.status(), 200);
+        let response = client().request(request).await.unwrap();
+        assert_eq!(response.status(), 200);
         assert_eq!(
-            answer.headers().get("grpc-status").map(HeaderValue::as_bytes),
+            response.headers().get("grpc-status").map(HeaderValue::as_bytes),
             in_head.map(str::as_bytes)
         );
-        let got = answer.into_body().collect().await.unwrap();
+        let got = response.into_body().collect().await.unwrap();
         let trailer = got.trailers().and_then(|t| t.get("grpc-status")).map(HeaderValue::as_bytes);
         assert_eq!(trailer, in_trailers.map(str::as_bytes));
     }
@@ -75,9 +75,12 @@ async fn an_http2_client_reaches_an_http1_upstream() {
         .header("x-c", "d")
         .body(body::full("abc"))
         .unwrap();
-    let answer = client().request(request).await.unwrap();
-    assert_eq!((answer.version(), answer.headers()["x-a"].as_bytes()), (Version::HTTP_2, b"b".as_slice()));
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let response = client().request(request).await.unwrap();
+    assert_eq!(
+        (response.version(), response.headers()["x-a"].as_bytes()),
+        (Version::HTTP_2, b"b".as_slice())
+    );
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     let expected =
         format!("POST /a?b HTTP/1.1\r\nhost: {}\r\nx-c: d\r\ncontent-length: 3\r\n\r\nabc", db.addr);
     assert_eq!(db.request().await, expected);

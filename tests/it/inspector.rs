@@ -7,15 +7,15 @@ use rerankd::app::Reload;
 use serde_json::Value;
 
 use crate::harness::{
-    Fault, Faulty, Folder, Points, QUERY, Scripted, Watched, Wire, answer, body_of, header, json_of,
+    Fault, Faulty, Folder, Points, QUERY, Scripted, Watched, Wire, body_of, header, json_of, response,
 };
 
 /// What comes to a GET with these header lines (each with its end).
 async fn get(admin: SocketAddr, path: &str, headers: &str) -> String {
     let mut client = Wire::connect(admin).await;
     client.send(format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n")).await;
-    // Events that should have been refused would go on for ever.
-    tokio::time::timeout(Duration::from_secs(10), client.rest()).await.expect("the answer ends")
+    // Events that should have been rejected would go on for ever.
+    tokio::time::timeout(Duration::from_secs(10), client.rest()).await.expect("the response ends")
 }
 
 const LOCAL: &str = "host: localhost:9464\r\n";
@@ -74,8 +74,8 @@ async fn a_search_is_told_as_it_happens_and_hit_by_hit_when_asked_for() {
         [
             r#""0" 0→3 "off_page" "provider" 0.999"#,
             r#""1" 1→2 "off_page" "provider" 0.998"#,
-            r#""2" 2→1 "answer" "provider" 0.997"#,
-            r#""3" 3→0 "answer" "provider" 0.996"#,
+            r#""2" 2→1 "response" "provider" 0.997"#,
+            r#""3" 3→0 "response" "provider" 0.996"#,
         ]
     );
     assert!(whole["lists"][0].as_array().unwrap().iter().all(|hit| hit["document"].is_null()));
@@ -116,7 +116,7 @@ async fn a_search_whose_order_was_kept_says_why() {
 }
 
 #[tokio::test]
-async fn in_shadow_what_is_told_is_what_was_done_behind_the_answer() {
+async fn in_shadow_what_is_told_is_what_was_done_behind_the_response() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "rerank: { mode: shadow, window: 4 }\n").await;
     let admin = points.program.admin;
@@ -171,7 +171,7 @@ async fn the_state_tells_what_is_in_force_and_no_key() {
 
 #[tokio::test]
 async fn others_see_probes_and_metrics_alone_unless_they_show_the_token_and_a_reload_changes_it() {
-    let database = Scripted::start(|_| Some(answer(200, "text/plain", "ok"))).await;
+    let database = Scripted::start(|_| Some(response(200, "text/plain", "ok"))).await;
     let yaml = format!(
         "listeners: [{{ listen: '127.0.0.1:0', upstream: {{ url: 'http://{}' }} }}]\n\
          admin: {{ listen: '127.0.0.1:0', token_file: DIR/token }}\n",
@@ -189,12 +189,12 @@ async fn others_see_probes_and_metrics_alone_unless_they_show_the_token_and_a_re
     for path in
         ["/", "/inspector.js", "/api/state", "/api/searches", "/api/searches/1", "/api/events", "/nothing"]
     {
-        let refused = get(admin, path, far).await;
+        let rejected = get(admin, path, far).await;
         assert!(
-            refused.starts_with("HTTP/1.1 401") && refused.contains("www-authenticate: Bearer"),
-            "{refused}"
+            rejected.starts_with("HTTP/1.1 401") && rejected.contains("www-authenticate: Bearer"),
+            "{rejected}"
         );
-        assert!(refused.contains("admin.token_file"), "it says what to do: {refused}");
+        assert!(rejected.contains("admin.token_file"), "it says what to do: {rejected}");
     }
     let shown = |token: &str| format!("{far}authorization: Bearer {token}\r\n");
     assert!(get(admin, "/api/state", &shown("first-token")).await.starts_with("HTTP/1.1 200"));
@@ -209,7 +209,7 @@ async fn others_see_probes_and_metrics_alone_unless_they_show_the_token_and_a_re
 }
 
 #[tokio::test]
-async fn a_foreign_name_and_a_foreign_page_are_refused_and_told_what_to_do() {
+async fn a_foreign_name_and_a_foreign_page_are_rejected_and_told_what_to_do() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "").await;
     let admin = points.program.admin;
@@ -233,7 +233,7 @@ async fn a_foreign_name_and_a_foreign_page_are_refused_and_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn every_answer_forbids_what_a_page_does_not_need() {
+async fn every_response_forbids_what_a_page_does_not_need() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "").await;
     for path in ["/", "/inspector.css", "/api/state", "/metrics", "/api/nothing"] {
@@ -259,8 +259,8 @@ async fn probes_are_answered_while_as_many_streams_are_open_as_may_be() {
     for _ in 0..8 {
         streams.push(events(admin).await);
     }
-    let refused = get(admin, "/api/events", LOCAL).await;
-    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("close another page"), "{refused}");
+    let rejected = get(admin, "/api/events", LOCAL).await;
+    assert!(rejected.starts_with("HTTP/1.1 503") && rejected.contains("close another page"), "{rejected}");
     for path in ["/livez", "/readyz", "/metrics", "/api/state"] {
         assert!(get(admin, path, LOCAL).await.starts_with("HTTP/1.1 200"), "{path}");
     }
@@ -280,7 +280,7 @@ async fn probes_are_answered_while_as_many_streams_are_open_as_may_be() {
 
 #[tokio::test]
 async fn text_is_told_where_it_is_wanted_and_gone_once_it_is_not() {
-    let database = Scripted::start(|_| Some(answer(200, "application/json", PAGE))).await;
+    let database = Scripted::start(|_| Some(response(200, "application/json", PAGE))).await;
     let yaml = format!(
         "listeners: [{{ listen: '127.0.0.1:0', upstream: {{ url: 'http://{}' }} }}]\n\
          admin: {{ listen: '127.0.0.1:0' }}\n\

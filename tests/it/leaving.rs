@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rerankd::upstream::body;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{FakeDatabase, Program, Scripted, Wire, answer, qdrant_hits, search};
+use crate::harness::{FakeDatabase, Program, Scripted, Wire, qdrant_hits, response, search};
 
 const FORWARDED: &str = "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
 const SEARCH: &str = r#"{"query":[0.1],"limit":50,"with_payload":true}"#;
@@ -88,18 +88,18 @@ async fn while_the_upstream_is_silent() {
 }
 
 #[tokio::test]
-async fn while_the_answer_comes() {
+async fn while_the_response_comes() {
     for request in [FORWARDED, &search(SEARCH)] {
         let (database, program) = by_hand().await;
         let mut client = program.client().await;
         client.send(request).await;
         let mut upstream = database.connection().await;
         upstream.message().await.unwrap();
-        let answer = answer(200, "application/json", &qdrant_hits(50, 100));
-        upstream.send(&answer[..answer.len() - 1]).await;
-        // A forwarded answer is there already; that of a search is being collected.
+        let response = response(200, "application/json", &qdrant_hits(50, 100));
+        upstream.send(&response[..response.len() - 1]).await;
+        // A forwarded response is there already; that of a search is being collected.
         match request == FORWARDED {
-            true => drop(client.exactly(answer.len() - 1).await),
+            true => drop(client.exactly(response.len() - 1).await),
             false => drop(program.until(SEARCHES, |held| held == 1).await),
         }
         drop(client);
@@ -110,7 +110,7 @@ async fn while_the_answer_comes() {
 
 #[tokio::test]
 async fn while_scores_are_waited_for() {
-    let database = Scripted::start(|_| Some(answer(200, "application/json", &qdrant_hits(50, 100)))).await;
+    let database = Scripted::start(|_| Some(response(200, "application/json", &qdrant_hits(50, 100)))).await;
     let service = FakeDatabase::by_hand().await;
     let program = program(database.addr, service.addr).await;
     let mut client = program.client().await;
@@ -126,9 +126,9 @@ async fn while_scores_are_waited_for() {
 }
 
 #[tokio::test]
-async fn while_the_answer_is_written() {
+async fn while_the_response_is_written() {
     // More than the kernel's buffers hold, so that some of it stays with the proxy.
-    let large = answer(200, "application/json", &qdrant_hits(50, 160_000));
+    let large = response(200, "application/json", &qdrant_hits(50, 160_000));
     let database = Scripted::start(move |_| Some(large.clone())).await;
     let program = program(database.addr, closed_port().await).await;
     // As it came, and put together again: one hit is cut.
@@ -138,7 +138,7 @@ async fn while_the_answer_is_written() {
         client.head().await;
         program.until(SEARCHES, |held| held == 0).await;
         let held = program.until(BUFFERED, |held| held < 9 << 20).await;
-        assert!(held > 7 << 20, "an answer counts until it is written, not {held}");
+        assert!(held > 7 << 20, "a response counts until it is written, not {held}");
         drop(client);
         program.until_all_is_given_back().await;
     }
@@ -153,11 +153,11 @@ async fn a_stream_of_http2_that_is_reset() {
     let connection = tokio::spawn(connection);
     let request = Request::post(format!("http://{}/collections/docs/points/query", program.addr));
     let request = request.header("x-rerank-query", "zebra").body(body::full(SEARCH)).unwrap();
-    let answer = tokio::spawn(sender.send_request(request));
+    let response = tokio::spawn(sender.send_request(request));
     let mut upstream = database.connection().await;
     upstream.message().await.unwrap();
     assert_eq!((program.metric(REQUESTS).await, program.metric(SEARCHES).await), (1, 1));
-    answer.abort();
+    response.abort();
     program.until(REQUESTS, |held| held == 0).await;
     program.until(SEARCHES, |held| held == 0).await;
     program.until(BUFFERED, |held| held == 0).await;

@@ -1,5 +1,5 @@
 //! Clients that leave while something goes on for them that is not their own exchange with the database: the work
-//! behind an answer, a call that fills the cache, the rerank API, a TLS handshake.
+//! behind a response, a call that fills the cache, the rerank API, a TLS handshake.
 
 use std::net::SocketAddr;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::{
-    Authority, FakeDatabase, Folder, Program, Scripted, Watched, Wire, answer, handshake, json_of,
-    qdrant_hits, rerank_api, search,
+    Authority, FakeDatabase, Folder, Program, Scripted, Watched, Wire, handshake, json_of, qdrant_hits,
+    rerank_api, response, search,
 };
 
 const JSON: &str = "application/json";
@@ -30,7 +30,7 @@ async fn program(database: SocketAddr, service: SocketAddr, rerank: &str, cohere
 
 /// Fifty hits for every search.
 async fn found() -> Scripted {
-    Scripted::start(|_| Some(answer(200, JSON, &qdrant_hits(50, 100)))).await
+    Scripted::start(|_| Some(response(200, JSON, &qdrant_hits(50, 100)))).await
 }
 
 async fn closed_port() -> SocketAddr {
@@ -41,20 +41,20 @@ async fn closed_port() -> SocketAddr {
 fn scores(call: &str) -> String {
     let documents = json_of(call)["documents"].as_array().unwrap().len();
     let results: Vec<Value> = (0..documents).map(|i| json!({"index": i, "relevance_score": 0.5})).collect();
-    answer(200, JSON, &json!({"id": "r", "results": results}).to_string())
+    response(200, JSON, &json!({"id": "r", "results": results}).to_string())
 }
 
-/// A search whose client takes the answer and leaves.
+/// A search whose client takes the response and leaves.
 async fn taken(program: &Program) {
     let mut client = program.client().await;
     client.send(search(SEARCH)).await;
-    client.message().await.expect("the database's own answer");
+    client.message().await.expect("the database's own response");
     drop(client);
     program.until(CONNECTIONS, |held| held == 0).await;
 }
 
 #[tokio::test]
-async fn the_work_behind_an_answer_is_counted_until_its_scores_have_come() {
+async fn the_work_behind_a_response_is_counted_until_its_scores_have_come() {
     let (database, service) = (found().await, FakeDatabase::by_hand().await);
     let program = program(database.addr, service.addr, ", mode: shadow", "").await;
     taken(&program).await;
@@ -69,17 +69,17 @@ async fn the_work_behind_an_answer_is_counted_until_its_scores_have_come() {
 }
 
 #[tokio::test]
-async fn the_work_behind_an_answer_is_counted_while_the_database_is_silent() {
+async fn the_work_behind_a_response_is_counted_while_the_database_is_silent() {
     let database = FakeDatabase::by_hand().await;
     let program = program(database.addr, closed_port().await, ", mode: shadow", "").await;
     let mut client = program.client().await;
     client.send(search(SEARCH)).await;
     let mut upstream = database.connection().await;
     upstream.message().await.unwrap();
-    upstream.send(answer(200, JSON, &qdrant_hits(50, 100))).await;
+    upstream.send(response(200, JSON, &qdrant_hits(50, 100))).await;
     client.message().await.unwrap();
     drop(client);
-    upstream.message().await.expect("the same search behind the answer");
+    upstream.message().await.expect("the same search behind the response");
     program.until(REQUESTS, |held| held == 0).await;
     assert_eq!(program.metric(SEARCHES).await, 1);
     assert!(program.metric(BUFFERED).await > 0);
@@ -92,7 +92,7 @@ async fn the_work_behind_an_answer_is_counted_while_the_database_is_silent() {
 }
 
 #[tokio::test]
-async fn over_the_searches_in_flight_nothing_is_done_behind_an_answer() {
+async fn over_the_searches_in_flight_nothing_is_done_behind_a_response() {
     let (database, service) = (found().await, FakeDatabase::by_hand().await);
     let yaml = format!(
         "rerank: {{ mode: shadow, shadow_deadline: 1h }}\nlimits: {{ max_searches_in_flight: 1 }}\n\
@@ -172,7 +172,7 @@ async fn while_the_rerank_api_waits_for_scores() {
 }
 
 #[tokio::test]
-async fn while_the_answer_of_the_rerank_api_is_written() {
+async fn while_the_response_of_the_rerank_api_is_written() {
     let service = Scripted::scoring(|_| 0.5).await;
     let (program, at) = endpoint(service.addr).await;
     // More than the kernel's buffers hold, so that some of it stays with the endpoint.
@@ -184,7 +184,7 @@ async fn while_the_answer_of_the_rerank_api_is_written() {
     assert!(client.head().await.starts_with("HTTP/1.1 200"));
     program.until(SEARCHES, |held| held == 0).await;
     let held = program.until(BUFFERED, |held| held < 9 << 20).await;
-    assert!(held > 7_000_000, "an answer counts until it is written, not {held}");
+    assert!(held > 7_000_000, "a response counts until it is written, not {held}");
     drop(client);
     program.until_all_is_given_back().await;
 }

@@ -1,7 +1,7 @@
 //! Integration tests: the real proxy between real sockets.
 
-mod bad_answers;
 mod bad_input;
+mod bad_responses;
 mod batches;
 mod binary;
 mod bounds;
@@ -17,8 +17,8 @@ mod fields;
 mod fleet;
 mod forward;
 mod framing;
-mod framing_answers;
 mod framing_http2;
+mod framing_responses;
 mod halves;
 mod harness;
 mod heads;

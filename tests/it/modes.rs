@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use crate::harness::{Fault, Faulty, Points, QUERY, Wire, body_of, header, json_of, points};
 
 #[tokio::test]
-async fn in_shadow_the_client_gets_the_databases_own_answer_and_the_rerank_is_measured_behind_it() {
+async fn in_shadow_the_client_gets_the_databases_own_response_and_the_rerank_is_measured_behind_it() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "rerank: { mode: shadow }\n").await;
     points.search(QUERY, 3).await.assert_kept("shadow", 3, "shadow");
@@ -123,7 +123,7 @@ async fn a_429_pauses_the_provider_for_every_client() {
     let service = Faulty::start(Fault::RetryAfter(30)).await;
     let points = Points::before(service.addr, "").await;
     service.set_broken(true);
-    points.search("one", 3).await.assert_kept("rate_limited", 3, "refused");
+    points.search("one", 3).await.assert_kept("rate_limited", 3, "rejected");
     service.set_broken(false);
     points.search("two", 3).await.assert_kept("rate_limited", 3, "not asked");
     assert_eq!(service.calls(), 1);
@@ -156,21 +156,21 @@ async fn the_time_that_a_client_gives_the_database_bounds_the_rerank_too() {
     let mut client = Wire::connect(points.program.addr).await;
     let request = points::request(QUERY, 3, "").replace("/points/query", "/points/query?timeout=1");
     client.send(request).await;
-    let answer = client.message().await.unwrap();
-    assert_eq!(header(&answer, "x-rerank-status"), Some("kept; reason=deadline"));
-    assert!(body_of(&answer).contains(r#""id" : 2"#));
+    let response = client.message().await.unwrap();
+    assert_eq!(header(&response, "x-rerank-status"), Some("kept; reason=deadline"));
+    assert!(body_of(&response).contains(r#""id" : 2"#));
 }
 
 #[tokio::test]
-async fn no_time_that_a_client_gives_the_database_is_too_long_for_an_answer() {
+async fn no_time_that_a_client_gives_the_database_is_too_long_for_a_response() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "").await;
     let mut client = Wire::connect(points.program.addr).await;
     let request =
         points::request(QUERY, 3, "").replace("/points/query", "/points/query?timeout=18446744073709551615");
     client.send(request).await;
-    let answer = client.message().await.expect("an answer");
-    assert_eq!(header(&answer, "x-rerank-status"), Some("applied"));
+    let response = client.message().await.expect("a response");
+    assert_eq!(header(&response, "x-rerank-status"), Some("applied"));
 }
 
 #[tokio::test]

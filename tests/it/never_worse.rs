@@ -10,7 +10,7 @@ use std::sync::{
 use serde_json::{Value, json};
 
 use crate::harness::composed::{hits, reversing};
-use crate::harness::{Act, Moody, Sidecar, answer, body_of, header, json_of};
+use crate::harness::{Act, Moody, Sidecar, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
 const TEXT: &str = "x-rerank-query: zebra\r\n";
@@ -29,7 +29,7 @@ enum Search {
 const ALL: [Search; 5] =
     [Search::Elastic, Search::ElasticHidden, Search::Msearch, Search::Qdrant, Search::QdrantBatch];
 
-fn elastic_answer(asked: &Value) -> Value {
+fn elastic_response(asked: &Value) -> Value {
     let size = asked["size"].as_u64().unwrap_or(10);
     let hits: Vec<Value> = (0..size.min(60))
         .map(|id| json!({"_index": "a", "_id": id.to_string(), "_score": 90.5 - id as f64, "_source": {"body": format!("text {id}")}}))
@@ -57,15 +57,15 @@ impl Search {
         }
     }
 
-    fn answers(self, request: &str) -> String {
+    fn responses(self, request: &str) -> String {
         let asked = json_of(request);
         let points =
             |search: &Value| format!(r#"{{"points":[{}]}}"#, hits(search["limit"].as_u64().unwrap()));
         let body = match self {
-            Self::Elastic | Self::ElasticHidden => elastic_answer(&asked).to_string(),
+            Self::Elastic | Self::ElasticHidden => elastic_response(&asked).to_string(),
             Self::Msearch => {
                 let lines: Vec<&str> = body_of(request).lines().collect();
-                let one = |pair: &[&str]| elastic_answer(&serde_json::from_str(pair[1]).unwrap());
+                let one = |pair: &[&str]| elastic_response(&serde_json::from_str(pair[1]).unwrap());
                 json!({"took": 1, "responses": lines.chunks(2).map(one).collect::<Vec<_>>()}).to_string()
             }
             Self::Qdrant => format!(r#"{{"result":{}}}"#, points(&asked)),
@@ -74,7 +74,7 @@ impl Search {
                 format!(r#"{{"result":[{}]}}"#, all.join(","))
             }
         };
-        answer(200, JSON, &body)
+        response(200, JSON, &body)
     }
 
     /// The ids of the hits, each list sorted.
@@ -118,7 +118,7 @@ fn faults() -> Vec<(String, Act)> {
         [400, 403, 405, 408, 413, 414, 422, 429, 431, 500, 501, 502, 503, 504, 203]
             .into_iter()
             .map(|status| {
-                (status.to_string(), Act::Say(answer(status, JSON, r#"{"status":{"error":"no"}}"#)))
+                (status.to_string(), Act::Say(response(status, JSON, r#"{"status":{"error":"no"}}"#)))
             })
             .collect();
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
@@ -130,10 +130,10 @@ fn faults() -> Vec<(String, Act)> {
         ("cut chunk", Act::SayAndLeave(format!("{head}transfer-encoding: chunked\r\n\r\n9\r\n{{\"hi\""))),
         ("no http", Act::SayAndLeave("SSH-2.0-OpenSSH\r\n\r\n".to_owned())),
         ("large head", Act::SayAndLeave(large)),
-        ("html", Act::Say(answer(200, "text/html", "<html>busy</html>"))),
-        ("half", Act::Say(answer(200, JSON, r#"{"hits":{"hits":[{"_id""#))),
-        ("empty", Act::Say(answer(200, JSON, ""))),
-        ("elsewhere", Act::Say(answer(307, "text/plain", ""))),
+        ("html", Act::Say(response(200, "text/html", "<html>busy</html>"))),
+        ("half", Act::Say(response(200, JSON, r#"{"hits":{"hits":[{"_id""#))),
+        ("empty", Act::Say(response(200, JSON, ""))),
+        ("elsewhere", Act::Say(response(307, "text/plain", ""))),
         ("switch", Act::SayAndLeave("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n".to_owned())),
         ("coded", Act::SayAndLeave(format!("{head}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"))),
         ("silent", Act::Hang),
@@ -148,7 +148,7 @@ async fn sidecar(database: &Moody) -> Sidecar {
 
 /// Like [`sidecar`], with little patience for the database.
 async fn hasty(database: &Moody) -> Sidecar {
-    let upstream = format!("url: \"http://{}\", answer_timeout: 400ms", database.addr);
+    let upstream = format!("url: \"http://{}\", response_timeout: 400ms", database.addr);
     Sidecar::before(&upstream, reversing().await, "deadline: 20s", "").await
 }
 
@@ -160,7 +160,7 @@ async fn whatever_becomes_of_a_changed_search_its_client_gets_what_it_asked_for(
             let (target, body) = search.request();
             let own = body.clone();
             let database = Moody::start(move |request| match body_of(request) == own {
-                true => Act::Say(search.answers(request)),
+                true => Act::Say(search.responses(request)),
                 false => act.clone(),
             })
             .await;
@@ -175,7 +175,7 @@ async fn whatever_becomes_of_a_changed_search_its_client_gets_what_it_asked_for(
                 }
             }
             let metrics = sidecar.metrics().await;
-            let counted = metrics.lines().filter(|line| line.starts_with("rerankd_widening_refused_total{"));
+            let counted = metrics.lines().filter(|line| line.starts_with("rerankd_widening_rejected_total{"));
             let counted: u64 =
                 counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
             if asked != [1, 1, 1] || counted == 0 || counted > 2 {
@@ -194,8 +194,8 @@ async fn an_error_that_both_requests_get_teaches_nothing() {
             let down = Arc::new(AtomicBool::new(true));
             let broken = down.clone();
             let database = Moody::start(move |request| match broken.load(SeqCst) {
-                true => Act::Say(answer(status, JSON, "{}")),
-                false => Act::Say(search.answers(request)),
+                true => Act::Say(response(status, JSON, "{}")),
+                false => Act::Say(search.responses(request)),
             })
             .await;
             let sidecar = sidecar(&database).await;
@@ -215,7 +215,7 @@ async fn an_error_that_both_requests_get_teaches_nothing() {
 async fn who_asks_and_for_what_is_told_once() {
     for search in ALL {
         for status in [401, 404] {
-            let database = Moody::start(move |_| Act::Say(answer(status, JSON, "{}"))).await;
+            let database = Moody::start(move |_| Act::Say(response(status, JSON, "{}"))).await;
             let sidecar = sidecar(&database).await;
             let (target, body) = search.request();
             let got = sidecar.post(target, TEXT, &body).await;
@@ -227,22 +227,22 @@ async fn who_asks_and_for_what_is_told_once() {
 
 #[tokio::test]
 async fn what_was_not_changed_is_not_asked_again() {
-    let database = Moody::start(|_| Act::Say(answer(503, JSON, "{}"))).await;
+    let database = Moody::start(|_| Act::Say(response(503, JSON, "{}"))).await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "widen: never", "").await;
     let (target, body) = Search::Elastic.request();
     sidecar.post(target, TEXT, &body).await;
     assert_eq!(database.take_seen().len(), 1);
 }
 
-/// An Elasticsearch that spoils the answers to searches for more than ten hits.
+/// An Elasticsearch that spoils the responses to searches for more than ten hits.
 async fn spoiling(spoil: impl Fn(&mut Value) + Send + Sync + Copy + 'static) -> Moody {
     Moody::start(move |request| {
         let spoiled = move |asked: &Value| {
-            let mut answer = elastic_answer(asked);
+            let mut response = elastic_response(asked);
             if asked["size"].as_u64().unwrap() > 10 {
-                spoil(&mut answer);
+                spoil(&mut response);
             }
-            answer
+            response
         };
         let body = match request.contains("/_msearch") {
             false => spoiled(&json_of(request)),
@@ -252,14 +252,14 @@ async fn spoiling(spoil: impl Fn(&mut Value) + Send + Sync + Copy + 'static) -> 
                 json!({"took": 1, "responses": lines.chunks(2).map(one).collect::<Vec<_>>()})
             }
         };
-        Act::Say(answer(200, JSON, &body.to_string()))
+        Act::Say(response(200, JSON, &body.to_string()))
     })
     .await
 }
 
 #[tokio::test]
-async fn an_answer_over_the_limit_is_asked_for_once_and_then_no_more() {
-    let database = spoiling(|answer| answer["padding"] = json!("x".repeat(70 << 10))).await;
+async fn a_response_over_the_limit_is_asked_for_once_and_then_no_more() {
+    let database = spoiling(|response| response["padding"] = json!("x".repeat(70 << 10))).await;
     let sidecar =
         Sidecar::start(database.addr, reversing().await, "", "limits: { max_response_bytes: 64KiB }\n").await;
     let (target, body) = Search::Elastic.request();
@@ -272,11 +272,11 @@ async fn an_answer_over_the_limit_is_asked_for_once_and_then_no_more() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_json_cost_one_search() {
+async fn responses_that_are_not_json_cost_one_search() {
     for headers in
         ["accept: application/cbor\r\n", "accept: application/vnd.elasticsearch+smile;compatible-with=9\r\n"]
     {
-        let database = Moody::start(|_| Act::Say(answer(200, "application/cbor", "\u{1}"))).await;
+        let database = Moody::start(|_| Act::Say(response(200, "application/cbor", "\u{1}"))).await;
         let sidecar = sidecar(&database).await;
         let (target, body) = Search::Elastic.request();
         let got = sidecar.post(target, headers, &body).await;
@@ -295,7 +295,7 @@ async fn an_empty_page_under_a_filter_is_what_the_database_leaves() {
             .map(|id| json!({"_id": id.to_string(), "_source": {"content": format!("text {id}")}}))
             .collect();
         let body = if hits.is_empty() { json!({}) } else { json!({"hits": {"hits": hits}}) };
-        Act::Say(answer(200, JSON, &body.to_string()))
+        Act::Say(response(200, JSON, &body.to_string()))
     })
     .await;
     let sidecar = sidecar(&database).await;
@@ -311,7 +311,7 @@ async fn an_empty_page_under_a_filter_is_what_the_database_leaves() {
 
 #[tokio::test]
 async fn a_filter_under_which_nothing_matches_costs_one_search() {
-    let database = Moody::start(|_| Act::Say(answer(200, JSON, "{}"))).await;
+    let database = Moody::start(|_| Act::Say(response(200, JSON, "{}"))).await;
     let sidecar = sidecar(&database).await;
     let (_, body) = Search::Elastic.request();
     let got = sidecar.post("/a/_search?filter_path=hits.hits._source", "", &body).await;
@@ -319,18 +319,18 @@ async fn a_filter_under_which_nothing_matches_costs_one_search() {
 }
 
 #[tokio::test]
-async fn a_filter_that_leaves_out_answers_of_a_batch_mixes_up_no_two_searches() {
+async fn a_filter_that_leaves_out_responses_of_a_batch_mixes_up_no_two_searches() {
     // The first search finds nothing, so that the only answer there is the second's.
     let database = Moody::start(|request| {
         let line = body_of(request).lines().nth(3).unwrap();
-        let one = elastic_answer(&serde_json::from_str(line).unwrap());
+        let one = elastic_response(&serde_json::from_str(line).unwrap());
         let hits: Vec<Value> = one["hits"]["hits"]
             .as_array()
             .unwrap()
             .iter()
             .map(|hit| json!({"_source": hit["_source"]}))
             .collect();
-        Act::Say(answer(200, JSON, &json!({"responses": [{"hits": {"hits": hits}}]}).to_string()))
+        Act::Say(response(200, JSON, &json!({"responses": [{"hits": {"hits": hits}}]}).to_string()))
     })
     .await;
     let sidecar = sidecar(&database).await;

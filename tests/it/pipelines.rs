@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::composed::reversing;
-use crate::harness::{Scripted, Sidecar, answer, header, json_of};
+use crate::harness::{Scripted, Sidecar, header, json_of, response};
 
 const HYBRID: &str = r#"{"query":{"hybrid":{"queries":[{"match":{"content":"uk 2020"}},{"neural":{"e":{"query_text":"uk 2020","model_id":"m","k":5}}}]}},"size":4"#;
 
@@ -14,7 +14,7 @@ async fn opensearch() -> Scripted {
             .map(|id| json!({"_index": "docs", "_id": id.to_string(), "_score": 0.9 - id as f64 / 100.0, "_source": {"content": format!("text {id}")}}))
             .collect();
         let body = json!({"_shards": {"total": 1, "failed": 0}, "hits": {"total": {"value": 6, "relation": "eq"}, "max_score": 0.9, "hits": hits}});
-        Some(answer(200, "application/json; charset=UTF-8", &body.to_string()))
+        Some(response(200, "application/json; charset=UTF-8", &body.to_string()))
     })
     .await
 }
@@ -83,7 +83,7 @@ async fn a_setting_names_the_pipelines_that_are_trusted() {
     }
 }
 
-/// An OpenSearch whose index has a pipeline by default that reranks by `ext.rerank`; or refuses all else.
+/// An OpenSearch whose index has a pipeline by default that reranks by `ext.rerank`; or rejects all else.
 async fn reranking(pipeline: bool) -> Scripted {
     Scripted::start(move |request| {
         let asked = json_of(request);
@@ -91,13 +91,13 @@ async fn reranking(pipeline: bool) -> Scripted {
         if spoken != pipeline {
             let error =
                 json!({"error": {"type": "illegal_argument_exception", "spoken": spoken}, "status": 400});
-            return Some(answer(400, "application/json", &error.to_string()));
+            return Some(response(400, "application/json", &error.to_string()));
         }
         let hits: Vec<_> = (0..3)
             .rev()
             .map(|id| json!({"_id": id.to_string(), "_score": 0.5, "_source": {"content": "x"}}))
             .collect();
-        Some(answer(200, "application/json", &json!({"hits": {"hits": hits}}).to_string()))
+        Some(response(200, "application/json", &json!({"hits": {"hits": hits}}).to_string()))
     })
     .await
 }
@@ -125,7 +125,7 @@ async fn an_index_whose_own_pipeline_reranks_gets_the_words_that_it_needs() {
 async fn a_search_that_fails_with_and_without_them_is_told_why_it_fails_without() {
     let database = Scripted::start(|request| {
         let spoken = json_of(request)["ext"]["rerank"].is_object();
-        Some(answer(
+        Some(response(
             400,
             "application/json",
             &json!({"error": {"spoken": spoken}, "status": 400}).to_string(),
@@ -153,7 +153,7 @@ async fn nearest(held: &'static [u64]) -> Scripted {
             .map(|id| json!({"_index": "docs", "_id": id.to_string(), "_score": 1.0 / (id + 1) as f64, "_source": {"content": format!("text {id}")}}))
             .collect();
         let body = json!({"_shards": {"total": held.len(), "failed": 0}, "hits": {"total": {"value": found, "relation": "eq"}, "max_score": 1.0, "hits": hits}});
-        Some(answer(200, "application/json", &body.to_string()))
+        Some(response(200, "application/json", &body.to_string()))
     })
     .await
 }
@@ -220,7 +220,7 @@ async fn a_search_that_wants_its_k_explained_keeps_it() {
 #[tokio::test]
 async fn a_knn_query_whose_reranking_fails_is_asked_as_its_client_did() {
     let database = nearest(&[60]).await;
-    let sidecar = Sidecar::start(database.addr, crate::harness::composed::refusing().await, "", "").await;
+    let sidecar = Sidecar::start(database.addr, crate::harness::composed::rejecting().await, "", "").await;
     let got = sidecar.post("/docs/_search", "x-rerank-query: zebra\r\n", &knn(0, 4)).await;
     assert_eq!(json_of(&got)["hits"]["total"]["value"], 10);
     let ks: Vec<_> =

@@ -19,11 +19,11 @@ async fn pass(time: Duration) {
     tokio::time::resume();
 }
 
-/// The database's end gives the request that has come its answer.
-async fn answer(client: &mut Wire, upstream: &mut Wire) {
+/// The database's end gives the request that has come its response.
+async fn response(client: &mut Wire, upstream: &mut Wire) {
     upstream.message().await.expect("a request");
     upstream.send(OK).await;
-    assert_eq!(client.answer(false).await.expect("an answer").text(), "ok");
+    assert_eq!(client.response(false).await.expect("a response").text(), "ok");
 }
 
 /// A client and the connection that its request has been given, both idle now.
@@ -31,7 +31,7 @@ async fn exchange(program: &Program, database: &FakeDatabase) -> (Wire, Wire) {
     let mut client = program.client().await;
     client.send(GET).await;
     let mut upstream = database.connection().await;
-    answer(&mut client, &mut upstream).await;
+    response(&mut client, &mut upstream).await;
     (client, upstream)
 }
 
@@ -56,7 +56,7 @@ async fn a_connection_that_the_database_has_ended_is_let_go_of_though_nobody_ask
     // What was done before this is answered has arrived.
     let mut admin = program.client().await;
     admin.send("GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await;
-    admin.answer(false).await.unwrap();
+    admin.response(false).await.unwrap();
     pass(Duration::from_millis(1100)).await;
     let closed = timeout(Duration::from_secs(1), upstream.rest()).await;
     assert_eq!(closed.expect("it is closed before four seconds are over"), "");
@@ -71,18 +71,18 @@ async fn the_connection_used_last_is_taken_first_and_the_others_grow_old() {
     let mut first = database.connection().await;
     two.send(GET).await;
     let mut second = database.connection().await;
-    answer(&mut two, &mut second).await;
-    answer(&mut one, &mut first).await;
+    response(&mut two, &mut second).await;
+    response(&mut one, &mut first).await;
     for _ in 0..6 {
         pass(Duration::from_secs(1)).await;
         two.send(GET).await;
-        answer(&mut two, &mut first).await;
+        response(&mut two, &mut first).await;
     }
     assert_eq!(timeout(GUARD, second.rest()).await.expect("it is too many"), "");
 }
 
 #[tokio::test]
-async fn a_request_goes_on_after_its_answer_and_its_connection_is_not_used_again() {
+async fn a_request_goes_on_after_its_response_and_its_connection_is_not_used_again() {
     let database = FakeDatabase::by_hand().await;
     let program = Program::before(database.addr, "").await;
     for framing in ["Content-Length: 2\r\n\r\nok", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"] {
@@ -92,7 +92,7 @@ async fn a_request_goes_on_after_its_answer_and_its_connection_is_not_used_again
         upstream.head().await;
         assert_eq!(upstream.exactly(2).await, "ab");
         upstream.send(format!("HTTP/1.1 200 OK\r\n{framing}")).await;
-        assert_eq!(client.answer(false).await.unwrap().text(), "ok");
+        assert_eq!(client.response(false).await.unwrap().text(), "ok");
         // In the middle of a request, no other can be sent.
         let (_other, _its) = exchange(&program, &database).await;
         client.send("cd").await;
@@ -102,17 +102,17 @@ async fn a_request_goes_on_after_its_answer_and_its_connection_is_not_used_again
 }
 
 #[tokio::test]
-async fn a_client_may_send_all_of_its_request_before_it_reads_the_answer() {
+async fn a_client_may_send_all_of_its_request_before_it_reads_the_response() {
     const MUCH: usize = 16 << 20;
     let database = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let program = Program::before(database.local_addr().unwrap(), "").await;
     let mut client = Wire::connect_narrow(program.addr).await;
     client.send(format!("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n")).await;
     let (upstream, _) = database.accept().await.unwrap();
-    let (mut requests, mut answers) = upstream.into_split();
+    let (mut requests, mut responses) = upstream.into_split();
     tokio::spawn(async move {
-        answers.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n").as_bytes()).await?;
-        answers.write_all(&vec![b'x'; MUCH]).await
+        responses.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {MUCH}\r\n\r\n").as_bytes()).await?;
+        responses.write_all(&vec![b'x'; MUCH]).await
     });
     let taken = tokio::spawn(async move {
         let (mut taken, mut bytes) = (0, vec![0; 64 << 10]);
@@ -145,12 +145,12 @@ async fn a_connection_that_comes_free_is_used_by_whoever_waits_for_a_new_one() {
     two.send(GET).await;
     pass(Duration::from_millis(10)).await;
     upstream.send(OK).await;
-    assert_eq!(one.answer(false).await.unwrap().text(), "ok");
-    answer(&mut two, &mut upstream).await;
+    assert_eq!(one.response(false).await.unwrap().text(), "ok");
+    response(&mut two, &mut upstream).await;
 }
 
 #[tokio::test]
-async fn what_has_come_of_an_answer_that_breaks_off_is_passed_on() {
+async fn what_has_come_of_a_response_that_breaks_off_is_passed_on() {
     let database = FakeDatabase::by_hand().await;
     let program = Program::before(database.addr, "").await;
     let mut client = program.client().await;

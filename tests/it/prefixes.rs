@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Program, Scripted, answer, header, qdrant_hits};
+use crate::harness::{Program, Scripted, header, qdrant_hits, response};
 
 const JSON: &str = "application/json";
 
@@ -23,7 +23,7 @@ impl Setup {
                 true => json!({"hits": {"hits": elastic}}).to_string(),
                 false => qdrant_hits(50, 100),
             };
-            Some(answer(200, JSON, &body))
+            Some(response(200, JSON, &body))
         })
         .await;
         let service = Scripted::scoring(|_| 0.5).await;
@@ -59,7 +59,7 @@ impl Setup {
 }
 
 #[tokio::test]
-async fn without_a_setting_nothing_below_a_prefix_is_read_and_the_answer_says_so() {
+async fn without_a_setting_nothing_below_a_prefix_is_read_and_the_response_says_so() {
     let setup = Setup::new("dialect: auto", "", "").await;
     let paths =
         include_str!("../fixtures/cases/10/paths.txt").lines().filter_map(|line| line.strip_prefix("POST "));

@@ -11,8 +11,8 @@ use tempfile::NamedTempFile;
 
 use crate::harness::strict::Message;
 use crate::harness::{
-    Authority, FakeDatabase, Frames, Process, Reply, Scripted, Tap, TlsDatabase, Wire, answer, echo, json_of,
-    run,
+    Authority, FakeDatabase, Frames, Process, Reply, Scripted, Tap, TlsDatabase, Wire, echo, json_of,
+    response, run,
 };
 
 const KEY: &str = "canary-key";
@@ -27,7 +27,7 @@ const SERVICE: [&str; 16] = [
     "applied", "e400", "e401", "e402", "e404", "e422", "e429", "e500", "e503", "garbage", "cut", "html",
     "index", "gone", "silent", "tls",
 ];
-/// What the database does; these collections have the provider that answers.
+/// What the database does; these collections have the provider that responses.
 const DATABASE: [&str; 8] = ["d401", "d400", "d500", "dgarbage", "dhtml", "dcut", "dgone", "dsilent"];
 
 /// The service tells all it knows in whatever goes wrong.
@@ -41,15 +41,15 @@ fn service(request: &str) -> Option<String> {
             let result =
                 |index| serde_json::json!({"index": index, "relevance_score": 1.0 / (2.0 + index as f64)});
             let results: Vec<_> = (0..count).map(result).collect();
-            Some(answer(200, JSON, &serde_json::json!({"results": results}).to_string()))
+            Some(response(200, JSON, &serde_json::json!({"results": results}).to_string()))
         }
-        "garbage" => Some(answer(200, JSON, &format!("{{{told}"))),
+        "garbage" => Some(response(200, JSON, &format!("{{{told}"))),
         "cut" => Some(format!("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{told}")),
-        "html" => Some(answer(200, "text/html", &told)),
-        "index" => Some(answer(200, JSON, r#"{"results":[{"index":99,"relevance_score":0.5}]}"#)),
+        "html" => Some(response(200, "text/html", &told)),
+        "index" => Some(response(200, JSON, r#"{"results":[{"index":99,"relevance_score":0.5}]}"#)),
         "gone" => Some(format!("{QUERY} is no HTTP\r\n\r\n")),
         "silent" => None,
-        status => Some(answer(status[1..].parse().unwrap(), JSON, &told)),
+        status => Some(response(status[1..].parse().unwrap(), JSON, &told)),
     }
 }
 
@@ -61,7 +61,7 @@ fn page() -> String {
 fn database(request: &Message) -> Reply {
     let page = page();
     let mode = request.word(1).split('/').nth(2).unwrap_or_default();
-    let whole = |status, media_type, body: &str| Reply::Keep(answer(status, media_type, body).into());
+    let whole = |status, media_type, body: &str| Reply::Keep(response(status, media_type, body).into());
     match mode {
         "d401" => whole(401, "text/plain", DOCUMENT),
         "d400" => whole(400, JSON, &page),
@@ -103,7 +103,7 @@ fn file(
         writeln!(routes, "  - {{ collection: {mode}, providers: [{mode}], deadline: {deadline} }}").unwrap();
     }
     let listener = |upstream: &str| {
-        let limits = "answer_timeout: 1s, connect_timeout: 5s";
+        let limits = "response_timeout: 1s, connect_timeout: 5s";
         format!("  - {{ listen: 127.0.0.1:0, upstream: {{ {upstream}, {limits} }} }}\n")
     };
     let listeners = [
@@ -176,16 +176,16 @@ fn requests() -> Vec<Vec<u8>> {
     requests
 }
 
-/// What the proxy itself says in its answer.
-async fn own_answers(addr: SocketAddr, request: &[u8]) -> String {
+/// What the proxy itself says in its response.
+async fn own_responses(addr: SocketAddr, request: &[u8]) -> String {
     let mut client = Wire::connect(addr).await;
     client.try_send(request).await;
-    let Some(answer) = client.answer(false).await else { return String::new() };
-    let own = ["400", "413", "431", "502", "504"].contains(&answer.word(1)) && answer.word(2) != "X";
-    // Of the database's answers these headers are the proxy's.
-    let said = answer.headers.iter().filter(|(name, _)| own || name.starts_with("x-rerank"));
+    let Some(response) = client.response(false).await else { return String::new() };
+    let own = ["400", "413", "431", "502", "504"].contains(&response.word(1)) && response.word(2) != "X";
+    // Of the database's responses these headers are the proxy's.
+    let said = response.headers.iter().filter(|(name, _)| own || name.starts_with("x-rerank"));
     let said = said.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
-    if own { format!("{} {said} {}", answer.start, answer.text()) } else { said }
+    if own { format!("{} {said} {}", response.start, response.text()) } else { said }
 }
 
 async fn over_http2(addr: SocketAddr) {
@@ -255,7 +255,7 @@ async fn no_canary_is_heard_of_again() {
     let mut own = String::new();
     for request in requests() {
         for addr in &program.listening {
-            own += &own_answers(*addr, &request).await;
+            own += &own_responses(*addr, &request).await;
             own.push('\n');
         }
     }
@@ -265,7 +265,7 @@ async fn no_canary_is_heard_of_again() {
     for status in ["400", "502", "504", "applied", "auth", "rate_limited", "bad_response"] {
         assert!(own.contains(status), "{status} must have come about: {own}");
     }
-    assert_silent("the proxy's own answers", &own);
+    assert_silent("the proxy's own responses", &own);
 
     let metrics = get(program.admin, "/metrics").await;
     assert!(metrics.contains("reason=\"stale_query\"") && metrics.contains("outcome=\"applied\""));
@@ -299,7 +299,7 @@ async fn no_canary_is_heard_of_again() {
 }
 
 #[tokio::test]
-async fn check_and_a_refused_configuration_tell_no_secret() {
+async fn check_and_a_rejected_configuration_tell_no_secret() {
     let nowhere = "127.0.0.1:1".parse().unwrap();
     let ca = NamedTempFile::new().unwrap();
     std::fs::write(ca.path(), Authority::new().pem()).unwrap();

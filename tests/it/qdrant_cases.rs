@@ -1,11 +1,11 @@
-//! Recorded answers of a Qdrant 1.19.0 to searches that were once answered wrongly: which hits, and which texts.
+//! Recorded responses of a Qdrant 1.19.0 to searches that were once answered wrongly: which hits, and which texts.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::harness::recorded::{cut, documents, found, ids, points, recorded, recorded_json, reversing};
-use crate::harness::{Scripted, Sidecar, answer, header, json_of};
+use crate::harness::{Scripted, Sidecar, header, json_of, response};
 
 const JSON: &str = "application/json";
 const QUERY: &str = "/collections/c/points/query";
@@ -15,14 +15,14 @@ const ASKED: &str = "x-rerank-query: which one\r\n";
 async fn the_pages_of_a_composed_query_are_of_the_same_hits_as_the_direct_ones() {
     let database = Scripted::start(|request| {
         let asked = json_of(request);
-        let inner = format!("inner-{}.answer", asked["prefetch"][0]["limit"]);
+        let inner = format!("inner-{}.response", asked["prefetch"][0]["limit"]);
         Some(found(&points(&recorded_json("22", &inner)), &asked))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
     let (mut direct, mut through) = (BTreeSet::new(), Vec::new());
     for page in ["page1", "page2", "page3"] {
-        let own = ids(&points(&recorded_json("22", &format!("{page}.answer"))));
+        let own = ids(&points(&recorded_json("22", &format!("{page}.response"))));
         let got = sidecar.post(QUERY, ASKED, &recorded("22", &format!("{page}.request"))).await;
         let ids = ids(&points(&json_of(&got)));
         assert_eq!(ids.len(), own.len(), "{page}");
@@ -39,7 +39,7 @@ async fn among_the_newest_ten_stays_among_the_newest_ten() {
     let database = Scripted::start(|request| {
         let asked = json_of(request);
         let limit = asked["prefetch"][0]["limit"].as_u64().unwrap();
-        let all = points(&recorded_json("23", "inner-50.answer"));
+        let all = points(&recorded_json("23", "inner-50.response"));
         let newest = |point: &&Value| point["payload"]["number"].as_u64().unwrap() > 60 - limit;
         Some(found(&all.iter().filter(newest).cloned().collect::<Vec<_>>(), &asked))
     })
@@ -56,8 +56,8 @@ async fn among_the_newest_ten_stays_among_the_newest_ten() {
 async fn a_prefetch_of_three_gives_three_hits() {
     let database = Scripted::start(|request| {
         let asked = json_of(request);
-        let all = points(&recorded_json("24", "inner-50.answer"));
-        let few = ids(&points(&recorded_json("24", "client.answer")));
+        let all = points(&recorded_json("24", "inner-50.response"));
+        let few = ids(&points(&recorded_json("24", "client.response")));
         let inner = asked["prefetch"][0]["limit"].as_u64().unwrap();
         let there = |point: &&Value| inner > 3 || few.contains(&point["id"].as_u64().unwrap());
         Some(found(&all.iter().filter(there).cloned().collect::<Vec<_>>(), &asked))
@@ -92,7 +92,7 @@ async fn the_documents_are_the_same_whether_the_client_fetches_the_payload_or_no
         ),
     ] {
         let database = Scripted::start(|request| {
-            Some(found(&points(&recorded_json("25", "all.answer")), &json_of(request)))
+            Some(found(&points(&recorded_json("25", "all.response")), &json_of(request)))
         })
         .await;
         let sidecar =
@@ -113,7 +113,7 @@ async fn the_documents_are_the_same_whether_the_client_fetches_the_payload_or_no
             assert_eq!(got_texts, expected, "{case} {fields} {asked}");
             let mut shown = points(&json_of(&got));
             shown.sort_by_key(|point| u64::MAX - point["id"].as_u64().unwrap());
-            let all = points(&recorded_json("25", "all.answer"));
+            let all = points(&recorded_json("25", "all.response"));
             let direct = cut(&all, &serde_json::from_str(&body).unwrap());
             assert_eq!(Value::Array(shown), direct, "{case} {fields} {asked}");
         }
@@ -124,13 +124,13 @@ async fn the_documents_are_the_same_whether_the_client_fetches_the_payload_or_no
 async fn a_limit_that_is_called_top_is_a_limit() {
     let database = Scripted::start(|request| {
         let asked = json_of(request);
-        let all = points(&recorded_json("28", "search-50.answer"));
+        let all = points(&recorded_json("28", "search-50.response"));
         let one = |search: &Value| cut(&all, search);
         let result = match asked["searches"].as_array() {
             Some(searches) => Value::Array(searches.iter().map(one).collect()),
             None => one(&asked),
         };
-        Some(answer(200, JSON, &json!({"result": result, "status": "ok", "time": 0.1}).to_string()))
+        Some(response(200, JSON, &json!({"result": result, "status": "ok", "time": 0.1}).to_string()))
     })
     .await;
     for (name, end, limits) in [
@@ -142,9 +142,9 @@ async fn a_limit_that_is_called_top_is_a_limit() {
         let target = format!("/collections/c/points/{end}");
         let got = sidecar.post(&target, ASKED, &recorded("28", &format!("{name}.request"))).await;
         assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{name}");
-        let (own, got) = (recorded_json("28", &format!("{name}.answer")), json_of(&got));
-        let lengths = |answer: &Value| -> Vec<usize> {
-            let lists = answer["result"].as_array().unwrap();
+        let (own, got) = (recorded_json("28", &format!("{name}.response")), json_of(&got));
+        let lengths = |response: &Value| -> Vec<usize> {
+            let lists = response["result"].as_array().unwrap();
             let of = |list: &Value| list.as_array().map_or(1, Vec::len);
             lists.iter().map(of).collect()
         };

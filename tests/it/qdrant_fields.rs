@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::engine::payload;
 
-fn answer(request: &Value, of: &Value) -> Bytes {
+fn response(request: &Value, of: &Value) -> Bytes {
     let payload = payload(&request["with_payload"], of);
     Bytes::from(format!(
         r#"{{"result":{{"points":[{{"id":1,"version":0,"score":0.5{payload}}}]}},"time":0.1}}"#
@@ -44,7 +44,7 @@ fn through(with_payload: &Value, payload: &Value, set: &FieldSet) -> Result<Opti
     let plan = FetchPlan { fields: document::wanted_fields(set), ..FetchPlan::as_asked() };
     let rewrite = Qdrant.widen(&head, &reading, &[plan]).unwrap();
     let asked: Value = serde_json::from_slice(&rewrite.body).unwrap();
-    let page = Qdrant.split(&head, answer(&asked, payload)).unwrap();
+    let page = Qdrant.split(&head, response(&asked, payload)).unwrap();
     let ranking = Ranking {
         hits: vec![Ranked::unscored(0)],
         scores: ScoreWriting::Keep,
@@ -53,7 +53,7 @@ fn through(with_payload: &Value, payload: &Value, set: &FieldSet) -> Result<Opti
         offset: 0,
     };
     let (joined, expected) =
-        (Qdrant.join(&page, &rewrite.strips, &[Some(ranking)]), answer(&request, payload));
+        (Qdrant.join(&page, &rewrite.strips, &[Some(ranking)]), response(&request, payload));
     if joined != expected {
         return Err(format!("{asked}: {joined:?}, not {expected:?}"));
     }

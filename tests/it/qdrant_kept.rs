@@ -1,10 +1,10 @@
-//! Recorded answers of a Qdrant 1.19.0, and some of others: equal scores, scores that are null, refusals.
+//! Recorded responses of a Qdrant 1.19.0, and some of others: equal scores, scores that are null, rejections.
 
 use serde_json::{Value, json};
 
 use crate::harness::engine::collection;
 use crate::harness::recorded::{failing, ids, points, recorded, recorded_json, reversing};
-use crate::harness::{Scripted, Sidecar, answer, body_of, header, json_of};
+use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
 const QUERY: &str = "/collections/c/points/query";
@@ -14,15 +14,15 @@ const ASKED: &str = "x-rerank-query: which one\r\n";
 async fn a_cut_through_equal_scores_is_not_the_clients_answer() {
     for fail_open in ["cut", "replay"] {
         let database = Scripted::start(|request| {
-            let name = if json_of(request)["limit"] == 5 { "client.answer" } else { "widened.answer" };
-            Some(answer(200, JSON, &recorded("29", name)))
+            let name = if json_of(request)["limit"] == 5 { "client.response" } else { "widened.response" };
+            Some(response(200, JSON, &recorded("29", name)))
         })
         .await;
         let sidecar =
             Sidecar::start(database.addr, failing().await, &format!("fail_open: {fail_open}"), "").await;
         let got = sidecar.post(QUERY, ASKED, &recorded("29", "client.request")).await;
         assert_eq!(header(&got, "x-rerank-status"), Some("kept; reason=provider_unavailable"));
-        assert_eq!(body_of(&got), recorded("29", "client.answer"));
+        assert_eq!(body_of(&got), recorded("29", "client.response"));
         assert_eq!(database.seen().len(), 2, "{fail_open}");
     }
 }
@@ -45,7 +45,7 @@ async fn a_tie_anywhere_else_costs_no_second_search() {
             let hits: Vec<String> =
                 all.iter().skip(number("offset")).take(number("limit")).cloned().collect();
             let body = format!(r#"{{"result":{{"points":[{}]}},"time":0.1}}"#, hits.join(","));
-            Some(answer(200, JSON, &body))
+            Some(response(200, JSON, &body))
         })
         .await;
         let sidecar = Sidecar::start(database.addr, failing().await, "", "").await;
@@ -68,7 +68,7 @@ async fn a_tie_in_one_list_of_a_batch_or_in_elasticsearch_is_asked_again_too() {
             json!({"points": hits(search["limit"].as_u64().unwrap(), at == 1)})
         };
         let result: Vec<Value> = searches.as_array().unwrap().iter().enumerate().map(list).collect();
-        Some(answer(200, JSON, &json!({"result": result, "time": 0.1}).to_string()))
+        Some(response(200, JSON, &json!({"result": result, "time": 0.1}).to_string()))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, failing().await, "", "").await;
@@ -81,7 +81,7 @@ async fn a_tie_in_one_list_of_a_batch_or_in_elasticsearch_is_asked_again_too() {
         let hit = |id: u64| json!({"_index": "a", "_id": id.to_string(), "_score": 1.0, "_source": {"body": format!("t{id}")}});
         let hits: Vec<Value> = (0..size).map(hit).collect();
         let body = json!({"took": 1, "hits": {"total": {"value": 90}, "max_score": 1.0, "hits": hits}});
-        Some(answer(200, JSON, &body.to_string()))
+        Some(response(200, JSON, &body.to_string()))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, failing().await, "", "").await;
@@ -94,8 +94,8 @@ async fn a_tie_in_one_list_of_a_batch_or_in_elasticsearch_is_asked_again_too() {
 #[tokio::test]
 async fn a_cut_stands_where_the_search_cannot_be_asked_again() {
     let database = Scripted::start(|request| match json_of(request)["limit"].as_u64() {
-        Some(5) => Some(answer(503, JSON, "{}")),
-        _ => Some(answer(200, JSON, &recorded("29", "widened.answer"))),
+        Some(5) => Some(response(503, JSON, "{}")),
+        _ => Some(response(200, JSON, &recorded("29", "widened.response"))),
     })
     .await;
     let sidecar = Sidecar::start(database.addr, failing().await, "", "").await;
@@ -107,8 +107,8 @@ async fn a_cut_stands_where_the_search_cannot_be_asked_again() {
 #[tokio::test]
 async fn a_score_that_is_null_is_replaced_like_any_other() {
     let database = Scripted::start(|request| {
-        let name = if json_of(request)["limit"] == 3 { "client.answer" } else { "widened.answer" };
-        Some(answer(200, JSON, &recorded("30", name)))
+        let name = if json_of(request)["limit"] == 3 { "client.response" } else { "widened.response" };
+        Some(response(200, JSON, &recorded("30", name)))
     })
     .await;
     let service =
@@ -140,7 +140,7 @@ async fn elasticsearchs_null_scores_are_replaced_too() {
     let database = Scripted::start(|_| {
         let hit = |id: u64| json!({"_index": "a", "_id": id.to_string(), "_score": null, "_source": {"body": format!("t {id}")}});
         let hits: Vec<Value> = (0..3).map(hit).collect();
-        Some(answer(200, JSON, &json!({"hits": {"max_score": null, "hits": hits}}).to_string()))
+        Some(response(200, JSON, &json!({"hits": {"max_score": null, "hits": hits}}).to_string()))
     })
     .await;
     let service =
@@ -154,10 +154,10 @@ async fn elasticsearchs_null_scores_are_replaced_too() {
 }
 
 #[tokio::test]
-async fn a_refused_limit_takes_back_the_limit_alone() {
+async fn a_rejected_limit_takes_back_the_limit_alone() {
     let mut engine = collection(60);
     engine.most = 20;
-    let database = Scripted::start(move |request| Some(engine.answer(request))).await;
+    let database = Scripted::start(move |request| Some(engine.response(request))).await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
     for (query, tries) in [("one", 2), ("two", 1)] {
         let before = database.seen().len();
@@ -172,29 +172,31 @@ async fn a_refused_limit_takes_back_the_limit_alone() {
         assert!(last["with_payload"].is_array());
     }
     // As it was recorded.
-    let refusal = recorded_json("31", "widened.answer");
-    assert!(refusal["status"]["error"].as_str().unwrap().starts_with("Bad request: Limit exceeded 50 > 20"));
+    let rejection = recorded_json("31", "widened.response");
+    assert!(
+        rejection["status"]["error"].as_str().unwrap().starts_with("Bad request: Limit exceeded 50 > 20")
+    );
 }
 
 #[tokio::test]
-async fn a_refused_payload_takes_back_the_payload_alone() {
+async fn a_rejected_payload_takes_back_the_payload_alone() {
     for (error, tries) in [("with_payload is not allowed here", 2), ("Bad request: no", 2)] {
         let engine = collection(60);
         let database = Scripted::start(move |request| {
             let asked = json_of(request);
             if asked["with_payload"].is_array() {
-                return Some(answer(
+                return Some(response(
                     400,
                     JSON,
                     &json!({"status": {"error": error}, "time": 0.1}).to_string(),
                 ));
             }
-            Some(engine.answer(request))
+            Some(engine.response(request))
         })
         .await;
         let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
-        let direct =
-            collection(60).answer("POST /collections/c/points/query\r\n\r\n{\"query\":[1,0,0],\"limit\":5}");
+        let direct = collection(60)
+            .response("POST /collections/c/points/query\r\n\r\n{\"query\":[1,0,0],\"limit\":5}");
         for _ in 0..3 {
             let got = sidecar.post(QUERY, ASKED, r#"{"query":[1,0,0],"limit":5}"#).await;
             assert_eq!(header(&got, "x-rerank-status"), Some("kept; reason=upstream_error"), "{error}");
@@ -206,14 +208,14 @@ async fn a_refused_payload_takes_back_the_payload_alone() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_of_the_client_is_the_clients() {
-    let refusal = r#"{"status":{"error":"Bad request: Limit exceeded 30 > 20 for \"limit\"."},"time":0.1}"#;
-    let database = Scripted::start(move |_| Some(answer(400, JSON, refusal))).await;
+async fn what_the_database_rejects_of_the_client_is_the_clients() {
+    let rejection = r#"{"status":{"error":"Bad request: Limit exceeded 30 > 20 for \"limit\"."},"time":0.1}"#;
+    let database = Scripted::start(move |_| Some(response(400, JSON, rejection))).await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
     let got = sidecar.post(QUERY, ASKED, r#"{"query":[1,0,0],"limit":30}"#).await;
     assert!(got.starts_with("HTTP/1.1 400 "), "{got}");
     assert_eq!(header(&got, "x-rerank-status"), Some("kept; reason=upstream_error"));
-    assert_eq!(body_of(&got), refusal);
+    assert_eq!(body_of(&got), rejection);
     // As widened, without more hits, and as the client asked.
     assert_eq!(database.seen().len(), 3);
 }

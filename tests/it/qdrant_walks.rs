@@ -4,7 +4,7 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use crate::harness::engine::{Engine, collection};
-use crate::harness::{Scripted, Sidecar, answer, header, json_of};
+use crate::harness::{Scripted, Sidecar, header, json_of, response};
 
 const QUERY: &str = "/collections/c/points/query";
 
@@ -77,7 +77,7 @@ async fn walks(
     for offset in (0..).step_by(limit as usize) {
         let mut body = search.clone();
         (body["limit"], body["offset"]) = (json!(limit), json!(offset));
-        let own = engine.answer(&format!("POST {QUERY} HTTP/1.1\r\n\r\n{body}"));
+        let own = engine.response(&format!("POST {QUERY} HTTP/1.1\r\n\r\n{body}"));
         direct.push(ids(&json_of(&own)));
         let headers = format!("x-rerank-query: q\r\nx-rerank-window: {window}\r\n");
         let got = sidecar.post(QUERY, &headers, &body.to_string()).await;
@@ -93,7 +93,7 @@ async fn walks(
 
 async fn start(service: Scripted) -> (Scripted, Sidecar) {
     let engine = collection(60);
-    let database = Scripted::start(move |request| Some(engine.answer(request))).await;
+    let database = Scripted::start(move |request| Some(engine.response(request))).await;
     let sidecar = Sidecar::start(database.addr, service, "", "").await;
     (database, sidecar)
 }
@@ -129,7 +129,7 @@ async fn a_walk_shows_every_hit_of_the_direct_walk_and_each_page_as_many() {
 #[tokio::test]
 async fn while_the_provider_fails_every_page_is_the_direct_one() {
     let engine = collection(60);
-    let failing = Scripted::start(|_| Some(answer(500, "application/json", "{}"))).await;
+    let failing = Scripted::start(|_| Some(response(500, "application/json", "{}"))).await;
     let (_database, sidecar) = start(failing).await;
     for (search, limit, window) in drawn(20) {
         let (direct, through, _) = walks(&engine, &sidecar, &search, (limit, window)).await;

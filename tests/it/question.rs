@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scripted, Sidecar, answer, body_of, header, json_of};
+use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
 const HITS: &str = include_str!("../fixtures/cases/01/hits.ndjson");
@@ -13,7 +13,7 @@ async fn database(hits: &'static str) -> Scripted {
         let asked = json_of(request);
         let (from, size) = (asked["from"].as_u64().unwrap_or(0), asked["size"].as_u64().unwrap_or(10));
         let hits: Vec<&str> = hits.lines().skip(from as usize).take(size as usize).collect();
-        Some(answer(200, JSON, &page(&hits)))
+        Some(response(200, JSON, &page(&hits)))
     })
     .await
 }
@@ -39,18 +39,18 @@ async fn by_shared_words() -> Scripted {
             .enumerate()
             .map(|(index, text)| json!({"index": index, "relevance_score": score(text)}))
             .collect();
-        Some(answer(200, JSON, &json!({"id": "r", "results": results}).to_string()))
+        Some(response(200, JSON, &json!({"id": "r", "results": results}).to_string()))
     })
     .await
 }
 
-fn ids(answer: &str) -> Vec<String> {
-    let hits = json_of(answer)["hits"]["hits"].as_array().cloned().unwrap_or_default();
+fn ids(response: &str) -> Vec<String> {
+    let hits = json_of(response)["hits"]["hits"].as_array().cloned().unwrap_or_default();
     hits.iter().map(|hit| hit["_id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn status(answer: &str) -> &str {
-    header(answer, "x-rerank-status").expect("a status")
+fn status(response: &str) -> &str {
+    header(response, "x-rerank-status").expect("a status")
 }
 
 const SELECTING: [(&str, &str); 6] = [
@@ -152,7 +152,7 @@ fn walked(request: &str) -> Option<String> {
         )
     };
     let hits: Vec<String> = (after..40).take(size).map(hit).collect();
-    Some(answer(200, JSON, &page(&hits)))
+    Some(response(200, JSON, &page(&hits)))
 }
 
 /// A service for which the last is the best.
@@ -205,9 +205,9 @@ async fn hits_that_say_what_they_are_sorted_by_keep_their_order_whatever_was_ask
             let asked: Vec<Value> =
                 body.lines().skip(1).step_by(2).map(|line| serde_json::from_str(line).unwrap()).collect();
             let lists: Vec<String> = asked.iter().enumerate().map(|(at, asked)| list(asked, at == 0)).collect();
-            return Some(answer(200, JSON, &format!(r#"{{"took":1,"responses":[{}]}}"#, lists.join(","))));
+            return Some(response(200, JSON, &format!(r#"{{"took":1,"responses":[{}]}}"#, lists.join(","))));
         }
-        Some(answer(200, JSON, &list(&json_of(request), true)))
+        Some(response(200, JSON, &list(&json_of(request), true)))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
@@ -238,7 +238,7 @@ async fn a_vector_search_whose_hits_are_sorted_is_asked_again_as_the_client_did(
         let hit = |n: u64| {
             format!(r#"{{"_index":"docs","_id":"k{k}-{n}","_score":0.5,"_source":{{"content":"number {n}"}},"sort":[1]}}"#)
         };
-        Some(answer(200, JSON, &page(&(0..k).map(hit).collect::<Vec<_>>())))
+        Some(response(200, JSON, &page(&(0..k).map(hit).collect::<Vec<_>>())))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;
@@ -265,7 +265,7 @@ async fn a_text_that_script_fields_hide_is_asked_for_and_taken_out_again() {
                 false => line.to_owned(),
             })
             .collect();
-        Some(answer(200, JSON, &page(&hits)))
+        Some(response(200, JSON, &page(&hits)))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, reversing().await, "", "").await;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rerankd::{
-    app::{App, Refusal, Reload},
+    app::{App, Rejection, Reload},
     workers::Workers,
 };
 
 use crate::harness::{
-    FakeDatabase, Folder, Process, Scripted, Watched, Wire, answer, ask, body_of, header, json_of,
+    FakeDatabase, Folder, Process, Scripted, Watched, Wire, ask, body_of, header, json_of, response,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -26,7 +26,7 @@ fn before(database: SocketAddr) -> String {
 
 /// Before a database with two points and beside a service that likes the second better, its key in a file.
 async fn searching() -> (Watched, String, Scripted, Scripted) {
-    let database = Scripted::start(|_| Some(answer(200, JSON, PAGE))).await;
+    let database = Scripted::start(|_| Some(response(200, JSON, PAGE))).await;
     let service = Scripted::scoring(|text| if text == "two" { 0.9 } else { 0.1 }).await;
     let yaml = format!(
         "{}providers: {{ cohere: {{ base_url: 'http://{}', api_key_file: DIR/key }} }}\n",
@@ -49,7 +49,7 @@ async fn search(client: &mut Wire) -> (String, Vec<u64>) {
              content-type: {JSON}\r\ncontent-length: {length}\r\n\r\n{SEARCH}"
         ))
         .await;
-    let got = client.message().await.expect("an answer");
+    let got = client.message().await.expect("a response");
     let points = json_of(&got)["result"]["points"].as_array().cloned().expect("points");
     let ids = points.iter().map(|point| point["id"].as_u64().unwrap()).collect();
     (header(&got, "x-rerank-status").expect("a status").to_owned(), ids)
@@ -83,21 +83,21 @@ async fn a_request_in_flight_finishes_on_what_it_began_with() {
 }
 
 #[tokio::test]
-async fn a_bad_file_is_refused_with_every_problem_and_the_old_one_stays() {
+async fn a_bad_file_is_rejected_with_every_problem_and_the_old_one_stays() {
     let (sidecar, yaml, _database, _service) = searching().await;
     let mut client = sidecar.client().await;
     assert_eq!(search(&mut client).await.0, "applied");
     let hash = sidecar.hash().await;
 
     let bad = format!("{yaml}rerank: {{ mode: off, windwo: 3 }}\ncache: {{ ttl: x }}");
-    let Reload::Refused(Refusal::Problems(problems)) = sidecar.reload(&bad).await else {
-        panic!("taken over")
+    let Reload::Rejected(Rejection::Problems(problems)) = sidecar.reload(&bad).await else {
+        panic!("activated")
     };
     let paths: Vec<&str> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["rerank.windwo", "cache.ttl"]);
     assert_eq!(search(&mut client).await.0, "applied");
     assert_eq!(sidecar.hash().await, hash);
-    assert_eq!(sidecar.metric("rerankd_config_reloads_total{result=\"refused\"}").await, "1");
+    assert_eq!(sidecar.metric("rerankd_config_reloads_total{result=\"rejected\"}").await, "1");
     assert_eq!(sidecar.metric("rerankd_config_last_reload_successful").await, "0");
     assert!(sidecar.admin("/readyz").await.starts_with("HTTP/1.1 200"), "the old one serves on");
 
@@ -108,11 +108,11 @@ async fn a_bad_file_is_refused_with_every_problem_and_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_built_is_refused_like_a_bad_file() {
+async fn what_cannot_be_built_is_rejected_like_a_bad_file() {
     let (sidecar, yaml, _database, _service) = searching().await;
     sidecar.folder.write("ca.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let bad = yaml.replace("base_url: 'http:", "ca_file: DIR/ca.crt, base_url: 'https:");
-    assert!(matches!(sidecar.reload(&bad).await, Reload::Refused(Refusal::Build(_))), "{bad}");
+    assert!(matches!(sidecar.reload(&bad).await, Reload::Rejected(Rejection::Build(_))), "{bad}");
     let mut client = sidecar.client().await;
     assert_eq!(search(&mut client).await.0, "applied");
 }
@@ -191,7 +191,7 @@ async fn connections_to_the_database_outlive_a_reload_that_leaves_its_settings()
     upstream.send(OK).await;
     client.message().await.unwrap();
 
-    let yaml = before(database.addr).replace("url:", "answer_timeout: 9s, url:");
+    let yaml = before(database.addr).replace("url:", "response_timeout: 9s, url:");
     assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
     client.send(GET).await;
     database.connection().await.head().await;
@@ -218,7 +218,7 @@ async fn under_load_reloads_fail_no_request_and_drop_no_connection() {
     for window in 1..=20 {
         let yaml = format!(
             "{}rerank: {{ window: {window} }}",
-            before(database.addr).replace("url:", &format!("answer_timeout: {window}s, url:"))
+            before(database.addr).replace("url:", &format!("response_timeout: {window}s, url:"))
         );
         assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
     }
@@ -257,24 +257,24 @@ async fn listeners_come_and_go_while_the_others_stay() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_or_the_admins_refuses_the_whole_file() {
+async fn an_address_that_is_taken_or_the_admins_rejects_the_whole_file() {
     let database = FakeDatabase::answering(OK).await;
     let yaml = before(database.addr);
     let sidecar = Watched::start(&yaml).await;
     let taken = FakeDatabase::answering(OK).await;
     let moved = yaml.replace("listen: '127.0.0.1:0', up", &format!("listen: '{}', up", taken.addr));
-    let Reload::Refused(refusal) = sidecar.reload(&moved).await else { panic!("taken over") };
-    assert_eq!(refusal.to_string(), format!("cannot listen on {}", taken.addr));
+    let Reload::Rejected(rejection) = sidecar.reload(&moved).await else { panic!("activated") };
+    assert_eq!(rejection.to_string(), format!("cannot listen on {}", taken.addr));
 
     let moved = yaml.replace("listen: '127.0.0.1:0', up", &format!("listen: '{}', up", database.addr));
-    let Reload::Refused(refusal) = sidecar.reload(&moved).await else { panic!("taken over") };
-    assert!(refusal.to_string().contains("rerankd would ask itself"), "{refusal}");
+    let Reload::Rejected(rejection) = sidecar.reload(&moved).await else { panic!("activated") };
+    assert!(rejection.to_string().contains("rerankd would ask itself"), "{rejection}");
 
     let moved = yaml.replace(ADMIN, "admin: { listen: '127.0.0.2:0' }\n");
-    let Reload::Refused(refusal) = sidecar.reload(&moved).await else { panic!("taken over") };
+    let Reload::Rejected(rejection) = sidecar.reload(&moved).await else { panic!("activated") };
     assert!(
-        refusal.to_string().contains("admin.listen") && refusal.to_string().contains("restart"),
-        "{refusal}"
+        rejection.to_string().contains("admin.listen") && rejection.to_string().contains("restart"),
+        "{rejection}"
     );
 
     let mut client = sidecar.client().await;
@@ -347,7 +347,7 @@ async fn a_plain_proxy_for_a_bad_file_raises_an_alert_until_the_file_is_good() {
     assert_eq!(sidecar.metric("rerankd_passthrough").await, "1");
     assert_eq!(sidecar.metric("rerankd_config_last_reload_successful").await, "0");
     assert!(body_of(&sidecar.admin("/readyz").await).contains("passthrough"));
-    assert!(matches!(sidecar.reloader.check_now().await, Reload::Refused(_)));
+    assert!(matches!(sidecar.reloader.check_now().await, Reload::Rejected(_)));
     assert_eq!(sidecar.metric("rerankd_passthrough").await, "1");
 
     let roomy = format!("{yaml}cache: {{ max_bytes: 1MiB }}");
@@ -365,14 +365,14 @@ async fn sighup_and_a_change_on_disk_reach_the_running_program() {
     let mut client = Wire::connect(process.listening[0]).await;
     folder.configure(&before(new.addr));
     process.signal("HUP").await;
-    process.said("the changed configuration is in force").await;
+    process.said("the changed configuration is active").await;
     client.send(GET).await;
     assert_eq!(client.message().await.unwrap(), OK);
     assert_eq!(new.seen().len(), 1);
 
     folder.configure("listeners: [");
-    let refused = process.said("BAD CONFIGURATION").await;
-    assert!(refused["problems"].as_str().unwrap().contains("this is not YAML"), "{refused}");
+    let rejected = process.said("BAD CONFIGURATION").await;
+    assert!(rejected["problems"].as_str().unwrap().contains("this is not YAML"), "{rejected}");
     client.send(GET).await;
     assert_eq!(client.message().await.unwrap(), OK);
 }
@@ -385,6 +385,6 @@ async fn a_pod_with_a_bad_file_starts_as_a_plain_proxy_where_that_is_wanted() {
     assert!(ask(process.listening[0], "/a").await.ends_with("ok"));
     assert!(ask(process.admin, "/metrics").await.contains("rerankd_passthrough 1"));
     folder.configure(&before(database.addr));
-    process.said("the changed configuration is in force").await;
+    process.said("the changed configuration is active").await;
     assert!(ask(process.admin, "/metrics").await.contains("rerankd_passthrough 0"));
 }

@@ -14,7 +14,7 @@ use crate::harness::hits::{envelope, hit_lists, hits};
 use crate::harness::strict::Message;
 use stage::{Stage, Taken};
 
-const OFF: &str = "rerank: { mode: off, answer_headers: false }\n";
+const OFF: &str = "rerank: { mode: off, response_headers: false }\n";
 const OFF_AND_SAID: &str = "rerank: { mode: off }\n";
 /// The page that the client asked for is reranked as it is.
 const PAGE: &str = "rerank: { widen: never, deadline: 20s }\n";
@@ -73,10 +73,10 @@ fn without_own_members(exchange: &Exchange) -> Option<Value> {
     (on_top || in_ext).then_some(body)
 }
 
-/// The answer that reached the client is the database's, but for headers of these names at the end.
-fn answer_is_the_databases(exchange: &Exchange, got: &Message, added: &[&str]) -> Verdict {
+/// The response that reached the client is the database's, but for headers of these names at the end.
+fn response_is_the_databases(exchange: &Exchange, got: &Message, added: &[&str]) -> Verdict {
     let version = if exchange.request.start.ends_with("1.0") { "HTTP/1.0" } else { "HTTP/1.1" };
-    let rest = exchange.answer.start.split_once(' ').unwrap().1;
+    let rest = exchange.response.start.split_once(' ').unwrap().1;
     same("status line", &got.start, &format!("{version} {rest}"))?;
     let mut headers = without(&got.headers, &["transfer-encoding", "connection"]);
     if fixture::header(&headers, "x-rerank-status").is_some() {
@@ -84,8 +84,8 @@ fn answer_is_the_databases(exchange: &Exchange, got: &Message, added: &[&str]) -
         let names: Vec<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
         same("added headers", &&names[..], &added)?;
     }
-    same("answer headers", &headers, &exchange.answer.end_to_end())?;
-    same("answer body", &got.body, &exchange.answer.body)
+    same("response headers", &headers, &exchange.response.end_to_end())?;
+    same("response body", &got.body, &exchange.response.body)
 }
 
 async fn replayed_with_reranking_off(folder: &str, left_out: &[&str]) {
@@ -101,7 +101,7 @@ async fn replayed_with_reranking_off(folder: &str, left_out: &[&str]) {
             let Taken { seen, got } = stage.play(exchange, None).await;
             let judged = same("requests upstream", &seen.len(), &1)
                 .and_then(|()| request_is_the_clients(exchange, &seen[0], &stage.upstream()))
-                .and_then(|()| answer_is_the_databases(exchange, &got, added));
+                .and_then(|()| response_is_the_databases(exchange, &got, added));
             problems.extend(judged.err().map(|problem| format!("{}: {problem}", exchange.name)));
         }
     }
@@ -132,7 +132,7 @@ struct Moves {
     cut: bool,
 }
 
-/// Whether two answers differ only in the order of hits, and in some of them being cut.
+/// Whether two responses differ only in the order of hits, and in some of them being cut.
 fn only_moved_or_cut(before: &[u8], after: &[u8]) -> Result<Moves, String> {
     let (old, new) = (hit_lists(before), hit_lists(after));
     same("lists of hits", &new.len(), &old.len())?;
@@ -181,18 +181,18 @@ fn judge(exchange: &Exchange, taken: &Taken, upstream: &str, may_cut: bool) -> R
     let Some(status) = got.header("x-rerank-status") else {
         same("requests upstream", &seen.len(), &1)?;
         request_is_the_clients(exchange, &seen[0], upstream)?;
-        answer_is_the_databases(exchange, got, &[])?;
+        response_is_the_databases(exchange, got, &[])?;
         return Ok(Moves::default());
     };
     let coding = ["content-length", "transfer-encoding", "content-encoding", "connection"];
-    let mut expected = without(&exchange.answer.end_to_end(), &coding);
+    let mut expected = without(&exchange.response.end_to_end(), &coding);
     let mut headers = without(&got.headers, &coding);
     headers.retain(|(name, _)| !name.starts_with("x-rerank-") && name != "server-timing");
     expected.sort();
     headers.sort();
-    same("answer headers", &headers, &expected)?;
+    same("response headers", &headers, &expected)?;
     let coded = got.header("content-encoding").is_some();
-    let original = if coded { &exchange.answer.body } else { &exchange.answer.decoded };
+    let original = if coded { &exchange.response.body } else { &exchange.response.decoded };
     let moves = only_moved_or_cut(original, &got.body)?;
     let kept = status.starts_with("kept");
     if (moves.cut && !may_cut) || (kept && moves.moved) {
@@ -201,7 +201,7 @@ fn judge(exchange: &Exchange, taken: &Taken, upstream: &str, may_cut: bool) -> R
     Ok(moves)
 }
 
-/// How many exchanges were reranked (or refused an order) and how many moved or lost hits.
+/// How many exchanges were reranked (or rejected an order) and how many moved or lost hits.
 #[derive(Debug, Default)]
 struct Count {
     applied: usize,
@@ -231,7 +231,7 @@ async fn replayed_with_reranking_on(folder: &str, rerank: &str, may_cut: bool) -
     count
 }
 
-/// Nobody made a request there: what the server said is used in `framing_answers.rs`.
+/// Nobody made a request there: what the server said is used in `framing_responses.rs`.
 const NO_REQUEST: [&str; 3] = ["219-http-408-silent", "220-http-408-partial-head", "queries"];
 
 #[tokio::test]

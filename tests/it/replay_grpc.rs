@@ -28,7 +28,7 @@ struct Call {
     path: String,
     request: Fields,
     sent: Vec<u8>,
-    answer: Fields,
+    response: Fields,
     received: Vec<u8>,
     trailers: Fields,
     trailers_only: bool,
@@ -44,16 +44,16 @@ fn calls() -> Vec<Call> {
 fn call(file: &Path) -> Option<Call> {
     let json: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).ok()?;
     json["protocol"].as_str()?.contains("gRPC").then_some(())?;
-    let (request, answer) = (&json["request"], &json["response"]);
+    let (request, response) = (&json["request"], &json["response"]);
     Some(Call {
         name: file.file_stem()?.to_string_lossy().into_owned(),
         path: request["path"].as_str()?.to_owned(),
         request: fields(&request["headers"]),
         sent: messages(&request["messages"]),
-        answer: fields(&answer["headers"]),
-        received: messages(&answer["messages"]),
-        trailers: fields(&answer["trailers"]),
-        trailers_only: answer["trailers_only"].as_bool()?,
+        response: fields(&response["headers"]),
+        received: messages(&response["messages"]),
+        trailers: fields(&response["trailers"]),
+        trailers_only: response["trailers_only"].as_bool()?,
     })
 }
 
@@ -91,7 +91,7 @@ fn flat(headers: &HeaderMap) -> Fields {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// Answers what was recorded of the call that is on; keeps the path, headers and bytes of what it was asked.
+/// Responses what was recorded of the call that is on; keeps the path, headers and bytes of what it was asked.
 #[derive(Clone, Default)]
 struct Server {
     on: Arc<Mutex<Call>>,
@@ -99,7 +99,7 @@ struct Server {
 }
 
 impl Server {
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    async fn response(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path().to_owned();
         let headers = flat(request.headers());
         let sent = request.into_body().collect().await.unwrap().to_bytes();
@@ -113,9 +113,9 @@ impl Server {
             true => body::empty(),
             false => body::boxed(StreamBody::new(futures_util::stream::iter(frames))),
         };
-        let mut answer = Response::new(body);
-        *answer.headers_mut() = map(&call.answer);
-        Ok(answer)
+        let mut response = Response::new(body);
+        *response.headers_mut() = map(&call.response);
+        Ok(response)
     }
 
     async fn listen(&self) -> SocketAddr {
@@ -124,7 +124,7 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 let server = server.clone();
-                let service = service_fn(move |request| server.clone().answer(request));
+                let service = service_fn(move |request| server.clone().response(request));
                 let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                     .auto_date_header(false)
                     .serve_connection(TokioIo::new(stream), service);
@@ -146,11 +146,11 @@ async fn make(
     let body = body::boxed(StreamBody::new(futures_util::stream::iter([sent])));
     let mut request = Request::post(format!("http://{proxy}{}", call.path)).body(body).unwrap();
     *request.headers_mut() = map(&call.request);
-    let answer = client.request(request).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let ended = answer.body().is_end_stream();
-    let headers = flat(answer.headers());
-    let got = answer.into_body().collect().await.unwrap();
+    let response = client.request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let ended = response.body().is_end_stream();
+    let headers = flat(response.headers());
+    let got = response.into_body().collect().await.unwrap();
     let trailers = got.trailers().map(flat).unwrap_or_default();
     (headers, got.to_bytes(), trailers, ended)
 }
@@ -178,7 +178,7 @@ async fn recorded_grpc_calls_pass_with_every_byte_and_trailer() {
         if seen != [(call.path.clone(), expected, call.sent.clone().into())] {
             problems.push(format!("{}: the server saw {seen:?}", call.name));
         }
-        if got != (call.answer.clone(), call.received.clone().into(), call.trailers, call.trailers_only) {
+        if got != (call.response.clone(), call.received.clone().into(), call.trailers, call.trailers_only) {
             problems.push(format!("{}: the client got {got:?}", call.name));
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::rerank_api::{
-    CALLERS_KEY, JSON, KEY, ask, by_length, failing, metrics, of, post, refused, send, start, status,
+    CALLERS_KEY, JSON, KEY, ask, by_length, failing, metrics, of, post, rejected, send, start, status,
 };
-use crate::harness::{FakeDatabase, Scripted, Wire, answer, body_of, header, json_of};
+use crate::harness::{FakeDatabase, Scripted, Wire, body_of, header, json_of, response};
 
 #[tokio::test]
 async fn scores_come_in_coheres_shape_and_a_second_time_from_the_cache() {
@@ -16,7 +16,7 @@ async fn scores_come_in_coheres_shape_and_a_second_time_from_the_cache() {
         let results: Vec<Value> =
             (0..documents).map(|i| json!({"index": i, "relevance_score": 0.9})).collect();
         let meta = json!({"billed_units": {"search_units": 1}});
-        Some(answer(200, JSON, &json!({"id": "r", "results": results, "meta": meta}).to_string()))
+        Some(response(200, JSON, &json!({"id": "r", "results": results, "meta": meta}).to_string()))
     })
     .await;
     let app = start(service.addr, "", "").await;
@@ -47,7 +47,7 @@ async fn scores_come_in_coheres_shape_and_a_second_time_from_the_cache() {
 }
 
 #[tokio::test]
-async fn top_n_shortens_the_answer_and_every_document_is_scored() {
+async fn top_n_shortens_the_response_and_every_document_is_scored() {
     let service = Scripted::scoring(by_length).await;
     let app = start(service.addr, "", "").await;
     let mut body = of(&["a", "ccc", "bb"]);
@@ -73,7 +73,7 @@ async fn relevant_spans_are_passed_on_given_back_and_cached_with_what_was_asked_
                 false => json!({"index": at, "relevance_score": 0.5}),
             })
             .collect();
-        Some(answer(200, JSON, &json!({"results": results}).to_string()))
+        Some(response(200, JSON, &json!({"results": results}).to_string()))
     })
     .await;
     let app = start(service.addr, "", "model: rerank-v5.0-pro").await;
@@ -141,7 +141,7 @@ async fn sixty_four_callers_of_the_same_are_one_call_billed_once() {
     let body = json!({
         "results": [{"index": 0, "relevance_score": 0.5}], "meta": {"billed_units": {"search_units": 1}}
     });
-    call.send(answer(200, JSON, &body.to_string())).await;
+    call.send(response(200, JSON, &body.to_string())).await;
     let mut billed = 0;
     for client in &mut callers {
         let got = json_of(&client.message().await.unwrap());
@@ -152,7 +152,7 @@ async fn sixty_four_callers_of_the_same_are_one_call_billed_once() {
 }
 
 #[tokio::test]
-async fn the_next_provider_of_the_chain_scores_and_the_answer_says_so() {
+async fn the_next_provider_of_the_chain_scores_and_the_response_says_so() {
     let service = failing(500, "").await;
     let app = start(service.addr, "providers: [cohere, lexical]", "").await;
     let got = ask(&app, &of(&["a crossing", "a zebra crossing"])).await;
@@ -187,7 +187,7 @@ async fn a_model_goes_to_cohere_as_named_and_only_if_it_is_allowed() {
     let own = ask(&app, &of(&["a"])).await;
     assert_eq!(header(&own, "x-rerank-cache"), Some("0/1"), "models do not mix in the cache");
     body["model"] = json!("xyz");
-    assert!(refused(&ask(&app, &body).await, 404).starts_with("model 'xyz' not found"));
+    assert!(rejected(&ask(&app, &body).await, 404).starts_with("model 'xyz' not found"));
     assert_eq!(service.seen().len(), 2);
 }
 
@@ -196,13 +196,13 @@ async fn a_model_that_cohere_does_not_know_is_the_callers_404_and_holds_nobody_o
     let service = Scripted::start(|request| {
         let good = r#"{"results":[{"index":0,"relevance_score":0.5}]}"#;
         let known = json_of(request)["model"] == "rerank-v3.5";
-        Some(if known { answer(200, JSON, good) } else { answer(404, JSON, "{}") })
+        Some(if known { response(200, JSON, good) } else { response(404, JSON, "{}") })
     })
     .await;
     let app = start(service.addr, "", "").await;
     let mut body = of(&["a"]);
     body["model"] = json!("xyz");
-    assert!(refused(&ask(&app, &body).await, 404).starts_with("model 'xyz' not found"));
+    assert!(rejected(&ask(&app, &body).await, 404).starts_with("model 'xyz' not found"));
     assert_eq!(status(&ask(&app, &of(&["a"])).await), 200);
 }
 
@@ -215,7 +215,7 @@ async fn an_open_request_is_answered_while_the_program_stops() {
     let mut call = service.connection().await;
     call.message().await.unwrap();
     let stopping = tokio::spawn(app.stop());
-    call.send(answer(200, JSON, r#"{"results":[{"index":0,"relevance_score":0.5}]}"#)).await;
+    call.send(response(200, JSON, r#"{"results":[{"index":0,"relevance_score":0.5}]}"#)).await;
     assert_eq!(status(&client.message().await.unwrap()), 200);
     stopping.await.unwrap();
 }
@@ -225,7 +225,7 @@ async fn every_request_is_counted_and_no_text_or_key_is_in_the_metrics() {
     let service = Scripted::start(|request| {
         let good = r#"{"results":[{"index":0,"relevance_score":0.5}]}"#;
         let fine = json_of(request)["documents"] == json!(["a"]);
-        Some(if fine { answer(200, JSON, good) } else { answer(429, JSON, "{}") })
+        Some(if fine { response(200, JSON, good) } else { response(429, JSON, "{}") })
     })
     .await;
     let app = start(service.addr, "", "").await;
@@ -239,9 +239,9 @@ async fn every_request_is_counted_and_no_text_or_key_is_in_the_metrics() {
         r#"rerankd_api_requests_total{outcome="ok",reason="none",version="v1"} 0"#,
         r#"rerankd_api_requests_total{outcome="failed",reason="rate_limited",version="v2"} 1"#,
         r#"rerankd_api_requests_total{outcome="failed",reason="auth",version="v2"} 0"#,
-        r#"rerankd_api_requests_total{outcome="refused",reason="invalid_request",version="v2"} 1"#,
-        r#"rerankd_api_requests_total{outcome="refused",reason="not_served",version="none"} 1"#,
-        r#"rerankd_api_request_duration_seconds_count{outcome="refused"} 2"#,
+        r#"rerankd_api_requests_total{outcome="rejected",reason="invalid_request",version="v2"} 1"#,
+        r#"rerankd_api_requests_total{outcome="rejected",reason="not_served",version="none"} 1"#,
+        r#"rerankd_api_request_duration_seconds_count{outcome="rejected"} 2"#,
     ] {
         assert!(text.contains(line), "{line} not in\n{text}");
     }
@@ -251,9 +251,9 @@ async fn every_request_is_counted_and_no_text_or_key_is_in_the_metrics() {
 }
 
 #[tokio::test]
-async fn answer_headers_can_be_switched_off() {
+async fn response_headers_can_be_switched_off() {
     let service = Scripted::scoring(by_length).await;
-    let app = start(service.addr, "answer_headers: false", "").await;
+    let app = start(service.addr, "response_headers: false", "").await;
     let got = ask(&app, &of(&["a"])).await.to_ascii_lowercase();
     assert!(!got.contains("x-rerank") && !got.contains("server-timing"), "{got}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scripted, Sidecar, answer, body_of, header, json_of};
+use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
 const SERVED: &str = "inference_ids: ['my-*']";
@@ -29,11 +29,11 @@ fn page(hits: &[String], max_score: &str) -> String {
 
 /// An Elasticsearch that knows no inference endpoint.
 fn elasticsearch(request: &str) -> Option<String> {
-    let (status, body) = one_answer(&json_of(request));
-    Some(answer(status, JSON, &body))
+    let (status, body) = one_response(&json_of(request));
+    Some(response(status, JSON, &body))
 }
 
-fn one_answer(asked: &Value) -> (u16, String) {
+fn one_response(asked: &Value) -> (u16, String) {
     if asked["retriever"]["standard"].is_null() {
         return (404, r#"{"error":{"type":"resource_not_found_exception"},"status":404}"#.to_owned());
     }
@@ -144,7 +144,7 @@ async fn without_scores_the_candidates_come_in_their_own_order() {
             (from..from + 3).map(|id| hit(id, &format!("{}.5", 90 - id), &source(id))).collect();
         page(&hits, "90.5")
     };
-    let failing = Scripted::start(|_| Some(answer(503, JSON, "{}"))).await;
+    let failing = Scripted::start(|_| Some(response(503, JSON, "{}"))).await;
     let database = Scripted::start(elasticsearch).await;
     let sidecar = Sidecar::start(database.addr, failing, SERVED, "").await;
     let got = sidecar.post("/a/_search", "", &body).await;
@@ -162,10 +162,10 @@ async fn without_scores_the_candidates_come_in_their_own_order() {
 #[tokio::test]
 async fn with_replay_a_failure_sends_the_clients_own_request() {
     let body = search("my-cohere", r#","rank_window_size":20"#, r#","size":3"#);
-    let failing = Scripted::start(|_| Some(answer(503, JSON, "{}"))).await;
+    let failing = Scripted::start(|_| Some(response(503, JSON, "{}"))).await;
     // An Elasticsearch that knows the id as well.
     let database = Scripted::start(|request| match json_of(request)["retriever"]["standard"] {
-        Value::Null => Some(answer(200, JSON, r#"{"hits":{"hits":[{"_id":"own"}]}}"#)),
+        Value::Null => Some(response(200, JSON, r#"{"hits":{"hits":[{"_id":"own"}]}}"#)),
         _ => elasticsearch(request),
     })
     .await;
@@ -185,11 +185,11 @@ async fn with_replay_a_failure_sends_the_clients_own_request() {
 }
 
 #[tokio::test]
-async fn with_replay_refused_candidates_leave_the_clients_own_request() {
+async fn with_replay_rejected_candidates_leave_the_clients_own_request() {
     let body = search("my-cohere", r#","rank_window_size":20"#, r#","size":3"#);
     let database = Scripted::start(|request| match json_of(request)["retriever"]["standard"] {
-        Value::Null => Some(answer(200, JSON, r#"{"hits":{"hits":[{"_id":"1"},{"_id":"2"}]}}"#)),
-        _ => Some(answer(400, JSON, "{}")),
+        Value::Null => Some(response(200, JSON, r#"{"hits":{"hits":[{"_id":"1"},{"_id":"2"}]}}"#)),
+        _ => Some(response(400, JSON, "{}")),
     })
     .await;
     let sidecar = sidecar(&database, &format!("{SERVED}, fail_open: replay")).await;
@@ -200,9 +200,9 @@ async fn with_replay_refused_candidates_leave_the_clients_own_request() {
 }
 
 #[tokio::test]
-async fn a_refused_window_leaves_a_reranked_page_of_the_candidates() {
+async fn a_rejected_window_leaves_a_reranked_page_of_the_candidates() {
     let database = Scripted::start(|request| match json_of(request)["size"].as_u64() {
-        Some(20) => Some(answer(400, JSON, "{}")),
+        Some(20) => Some(response(400, JSON, "{}")),
         _ => elasticsearch(request),
     })
     .await;
@@ -230,7 +230,7 @@ async fn its_window_is_bounded_by_the_configured_one_and_the_rest_follows() {
 
 #[tokio::test]
 async fn a_single_candidate_is_scored_and_may_fall_below_the_floor() {
-    let one = |_: &str| Some(answer(200, JSON, &page(&[hit(7, "83.5", &source(7))], "83.5")));
+    let one = |_: &str| Some(response(200, JSON, &page(&[hit(7, "83.5", &source(7))], "83.5")));
     let database = Scripted::start(one).await;
     let sidecar = sidecar(&database, SERVED).await;
     let got = sidecar.post("/a/_search", "", &search("my-cohere", "", "")).await;
@@ -243,9 +243,9 @@ async fn a_single_candidate_is_scored_and_may_fall_below_the_floor() {
 async fn searches_of_an_msearch_that_share_a_text_keep_their_own_windows_and_floors() {
     let database = Scripted::start(|request| {
         let lines: Vec<&str> = body_of(request).lines().collect();
-        let answers: Vec<String> =
-            lines.chunks(2).map(|pair| one_answer(&serde_json::from_str(pair[1]).unwrap()).1).collect();
-        Some(answer(200, JSON, &format!(r#"{{"responses":[{}]}}"#, answers.join(","))))
+        let responses: Vec<String> =
+            lines.chunks(2).map(|pair| one_response(&serde_json::from_str(pair[1]).unwrap()).1).collect();
+        Some(response(200, JSON, &format!(r#"{{"responses":[{}]}}"#, responses.join(","))))
     })
     .await;
     let sidecar = sidecar(&database, SERVED).await;
@@ -254,8 +254,8 @@ async fn searches_of_an_msearch_that_share_a_text_keep_their_own_windows_and_flo
     let theirs = search("theirs", "", "");
     let got =
         sidecar.post("/a/_msearch", "", &format!("{{}}\n{first}\n{{}}\n{second}\n{{}}\n{theirs}\n")).await;
-    let (_, refusal) = one_answer(&Value::Null);
-    let expected = [reranked([9, 8], 9, source), reranked([19], 19, source), refusal].join(",");
+    let (_, rejection) = one_response(&Value::Null);
+    let expected = [reranked([9, 8], 9, source), reranked([19], 19, source), rejection].join(",");
     assert_eq!(body_of(&got), format!(r#"{{"responses":[{expected}]}}"#));
     assert_eq!(status(&got), "partial; reason=unsupported");
     assert_eq!(body_of(&database.seen()[0]).lines().nth(5), Some(theirs.as_str()));
@@ -264,7 +264,7 @@ async fn searches_of_an_msearch_that_share_a_text_keep_their_own_windows_and_flo
 
 #[tokio::test]
 async fn with_replay_a_search_whose_order_is_kept_goes_as_it_came_beside_others() {
-    let database = Scripted::start(|_| Some(answer(200, JSON, r#"{"responses":[]}"#))).await;
+    let database = Scripted::start(|_| Some(response(200, JSON, r#"{"responses":[]}"#))).await;
     let sidecar = sidecar(&database, &format!("{SERVED}, fail_open: replay")).await;
     let past = search("my-cohere", r#","rank_window_size":20"#, r#","from":20"#);
     let other = search("my-cohere", "", "");

@@ -1,6 +1,6 @@
-//! What a caller says about reranking is done, or the answer tells that it was not.
+//! What a caller says about reranking is done, or the response tells that it was not.
 
-use crate::harness::{Scripted, Sidecar, answer, header, json_of, qdrant_hits};
+use crate::harness::{Scripted, Sidecar, header, json_of, qdrant_hits, response};
 
 const JSON: &str = "application/json";
 const BODY: &str = r#"{"query":[0.1],"limit":5,"with_payload":true}"#;
@@ -13,9 +13,9 @@ async fn sidecar() -> Sidecar {
                     format!(r#"{{"_index":"i","_id":"{n}","_score":1.0,"_source":{{"text":"giraffe {n}"}}}}"#)
                 })
                 .collect();
-            return Some(answer(200, JSON, &format!(r#"{{"hits":{{"hits":[{}]}}}}"#, hits.join(","))));
+            return Some(response(200, JSON, &format!(r#"{{"hits":{{"hits":[{}]}}}}"#, hits.join(","))));
         }
-        Some(answer(200, JSON, &qdrant_hits(50, 100)))
+        Some(response(200, JSON, &qdrant_hits(50, 100)))
     })
     .await;
     // Leaked: the database has to live as long as the test.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scripted, Sidecar, answer, header, json_of};
+use crate::harness::{Scripted, Sidecar, header, json_of, response};
 
 const JSON: &str = "application/json";
 
@@ -17,7 +17,7 @@ async fn database(max_score: &'static str) -> Scripted {
         let hits: Vec<String> = (from..(from + size).min(30)).map(hit).collect();
         let body =
             format!(r#"{{"hits":{{"total":30,"max_score":{max_score},"hits":[{}]}}}}"#, hits.join(","));
-        Some(answer(200, JSON, &body))
+        Some(response(200, JSON, &body))
     })
     .await
 }
@@ -83,7 +83,7 @@ async fn a_max_score_that_is_null_is_the_best_score_like_any_other() {
 #[tokio::test]
 async fn where_the_order_is_kept_scores_are_the_databases() {
     let database = database("90.5").await;
-    let failing = Scripted::start(|_| Some(answer(500, JSON, "{}"))).await;
+    let failing = Scripted::start(|_| Some(response(500, JSON, "{}"))).await;
     let sidecar = Sidecar::start(database.addr, failing, "score: replace", "").await;
     let body = json!({"query": {"match": {"body": "zebra"}}, "size": 2}).to_string();
     let got = sidecar.post("/a/_search", "", &body).await;

@@ -9,7 +9,7 @@ use rerankd::{
 };
 use serde_json::Value;
 
-use crate::harness::{Scripted, Wire, answer, body_of, header, json_of};
+use crate::harness::{Scripted, Wire, body_of, header, json_of, response};
 
 const KEY: &str = "sekrit-key-123";
 const QUERY: &str = "zebra crossing";
@@ -28,13 +28,13 @@ fn page(hits: impl IntoIterator<Item = u64>, with_text: bool) -> String {
     format!(r#"{{"result":{{"points":[{}]}},"status":"ok","time":0.00100}}"#, hits.join(","))
 }
 
-/// What a database with points 0..POINTS, best first, answers.
+/// What a database with points 0..POINTS, best first, responses.
 fn found(request: &str) -> Option<String> {
     let asked = json_of(request);
     let (offset, limit) = (asked["offset"].as_u64().unwrap_or(0), asked["limit"].as_u64().unwrap_or(10));
     let payload = &asked["with_payload"];
     let with_text = !matches!(payload, Value::Null | Value::Bool(false)) && payload["exclude"].is_null();
-    Some(answer(200, JSON, &page(offset..(offset + limit).min(POINTS), with_text)))
+    Some(response(200, JSON, &page(offset..(offset + limit).min(POINTS), with_text)))
 }
 
 /// The later a point comes in the database's order, the better.
@@ -76,7 +76,7 @@ impl Setup {
                  content-type: {JSON}\r\ncontent-length: {length}\r\n\r\n{body}"
             ))
             .await;
-        client.message().await.expect("an answer")
+        client.message().await.expect("a response")
     }
 
     async fn metrics(&self) -> String {
@@ -129,7 +129,7 @@ async fn the_database_sees_the_window_and_none_of_the_proxys_own_headers() {
 }
 
 #[tokio::test]
-async fn a_failing_service_leaves_the_databases_own_answer() {
+async fn a_failing_service_leaves_the_databases_own_response() {
     let wrong_index = r#"{"results":[{"index":99,"relevance_score":0.5}]}"#;
     for (code, body, reason) in [
         (500, "{}", "provider_unavailable"),
@@ -138,7 +138,7 @@ async fn a_failing_service_leaves_the_databases_own_answer() {
         (200, "garbage", "bad_response"),
         (200, wrong_index, "bad_response"),
     ] {
-        let service = Scripted::start(move |_| Some(answer(code, JSON, body))).await;
+        let service = Scripted::start(move |_| Some(response(code, JSON, body))).await;
         let setup = Setup::new(Scripted::start(found).await, service).await;
         let got = setup.search(THREE).await;
         assert_eq!(status(&got), format!("kept; reason={reason}"));
@@ -183,16 +183,16 @@ async fn walking_the_pages_visits_every_hit_once() {
 }
 
 #[tokio::test]
-async fn a_refused_widening_is_taken_back_and_not_tried_again() {
+async fn a_rejected_widening_is_taken_back_and_not_tried_again() {
     let database = Scripted::start(|request| match json_of(request)["limit"].as_u64() {
         Some(3) => found(request),
-        _ => Some(answer(400, JSON, r#"{"status":{"error":"limit"}}"#)),
+        _ => Some(response(400, JSON, r#"{"status":{"error":"limit"}}"#)),
     })
     .await;
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     let got = setup.search(THREE).await;
     assert!(got.starts_with("HTTP/1.1 200"), "{got}");
-    assert_eq!(body_of(&got), page([2, 1, 0], false), "only the limit was refused");
+    assert_eq!(body_of(&got), page([2, 1, 0], false), "only the limit was rejected");
     let seen = setup.database.seen();
     assert_eq!(seen.len(), 2);
     assert_eq!(json_of(&seen[1])["limit"], 3);
@@ -203,21 +203,21 @@ async fn a_refused_widening_is_taken_back_and_not_tried_again() {
     assert_eq!(json_of(&seen[2])["limit"], 3);
 }
 
-/// A database that refuses every search that asks for a payload, whatever its limit.
-fn refusing_payload(request: &str) -> Option<String> {
-    refusing(request, "forbidden")
+/// A database that rejects every search that asks for a payload, whatever its limit.
+fn rejecting_payload(request: &str) -> Option<String> {
+    rejecting(request, "forbidden")
 }
 
-fn refusing(request: &str, error: &str) -> Option<String> {
+fn rejecting(request: &str, error: &str) -> Option<String> {
     match json_of(request)["with_payload"] {
         Value::Null => found(request),
-        _ => Some(answer(403, JSON, &format!(r#"{{"status":{{"error":"{error}"}}}}"#))),
+        _ => Some(response(403, JSON, &format!(r#"{{"status":{{"error":"{error}"}}}}"#))),
     }
 }
 
 #[tokio::test]
-async fn refused_fields_are_not_asked_for_again() {
-    let database = Scripted::start(refusing_payload).await;
+async fn rejected_fields_are_not_asked_for_again() {
+    let database = Scripted::start(rejecting_payload).await;
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     // As many hits as the window has, so that only the fields are ours.
     let fifty = r#"{"query":[0.1,0.2],"limit":50}"#;
@@ -231,8 +231,8 @@ async fn refused_fields_are_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn refused_fields_are_told_from_refused_hits_by_the_next_search() {
-    let database = Scripted::start(refusing_payload).await;
+async fn rejected_fields_are_told_from_rejected_hits_by_the_next_search() {
+    let database = Scripted::start(rejecting_payload).await;
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     for asked in [2, 4, 5, 6] {
         assert_eq!(body_of(&setup.search(THREE).await), page(0..3, false));
@@ -244,8 +244,8 @@ async fn refused_fields_are_told_from_refused_hits_by_the_next_search() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_speaks_of_the_fields_takes_back_the_fields_alone() {
-    let database = Scripted::start(|request| refusing(request, "no payload for you")).await;
+async fn a_rejection_that_speaks_of_the_fields_takes_back_the_fields_alone() {
+    let database = Scripted::start(|request| rejecting(request, "no payload for you")).await;
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     for asked in [2, 3, 4] {
         let got = setup.search(THREE).await;
@@ -259,24 +259,24 @@ async fn a_refusal_that_speaks_of_the_fields_takes_back_the_fields_alone() {
 }
 
 #[tokio::test]
-async fn a_refused_search_that_asked_for_no_more_than_the_client_is_asked_once() {
-    let refusal = r#"{"status":{"error":"bad filter"}}"#;
-    let database = Scripted::start(move |_| Some(answer(400, JSON, refusal))).await;
+async fn a_rejected_search_that_asked_for_no_more_than_the_client_is_asked_once() {
+    let rejection = r#"{"status":{"error":"bad filter"}}"#;
+    let database = Scripted::start(move |_| Some(response(400, JSON, rejection))).await;
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     let got = setup.search(r#"{"query":[0.1,0.2],"limit":50,"with_payload":true}"#).await;
     assert!(got.starts_with("HTTP/1.1 400 "), "{got}");
-    assert_eq!((body_of(&got), status(&got)), (refusal, "kept; reason=upstream_error"));
+    assert_eq!((body_of(&got), status(&got)), (rejection, "kept; reason=upstream_error"));
     assert_eq!(setup.database.seen().len(), 1);
 }
 
 #[tokio::test]
-async fn answers_that_are_no_hits_pass_unchanged() {
+async fn responses_that_are_no_hits_pass_unchanged() {
     for (code, media_type, body, reason) in [
         (200, JSON, r#"{"result":{"points":[{"id":1,"#, "malformed"),
         (200, "text/html", "<html>hello</html>", "unsupported"),
         (404, JSON, r#"{"status":{"error":"Not found"}}"#, "upstream_error"),
     ] {
-        let database = Scripted::start(move |_| Some(answer(code, media_type, body))).await;
+        let database = Scripted::start(move |_| Some(response(code, media_type, body))).await;
         let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
         let got = setup.search(THREE).await;
         assert!(got.starts_with(&format!("HTTP/1.1 {code} ")), "{got}");

@@ -103,7 +103,7 @@ async fn before_the_listeners_close_it_is_not_ready_but_alive_and_serves() {
 }
 
 #[tokio::test]
-async fn idle_connections_close_at_once_and_busy_ones_after_an_answer_that_says_so() {
+async fn idle_connections_close_at_once_and_busy_ones_after_a_response_that_says_so() {
     let db = FakeDatabase::by_hand().await;
     let sidecar = Watched::start(&before(db.addr, "")).await;
     let (mut idle, mut busy) = (sidecar.client().await, sidecar.client().await);
@@ -119,8 +119,8 @@ async fn idle_connections_close_at_once_and_busy_ones_after_an_answer_that_says_
     assert_eq!(idle.rest().await, "");
     assert!(ask(draining.admin, "/livez").await.starts_with("HTTP/1.1 200"));
     upstream.send(OK).await;
-    let answer = busy.rest().await;
-    assert!(answer.contains("\r\nconnection: close\r\n") && answer.ends_with("ok"), "{answer}");
+    let response = busy.rest().await;
+    assert!(response.contains("\r\nconnection: close\r\n") && response.ends_with("ok"), "{response}");
     soon(draining.over).await.unwrap();
 }
 
@@ -187,8 +187,8 @@ async fn who_had_connected_before_the_listener_closed_is_answered() {
     waiting.set_nonblocking(true).unwrap();
     proxy.shutdown.cancel();
     let mut client = Wire::new(TcpStream::from_std(waiting).unwrap());
-    let answer = client.rest().await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+    let response = client.rest().await;
+    assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("ok"), "{response}");
 }
 
 #[tokio::test]
@@ -232,20 +232,20 @@ async fn moving_client(old: SocketAddr, new: SocketAddr) -> usize {
     loop {
         connection.try_send(GET).await;
         match connection.message().await {
-            Some(answer) => {
-                assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
+            Some(response) => {
+                assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("ok"), "{response}");
                 answered += 1;
                 used = true;
                 if moved {
                     return answered;
                 }
-                if !answer.contains("connection: close") {
+                if !response.contains("connection: close") {
                     continue;
                 }
             }
             None => {
                 assert!(used && !moved, "a request failed");
-                assert_eq!(connection.rest().await, "", "cut in an answer");
+                assert_eq!(connection.rest().await, "", "cut in a response");
             }
         }
         (connection, moved, used) = (Wire::connect(new).await, true, false);
@@ -284,13 +284,13 @@ async fn an_open_http2_stream_is_finished_too() {
     let (mut sender, connection) = handshake.await.unwrap();
     let connection = tokio::spawn(connection);
     let request = http::Request::get("http://x/a").body(Empty::<Bytes>::new()).unwrap();
-    let answer = tokio::spawn(sender.send_request(request));
+    let response = tokio::spawn(sender.send_request(request));
     let mut upstream = db.connection().await;
     upstream.head().await;
     let draining = drain(sidecar).await;
     upstream.send(OK).await;
-    let answer = soon(answer).await.unwrap().unwrap();
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let response = soon(response).await.unwrap().unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     soon(draining.over).await.unwrap();
     soon(connection).await.unwrap().unwrap();
 }

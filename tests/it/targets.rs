@@ -53,8 +53,8 @@ async fn every_byte_reaches_the_database() {
     let mut client = program.client().await;
     for target in odd() {
         client.send(bytes_of(&get(&target))).await;
-        let answer = client.answer(false).await.unwrap();
-        assert_eq!(answer.header("x-answers"), Some(&*format!("GET {target}")));
+        let response = client.response(false).await.unwrap();
+        assert_eq!(response.header("x-responses"), Some(&*format!("GET {target}")));
     }
     drop(client);
     program.stop().await;
@@ -79,8 +79,8 @@ async fn absolute_targets_and_bodies_are_no_different() {
                 let request = format!("POST {authority}{own} HTTP/1.1\r\nHost: b\r\n{head}\r\n{body}");
                 client.send(bytes_of(&request)).await;
                 let expected = if own == "?\"" { "/?\"" } else { own };
-                let answer = client.answer(false).await.unwrap();
-                assert_eq!(answer.header("x-answers"), Some(&*format!("POST {expected}")), "{head}");
+                let response = client.response(false).await.unwrap();
+                assert_eq!(response.header("x-responses"), Some(&*format!("POST {expected}")), "{head}");
                 sent.push(body);
             }
         }
@@ -106,8 +106,8 @@ async fn requests_sent_at_once_and_in_pieces_keep_their_own_targets() {
         }
         for target in &all {
             for own in [target, "/plain"] {
-                let answer = client.answer(false).await.unwrap();
-                assert_eq!(answer.header("x-answers"), Some(&*format!("GET {own}")));
+                let response = client.response(false).await.unwrap();
+                assert_eq!(response.header("x-responses"), Some(&*format!("GET {own}")));
             }
         }
     }
@@ -116,7 +116,7 @@ async fn requests_sent_at_once_and_in_pieces_keep_their_own_targets() {
 }
 
 #[tokio::test]
-async fn what_could_be_read_in_two_ways_is_refused() {
+async fn what_could_be_read_in_two_ways_is_rejected() {
     let database = Tap::echoing().await;
     let program = Program::before(database.addr, "").await;
     for target in [
@@ -140,8 +140,8 @@ async fn what_could_be_read_in_two_ways_is_refused() {
     ] {
         let mut client = program.client().await;
         client.send(bytes_of(&(get(target) + &get("/next")))).await;
-        let answer = client.answer(false).await.unwrap();
-        assert_eq!(answer.word(1), "400", "{target:?}");
+        let response = client.response(false).await.unwrap();
+        assert_eq!(response.word(1), "400", "{target:?}");
         assert_eq!(client.rest_bytes().await, b"", "{target:?}");
     }
     program.stop().await;
@@ -177,8 +177,8 @@ async fn a_search_is_read_and_widened_and_the_rest_of_its_target_left_alone() {
         let program = Program::with_key(database.addr, &provider).await;
         let mut client = program.client().await;
         client.send(bytes_of(&get(&format!("/i/_search?{query}")))).await;
-        let answer = client.answer(false).await.unwrap();
-        assert_eq!(answer.header("x-rerank-status"), Some("applied"), "{query}");
+        let response = client.response(false).await.unwrap();
+        assert_eq!(response.header("x-rerank-status"), Some("applied"), "{query}");
         let asked = json_of(&service.seen()[0])["query"].as_str().unwrap().to_owned();
         assert!(asked.contains(text), "{asked}");
         drop(client);
@@ -194,14 +194,14 @@ async fn a_fragment_makes_no_search() {
     for target in ["/i/_search#a", "/i#/_search", "/i/_search?q=a#b", "/collections/c/points/query#"] {
         let mut client = program.client().await;
         client.send(bytes_of(&get(target).replace("GET", "POST"))).await;
-        let answer = client.answer(false).await.unwrap();
-        assert_eq!(answer.header("x-answers"), Some(&*format!("POST {target}")));
-        assert_eq!(answer.header("x-rerank-status"), None);
+        let response = client.response(false).await.unwrap();
+        assert_eq!(response.header("x-responses"), Some(&*format!("POST {target}")));
+        assert_eq!(response.header("x-rerank-status"), None);
     }
 }
 
 #[tokio::test]
-async fn hosts_that_are_missing_doubled_or_none_are_refused_whatever_is_sent_on() {
+async fn hosts_that_are_missing_doubled_or_none_are_rejected_whatever_is_sent_on() {
     for host in ["upstream", "preserve"] {
         let database = Tap::echoing().await;
         let yaml = format!(
@@ -214,7 +214,7 @@ async fn hosts_that_are_missing_doubled_or_none_are_refused_whatever_is_sent_on(
             let status = async |version: &str, lines: &str| {
                 let mut client = program.client().await;
                 client.send(bytes_of(&format!("POST {target} HTTP/{version}\r\n{lines}\r\n"))).await;
-                client.answer(false).await.unwrap().word(1).to_owned()
+                client.response(false).await.unwrap().word(1).to_owned()
             };
             for lines in [
                 "",

@@ -147,12 +147,12 @@ async fn an_upstream_that_takes_no_more_of_a_request_is_504() {
     let (mut client, _upstream) = tokio::join!(sending, db.connection());
     let got = client.rest().await;
     assert!(got.is_empty() || got.starts_with("HTTP/1.1 504 Gateway Timeout\r\n"), "{got}");
-    assert_eq!(timeouts(&program, "answer").await, 1);
+    assert_eq!(timeouts(&program, "response").await, 1);
     program.until_all_is_given_back().await;
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_go_on_is_broken_off_so_that_the_client_notices() {
+async fn a_response_that_does_not_go_on_is_broken_off_so_that_the_client_notices() {
     let db = FakeDatabase::by_hand().await;
     let program = program(db.addr, "body_timeout: 50ms").await;
     for framing in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"] {
@@ -165,12 +165,12 @@ async fn an_answer_that_does_not_go_on_is_broken_off_so_that_the_client_notices(
         assert!(got.ends_with("abc") || got.ends_with("3\r\nabc\r\n"), "{got}");
         assert_eq!(upstream.rest().await, "");
     }
-    assert_eq!(timeouts(&program, "answer_body").await, 2);
+    assert_eq!(timeouts(&program, "response_body").await, 2);
     program.until_all_is_given_back().await;
 }
 
 #[tokio::test]
-async fn a_search_whose_answer_does_not_go_on_is_asked_again_as_the_client_did() {
+async fn a_search_whose_response_does_not_go_on_is_asked_again_as_the_client_did() {
     let db = FakeDatabase::by_hand().await;
     let limits = "limits: { body_timeout: 50ms }\nrerank: { providers: [lexical] }\n\
                   providers: { lexical: { kind: lexical } }";
@@ -185,13 +185,13 @@ async fn a_search_whose_answer_does_not_go_on_is_asked_again_as_the_client_did()
     again.send(OK).await;
     let got = client.message().await.unwrap();
     assert_eq!((header(&got, "x-rerank-status"), body_of(&got)), (Some("kept; reason=upstream_error"), "ok"));
-    assert_eq!(timeouts(&program, "answer_body").await, 1);
+    assert_eq!(timeouts(&program, "response_body").await, 1);
     drop(client);
     program.until_all_is_given_back().await;
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_more_of_an_answer_is_let_go_and_its_upstream_connection_with_it() {
+async fn a_client_that_takes_no_more_of_a_response_is_let_go_and_its_upstream_connection_with_it() {
     let db = FakeDatabase::by_hand().await;
     let program = program(db.addr, "body_timeout: 200ms").await;
     let mut client = program.client().await;
@@ -223,7 +223,7 @@ async fn a_tunnel_through_which_nothing_goes_is_closed() {
     program.until_all_is_given_back().await;
 }
 
-/// An HTTP/2 server with an endless answer at `/endless` and a short one elsewhere, which is held back until the
+/// An HTTP/2 server with an endless response at `/endless` and a short one elsewhere, which is held back until the
 /// endless one has filled its window.
 async fn endless_and_short() -> SocketAddr {
     use http_body::Frame;
@@ -231,7 +231,7 @@ async fn endless_and_short() -> SocketAddr {
     let filled = Arc::new(Semaphore::new(0));
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = socket.local_addr().unwrap();
-    let answer = move |request: Request<hyper::body::Incoming>| {
+    let response = move |request: Request<hyper::body::Incoming>| {
         let filled = filled.clone();
         async move {
             if request.uri().path() != "/endless" {
@@ -255,7 +255,7 @@ async fn endless_and_short() -> SocketAddr {
     };
     tokio::spawn(async move {
         while let Ok((stream, _)) = socket.accept().await {
-            let service = hyper::service::service_fn(answer.clone());
+            let service = hyper::service::service_fn(response.clone());
             let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service);
             tokio::spawn(connection);
@@ -265,14 +265,14 @@ async fn endless_and_short() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_holds_up_no_other_on_the_same_http2_connection() {
+async fn a_response_that_nobody_reads_holds_up_no_other_on_the_same_http2_connection() {
     let url = format!("http://{}", endless_and_short().await).parse().unwrap();
     let upstream = Upstream::new(UpstreamSettings { http2: true, ..UpstreamSettings::new(url) }).unwrap();
     let ask = |path: &str| upstream.send(Request::get(path).body(body::empty()).unwrap(), false);
     let unread = ask("/endless").await.unwrap();
     let short = async { ask("/short").await.unwrap().into_body().collect().await.unwrap().to_bytes() };
     let short = tokio::time::timeout(Duration::from_secs(10), short).await;
-    assert_eq!(short.expect("the other answer comes"), "short");
+    assert_eq!(short.expect("the other response comes"), "short");
     drop(unread);
 }
 

@@ -42,11 +42,11 @@ fn before(database: &TlsDatabase, upstream: &str) -> String {
 async fn get(sidecar: &Watched) -> String {
     let mut client = sidecar.client().await;
     client.send(GET).await;
-    client.message().await.expect("an answer")
+    client.message().await.expect("a response")
 }
 
-fn ok(answer: &str) -> bool {
-    answer.starts_with("HTTP/1.1 200") && body_of(answer) == "ok"
+fn ok(response: &str) -> bool {
+    response.starts_with("HTTP/1.1 200") && body_of(response) == "ok"
 }
 
 #[tokio::test]
@@ -62,9 +62,9 @@ async fn a_client_chooses_http2_or_http1_in_the_handshake() {
     let (mut sender, connection) = connect.await.unwrap();
     tokio::spawn(connection);
     let request = Request::get("https://localhost/h2").body(Empty::<Bytes>::new()).unwrap();
-    let answer = sender.send_request(request).await.unwrap();
-    assert_eq!((answer.version(), answer.status().as_u16()), (Version::HTTP_2, 200));
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!((response.version(), response.status().as_u16()), (Version::HTTP_2, 200));
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
 
     for protocols in [&["http/1.1"][..], &[]] {
         let stream = handshake(at, &authority, None, protocols).await.unwrap();
@@ -142,8 +142,8 @@ async fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
 
     // The certificate alone does not fit the old key.
     std::fs::write(sidecar.folder.path("us.crt"), &second.cert).unwrap();
-    let Reload::Refused(refusal) = sidecar.reloader.check_now().await else { panic!("taken over") };
-    assert!(refusal.to_string().starts_with("TLS of the listener 127.0.0.1:0"), "{refusal}");
+    let Reload::Rejected(rejection) = sidecar.reloader.check_now().await else { panic!("activated") };
+    assert!(rejection.to_string().starts_with("TLS of the listener 127.0.0.1:0"), "{rejection}");
     assert_eq!(shown(&handshake(at, &authority, None, &[]).await.unwrap()), first.der());
     std::fs::write(sidecar.folder.path("us.key"), &second.key).unwrap();
     assert!(matches!(sidecar.reloader.check_now().await, Reload::Applied));
@@ -234,8 +234,8 @@ async fn a_database_that_never_completes_its_handshake_is_given_up_in_time() {
         database.addr
     );
     let sidecar = Watched::start(&yaml).await;
-    let answer = tokio::time::timeout(Duration::from_secs(5), get(&sidecar)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    let response = tokio::time::timeout(Duration::from_secs(5), get(&sidecar)).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 502"), "{response}");
 }
 
 #[tokio::test]

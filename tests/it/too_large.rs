@@ -2,29 +2,29 @@
 
 use serde_json::json;
 
-use crate::harness::{Program, Scripted, Sidecar, answer, header, json_of};
+use crate::harness::{Program, Scripted, Sidecar, header, json_of, response};
 
 const JSON: &str = "application/json";
 
 #[tokio::test]
-async fn a_text_that_the_provider_refuses_is_the_only_hit_that_is_not_ranked() {
+async fn a_text_that_the_provider_rejects_is_the_only_hit_that_is_not_ranked() {
     let database = Scripted::start(|_| {
         let hits: Vec<_> = (0..10)
             .map(|id| json!({"_id": id.to_string(), "_source": {"body": format!("{} {id}", "x".repeat(if id == 4 { 50_000 } else { 9 }))}}))
             .collect();
-        Some(answer(200, JSON, &json!({"hits": {"total": 10, "hits": hits}}).to_string()))
+        Some(response(200, JSON, &json!({"hits": {"total": 10, "hits": hits}}).to_string()))
     })
     .await;
     let provider = Scripted::start(|request| {
         let documents = json_of(request)["documents"].as_array().cloned().unwrap_or_default();
         if documents.iter().any(|text| text.as_str().unwrap().len() > 100) {
-            return Some(answer(413, "text/plain", "too large"));
+            return Some(response(413, "text/plain", "too large"));
         }
         let results = documents.iter().enumerate().map(|(index, text)| {
             let id: f64 = text.as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
             json!({"index": index, "relevance_score": id / 16.0})
         });
-        Some(answer(200, JSON, &json!({"results": results.collect::<Vec<_>>()}).to_string()))
+        Some(response(200, JSON, &json!({"results": results.collect::<Vec<_>>()}).to_string()))
     })
     .await;
     let sidecar = Sidecar::start(database.addr, provider, "", "").await;
@@ -44,7 +44,7 @@ async fn a_batch_of_many_questions_waits_for_its_own_places() {
     let database = Scripted::start(|request| {
         let count = json_of(request)["searches"].as_array().unwrap().len();
         let hits = json!({"points": [{"id": 0, "payload": {"text": "text 0"}}, {"id": 1, "payload": {"text": "text 1"}}]});
-        Some(answer(200, JSON, &json!({"result": vec![hits; count]}).to_string()))
+        Some(response(200, JSON, &json!({"result": vec![hits; count]}).to_string()))
     })
     .await;
     let provider = Scripted::scoring(|text| text.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).await;

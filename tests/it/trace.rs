@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use crate::harness::{Process, Scripted, Wire, answer};
+use crate::harness::{Process, Scripted, Wire, response};
 
 const JSON: &str = "application/json";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const POINTS: &str = r#"{"result":{"points":[{"id":1,"score":0.2,"payload":{"text":"giraffe"}},{"id":2,"score":0.1,"payload":{"text":"okapi"}}]}}"#;
 
-/// Two lines about one search with a refused key: one from the rerank stack, one from the proxy.
+/// Two lines about one search with a rejected key: one from the rerank stack, one from the proxy.
 async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
-    let database = Scripted::start(|_| Some(answer(200, JSON, POINTS))).await;
-    let service = Scripted::start(|_| Some(answer(401, JSON, "{}"))).await;
+    let database = Scripted::start(|_| Some(response(200, JSON, POINTS))).await;
+    let service = Scripted::start(|_| Some(response(401, JSON, "{}"))).await;
     let (upstream, provider) = (format!("http://{}", database.addr), format!("http://{}", service.addr));
     let args = [
         "--upstream",
@@ -33,7 +33,7 @@ async fn lines_of_a_search(format: &str, traceparent: &str) -> [String; 2] {
             body.len()
         ))
         .await;
-    client.message().await.expect("an answer");
+    client.message().await.expect("a response");
     let key = process.line_with("key").await;
     let kept = process.line_with("kept the database's order").await;
     assert!(kept.contains("collections") && kept.contains("\"docs\""), "{kept}");

@@ -1,4 +1,4 @@
-//! Why the database cannot be reached: log, metric, answer and `explain` say it in one word.
+//! Why the database cannot be reached: log, metric, response and `explain` say it in one word.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tokio::net::TcpListener;
 
 use crate::harness::{
-    Authority, Identity, Process, Scripted, TlsDatabase, Wire, answer, body_of, header, run, search,
+    Authority, Identity, Process, Scripted, TlsDatabase, Wire, body_of, header, response, run, search,
 };
 
 /// A database, and what is written of it.
@@ -72,11 +72,13 @@ async fn cases(folder: &Path) -> Vec<Case> {
     let plain = peer("HTTP/1.1 400 Bad Request\r\n\r\n", true).await;
     let not_tls = case("tls_not_spoken", format!("{{ url: 'https://{plain}' }}"));
     let behind_tls = TlsDatabase::start(&good(), None, &[]).await;
-    let to_tls = case("bad_answer", format!("{{ url: 'http://{}' }}", behind_tls.addr));
-    let silent =
-        format!("{{ url: 'http://{}', answer_timeout: 50ms, forward_timeout: 50ms }}", peer("", false).await);
+    let to_tls = case("bad_response", format!("{{ url: 'http://{}' }}", behind_tls.addr));
+    let silent = format!(
+        "{{ url: 'http://{}', response_timeout: 50ms, forward_timeout: 50ms }}",
+        peer("", false).await
+    );
     vec![
-        case("refused", "{ url: 'http://127.0.0.1:9' }".to_owned()),
+        case("rejected", "{ url: 'http://127.0.0.1:9' }".to_owned()),
         // A label of more than 63 letters is no name, so no resolver is asked.
         case("name_not_found", format!("{{ url: 'http://{}.test:1' }}", "x".repeat(64))),
         tls(folder, "tls_untrusted", good(), &other.pem(), "localhost").await,
@@ -142,7 +144,7 @@ async fn every_way_not_to_reach_the_database_has_one_word_and_one_line_a_minute(
             cases.iter().enumerate().for_each(|(at, case)| said(at, case));
             assert!(ended.stdout.contains("# Warning: listeners[5].upstream.ca_file: "), "{}", ended.stdout);
         }
-        if ["refused", "tls_untrusted"].contains(&case.cause) {
+        if ["rejected", "tls_untrusted"].contains(&case.cause) {
             let (listener, body) = ((at + 1).to_string(), r#"{"query":[0.1],"limit":3}"#);
             let args = ["explain", "POST /collections/docs/points/query", "--body", body, "--config", file];
             let ended = run(&[&args[..], &["--listener", &listener]].concat(), &[]).await;
@@ -154,10 +156,11 @@ async fn every_way_not_to_reach_the_database_has_one_word_and_one_line_a_minute(
 #[tokio::test]
 async fn a_provider_that_fails_has_one_line_for_each_cause() {
     let database =
-        Scripted::start(|_| Some(answer(200, "application/json", &crate::harness::qdrant_hits(9, 10)))).await;
-    let service = Scripted::start(|_| Some(answer(401, "application/json", "{}"))).await;
+        Scripted::start(|_| Some(response(200, "application/json", &crate::harness::qdrant_hits(9, 10))))
+            .await;
+    let service = Scripted::start(|_| Some(response(401, "application/json", "{}"))).await;
     for (url, cause) in
-        [(format!("http://{}", service.addr), "auth"), ("http://127.0.0.1:9".to_owned(), "refused")]
+        [(format!("http://{}", service.addr), "auth"), ("http://127.0.0.1:9".to_owned(), "rejected")]
     {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rerankd.yaml");

@@ -21,15 +21,15 @@ async fn exchange(program: &Program, database: &FakeDatabase, request: &str) -> 
     let mut client = program.client().await;
     client.send(request).await;
     let mut upstream = database.connection().await;
-    answer(&mut client, &mut upstream).await;
+    response(&mut client, &mut upstream).await;
     (client, upstream)
 }
 
-/// The database's end gives the request that has come its answer.
-async fn answer(client: &mut Wire, upstream: &mut Wire) {
+/// The database's end gives the request that has come its response.
+async fn response(client: &mut Wire, upstream: &mut Wire) {
     upstream.message().await.expect("a request");
     upstream.send(OK).await;
-    assert_eq!(client.answer(false).await.expect("an answer").text(), "ok");
+    assert_eq!(client.response(false).await.expect("a response").text(), "ok");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_connection_that_the_database_has_closed_costs_no_request() {
             drop(upstream);
             client.send(request).await;
             let mut fresh = database.connection().await;
-            answer(&mut client, &mut fresh).await;
+            response(&mut client, &mut fresh).await;
         }
     }
 }
@@ -60,18 +60,18 @@ async fn a_search_is_sent_once_more_when_its_connection_breaks_and_a_write_is_no
     let mut second = database.connection().await;
     assert_eq!(second.message().await.unwrap(), asked);
     second.send(OK).await;
-    assert_eq!(client.answer(false).await.unwrap().text(), "ok");
+    assert_eq!(client.response(false).await.unwrap().text(), "ok");
     drop(second);
 
     client.send(SEARCH).await;
     for _ in 0..2 {
         database.connection().await.message().await.unwrap();
     }
-    assert_eq!(client.answer(false).await.unwrap().word(1), "502");
+    assert_eq!(client.response(false).await.unwrap().word(1), "502");
 
     client.send(WRITE).await;
     database.connection().await.message().await.unwrap();
-    assert_eq!(client.answer(false).await.unwrap().word(1), "502");
+    assert_eq!(client.response(false).await.unwrap().word(1), "502");
     // The next connection is the next request's.
     client.send(GET).await;
     let mut next = database.connection().await;
@@ -85,12 +85,12 @@ async fn a_connection_is_used_again_for_less_than_four_idle_seconds() {
     let (mut client, mut first) = exchange(&program, &database, GET).await;
     pass(Duration::from_millis(3900)).await;
     client.send(GET).await;
-    answer(&mut client, &mut first).await;
+    response(&mut client, &mut first).await;
 
     pass(Duration::from_millis(4100)).await;
     client.send(GET).await;
     let mut second = database.connection().await;
-    answer(&mut client, &mut second).await;
+    response(&mut client, &mut second).await;
     assert_eq!(first.rest().await, "", "the old one is closed");
 }
 
@@ -99,7 +99,7 @@ async fn failures_of_the_database_have_its_own_shape() {
     let nobody = FakeDatabase::by_hand().await.addr;
     let silent = FakeDatabase::by_hand().await;
     let hasty = format!(
-        "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {{ url: \"http://{}\", answer_timeout: 50ms, forward_timeout: 50ms }}\n\
+        "listeners:\n  - listen: 127.0.0.1:0\n    upstream: {{ url: \"http://{}\", response_timeout: 50ms, forward_timeout: 50ms }}\n\
          admin: {{ listen: 127.0.0.1:0 }}\n",
         silent.addr
     );
@@ -110,20 +110,20 @@ async fn failures_of_the_database_have_its_own_shape() {
         client
             .send("POST /collections/c/points/query HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
             .await;
-        let got = client.answer(false).await.unwrap();
+        let got = client.response(false).await.unwrap();
         assert_eq!((got.word(1), got.header("content-type")), (status, Some("application/json")));
         let qdrant: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
         assert!(qdrant["status"]["error"].as_str().unwrap().starts_with("rerankd: "), "{qdrant}");
 
         client.send(SEARCH).await;
-        let got = client.answer(false).await.unwrap();
+        let got = client.response(false).await.unwrap();
         assert_eq!((got.word(1), got.header("content-type")), (status, Some("application/json")));
         let elastic: serde_json::Value = serde_json::from_slice(&got.body).unwrap();
         assert_eq!(elastic["status"].to_string(), status);
         assert!(elastic["error"]["reason"].as_str().unwrap().starts_with("rerankd: "), "{elastic}");
 
         client.send(GET).await;
-        let got = client.answer(false).await.unwrap();
+        let got = client.response(false).await.unwrap();
         assert_eq!((got.word(1), got.text().starts_with("rerankd: ")), (status, true));
     }
 }
@@ -163,7 +163,7 @@ async fn a_database_that_takes_no_connection_is_given_up_after_the_connect_timeo
         let program = Program::start(&yaml, &[]).await;
         let mut client = program.client().await;
         client.send(WRITE).await;
-        assert_eq!(client.answer(false).await.unwrap().word(1), "502", "{url}");
+        assert_eq!(client.response(false).await.unwrap().word(1), "502", "{url}");
     }
 }
 
@@ -186,11 +186,11 @@ async fn the_body_goes_on_after_a_second_when_the_database_never_asks_for_it() {
     client.send("abc").await;
     assert_eq!(upstream.exactly(3).await, "abc");
     upstream.send(OK).await;
-    assert_eq!(client.answer(false).await.unwrap().text(), "ok");
+    assert_eq!(client.response(false).await.unwrap().text(), "ok");
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_resets_the_stream_of_an_http2_client() {
+async fn a_response_that_breaks_off_resets_the_stream_of_an_http2_client() {
     for cut in ["Content-Length: 4\r\n\r\nok", "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"] {
         let database = FakeDatabase::by_hand().await;
         let program = Program::before(database.addr, "").await;
@@ -207,26 +207,26 @@ async fn an_answer_that_breaks_off_resets_the_stream_of_an_http2_client() {
 
 #[tokio::test]
 async fn a_client_that_leaves_takes_its_upstream_connection_along() {
-    let answers: [&str; 3] = [
-        // Before the head of the answer, and in either kind of body.
+    let responses: [&str; 3] = [
+        // Before the head of the response, and in either kind of body.
         "",
         "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
     ];
     for request in [GET, WRITE, SEARCH] {
-        for answer in answers {
+        for response in responses {
             let database = FakeDatabase::by_hand().await;
             let program = Program::before(database.addr, "").await;
             let mut client = program.client().await;
             client.send(request).await;
             let mut upstream = database.connection().await;
             upstream.message().await.unwrap();
-            upstream.send(answer).await;
-            if !answer.is_empty() {
+            upstream.send(response).await;
+            if !response.is_empty() {
                 client.head().await;
             }
             drop(client);
-            assert_eq!(upstream.rest().await, "", "{request:?} {answer:?}");
+            assert_eq!(upstream.rest().await, "", "{request:?} {response:?}");
         }
     }
     // In the middle of its request.
@@ -241,7 +241,7 @@ async fn a_client_that_leaves_takes_its_upstream_connection_along() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_search_is_streamed_where_it_is_not_reranked() {
+async fn the_response_to_a_search_is_streamed_where_it_is_not_reranked() {
     let database = FakeDatabase::by_hand().await;
     let program = Program::before(database.addr, "rerank: { mode: off }\n").await;
     let mut client = program.client().await;
@@ -265,7 +265,7 @@ async fn at_the_drain_timeout_what_is_still_open_is_closed() {
     upstream.message().await.unwrap();
     let stopped = tokio::spawn(program.stop());
     // The listener is closed first.
-    client.until_refused().await;
+    client.until_rejected().await;
     assert!(!stopped.is_finished());
     pass(Duration::from_secs(26)).await;
     assert_eq!(client.rest().await, "");
@@ -274,21 +274,21 @@ async fn at_the_drain_timeout_what_is_still_open_is_closed() {
 }
 
 #[tokio::test]
-async fn every_answer_and_every_error_of_our_own_is_counted() {
+async fn every_response_and_every_error_of_our_own_is_counted() {
     let database = FakeDatabase::by_hand().await;
     let program = Program::before(database.addr, "").await;
     let (mut client, mut upstream) = exchange(&program, &database, GET).await;
     client.send(SEARCH).await;
-    answer(&mut client, &mut upstream).await;
+    response(&mut client, &mut upstream).await;
     drop((client, upstream, database));
     for request in [SEARCH, WRITE, WRITE] {
         let mut client = program.client().await;
         client.send(request).await;
-        assert_eq!(client.answer(false).await.unwrap().word(1), "502");
+        assert_eq!(client.response(false).await.unwrap().word(1), "502");
     }
     let mut client = program.client().await;
     client.send("GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await;
-    assert_eq!(client.answer(false).await.unwrap().word(1), "400");
+    assert_eq!(client.response(false).await.unwrap().word(1), "400");
 
     let metrics = program.metrics().await;
     for line in [
@@ -297,7 +297,7 @@ async fn every_answer_and_every_error_of_our_own_is_counted() {
         r#"rerankd_requests_total{handling="forward",status="5xx"} 2"#,
         r#"rerankd_requests_total{handling="search",status="2xx"} 1"#,
         r#"rerankd_requests_total{handling="search",status="5xx"} 1"#,
-        r#"rerankd_requests_failed_total{cause="refused"} 3"#,
+        r#"rerankd_requests_failed_total{cause="connection_refused"} 3"#,
         r#"rerankd_requests_failed_total{cause="unforwardable"} 1"#,
         r#"rerankd_requests_failed_total{cause="silent"} 0"#,
         r#"rerankd_search_duration_seconds_count{outcome="kept"} 1"#,
@@ -314,5 +314,5 @@ async fn a_search_that_the_database_never_answers_is_counted() {
     client.send(points::request(QUERY, 3, "")).await;
     assert!(client.message().await.unwrap().starts_with("HTTP/1.1 502 "));
     let text = program.metrics().await;
-    assert!(text.contains("rerankd_requests_failed_total{cause=\"refused\"} 1"), "{text}");
+    assert!(text.contains("rerankd_requests_failed_total{cause=\"connection_refused\"} 1"), "{text}");
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{Inspector, record_json};
-use crate::admin::{Admin, answers::Body};
+use crate::admin::{Admin, responses::Body};
 
 const STATE_EVERY: Duration = Duration::from_secs(2);
 

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Access, Admin, Ends,
-    answers::{self, Body},
+    responses::{self, Body},
 };
 use crate::pipeline::RecordRing;
 use figures::Figures;
@@ -42,7 +42,7 @@ pub struct Inspector {
 
 impl Inspector {
     /// `about` tells what is configured, as an object with the lists `listeners` and `providers` and the objects
-    /// `configuration` and `cache`; `config` tells the configuration in force as YAML. Neither tells a secret.
+    /// `configuration` and `cache`; `config` tells the active configuration as YAML. Neither tells a secret.
     pub fn new(
         records: Arc<RecordRing>,
         access: Arc<ArcSwap<Access>>,
@@ -61,29 +61,29 @@ impl Inspector {
 }
 
 impl Admin {
-    /// The answer to a GET or HEAD that is neither a probe nor a scrape.
+    /// The response to a GET or HEAD that is neither a probe nor a scrape.
     pub(super) fn inspect<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
-        if let Err(refusal) = self.inspector.access.load().check(ends, request) {
-            let mut answer = answers::problem(refusal.status(), &refusal.to_string());
-            if refusal.status() == StatusCode::UNAUTHORIZED {
+        if let Err(rejection) = self.inspector.access.load().check(ends, request) {
+            let mut response = responses::problem(rejection.status(), &rejection.to_string());
+            if rejection.status() == StatusCode::UNAUTHORIZED {
                 let scheme = http::HeaderValue::from_static("Bearer realm=\"rerankd\"");
-                answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
             }
-            return answer;
+            return response;
         }
         let ok = StatusCode::OK;
         let path = request.uri().path();
         if let Some(file) = page::file(path) {
-            return answers::whole(ok, file.kind, file.text);
+            return responses::whole(ok, file.kind, file.text);
         }
         match path {
-            "/api/state" => answers::json(ok, &self.state()),
-            "/api/config" => answers::text(ok, (self.inspector.config)()),
-            "/api/searches" => answers::json(ok, &self.searches()),
+            "/api/state" => responses::json(ok, &self.state()),
+            "/api/config" => responses::text(ok, (self.inspector.config)()),
+            "/api/searches" => responses::json(ok, &self.searches()),
             "/api/events" => self.events(request.method()),
             _ => match path.strip_prefix("/api/searches/") {
                 Some(number) => self.search(number),
-                None => answers::problem(
+                None => responses::problem(
                     StatusCode::NOT_FOUND,
                     "not found; the page is at /, the API below /api/",
                 ),
@@ -91,7 +91,7 @@ impl Admin {
         }
     }
 
-    /// What is in force and how it goes.
+    /// What is active and how it goes.
     pub(super) fn state(&self) -> Value {
         state::state(&self.inspector, &Figures::of(self.scrape.refreshed()), &self.readiness)
     }
@@ -107,14 +107,14 @@ impl Admin {
 
     fn search(&self, number: &str) -> Response<Body> {
         let Ok(number) = number.parse::<u64>() else {
-            return answers::problem(
+            return responses::problem(
                 StatusCode::BAD_REQUEST,
                 "a search is named by its number, as /api/searches lists it",
             );
         };
         match self.inspector.records.get(number) {
-            Some(record) => answers::json(StatusCode::OK, &record_json::whole(&(number, record))),
-            None => answers::problem(
+            Some(record) => responses::json(StatusCode::OK, &record_json::whole(&(number, record))),
+            None => responses::problem(
                 StatusCode::NOT_FOUND,
                 "no search of this number is held; only the last are (inspector.keep), see /api/searches",
             ),
@@ -124,11 +124,11 @@ impl Admin {
     fn events(&self, method: &Method) -> Response<Body> {
         const EVENTS: &str = "text/event-stream";
         if method == Method::HEAD {
-            return answers::with_body(StatusCode::OK, EVENTS, Empty::new().boxed_unsync());
+            return responses::with_body(StatusCode::OK, EVENTS, Empty::new().boxed_unsync());
         }
         match self.inspector.streams.clone().try_acquire_owned() {
-            Ok(place) => answers::with_body(StatusCode::OK, EVENTS, events::body(self.clone(), place)),
-            Err(_) => answers::problem(
+            Ok(place) => responses::with_body(StatusCode::OK, EVENTS, events::body(self.clone(), place)),
+            Err(_) => responses::problem(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "as many event streams are open as there may be; close another page, or poll /api/state",
             ),

@@ -74,7 +74,7 @@ pub fn search_json(record: &SearchRecord) -> Value {
 
 fn hit(hit: &HitRecord) -> Value {
     let (to, place) = match hit.to {
-        NewPlace::Answer(place) => ("answer", Some(place)),
+        NewPlace::Response(place) => ("response", Some(place)),
         NewPlace::OffPage(place) => ("off_page", Some(place)),
         NewPlace::BelowFloor => ("below_floor", None),
     };

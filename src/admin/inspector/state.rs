@@ -1,4 +1,4 @@
-//! What is in force and how it goes, as JSON: what the program was configured to, with what its metrics say.
+//! What is active and how it goes, as JSON: what the program was configured to, with what its metrics say.
 
 use std::{collections::BTreeMap, time::SystemTime};
 

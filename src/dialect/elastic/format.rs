@@ -1,4 +1,4 @@
-//! In which format a request and its answer are: JSON, or one that is forwarded unread.
+//! In which format a request and its response are: JSON, or one that is forwarded unread.
 
 use http::{HeaderMap, header::ACCEPT};
 
@@ -9,15 +9,15 @@ pub(super) fn is_foreign_type(content_type: &str) -> bool {
     is_foreign(&media_type(content_type))
 }
 
-/// Whether the answer will not be JSON. `format` wins over `Accept`. Of several types that a client accepts the
+/// Whether the response will not be JSON. `format` wins over `Accept`. Of several types that a client accepts the
 /// products may take any, so that JSON among them is JSON.
-pub(super) fn is_foreign_answer(headers: &HeaderMap, params: &Params<'_>) -> bool {
+pub(super) fn is_foreign_response(headers: &HeaderMap, params: &Params<'_>) -> bool {
     if let Some(format) = params.get("format").map(str::trim).filter(|format| !format.is_empty()) {
         return !format.eq_ignore_ascii_case("json") && !media_type(format).ends_with("json");
     }
     let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let mut foreign = false;
-    for accepted in accepted.flat_map(|list| list.split(',')).filter(|accepted| !is_refused(accepted)) {
+    for accepted in accepted.flat_map(|list| list.split(',')).filter(|accepted| !is_rejected(accepted)) {
         let media = media_type(accepted);
         if media.ends_with("json") || matches!(media.as_str(), "*/*" | "application/*" | "*") {
             return false;
@@ -37,7 +37,7 @@ fn is_foreign(media_type: &str) -> bool {
 }
 
 /// A type with the weight 0 is one that the client does not take.
-fn is_refused(accepted: &str) -> bool {
+fn is_rejected(accepted: &str) -> bool {
     accepted.split(';').skip(1).any(|parameter| {
         let Some((name, weight)) = parameter.split_once('=') else { return false };
         name.trim().eq_ignore_ascii_case("q")
@@ -56,11 +56,11 @@ mod tests {
         for value in accept {
             headers.append(ACCEPT, HeaderValue::from_str(value).unwrap());
         }
-        is_foreign_answer(&headers, &Params::parse(Some(query)).unwrap())
+        is_foreign_response(&headers, &Params::parse(Some(query)).unwrap())
     }
 
     #[test]
-    fn the_head_says_that_the_answer_will_not_be_json() {
+    fn the_head_says_that_the_response_will_not_be_json() {
         for accept in [
             "application/cbor",
             "application/smile",

@@ -142,7 +142,7 @@ impl Dialect for Elastic {
     fn parse(&self, head: &Head<'_>, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError> {
         let request = Request::read(head, reading.body())?;
         let mut intents = request.intents(reading)?;
-        if format::is_foreign_answer(head.headers, &request.params) {
+        if format::is_foreign_response(head.headers, &request.params) {
             for intent in &mut intents {
                 intent.keep.get_or_insert(KeepReason::Unsupported);
             }
@@ -221,8 +221,8 @@ impl Dialect for Elastic {
         Some(Rewrite { target: target(head, &request.params, &[]), body: Bytes::from(body), strips })
     }
 
-    fn merge(&self, answer: &Bytes, other: &Bytes, places: &[(usize, usize)]) -> Option<Bytes> {
-        response::with_answers(answer, other, places)
+    fn merge(&self, response: &Bytes, other: &Bytes, places: &[(usize, usize)]) -> Option<Bytes> {
+        response::with_responses(response, other, places)
     }
 
     fn split(&self, head: &Head<'_>, body: Bytes) -> Result<HitPage, DialectError> {
@@ -257,7 +257,7 @@ fn emptied((list, ranking): (&HitList, &Option<Ranking>)) -> Option<usize> {
     (none_left && !list.hits.is_empty()).then_some(list.search)
 }
 
-/// What asks for the index of every hit of a batch, if any search needs it. The answer's filter is one for all: what is
+/// What asks for the index of every hit of a batch, if any search needs it. The response's filter is one for all: what is
 /// added to it for one of them, the hits of all show.
 fn origins_of_all(
     request: &Request<'_>,

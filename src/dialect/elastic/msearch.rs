@@ -26,7 +26,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Adds the two lines to `out`, with these changes; what has to be stripped of the answer.
+    /// Adds the two lines to `out`, with these changes; what has to be stripped of the response.
     pub(super) fn write(&self, changes: Changes, out: &mut Vec<u8>) -> Strip {
         out.extend_from_slice(self.header_line);
         out.extend_from_slice(&changes.body.apply_to(self.body_line));

@@ -48,7 +48,7 @@ pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: 
     sole(body.get("query")?, MAX_DEPTH).filter(|nearest| nearest.k > 0 && reaches(nearest.k))
 }
 
-/// Whether the answer speaks of the `k` that was asked for.
+/// Whether the response speaks of the `k` that was asked for.
 pub(super) fn tells_k(own: &Params<'_>, body: &Object<'_>) -> bool {
     let wanted = |value: Value<'_>| !matches!(value.text(), "false" | "\"false\"" | "null");
     ["explain", "profile"]
@@ -126,7 +126,7 @@ impl Nearest<'_> {
     }
 }
 
-/// Whether the answer shows a total without the number of shards that it would have to be put back by.
+/// Whether the response shows a total without the number of shards that it would have to be put back by.
 pub(super) fn hides_shards(kind: SearchKind, shared: &Params<'_>) -> bool {
     let at = |path: [&'static str; 2]| -> Vec<&str> {
         let batch = matches!(kind, SearchKind::Msearch | SearchKind::MsearchTemplate);

@@ -54,7 +54,7 @@ pub(super) fn only_prepares(inline: Value<'_>) -> bool {
     })
 }
 
-/// Whether the body speaks to processors of the pipeline that rerank, or make an answer from the hits.
+/// Whether the body speaks to processors of the pipeline that rerank, or make a response from the hits.
 pub(super) fn is_spoken_to(body: Option<&Object<'_>>) -> bool {
     let ext = body.and_then(|body| body.get("ext")).filter(|ext| ext.kind() == Kind::Object);
     let speaks = |name: &str| ext.is_some_and(|ext| ext.get(name).is_some_and(|value| !value.is_null()));

@@ -23,7 +23,7 @@ pub(super) const DEFAULT_SIZE: u64 = 10;
 pub(super) const BODY: DialectError =
     DialectError::Malformed { member: "body", expected: "a JSON object without repeated keys" };
 
-/// The body of a search as an object without repeated keys; Elasticsearch refuses all others.
+/// The body of a search as an object without repeated keys; Elasticsearch rejects all others.
 pub(super) fn object<'a>(body: &'a [u8], index: &'a Index) -> Result<Object<'a>, DialectError> {
     let object = Value::indexed(body, index).ok().and_then(Object::new).ok_or(BODY)?;
     let mut keys: Vec<&str> = object.members().iter().map(|member| member.key.as_ref()).collect();
@@ -150,14 +150,14 @@ fn filtered_away(kind: SearchKind, params: &Params<'_>) -> bool {
         .is_some_and(|filter| filter.excludes || !filter.includes(&hit_member(kind, "_source")))
 }
 
-/// The path of a hit's member in the answer.
+/// The path of a hit's member in the response.
 pub(super) fn hit_member(kind: SearchKind, member: &str) -> Vec<&str> {
     let mut path = list_of_hits(kind);
     path.push(member);
     path
 }
 
-/// The path of the hits in the answer.
+/// The path of the hits in the response.
 pub(super) fn list_of_hits(kind: SearchKind) -> Vec<&'static str> {
     match kind {
         SearchKind::Msearch | SearchKind::MsearchTemplate => vec!["responses", "hits", "hits"],

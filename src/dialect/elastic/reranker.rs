@@ -33,7 +33,7 @@ pub(super) struct Reranker {
     pub(super) candidates: u64,
 }
 
-/// `None` where there is none, where another place holds it, or where the upstream will refuse it.
+/// `None` where there is none, where another place holds it, or where the upstream will reject it.
 pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>, size: u64) -> Option<Reranker> {
     let body = body?;
     let retriever = only_member(body.get("retriever")?, KIND)?;
@@ -74,7 +74,7 @@ pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>, size: u64) ->
         Some(floor) => Some(settings::decimal(floor)? as f32).filter(|floor| floor.is_finite()),
         None => None,
     };
-    // A page beyond the window is refused.
+    // A page beyond the window is rejected.
     if window == 0 || size > window {
         return None;
     }
@@ -97,7 +97,7 @@ fn only_member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
     }
 }
 
-/// What Elasticsearch refuses beside such a retriever.
+/// What Elasticsearch rejects beside such a retriever.
 fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
     const REFUSED: [&str; 11] = [
         "query",
@@ -110,7 +110,7 @@ fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
         "terminate_after",
         "min_score",
         "slice",
-        // It is not refused, but is meant for what the reranker leaves.
+        // It is not rejected, but is meant for what the reranker leaves.
         "post_filter",
     ];
     body.members()

@@ -1,4 +1,4 @@
-//! The hits of an answer, each as the bytes it stands in.
+//! The hits of a response, each as the bytes it stands in.
 
 use std::{cell::Cell, ops::Range};
 
@@ -10,45 +10,45 @@ use crate::{
         DialectError,
         hits::{array_of_hits, fields},
     },
-    json::{Edits, Kind, ObjectEdit, Read, Scanner, Value},
+    json::{Edits, Kind, ObjectEdit, ScanResult, Scanner, Value},
     search::{Failure, Got, Hit, HitList, HitPage, Total},
 };
 
 const MALFORMED: DialectError =
-    DialectError::Malformed { member: "body", expected: "a search answer with hits" };
+    DialectError::Malformed { member: "body", expected: "a search response with hits" };
 
 /// Finds the hits, in one pass over the body: at the top level only, since aggregations and inner hits hold objects of
 /// the same shape.
 ///
-/// `filtered`: the answer is less what a `filter_path` leaves out, and that may be a list without hits.
+/// `filtered`: the response is less what a `filter_path` leaves out, and that may be a list without hits.
 pub(super) fn split(
     batch: bool,
     body: Bytes,
     filtered: impl FnOnce() -> bool,
 ) -> Result<HitPage, DialectError> {
-    let answers = match batch {
+    let responses = match batch {
         true => Scanner::whole(&body, responses).map_err(|_| MALFORMED)?,
         false => {
-            let answer = Scanner::whole(&body, answer).map_err(|_| MALFORMED)?;
-            answer.list.is_some().then_some(vec![answer])
+            let response = Scanner::whole(&body, respond).map_err(|_| MALFORMED)?;
+            response.list.is_some().then_some(vec![response])
         }
     };
-    let answers = match answers {
-        Some(answers) => answers,
+    let responses = match responses {
+        Some(responses) => responses,
         None if filtered() => Vec::new(),
         None => return Err(MALFORMED),
     };
     let (mut lists, mut failed) = (Vec::new(), Vec::new());
-    for (search, answer) in answers.into_iter().enumerate() {
-        failed.extend(answer.got().map(|got| Failure { search, got }));
-        lists.extend(answer.list.map(|list| HitList { search, ..list }));
+    for (search, response) in responses.into_iter().enumerate() {
+        failed.extend(response.got().map(|got| Failure { search, got }));
+        lists.extend(response.list.map(|list| HitList { search, ..list }));
     }
     Ok(HitPage { body, lists, failed })
 }
 
-/// What is read of one search's answer.
+/// What is read of one search's response.
 #[derive(Default)]
-struct Answer {
+struct SearchResponse {
     list: Option<HitList>,
     shards: Option<u64>,
     /// Some gave nothing: an index may have a smaller `max_result_window` than the others.
@@ -60,14 +60,14 @@ struct Answer {
     status: Option<u64>,
 }
 
-impl Answer {
-    /// What it is instead of a whole answer.
+impl SearchResponse {
+    /// What it is instead of a whole response.
     fn got(&self) -> Option<Got> {
         if self.list.is_none() {
             return Some(match self.status {
                 Some(401 | 403 | 404) => Got::Denied,
-                Some(400..) => Got::Refused,
-                _ if self.error => Got::Refused,
+                Some(400..) => Got::Rejected,
+                _ if self.error => Got::Rejected,
                 _ => Got::NoList,
             });
         }
@@ -76,50 +76,50 @@ impl Answer {
     }
 }
 
-/// The answers of a batch; `None` where there are none.
-fn responses(root: &mut Scanner<'_>) -> Read<Option<Vec<Answer>>> {
+/// The responses of a batch; `None` where there are none.
+fn responses(root: &mut Scanner<'_>) -> ScanResult<Option<Vec<SearchResponse>>> {
     let mut found = None;
     let root = root.members(|key, value| {
         if key.name == "responses" {
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             let array = value.items(|item| {
-                answers.push(answer(item)?);
+                responses.push(respond(item)?);
                 Ok(())
             })?;
-            found = array.map(|_| answers);
+            found = array.map(|_| responses);
         }
         Ok(())
     })?;
     Ok(root.and(found))
 }
 
-fn answer(value: &mut Scanner<'_>) -> Read<Answer> {
-    let mut answer = Answer::default();
+fn respond(value: &mut Scanner<'_>) -> ScanResult<SearchResponse> {
+    let mut response = SearchResponse::default();
     let object = value.members(|key, value| {
         match &*key.name {
-            "hits" => answer.list = list(value)?,
+            "hits" => response.list = list(value)?,
             "_shards" => {
                 let shards = value.skip()?;
-                answer.shards = whole(shards, "total");
-                answer.failed_shards = whole(shards, "failed").unwrap_or(0);
+                response.shards = whole(shards, "total");
+                response.failed_shards = whole(shards, "failed").unwrap_or(0);
             }
             "_clusters" => {
                 let clusters = value.skip()?;
                 let lost = ["skipped", "failed", "partial"].map(|key| whole(clusters, key).unwrap_or(0));
-                answer.failed_clusters = lost.into_iter().fold(0, u64::saturating_add);
+                response.failed_clusters = lost.into_iter().fold(0, u64::saturating_add);
             }
-            "error" => answer.error = true,
-            "timed_out" => answer.timed_out = value.skip()?.as_bool() == Some(true),
-            "status" => answer.status = value.skip()?.as_u64(),
+            "error" => response.error = true,
+            "timed_out" => response.timed_out = value.skip()?.as_bool() == Some(true),
+            "status" => response.status = value.skip()?.as_u64(),
             _ => {}
         }
         Ok(())
     })?;
-    let shards = answer.shards;
-    if let Some(total) = answer.list.as_mut().and_then(|list| list.total.as_mut()) {
+    let shards = response.shards;
+    if let Some(total) = response.list.as_mut().and_then(|list| list.total.as_mut()) {
         total.shards = shards;
     }
-    Ok(if object.is_some() { answer } else { Answer::default() })
+    Ok(if object.is_some() { response } else { SearchResponse::default() })
 }
 
 /// The whole number that an object has under this name.
@@ -127,7 +127,7 @@ fn whole(object: Value<'_>, name: &str) -> Option<u64> {
     object.get(name).and_then(Value::as_u64)
 }
 
-fn list(envelope: &mut Scanner<'_>) -> Read<Option<HitList>> {
+fn list(envelope: &mut Scanner<'_>) -> ScanResult<Option<HitList>> {
     let (mut found, mut max_score, mut total) = (None, None, None);
     let sorted = Cell::new(false);
     let envelope = envelope.members(|key, value| {
@@ -153,7 +153,7 @@ fn total_of(value: Value<'_>) -> Option<Total> {
 }
 
 /// `sorted` becomes true where the hit has values that it is sorted by.
-fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> Read<Option<Hit>> {
+fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> ScanResult<Option<Hit>> {
     let mut hit = Hit::default();
     let whole = value.members(|key, value| {
         match &*key.name {
@@ -185,9 +185,9 @@ fn number(value: Value<'_>) -> Option<Range<usize>> {
     (value.kind() == Kind::Number).then(|| value.span())
 }
 
-/// The answer to a batch with others in it: each the number of its search, and its place in `other`.
-pub(super) fn with_answers(body: &Bytes, other: &Bytes, places: &[(usize, usize)]) -> Option<Bytes> {
-    let (mine, theirs) = (answers(body)?, answers(other)?);
+/// The response to a batch with others in it: each the number of its search, and its place in `other`.
+pub(super) fn with_responses(body: &Bytes, other: &Bytes, places: &[(usize, usize)]) -> Option<Bytes> {
+    let (mine, theirs) = (searches_of(body)?, searches_of(other)?);
     let mut edits = Edits::new();
     for &(search, place) in places {
         edits.replace(mine.get(search)?.span(), theirs.get(place)?.text());
@@ -195,15 +195,15 @@ pub(super) fn with_answers(body: &Bytes, other: &Bytes, places: &[(usize, usize)
     Some(edits.apply(body))
 }
 
-fn answers(body: &Bytes) -> Option<Vec<Value<'_>>> {
+fn searches_of(body: &Bytes) -> Option<Vec<Value<'_>>> {
     Value::parse(body).ok()?.get("responses")?.items()
 }
 
-/// The answer again without the lists of these searches, which have lost all their hits, and without what this
+/// The response again without the lists of these searches, which have lost all their hits, and without what this
 /// empties: as Elasticsearch writes it under a `filter_path`.
 pub(super) fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {
     let root = Value::parse(body).ok()?;
-    let answers = match root.get("responses") {
+    let responses = match root.get("responses") {
         Some(responses) => responses,
         None => {
             let text = without_list(root).map(|text| [text.as_bytes(), end_of(body)].concat());
@@ -211,10 +211,10 @@ pub(super) fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {
         }
     };
     let mut left = Vec::new();
-    for (search, answer) in answers.items()?.into_iter().enumerate() {
+    for (search, response) in responses.items()?.into_iter().enumerate() {
         match searches.contains(&search) {
-            true => left.extend(without_list(answer)),
-            false => left.push(answer.text().to_owned()),
+            true => left.extend(without_list(response)),
+            false => left.push(response.text().to_owned()),
         }
     }
     let mut edit = ObjectEdit::new(root)?;
@@ -230,13 +230,13 @@ pub(super) fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {
     Some(edits.apply(body))
 }
 
-/// One search's answer without its list; `None` if nothing is left of it.
-fn without_list(answer: Value<'_>) -> Option<String> {
-    let text = answer.text();
-    let answer = Value::parse(text.as_bytes()).ok()?;
+/// One search's response without its list; `None` if nothing is left of it.
+fn without_list(response: Value<'_>) -> Option<String> {
+    let text = response.text();
+    let response = Value::parse(text.as_bytes()).ok()?;
     let mut edits = Edits::new();
-    let mut root = ObjectEdit::new(answer)?;
-    if let Some(mut envelope) = answer.get("hits").and_then(ObjectEdit::new) {
+    let mut root = ObjectEdit::new(response)?;
+    if let Some(mut envelope) = response.get("hits").and_then(ObjectEdit::new) {
         envelope.remove("hits");
         match envelope.leaves_nothing() {
             true => drop(root.remove("hits")),

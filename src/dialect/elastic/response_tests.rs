@@ -8,40 +8,40 @@ use crate::dialect::test_support::slow_fields;
 fn slow_split(batch: bool, body: Bytes, filtered: bool) -> Result<HitPage, DialectError> {
     let root = Value::parse(&body).map_err(|_| MALFORMED)?;
     let (mut lists, mut failed) = (Vec::new(), Vec::new());
-    let answers = match batch {
+    let responses = match batch {
         true => root.get("responses").and_then(Value::items),
         false => slow_list(0, root).map(|_| vec![root]),
     };
-    if answers.is_none() && !filtered {
+    if responses.is_none() && !filtered {
         return Err(MALFORMED);
     }
-    for (search, answer) in answers.unwrap_or_default().into_iter().enumerate() {
-        let found = slow_list(search, answer);
-        failed.extend(slow_failure(answer, found.is_some()).map(|got| Failure { search, got }));
+    for (search, response) in responses.unwrap_or_default().into_iter().enumerate() {
+        let found = slow_list(search, response);
+        failed.extend(slow_failure(response, found.is_some()).map(|got| Failure { search, got }));
         lists.extend(found);
     }
     Ok(HitPage { body, lists, failed })
 }
 
-fn slow_failure(answer: Value<'_>, found: bool) -> Option<Got> {
-    let number = |path: &[&str]| answer.at(path).and_then(Value::as_u64);
+fn slow_failure(response: Value<'_>, found: bool) -> Option<Got> {
+    let number = |path: &[&str]| response.at(path).and_then(Value::as_u64);
     if !found {
         return Some(match number(&["status"]) {
             Some(401 | 403 | 404) => Got::Denied,
-            status if status.is_some_and(|status| status >= 400) || answer.get("error").is_some() => {
-                Got::Refused
+            status if status.is_some_and(|status| status >= 400) || response.get("error").is_some() => {
+                Got::Rejected
             }
             _ => Got::NoList,
         });
     }
     let clusters = ["skipped", "failed", "partial"].map(|key| number(&["_clusters", key]).unwrap_or(0));
     let lost = number(&["_shards", "failed"]).unwrap_or(0) + clusters.iter().sum::<u64>();
-    let timed_out = answer.get("timed_out").and_then(Value::as_bool) == Some(true);
+    let timed_out = response.get("timed_out").and_then(Value::as_bool) == Some(true);
     (lost > 0 || timed_out).then_some(Got::Part { lost, timed_out })
 }
 
-fn slow_list(search: usize, answer: Value<'_>) -> Option<HitList> {
-    let envelope = answer.get("hits")?;
+fn slow_list(search: usize, response: Value<'_>) -> Option<HitList> {
+    let envelope = response.get("hits")?;
     let (mut array, mut max_score, mut total) = (None, None, None);
     for member in envelope.members()? {
         match member.key.as_ref() {
@@ -52,7 +52,7 @@ fn slow_list(search: usize, answer: Value<'_>) -> Option<HitList> {
         }
     }
     if let Some(total) = total.as_mut() {
-        total.shards = answer.at(&["_shards", "total"]).and_then(Value::as_u64);
+        total.shards = response.at(&["_shards", "total"]).and_then(Value::as_u64);
     }
     let array = array?;
     let sort = |hit: &Value<'_>| {
@@ -90,8 +90,8 @@ fn slow_hit(value: Value<'_>) -> Option<Hit> {
     Some(hit)
 }
 
-/// Nests the names of an answer in every way, mostly wrong.
-fn answer() -> impl Strategy<Value = String> {
+/// Nests the names of a response in every way, mostly wrong.
+fn respond() -> impl Strategy<Value = String> {
     const LEAVES: &[&str] = &[
         "1",
         "400",
@@ -141,7 +141,7 @@ fn answer() -> impl Strategy<Value = String> {
 }
 
 /// The same with the right shape around it.
-fn likely_answer() -> impl Strategy<Value = String> {
+fn likely_response() -> impl Strategy<Value = String> {
     const AROUND: &[(&str, &str)] = &[
         ("", ""),
         ("{\"hits\":", "}"),
@@ -150,7 +150,7 @@ fn likely_answer() -> impl Strategy<Value = String> {
         ("{\"responses\":[{\"hits\":{\"hits\":[]}},{\"error\":1,\"status\":", "}]}"),
         ("{\"responses\":[{\"hits\":{\"max_score\":1,\"hits\":[", "]}}]}"),
     ];
-    (prop::sample::select(AROUND), answer())
+    (prop::sample::select(AROUND), respond())
         .prop_map(|((open, close), inner)| format!("{open}{inner}{close}"))
 }
 
@@ -158,7 +158,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_answer(), batch in any::<bool>(), filtered in any::<bool>()) {
+    fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_response(), batch in any::<bool>(), filtered in any::<bool>()) {
         let told = |page: HitPage| format!("{:?} {:?}", page.lists, page.failed);
         let body = Bytes::from(body);
         let quick = split(batch, body.clone(), || filtered).map(told);

@@ -7,7 +7,7 @@ use crate::json::{Kind, Object, Value};
 
 /// Where a setting takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SettingSource {
     Query,
     Body,
     Unset,
@@ -19,13 +19,13 @@ pub(super) fn number(
     body: Option<&Object<'_>>,
     name: &str,
     default: u64,
-) -> Result<(u64, Place), ()> {
+) -> Result<(u64, SettingSource), ()> {
     if let Some(text) = params.get(name) {
-        return text.parse().map(|number| (number, Place::Query)).map_err(|_| ());
+        return text.parse().map(|number| (number, SettingSource::Query)).map_err(|_| ());
     }
     match body.and_then(|body| body.get(name)) {
-        Some(value) => whole(value).map(|number| (number, Place::Body)).ok_or(()),
-        None => Ok((default, Place::Unset)),
+        Some(value) => whole(value).map(|number| (number, SettingSource::Body)).ok_or(()),
+        None => Ok((default, SettingSource::Unset)),
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn decimal(value: Value<'_>) -> Option<f64> {
 }
 
 /// How long the search may take: `timeout` of the query string, else of the body. `-1` is none, and so is
-/// what the upstream will refuse.
+/// what the upstream will reject.
 pub(super) fn timeout(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<Duration> {
     if let Some(text) = params.get("timeout") {
         return duration(text);
@@ -191,7 +191,7 @@ pub(super) fn covers(pattern: &str, path: &str) -> bool {
     pattern.matches(path) || path.match_indices('.').any(|(dot, _)| pattern.matches(&path[..dot]))
 }
 
-/// What `filter_path` leaves of an answer.
+/// What `filter_path` leaves of a response.
 pub(super) struct FilterPath {
     patterns: Vec<Vec<String>>,
     /// Has patterns that exclude.

@@ -64,7 +64,7 @@ pub(super) fn widening(
         shape.widening = Widening::Never;
     } else if let Some(retriever) = body.and_then(|body| body.get("retriever")) {
         (shape.widening, shape.max_hits) = of_retriever(retriever)?;
-        // A page that reaches over its window ends there; only one that is larger than it is refused.
+        // A page that reaches over its window ends there; only one that is larger than it is rejected.
         shape.k =
             (shape.widening == Widening::NotNeutral && size <= shape.max_hits).then_some(shape.max_hits);
         most = if shape.k.is_some() { u64::MAX } else { shape.max_hits };
@@ -101,7 +101,7 @@ pub(super) fn of_retriever(retriever: Value<'_>) -> Result<(Widening, u64), ()> 
                     && !only.value.get("query").is_some_and(|query| follows_size(query, MAX_DEPTH));
             Ok((if settled { Widening::Neutral } else { Widening::Never }, MAX_RESULT_WINDOW))
         }
-        // Inside its own window a compound retriever does not look at the size; past it upstream refuses.
+        // Inside its own window a compound retriever does not look at the size; past it upstream rejects.
         "rrf" | "linear" => {
             let window = match only.value.get("rank_window_size").filter(|window| !window.is_null()) {
                 Some(window) => whole(window).filter(|&window| window > 0).ok_or(())?,

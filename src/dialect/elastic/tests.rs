@@ -132,8 +132,8 @@ fn every_recorded_request_is_read_as_its_note_says() {
             let kept = intents[0].keep.is_some() || text == NativeText::None;
             let left_alone = LEFT_ALONE.iter().any(|(other, _)| *other == id);
             let pass = fixture.suggested().strip_prefix("pass through: ");
-            // Whether the upstream will refuse it is not visible in a request.
-            if pass.is_some_and(|why| !kept && !matches!(why, "error answer" | "answer is not JSON"))
+            // Whether the upstream will reject it is not visible in a request.
+            if pass.is_some_and(|why| !kept && !matches!(why, "error response" | "response is not JSON"))
                 || (fixture.suggested() == "rerank" && intents[0].keep.is_some() && !left_alone)
             {
                 wrong.push(format!("{id}: {:?} but {}", intents[0].keep, fixture.suggested()));
@@ -170,7 +170,7 @@ fn a_request_as_asked_without_own_members_is_the_clients_own_bytes() {
 }
 
 #[test]
-fn every_recorded_answer_is_split_and_joined_byte_for_byte() {
+fn every_recorded_response_is_split_and_joined_byte_for_byte() {
     let dialect = Elastic;
     let mut seen = 0;
     for fixture in Fixture::all() {

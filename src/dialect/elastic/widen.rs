@@ -4,7 +4,7 @@ use super::{
     fields, nearest, options,
     request::{DEFAULT_SIZE, is_filled, list_of_hits},
     reranker,
-    settings::{self, FilterPath, Place},
+    settings::{self, FilterPath, SettingSource},
     shape,
     target::Params,
 };
@@ -60,7 +60,7 @@ pub(super) fn changes(
 }
 
 /// Puts the inner retriever in the place of the request's reranker. A page that is left as the client wrote it
-/// ends with the candidates, as it does where Elasticsearch reranks: most retrievers refuse a longer one.
+/// ends with the candidates, as it does where Elasticsearch reranks: most retrievers reject a longer one.
 fn ask_for_candidates(
     own: &Params<'_>,
     body: Option<&Object<'_>>,
@@ -91,7 +91,9 @@ fn set_number(
     changes: &mut Changes,
 ) {
     match (settings::number(own, body, name, wanted), root) {
-        (Ok((_, Place::Body | Place::Unset)), Some(root)) => root.set(name, wanted.to_string()),
+        (Ok((_, SettingSource::Body | SettingSource::Unset)), Some(root)) => {
+            root.set(name, wanted.to_string())
+        }
         _ => changes.params.push((name, wanted.to_string())),
     }
 }

@@ -1,10 +1,10 @@
 //! Qdrant's REST interface.
 
-mod caller;
+mod fields;
 mod formula;
 mod object;
 mod operation;
-mod payload;
+mod options;
 mod query;
 mod request;
 mod response;

@@ -11,7 +11,7 @@ pub(super) const MAX_DEPTH: usize = 16;
 /// Deeper ones.
 pub(super) const TOO_DEEP: DialectError = DialectError::Unsupported("a prefetch nested this deep");
 
-/// The members whose meaning matters here; the server refuses each of them when it is given twice.
+/// The members whose meaning matters here; the server rejects each of them when it is given twice.
 const KNOWN: [&str; 14] = [
     "query",
     "prefetch",

@@ -19,7 +19,7 @@ const VECTOR_HEAD: usize = 16;
 /// How the hits of a search were ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// By one scorer: a longer answer begins as the shorter one does.
+    /// By one scorer: a longer response begins as the shorter one does.
     Plain,
     /// From inner lists whose lengths matter.
     Composed,
@@ -58,7 +58,7 @@ fn of_query(search: &Object<'_>, depth: usize) -> Result<Order, DialectError> {
     for prefetch in &prefetches {
         inner.push(of_query(prefetch, depth + 1)?);
     }
-    // Without a query a prefetch is refused, and anything else is in the order of ids.
+    // Without a query a prefetch is rejected, and anything else is in the order of ids.
     let Some(query) = search.get("query") else { return Ok(Order::Kept(KeepReason::NotRanked)) };
     Ok(match by(search, query) {
         Order::Composed => fused(&inner),
@@ -71,7 +71,7 @@ fn of_query(search: &Object<'_>, depth: usize) -> Result<Order, DialectError> {
 fn fused(inner: &[Order]) -> Order {
     let ranked = |order: &&Order| !matches!(order, Order::Kept(_));
     let unknown = |order: &&Order| **order == Order::Kept(KeepReason::Unsupported);
-    // A fusion of nothing is for the server to refuse.
+    // A fusion of nothing is for the server to reject.
     if inner.is_empty() || inner.iter().any(|order| ranked(&order)) {
         Order::Composed
     } else if inner.iter().any(|order| unknown(&order)) {

@@ -8,10 +8,9 @@ use crate::{
     dialect::{
         DialectError, Reading,
         qdrant::{
-            caller,
             object::Object,
             operation::{Endpoint, Form, Verb},
-            query,
+            options, query,
         },
     },
     json::{self, Value},
@@ -74,7 +73,7 @@ fn all<I: IntoIterator<IntoIter: ExactSizeIterator>, T>(
     Ok(all)
 }
 
-/// The query string's `timeout`, in whole seconds from 1; the server refuses anything else.
+/// The query string's `timeout`, in whole seconds from 1; the server rejects anything else.
 pub(super) fn timeout(query: Option<&str>) -> Option<Duration> {
     let value = query?.split('&').rev().find_map(|part| {
         let (name, value) = part.split_once('=')?;
@@ -97,7 +96,7 @@ fn intent(
         _ => None,
     };
     let own = search.member(OWN).or(shared);
-    let caller = match own.map(caller::options) {
+    let caller = match own.map(options::options) {
         Some(Ok(options)) => options,
         Some(Err(_)) => {
             keep = Some(KeepReason::Malformed);

@@ -1,4 +1,4 @@
-//! Where the hits stand in an answer.
+//! Where the hits stand in a response.
 
 use bytes::Bytes;
 
@@ -8,12 +8,13 @@ use crate::{
         hits::{array_of_hits, fields},
         qdrant::operation::{Endpoint, Form, Verb},
     },
-    json::{Kind, Read, Scanner, Value},
+    json::{Kind, ScanResult, Scanner, Value},
     search::{Hit, HitList, HitPage},
 };
 
 const BODY: DialectError = DialectError::Malformed { member: "body", expected: "JSON" };
-const RESULT: DialectError = DialectError::Malformed { member: "result", expected: "what this path answers" };
+const RESULT: DialectError =
+    DialectError::Malformed { member: "result", expected: "what this path responses" };
 const HITS: DialectError = DialectError::Malformed { member: "hits", expected: "an array of objects" };
 
 /// What a value of some shape holds, or that it has another one; the value has been read all the same.
@@ -26,7 +27,7 @@ pub(super) fn split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, Dialect
     Ok(HitPage { body, lists, failed: Vec::new() })
 }
 
-fn lists(endpoint: &Endpoint, result: &mut Scanner<'_>) -> Read<Shaped<Vec<HitList>>> {
+fn lists(endpoint: &Endpoint, result: &mut Scanner<'_>) -> ScanResult<Shaped<Vec<HitList>>> {
     let verb = endpoint.verb;
     match endpoint.form {
         Form::Single => Ok(hits_of(verb, 0, result)?.map(|list| vec![list])),
@@ -38,14 +39,14 @@ fn lists(endpoint: &Endpoint, result: &mut Scanner<'_>) -> Read<Shaped<Vec<HitLi
 }
 
 /// `query` wraps its hits in an object, the older endpoints do not.
-fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
+fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> ScanResult<Shaped<HitList>> {
     match verb {
         Verb::Query => member(result, "points", HITS, |array| list(search, array)),
         Verb::Search | Verb::Recommend | Verb::Discover => list(search, result),
     }
 }
 
-fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
+fn list(search: usize, array: &mut Scanner<'_>) -> ScanResult<Shaped<HitList>> {
     let found = array_of_hits(array, hit)?;
     let list = found.map(|(array, hits)| HitList {
         search,
@@ -58,7 +59,7 @@ fn list(search: usize, array: &mut Scanner<'_>) -> Read<Shaped<HitList>> {
     Ok(list.ok_or(HITS))
 }
 
-fn hit(object: &mut Scanner<'_>) -> Read<Option<Hit>> {
+fn hit(object: &mut Scanner<'_>) -> ScanResult<Option<Hit>> {
     let (mut score, mut source) = (None, None);
     // One that is not finite is printed as `null`.
     let number = |value: Value<'_>| matches!(value.kind(), Kind::Number | Kind::Null).then(|| value.span());
@@ -78,8 +79,8 @@ fn member<'a, T>(
     object: &mut Scanner<'a>,
     name: &str,
     missing: DialectError,
-    mut read: impl FnMut(&mut Scanner<'a>) -> Read<Shaped<T>>,
-) -> Read<Shaped<T>> {
+    mut read: impl FnMut(&mut Scanner<'a>) -> ScanResult<Shaped<T>>,
+) -> ScanResult<Shaped<T>> {
     let mut found = Err(missing.clone());
     let object = object.members(|key, value| {
         if key.name == name {
@@ -94,8 +95,8 @@ fn member<'a, T>(
 fn items<'a, T>(
     array: &mut Scanner<'a>,
     missing: DialectError,
-    mut read: impl FnMut(usize, &mut Scanner<'a>) -> Read<Shaped<T>>,
-) -> Read<Shaped<Vec<T>>> {
+    mut read: impl FnMut(usize, &mut Scanner<'a>) -> ScanResult<Shaped<T>>,
+) -> ScanResult<Shaped<Vec<T>>> {
     let mut found = Vec::new();
     let array = array.items(|item| {
         found.push(read(found.len(), item)?);

@@ -48,8 +48,8 @@ fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {
     Ok(Hit { span: object.span(), score, source, ..Hit::default() })
 }
 
-/// Nests the names of an answer in every way, mostly wrong.
-fn answer() -> impl Strategy<Value = String> {
+/// Nests the names of a response in every way, mostly wrong.
+fn respond() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(
         &["1", "-0.5e3", "null", "\"x\"", "[]", "{}", "[ ]", "{ }", "[[7]]", "01", "{\"a\"}"][..],
     );
@@ -66,7 +66,7 @@ fn answer() -> impl Strategy<Value = String> {
 }
 
 /// The same with the right shape around it.
-fn likely_answer() -> impl Strategy<Value = String> {
+fn likely_response() -> impl Strategy<Value = String> {
     const AROUND: &[(&str, &str)] = &[
         ("", ""),
         ("{\"result\":", "}"),
@@ -75,7 +75,7 @@ fn likely_answer() -> impl Strategy<Value = String> {
         ("{\"result\":[{\"points\":[", "]},{\"points\":[]}]}"),
         ("{\"result\":{\"groups\":[{\"hits\":[{\"score\":1,\"payload\":", "}]}]}}"),
     ];
-    (prop::sample::select(AROUND), answer())
+    (prop::sample::select(AROUND), respond())
         .prop_map(|((open, close), inner)| format!("{open}{inner}{close}"))
 }
 
@@ -83,7 +83,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_answer(), form in 0..3, verb in 0..2) {
+    fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_response(), form in 0..3, verb in 0..2) {
         let form = [Form::Single, Form::Batch, Form::Groups][form as usize];
         let verb = [Verb::Query, Verb::Search][verb as usize];
         let endpoint = Endpoint { collection: String::new(), verb, form };

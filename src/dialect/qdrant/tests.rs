@@ -127,12 +127,12 @@ fn collection_names_are_decoded() {
 
 #[test]
 fn a_failure_has_the_shape_of_the_servers_own() {
-    let body = Qdrant.failure(http::StatusCode::BAD_GATEWAY, "no \"answer\"\n");
-    assert_eq!(&body[..], br#"{"status":{"error":"no \"answer\"\n"},"time":0.0}"#);
+    let body = Qdrant.failure(http::StatusCode::BAD_GATEWAY, "no \"response\"\n");
+    assert_eq!(&body[..], br#"{"status":{"error":"no \"response\"\n"},"time":0.0}"#);
 }
 
 #[test]
-fn an_answer_of_another_shape_is_malformed() {
+fn a_response_of_another_shape_is_malformed() {
     let split = |target: &str, body: &'static str| {
         with_head(&POST, target, |head| Qdrant.split(head, Bytes::from_static(body.as_bytes())))
     };
@@ -149,8 +149,8 @@ fn an_answer_of_another_shape_is_malformed() {
         (GROUPS, r#"{"result":{"groups":[{"id":1}]}}"#),
         (GROUPS, r#"{"result":{"groups":{}}}"#),
     ] {
-        let answer = split(target, body);
-        assert!(matches!(answer, Err(DialectError::Malformed { .. })), "{target} {body}");
+        let response = split(target, body);
+        assert!(matches!(response, Err(DialectError::Malformed { .. })), "{target} {body}");
     }
     let page = split(BATCH, r#"{"result":[]}"#).unwrap();
     assert!(page.lists.is_empty());

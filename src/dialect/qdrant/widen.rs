@@ -6,9 +6,9 @@ use crate::{
     dialect::{
         DialectError, Reading,
         qdrant::{
+            fields,
             object::Object,
             operation::{Endpoint, Form},
-            payload,
             request::{OWN, Request, limit_key, page},
         },
     },
@@ -58,7 +58,7 @@ fn one(
             edit.set("offset", "0");
         }
     }
-    let strip = payload::ask(search, &plan.fields, &mut edit, edits);
+    let strip = fields::ask(search, &plan.fields, &mut edit, edits);
     edit.finish(edits);
     Ok(strip)
 }

@@ -29,7 +29,7 @@ pub struct Document {
     pub done: usize,
     /// Queries that were not measured, with why.
     pub failed: Vec<Failure>,
-    /// What is odd about input and answers.
+    /// What is odd about input and responses.
     pub notes: Vec<String>,
     /// Before and after.
     pub evaluation: Evaluation,
@@ -112,7 +112,7 @@ impl Document {
             return "No query has a relevant document in the judgments: nothing can be measured.".to_owned();
         };
         let small =
-            if all.judged < MIN_QUERIES { " Fewer than 30 judged queries: a rough answer." } else { "" };
+            if all.judged < MIN_QUERIES { " Fewer than 30 judged queries: a rough response." } else { "" };
         let verdict = match ndcg.interval {
             Some(interval) if interval.low > 0.0 => "It helps: the gain is more than chance.",
             Some(interval) if interval.high < 0.0 => "It hurts: the loss is more than chance.",

@@ -54,7 +54,7 @@ pub(super) fn list(
 
 fn row(out: &mut String, explanation: &Explanation, hit: &HitRecord, ids: usize) {
     let (new, moved) = match hit.to {
-        NewPlace::Answer(place) => (ordinal(place), moved(hit.from, place)),
+        NewPlace::Response(place) => (ordinal(place), moved(hit.from, place)),
         NewPlace::OffPage(place) => (format!("({})", ordinal(place)), moved(hit.from, place)),
         NewPlace::BelowFloor => ("-".to_owned(), "gone".to_owned()),
     };
@@ -141,7 +141,7 @@ fn part(hit: &HitRecord) -> Part {
 
 fn place(hit: &HitRecord) -> u64 {
     match hit.to {
-        NewPlace::Answer(place) | NewPlace::OffPage(place) => place,
+        NewPlace::Response(place) | NewPlace::OffPage(place) => place,
         NewPlace::BelowFloor => 0,
     }
 }
@@ -175,7 +175,7 @@ fn name(hit: &HitRecord) -> String {
 /// The texts that were asked about, in the new order.
 pub(super) fn texts(out: &mut String, record: &SearchRecord, style: Style, sent: bool) {
     let mut hits: Vec<&HitRecord> = record.lists.iter().flat_map(|list| &list.hits).collect();
-    hits.retain(|hit| hit.document.is_some() && (style.full || matches!(hit.to, NewPlace::Answer(_))));
+    hits.retain(|hit| hit.document.is_some() && (style.full || matches!(hit.to, NewPlace::Response(_))));
     if hits.is_empty() {
         return;
     }

@@ -45,9 +45,9 @@ pub fn table(explanation: &Explanation, style: Style) -> String {
         }
         search(&mut out, explanation, at, record);
     }
-    if let Some(refusal) = &explanation.refusal {
+    if let Some(rejection) = &explanation.rejection {
         let _ = writeln!(out, "\nTHE DATABASE SAYS (status {})", explanation.status.as_u16());
-        text::block(&mut out, refusal, None);
+        text::block(&mut out, rejection, None);
     }
     if let Some(record) = records.first() {
         let Timings { total, upstream, rerank } = record.timings;

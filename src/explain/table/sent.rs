@@ -21,10 +21,10 @@ pub(super) fn database(out: &mut String, explanation: &Explanation, style: Style
     }
     let _ = writeln!(out, "\nWHAT THE DATABASE WAS ASKED");
     for question in asked {
-        let answer = question.status.map_or("no answer".to_owned(), |status| status.to_string());
+        let response = question.status.map_or("no response".to_owned(), |status| status.to_string());
         let took = text::millis(question.took);
         let method = &explanation.method;
-        let _ = writeln!(out, "  {method} {}: {answer} after {took}", text::quoted(&question.target));
+        let _ = writeln!(out, "  {method} {}: {response} after {took}", text::quoted(&question.target));
         changes(out, question);
         if !question.body.is_empty() {
             text::block(out, &String::from_utf8_lossy(&question.body), (!style.full).then_some(BODY));
@@ -74,11 +74,11 @@ fn no_call(explanation: &Explanation) -> &'static str {
     }
 }
 
-/// `unusable`: the answers could not be used.
+/// `unusable`: the responses could not be used.
 fn call(out: &mut String, call: &ProviderCall, unusable: bool, style: Style) {
     let end = match call.end {
         CallEnd::Open => "nobody waited for its end".to_owned(),
-        CallEnd::Answered { status, took } => format!("{status} after {}", text::millis(took)),
+        CallEnd::ProbeResponse { status, took } => format!("{status} after {}", text::millis(took)),
         CallEnd::Failed { class, cause, took } if cause != class.reason().as_str() => {
             format!("{} ({cause}) after {}", class.reason().as_str(), text::millis(took))
         }
@@ -92,9 +92,9 @@ fn call(out: &mut String, call: &ProviderCall, unusable: bool, style: Style) {
     }
     out.push('\n');
     text::block(out, &String::from_utf8_lossy(&call.body), (!style.full).then_some(BODY));
-    let refused = matches!(call.end, CallEnd::Answered { status, .. } if !(200..300).contains(&status));
-    if (refused || unusable) && !call.answer.is_empty() {
-        let _ = writeln!(out, "    the answer began:");
-        text::block(out, &String::from_utf8_lossy(&call.answer), None);
+    let rejected = matches!(call.end, CallEnd::ProbeResponse { status, .. } if !(200..300).contains(&status));
+    if (rejected || unusable) && !call.response.is_empty() {
+        let _ = writeln!(out, "    the response began:");
+        text::block(out, &String::from_utf8_lossy(&call.response), None);
     }
 }

@@ -17,7 +17,7 @@ const WANTED: Wanted =
 const GRANTED: &str = "*7\r\n:1\r\n:9\r\n:1700000000\r\n$0\r\n\r\n$1\r\n3\r\n:28333333\r\n:19675\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn the_fleet_grants_or_refuses_all_in_one_round_trip_over_one_key() {
+async fn the_fleet_grants_or_rejects_all_in_one_round_trip_over_one_key() {
     let peer = Peer::new();
     let member = Member::of(&peer).await;
     peer.script(|words| if is_script(words) { Act::Say(GRANTED) } else { Act::Serve });
@@ -28,8 +28,8 @@ async fn the_fleet_grants_or_refuses_all_in_one_round_trip_over_one_key() {
             if is_script(words) { Act::Say("*3\r\n:0\r\n:1500\r\n$4\r\nrate\r\n") } else { Act::Serve }
         },
     );
-    let refused = Shared::Refused { by: SharedLimit::Rate, retry_in: Duration::from_millis(1500) };
-    assert_eq!(member.fleet.take("my cohere", &WANTED).await, refused);
+    let rejected = Shared::Rejected { by: SharedLimit::Rate, retry_in: Duration::from_millis(1500) };
+    assert_eq!(member.fleet.take("my cohere", &WANTED).await, rejected);
     let seen = peer.seen("EVAL");
     assert_eq!(seen.len(), 2);
     let words = ["1", "rerankd:l:my%20cohere", "10", "2.0", "", "9"].map(|word| word.as_bytes().to_vec());

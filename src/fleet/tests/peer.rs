@@ -100,38 +100,38 @@ impl Peer {
                 self.seen.lock().unwrap().push(words.clone());
             }
             let act = (self.script.lock().unwrap())(&words);
-            let answer = match act {
-                Act::Serve => self.answer(&words),
+            let response = match act {
+                Act::Serve => self.respond(&words),
                 Act::Late(time) => {
                     tokio::time::sleep(time).await;
-                    self.answer(&words)
+                    self.respond(&words)
                 }
                 Act::Hang => std::future::pending().await,
                 Act::Say(bytes) => bytes.as_bytes().to_vec(),
                 Act::Close => return,
             };
-            if stream.write_all(&answer).await.is_err() {
+            if stream.write_all(&response).await.is_err() {
                 return;
             }
         }
     }
 
-    fn answer(&self, words: &[Vec<u8>]) -> Vec<u8> {
+    fn respond(&self, words: &[Vec<u8>]) -> Vec<u8> {
         let mut store = self.store.lock().unwrap();
         match words[0].as_slice() {
             b"MGET" => {
-                let mut answer = format!("*{}\r\n", words.len() - 1).into_bytes();
+                let mut response = format!("*{}\r\n", words.len() - 1).into_bytes();
                 for key in &words[1..] {
                     match store.get(key) {
                         Some(value) => {
-                            answer.extend(format!("${}\r\n", value.len()).bytes());
-                            answer.extend(value);
-                            answer.extend(b"\r\n");
+                            response.extend(format!("${}\r\n", value.len()).bytes());
+                            response.extend(value);
+                            response.extend(b"\r\n");
                         }
-                        None => answer.extend(b"$-1\r\n"),
+                        None => response.extend(b"$-1\r\n"),
                     }
                 }
-                answer
+                response
             }
             b"SET" => {
                 store.insert(words[1].clone(), words[2].clone());

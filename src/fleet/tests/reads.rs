@@ -82,14 +82,14 @@ async fn a_probe_of_its_own_finds_redis_again_on_a_new_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_is_a_miss_and_never_taken_for_the_next_one() {
+async fn a_late_response_is_a_miss_and_never_taken_for_the_next_one() {
     let peer = Peer::new();
     known(&peer);
     let member = Member::of(&peer).await;
     peer.script(|words| if is_read(words) { Act::Late(TIMEOUT * 2) } else { Act::Serve });
     assert_eq!(ask(&member).await, (vec![None; 3], 20));
     peer.script(|_| Act::Serve);
-    // Its answer waits behind the late one, and has another number of keys.
+    // Its response waits behind the late one, and has another number of keys.
     assert_eq!(member.fleet.scores(&[id(9), id(2)]).await, [None, None]);
     sleep(TIMEOUT).await;
     assert_eq!(member.fleet.scores(&[id(9), id(2)]).await, [None, Some(0.25)]);

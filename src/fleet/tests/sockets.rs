@@ -164,7 +164,7 @@ async fn a_connection_that_is_reset_is_opened_again() {
 }
 
 #[tokio::test]
-async fn a_refused_login_opens_the_breakers_and_a_renewed_password_file_is_read_again() {
+async fn a_rejected_login_opens_the_breakers_and_a_renewed_password_file_is_read_again() {
     let peer = Peer::new();
     peer.script(|words| match words {
         [auth, .., password] if auth == b"AUTH" && password == b"new" => Act::Say("+OK\r\n"),

@@ -1,4 +1,4 @@
-//! A request in parts, and what becomes of the parts that are refused as too large.
+//! A request in parts, and what becomes of the parts that are rejected as too large.
 
 use std::collections::VecDeque;
 
@@ -11,16 +11,18 @@ use super::{
     learned::{BYTES_PER_TOKEN, Fit, Known, LEAST_CUT, Learned, Size},
     merge::Merged,
 };
-use crate::rerank::{Answer, FailureClass, Rerank, RerankError, RerankRequest, Told, limits::cut};
+use crate::rerank::{
+    FailureClass, Rerank, RerankError, RerankRequest, RerankResult, StatedLimits, limits::cut,
+};
 
-/// After so many refusals the rest of a search stays as it is: a window of two hundred is halved to single documents in
+/// After so many rejections the rest of a search stays as it is: a window of two hundred is halved to single documents in
 /// eight steps.
 pub(super) const MOST_REFUSALS: usize = 16;
 
-/// After so many documents that were refused alone, and none that was taken, it is not their texts that are too long.
+/// After so many documents that were rejected alone, and none that was taken, it is not their texts that are too long.
 const MOST_ALONE: usize = 3;
 
-/// What is tried of a text that was refused alone where nothing is known of the limit: the physical batch of llama.cpp is
+/// What is tried of a text that was rejected alone where nothing is known of the limit: the physical batch of llama.cpp is
 /// 512 tokens.
 const FIRST_CUT: usize = 1024;
 
@@ -35,7 +37,7 @@ pub(super) struct Text {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) texts: Vec<Text>,
-    /// It is a single document that was refused, and cut for that.
+    /// It is a single document that was rejected, and cut for that.
     last_try: bool,
 }
 
@@ -62,14 +64,14 @@ pub(super) struct Divided<'a, S> {
     learned: &'a Learned,
     pending: VecDeque<Part>,
     merged: Merged,
-    /// The calls of several documents that were refused.
-    refused: Vec<(Size, Part)>,
+    /// The calls of several documents that were rejected.
+    rejected: Vec<(Size, Part)>,
     taken: Vec<Size>,
-    /// The places and pairs that were refused alone.
+    /// The places and pairs that were rejected alone.
     alone: Vec<(usize, usize)>,
     /// How many documents they are.
     at_fault: usize,
-    refusals: usize,
+    rejections: usize,
     /// What is known by now, with what this search has been told.
     known: Known,
     /// Bytes that are taken for a token.
@@ -90,36 +92,36 @@ impl<'a, S: Rerank> Divided<'a, S> {
             learned,
             pending: parts.into(),
             merged: Merged::new(request.documents.len()),
-            refused: Vec::new(),
+            rejected: Vec::new(),
             taken: Vec::new(),
             alone: Vec::new(),
             at_fault: 0,
-            refusals: 0,
+            rejections: 0,
             known,
             per_token: BYTES_PER_TOKEN,
         }
     }
 
-    /// A call for all of it was refused already.
+    /// A call for all of it was rejected already.
     pub(super) fn after(mut self, part: Part, error: RerankError) -> Self {
         self.failed(part, error);
         self
     }
 
-    /// Some documents are left out, since they are known to be refused.
+    /// Some documents are left out, since they are known to be rejected.
     pub(super) fn without_some(mut self) -> Self {
         self.merged.failed(RerankError::Held { class: FailureClass::TooLarge });
         self
     }
 
-    /// Asks for all parts, a few at a time, and makes one answer of theirs.
-    pub(super) async fn run(mut self) -> Answer {
+    /// Asks for all parts, a few at a time, and makes one response of theirs.
+    pub(super) async fn run(mut self) -> RerankResult {
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.at_once()
                 && let Some(part) = self.pending.pop_front()
             {
-                if self.refusals > 0 && Instant::now() >= self.request.retry_by() {
+                if self.rejections > 0 && Instant::now() >= self.request.retry_by() {
                     self.merged.failed(RerankError::Deadline);
                     continue;
                 }
@@ -127,8 +129,8 @@ impl<'a, S: Rerank> Divided<'a, S> {
                 let call = self.inner.clone().oneshot(self.asked(&part));
                 running.push(async move { (part, call.await) });
             }
-            let Some((part, answer)) = running.next().await else { break };
-            match answer {
+            let Some((part, response)) = running.next().await else { break };
+            match response {
                 Ok(scores) => {
                     let size = self.size(&part);
                     self.known.took(size);
@@ -144,12 +146,12 @@ impl<'a, S: Rerank> Divided<'a, S> {
 
     /// How many calls may be in flight: one, as long as nobody knows whether anything is taken.
     fn at_once(&self) -> usize {
-        if self.refusals > 0 && self.taken.is_empty() { 1 } else { PARALLEL_PARTS }
+        if self.rejections > 0 && self.taken.is_empty() { 1 } else { PARALLEL_PARTS }
     }
 
     /// With its texts cut to what is known by now.
     fn fitted(&self, mut part: Part) -> Part {
-        for text in part.texts.iter_mut().filter(|_| self.refusals > 0 && !part.last_try) {
+        for text in part.texts.iter_mut().filter(|_| self.rejections > 0 && !part.last_try) {
             let length = self.request.documents.get(text.place).map_or(0, |document| document.text().len());
             if let Fit::Cut(most) = self.known.fit(self.request.query.len(), length.min(text.most)) {
                 text.most = text.most.min(most);
@@ -166,7 +168,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         RerankRequest {
             documents: part.texts.iter().filter_map(document).collect(),
             keys,
-            behind: None,
+            deferred: None,
             ..self.request.clone()
         }
     }
@@ -174,11 +176,11 @@ impl<'a, S: Rerank> Divided<'a, S> {
     fn failed(&mut self, part: Part, error: RerankError) {
         let told = match error {
             RerankError::TooLarge { told, .. } => told,
-            _ if error.class() == FailureClass::TooLarge => Told::default(),
+            _ if error.class() == FailureClass::TooLarge => StatedLimits::default(),
             _ => return self.merged.failed(error),
         };
-        self.refusals += 1;
-        let smaller = if self.refusals <= MOST_REFUSALS { self.smaller(&part, told) } else { None };
+        self.rejections += 1;
+        let smaller = if self.rejections <= MOST_REFUSALS { self.smaller(&part, told) } else { None };
         if self.taken.is_empty() && self.at_fault >= MOST_ALONE {
             self.pending.clear();
             return self.merged.failed(error);
@@ -189,30 +191,30 @@ impl<'a, S: Rerank> Divided<'a, S> {
         }
     }
 
-    /// What a refused part is made of; `None` if nothing smaller is left.
-    fn smaller(&mut self, part: &Part, told: Told) -> Option<Vec<Part>> {
+    /// What a rejected part is made of; `None` if nothing smaller is left.
+    fn smaller(&mut self, part: &Part, told: StatedLimits) -> Option<Vec<Part>> {
         let size = self.size(part);
         if let Some(most) = told.documents.filter(|most| *most < size.documents) {
             self.known.told(told, None);
             return Some(part.texts.chunks(most).map(|texts| Part::new(texts.to_vec())).collect());
         }
-        if let Some(most) = self.told_cut(size, told) {
+        if let Some(most) = self.stated_cut(size, told) {
             self.known.told(told, Some(most + self.request.query.len()));
             return Some(vec![part.cut(most)]);
         }
         let [text] = part.texts.as_slice() else {
-            self.refused.push((size, part.clone()));
+            self.rejected.push((size, part.clone()));
             return Some(self.halves(part, told.at).into());
         };
         self.alone.push((text.place, size.longest));
         self.at_fault += usize::from(!part.last_try);
-        self.known.refused_alone(size.longest);
+        self.known.rejected_alone(size.longest);
         let most = self.last_cut(size).filter(|_| !part.last_try)?;
         Some(vec![Part { last_try: true, ..part.cut(most) }])
     }
 
     /// To how many bytes texts are cut for a limit that the provider has named; `None` if all are within.
-    fn told_cut(&mut self, size: Size, told: Told) -> Option<usize> {
+    fn stated_cut(&mut self, size: Size, told: StatedLimits) -> Option<usize> {
         let query = self.request.query.len();
         let pair = match (told.tokens, told.had_tokens) {
             // Its own count of the one text tells what a token takes here.
@@ -222,13 +224,13 @@ impl<'a, S: Rerank> Divided<'a, S> {
             (Some(most), _) => most.saturating_mul(self.per_token),
             (None, _) => told.bytes?.saturating_add(query),
         };
-        // Refused again, so a token takes fewer bytes.
+        // Rejected again, so a token takes fewer bytes.
         self.per_token = (self.per_token - 1).max(1);
         let most = pair.checked_sub(query).filter(|left| *left >= LEAST_CUT)?;
         (pair < size.longest).then_some(most)
     }
 
-    /// What is tried of a text that was refused alone: as much as was taken of others beside this query.
+    /// What is tried of a text that was rejected alone: as much as was taken of others beside this query.
     fn last_cut(&self, size: Size) -> Option<usize> {
         let query = self.request.query.len();
         let text = size.longest - query;
@@ -284,18 +286,18 @@ impl<'a, S: Rerank> Divided<'a, S> {
 
     /// For the next searches.
     fn remember(&self) {
-        if self.refusals == 0 && self.known.is_empty() {
+        if self.rejections == 0 && self.known.is_empty() {
             return;
         }
         let at_fault =
             |part: &Part| part.places().any(|place| self.alone.iter().any(|(one, _)| *one == place));
         self.learned.learn(self.request.model.as_ref(), |known| {
             known.adopt(self.known);
-            self.refused
+            self.rejected
                 .iter()
                 .filter(|(_, part)| !at_fault(part))
-                .for_each(|(size, _)| known.refused(*size));
-            self.alone.iter().for_each(|(_, pair)| known.refused_alone(*pair));
+                .for_each(|(size, _)| known.rejected(*size));
+            self.alone.iter().for_each(|(_, pair)| known.rejected_alone(*pair));
             self.taken.iter().for_each(|size| known.took(*size));
         });
     }

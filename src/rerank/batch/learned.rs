@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::rerank::Told;
+use crate::rerank::StatedLimits;
 
 /// Only the provider can count tokens. Most texts have more bytes to each: rather two calls than one that fails.
 pub(super) const BYTES_PER_TOKEN: usize = 3;
@@ -38,17 +38,17 @@ pub(super) struct Learned(Mutex<HashMap<Option<Arc<str>>, Remembered>>);
 /// What is known, and until when it holds.
 type Remembered = (Known, Instant);
 
-/// What one model has been found to take. Empty while nothing was refused.
+/// What one model has been found to take. Empty while nothing was rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
-    /// What refusals have said.
+    /// What rejections have said.
     documents: Option<usize>,
     pair: Option<usize>,
-    /// The least that was refused of calls whose every single text is good, and the most that was taken since.
-    refused: Option<Size>,
+    /// The least that was rejected of calls whose every single text is good, and the most that was taken since.
+    rejected: Option<Size>,
     taken: Size,
-    /// The shortest pair of query and text that was refused alone.
-    refused_pair: Option<usize>,
+    /// The shortest pair of query and text that was rejected alone.
+    rejected_pair: Option<usize>,
 }
 
 /// What is to be done with a text.
@@ -58,7 +58,7 @@ pub(super) enum Fit {
     Whole,
     /// Only so many bytes of it.
     Cut(usize),
-    /// It has been refused, and so would what can be left of it.
+    /// It has been rejected, and so would what can be left of it.
     Not,
 }
 
@@ -88,30 +88,30 @@ impl Learned {
 }
 
 impl Known {
-    /// Whether anything was refused that tells something of the next call.
+    /// Whether anything was rejected that tells something of the next call.
     pub(super) fn is_empty(self) -> bool {
         self == Self::default()
     }
 
     fn limits_changed(self, before: Self) -> bool {
-        let of = |known: Self| (known.documents, known.pair, known.refused, known.refused_pair);
+        let of = |known: Self| (known.documents, known.pair, known.rejected, known.rejected_pair);
         of(self) != of(before)
     }
 
     /// The most documents of one call.
     pub(super) fn documents(self) -> Option<usize> {
-        let found = self.refused.filter(|refused| self.taken.documents < refused.documents);
-        let found = found.map(|refused| self.taken.documents.max(refused.documents / 2).max(1));
+        let found = self.rejected.filter(|rejected| self.taken.documents < rejected.documents);
+        let found = found.map(|rejected| self.taken.documents.max(rejected.documents / 2).max(1));
         match (self.documents, found) {
             (Some(said), _) => Some(said),
             (None, found) => found,
         }
     }
 
-    /// The most bytes of one call, where it is not the number of documents that is refused.
+    /// The most bytes of one call, where it is not the number of documents that is rejected.
     pub(super) fn bytes(self) -> Option<usize> {
-        let refused = self.refused.filter(|refused| self.taken.documents >= refused.documents)?;
-        (self.taken.bytes < refused.bytes).then_some(self.taken.bytes.max(refused.bytes / 2))
+        let rejected = self.rejected.filter(|rejected| self.taken.documents >= rejected.documents)?;
+        (self.taken.bytes < rejected.bytes).then_some(self.taken.bytes.max(rejected.bytes / 2))
     }
 
     /// What goes of a text of so many bytes beside a query of so many.
@@ -123,11 +123,11 @@ impl Known {
                 None => Fit::Whole,
             };
         }
-        let Some(refused) = self.refused_pair else { return Fit::Whole };
+        let Some(rejected) = self.rejected_pair else { return Fit::Whole };
         match self.taken.longest.checked_sub(query).filter(|left| *left >= LEAST_CUT) {
-            // Between what was taken and what was refused nobody knows: half way, as lengths of texts go.
-            Some(left) if pair > between(self.taken.longest, refused) => Fit::Cut(left.min(text)),
-            None if pair >= refused => Fit::Not,
+            // Between what was taken and what was rejected nobody knows: half way, as lengths of texts go.
+            Some(left) if pair > between(self.taken.longest, rejected) => Fit::Cut(left.min(text)),
+            None if pair >= rejected => Fit::Not,
             _ => Fit::Whole,
         }
     }
@@ -144,21 +144,21 @@ impl Known {
         if self.documents.is_some_and(|most| taken.documents > most) {
             self.documents = None;
         }
-        if self.refused_pair.is_some_and(|refused| taken.longest >= refused) {
-            self.refused_pair = None;
+        if self.rejected_pair.is_some_and(|rejected| taken.longest >= rejected) {
+            self.rejected_pair = None;
         }
         if self
-            .refused
-            .is_some_and(|refused| taken.documents >= refused.documents && taken.bytes >= refused.bytes)
+            .rejected
+            .is_some_and(|rejected| taken.documents >= rejected.documents && taken.bytes >= rejected.bytes)
         {
-            self.refused = None;
+            self.rejected = None;
         }
     }
 
-    /// A call of several documents was refused although each of them alone is good.
-    pub(super) fn refused(&mut self, size: Size) {
-        let least = self.refused.unwrap_or(size);
-        self.refused = Some(Size {
+    /// A call of several documents was rejected although each of them alone is good.
+    pub(super) fn rejected(&mut self, size: Size) {
+        let least = self.rejected.unwrap_or(size);
+        self.rejected = Some(Size {
             documents: least.documents.min(size.documents),
             bytes: least.bytes.min(size.bytes),
             longest: 0,
@@ -168,9 +168,9 @@ impl Known {
         }
     }
 
-    /// A document alone was refused.
-    pub(super) fn refused_alone(&mut self, pair: usize) {
-        self.refused_pair = Some(self.refused_pair.map_or(pair, |least| least.min(pair)));
+    /// A document alone was rejected.
+    pub(super) fn rejected_alone(&mut self, pair: usize) {
+        self.rejected_pair = Some(self.rejected_pair.map_or(pair, |least| least.min(pair)));
         if self.taken.longest >= pair {
             self.taken.longest = 0;
         }
@@ -182,8 +182,8 @@ impl Known {
         self.pair = told.pair.or(self.pair);
     }
 
-    /// What a refusal says, and the bytes of the pair that are taken for one token of it.
-    pub(super) fn told(&mut self, told: Told, pair: Option<usize>) {
+    /// What a rejection says, and the bytes of the pair that are taken for one token of it.
+    pub(super) fn told(&mut self, told: StatedLimits, pair: Option<usize>) {
         self.documents = told.documents.or(self.documents);
         self.pair = pair.or(self.pair);
     }
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn whether_documents_or_bytes_were_too_many_is_found_out_by_what_is_taken() {
         let mut known = Known::default();
-        known.refused(size(25, 500));
+        known.rejected(size(25, 500));
         assert_eq!(
             (known.documents(), known.bytes()),
             (Some(12), None),
@@ -213,7 +213,7 @@ mod tests {
         );
         known.took(size(13, 260));
         assert_eq!((known.documents(), known.bytes()), (Some(13), None));
-        known.refused(size(12, 6000));
+        known.rejected(size(12, 6000));
         assert_eq!(known.documents(), None, "as many documents were taken");
         assert_eq!(known.bytes(), Some(260));
         known.took(size(30, 600));
@@ -224,13 +224,13 @@ mod tests {
     fn a_text_is_cut_to_what_was_taken_and_left_out_where_nothing_is_known_to_be() {
         let mut known = Known::default();
         assert_eq!(known.fit(10, 100_000), Fit::Whole);
-        known.refused_alone(100_010);
+        known.rejected_alone(100_010);
         assert_eq!((known.fit(10, 100_000), known.fit(10, 99_999)), (Fit::Not, Fit::Whole));
         known.took(Size { longest: 1_010, ..size(1, 1_000) });
         assert_eq!(known.fit(10, 100_000), Fit::Cut(1_000));
         assert_eq!(known.fit(10, 11_000), Fit::Cut(1_000));
         assert_eq!(known.fit(10, 9_000), Fit::Whole);
-        known.told(Told::default(), Some(1_536));
+        known.told(StatedLimits::default(), Some(1_536));
         assert_eq!(known.fit(36, 2_000), Fit::Cut(1_500));
         assert_eq!(known.fit(1_500, 2_000), Fit::Whole, "next to nothing would be left");
     }
@@ -239,7 +239,9 @@ mod tests {
     async fn what_was_learned_is_forgotten_and_kept_apart_by_model() {
         let learned = Learned::default();
         let model: Arc<str> = "m".into();
-        learned.learn(None, |known| known.told(Told { documents: Some(16), ..Told::default() }, None));
+        learned.learn(None, |known| {
+            known.told(StatedLimits { documents: Some(16), ..StatedLimits::default() }, None)
+        });
         assert_eq!((learned.of(None).documents(), learned.of(Some(&model)).documents()), (Some(16), None));
         tokio::time::advance(HOLDS / 2).await;
         learned.learn(None, |known| known.took(size(16, 160)));
@@ -247,7 +249,7 @@ mod tests {
         assert!(learned.of(None).is_empty());
         for n in 0..100 {
             let model: Arc<str> = n.to_string().into();
-            learned.learn(Some(&model), |known| known.refused_alone(1000));
+            learned.learn(Some(&model), |known| known.rejected_alone(1000));
         }
         assert_eq!(learned.0.lock().unwrap().len(), MOST_MODELS);
     }

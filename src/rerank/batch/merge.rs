@@ -1,11 +1,11 @@
-//! One answer of several parts'.
+//! One response of several parts'.
 
 use futures_util::{StreamExt, stream};
 use tower::ServiceExt;
 
 use super::PARALLEL_PARTS;
 use crate::{
-    rerank::{Answer, FailureClass, Rerank, RerankError, RerankRequest, Scores, Siblings},
+    rerank::{FailureClass, Rerank, RerankError, RerankRequest, RerankResult, Scores, Siblings},
     search::Fusion,
 };
 
@@ -20,49 +20,49 @@ impl Merged {
         Self { whole: Scores { scores: vec![None; documents], ..Scores::default() }, failure: None }
     }
 
-    /// Takes in the answer to the part of these places, of whose texts at most so many bytes went; fails if it cannot be
+    /// Takes in the response to the part of these places, of whose texts at most so many bytes went; fails if it cannot be
     /// one with those before.
     pub(super) fn answered(
         &mut self,
         places: impl Iterator<Item = usize>,
         cut: Option<usize>,
-        answer: Scores,
+        response: Scores,
     ) -> Result<(), RerankError> {
         let places: Vec<usize> = places.collect();
-        if answer.scores.len() != places.len() {
+        if response.scores.len() != places.len() {
             // One part out of step would give every later document another one's score.
             self.failed(RerankError::BadResponse("wrong number of scores"));
             return Ok(());
         }
         let (whole, of_spans) = (&mut self.whole, places.clone());
-        for (place, score) in places.into_iter().zip(&answer.scores) {
+        for (place, score) in places.into_iter().zip(&response.scores) {
             if let Some(slot) = whole.scores.get_mut(place) {
                 *slot = *score;
             }
         }
-        if !answer.spans.is_empty() {
+        if !response.spans.is_empty() {
             whole.spans.resize(whole.scores.len(), None);
-            for (place, spans) in of_spans.into_iter().zip(answer.spans) {
+            for (place, spans) in of_spans.into_iter().zip(response.spans) {
                 if let Some(slot) = whole.spans.get_mut(place) {
                     *slot = spans;
                 }
             }
         }
-        whole.billed_units += answer.billed_units;
-        whole.billed_tokens += answer.billed_tokens;
-        whole.cache_lookups += answer.cache_lookups;
-        whole.cache_hits += answer.cache_hits;
-        whole.failure = whole.failure.or(answer.failure);
-        whole.fusion = weakest(whole.fusion, answer.fusion);
-        whole.learned = whole.learned.into_iter().chain(answer.learned).min();
-        whole.calls_left = answer.calls_left.or(whole.calls_left);
-        whole.sent_bytes = [whole.sent_bytes, answer.sent_bytes, cut].into_iter().flatten().min();
-        if !answer.model.is_empty() {
+        whole.billed_units += response.billed_units;
+        whole.billed_tokens += response.billed_tokens;
+        whole.cache_lookups += response.cache_lookups;
+        whole.cache_hits += response.cache_hits;
+        whole.failure = whole.failure.or(response.failure);
+        whole.fusion = weakest(whole.fusion, response.fusion);
+        whole.learned = whole.learned.into_iter().chain(response.learned).min();
+        whole.calls_left = response.calls_left.or(whole.calls_left);
+        whole.sent_bytes = [whole.sent_bytes, response.sent_bytes, cut].into_iter().flatten().min();
+        if !response.model.is_empty() {
             // The host has pointed the name at another model in between: two models' scores do not mix.
-            if !whole.model.is_empty() && whole.model != answer.model {
+            if !whole.model.is_empty() && whole.model != response.model {
                 return Err(RerankError::BadResponse("two models have answered"));
             }
-            (whole.provider, whole.model) = (answer.provider, answer.model);
+            (whole.provider, whole.model) = (response.provider, response.model);
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Merged {
     }
 
     /// A failed part leaves its documents unscored and says so; if all fail, the whole does.
-    pub(super) fn finish(mut self) -> Answer {
+    pub(super) fn finish(mut self) -> RerankResult {
         match self.failure {
             Some(error) if self.whole.scores.iter().all(Option::is_none) => Err(error),
             failure => {
@@ -91,8 +91,8 @@ fn weakest(one: Option<Fusion>, other: Option<Fusion>) -> Option<Fusion> {
     one.into_iter().chain(other).min_by(|one, other| one.weight.total_cmp(&other.weight))
 }
 
-/// Asks for all parts of a request, in its order, a few at a time, and makes one answer of theirs.
-pub(in crate::rerank) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) -> Answer {
+/// Asks for all parts of a request, in its order, a few at a time, and makes one response of theirs.
+pub(in crate::rerank) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) -> RerankResult {
     let mut merged = Merged::new(parts.iter().map(|part| part.documents.len()).sum());
     let (mut from, siblings) = (0, Siblings::default());
     let calls = parts.into_iter().map(|part| {
@@ -100,15 +100,15 @@ pub(in crate::rerank) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankR
         from = places.end;
         // What one part brings is of use although another one fails, or is too late.
         let call = inner.clone().oneshot(RerankRequest {
-            behind: None,
+            deferred: None,
             siblings: part.siblings.clone().or(Some(siblings.clone())),
             ..part
         });
         async move { (places, call.await) }
     });
-    let answers: Vec<_> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
-    for (places, answer) in answers {
-        match answer {
+    let responses: Vec<_> = stream::iter(calls).buffered(PARALLEL_PARTS).collect().await;
+    for (places, response) in responses {
+        match response {
             Ok(scores) => merged.answered(places, None, scores)?,
             Err(error) => merged.failed(error),
         }

@@ -1,4 +1,4 @@
-//! Splits a request at the provider's limits: those that it has, and those that its refusals have taught.
+//! Splits a request at the provider's limits: those that it has, and those that its rejections have taught.
 
 mod divide;
 mod learned;
@@ -11,7 +11,7 @@ use std::{
 
 use tower::{Service, ServiceExt};
 
-use super::{Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores};
+use super::{FailureClass, Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores};
 use divide::{Divided, Part, Text};
 use learned::{BYTES_PER_TOKEN, Fit, Known, Learned, Size};
 pub(super) use merge::together;
@@ -46,7 +46,7 @@ impl<S: Rerank> Batch<S> {
         Self { inner, limit, learned: Arc::default() }
     }
 
-    async fn run(self, mut request: RerankRequest) -> Answer {
+    async fn run(self, mut request: RerankRequest) -> RerankResult {
         request.siblings.get_or_insert_default();
         let known = self.learned.of(request.model.as_ref());
         let (parts, some_left_out) = self.limit.parts(&request, known);
@@ -63,7 +63,7 @@ impl<S: Rerank> Batch<S> {
             Err(error) if error.class() == FailureClass::TooLarge => {
                 divided(Vec::new()).after(part.clone(), error).run().await
             }
-            answer => answer,
+            response => response,
         }
     }
 }
@@ -104,13 +104,13 @@ impl BatchLimit {
 impl<S: Rerank> Service<RerankRequest> for Batch<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::rerank::{
-        behind::Behind,
+        deferred::DeferredWork,
         test_support::{half_for_each, request, scripted},
     };
 
@@ -132,13 +132,13 @@ mod tests {
     #[tokio::test]
     async fn parts_are_merged_under_their_global_indexes() {
         let (inner, calls) = scripted(|_, r| {
-            let mut answer = half_for_each(r.clone())?;
-            answer.scores = r.documents.iter().map(|document| document.text().parse().ok()).collect();
-            Ok(answer)
+            let mut response = half_for_each(r.clone())?;
+            response.scores = r.documents.iter().map(|document| document.text().parse().ok()).collect();
+            Ok(response)
         });
-        let answer = batch(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
-        assert_eq!(answer.scores, [0.1, 0.2, 0.3, 0.4, 0.5].map(Some));
-        assert_eq!((answer.billed_units, calls.load(Ordering::SeqCst)), (3.0, 3));
+        let response = batch(inner, 2).oneshot(request(&["0.1", "0.2", "0.3", "0.4", "0.5"])).await.unwrap();
+        assert_eq!(response.scores, [0.1, 0.2, 0.3, 0.4, 0.5].map(Some));
+        assert_eq!((response.billed_units, calls.load(Ordering::SeqCst)), (3.0, 3));
     }
 
     #[tokio::test]
@@ -153,19 +153,19 @@ mod tests {
         let long = "x".repeat(120);
         let documents = ["sixsix", "sixsix", "sixsix", &long, "sixsix"];
         let limit = BatchLimit { documents: Arc::new(|| 100), tokens: Some(12) };
-        let answer = Batch::new(inner, limit).oneshot(request(&documents)).await.unwrap();
-        assert_eq!(answer.scores, [Some(0.5); 5]);
+        let response = Batch::new(inner, limit).oneshot(request(&documents)).await.unwrap();
+        assert_eq!(response.scores, [Some(0.5); 5]);
         assert_eq!(*sizes.lock().unwrap(), [2, 1, 1, 1], "one that is too large alone goes alone");
     }
 
     #[tokio::test]
-    async fn only_a_call_for_the_whole_may_put_work_behind_its_answer() {
+    async fn only_a_call_for_the_whole_may_put_work_behind_its_response() {
         for (limit, behind) in [(2, [true, true]), (1, [false, false])] {
             let (inner, _) = scripted(move |n, r| {
-                assert_eq!(r.behind.is_some(), behind[n]);
+                assert_eq!(r.deferred.is_some(), behind[n]);
                 half_for_each(r)
             });
-            let asked = RerankRequest { behind: Some(Behind::default()), ..request(&["a", "b"]) };
+            let asked = RerankRequest { deferred: Some(DeferredWork::default()), ..request(&["a", "b"]) };
             assert!(batch(inner, limit).oneshot(asked).await.is_ok());
         }
     }
@@ -173,9 +173,9 @@ mod tests {
     #[tokio::test]
     async fn a_failed_part_leaves_only_its_own_documents_unscored() {
         let (inner, _) = scripted(|n, r| if n == 1 { Err(RerankError::Timeout) } else { half_for_each(r) });
-        let answer = batch(inner, 1).oneshot(request(&["a", "b", "c"])).await.unwrap();
-        assert_eq!(answer.scores, [Some(0.5), None, Some(0.5)]);
-        assert_eq!(answer.failure, Some(FailureClass::Timeout));
+        let response = batch(inner, 1).oneshot(request(&["a", "b", "c"])).await.unwrap();
+        assert_eq!(response.scores, [Some(0.5), None, Some(0.5)]);
+        assert_eq!(response.failure, Some(FailureClass::Timeout));
         let (inner, _) = scripted(|_, _| Err(RerankError::Timeout));
         assert_eq!(batch(inner, 1).oneshot(request(&["a", "b"])).await.unwrap_err(), RerankError::Timeout);
     }
@@ -183,13 +183,13 @@ mod tests {
     #[tokio::test]
     async fn a_part_out_of_step_gives_no_document_anothers_score() {
         let (inner, _) = scripted(|n, r| {
-            let mut answer = half_for_each(r)?;
-            answer.scores.extend((n == 0).then_some(Some(0.9)));
-            Ok(answer)
+            let mut response = half_for_each(r)?;
+            response.scores.extend((n == 0).then_some(Some(0.9)));
+            Ok(response)
         });
-        let answer = batch(inner, 2).oneshot(request(&["a", "b", "c"])).await.unwrap();
-        assert_eq!(answer.scores, [None, None, Some(0.5)]);
-        assert_eq!(answer.failure, Some(FailureClass::BadResponse));
+        let response = batch(inner, 2).oneshot(request(&["a", "b", "c"])).await.unwrap();
+        assert_eq!(response.scores, [None, None, Some(0.5)]);
+        assert_eq!(response.failure, Some(FailureClass::BadResponse));
     }
 
     #[tokio::test]
@@ -197,8 +197,8 @@ mod tests {
         let (inner, _) = scripted(|n, r| {
             Ok(Scores { model: if n == 0 { "old" } else { "new" }.into(), ..half_for_each(r)? })
         });
-        let answer = batch(inner, 1).oneshot(request(&["a", "b"])).await;
-        let mixed = answer.is_ok_and(|whole| whole.scores.iter().all(Option::is_some));
+        let response = batch(inner, 1).oneshot(request(&["a", "b"])).await;
+        let mixed = response.is_ok_and(|whole| whole.scores.iter().all(Option::is_some));
         assert!(!mixed, "scores of two models never meet");
     }
 }

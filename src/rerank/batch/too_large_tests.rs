@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::*;
 use crate::rerank::{
-    Told,
+    StatedLimits,
     test_support::{half_for_each, request, scripted},
 };
 
@@ -21,16 +21,16 @@ struct Takes {
     bytes: usize,
     /// Of one text.
     text: usize,
-    /// What its refusals say.
+    /// What its rejections say.
     tells: bool,
 }
 
 const ALL: Takes = Takes { documents: usize::MAX, bytes: usize::MAX, text: usize::MAX, tells: false };
 
 impl Takes {
-    fn refusal(self, request: &RerankRequest) -> Option<RerankError> {
+    fn rejection(self, request: &RerankRequest) -> Option<RerankError> {
         let lengths = || request.documents.iter().map(|document| document.text().len());
-        let mut told = Told::default();
+        let mut told = StatedLimits::default();
         if request.documents.len() > self.documents {
             told.documents = Some(self.documents);
         } else if lengths().any(|length| length > self.text) {
@@ -38,16 +38,16 @@ impl Takes {
         } else if lengths().sum::<usize>() <= self.bytes {
             return None;
         }
-        let told = if self.tells { told } else { Told::default() };
+        let told = if self.tells { told } else { StatedLimits::default() };
         Some(RerankError::TooLarge { status: 413, told })
     }
 }
 
-/// A batch before such a server, with the counts of its calls and of those that it has refused.
+/// A batch before such a server, with the counts of its calls and of those that it has rejected.
 fn before(takes: Takes, limit: usize) -> (Batch<impl Rerank>, Arc<AtomicUsize>, Arc<AtomicUsize>) {
-    let refused = Arc::new(AtomicUsize::new(0));
-    let count = refused.clone();
-    let (inner, calls) = scripted(move |_, request| match takes.refusal(&request) {
+    let rejected = Arc::new(AtomicUsize::new(0));
+    let count = rejected.clone();
+    let (inner, calls) = scripted(move |_, request| match takes.rejection(&request) {
         Some(error) => {
             count.fetch_add(1, Ordering::SeqCst);
             Err(error)
@@ -55,7 +55,7 @@ fn before(takes: Takes, limit: usize) -> (Batch<impl Rerank>, Arc<AtomicUsize>, 
         None => half_for_each(request),
     });
     let limit = BatchLimit { documents: Arc::new(move || limit), tokens: None };
-    (Batch::new(inner, limit), calls, refused)
+    (Batch::new(inner, limit), calls, rejected)
 }
 
 /// Fifty texts of twenty bytes, this one at `at`.
@@ -67,25 +67,25 @@ fn window(long: usize, at: usize) -> RerankRequest {
     request(&texts)
 }
 
-fn scored(answer: &Scores) -> usize {
-    answer.scores.iter().flatten().count()
+fn scored(response: &Scores) -> usize {
+    response.scores.iter().flatten().count()
 }
 
 #[tokio::test]
 async fn parts_that_are_too_large_are_halved_on_and_on_and_the_next_search_asks_for_what_passes() {
     for tells in [true, false] {
         for documents in [1, 2, 3, 16, 25, 49] {
-            let (batch, calls, refused) = before(Takes { documents, tells, ..ALL }, 32);
+            let (batch, calls, rejected) = before(Takes { documents, tells, ..ALL }, 32);
             let first = batch.clone().oneshot(window(20, 0)).await;
             if documents > 3 || tells {
                 assert_eq!(scored(&first.unwrap()), 50, "{documents} {tells}");
             }
-            refused.store(0, Ordering::SeqCst);
+            rejected.store(0, Ordering::SeqCst);
             calls.store(0, Ordering::SeqCst);
             let second = batch.oneshot(window(20, 0)).await.unwrap();
             if documents > 3 || tells {
                 assert_eq!(scored(&second), 50, "{documents} {tells}");
-                assert_eq!(refused.load(Ordering::SeqCst), 0, "{documents} {tells}: what was learned holds");
+                assert_eq!(rejected.load(Ordering::SeqCst), 0, "{documents} {tells}: what was learned holds");
             }
         }
     }
@@ -96,9 +96,9 @@ async fn one_text_that_is_too_long_does_not_spoil_the_window_wherever_it_stands(
     for at in [0, 1, 24, 49] {
         for (long, limit) in [(108_000, 1000), (108_000, 32), (3_000, 1000), (108_000, 10)] {
             let (batch, calls, _) = before(Takes { text: 2000, ..ALL }, limit);
-            let answer = batch.clone().oneshot(window(long, at)).await.unwrap();
-            assert_eq!((scored(&answer), answer.failure), (50, None), "{long} at {at}");
-            assert_eq!(answer.sent_bytes, Some(1024), "it is cut once more");
+            let response = batch.clone().oneshot(window(long, at)).await.unwrap();
+            assert_eq!((scored(&response), response.failure), (50, None), "{long} at {at}");
+            assert_eq!(response.sent_bytes, Some(1024), "it is cut once more");
             assert!(calls.load(Ordering::SeqCst) <= 50_usize.div_ceil(limit) + 4, "{long} at {at}");
             calls.store(0, Ordering::SeqCst);
             let next = batch.oneshot(window(long, at)).await.unwrap();
@@ -109,11 +109,11 @@ async fn one_text_that_is_too_long_does_not_spoil_the_window_wherever_it_stands(
 }
 
 #[tokio::test]
-async fn a_text_that_is_refused_even_when_cut_is_left_out_and_the_others_are_ranked() {
+async fn a_text_that_is_rejected_even_when_cut_is_left_out_and_the_others_are_ranked() {
     let (batch, calls, _) = before(Takes { text: 200, ..ALL }, 1000);
-    let answer = batch.clone().oneshot(window(108_000, 7)).await.unwrap();
-    assert_eq!((scored(&answer), answer.scores[7]), (49, None));
-    assert_eq!(answer.failure, Some(FailureClass::TooLarge));
+    let response = batch.clone().oneshot(window(108_000, 7)).await.unwrap();
+    assert_eq!((scored(&response), response.scores[7]), (49, None));
+    assert_eq!(response.failure, Some(FailureClass::TooLarge));
     calls.store(0, Ordering::SeqCst);
     let next = batch.clone().oneshot(window(108_000, 7)).await.unwrap();
     assert_eq!((scored(&next), next.failure), (49, Some(FailureClass::TooLarge)));
@@ -123,40 +123,42 @@ async fn a_text_that_is_refused_even_when_cut_is_left_out_and_the_others_are_ran
 }
 
 #[tokio::test]
-async fn a_limit_that_the_refusal_names_is_kept_to_at_once() {
-    let (batch, calls, refused) = before(Takes { text: 2000, tells: true, ..ALL }, 1000);
-    let answer = batch.clone().oneshot(window(108_000, 7)).await.unwrap();
-    assert_eq!((scored(&answer), answer.sent_bytes), (50, Some(2000)));
-    assert_eq!((calls.load(Ordering::SeqCst), refused.load(Ordering::SeqCst)), (2, 1));
+async fn a_limit_that_the_rejection_names_is_kept_to_at_once() {
+    let (batch, calls, rejected) = before(Takes { text: 2000, tells: true, ..ALL }, 1000);
+    let response = batch.clone().oneshot(window(108_000, 7)).await.unwrap();
+    assert_eq!((scored(&response), response.sent_bytes), (50, Some(2000)));
+    assert_eq!((calls.load(Ordering::SeqCst), rejected.load(Ordering::SeqCst)), (2, 1));
     assert_eq!(scored(&batch.oneshot(window(50_000, 1)).await.unwrap()), 50);
-    assert_eq!((calls.load(Ordering::SeqCst), refused.load(Ordering::SeqCst)), (3, 1));
+    assert_eq!((calls.load(Ordering::SeqCst), rejected.load(Ordering::SeqCst)), (3, 1));
 }
 
 #[tokio::test]
-async fn a_document_that_the_refusal_names_is_asked_for_apart() {
+async fn a_document_that_the_rejection_names_is_asked_for_apart() {
     let (inner, calls) =
         scripted(|_, r| match r.documents.iter().position(|text| text.text().contains("044")) {
-            Some(at) => {
-                Err(RerankError::TooLarge { status: 400, told: Told { at: Some(at), ..Told::default() } })
-            }
+            Some(at) => Err(RerankError::TooLarge {
+                status: 400,
+                told: StatedLimits { at: Some(at), ..StatedLimits::default() },
+            }),
             None => half_for_each(r),
         });
     let limit = BatchLimit { documents: Arc::new(|| 1000), tokens: None };
-    let answer = Batch::new(inner, limit).oneshot(window(20, 0)).await.unwrap();
+    let response = Batch::new(inner, limit).oneshot(window(20, 0)).await.unwrap();
     assert_eq!(
-        (scored(&answer), answer.scores[44], answer.failure),
+        (scored(&response), response.scores[44], response.failure),
         (49, None, Some(FailureClass::TooLarge))
     );
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
-async fn tokens_that_the_refusal_counts_say_how_much_a_text_may_have() {
+async fn tokens_that_the_rejection_counts_say_how_much_a_text_may_have() {
     let (inner, calls) = scripted(|_, r| {
         let tokens = |text: &crate::document::Document| text.text().len() / 2;
         match r.documents.iter().map(tokens).find(|tokens| *tokens > 512) {
             Some(had) => {
-                let told = Told { tokens: Some(512), had_tokens: Some(had), ..Told::default() };
+                let told =
+                    StatedLimits { tokens: Some(512), had_tokens: Some(had), ..StatedLimits::default() };
                 Err(RerankError::TooLarge { status: 500, told })
             }
             None => half_for_each(r),
@@ -164,8 +166,8 @@ async fn tokens_that_the_refusal_counts_say_how_much_a_text_may_have() {
     });
     let limit = BatchLimit { documents: Arc::new(|| 1000), tokens: None };
     let batch = Batch::new(inner, limit);
-    let answer = batch.clone().oneshot(window(108_000, 3)).await.unwrap();
-    assert_eq!((scored(&answer), answer.failure), (50, None));
+    let response = batch.clone().oneshot(window(108_000, 3)).await.unwrap();
+    assert_eq!((scored(&response), response.failure), (50, None));
     assert!(calls.load(Ordering::SeqCst) <= 4);
     calls.store(0, Ordering::SeqCst);
     assert_eq!(scored(&batch.oneshot(window(70_000, 3)).await.unwrap()), 50);
@@ -190,18 +192,18 @@ async fn nothing_is_divided_on_when_nobody_waits_any_more() {
         *count.lock().unwrap() += 1;
         async {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            Err::<Scores, _>(RerankError::TooLarge { status: 413, told: Told::default() })
+            Err::<Scores, _>(RerankError::TooLarge { status: 413, told: StatedLimits::default() })
         }
     });
     let limit = BatchLimit { documents: Arc::new(|| 1000), tokens: None };
-    let asked = RerankRequest { answer_by: Instant::now() + Duration::from_millis(500), ..window(20, 0) };
+    let asked = RerankRequest { respond_by: Instant::now() + Duration::from_millis(500), ..window(20, 0) };
     assert!(Batch::new(slow, limit).oneshot(asked).await.is_err());
     assert_eq!(*calls.lock().unwrap(), 2, "the whole, and a half of it within the time");
 }
 
 proptest! {
     #[test]
-    fn every_text_that_a_server_takes_is_scored_unless_too_many_parts_are_refused(
+    fn every_text_that_a_server_takes_is_scored_unless_too_many_parts_are_rejected(
         lengths in prop::collection::vec(prop_oneof![9 => 1..40_usize, 1 => 40..20_000_usize], 1..60),
         documents in prop_oneof![Just(usize::MAX), 4..40_usize],
         bytes in prop_oneof![Just(usize::MAX), 2_500..10_000_usize],
@@ -216,14 +218,14 @@ proptest! {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (batch, _, refused) = before(Takes { documents, bytes, text: 2000, tells }, 50);
+            let (batch, _, rejected) = before(Takes { documents, bytes, text: 2000, tells }, 50);
             for _ in 0..2 {
-                refused.store(0, Ordering::SeqCst);
-                let answer = batch.clone().oneshot(request(&texts)).await.unwrap();
-                if refused.load(Ordering::SeqCst) > divide::MOST_REFUSALS {
+                rejected.store(0, Ordering::SeqCst);
+                let response = batch.clone().oneshot(request(&texts)).await.unwrap();
+                if rejected.load(Ordering::SeqCst) > divide::MOST_REFUSALS {
                     continue;
                 }
-                for (text, score) in texts.iter().zip(&answer.scores) {
+                for (text, score) in texts.iter().zip(&response.scores) {
                     assert!(score.is_some() || text.len() > 2000, "{} bytes", text.len());
                 }
             }

@@ -38,7 +38,7 @@ impl Default for CircuitSettings {
     }
 }
 
-/// No circuit is open for longer without a probe, unless an answer said so.
+/// No circuit is open for longer without a probe, unless a response said so.
 const LONGEST_OPEN: Duration = Duration::from_secs(60);
 
 /// Where a circuit is.
@@ -62,7 +62,7 @@ pub(super) enum Verdict {
     /// Nothing: the request was at fault, or a limit answered.
     Silent,
     /// It will not work until an operator acts: opens at once, for so long.
-    Refused(FailureClass, Duration),
+    Rejected(FailureClass, Duration),
 }
 
 /// Leave to make one call.
@@ -136,8 +136,8 @@ impl Circuit {
 
     /// What came of a call that took `took`.
     pub(super) fn record(&mut self, permit: &Permit, verdict: Verdict, took: Duration, now: Instant) {
-        // A refusal is news whenever the call began; all else only in the state that it began in.
-        if let Verdict::Refused(class, time) = verdict {
+        // A rejection is news whenever the call began; all else only in the state that it began in.
+        if let Verdict::Rejected(class, time) = verdict {
             if !matches!(self.state, State::Open { .. }) {
                 self.open(class, now + time);
             }

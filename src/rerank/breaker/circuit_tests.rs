@@ -61,10 +61,10 @@ async fn what_says_nothing_of_the_providers_health_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_key_opens_it_at_once_for_as_long_as_said() {
+async fn a_rejected_key_opens_it_at_once_for_as_long_as_said() {
     let now = Instant::now();
     let mut circuit = circuit(now);
-    call(&mut circuit, Verdict::Refused(FailureClass::Auth, Duration::from_secs(30)), QUICK, now);
+    call(&mut circuit, Verdict::Rejected(FailureClass::Auth, Duration::from_secs(30)), QUICK, now);
     assert_eq!(circuit.admit(now + Duration::from_secs(29)).unwrap_err(), FailureClass::Auth);
     assert!(circuit.admit(now + Duration::from_secs(30)).is_ok());
     assert_eq!(circuit.state(), CircuitState::HalfOpen);

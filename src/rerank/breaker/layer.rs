@@ -9,7 +9,7 @@ use tower::{Service, ServiceExt};
 
 use super::circuit::{Circuit, CircuitSettings, CircuitState, Permit, Verdict};
 use crate::rerank::{
-    Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankMetrics, RerankRequest, Scores,
+    FailureClass, Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores,
 };
 
 /// Leaves a provider alone while its circuit is open.
@@ -44,16 +44,16 @@ impl<S: Rerank> Breaker<S> {
         self.switch.clone()
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         let permit = match self.switch.step(|circuit| circuit.admit(Instant::now())) {
             Ok(permit) => permit,
             Err(class) => return Err(RerankError::Held { class }),
         };
         let own_model = request.model.is_none();
         let mut call = Call { switch: self.switch, permit: Some(permit), begun: Instant::now() };
-        let answer = self.inner.oneshot(request).await;
-        call.ended(verdict(&answer, own_model));
-        answer
+        let response = self.inner.oneshot(request).await;
+        call.ended(verdict(&response, own_model));
+        response
     }
 }
 
@@ -97,7 +97,7 @@ impl Switch {
     }
 }
 
-/// A call in flight. If it is dropped without an answer, its permit goes back: after a short while that says
+/// A call in flight. If it is dropped without a response, its permit goes back: after a short while that says
 /// nothing of the provider, after a long one that it was slow.
 struct Call {
     switch: Arc<Switch>,
@@ -121,16 +121,16 @@ impl Drop for Call {
     }
 }
 
-/// What an answer says of the provider's health.
-fn verdict(answer: &Answer, own_model: bool) -> Verdict {
-    let Err(error) = answer else { return Verdict::Good };
+/// What a response says of the provider's health.
+fn verdict(response: &RerankResult, own_model: bool) -> Verdict {
+    let Err(error) = response else { return Verdict::Good };
     match error.class() {
         FailureClass::ProviderUnavailable | FailureClass::Timeout | FailureClass::BadResponse => Verdict::Bad,
-        class @ FailureClass::Auth => Verdict::Refused(class, Duration::from_secs(30)),
+        class @ FailureClass::Auth => Verdict::Rejected(class, Duration::from_secs(30)),
         // A caller's unknown model says nothing about the configured one.
-        class @ FailureClass::NotFound if own_model => Verdict::Refused(class, Duration::from_secs(30)),
+        class @ FailureClass::NotFound if own_model => Verdict::Rejected(class, Duration::from_secs(30)),
         class @ (FailureClass::Billing | FailureClass::QuotaExhausted) => {
-            Verdict::Refused(class, Duration::from_secs(300))
+            Verdict::Rejected(class, Duration::from_secs(300))
         }
         _ => Verdict::Silent,
     }
@@ -139,13 +139,13 @@ fn verdict(answer: &Answer, own_model: bool) -> Verdict {
 impl<S: Rerank> Service<RerankRequest> for Breaker<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_given_up_early_says_nothing_and_one_given_up_late_counts() {
-        let hang = tower::service_fn(|_: RerankRequest| std::future::pending::<Answer>());
+        let hang = tower::service_fn(|_: RerankRequest| std::future::pending::<RerankResult>());
         let service = breaker(hang);
         for millis in [100, 100, 100, 1000, 1000] {
             let asked = service.clone().oneshot(request(&["a"]));
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(of(class), Verdict::Bad, "{class:?}");
         }
         for (class, seconds) in [(Auth, 30), (NotFound, 30), (Billing, 300), (QuotaExhausted, 300)] {
-            assert_eq!(of(class), Verdict::Refused(class, Duration::from_secs(seconds)));
+            assert_eq!(of(class), Verdict::Rejected(class, Duration::from_secs(seconds)));
         }
     }
 }

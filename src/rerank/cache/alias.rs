@@ -6,19 +6,19 @@ use std::{
 /// So many models a provider is asked for at most; further ones are taken to be what they are called.
 const MOST: usize = 100;
 
-/// Which model answers where another name is asked for. A host may point a name at another model at any time;
+/// Which model responses where another name is asked for. A host may point a name at another model at any time;
 /// from then on the old one's scores must not be found.
 #[derive(Debug, Default)]
 pub(super) struct Aliases(RwLock<HashMap<Arc<str>, Arc<str>>>);
 
 impl Aliases {
-    /// The model behind a name, as far as answers have told.
+    /// The model behind a name, as far as responses have told.
     pub(super) fn behind(&self, asked: &Arc<str>) -> Arc<str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.get(asked).unwrap_or(asked).clone()
     }
 
-    /// Whether an answer came from the model that was thought to be behind the name; if not, it is from now on.
+    /// Whether a response came from the model that was thought to be behind the name; if not, it is from now on.
     pub(super) fn confirms(&self, asked: &Arc<str>, answered: &Arc<str>) -> bool {
         if answered.is_empty() || self.behind(asked) == *answered {
             return true;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_for_itself_until_an_answer_says_otherwise() {
+    fn a_name_stands_for_itself_until_a_response_says_otherwise() {
         let (aliases, name): (_, Arc<str>) = (Aliases::default(), "latest".into());
         assert_eq!(aliases.behind(&name), name);
         assert!(aliases.confirms(&name, &name) && aliases.confirms(&name, &"".into()));

@@ -6,7 +6,9 @@ use std::{
 use tower::{Service, ServiceExt};
 
 use super::{KeyBase, ScoreStore};
-use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores, behind::Behind};
+use crate::rerank::{
+    Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores, deferred::DeferredWork,
+};
 
 /// Remembers what a call has scored. It stands inside the flight and the batch, so that scores are kept
 /// although their caller has left, or another part of the batch has failed.
@@ -22,7 +24,7 @@ impl<S: Rerank> Fill<S> {
         Self { inner, store, base }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         let Some(keys) = request.keys.clone() else { return self.inner.oneshot(request).await };
         // A flight that landed between the look-up and now has brought them all.
         let with_spans = request.spans.is_some();
@@ -36,38 +38,42 @@ impl<S: Rerank> Fill<S> {
             return Ok(Scores { scores, spans, ..Scores::default() });
         }
         let asked = request.model.clone().unwrap_or_else(|| self.base.model.clone());
-        let behind = request.behind.clone();
-        let answer = self.inner.oneshot(request).await?;
-        if answer.scores.len() != keys.len() {
+        let deferred = request.deferred.clone();
+        let response = self.inner.oneshot(request).await?;
+        if response.scores.len() != keys.len() {
             return Err(RerankError::BadResponse("wrong number of scores"));
         }
         // Named for another model than the one that has answered, the keys would mix the scores of two.
-        if !self.base.aliases.confirms(&asked, &answer.model) {
-            tracing::info!(asked = &*asked, answered = &*answer.model, "another model answers to this name");
-            return Ok(answer);
+        if !self.base.aliases.confirms(&asked, &response.model) {
+            tracing::info!(
+                asked = &*asked,
+                answered = &*response.model,
+                "another model responses to this name"
+            );
+            return Ok(response);
         }
-        let fresh = keys.iter().zip(&answer.scores);
+        let fresh = keys.iter().zip(&response.scores);
         let fresh: Vec<_> = fresh.filter_map(|(key, score)| score.map(|score| (*key, score))).collect();
-        for (key, spans) in keys.iter().zip(&answer.spans) {
+        for (key, spans) in keys.iter().zip(&response.spans) {
             if let Some(spans) = spans {
                 self.store.keep_spans(*key, spans.clone());
             }
         }
-        Behind::put(behind.as_ref(), move || self.store.keep(fresh.into_iter()));
-        Ok(answer)
+        DeferredWork::put(deferred.as_ref(), move || self.store.keep(fresh.into_iter()));
+        Ok(response)
     }
 }
 
 impl<S: Rerank> Service<RerankRequest> for Fill<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }

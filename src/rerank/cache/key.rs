@@ -70,9 +70,9 @@ impl KeySecret {
     }
 }
 
-/// Names one call's work: equal keys, equal answers.
+/// Names one call's work: equal keys, equal responses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::rerank) struct FlightKey([u8; 16]);
+pub(in crate::rerank) struct SingleFlightKey([u8; 16]);
 
 impl fmt::Debug for ScoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,11 +138,11 @@ impl KeyBase {
 
     /// Whether scores of a list are of use one by one.
     pub(super) fn one_by_one(&self) -> bool {
-        self.scoring == Scoring::Pairwise
+        self.scoring == Scoring::Pointwise
     }
 }
 
-impl FlightKey {
+impl SingleFlightKey {
     /// The work of scoring the documents of these keys. What nobody waits for goes at another priority, and so
     /// is other work.
     pub(super) fn of(keys: &[ScoreKey], background: bool) -> Self {
@@ -221,7 +221,7 @@ mod tests {
             let base = KeyBase::new("p".into(), &ProviderFacts { scoring, ..facts() });
             base.keys(&KeySecret::new(&[1; 32]), "m", &request(documents))[0]
         };
-        assert_eq!(of(Scoring::Pairwise, &["a", "b"]), of(Scoring::Pairwise, &["a", "c"]));
+        assert_eq!(of(Scoring::Pointwise, &["a", "b"]), of(Scoring::Pointwise, &["a", "c"]));
         assert_ne!(of(Scoring::Listwise, &["a", "b"]), of(Scoring::Listwise, &["a", "c"]));
         assert_eq!(of(Scoring::Listwise, &["a", "b"]), of(Scoring::Listwise, &["a", "b"]));
     }

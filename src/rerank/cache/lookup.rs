@@ -7,10 +7,12 @@ use std::{
 use tokio::time::timeout_at;
 use tower::{Service, ServiceExt};
 
-use super::{FlightKey, KeyBase, ScoreKey, ScoreStore};
-use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, Spans};
+use super::{KeyBase, ScoreKey, ScoreStore, SingleFlightKey};
+use crate::rerank::{
+    Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores, Spans,
+};
 
-/// Asks only for scores that are not known. With some known when the others fail, these are the answer, which
+/// Asks only for scores that are not known. With some known when the others fail, these are the response, which
 /// says so.
 #[derive(Clone)]
 pub(in crate::rerank) struct Lookup<S> {
@@ -40,40 +42,40 @@ impl<S: Rerank> Lookup<S> {
         Self { inner, store, base, metrics }
     }
 
-    async fn run(self, mut request: RerankRequest) -> Answer {
+    async fn run(self, mut request: RerankRequest) -> RerankResult {
         let asked = request.model.as_ref().unwrap_or(&self.base.model);
         if !self.base.gives_spans(asked) {
             // What is known without them is then as good.
             request.spans = None;
         }
         match self.once(&request).await {
-            Some(answer) => answer,
+            Some(response) => response,
             // Asked again, nothing of the old model is known any more.
             None => self.once(&request).await.unwrap_or(Err(RerankError::BadResponse("the model changes"))),
         }
     }
 
     /// `None` if another model has answered than the one whose scores were known: the two must not meet.
-    async fn once(&self, request: &RerankRequest) -> Option<Answer> {
+    async fn once(&self, request: &RerankRequest) -> Option<RerankResult> {
         let asked = request.model.as_ref().unwrap_or(&self.base.model);
         let model = self.base.aliases.behind(asked);
         let keys = self.base.keys(self.store.secret(), &model, request);
-        self.store.fetch(&keys, request.answer_by).await;
+        self.store.fetch(&keys, request.respond_by).await;
         let with_spans = request.spans.is_some();
         let mut scores = self.known(&keys, with_spans);
         let missing = Missing::of(&keys, &scores, self.base.one_by_one());
         let hits = keys.len() - missing.places.len();
         self.metrics.lookups(hits, missing.places.len());
         let mut fresh_spans = Vec::new();
-        let mut answer = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
+        let mut response = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
         if !missing.sent.is_empty() {
             match self.ask(request, &keys, &missing).await {
-                Ok(fresh) if hits > 0 && !fresh.model.is_empty() && fresh.model != answer.model => {
+                Ok(fresh) if hits > 0 && !fresh.model.is_empty() && fresh.model != response.model => {
                     return None;
                 }
                 Ok(fresh) => {
                     fresh_spans = missing.spans(&fresh, keys.len());
-                    answer = missing.fill(&mut scores, fresh, answer);
+                    response = missing.fill(&mut scores, fresh, response);
                 }
                 Err(error) => {
                     // Parts of a batch may have come although the whole has failed.
@@ -81,16 +83,16 @@ impl<S: Rerank> Lookup<S> {
                     if !scores.iter().any(Option::is_some) {
                         return Some(Err(error));
                     }
-                    answer.failure = Some(error.class());
+                    response.failure = Some(error.class());
                 }
             }
         }
-        answer.cache_lookups = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-        answer.cache_hits = u32::try_from(hits).unwrap_or(u32::MAX);
-        answer.scores = scores;
-        answer.spans = if with_spans { self.spans(&keys, fresh_spans) } else { Vec::new() };
-        answer.missed = missing.places;
-        Some(Ok(answer))
+        response.cache_lookups = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        response.cache_hits = u32::try_from(hits).unwrap_or(u32::MAX);
+        response.scores = scores;
+        response.spans = if with_spans { self.spans(&keys, fresh_spans) } else { Vec::new() };
+        response.missed = missing.places;
+        Some(Ok(response))
     }
 
     /// What the store knows; of a list whose scores are of use only together, all or none.
@@ -110,20 +112,20 @@ impl<S: Rerank> Lookup<S> {
         fresh.into_iter().zip(keys).map(|(spans, key)| spans.or_else(|| self.store.spans(key))).collect()
     }
 
-    async fn ask(&self, request: &RerankRequest, keys: &[ScoreKey], missing: &Missing) -> Answer {
+    async fn ask(&self, request: &RerankRequest, keys: &[ScoreKey], missing: &Missing) -> RerankResult {
         let keys: Arc<[ScoreKey]> = missing.sent.iter().map(|&at| keys[at]).collect();
         let asked = RerankRequest {
             documents: missing.sent.iter().map(|&at| request.documents[at].clone()).collect(),
-            flight: Some(FlightKey::of(&keys, request.background)),
+            flight: Some(SingleFlightKey::of(&keys, request.background)),
             keys: Some(keys),
             ..request.clone()
         };
-        let answer = timeout_at(request.answer_by, self.inner.clone().oneshot(asked)).await;
-        match answer.unwrap_or(Err(RerankError::Deadline)) {
+        let response = timeout_at(request.respond_by, self.inner.clone().oneshot(asked)).await;
+        match response.unwrap_or(Err(RerankError::Deadline)) {
             Ok(fresh) if fresh.scores.len() != missing.sent.len() => {
                 Err(RerankError::BadResponse("wrong number of scores"))
             }
-            answer => answer,
+            response => response,
         }
     }
 }
@@ -160,7 +162,7 @@ impl Missing {
         spans
     }
 
-    /// Puts fresh scores into their places; who scored is said by the answer, where it does.
+    /// Puts fresh scores into their places; who scored is said by the response, where it does.
     fn fill(&self, scores: &mut [Option<f32>], fresh: Scores, own: Scores) -> Scores {
         for (&at, &sent_as) in self.places.iter().zip(&self.sent_as) {
             scores[at] = fresh.scores[sent_as];
@@ -175,13 +177,13 @@ impl Missing {
 impl<S: Rerank> Service<RerankRequest> for Lookup<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }

@@ -52,9 +52,9 @@ async fn only_missing_documents_are_sent_and_scores_keep_their_places() {
     let log = sent.clone();
     let (inner, _) = scripted(move |n, r| {
         log.lock().unwrap().push(r.documents.iter().map(|document| document.text().to_owned()).collect());
-        let mut answer = half_for_each(r)?;
-        answer.scores.fill(Some(if n == 0 { 0.1 } else { 0.9 }));
-        Ok(answer)
+        let mut response = half_for_each(r)?;
+        response.scores.fill(Some(if n == 0 { 0.1 } else { 0.9 }));
+        Ok(response)
     });
     let service = cached(inner);
     service.clone().oneshot(request(&["b"])).await.unwrap();
@@ -78,7 +78,7 @@ async fn failures_are_not_remembered_and_models_do_not_mix() {
 }
 
 #[tokio::test]
-async fn known_scores_are_the_answer_when_the_others_fail_and_it_says_so() {
+async fn known_scores_are_the_response_when_the_others_fail_and_it_says_so() {
     let (inner, _) = scripted(|n, r| if n == 0 { half_for_each(r) } else { Err(RerankError::Timeout) });
     let service = cached(inner);
     service.clone().oneshot(request(&["b"])).await.unwrap();
@@ -89,7 +89,7 @@ async fn known_scores_are_the_answer_when_the_others_fail_and_it_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn known_scores_are_the_answer_at_the_deadline() {
+async fn known_scores_are_the_response_at_the_deadline() {
     let inner = tower::service_fn(|r: RerankRequest| async move {
         if r.documents[0].text() == "slow" {
             std::future::pending::<()>().await;
@@ -98,15 +98,15 @@ async fn known_scores_are_the_answer_at_the_deadline() {
     });
     let service = cached(inner);
     service.clone().oneshot(request(&["quick"])).await.unwrap();
-    let answer_by = Instant::now() + Duration::from_secs(1);
-    let asked = RerankRequest { answer_by, ..request(&["quick", "slow"]) };
-    let answer = service.oneshot(asked).await.unwrap();
-    assert_eq!((answer.scores, answer.failure), (vec![Some(0.5), None], Some(FailureClass::Deadline)));
-    assert_eq!(Instant::now(), answer_by);
+    let respond_by = Instant::now() + Duration::from_secs(1);
+    let asked = RerankRequest { respond_by, ..request(&["quick", "slow"]) };
+    let response = service.oneshot(asked).await.unwrap();
+    assert_eq!((response.scores, response.failure), (vec![Some(0.5), None], Some(FailureClass::Deadline)));
+    assert_eq!(Instant::now(), respond_by);
 }
 
 #[tokio::test]
-async fn a_listwise_answer_is_cached_whole_and_only_whole() {
+async fn a_listwise_response_is_cached_whole_and_only_whole() {
     let (inner, calls) = scripted(|_, r| half_for_each(r));
     let service = of(inner, ProviderFacts { scoring: Scoring::Listwise, ..facts() });
     for documents in [&["a", "b"][..], &["a", "b"], &["a"], &["b", "a"]] {
@@ -145,6 +145,6 @@ async fn a_failure_is_told_although_nothing_but_known_scores_came_with_it() {
         let failure = Some(FailureClass::Timeout);
         Ok(Scores { scores: vec![Some(0.9), None], failure, ..Scores::default() })
     });
-    let answer = cached(inner).oneshot(request(&["a", "b"])).await.unwrap();
-    assert_eq!((answer.scores, answer.failure), (vec![Some(0.9), None], Some(FailureClass::Timeout)));
+    let response = cached(inner).oneshot(request(&["a", "b"])).await.unwrap();
+    assert_eq!((response.scores, response.failure), (vec![Some(0.9), None], Some(FailureClass::Timeout)));
 }

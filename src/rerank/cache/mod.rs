@@ -7,7 +7,7 @@ mod lookup;
 mod store;
 
 pub(super) use fill::Fill;
-pub(super) use key::FlightKey;
+pub(super) use key::SingleFlightKey;
 pub use key::{KeyBase, KeySecret, ScoreKey};
 pub(super) use lookup::Lookup;
 pub use store::ScoreStore;

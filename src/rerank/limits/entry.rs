@@ -6,7 +6,7 @@ use super::{gate::Gate, shared::SharedEntry, spend::Reservation};
 
 /// What a call has taken of its provider's limits. Dropped before the call began it gives all back; after that nobody
 /// knows how the call ended, and what it was counted as stands.
-pub(super) struct Entry {
+pub(super) struct LimitEntry {
     gate: Arc<Gate>,
     pub(super) reserved: Option<Reservation>,
     pub(super) rate: Option<Instant>,
@@ -14,7 +14,7 @@ pub(super) struct Entry {
     begun: bool,
 }
 
-impl Entry {
+impl LimitEntry {
     pub(super) fn new(gate: Arc<Gate>) -> Self {
         Self { gate, reserved: None, rate: None, shared: None, begun: false }
     }
@@ -42,7 +42,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for LimitEntry {
     fn drop(&mut self) {
         let billed = (!self.begun).then_some(0.0);
         self.settle(self.begun, billed);

@@ -7,14 +7,14 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     LimitSettings,
-    entry::Entry,
+    entry::LimitEntry,
     rate::{RateLimiter, Rates},
     shared::SharedLimits,
     spend::{Ledger, SpendLimit, SpendSettings, estimate},
 };
 use crate::fleet::Fleet;
 use crate::rerank::{
-    Answer, Billing, FailureClass, RerankError, RerankMetrics, RerankRequest, Scores,
+    Billing, FailureClass, RerankError, RerankMetrics, RerankRequest, RerankResult, Scores,
     wall::{Calendar, WallClock},
 };
 
@@ -67,7 +67,7 @@ impl Gate {
 
     /// Leave for a second try, which stays taken.
     pub(in crate::rerank) async fn take_retry(self: &Arc<Self>) -> bool {
-        let mut entry = Entry::new(self.clone());
+        let mut entry = LimitEntry::new(self.clone());
         let at = Instant::now();
         if self.rate.take(at).is_err() {
             return false;
@@ -97,8 +97,8 @@ impl Gate {
     }
 
     /// Takes all that one call needs, or nothing.
-    pub(super) async fn enter(self: &Arc<Self>, request: &RerankRequest) -> Result<Entry, FailureClass> {
-        let mut entry = Entry::new(self.clone());
+    pub(super) async fn enter(self: &Arc<Self>, request: &RerankRequest) -> Result<LimitEntry, FailureClass> {
+        let mut entry = LimitEntry::new(self.clone());
         let amount = estimate(self.billing, &request.query, &request.documents);
         let reserved = self.spend.reserve(amount, self.now()).map_err(|_| FailureClass::Budget)?;
         entry.reserved = Some(reserved);
@@ -111,15 +111,15 @@ impl Gate {
         Ok(entry)
     }
 
-    /// Puts right what a call was counted as, and learns from its answer.
-    pub(super) fn leave(&self, entry: Entry, answer: &Answer) {
-        let (sent, bill) = match answer {
+    /// Puts right what a call was counted as, and learns from its response.
+    pub(super) fn leave(&self, entry: LimitEntry, response: &RerankResult) {
+        let (sent, bill) = match response {
             // Not every host says what it bills: then the estimate stands.
             Ok(scores) => (true, Some(self.billed(scores)).filter(|billed| *billed > 0.0)),
             Err(error) => (error.was_sent(), (!error.may_be_billed()).then_some(0.0)),
         };
         entry.end(sent, bill);
-        self.learn(answer);
+        self.learn(response);
     }
 
     fn billed(&self, scores: &Scores) -> f64 {
@@ -130,9 +130,9 @@ impl Gate {
         }
     }
 
-    /// What an answer says of the calls that may follow it.
-    pub(in crate::rerank) fn learn(&self, answer: &Answer) {
-        match answer {
+    /// What a response says of the calls that may follow it.
+    pub(in crate::rerank) fn learn(&self, response: &RerankResult) {
+        match response {
             Ok(scores) => {
                 self.rate.answered();
                 if let Some(left) = scores.calls_left {
@@ -140,15 +140,15 @@ impl Gate {
                 }
             }
             Err(RerankError::Status { class: FailureClass::RateLimited, retry_after, .. }) => {
-                if let Some(wait) = self.rate.refused(*retry_after, Instant::now()) {
-                    self.tell_pause(wait);
+                if let Some(wait) = self.rate.rejected(*retry_after, Instant::now()) {
+                    self.log_pause(wait);
                 }
             }
             Err(_) => {}
         }
     }
 
-    fn tell_pause(&self, wait: Duration) {
+    fn log_pause(&self, wait: Duration) {
         let until = humantime::format_rfc3339_millis(SystemTime::now() + wait);
         let wait = humantime::format_duration(wait);
         tracing::warn!(

@@ -7,7 +7,8 @@ use tower::{Service, ServiceExt};
 
 use super::gate::Gate;
 use crate::rerank::{
-    Answer, AnswerFuture, FailureClass, Rerank, RerankError, RerankRequest, Scores, Siblings, breaker::Switch,
+    FailureClass, Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores, Siblings,
+    breaker::Switch,
 };
 
 /// Sheds a call that is over a limit, at once; but for places that other calls of the same request have, it waits.
@@ -28,7 +29,7 @@ impl<S: Rerank> Limits<S> {
         Self { circuit: Some(circuit), ..self }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         let gate = self.gate;
         if let Some(Err(class)) = self.circuit.map(|circuit| circuit.would_admit()) {
             gate.metrics.shed(&gate.provider, class);
@@ -47,25 +48,25 @@ impl<S: Rerank> Limits<S> {
             }
         };
         entry.begin();
-        let answer = self.inner.oneshot(request).await;
-        gate.leave(entry, &answer);
-        if let Err(RerankError::Held { class }) = &answer {
+        let response = self.inner.oneshot(request).await;
+        gate.leave(entry, &response);
+        if let Err(RerankError::Held { class }) = &response {
             gate.metrics.shed(&gate.provider, *class);
         }
-        answer
+        response
     }
 }
 
 impl<S: Rerank> Service<RerankRequest> for Limits<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }

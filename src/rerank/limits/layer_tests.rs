@@ -40,8 +40,8 @@ async fn the_calls_of_one_request_wait_for_each_other_within_their_time() {
     });
     let service = limits(slow, LimitSettings { max_concurrency: 2, ..LimitSettings::default() });
     let siblings = Some(Siblings::default());
-    let answer_by = tokio::time::Instant::now() + Duration::from_secs(1);
-    let asked = RerankRequest { answer_by, siblings, ..request(&["a"]) };
+    let respond_by = tokio::time::Instant::now() + Duration::from_secs(1);
+    let asked = RerankRequest { respond_by, siblings, ..request(&["a"]) };
     let all = futures_util::future::join_all((0..9).map(|_| service.clone().oneshot(asked.clone())));
     let other = async {
         tokio::time::sleep(Duration::from_millis(350)).await;
@@ -49,10 +49,12 @@ async fn the_calls_of_one_request_wait_for_each_other_within_their_time() {
         (class(&service).await, begun.elapsed())
     };
     let (all, other) = tokio::join!(all, other);
-    let ended = all.iter().filter(|answer| answer.is_ok()).count();
+    let ended = all.iter().filter(|response| response.is_ok()).count();
     assert_eq!(ended, 8, "four times two begin within the second");
     assert!(
-        all.iter().flat_map(|answer| answer.as_ref().err()).all(|error| *error == RerankError::Overloaded)
+        all.iter()
+            .flat_map(|response| response.as_ref().err())
+            .all(|error| *error == RerankError::Overloaded)
     );
     assert_eq!(other, (Err(FailureClass::Overloaded), Duration::ZERO), "others are shed at once");
     assert_eq!(class(&service).await, Ok(()));
@@ -88,7 +90,7 @@ async fn beyond_the_budget_no_call_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_call_costs_nothing_and_one_of_unknown_end_its_estimate() {
+async fn a_rejected_call_costs_nothing_and_one_of_unknown_end_its_estimate() {
     let search_units = SpendSettings { per_day: Some(1), per_minute: None };
     let (inner, calls) = scripted(|n, _| match n {
         0 => Err(status(401, FailureClass::Auth, None)),
@@ -194,8 +196,8 @@ async fn while_a_429_is_waited_out_for_a_second_try_nobody_else_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_comes_late_does_not_raise_what_is_left_of_a_trial_keys_minute() {
-    // Two calls at once; the first one's answer, which says that one more may go, comes last.
+async fn a_response_that_comes_late_does_not_raise_what_is_left_of_a_trial_keys_minute() {
+    // Two calls at once; the first one's response, which says that one more may go, comes last.
     let inner = tower::service_fn(|r: RerankRequest| async move {
         let first = r.documents[0].text() == "first";
         tokio::time::sleep(Duration::from_millis(if first { 20 } else { 10 })).await;

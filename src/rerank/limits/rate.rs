@@ -7,13 +7,13 @@ use std::{
 use tokio::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// What a refusal means that does not say when to come back, at first.
+/// What a rejection means that does not say when to come back, at first.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A shorter one would be over before the second try.
 const LEAST_PAUSE: Duration = Duration::from_millis(25);
-/// No answer stops a provider for longer.
+/// No response stops a provider for longer.
 const LONGEST_PAUSE: Duration = MINUTE;
-/// Ends of one minute, told by two answers, are not further apart.
+/// Ends of one minute, told by two responses, are not further apart.
 const SAME_MINUTE: Duration = Duration::from_secs(30);
 
 /// What each account of a service has called and was told of its limits: a reload begins no new minute.
@@ -62,15 +62,15 @@ impl RateLimiter {
         self.with(|rate| rate.give_back(at));
     }
 
-    /// The provider has refused a call for the rate of calls: nobody calls for as long as it `said`. Gives how long that
-    /// is from now on, if this refusal is the first to say so.
-    pub(super) fn refused(&self, said: Option<Duration>, now: Instant) -> Option<Duration> {
-        self.with(|rate| rate.refused(said, now))
+    /// The provider has rejected a call for the rate of calls: nobody calls for as long as it `said`. Gives how long that
+    /// is from now on, if this rejection is the first to say so.
+    pub(super) fn rejected(&self, said: Option<Duration>, now: Instant) -> Option<Duration> {
+        self.with(|rate| rate.rejected(said, now))
     }
 
-    /// The provider has answered: what it refuses next is another matter.
+    /// The provider has answered: what it rejects next is another matter.
     pub(super) fn answered(&self) {
-        self.with(|rate| rate.refusals = 0);
+        self.with(|rate| rate.rejections = 0);
     }
 
     /// Whether it is known now that nobody may call at `then`.
@@ -95,8 +95,8 @@ struct Rate {
     calls: VecDeque<Instant>,
     paused: Option<Instant>,
     learned: Option<(Instant, u64)>,
-    /// How often it was refused in a row: each time after the pause of the time before.
-    refusals: u32,
+    /// How often it was rejected in a row: each time after the pause of the time before.
+    rejections: u32,
 }
 
 impl Rate {
@@ -138,7 +138,7 @@ impl Rate {
         }
     }
 
-    /// Of the same minute the least stands: answers come out of order.
+    /// Of the same minute the least stands: responses come out of order.
     fn learn(&mut self, left: u64, until: Instant) {
         let known = self.learned.filter(|(known_until, _)| until < *known_until + SAME_MINUTE);
         self.learned = Some((until, known.map_or(left, |(_, known)| known.min(left))));
@@ -146,17 +146,17 @@ impl Rate {
 
     /// What the provider said holds; without that, or where it did not hold the time before, a second, doubled each time
     /// up to a minute.
-    fn refused(&mut self, said: Option<Duration>, now: Instant) -> Option<Duration> {
+    fn rejected(&mut self, said: Option<Duration>, now: Instant) -> Option<Duration> {
         let said = said.map(|said| said.clamp(LEAST_PAUSE, LONGEST_PAUSE));
         let paused = self.paused.filter(|until| now < *until);
         if paused.is_none() {
-            self.refusals = self.refusals.saturating_add(1);
+            self.rejections = self.rejections.saturating_add(1);
         }
         // Calls that were under way together say the same.
-        let doubled = self.refusals.saturating_sub(if said.is_some() { 2 } else { 1 });
+        let doubled = self.rejections.saturating_sub(if said.is_some() { 2 } else { 1 });
         let own = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doubled)).min(LONGEST_PAUSE);
         let wait = match said {
-            Some(said) if self.refusals <= 1 => said,
+            Some(said) if self.rejections <= 1 => said,
             Some(said) => said.max(own),
             None => own,
         };
@@ -177,32 +177,32 @@ mod tests {
         let (rate, now) = (RateLimiter::new(None), Instant::now());
         assert!(rate.take(now).is_ok());
         let said = |seconds| Some(Duration::from_secs(seconds));
-        assert_eq!(rate.refused(said(30), now), said(30));
-        assert_eq!(rate.refused(said(1), now), None, "it is paused already");
+        assert_eq!(rate.rejected(said(30), now), said(30));
+        assert_eq!(rate.rejected(said(1), now), None, "it is paused already");
         assert_eq!(rate.take(now), Err(Duration::from_secs(30)));
         assert!(rate.take(now + Duration::from_secs(30)).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refusal_that_says_nothing_pauses_for_a_second_and_for_twice_as_long_each_time() {
+    async fn a_rejection_that_says_nothing_pauses_for_a_second_and_for_twice_as_long_each_time() {
         let (rate, mut now) = (RateLimiter::new(None), Instant::now());
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
             assert!(rate.take(now).is_ok());
-            let wait = rate.refused(None, now).unwrap();
+            let wait = rate.rejected(None, now).unwrap();
             assert_eq!(wait.as_secs(), seconds);
-            assert_eq!(rate.refused(None, now), None, "another call of the same moment doubles nothing");
+            assert_eq!(rate.rejected(None, now), None, "another call of the same moment doubles nothing");
             assert_eq!(rate.take(now), Err(wait));
             now += wait;
         }
         rate.answered();
-        assert_eq!(rate.refused(None, now), Some(Duration::from_secs(1)));
+        assert_eq!(rate.rejected(None, now), Some(Duration::from_secs(1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_was_kept_and_did_not_help_is_made_longer() {
         let (rate, mut now) = (RateLimiter::new(None), Instant::now());
         for (said, millis) in [(10, 25), (10, 1000), (10, 2000), (5000, 5000), (100_000, 60_000)] {
-            let wait = rate.refused(Some(Duration::from_millis(said)), now).unwrap();
+            let wait = rate.rejected(Some(Duration::from_millis(said)), now).unwrap();
             assert_eq!(wait.as_millis(), millis);
             now += wait;
         }

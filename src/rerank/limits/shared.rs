@@ -67,15 +67,15 @@ impl SharedLimits {
         let (fleet, provider) = (self.fleet.clone(), self.provider.clone());
         let (tell, told) = oneshot::channel();
         tokio::spawn(async move {
-            let answer = match fleet.take(&provider, &wanted).await {
+            let response = match fleet.take(&provider, &wanted).await {
                 Shared::Granted(leave) => Ok(Some(SharedEntry { fleet, leave: Some(leave) })),
                 Shared::Away => Ok(None),
-                Shared::Refused { by: SharedLimit::Rate, .. } => Err(FailureClass::RateLimited),
-                Shared::Refused { by: SharedLimit::Spend, .. } => Err(FailureClass::Budget),
+                Shared::Rejected { by: SharedLimit::Rate, .. } => Err(FailureClass::RateLimited),
+                Shared::Rejected { by: SharedLimit::Spend, .. } => Err(FailureClass::Budget),
             };
-            let _ = tell.send(answer);
+            let _ = tell.send(response);
         });
-        // Without an answer the runtime is going down.
+        // Without a response the runtime is going down.
         told.await.unwrap_or(Ok(None))
     }
 }

@@ -99,7 +99,7 @@ async fn who_leaves_while_the_fleet_is_asked_keeps_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_try_that_the_fleet_refuses_keeps_no_leave() {
+async fn a_second_try_that_the_fleet_rejects_keeps_no_leave() {
     let peer = Peer::new();
     scripts_say(&peer, REFUSED);
     let gate = gate(&peer).await;

@@ -61,7 +61,7 @@ impl SpendLimit {
         Self { settings, spent: ledger.of(provider, billing) }
     }
 
-    /// Counts a call before it is made; refuses one that could go over the budget.
+    /// Counts a call before it is made; rejects one that could go over the budget.
     pub(super) fn reserve(&self, amount: f64, now: Calendar) -> Result<Reservation, OverBudget> {
         self.with(|spent, settings| spent.reserve(amount, now, settings))
     }

@@ -7,7 +7,7 @@ use tower::{Service, ServiceExt};
 
 use super::spend::{BYTES_PER_TOKEN, PIECES_PER_UNIT, TOKENS_PER_PIECE, pieces, tokens};
 use crate::document::{Document, is_blank};
-use crate::rerank::{Answer, AnswerFuture, Rerank, RerankError, RerankRequest, Scores};
+use crate::rerank::{Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores};
 
 /// Keeps one search within so many search units: long documents are cut first, then the last documents are
 /// left out, which stay unscored. It stands outside the cache, so that every page is cut alike.
@@ -22,7 +22,7 @@ impl<S: Rerank> Trim<S> {
         Self { inner, units: units.map(|units| units as usize) }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         let asked = request.documents.len();
         let trimmed = match self.units {
             Some(units) => {
@@ -31,13 +31,13 @@ impl<S: Rerank> Trim<S> {
             None => None,
         };
         let Some((documents, bytes)) = trimmed else { return self.inner.oneshot(request).await };
-        let mut answer = self.inner.oneshot(RerankRequest { documents, ..request }).await?;
-        answer.sent_bytes = Some(answer.sent_bytes.map_or(bytes, |sent| sent.min(bytes)));
-        answer.scores.resize(asked, None);
-        if !answer.spans.is_empty() {
-            answer.spans.resize(asked, None);
+        let mut response = self.inner.oneshot(RerankRequest { documents, ..request }).await?;
+        response.sent_bytes = Some(response.sent_bytes.map_or(bytes, |sent| sent.min(bytes)));
+        response.scores.resize(asked, None);
+        if !response.spans.is_empty() {
+            response.spans.resize(asked, None);
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -76,13 +76,13 @@ pub(in crate::rerank) fn cut(document: &Document, bytes: usize) -> Document {
 impl<S: Rerank> Service<RerankRequest> for Trim<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }
@@ -135,10 +135,10 @@ mod tests {
         let (inner, _) = scripted(|_, r| half_for_each(r));
         let documents: Vec<String> = (0..101).map(|n| n.to_string()).collect();
         let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
-        let answer = Trim::new(inner, Some(1)).oneshot(request(&documents)).await.unwrap();
-        assert_eq!(answer.scores.len(), 101);
-        assert_eq!((answer.scores[99], answer.scores[100]), (Some(0.5), None));
-        assert!(answer.sent_bytes.is_some(), "a reader of the records is told");
+        let response = Trim::new(inner, Some(1)).oneshot(request(&documents)).await.unwrap();
+        assert_eq!(response.scores.len(), 101);
+        assert_eq!((response.scores[99], response.scores[100]), (Some(0.5), None));
+        assert!(response.sent_bytes.is_some(), "a reader of the records is told");
     }
 
     #[test]

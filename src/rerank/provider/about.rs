@@ -15,7 +15,7 @@ use crate::rerank::HttpKind;
 
 /// A server that did not say it is asked again no sooner.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The same for what makes only texts shorter that it would refuse: behind a gateway nobody ever says it.
+/// The same for what makes only texts shorter that it would reject: behind a gateway nobody ever says it.
 const LONG_PAUSE: Duration = Duration::from_secs(600);
 
 /// What it said holds for so long: it may have been restarted with another model since.
@@ -111,27 +111,27 @@ impl Server {
         until: Instant,
         call: impl Future<Output = T>,
     ) -> T {
-        // The others say nothing that a call needs before it is refused.
+        // The others say nothing that a call needs before it is rejected.
         if self.says != Says::Tei || !self.take_turn() {
             return call.await;
         }
         match select(pin!(call), pin!(self.ask(http, until))).await {
-            Either::Left((answer, _)) => answer,
+            Either::Left((response, _)) => response,
             Either::Right(((), call)) => call.await,
         }
     }
 
-    /// Asks now: the server has refused what was thought to be within its limits.
-    pub(super) async fn refused(&self, http: &HttpClient, until: Instant) {
+    /// Asks now: the server has rejected what was thought to be within its limits.
+    pub(super) async fn rejected(&self, http: &HttpClient, until: Instant) {
         if self.says == Says::Tei || self.take_turn() {
             self.ask(http, until).await;
         }
     }
 
     async fn ask(&self, http: &HttpClient, until: Instant) {
-        let until = Instant::now().checked_add(PATIENCE).map_or(until, |patience| patience.min(until));
-        let Ok(answer) = http.get(self.says.path(), until).await else { return };
-        if let Some(info) = read(self.says, answer.status.is_success(), &answer.body) {
+        let until = Instant::now().checked_add(PATIENCE).map_or(until, |max_wait| max_wait.min(until));
+        let Ok(response) = http.get(self.says.path(), until).await else { return };
+        if let Some(info) = read(self.says, response.status.is_success(), &response.body) {
             self.said(info);
         }
     }
@@ -159,28 +159,29 @@ impl Server {
 }
 
 fn read(says: Says, success: bool, body: &[u8]) -> Option<Info> {
-    let answer = serde_json::from_slice::<Value>(body).ok().filter(|_| success)?;
+    let response = serde_json::from_slice::<Value>(body).ok().filter(|_| success)?;
     let tokens = |pointer: &str| {
-        let tokens = answer.pointer(pointer)?.as_u64().filter(|tokens| (1..=MOST_TOKENS).contains(tokens))?;
+        let tokens =
+            response.pointer(pointer)?.as_u64().filter(|tokens| (1..=MOST_TOKENS).contains(tokens))?;
         usize::try_from(tokens).ok()
     };
     match says {
         Says::Tei => {
-            let documents = answer.get("max_client_batch_size")?.as_u64()?;
+            let documents = response.get("max_client_batch_size")?.as_u64()?;
             let documents = usize::try_from(documents).ok().filter(|most| (1..=MOST).contains(most))?;
             let model =
-                answer.get("model_id").and_then(Value::as_str).filter(|id| super::answer::is_name(id));
+                response.get("model_id").and_then(Value::as_str).filter(|id| super::response::is_name(id));
             let (max_documents, max_tokens) = (Some(documents), tokens("/max_input_length"));
             Some(Info { max_documents, max_tokens, model: model.map(str::to_owned) })
         }
-        // The physical batch may be smaller: that is only told when it refuses.
+        // The physical batch may be smaller: that is only told when it rejects.
         Says::LlamaCpp => {
             let max_tokens = tokens("/n_ubatch").or(tokens("/default_generation_settings/n_ctx"));
             max_tokens.map(|_| Info { max_tokens, ..Info::default() })
         }
         // Of several, the longest: a cut too long is mended by the server, one too short is not.
         Says::Vllm => {
-            let models = answer.get("data")?.as_array()?.iter();
+            let models = response.get("data")?.as_array()?.iter();
             let lengths = models.filter_map(|model| model.get("max_model_len")?.as_u64());
             let longest = lengths.filter(|tokens| (1..=MOST_TOKENS).contains(tokens)).max()?;
             Some(Info { max_tokens: usize::try_from(longest).ok(), ..Info::default() })

@@ -9,19 +9,18 @@ use tokio::time::Instant;
 use tower::Service;
 
 use super::{
-    about,
-    answer::{self, Read},
-    cut, failure,
-    http::{HttpAnswer, HttpClient},
+    about, cut, failure,
+    http::{HttpClient, HttpResponse},
     presets,
     request::{self, Content},
+    response::{self, ParsedScores},
     scale::{self, Mapping, NearZero},
     shape::Shape,
 };
 use crate::{
     rerank::{
-        Answer, AnswerFuture, BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError,
-        RerankRequest, Scores, Scoring, Setting, spans,
+        BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError, RerankFuture,
+        RerankRequest, RerankResult, Scores, Scoring, Setting, spans,
     },
     trouble::{self, Lines, Peer},
 };
@@ -136,7 +135,7 @@ fn scoring(settings: &HttpSettings, shape: &Shape, model: &str) -> Scoring {
 }
 
 impl Inner {
-    async fn run(&self, request: RerankRequest) -> Answer {
+    async fn run(&self, request: RerankRequest) -> RerankResult {
         let named = request.model.as_deref().or(self.settings.model.as_deref());
         let model = request.model.clone().unwrap_or_else(|| self.facts.model.clone());
         let shape = self.shape(&model);
@@ -148,33 +147,38 @@ impl Inner {
             return Ok(Scores { provider: self.name.clone(), model, ..Scores::default() });
         }
         let now = Instant::now();
-        if request.answer_by <= now {
+        if request.respond_by <= now {
             return Err(RerankError::Deadline);
         }
-        let tried_until = now.checked_add(self.settings.timeout).unwrap_or(request.answer_by);
-        let until = tried_until.min(request.answer_by);
+        let tried_until = now.checked_add(self.settings.timeout).unwrap_or(request.respond_by);
+        let until = tried_until.min(request.respond_by);
         let content = self.content(named, &request);
         let (body, most) = (request::body(shape, &content), content.most(shape).document);
         let with_spans = content.spans.is_some();
-        let answer = self.exchange(&request::path(shape, &model), body, until, &request).await?;
-        if !answer.status.is_success() {
-            let error =
-                failure::classify(shape, answer.status, &answer.headers, &answer.body, SystemTime::now());
+        let response = self.exchange(&request::path(shape, &model), body, until, &request).await?;
+        if !response.status.is_success() {
+            let error = failure::classify(
+                shape,
+                response.status,
+                &response.headers,
+                &response.body,
+                SystemTime::now(),
+            );
             self.learn_from(&error, until).await;
             return Err(error);
         }
-        let mut read = answer::read(shape, &answer.body, request.documents.len())?;
+        let mut read = response::read(shape, &response.body, request.documents.len())?;
         let scores = self.scaled(shape, &model, &read)?;
         let mut spans = std::mem::take(&mut read.spans);
         spans.resize(request.documents.len(), None);
         // None are told of a document that has none: that is known then.
         let spans = spans.into_iter().map(|spans| Some(spans.unwrap_or_default()));
-        let calls_left = failure::trial_calls_left(&answer.headers);
+        let calls_left = failure::trial_calls_left(&response.headers);
         Ok(Scores {
             scores,
             spans: if with_spans { spans.collect() } else { Vec::new() },
             provider: self.name.clone(),
-            model: self.answered_by(model, &read),
+            model: self.responding_model(model, &read),
             billed_units: read.billed_units,
             billed_tokens: read.billed_tokens,
             calls_left,
@@ -217,7 +221,7 @@ impl Inner {
         body: Vec<u8>,
         until: Instant,
         request: &RerankRequest,
-    ) -> Result<HttpAnswer, RerankError> {
+    ) -> Result<HttpResponse, RerankError> {
         let room = request.held.as_ref().map(|held| held.another());
         let told = (request.documents.len(), request.calls.as_ref());
         let call = self.http.post(path, body, until, room, told);
@@ -227,11 +231,16 @@ impl Inner {
         }
     }
 
-    fn scaled(&self, shape: &Shape, model: &Arc<str>, read: &Read) -> Result<Vec<Option<f32>>, RerankError> {
+    fn scaled(
+        &self,
+        shape: &Shape,
+        model: &Arc<str>,
+        read: &ParsedScores,
+    ) -> Result<Vec<Option<f32>>, RerankError> {
         if self.near_zero.begins_with(&read.scores) {
             tracing::warn!(
                 provider = %self.name,
-                "every score of ten answers is near zero: the server's model has no rank head, or `model` is none that ranks"
+                "every score of ten responses is near zero: the server's model has no rank head, or `model` is none that ranks"
             );
         }
         let mut seen = self.logits_seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -245,7 +254,7 @@ impl Inner {
         Ok(scale::map(mapping, &read.scores)?.into_iter().map(Some).collect())
     }
 
-    fn answered_by(&self, asked: Arc<str>, read: &Read) -> Arc<str> {
+    fn responding_model(&self, asked: Arc<str>, read: &ParsedScores) -> Arc<str> {
         let said = read.model.as_deref().map(Arc::from);
         said.or_else(|| self.server.as_ref()?.model()).unwrap_or(asked)
     }
@@ -253,13 +262,13 @@ impl Inner {
     /// A batch that was too large says that the server's limit is not the known one.
     async fn learn_from(&self, error: &RerankError, until: Instant) {
         if let (Some(server), FailureClass::TooLarge) = (&self.server, error.class()) {
-            server.refused(&self.http, until).await;
+            server.rejected(&self.http, until).await;
         }
     }
 
     /// Logs what went wrong at the provider or on the way to it: one line for each cause and minute.
-    fn tell(&self, answer: &Answer) {
-        let Err(error) = answer else { return };
+    fn tell(&self, response: &RerankResult) {
+        let Err(error) = response else { return };
         if let Some(remedy) = remedy(error) {
             let peer = Peer { role: "provider", name: &self.name, address: &self.address };
             trouble::warn(&self.lines, peer, error.cause(), remedy, error);
@@ -274,17 +283,17 @@ fn remedy(error: &RerankError) -> Option<&'static str> {
     }
     Some(match error.class() {
         FailureClass::Auth => {
-            "it refuses the API key, so searches are NOT reranked by it: check api_key_env or api_key_file, and base_url"
+            "it rejects the API key, so searches are NOT reranked by it: check api_key_env or api_key_file, and base_url"
         }
         FailureClass::Billing | FailureClass::QuotaExhausted => {
             "its allowance is spent, so searches are NOT reranked by it: see its console"
         }
         FailureClass::NotFound => "it knows no such address or model: check base_url and model",
-        FailureClass::InvalidRequest => "it refuses the request: check its kind and model",
+        FailureClass::InvalidRequest => "it rejects the request: check its kind and model",
         FailureClass::TooLarge => {
             "a text or a request was too large for it: raise its limit, or set max_bytes_per_doc"
         }
-        FailureClass::BadResponse => "its answer cannot be used: check its kind, model and activation",
+        FailureClass::BadResponse => "its response cannot be used: check its kind, model and activation",
         FailureClass::RateLimited => {
             "it asks for fewer calls: set requests_per_minute below the account's limit"
         }
@@ -305,18 +314,18 @@ fn remedy(error: &RerankError) -> Option<&'static str> {
 impl Service<RerankRequest> for HttpProvider {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         let inner = self.0.clone();
         Box::pin(async move {
-            let answer = inner.run(request).await;
-            inner.tell(&answer);
-            answer
+            let response = inner.run(request).await;
+            inner.tell(&response);
+            response
         })
     }
 }

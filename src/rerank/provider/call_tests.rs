@@ -28,9 +28,9 @@ fn call_to(address: SocketAddr) -> HttpProvider {
     HttpProvider::new("cohere".into(), &settings).unwrap()
 }
 
-async fn ask(answer: Vec<u8>, then: Then, within: Duration) -> Answer {
-    let (address, _requests) = server(answer, then).await;
-    let request = RerankRequest { answer_by: Instant::now() + within, ..request(&["a"]) };
+async fn ask(response: Vec<u8>, then: Then, within: Duration) -> RerankResult {
+    let (address, _requests) = server(response, then).await;
+    let request = RerankRequest { respond_by: Instant::now() + within, ..request(&["a"]) };
     call_to(address).oneshot(request).await
 }
 
@@ -40,9 +40,9 @@ const SHORT: Duration = Duration::from_millis(200);
 #[tokio::test]
 async fn the_request_is_the_documented_one() {
     let (address, mut requests) = server(sized("200 OK", "", GOOD.as_bytes()), Then::Close).await;
-    let answer = call_to(address).oneshot(request(&["a"])).await.unwrap();
-    assert_eq!(answer.scores, [Some(0.25)]);
-    assert_eq!((&*answer.provider, &*answer.model), ("cohere", "rerank-v3.5"));
+    let response = call_to(address).oneshot(request(&["a"])).await.unwrap();
+    assert_eq!(response.scores, [Some(0.25)]);
+    assert_eq!((&*response.provider, &*response.model), ("cohere", "rerank-v3.5"));
     let sent = requests.recv().await.unwrap();
     assert!(sent.starts_with("POST /prefix/v2/rerank HTTP/1.1\r\n"), "{sent}");
     let lower = sent.to_ascii_lowercase();
@@ -53,11 +53,11 @@ async fn the_request_is_the_documented_one() {
 }
 
 /// What is noted of a call that is answered so, and waited for so long.
-async fn noted(answer: Vec<u8>, then: Then, within: Duration) -> ProviderCall {
-    let (address, _requests) = server(answer, then).await;
+async fn noted(response: Vec<u8>, then: Then, within: Duration) -> ProviderCall {
+    let (address, _requests) = server(response, then).await;
     let log = CallLog::default();
-    let answer_by = Instant::now() + within;
-    let asked = RerankRequest { answer_by, calls: Some(log.clone()), ..request(&["a"]) };
+    let respond_by = Instant::now() + within;
+    let asked = RerankRequest { respond_by, calls: Some(log.clone()), ..request(&["a"]) };
     let _ = call_to(address).oneshot(asked).await;
     assert_eq!(format!("{log:?}"), "CallLog { calls: 1 }");
     log.calls().remove(0)
@@ -66,16 +66,16 @@ async fn noted(answer: Vec<u8>, then: Then, within: Duration) -> ProviderCall {
 #[tokio::test]
 async fn a_call_is_noted_with_how_it_ended_and_what_was_said() {
     let good = noted(sized("200 OK", "", GOOD.as_bytes()), Then::Close, LONG).await;
-    assert!(matches!(good.end, CallEnd::Answered { status: 200, .. }), "{good:?}");
+    assert!(matches!(good.end, CallEnd::ProbeResponse { status: 200, .. }), "{good:?}");
     assert_eq!((good.documents, &*good.provider), (1, "cohere"));
     assert!(
         good.headers.contains(&("authorization".to_owned(), "Bearer ***".to_owned())),
         "{:?}",
         good.headers
     );
-    let refused = noted(sized("401 X", "", b"no such key: the-key"), Then::Close, LONG).await;
-    assert!(matches!(refused.end, CallEnd::Answered { status: 401, .. }), "{refused:?}");
-    assert_eq!(refused.answer, "no such key: ***");
+    let rejected = noted(sized("401 X", "", b"no such key: the-key"), Then::Close, LONG).await;
+    assert!(matches!(rejected.end, CallEnd::ProbeResponse { status: 401, .. }), "{rejected:?}");
+    assert_eq!(rejected.response, "no such key: ***");
     let late = noted(Vec::new(), Then::HoldOpen, SHORT).await;
     assert!(matches!(late.end, CallEnd::Failed { class: FailureClass::Timeout, .. }), "{late:?}");
 }
@@ -93,7 +93,7 @@ async fn a_call_that_is_given_up_stays_open_in_the_notes() {
 }
 
 #[tokio::test]
-async fn a_gzip_answer_is_understood_and_a_lying_one_refused() {
+async fn a_gzip_response_is_understood_and_a_lying_one_rejected() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(GOOD.as_bytes()).unwrap();
     let packed = sized("200 OK", "content-encoding: gzip\r\n", &gzip.finish().unwrap());
@@ -106,29 +106,29 @@ async fn a_gzip_answer_is_understood_and_a_lying_one_refused() {
 #[tokio::test]
 async fn a_broken_connection_is_an_unavailable_provider() {
     let short = http("200 OK", "content-length: 4096\r\n", br#"{"id":"1","results":["#);
-    for answer in [short, Vec::new()] {
-        let error = ask(answer, Then::Close, LONG).await.unwrap_err();
+    for response in [short, Vec::new()] {
+        let error = ask(response, Then::Close, LONG).await.unwrap_err();
         assert_eq!(error.class(), FailureClass::ProviderUnavailable, "{error}");
     }
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = call_to(address).oneshot(request(&["a"])).await.unwrap_err();
-    assert_eq!(error, RerankError::NotConnected(Trouble::Refused));
+    assert_eq!(error, RerankError::NotConnected(Trouble::ConnectionRefused));
 }
 
 #[tokio::test]
-async fn a_stalled_or_late_answer_is_a_time_out() {
+async fn a_stalled_or_late_response_is_a_time_out() {
     let stalled = http("200 OK", "content-length: 200\r\n", br#"{"id":"#);
-    for answer in [stalled, Vec::new()] {
-        assert_eq!(ask(answer, Then::HoldOpen, SHORT).await.unwrap_err(), RerankError::Timeout);
+    for response in [stalled, Vec::new()] {
+        assert_eq!(ask(response, Then::HoldOpen, SHORT).await.unwrap_err(), RerankError::Timeout);
     }
     assert_eq!(ask(Vec::new(), Then::HoldOpen, Duration::ZERO).await.unwrap_err(), RerankError::Deadline);
 }
 
 #[tokio::test]
-async fn a_huge_answer_is_refused_before_it_is_read() {
+async fn a_huge_response_is_rejected_before_it_is_read() {
     let huge = http("200 OK", "content-length: 67108864\r\n", &vec![b' '; 9 << 20]);
     let error = ask(huge, Then::HoldOpen, LONG).await.unwrap_err();
-    assert_eq!(error, RerankError::BadResponse("answer larger than the limit"));
+    assert_eq!(error, RerankError::BadResponse("response larger than the limit"));
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_trial_keys_calls_left_are_read_from_the_answer() {
+async fn a_trial_keys_calls_left_are_read_from_the_response() {
     let last = sized("200 OK", "x-trial-endpoint-call-remaining: 0\r\n", GOOD.as_bytes());
     let (address, _requests) = server(last, Then::Close).await;
     let scores = call_to(address).oneshot(request(&["a"])).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_trial_keys_calls_left_are_read_from_the_answer() {
 }
 
 #[tokio::test]
-async fn a_provider_that_refuses_for_the_rate_is_asked_once_by_many_searches() {
+async fn a_provider_that_rejects_for_the_rate_is_asked_once_by_many_searches() {
     for header in [
         "x-ratelimit-reset: 30",
         "x-ratelimit-reset: 30000",
@@ -163,8 +163,8 @@ async fn a_provider_that_refuses_for_the_rate_is_asked_once_by_many_searches() {
         "x-ratelimit-reset: 100",
         "x-nothing: 1",
     ] {
-        let answer = sized("429 Too Many Requests", &format!("{header}\r\n"), br#"{"detail":"rate"}"#);
-        let (address, mut requests) = server(answer, Then::Close).await;
+        let response = sized("429 Too Many Requests", &format!("{header}\r\n"), br#"{"detail":"rate"}"#);
+        let (address, mut requests) = server(response, Then::Close).await;
         let mut settings = settings(HttpKind::Together, &format!("http://{address}"));
         settings.model = Some("m".to_owned());
         let (stack, _) = stack_of(ProviderSettings::new("p", ProviderKind::Http(settings)));
@@ -203,11 +203,11 @@ async fn only_cohere_v2_is_told_of_a_call_that_nobody_waits_for() {
 async fn one_try_ends_with_its_own_time_out_or_the_callers() {
     let (address, _requests) = server(Vec::new(), Then::HoldOpen).await;
     let mut settings = settings(HttpKind::Cohere, &format!("http://{address}"));
-    for (timeout, answer_by) in [(SHORT, LONG), (LONG, SHORT)] {
+    for (timeout, respond_by) in [(SHORT, LONG), (LONG, SHORT)] {
         settings.timeout = timeout;
         let call = HttpProvider::new("cohere".into(), &settings).unwrap();
         let begun = Instant::now();
-        let asked = RerankRequest { answer_by: begun + answer_by, ..request(&["a"]) };
+        let asked = RerankRequest { respond_by: begun + respond_by, ..request(&["a"]) };
         assert_eq!(call.oneshot(asked).await.unwrap_err(), RerankError::Timeout);
         assert!(begun.elapsed() >= SHORT && begun.elapsed() < LONG);
     }
@@ -215,7 +215,7 @@ async fn one_try_ends_with_its_own_time_out_or_the_callers() {
 
 #[tokio::test]
 async fn a_model_of_logits_is_known_by_its_first_one() {
-    let answer = |scores: &[&str]| {
+    let response = |scores: &[&str]| {
         let results: Vec<String> = scores
             .iter()
             .enumerate()
@@ -228,7 +228,7 @@ async fn a_model_of_logits_is_known_by_its_first_one() {
     let inner = HttpProvider::new("vllm".into(), &settings).unwrap();
     let scored = |model: &str, scores: &[&str]| {
         let shape = inner.0.shape(model);
-        let read = answer::read(shape, &answer(scores), scores.len()).unwrap();
+        let read = response::read(shape, &response(scores), scores.len()).unwrap();
         inner.0.scaled(shape, &model.into(), &read).unwrap()
     };
     assert_eq!(scored("m", &["0.25"]), [Some(0.25)]);
@@ -240,7 +240,7 @@ async fn a_model_of_logits_is_known_by_its_first_one() {
 #[tokio::test]
 async fn a_model_that_scores_lists_is_not_asked_where_pairs_are_cached() {
     let call = HttpProvider::new("j".into(), &settings(HttpKind::Jina, "http://127.0.0.1:9")).unwrap();
-    assert_eq!(call.facts().scoring, Scoring::Pairwise);
+    assert_eq!(call.facts().scoring, Scoring::Pointwise);
     let asked = RerankRequest { model: Some("jina-reranker-v3".into()), ..request(&["a"]) };
     assert!(matches!(call.oneshot(asked).await, Err(RerankError::Unsuited(_))));
 }
@@ -248,8 +248,8 @@ async fn a_model_that_scores_lists_is_not_asked_where_pairs_are_cached() {
 #[tokio::test]
 async fn a_list_is_not_split_and_is_cached_whole() {
     let scores: Vec<Value> = (0..1500).map(|at| json!({"index": at, "relevance_score": 0.5})).collect();
-    let answer = sized("200 OK", "", json!({"results": scores}).to_string().as_bytes());
-    let (address, mut requests) = server(answer, Then::Close).await;
+    let response = sized("200 OK", "", json!({"results": scores}).to_string().as_bytes());
+    let (address, mut requests) = server(response, Then::Close).await;
     let mut settings = settings(HttpKind::Xinference, &format!("http://{address}"));
     settings.scoring = Some(Scoring::Listwise);
     let (stack, _) = stack_of(ProviderSettings::new("x", ProviderKind::Http(settings)));
@@ -299,7 +299,7 @@ fn scores_of_two_kinds_or_addresses_never_share_a_key() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn settings_that_cannot_work_are_rejected() {
     let build = |base_url: &str, key: &str, ca_file: Option<&str>| {
         let key = ApiKey::Secret(SecretString::from(key));
         let mut settings = HttpSettings::at(HttpKind::Cohere, base_url, key);
@@ -319,8 +319,8 @@ fn settings_that_cannot_work_are_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_costs_its_own_call_its_time_and_nobody_else_a_turn() {
-    // Small pieces of a good answer, one after the other, for as long as somebody takes them.
+async fn a_response_without_end_costs_its_own_call_its_time_and_nobody_else_a_turn() {
+    // Small pieces of a good response, one after the other, for as long as somebody takes them.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
@@ -332,11 +332,11 @@ async fn an_answer_without_end_costs_its_own_call_its_time_and_nobody_else_a_tur
         }
     });
     let call = call_to(address);
-    let asked = RerankRequest { answer_by: Instant::now() + SHORT, ..request(&["a"]) };
+    let asked = RerankRequest { respond_by: Instant::now() + SHORT, ..request(&["a"]) };
     let (mut turns, begun) = (0_u64, Instant::now());
     let ended = tokio::select! {
         biased;
-        answer = call.clone().oneshot(asked) => answer.unwrap_err(),
+        response = call.clone().oneshot(asked) => response.unwrap_err(),
         () = async {
             loop {
                 turns += 1;

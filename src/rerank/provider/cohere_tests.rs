@@ -1,4 +1,4 @@
-//! The recorded and documented answers of Cohere, read as its v2 shape reads them.
+//! The recorded and documented responses of Cohere, read as its v2 shape reads them.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::{
-    answer, failure, presets, scale,
+    failure, presets, response, scale,
     shape::Shape,
     wire::{body, fixtures, headers},
 };
@@ -21,7 +21,7 @@ fn fixture(name: &str) -> Value {
 }
 
 fn parse(body: &[u8], documents: usize) -> Result<(Vec<f32>, f64), RerankError> {
-    let read = answer::read(cohere(), body, documents)?;
+    let read = response::read(cohere(), body, documents)?;
     let mapping = scale::mapping(cohere().range, Activation::None, false, &read.scores);
     Ok((scale::map(mapping, &read.scores)?, read.billed_units))
 }
@@ -43,8 +43,8 @@ fn word(outcome: &Result<(Vec<f32>, f64), RerankError>) -> &'static str {
 }
 
 #[test]
-fn every_recorded_answer_has_its_class() {
-    // Fewer results than documents. Since `top_n` is never sent, such an answer is wrong for us.
+fn every_recorded_response_has_its_class() {
+    // Fewer results than documents. Since `top_n` is never sent, such a response is wrong for us.
     const NOT_ALL: [&str; 2] = ["ok-empty-results", "ok-fractional-search-units"];
     // Logits: another kind of provider may map them, Cohere never sends them.
     const OUT_OF_RANGE: &str = "bad-score-out-of-range";
@@ -76,7 +76,7 @@ fn every_recorded_answer_has_its_class() {
         } else {
             fixture["expect"]["class"].as_str().unwrap()
         };
-        // Results of a shortened answer may name any document: only their class as a whole is checked elsewhere.
+        // Results of a shortened response may name any document: only their class as a whole is checked elsewhere.
         if cut_short && name.starts_with("ok-") {
             continue;
         }
@@ -87,7 +87,7 @@ fn every_recorded_answer_has_its_class() {
 }
 
 #[test]
-fn a_shortened_answer_is_refused_as_a_whole() {
+fn a_shortened_response_is_rejected_as_a_whole() {
     for name in ["ok-top-n", "ok-private-container", "ok-empty-results"] {
         let outcome = outcome(&fixture(name), 4);
         assert_eq!(outcome, Err(RerankError::BadResponse("not every document scored")), "{name}");
@@ -105,7 +105,7 @@ fn scores_come_back_in_the_order_of_the_documents() {
 }
 
 #[test]
-fn an_index_given_twice_refuses_the_answer() {
+fn an_index_given_twice_rejects_the_response() {
     let body = br#"{"results":[{"index":0,"relevance_score":0.9},{"index":0,"relevance_score":0.1}]}"#;
     assert_eq!(parse(body, 2), Err(RerankError::BadResponse("index given twice")));
 }

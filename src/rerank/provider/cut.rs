@@ -34,7 +34,7 @@ pub(super) struct Bytes {
     pub(super) document: usize,
 }
 
-/// What a token takes at least in most texts: for services that refuse what is too long instead of cutting it.
+/// What a token takes at least in most texts: for services that reject what is too long instead of cutting it.
 const BYTES_PER_TOKEN_AT_LEAST: usize = 3;
 
 /// The bytes of so many tokens, for a service that is not told of them.

@@ -1,4 +1,4 @@
-//! What an answer that is no success means. Its text tells only errors of one status apart; it goes nowhere else,
+//! What a response that is no success means. Its text tells only errors of one status apart; it goes nowhere else,
 //! since it may quote the query or a document.
 
 use std::{borrow::Cow, time::SystemTime};
@@ -6,7 +6,7 @@ use std::{borrow::Cow, time::SystemTime};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use super::{refusal, shape::Shape, waits};
+use super::{rejection, retry_after, shape::Shape};
 use crate::rerank::{FailureClass, RerankError};
 
 /// The class of an error, and when to come back.
@@ -22,14 +22,14 @@ pub(super) fn classify(
     let quirk = shape.quirks.iter().find(|quirk| quirk.status == status && said().contains(quirk.says));
     let class = quirk.map_or_else(|| usual(status), |quirk| quirk.class);
     if let FailureClass::TooLarge | FailureClass::InvalidRequest | FailureClass::ProviderUnavailable = class {
-        let words = refusal::words(body);
+        let words = rejection::words(body);
         let known_otherwise = quirk.is_some() && class != FailureClass::TooLarge;
-        if class == FailureClass::TooLarge || !known_otherwise && refusal::is_too_large(status, &words) {
-            return RerankError::TooLarge { status, told: refusal::told(&words) };
+        if class == FailureClass::TooLarge || !known_otherwise && rejection::is_too_large(status, &words) {
+            return RerankError::TooLarge { status, told: rejection::told(&words) };
         }
     }
     let wait = quirk.and_then(|quirk| quirk.wait);
-    RerankError::Status { status, class, retry_after: waits::wait(headers, now).or(wait) }
+    RerankError::Status { status, class, retry_after: retry_after::wait(headers, now).or(wait) }
 }
 
 fn usual(status: u16) -> FailureClass {

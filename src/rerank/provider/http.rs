@@ -7,10 +7,10 @@ use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    courier::Courier,
-    noted::Sender,
     reach::{Resolver, sort},
+    runtime::ProviderRuntime,
     shape::{Auth, Shape},
+    trace::Sender,
 };
 use crate::{
     bounds::Permit,
@@ -19,15 +19,15 @@ use crate::{
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
 
-/// More than any answer needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
-const MAX_ANSWER: usize = 8 << 20;
+/// More than any response needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
+const MAX_RESPONSE: usize = 8 << 20;
 /// The same for what a server says of itself.
 const MAX_ABOUT: usize = 64 << 10;
 
 const JSON: &str = "application/json";
 
-/// One whole answer.
-pub(super) struct HttpAnswer {
+/// One whole response.
+pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -39,7 +39,7 @@ pub(super) struct HttpAnswer {
 pub(super) struct HttpClient {
     client: Client,
     /// Where its connections live.
-    courier: Courier,
+    runtime: ProviderRuntime,
     base: Url,
     /// For notes only.
     sender: Sender,
@@ -77,7 +77,7 @@ impl HttpClient {
                 .pool_idle_timeout(Duration::from_secs(50));
             if plain {
                 // No roots are needed, and a bare container has none. Nor is a second try of the client's own: it is for
-                // what only HTTP/2 can refuse, and costs a copy of every request.
+                // what only HTTP/2 can reject, and costs a copy of every request.
                 builder = builder.tls_certs_only([]).retry(retry::never().max_retries_per_request(0));
             } else if !certificates.is_empty() {
                 builder = builder.tls_certs_merge(certificates.clone());
@@ -89,7 +89,7 @@ impl HttpClient {
         };
         let client = client()?;
         let sender = Sender::new(name, headers, &settings.api_key);
-        Ok(Self { client, courier: Courier::default(), base, sender })
+        Ok(Self { client, runtime: ProviderRuntime::default(), base, sender })
     }
 
     /// Scheme, host and port.
@@ -97,7 +97,7 @@ impl HttpClient {
         self.base.origin().ascii_serialization()
     }
 
-    /// Posts JSON below the base URL: one try, which ends at `until`. Its answer is counted in `room`; so many documents
+    /// Posts JSON below the base URL: one try, which ends at `until`. Its response is counted in `room`; so many documents
     /// are noted in `log`.
     pub(super) async fn post(
         &self,
@@ -106,23 +106,24 @@ impl HttpClient {
         until: Instant,
         room: Option<Permit>,
         (documents, log): (usize, Option<&CallLog>),
-    ) -> Result<HttpAnswer, RerankError> {
+    ) -> Result<HttpResponse, RerankError> {
         // Escapes can make a text twice as long when it comes back.
-        let most = MAX_ANSWER.saturating_add(body.len().saturating_mul(2));
+        let most = MAX_RESPONSE.saturating_add(body.len().saturating_mul(2));
         let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
         let request = request.header(header::ACCEPT, JSON).body(body).build();
         let request = request.map_err(|error| sort(&error))?;
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
-        let answer = self.within(until, request, most, room).await;
+        let response = self.within(until, request, most, room).await;
         if let Some((call, begun)) = noted {
-            let body = answer.as_ref().map(|answer| self.sender.answer(&answer.body)).unwrap_or_default();
-            call.end(end(&answer, begun.elapsed()), body);
+            let body =
+                response.as_ref().map(|response| self.sender.respond(&response.body)).unwrap_or_default();
+            call.end(end(&response, begun.elapsed()), body);
         }
-        answer
+        response
     }
 
     /// Gets what is below the base URL: one try, which ends at `until`.
-    pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpAnswer, RerankError> {
+    pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpResponse, RerankError> {
         let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
         let request = request.build().map_err(|error| sort(&error))?;
         self.within(until, request, MAX_ABOUT, None).await
@@ -138,10 +139,10 @@ impl HttpClient {
         request: Request,
         most: usize,
         room: Option<Permit>,
-    ) -> Result<HttpAnswer, RerankError> {
-        let exchange = self.courier.run(exchange(self.client.clone(), request, most, room));
-        let answer = timeout_at(until, exchange).await.map_err(|_| RerankError::Timeout)?;
-        answer.unwrap_or(Err(RerankError::Unreachable("the call was given up")))
+    ) -> Result<HttpResponse, RerankError> {
+        let exchange = self.runtime.run(exchange(self.client.clone(), request, most, room));
+        let response = timeout_at(until, exchange).await.map_err(|_| RerankError::Timeout)?;
+        response.unwrap_or(Err(RerankError::Unreachable("the call was given up")))
     }
 }
 
@@ -150,18 +151,18 @@ async fn exchange(
     request: Request,
     most: usize,
     mut room: Option<Permit>,
-) -> Result<HttpAnswer, RerankError> {
+) -> Result<HttpResponse, RerankError> {
     let mut take = |bytes: usize| {
         let fits = room.as_mut().is_none_or(|room| room.resize(bytes));
         fits.then_some(()).ok_or(RerankError::NoRoom)
     };
-    let mut answer = client.execute(request).await.map_err(|error| sort(&error))?;
-    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut response = client.execute(request).await.map_err(|error| sort(&error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
     let mut body = BytesMut::new();
     loop {
-        match answer.chunk().await {
+        match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > most => {
-                return Err(RerankError::BadResponse("answer larger than the limit"));
+                return Err(RerankError::BadResponse("response larger than the limit"));
             }
             Ok(Some(chunk)) => {
                 // The buffer doubles when it grows.
@@ -172,11 +173,11 @@ async fn exchange(
                 // Scores are read where they stand; what an error says, from a tree.
                 let parsed = if status.is_success() { 0 } else { parsed_bytes(&body) };
                 take((2 * body.len()).saturating_add(parsed))?;
-                return Ok(HttpAnswer { status, headers, body: body.freeze(), _room: room });
+                return Ok(HttpResponse { status, headers, body: body.freeze(), _room: room });
             }
             // An unreadable error body leaves the status, which says enough.
             Err(_) if !status.is_success() => {
-                return Ok(HttpAnswer { status, headers, body: Bytes::new(), _room: None });
+                return Ok(HttpResponse { status, headers, body: Bytes::new(), _room: None });
             }
             Err(error) => return Err(sort(&error)),
         }
@@ -185,14 +186,14 @@ async fn exchange(
     }
 }
 
-fn end(answer: &Result<HttpAnswer, RerankError>, took: Duration) -> CallEnd {
-    match answer {
-        Ok(answer) => CallEnd::Answered { status: answer.status.as_u16(), took },
+fn end(response: &Result<HttpResponse, RerankError>, took: Duration) -> CallEnd {
+    match response {
+        Ok(response) => CallEnd::ProbeResponse { status: response.status.as_u16(), took },
         Err(error) => CallEnd::Failed { class: error.class(), cause: error.cause(), took },
     }
 }
 
-/// The most memory that an answer takes once it is parsed into a tree: a place in an array for each comma, the first
+/// The most memory that a response takes once it is parsed into a tree: a place in an array for each comma, the first
 /// four of an array, and a map's node for each object.
 fn parsed_bytes(body: &[u8]) -> usize {
     [(b',', 64), (b'[', 128), (b'{', 640)]

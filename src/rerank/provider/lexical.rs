@@ -11,7 +11,7 @@ use tower::Service;
 use crate::{
     document::Document,
     rerank::{
-        Answer, AnswerFuture, RerankError, RerankRequest, Scores,
+        RerankError, RerankFuture, RerankRequest, RerankResult, Scores,
         words::{self, Known, LEARNED_WORDS, Reader, SLICE, ToLearn, Words},
     },
 };
@@ -42,8 +42,8 @@ impl Lexical {
         Self { name, words, fuse }
     }
 
-    async fn score(self, request: RerankRequest) -> Answer {
-        let (documents, answer_by) = (&*request.documents, request.answer_by);
+    async fn score(self, request: RerankRequest) -> RerankResult {
+        let (documents, respond_by) = (&*request.documents, request.respond_by);
         let stemmer = || Stemmer::create(Algorithm::English);
         let terms = Terms::of(&stemmer(), &request.query);
         let collection = match &*request.collections {
@@ -52,13 +52,13 @@ impl Lexical {
         };
         let Some(collection) = collection else {
             // Of no collection: nothing is known, nothing to be learned, and no order to be fused with.
-            let counted = count(&terms, documents, answer_by, None).await?;
+            let counted = count(&terms, documents, respond_by, None).await?;
             return Ok(self.scores(scores(&counted, &rarity_within(&counted, &terms, None))));
         };
         let mut names = Vec::with_capacity(documents.len());
         for document in documents {
             names.push(self.words.name(document));
-            others_first(answer_by).await?;
+            others_first(respond_by).await?;
         }
         let learning = Learning {
             wanted: self.words.wanted(collection, &names),
@@ -67,7 +67,7 @@ impl Lexical {
             learned: Vec::new(),
         };
         let mut learning = Some(learning);
-        let counted = count(&terms, documents, answer_by, learning.as_mut()).await?;
+        let counted = count(&terms, documents, respond_by, learning.as_mut()).await?;
         let has = names.iter().zip(&counted).map(|(name, counted)| (*name, counted.has()));
         let known = self.words.known(
             collection,
@@ -100,13 +100,13 @@ impl Lexical {
 impl Service<RerankRequest> for Lexical {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().score(request))
     }
 }
@@ -174,7 +174,7 @@ impl Learning<'_> {
 async fn count(
     terms: &Terms,
     documents: &[Document],
-    answer_by: Instant,
+    respond_by: Instant,
     mut learning: Option<&mut Learning<'_>>,
 ) -> Result<Vec<Counted>, RerankError> {
     let stemmer = Stemmer::create(Algorithm::English);
@@ -196,22 +196,22 @@ async fn count(
                 reader.take(&word);
             }
             if found.words.is_multiple_of(SLICE) {
-                others_first(answer_by).await?;
+                others_first(respond_by).await?;
             }
         }
         if let Some(learning) = &mut learning {
             learning.end(at);
         }
         counted.push(found);
-        others_first(answer_by).await?;
+        others_first(respond_by).await?;
     }
     Ok(counted)
 }
 
 /// Gives others their turn; ends the work when nobody waits for it any more.
-async fn others_first(answer_by: Instant) -> Result<(), RerankError> {
+async fn others_first(respond_by: Instant) -> Result<(), RerankError> {
     yield_now().await;
-    if answer_by <= Instant::now() { Err(RerankError::Deadline) } else { Ok(()) }
+    if respond_by <= Instant::now() { Err(RerankError::Deadline) } else { Ok(()) }
 }
 
 /// How rare each term is: among the documents at hand, and others that are known.

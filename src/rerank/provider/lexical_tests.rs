@@ -13,16 +13,16 @@ fn lexical(fuse: bool) -> Lexical {
 }
 
 async fn ask(lexical: &Lexical, query: &str, documents: &[Document], collection: Option<&str>) -> Scores {
-    let answer_by = Instant::now() + Duration::from_secs(3600);
+    let respond_by = Instant::now() + Duration::from_secs(3600);
     let collections = collection.into_iter().map(Arc::from).collect();
-    let request = RerankRequest::new(query.into(), documents.into(), answer_by);
+    let request = RerankRequest::new(query.into(), documents.into(), respond_by);
     lexical.clone().call(RerankRequest { collections, ..request }).await.unwrap()
 }
 
 async fn scores(query: &str, documents: &[&str]) -> Vec<f32> {
-    let answer = ask(&lexical(true), query, &texts(documents), None).await;
-    assert_eq!(answer.fusion, None, "documents of no collection have no order of a database");
-    answer.scores.into_iter().flatten().collect()
+    let response = ask(&lexical(true), query, &texts(documents), None).await;
+    assert_eq!(response.fusion, None, "documents of no collection have no order of a database");
+    response.scores.into_iter().flatten().collect()
 }
 
 /// Time passes, and others run, while documents that would take long are read.
@@ -31,16 +31,16 @@ async fn many_long_documents_hold_no_worker_past_the_deadline() {
     let long = "the quick brown fox jumps over it ".repeat(3_000);
     let documents = texts(&vec![long.as_str(); 200]);
     let begun = Instant::now();
-    let answer_by = begun + Duration::from_millis(100);
-    let request = RerankRequest::new("a quick fox".into(), documents.into(), answer_by);
+    let respond_by = begun + Duration::from_millis(100);
+    let request = RerankRequest::new("a quick fox".into(), documents.into(), respond_by);
     let request = RerankRequest { collections: [Arc::from("c")].into(), ..request };
     let mut turns = 0;
-    let answer = tokio::select! {
+    let response = tokio::select! {
         biased;
-        answer = lexical(true).call(request) => answer,
+        response = lexical(true).call(request) => response,
         () = async { loop { turns += 1; yield_now().await } } => unreachable!(),
     };
-    assert_eq!(answer.unwrap_err(), RerankError::Deadline);
+    assert_eq!(response.unwrap_err(), RerankError::Deadline);
     assert!(turns > 1, "others had their turn");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
@@ -97,9 +97,9 @@ async fn words_weigh_more_with_every_document_that_has_passed() {
         // Another query each time: the same one would be ranked as it was at first.
         let query = format!("flutter {passed}");
         ask(&lexical, "anything", &filler(passed), Some("c")).await;
-        let answer = ask(&lexical, &query, &window, Some("c")).await;
-        assert_eq!(answer.learned, Some(passed as u32));
-        weights.push(answer.fusion.unwrap().weight);
+        let response = ask(&lexical, &query, &window, Some("c")).await;
+        assert_eq!(response.learned, Some(passed as u32));
+        weights.push(response.fusion.unwrap().weight);
     }
     assert_eq!((weights[0], weights[3]), (0.25, 1.0));
     assert!(weights[0] < weights[1] && weights[1] < weights[2] && weights[2] < 1.0, "{weights:?}");
@@ -141,6 +141,6 @@ async fn the_same_traffic_gives_the_same_scores() {
 
 #[tokio::test]
 async fn an_order_that_stands_alone_is_not_fused() {
-    let answer = ask(&lexical(false), "wing", &filler(3), Some("c")).await;
-    assert_eq!((answer.fusion, answer.learned), (None, Some(0)));
+    let response = ask(&lexical(false), "wing", &filler(3), Some("c")).await;
+    assert_eq!((response.fusion, response.learned), (None, Some(0)));
 }

@@ -1,21 +1,21 @@
-//! The rerank services: what each is sent and what its answers mean.
+//! The rerank services: what each is sent and what its responses mean.
 
 mod about;
-mod answer;
 mod call;
-mod courier;
 mod cut;
 mod failure;
 mod http;
 mod lexical;
-mod noted;
 mod presets;
 mod reach;
-mod refusal;
+mod rejection;
 mod request;
+mod response;
+mod retry_after;
+mod runtime;
 mod scale;
 mod shape;
-mod waits;
+mod trace;
 
 pub(super) use call::HttpProvider;
 pub use call::provider_facts;

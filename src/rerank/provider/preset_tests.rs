@@ -11,13 +11,13 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{
-    HttpProvider, answer, failure, presets,
+    HttpProvider, failure, presets, response,
     shape::Shape,
     wire::{Then, body, fixtures, server, sized},
 };
 use crate::rerank::{
-    Activation, Answer, ApiKey, Billing, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest,
-    Scoring, test_support::request,
+    Activation, ApiKey, Billing, FailureClass, HttpKind, HttpSettings, RerankError, RerankRequest,
+    RerankResult, Scoring, test_support::request,
 };
 
 const QUERY: &str = "How do I reset my password?";
@@ -51,7 +51,7 @@ fn settings(kind: HttpKind, provider: &Value, port: u16) -> HttpSettings {
 }
 
 /// Plays one exchange: what was sent, what came of it, and the provider.
-async fn play(kind: HttpKind, fixture: &Value) -> (String, Answer, HttpProvider) {
+async fn play(kind: HttpKind, fixture: &Value) -> (String, RerankResult, HttpProvider) {
     let response = &fixture["response"];
     let headers: String = response["headers"]
         .as_object()
@@ -59,8 +59,8 @@ async fn play(kind: HttpKind, fixture: &Value) -> (String, Answer, HttpProvider)
         .flatten()
         .map(|(name, value)| format!("{name}: {}\r\n", value.as_str().unwrap()))
         .collect();
-    let answer = sized(&format!("{} Said", response["status"]), &headers, &body(response));
-    let (address, mut requests) = server(answer, Then::Close).await;
+    let response = sized(&format!("{} Said", response["status"]), &headers, &body(response));
+    let (address, mut requests) = server(response, Then::Close).await;
     let settings = settings(kind, &fixture["provider"], address.port());
     let host = settings.base_url[7..].split(':').next().unwrap();
     // The names of services lead to the test's own server.
@@ -102,7 +102,7 @@ fn check_request(name: &str, expected: &Value, sent: &str) {
     assert_eq!(body, text("body"), "{name}");
 }
 
-fn check_answer(name: &str, expected: &Value, outcome: &Answer, provider: &HttpProvider) {
+fn check_response(name: &str, expected: &Value, outcome: &RerankResult, provider: &HttpProvider) {
     let class = outcome.as_ref().map_or_else(|error| error.class().reason().as_str(), |_| "ok");
     assert_eq!(class, expected["class"], "{name}: {outcome:?}");
     if let Some(wait) = expected.get("retry_after_ms").and_then(Value::as_u64) {
@@ -126,7 +126,7 @@ fn check_answer(name: &str, expected: &Value, outcome: &Answer, provider: &HttpP
         Billing::Free => "free",
     };
     assert_eq!(billing, said("billing").unwrap_or(billing), "{name}");
-    let scoring = if facts.scoring == Scoring::Pairwise { "pairwise" } else { "listwise" };
+    let scoring = if facts.scoring == Scoring::Pointwise { "pointwise" } else { "listwise" };
     assert_eq!(scoring, said("scoring").unwrap_or(scoring), "{name}");
 }
 
@@ -144,7 +144,7 @@ async fn every_service_is_asked_and_understood_as_it_documents() {
             if let Some(expected) = fixture.get("request") {
                 check_request(&name, expected, &sent);
             }
-            check_answer(&name, &fixture["expect"], &outcome, &provider);
+            check_response(&name, &fixture["expect"], &outcome, &provider);
         }
     }
 }
@@ -167,19 +167,19 @@ fn shapes() -> Vec<&'static Shape> {
     shapes
 }
 
-/// An answer of this shape that scores its documents in this order.
-fn answer_of(shape: &Shape, order: &[usize], scores: &[f64]) -> Vec<u8> {
+/// A response of this shape that scores its documents in this order.
+fn response_of(shape: &Shape, order: &[usize], scores: &[f64]) -> Vec<u8> {
     let results: Vec<Value> =
         order.iter().map(|&at| serde_json::json!({"index": at, shape.score: scores[at]})).collect();
-    let answer = match shape.results {
+    let response = match shape.results {
         Some(name) => serde_json::json!({name: results}),
         None => Value::Array(results),
     };
-    serde_json::to_vec(&answer).unwrap()
+    serde_json::to_vec(&response).unwrap()
 }
 
-/// JSON that looks like an answer, and need not be one.
-fn almost_an_answer() -> impl Strategy<Value = Vec<u8>> {
+/// JSON that looks like a response, and need not be one.
+fn almost_a_response() -> impl Strategy<Value = Vec<u8>> {
     let value = prop_oneof![
         Just("0"),
         Just("1"),
@@ -211,13 +211,13 @@ fn almost_an_answer() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_answer_makes_a_service_panic_and_what_is_read_is_whole(
-        bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..64), almost_an_answer()],
+    fn no_response_makes_a_service_panic_and_what_is_read_is_whole(
+        bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..64), almost_a_response()],
         documents in 0_usize..4,
         status in 100_u16..=599,
     ) {
         for shape in shapes() {
-            match answer::read(shape, &bytes, documents) {
+            match response::read(shape, &bytes, documents) {
                 Ok(read) => {
                     prop_assert_eq!(read.scores.len(), documents);
                     prop_assert!(read.scores.iter().all(|score| score.is_finite()));
@@ -231,14 +231,14 @@ proptest! {
     }
 
     #[test]
-    fn a_permuted_answer_gives_the_same_scores(
+    fn a_permuted_response_gives_the_same_scores(
         (scores, order) in prop::collection::vec(0.0_f64..=1.0, 1..8).prop_flat_map(|scores| {
             let order: Vec<usize> = (0..scores.len()).collect();
             (Just(scores), Just(order).prop_shuffle())
         }),
     ) {
         for shape in shapes() {
-            let read = answer::read(shape, &answer_of(shape, &order, &scores), scores.len()).unwrap();
+            let read = response::read(shape, &response_of(shape, &order, &scores), scores.len()).unwrap();
             // As single precision: the parser may be one off in the last place of a double.
             for (got, wanted) in read.scores.iter().zip(&scores) {
                 prop_assert_eq!(*got as f32, *wanted as f32);
@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn one_bad_place_refuses_the_whole_answer(
+    fn one_bad_place_rejects_the_whole_response(
         scores in prop::collection::vec(0.0_f64..=1.0, 2..8),
         fault in 0_usize..3,
     ) {
@@ -258,7 +258,7 @@ proptest! {
             _ => order.push(0),
         }
         for shape in shapes() {
-            let read = answer::read(shape, &answer_of(shape, &order, &scores), scores.len());
+            let read = response::read(shape, &response_of(shape, &order, &scores), scores.len());
             prop_assert!(read.is_err());
         }
     }

@@ -77,11 +77,11 @@ const COHERE_LIKE: Shape = Shape {
     results: Some("results"),
     score: "relevance_score",
     range: Range::Probability,
-    scoring: Scoring::Pairwise,
+    scoring: Scoring::Pointwise,
     billing: Billing::SearchUnits,
     units: Units::At("/meta/billed_units/search_units"),
     tokens: Some("/meta/billed_units/input_tokens"),
-    answered_by: None,
+    responding_model: None,
     max_documents: 1000,
     max_tokens: None,
     errors: &["/message"],
@@ -157,7 +157,7 @@ static MIXEDBREAD: Shape = Shape {
 
 static TOGETHER: Shape = Shape { errors: &["/error/message"], ..JINA_LIKE };
 
-/// Without `latency` a call over the limit is not refused but slow (more than 10 s), too late for a search.
+/// Without `latency` a call over the limit is not rejected but slow (more than 10 s), too late for a search.
 static ZEROENTROPY: Shape = Shape {
     path: "v1/models/rerank",
     constants: &[("latency", Constant::Word("fast"))],
@@ -175,13 +175,13 @@ const PINECONE_LIKE: Shape = Shape {
     billing: Billing::SearchUnits,
     units: Units::At("/usage/rerank_units"),
     tokens: None,
-    answered_by: Some("/model"),
+    responding_model: Some("/model"),
     errors: &["/error/message", "/message"],
     quirks: &[Quirk::new(429, "requests per month", FailureClass::QuotaExhausted)],
     ..JINA_LIKE
 };
 
-/// Its own models refuse a text over their context unless told to cut it.
+/// Its own models reject a text over their context unless told to cut it.
 static PINECONE: Shape = Shape {
     constants: &[
         ("rank_fields", Constant::Words(&["text"])),
@@ -198,7 +198,7 @@ static PINECONE_COHERE: Shape = Shape {
     ..PINECONE_LIKE
 };
 
-/// Both refuse a text over their context unless told to cut it.
+/// Both reject a text over their context unless told to cut it.
 const NVIDIA_LIKE: Shape = Shape {
     path: "v1/ranking",
     query: Form::Object,
@@ -251,7 +251,7 @@ static TEI: Shape = Shape {
     ..SERVER_LIKE
 };
 
-/// A pair over the model's context is refused unless the server is told to cut it.
+/// A pair over the model's context is rejected unless the server is told to cut it.
 static VLLM: Shape = Shape {
     constants: &[("truncate_prompt_tokens", Constant::Number(-1))],
     quirks: &[Quirk::new(400, "maximum context length", FailureClass::TooLarge)],

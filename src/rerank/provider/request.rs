@@ -1,4 +1,4 @@
-//! The bytes of a request. Only documented members that were set are sent; v2 of Cohere refuses any other.
+//! The bytes of a request. Only documented members that were set are sent; v2 of Cohere rejects any other.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -131,7 +131,7 @@ impl Members {
 
     fn add_small(&mut self, name: &str, value: &impl Serialize) {
         self.add(name, |out| {
-            // Numbers, words and flags always serialise; without one the service refuses the body.
+            // Numbers, words and flags always serialise; without one the service rejects the body.
             let _ = serde_json::to_writer(out, value);
         });
     }

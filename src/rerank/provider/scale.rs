@@ -8,7 +8,7 @@ use crate::rerank::{Activation, RerankError};
 /// Rounding may carry the cosine of two equal vectors this far over 1.
 const SLACK: f64 = 1e-4;
 
-/// How the scores of one answer are mapped.
+/// How the scores of one response are mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mapping {
     /// They are probabilities.
@@ -19,18 +19,18 @@ pub(super) enum Mapping {
     Cosine,
 }
 
-/// No model that ranks scores every document of answer after answer so low (llama.cpp's servers do without a rank
+/// No model that ranks scores every document of response after response so low (llama.cpp's servers do without a rank
 /// head: ggml-org/llama.cpp#16407).
 const NEAR_ZERO: f64 = 1e-10;
-/// So many answers in a row are no chance.
+/// So many responses in a row are no chance.
 const SUSPICIOUS: u32 = 10;
 
-/// How many answers in a row have scored nothing.
+/// How many responses in a row have scored nothing.
 #[derive(Debug, Default)]
 pub(super) struct NearZero(AtomicU32);
 
 impl NearZero {
-    /// Takes note of an answer; true for the one with which it begins to be suspicious.
+    /// Takes note of a response; true for the one with which it begins to be suspicious.
     pub(super) fn begins_with(&self, scores: &[f64]) -> bool {
         if !scores.iter().all(|score| score.abs() < NEAR_ZERO) {
             self.0.store(0, Ordering::Relaxed);
@@ -40,9 +40,9 @@ impl NearZero {
     }
 }
 
-/// How to map an answer. Where the range depends on the model, `activation: sigmoid` maps it only if these are
+/// How to map a response. Where the range depends on the model, `activation: sigmoid` maps it only if these are
 /// logits for certain: a score lies outside 0..1, or one of the same model did before (`logits_seen`). A
-/// probability is thus never squeezed a second time; the first answers of a model of logits may be read as they
+/// probability is thus never squeezed a second time; the first responses of a model of logits may be read as they
 /// are if all of them happen to lie within 0..1.
 pub(super) fn mapping(range: Range, activation: Activation, logits_seen: bool, scores: &[f64]) -> Mapping {
     let outside = || scores.iter().any(|score| !(0.0..=1.0).contains(score));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sigmoid_is_for_answers_that_cannot_be_probabilities() {
+    fn the_sigmoid_is_for_responses_that_cannot_be_probabilities() {
         let sigmoid = |seen, scores: &[f64]| scaled(Range::Model, Activation::Sigmoid, seen, scores).unwrap();
         assert_eq!(sigmoid(false, &[0.0, 0.25, 1.0]), [0.0, 0.25, 1.0], "no second squeeze");
         assert_eq!(sigmoid(false, &[0.0, -2.0])[0], 0.5, "one logit makes all of them logits");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_answers_near_zero_in_a_row_are_told_once() {
+    fn ten_responses_near_zero_in_a_row_are_told_once() {
         let near_zero = NearZero::default();
         let told =
             |scores: &[f64], times: usize| (0..times).filter(|_| near_zero.begins_with(scores)).count();

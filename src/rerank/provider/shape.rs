@@ -31,7 +31,7 @@ pub(super) struct Shape {
     pub(super) constants: &'static [(&'static str, Constant)],
     /// What is cut before it is sent.
     pub(super) cut: Cut,
-    /// The member that holds the results; `None` for an answer that is the list itself.
+    /// The member that holds the results; `None` for a response that is the list itself.
     pub(super) results: Option<&'static str>,
     /// The score's name in a result; the document's place is always `index`.
     pub(super) score: &'static str,
@@ -41,12 +41,12 @@ pub(super) struct Shape {
     pub(super) scoring: Scoring,
     /// What is charged for.
     pub(super) billing: Billing,
-    /// Where the answer says the search units.
+    /// Where the response says the search units.
     pub(super) units: Units,
-    /// Where the answer says the tokens (a JSON pointer).
+    /// Where the response says the tokens (a JSON pointer).
     pub(super) tokens: Option<&'static str>,
-    /// Where the answer says which model made it, if that may be another than the one asked (a JSON pointer).
-    pub(super) answered_by: Option<&'static str>,
+    /// Where the response says which model made it, if that may be another than the one asked (a JSON pointer).
+    pub(super) responding_model: Option<&'static str>,
     /// The most documents of one call.
     pub(super) max_documents: usize,
     /// The most tokens of one call: those of the query once for each document, and those of all documents.
@@ -111,7 +111,7 @@ pub(super) enum Range {
     Model,
 }
 
-/// Where the answer says the search units.
+/// Where the response says the search units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Units {
     /// None are billed.
@@ -152,7 +152,7 @@ pub(super) struct Quirk {
     /// Part of the error's text, or of AWS's `x-amzn-errortype`; empty for every error of that status.
     pub(super) says: &'static str,
     pub(super) class: FailureClass,
-    /// When to come back, if the answer does not say.
+    /// When to come back, if the response does not say.
     pub(super) wait: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! A TEI server tells its batch limit: read once beside a call, again after a refusal, kept to by the layer above.
+//! A TEI server tells its batch limit: read once beside a call, again after a rejection, kept to by the layer above.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::rerank::{
     test_support::{request, stack_of},
 };
 
-/// Scores every text with one half, or refuses more than it takes.
+/// Scores every text with one half, or rejects more than it takes.
 fn ranks(sent: &str, most: usize) -> Vec<u8> {
     let body: Value = serde_json::from_str(sent.split_once("\r\n\r\n").unwrap().1).unwrap();
     let count = body["texts"].as_array().unwrap().len();
@@ -90,13 +90,13 @@ async fn a_server_that_says_nothing_of_itself_is_used_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_refused_batch_teaches_the_limit() {
+async fn a_rejected_batch_teaches_the_limit() {
     let script =
         |sent: String| async move { if sent.starts_with("GET ") { info(3) } else { ranks(&sent, 3) } };
     let (address, _requests) = serve(Then::Close, script).await;
     let tei = HttpProvider::new("tei".into(), &settings(address)).unwrap();
-    let refused = tei.clone().oneshot(request(&["a", "b", "c", "d"])).await.unwrap_err();
-    assert_eq!(refused.class(), FailureClass::TooLarge);
+    let rejected = tei.clone().oneshot(request(&["a", "b", "c", "d"])).await.unwrap_err();
+    assert_eq!(rejected.class(), FailureClass::TooLarge);
     assert_eq!(tei.max_documents(), 3);
 }
 
@@ -109,7 +109,7 @@ async fn a_window_is_split_at_the_learned_limit_with_few_calls_at_once() {
     let mut provider = ProviderSettings::new("tei", ProviderKind::Http(settings(address)));
     provider.limits.max_concurrency = 4;
     let (stack, _) = stack_of(provider);
-    // The first call is refused, which tells the limit; its parts then fit.
+    // The first call is rejected, which tells the limit; its parts then fit.
     let scores = stack.oneshot(request(&["text"; 32])).await.unwrap();
     assert_eq!(scores.scores, [Some(0.5); 32]);
 }

@@ -1,4 +1,4 @@
-//! What a server finds too large, through the whole stack: the refusals are those of real servers.
+//! What a server finds too large, through the whole stack: the rejections are those of real servers.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::rerank::{
     test_support::{request, stack_of},
 };
 
-/// A server that shows nothing but its rerank path, and refuses more documents, or longer texts, than it takes.
+/// A server that shows nothing but its rerank path, and rejects more documents, or longer texts, than it takes.
 async fn server(
     kind: HttpKind,
     documents: usize,
     text: usize,
-    refusal: (&'static str, &'static str),
+    rejection: (&'static str, &'static str),
 ) -> (SocketAddr, UnboundedReceiver<String>) {
     let script = move |sent: String| async move {
         let Some((head, body)) = sent.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("POST "))
@@ -31,12 +31,12 @@ async fn server(
         let texts = body[name].as_array().unwrap();
         let length = |text: &Value| text.as_str().unwrap().len();
         if texts.len() > documents || texts.iter().any(|sent| length(sent) > text) {
-            return sized(refusal.0, "content-type: application/json\r\n", refusal.1.as_bytes());
+            return sized(rejection.0, "content-type: application/json\r\n", rejection.1.as_bytes());
         }
         let score = if kind == HttpKind::Tei { "score" } else { "relevance_score" };
         let results: Vec<Value> = (0..texts.len()).map(|at| json!({"index": at, score: 0.5})).collect();
-        let answer = if kind == HttpKind::Tei { json!(results) } else { json!({"results": results}) };
-        sized("200 OK", "", answer.to_string().as_bytes())
+        let response = if kind == HttpKind::Tei { json!(results) } else { json!({"results": results}) };
+        sized("200 OK", "", response.to_string().as_bytes())
     };
     serve(Then::Close, script).await
 }
@@ -46,7 +46,7 @@ fn stack(kind: HttpKind, address: SocketAddr) -> Reranker {
     let mut settings = HttpSettings::at(kind, &format!("http://{address}"), key);
     settings.model = Some("m".to_owned());
     let mut provider = ProviderSettings::new("p", ProviderKind::Http(settings));
-    // Were a refusal held against the provider, its circuit would open.
+    // Were a rejection held against the provider, its circuit would open.
     provider.circuit.min_calls = 1;
     stack_of(provider).0
 }
@@ -69,21 +69,21 @@ fn posts(requests: &mut UnboundedReceiver<String>) -> usize {
     posts
 }
 
-fn scored(answer: &Scores) -> usize {
-    answer.scores.iter().flatten().count()
+fn scored(response: &Scores) -> usize {
+    response.scores.iter().flatten().count()
 }
 
 #[tokio::test]
 async fn a_window_that_was_split_is_halved_and_the_next_one_split_as_it_passes() {
     let told = r#"{"error":"batch size 32 > maximum allowed batch size 16","error_type":"Validation"}"#;
-    for (status, refusal) in [("422 Unprocessable Entity", told), ("413 Payload Too Large", "too much")] {
-        let (address, mut requests) = server(HttpKind::Tei, 16, usize::MAX, (status, refusal)).await;
+    for (status, rejection) in [("422 Unprocessable Entity", told), ("413 Payload Too Large", "too much")] {
+        let (address, mut requests) = server(HttpKind::Tei, 16, usize::MAX, (status, rejection)).await;
         let stack = stack(HttpKind::Tei, address);
         let first = stack.clone().oneshot(window(1, 20)).await.unwrap();
         assert_eq!((scored(&first), first.failure), (50, None));
         assert!(posts(&mut requests) <= 8);
         let next = stack.clone().oneshot(window(2, 20)).await.unwrap();
-        assert_eq!((scored(&next), posts(&mut requests)), (50, 4), "{refusal}");
+        assert_eq!((scored(&next), posts(&mut requests)), (50, 4), "{rejection}");
     }
 }
 
@@ -95,7 +95,7 @@ async fn one_long_text_leaves_all_others_ranked_whatever_the_server_says_to_it()
     const CONTEXT: &str = r#"{"error":{"message":"This model's maximum context length is 512 tokens. However, you requested 513 tokens."}}"#;
     const INPUTS: &str =
         r#"{"error":"`inputs` must have less than 512 tokens. Given: 600","error_type":"Validation"}"#;
-    for (kind, status, refusal) in [
+    for (kind, status, rejection) in [
         (HttpKind::LlamaCpp, "500 Internal Server Error", LLAMA),
         (HttpKind::LlamaCpp, "500 Internal Server Error", COUNTED),
         (HttpKind::LocalAi, "500 Internal Server Error", LOCALAI),
@@ -115,16 +115,16 @@ async fn one_long_text_leaves_all_others_ranked_whatever_the_server_says_to_it()
         ),
         (HttpKind::Jina, "413 Payload Too Large", ""),
     ] {
-        let (address, mut requests) = server(kind, usize::MAX, 2000, (status, refusal)).await;
+        let (address, mut requests) = server(kind, usize::MAX, 2000, (status, rejection)).await;
         let stack = stack(kind, address);
         let first = stack.clone().oneshot(window(0, 108_000)).await.unwrap();
-        assert!(scored(&first) >= 49, "{kind:?} {refusal}: {first:?}");
-        assert!(posts(&mut requests) <= 10, "{kind:?} {refusal}");
+        assert!(scored(&first) >= 49, "{kind:?} {rejection}: {first:?}");
+        assert!(posts(&mut requests) <= 10, "{kind:?} {rejection}");
         for search in 1..25 {
             let next = stack.clone().oneshot(window(search, 108_000 + search)).await.unwrap();
-            assert!(scored(&next) >= 49, "{kind:?} {refusal}: {next:?}");
+            assert!(scored(&next) >= 49, "{kind:?} {rejection}: {next:?}");
             let parts = if kind == HttpKind::Tei { 2 } else { 1 };
-            assert_eq!(posts(&mut requests), parts, "{kind:?} {refusal}: what was learned holds");
+            assert_eq!(posts(&mut requests), parts, "{kind:?} {rejection}: what was learned holds");
         }
     }
 }
@@ -135,9 +135,9 @@ async fn a_text_that_no_cut_helps_is_the_only_one_without_a_score() {
         server(HttpKind::LocalAi, usize::MAX, 100, ("500 X", "input is too large to process")).await;
     let stack = stack(HttpKind::LocalAi, address);
     for search in 0..25 {
-        let answer = stack.clone().oneshot(window(search, 108_000)).await.unwrap();
-        assert_eq!((scored(&answer), answer.scores[17]), (49, None));
-        assert_eq!(answer.failure, Some(FailureClass::TooLarge));
+        let response = stack.clone().oneshot(window(search, 108_000)).await.unwrap();
+        assert_eq!((scored(&response), response.scores[17]), (49, None));
+        assert_eq!(response.failure, Some(FailureClass::TooLarge));
     }
     assert!(posts(&mut requests) <= 25 + 4);
 }
@@ -151,9 +151,9 @@ async fn texts_are_cut_to_the_configured_length_before_they_are_sent() {
             HttpSettings::at(HttpKind::LlamaCpp, &format!("http://{address}"), ApiKey::NotNeeded);
         (settings.max_bytes_per_doc, settings.max_tokens_per_doc) = (bytes, tokens);
         let (stack, _) = stack_of(ProviderSettings::new("p", ProviderKind::Http(settings)));
-        let answer = stack.oneshot(window(0, 108_000)).await.unwrap();
-        assert_eq!((scored(&answer), posts(&mut requests)), (50, 1));
-        assert!(answer.sent_bytes.is_some_and(|sent| sent <= 2000));
+        let response = stack.oneshot(window(0, 108_000)).await.unwrap();
+        assert_eq!((scored(&response), posts(&mut requests)), (50, 1));
+        assert!(response.sent_bytes.is_some_and(|sent| sent <= 2000));
     }
 }
 
@@ -166,6 +166,7 @@ async fn a_window_in_more_parts_than_places_does_not_shed_itself() {
     let (stack, _) = stack_of(provider);
     let texts: Vec<String> = (0..200).map(|at| at.to_string()).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let answer = tokio::time::timeout(Duration::from_secs(10), stack.oneshot(request(&texts))).await.unwrap();
-    assert_eq!(scored(&answer.unwrap()), 200);
+    let response =
+        tokio::time::timeout(Duration::from_secs(10), stack.oneshot(request(&texts))).await.unwrap();
+    assert_eq!(scored(&response.unwrap()), 200);
 }

@@ -10,7 +10,7 @@ use tokio::{
     sync::mpsc,
 };
 
-/// What happens after an answer was written.
+/// What happens after a response was written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     Close,
@@ -38,7 +38,7 @@ pub(super) async fn read_request(socket: &mut TcpStream) -> String {
     }
 }
 
-/// Answers the first request of every connection as the script says; every request is told to the test.
+/// Responses the first request of every connection as the script says; every request is told to the test.
 pub(super) async fn serve<F>(
     then: Then,
     script: impl Fn(String) -> F + Send + Sync + 'static,
@@ -66,15 +66,15 @@ where
     (address, requests)
 }
 
-/// Answers every request with these bytes.
-pub(super) async fn server(answer: Vec<u8>, then: Then) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
-    serve(then, move |_| std::future::ready(answer.clone())).await
+/// Responses every request with these bytes.
+pub(super) async fn server(response: Vec<u8>, then: Then) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    serve(then, move |_| std::future::ready(response.clone())).await
 }
 
 pub(super) fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut answer = format!("HTTP/1.1 {status}\r\n{headers}\r\n").into_bytes();
-    answer.extend_from_slice(body);
-    answer
+    let mut response = format!("HTTP/1.1 {status}\r\n{headers}\r\n").into_bytes();
+    response.extend_from_slice(body);
+    response
 }
 
 pub(super) fn sized(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
@@ -96,7 +96,7 @@ pub(super) fn fixtures(folder: &str) -> Vec<(String, Value)> {
     found
 }
 
-/// The body of a fixture's answer.
+/// The body of a fixture's response.
 pub(super) fn body(response: &Value) -> Vec<u8> {
     match (&response["body_text"], &response["body"]) {
         (Value::String(text), _) => text.clone().into_bytes(),
@@ -105,7 +105,7 @@ pub(super) fn body(response: &Value) -> Vec<u8> {
     }
 }
 
-/// The headers of a fixture's answer.
+/// The headers of a fixture's response.
 pub(super) fn headers(response: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in response["headers"].as_object().into_iter().flatten() {

@@ -11,7 +11,7 @@ use crate::{bounds::Permit, document::Document, rerank::RerankRequest};
 /// Lists that wait to be read. More are passed over: what is searched for passes again.
 const WAITING: usize = 16;
 
-/// Learns from what passes while another provider scores, one list at a time, behind the answers.
+/// Learns from what passes while another provider scores, one list at a time, behind the responses.
 #[derive(Clone)]
 pub(in crate::rerank) struct Learner {
     words: Arc<Words>,

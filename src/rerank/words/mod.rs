@@ -3,7 +3,7 @@
 //! 1. [`text`]: which words a document has.
 //! 2. [`Collection`]: in how many documents a word was, each document counted once, bounded and aged.
 //! 3. [`Words`]: those of all collections, by keyed hashes; no text is kept.
-//! 4. [`Learner`]: what passes while another provider scores is learned behind the answer.
+//! 4. [`Learner`]: what passes while another provider scores is learned behind the response.
 //! 5. [`exchange`](Words::exchange): who has learned most tells the others of a fleet.
 
 mod collection;

@@ -26,12 +26,12 @@ pub struct Words {
 
 #[derive(Default)]
 struct State {
-    collections: HashMap<u64, Entry>,
+    collections: HashMap<u64, CollectionEntry>,
     /// Goes up with each search.
     tick: u64,
 }
 
-struct Entry {
+struct CollectionEntry {
     collection: Collection,
     used: u64,
     /// The log says that enough is learned.
@@ -174,24 +174,24 @@ impl Words {
         }
     }
 
-    fn with<T>(&self, collection: &str, act: impl FnOnce(&mut Entry, Instant) -> T) -> T {
+    fn with<T>(&self, collection: &str, act: impl FnOnce(&mut CollectionEntry, Instant) -> T) -> T {
         let now = Instant::now();
         let name = self.names.collection(collection);
         let mut state = self.state();
         state.tick += 1;
         let used = state.tick;
-        let entry = state.collections.entry(name).or_insert_with(|| Entry {
+        let entry = state.collections.entry(name).or_insert_with(|| CollectionEntry {
             collection: Collection::new(now),
             used,
             told: false,
         });
         entry.used = used;
         let before = entry.collection.bytes();
-        let answer = act(entry, now);
+        let response = act(entry, now);
         if entry.collection.bytes() > before || before == 0 {
             state.forget();
         }
-        answer
+        response
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -211,7 +211,7 @@ impl State {
     }
 }
 
-impl Entry {
+impl CollectionEntry {
     /// How many documents are known, once these are enough.
     fn news(&mut self) -> Option<usize> {
         let documents = self.collection.documents();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Scripted, answer, json_of, run};
+use crate::harness::{Scripted, json_of, response, run};
 
 pub const JSON: &str = "application/json";
 pub const KEY: &str = "canary-provider-key";
@@ -28,7 +28,7 @@ pub fn page(request: &str) -> String {
     let asked = json_of(request);
     let most = asked["limit"].as_u64().unwrap_or(10).min(COUNT);
     let points: Vec<Value> = (0..most).map(point).collect();
-    answer(200, JSON, &json!({"result": {"points": points}, "status": "ok", "time": 0.1}).to_string())
+    response(200, JSON, &json!({"result": {"points": points}, "status": "ok", "time": 0.1}).to_string())
 }
 
 /// The later in the database's order, the better.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{BODY, Bench, JSON, LINE, QUERY, page, relevance};
-use crate::harness::{FakeDatabase, Scripted, answer, json_of, run};
+use crate::harness::{FakeDatabase, Scripted, json_of, response, run};
 
 #[tokio::test]
 async fn floor_window_and_hits_without_text_are_drawn_in_the_table() {
@@ -43,7 +43,7 @@ async fn a_kept_order_is_explained_with_what_to_do() {
     }
     assert!(out.contains("the client's own body, byte for byte"), "{out}");
     let (code, out, _) = bench.explain(&[LINE, "--body", "{", "--query", QUERY]).await;
-    assert!(code == 0 && out.contains("malformed") && out.contains("passed on as it came: "), "{out}");
+    assert!(code == 0 && out.contains("malformed") && out.contains("passed on unchanged: "), "{out}");
     let (code, out, _) =
         bench.explain(&[LINE, "--body", BODY, "--query", QUERY, "-H", "x-rerank: off"]).await;
     assert!(code == 0 && out.contains("ORDER WAS KEPT: off"), "{out}");
@@ -77,7 +77,7 @@ async fn a_batch_is_explained_search_by_search() {
         let one = json_of(&page("\r\n\r\n{\"limit\":3}"))["result"].clone();
         let many =
             json_of(request)["searches"].as_array().unwrap().iter().map(|_| one.clone()).collect::<Vec<_>>();
-        Some(answer(200, JSON, &json!({"result": many, "status": "ok", "time": 0.1}).to_string()))
+        Some(response(200, JSON, &json!({"result": many, "status": "ok", "time": 0.1}).to_string()))
     })
     .await;
     let bench = Bench::of(database, Scripted::scoring(relevance).await, "", "").await;
@@ -126,7 +126,7 @@ async fn a_database_that_does_not_answer_is_an_error_that_names_it() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(
         ended.stderr.contains(&format!(
-            "http://{nobody}: cannot connect to the upstream (refused): nobody listens there"
+            "http://{nobody}: cannot connect to the upstream (connection_refused): nobody listens there"
         )),
         "{}",
         ended.stderr

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// This status and a closed connection; not a byte of it goes upstream.
-    Refused(&'static str),
+    Rejected(&'static str),
     /// It goes on as exactly one request with this body.
     One(&'static str),
     /// It is never complete upstream, and never answered as if it were.
@@ -19,7 +19,7 @@ pub struct Attack {
 
 pub const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-const BAD: Fate = Fate::Refused("400");
+const BAD: Fate = Fate::Rejected("400");
 
 /// A POST with these header lines (each ends itself) and what follows the head.
 fn post(lines: &str, rest: &str, fate: Fate) -> Attack {
@@ -63,7 +63,7 @@ pub fn lengths() -> Vec<Attack> {
         post("Content-Length: 2\r\nTransfer_Encoding: chunked\r\n", "ok", Fate::One("ok")),
         post("Content-Length: 2\r\nConnection: Content-Length\r\n", "ok", Fate::One("ok")),
         post("Content-Length: 370\r\n", "ok", Fate::Unfinished),
-        post("Content-Length: 18446744073709551615\r\n", "ok", Fate::Refused("431")),
+        post("Content-Length: 18446744073709551615\r\n", "ok", Fate::Rejected("431")),
         post("Content-Length: 9223372036854775807\r\n", "ok", Fate::Unfinished),
     ];
     for length in [
@@ -210,7 +210,7 @@ pub fn chunks() -> Vec<Attack> {
     ] {
         attacks.push(chunked(body, Fate::One("ok")));
     }
-    // What follows the last chunk is the next request, and refused if it is none.
+    // What follows the last chunk is the next request, and rejected if it is none.
     attacks.push(chunked("2\r\nok\r\n0\r\n\r\n\u{1}garbage\r\n\r\n", Fate::One("ok")));
     let declared =
         "Trailer: Content-Length, Transfer-Encoding, Host, X-Sum\r\nTransfer-Encoding: chunked\r\n";
@@ -289,7 +289,7 @@ pub fn lines() -> Vec<Attack> {
     attacks.push(raw(format!("GET /TARGET HTTP/1.1\r\nHost: a\r\n{h2c}\r\n"), Fate::One("")));
     let many = "X: a\r\n".repeat(200);
     attacks
-        .push(raw(format!("GET /TARGET HTTP/1.1\r\nHost: a\r\n{many}\r\n{SMUGGLED}"), Fate::Refused("431")));
+        .push(raw(format!("GET /TARGET HTTP/1.1\r\nHost: a\r\n{many}\r\n{SMUGGLED}"), Fate::Rejected("431")));
     attacks.push(raw(format!("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n{SMUGGLED}"), BAD));
     attacks
 }

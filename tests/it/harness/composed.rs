@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scripted, answer, json_of};
+use super::{Scripted, json_of, response};
 
 const JSON: &str = "application/json";
 
@@ -15,9 +15,9 @@ pub async fn composed(narrow: u64, status: u16) -> Scripted {
     Scripted::start(move |request| {
         let limit = json_of(request)["limit"].as_u64().unwrap();
         if limit <= narrow && status != 200 {
-            return Some(answer(status, JSON, r#"{"status":{"error":"busy"}}"#));
+            return Some(response(status, JSON, r#"{"status":{"error":"busy"}}"#));
         }
-        Some(answer(200, JSON, &format!(r#"{{"result":{{"points":[{}]}}}}"#, hits(limit))))
+        Some(response(200, JSON, &format!(r#"{{"result":{{"points":[{}]}}}}"#, hits(limit))))
     })
     .await
 }
@@ -27,8 +27,8 @@ pub fn hits(count: u64) -> String {
     (0..count).map(hit).collect::<Vec<_>>().join(",")
 }
 
-pub async fn refusing() -> Scripted {
-    Scripted::start(|_| Some(answer(503, JSON, "{}"))).await
+pub async fn rejecting() -> Scripted {
+    Scripted::start(|_| Some(response(503, JSON, "{}"))).await
 }
 
 pub async fn reversing() -> Scripted {

@@ -19,14 +19,14 @@ pub struct FakeDatabase {
 
 impl FakeDatabase {
     /// Gives every request these bytes, and records the bytes of every request.
-    pub async fn answering(answer: &'static str) -> Self {
+    pub async fn answering(response: &'static str) -> Self {
         let (record, requests) = mpsc::unbounded_channel();
         Self::start(requests, mpsc::unbounded_channel().1, move |mut wire| {
             let record = record.clone();
             tokio::spawn(async move {
                 while let Some(request) = wire.message().await {
                     record.send(request).ok();
-                    wire.try_send(answer).await;
+                    wire.try_send(response).await;
                 }
             });
         })

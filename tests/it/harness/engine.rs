@@ -1,8 +1,8 @@
-//! A small engine that answers as Qdrant does: queries over prefetches, limits, pages, chosen fields of the payload.
+//! A small engine that responses as Qdrant does: queries over prefetches, limits, pages, chosen fields of the payload.
 
 use serde_json::{Map, Value, json};
 
-use super::{answer, json_of};
+use super::{json_of, response};
 
 const JSON: &str = "application/json";
 /// How many hits a query or a prefetch gives that names no limit.
@@ -39,8 +39,8 @@ pub fn collection(count: u64) -> Engine {
 }
 
 impl Engine {
-    /// The whole answer to a request, alone or a batch.
-    pub fn answer(&self, request: &str) -> String {
+    /// The whole response to a request, alone or a batch.
+    pub fn response(&self, request: &str) -> String {
         let asked = json_of(request);
         let searches = asked["searches"].as_array().cloned();
         let all = searches.clone().unwrap_or_else(|| vec![asked]);
@@ -50,7 +50,7 @@ impl Engine {
                 "Bad request: Limit exceeded {limit} > {most} for \"limit\". Help: Reduce the \"limit\" parameter \
                  to or below {most}."
             );
-            return answer(400, JSON, &json!({"status": {"error": error}, "time": 0.1}).to_string());
+            return response(400, JSON, &json!({"status": {"error": error}, "time": 0.1}).to_string());
         }
         let older = request.lines().next().is_some_and(|line| !line.contains("/points/query"));
         let list = |search: &Value| match older {
@@ -61,7 +61,7 @@ impl Engine {
             Some(searches) => format!("[{}]", searches.iter().map(list).collect::<Vec<_>>().join(",")),
             None => list(&all[0]),
         };
-        answer(200, JSON, &format!("{{\"result\":{result},\"status\":\"ok\",\"time\":0.1}}"))
+        response(200, JSON, &format!("{{\"result\":{result},\"status\":\"ok\",\"time\":0.1}}"))
     }
 
     fn page(&self, search: &Value) -> String {

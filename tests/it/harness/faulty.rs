@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Wire, answer, json_of};
+use super::{Wire, json_of, response};
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,15 +90,15 @@ impl Drop for Faulty {
 /// Whether the connection goes on.
 async fn reply(wire: &mut Wire, request: &str, fault: Option<Fault>) -> bool {
     let results = good(request);
-    let json = |results: &Value| answer(200, "application/json", &json!({"results": results}).to_string());
+    let json = |results: &Value| response(200, "application/json", &json!({"results": results}).to_string());
     let Some(fault) = fault else {
         wire.try_send(json(&Value::from(results))).await;
         return true;
     };
     let count = results.len();
     let bytes = match fault {
-        Fault::Status(status) => answer(status, "application/json", r#"{"message":"no"}"#),
-        Fault::RetryAfter(seconds) => answer(429, "application/json", "{}")
+        Fault::Status(status) => response(status, "application/json", r#"{"message":"no"}"#),
+        Fault::RetryAfter(seconds) => response(429, "application/json", "{}")
             .replace("content-type", &format!("retry-after: {seconds}\r\ncontent-type")),
         Fault::ResetBefore => return false,
         Fault::ResetInBody => {
@@ -119,9 +119,9 @@ async fn reply(wire: &mut Wire, request: &str, fault: Option<Fault>) -> bool {
             return false;
         }
         Fault::NotHttp => "SSH-2.0-OpenSSH\r\n\r\n".to_owned(),
-        Fault::TruncatedJson => answer(200, "application/json", r#"{"results":[{"index":0,"rel"#),
-        Fault::Html => answer(200, "text/html", "<html>gateway</html>"),
-        Fault::Empty => answer(200, "application/json", ""),
+        Fault::TruncatedJson => response(200, "application/json", r#"{"results":[{"index":0,"rel"#),
+        Fault::Html => response(200, "text/html", "<html>gateway</html>"),
+        Fault::Empty => response(200, "application/json", ""),
         Fault::IndexOutOfRange => json(&changed(results, 0, "index", json!(count))),
         Fault::IndexTwice => json(&changed(results, 0, "index", json!(1))),
         Fault::NotANumber => {
@@ -132,7 +132,7 @@ async fn reply(wire: &mut Wire, request: &str, fault: Option<Fault>) -> bool {
         Fault::TenThousand => {
             json(&(0..10_000).map(|index| json!({"index": index, "relevance_score": 0.5})).collect())
         }
-        Fault::Redirect => answer(307, "text/plain", "")
+        Fault::Redirect => response(307, "text/plain", "")
             .replace("content-type", "location: http://127.0.0.1:9/\r\ncontent-type"),
     };
     wire.try_send(bytes).await;

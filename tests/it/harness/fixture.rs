@@ -12,21 +12,21 @@ use super::strict::bytes_of;
 pub struct Side {
     pub start: String,
     pub headers: Vec<(String, String)>,
-    /// Content codings as they came, transfer coding off.
+    /// Content codings unchanged, transfer coding off.
     pub body: Vec<u8>,
     /// The body without content codings.
     pub decoded: Vec<u8>,
     chunk_sizes: Vec<usize>,
 }
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub name: String,
     pub method: String,
     pub target: String,
     pub request: Side,
-    pub answer: Side,
+    pub response: Side,
     /// Whether the request itself has a text that can be searched by.
     pub has_text: bool,
 }
@@ -51,10 +51,11 @@ pub fn exchanges(folder: &str) -> (Vec<Exchange>, Vec<String>) {
 }
 
 fn exchange(name: &str, json: &Value) -> Option<Exchange> {
-    let (request, answer) = (json.get("request")?, json.get("response")?);
+    let (request, response) = (json.get("request")?, json.get("response")?);
     let (method, target) = (request["method"].as_str()?, request["target"].as_str()?);
     let version = |side: &Value| side["http_version"].as_str().unwrap().to_owned();
-    let status = format!("{} {} {}", version(answer), answer["status"], answer["reason"].as_str().unwrap());
+    let status =
+        format!("{} {} {}", version(response), response["status"], response["reason"].as_str().unwrap());
     let request = side(request, format!("{method} {target} {}", version(request)));
     Some(Exchange {
         name: name.to_owned(),
@@ -62,7 +63,7 @@ fn exchange(name: &str, json: &Value) -> Option<Exchange> {
         target: target.to_owned(),
         has_text: json["query_text"].is_string() || header(&request.headers, "x-rerank-query").is_some(),
         request,
-        answer: side(answer, status),
+        response: side(response, status),
     })
 }
 

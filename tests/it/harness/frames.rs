@@ -19,8 +19,8 @@ const ACK: u8 = 1;
 /// How a stream ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// With an answer whose body has these bytes.
-    Answered(Vec<u8>),
+    /// With a response whose body has these bytes.
+    ProbeResponse(Vec<u8>),
     /// By a reset, or with the whole connection.
     Reset,
 }
@@ -74,7 +74,7 @@ impl Frames {
                 _ => {}
             }
             if matches!(kind, DATA | HEADERS) && of == stream && flags & END_STREAM != 0 {
-                return End::Answered(body);
+                return End::ProbeResponse(body);
             }
         }
         End::Reset

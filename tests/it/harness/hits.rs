@@ -1,4 +1,4 @@
-//! Where the hits stand in an answer: a scanner of its own, so that the dialects' is not its own judge.
+//! Where the hits stand in a response: a scanner of its own, so that the dialects' is not its own judge.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ pub struct HitList {
     pub array: Span,
 }
 
-/// The arrays of hits in a search's answer, in their order; none where it is not understood.
+/// The arrays of hits in a search's response, in their order; none where it is not understood.
 pub fn hit_lists(body: &[u8]) -> Vec<HitList> {
     let Some(root) = members(body, &(0..body.len())) else { return Vec::new() };
     let mut found = Vec::new();
@@ -19,9 +19,9 @@ pub fn hit_lists(body: &[u8]) -> Vec<HitList> {
         qdrant(body, result, &mut found);
     }
     elastic(body, 0, &root, &mut found);
-    let answers = get(&root, "responses").and_then(|all| items(body, all)).unwrap_or_default();
-    for (search, answer) in answers.iter().enumerate() {
-        elastic(body, search, &members(body, answer).unwrap_or_default(), &mut found);
+    let responses = get(&root, "responses").and_then(|all| items(body, all)).unwrap_or_default();
+    for (search, response) in responses.iter().enumerate() {
+        elastic(body, search, &members(body, response).unwrap_or_default(), &mut found);
     }
     found
 }
@@ -63,14 +63,14 @@ fn qdrant(body: &[u8], result: &Span, found: &mut Vec<HitList>) {
     }
     for (search, one) in list.iter().enumerate() {
         match members(body, one) {
-            Some(answer) => add(search, get(&answer, "points")),
+            Some(response) => add(search, get(&response, "points")),
             None => add(search, Some(one)),
         }
     }
 }
 
-fn elastic(body: &[u8], search: usize, answer: &[(String, Span)], found: &mut Vec<HitList>) {
-    let outer = get(answer, "hits").and_then(|hits| members(body, hits));
+fn elastic(body: &[u8], search: usize, response: &[(String, Span)], found: &mut Vec<HitList>) {
+    let outer = get(response, "hits").and_then(|hits| members(body, hits));
     let array = outer.and_then(|outer| get(&outer, "hits").cloned());
     found.extend(array.map(|array| HitList { search, array }));
 }

@@ -36,7 +36,7 @@ pub use proxy::Proxy;
 pub use qdrant::{qdrant_hits, search};
 pub use raw::{RawServer, gzip, request, whole};
 pub use redis::FakeRedis;
-pub use scripted::{Scripted, answer, body_of, header, json_of};
+pub use scripted::{Scripted, body_of, header, json_of, response};
 pub use sidecar::Sidecar;
 pub use tap::{Reply, Tap, echo};
 pub use tls::{Authority, Identity, TlsDatabase, handshake};

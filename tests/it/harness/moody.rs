@@ -1,4 +1,4 @@
-//! A database that answers, breaks off, or says nothing, as a closure has it.
+//! A database that responses, breaks off, or says nothing, as a closure has it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -41,8 +41,8 @@ impl Moody {
                         let reaction = act(&request);
                         record.lock().unwrap().push(request);
                         match reaction {
-                            Act::Say(answer) => wire.try_send(answer).await,
-                            Act::SayAndLeave(answer) => return wire.try_send(answer).await,
+                            Act::Say(response) => wire.try_send(response).await,
+                            Act::SayAndLeave(response) => return wire.try_send(response).await,
                             Act::Hang => drop(wire.rest().await),
                         }
                     }

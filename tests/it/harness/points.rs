@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::{Program, Scripted, Wire, answer, body_of, header, json_of};
+use super::{Program, Scripted, Wire, body_of, header, json_of, response};
 
 /// What every search asks for.
 pub const QUERY: &str = "zebra crossing";
@@ -33,7 +33,7 @@ impl Points {
         Self { database, program }
     }
 
-    /// The answer to a search for the best `limit` points by `query`.
+    /// The response to a search for the best `limit` points by `query`.
     pub async fn search(&self, query: &str, limit: u64) -> Found {
         self.search_with(query, limit, "").await
     }
@@ -42,7 +42,7 @@ impl Points {
     pub async fn search_with(&self, query: &str, limit: u64, headers: &str) -> Found {
         let mut client = Wire::connect(self.program.addr).await;
         client.send(request(query, limit, headers)).await;
-        Found(client.message().await.expect("an answer"))
+        Found(client.message().await.expect("a response"))
     }
 
     /// The value of one series of `/metrics`, named as it is printed; 0 if it is not there.
@@ -60,7 +60,7 @@ impl Points {
     }
 }
 
-/// An answer to a search.
+/// A response to a search.
 pub struct Found(pub String);
 
 impl Found {
@@ -105,7 +105,7 @@ fn found(request: &str) -> String {
     let asked = json_of(request);
     let (offset, limit) = (asked["offset"].as_u64().unwrap_or(0), asked["limit"].as_u64().unwrap_or(10));
     let with_text = !matches!(asked["with_payload"], Value::Null | Value::Bool(false));
-    answer(200, "application/json", &page(offset..(offset + limit).min(COUNT), with_text))
+    response(200, "application/json", &page(offset..(offset + limit).min(COUNT), with_text))
 }
 
 fn page(ids: std::ops::Range<u64>, with_text: bool) -> String {

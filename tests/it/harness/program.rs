@@ -84,11 +84,11 @@ impl Program {
         }
     }
 
-    /// Sends one request on a connection of its own, and gives the whole answer.
+    /// Sends one request on a connection of its own, and gives the whole response.
     pub async fn ask(&self, request: &str) -> String {
         let mut client = self.client().await;
         client.send(request).await;
-        client.message().await.expect("an answer")
+        client.message().await.expect("a response")
     }
 
     pub async fn client(&self) -> Wire {

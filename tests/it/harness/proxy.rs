@@ -40,8 +40,8 @@ impl Proxy {
         let service = move |request: http::Request<hyper::body::Incoming>| {
             let forwarder = forwarder.clone();
             async move {
-                let answer = forwarder.forward(request.map(body::boxed)).await;
-                answer.unwrap_or_else(|error| respond::failure(&error, None))
+                let response = forwarder.forward(request.map(body::boxed)).await;
+                response.unwrap_or_else(|error| respond::failure(&error, None))
             }
         };
         tokio::spawn(listener.serve(service, shutdown.clone()));

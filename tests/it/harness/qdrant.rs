@@ -1,4 +1,4 @@
-//! One search of a Qdrant-shaped collection, and answers of any size to it.
+//! One search of a Qdrant-shaped collection, and responses of any size to it.
 
 /// A search of the collection `docs` by a text in the header.
 pub fn search(body: &str) -> String {
@@ -9,7 +9,7 @@ pub fn search(body: &str) -> String {
     )
 }
 
-/// An answer with so many hits, each with a text of `length` letters.
+/// A response with so many hits, each with a text of `length` letters.
 pub fn qdrant_hits(count: u64, length: usize) -> String {
     let text = "x".repeat(length);
     let hit =

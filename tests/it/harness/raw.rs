@@ -20,18 +20,18 @@ pub struct RawServer {
 }
 
 impl RawServer {
-    pub async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+    pub async fn answering(response: impl Into<Vec<u8>>) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
         let seen: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
-        let (record, answer) = (seen.clone(), Arc::new(answer.into()));
+        let (record, response) = (seen.clone(), Arc::new(response.into()));
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = socket.accept().await {
-                let (record, answer) = (record.clone(), answer.clone());
+                let (record, response) = (record.clone(), response.clone());
                 tokio::spawn(async move {
                     if let Some(request) = read_request(&mut stream).await {
                         record.lock().unwrap().push(request);
-                        stream.write_all(&answer).await.ok();
+                        stream.write_all(&response).await.ok();
                     }
                 });
             }
@@ -93,7 +93,7 @@ pub fn request(target: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// An answer of these bytes; header lines with their ends.
+/// A response of these bytes; header lines with their ends.
 pub fn whole(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()

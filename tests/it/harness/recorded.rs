@@ -1,10 +1,10 @@
-//! Recorded answers of a Qdrant 1.19.0, cut to what a search asks for, and rerank services for them.
+//! Recorded responses of a Qdrant 1.19.0, cut to what a search asks for, and rerank services for them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Scripted, Sidecar, answer, engine::payload, json_of};
+use super::{Scripted, Sidecar, engine::payload, json_of, response};
 
 const JSON: &str = "application/json";
 
@@ -17,8 +17,8 @@ pub fn recorded_json(case: &str, name: &str) -> Value {
     serde_json::from_str(&recorded(case, name)).unwrap()
 }
 
-pub fn points(answer: &Value) -> Vec<Value> {
-    let result = &answer["result"];
+pub fn points(response: &Value) -> Vec<Value> {
+    let result = &response["result"];
     result["points"].as_array().or(result.as_array()).unwrap().clone()
 }
 
@@ -26,7 +26,7 @@ pub fn ids(points: &[Value]) -> Vec<u64> {
     points.iter().map(|point| point["id"].as_u64().unwrap()).collect()
 }
 
-/// These points as far as a search asks for them, as an answer.
+/// These points as far as a search asks for them, as a response.
 pub fn cut(points: &[Value], search: &Value) -> Value {
     let number = |key: &str, other: u64| search[key].as_u64().unwrap_or(other) as usize;
     let limit = number("limit", number("top", 10) as u64);
@@ -44,7 +44,7 @@ pub fn cut(points: &[Value], search: &Value) -> Value {
 
 pub fn found(points: &[Value], search: &Value) -> String {
     let body = json!({"result": {"points": cut(points, search)}, "status": "ok", "time": 0.1});
-    answer(200, JSON, &body.to_string())
+    response(200, JSON, &body.to_string())
 }
 
 /// A rerank service that likes the database's last hits best.
@@ -54,7 +54,7 @@ pub async fn reversing() -> Scripted {
 }
 
 pub async fn failing() -> Scripted {
-    Scripted::start(|_| Some(answer(500, JSON, "{}"))).await
+    Scripted::start(|_| Some(response(500, JSON, "{}"))).await
 }
 
 pub fn documents(sidecar: &Sidecar) -> Vec<String> {

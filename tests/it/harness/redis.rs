@@ -69,32 +69,32 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
         if state.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let answer = answer(&words, &mut state.values.lock().unwrap());
-        if stream.write_all(&answer).await.is_err() {
+        let response = response(&words, &mut state.values.lock().unwrap());
+        if stream.write_all(&response).await.is_err() {
             return;
         }
     }
 }
 
-fn answer(words: &[Vec<u8>], values: &mut HashMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+fn response(words: &[Vec<u8>], values: &mut HashMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
     match words {
         [name, key, value, ..] if name == b"SET" => {
             values.insert(key.clone(), value.clone());
             b"+OK\r\n".to_vec()
         }
         [name, keys @ ..] if name == b"MGET" => {
-            let mut answer = format!("*{}\r\n", keys.len()).into_bytes();
+            let mut response = format!("*{}\r\n", keys.len()).into_bytes();
             for value in keys.iter().map(|key| values.get(key)) {
                 match value {
                     Some(value) => {
-                        answer.extend(format!("${}\r\n", value.len()).bytes());
-                        answer.extend(value);
-                        answer.extend(b"\r\n");
+                        response.extend(format!("${}\r\n", value.len()).bytes());
+                        response.extend(value);
+                        response.extend(b"\r\n");
                     }
-                    None => answer.extend(b"$-1\r\n"),
+                    None => response.extend(b"$-1\r\n"),
                 }
             }
-            answer
+            response
         }
         _ => b"-ERR unknown command\r\n".to_vec(),
     }

@@ -10,7 +10,7 @@ use rerankd::{
 };
 use serde_json::{Value, json};
 
-use super::{Scripted, Wire, answer, header, json_of};
+use super::{Scripted, Wire, header, json_of, response};
 
 pub const KEY: &str = "sekrit-key-123";
 pub const JSON: &str = "application/json";
@@ -38,7 +38,7 @@ pub fn post(path: &str, headers: &str, body: &str) -> String {
 pub async fn send(app: &App, request: &str) -> String {
     let mut client = Wire::connect(app.rerank_api.unwrap()).await;
     client.send(request).await;
-    client.message().await.expect("an answer")
+    client.message().await.expect("a response")
 }
 
 pub async fn ask(app: &App, body: &Value) -> String {
@@ -60,7 +60,7 @@ pub fn status(message: &str) -> u16 {
 }
 
 /// An error of Cohere's shape, with this status; gives its message.
-pub fn refused(message: &str, expected: u16) -> String {
+pub fn rejected(message: &str, expected: u16) -> String {
     assert_eq!(status(message), expected, "{message}");
     assert_eq!(header(message, "content-type"), Some(JSON));
     let body = json_of(message);
@@ -74,11 +74,11 @@ pub fn by_length(text: &str) -> f64 {
     text.len() as f64 / 100.0
 }
 
-/// Answers every call with this status and these headers.
+/// Responses every call with this status and these headers.
 pub async fn failing(status: u16, headers: &'static str) -> Scripted {
     Scripted::start(move |_| {
         let body = r#"{"id":"x","message":"quoting zebra crossing"}"#;
-        Some(answer(status, JSON, body).replace("\r\n\r\n", &format!("\r\n{headers}\r\n")))
+        Some(response(status, JSON, body).replace("\r\n\r\n", &format!("\r\n{headers}\r\n")))
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! A server whose every answer a closure makes: a rerank service, or a database that counts.
+//! A server whose every response a closure makes: a rerank service, or a database that counts.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,12 +17,12 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// Answers each request with what `script` makes of its bytes, or with silence for `None`.
+    /// Responses each request with what `script` makes of its bytes, or with silence for `None`.
     pub async fn start(script: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::start_bytes(move |request| script(request).map(String::into_bytes)).await
     }
 
-    /// Like `start`, for answers that are no text.
+    /// Like `start`, for responses that are no text.
     pub async fn start_bytes(script: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
@@ -34,10 +34,10 @@ impl Scripted {
                 tokio::spawn(async move {
                     let mut wire = Wire::new(stream);
                     while let Some(request) = wire.message().await {
-                        let answer = script(&request);
+                        let response = script(&request);
                         record.lock().unwrap().push(request);
-                        if let Some(answer) = answer {
-                            wire.try_send(answer).await;
+                        if let Some(response) = response {
+                            wire.try_send(response).await;
                         }
                     }
                 });
@@ -58,7 +58,7 @@ impl Scripted {
                     |(index, text)| json!({"index": index, "relevance_score": score(text.as_str().unwrap())}),
                 )
                 .collect();
-            Some(answer(200, "application/json", &json!({"id": "r", "results": results}).to_string()))
+            Some(response(200, "application/json", &json!({"id": "r", "results": results}).to_string()))
         })
         .await
     }
@@ -75,8 +75,8 @@ impl Drop for Scripted {
     }
 }
 
-/// A whole answer.
-pub fn answer(status: u16, media_type: &str, body: &str) -> String {
+/// A whole response.
+pub fn response(status: u16, media_type: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status} X\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\n\r\n{body}")
 }

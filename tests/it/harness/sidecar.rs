@@ -61,10 +61,10 @@ impl Sidecar {
     pub async fn raw(&self, request: impl AsRef<[u8]>) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         stream.write_all(request.as_ref()).await.unwrap();
-        let mut answer = Vec::new();
-        let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
-        read.expect("the answer did not end").unwrap();
-        answer
+        let mut response = Vec::new();
+        let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut response)).await;
+        read.expect("the response did not end").unwrap();
+        response
     }
 
     /// A `POST` of a JSON body with these header lines (each with its end).

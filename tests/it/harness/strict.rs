@@ -7,7 +7,7 @@ pub enum Framing {
     None,
     Length,
     Chunked,
-    /// Until the connection closes: answers only.
+    /// Until the connection closes: responses only.
     Close,
 }
 
@@ -83,8 +83,8 @@ pub fn awaits_100(bytes: &[u8]) -> bool {
     headers.iter().any(expects)
 }
 
-/// An answer; `bodiless` if the request was a HEAD, `ended` once no more bytes can come.
-pub fn answer(bytes: &[u8], bodiless: bool, ended: bool) -> Result<Step, String> {
+/// A response; `bodiless` if the request was a HEAD, `ended` once no more bytes can come.
+pub fn response(bytes: &[u8], bodiless: bool, ended: bool) -> Result<Step, String> {
     let Some((start, headers, at)) = head(bytes)? else { return Ok(Step::Partial) };
     let status = start.strip_prefix("HTTP/1.1 ").or(start.strip_prefix("HTTP/1.0 "));
     let status = status.and_then(|rest| rest.get(..3)?.parse::<u16>().ok());
@@ -111,16 +111,16 @@ pub fn requests(bytes: &[u8]) -> Result<(Vec<Message>, usize), String> {
     Ok((found, bytes.len() - at))
 }
 
-/// Every answer in bytes that have ended.
-pub fn answers(bytes: &[u8]) -> Result<Vec<Message>, String> {
+/// Every response in bytes that have ended.
+pub fn responses(bytes: &[u8]) -> Result<Vec<Message>, String> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
-        match answer(&bytes[at..], false, true)? {
+        match response(&bytes[at..], false, true)? {
             Step::Whole(message, length) => {
                 found.push(message);
                 at += length;
             }
-            Step::Partial => return Err(format!("an answer broke off: {:?}", latin1(&bytes[at..]))),
+            Step::Partial => return Err(format!("a response broke off: {:?}", latin1(&bytes[at..]))),
         }
     }
     Ok(found)

@@ -20,7 +20,7 @@ pub enum Reply {
     Last(Vec<u8>),
 }
 
-/// Listens on a free port. Takes requests by the strictest reading only, and answers nothing after what is none.
+/// Listens on a free port. Takes requests by the strictest reading only, and responses nothing after what is none.
 pub struct Tap {
     pub addr: SocketAddr,
     seen: Transcripts,
@@ -29,30 +29,30 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Answers each request as `answer` says.
-    pub async fn start(answer: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
+    /// Responses each request as `response` says.
+    pub async fn start(response: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
         let seen = Transcripts::default();
         let connections = Arc::new(Mutex::new(JoinSet::new()));
-        let (answer, record, spawn) = (Arc::new(answer), seen.clone(), connections.clone());
+        let (response, record, spawn) = (Arc::new(response), seen.clone(), connections.clone());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 stream.set_nodelay(true).ok();
-                let (record, answer) = (record.clone(), answer.clone());
+                let (record, response) = (record.clone(), response.clone());
                 let at = {
                     let mut record = record.lock().unwrap();
                     record.push(Vec::new());
                     record.len() - 1
                 };
-                let serve = async move { serve(stream, at, &record, &*answer).await };
+                let serve = async move { serve(stream, at, &record, &*response).await };
                 spawn.lock().unwrap().spawn(serve);
             }
         });
         Self { addr, seen, connections, task }
     }
 
-    /// Echoes method and target in `x-answers` and in the body.
+    /// Echoes method and target in `x-responses` and in the body.
     pub async fn echoing() -> Self {
         Self::start(echo).await
     }
@@ -72,12 +72,12 @@ impl Tap {
     }
 }
 
-/// The answer of an echoing database.
+/// The response of an echoing database.
 pub fn echo(request: &Message) -> Reply {
     let to = format!("{} {}", request.word(0), request.word(1));
     let body = if request.word(0) == "HEAD" { "" } else { to.as_str() };
     let length = body.chars().count();
-    let head = format!("HTTP/1.1 200 OK\r\nx-answers: {to}\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!("HTTP/1.1 200 OK\r\nx-responses: {to}\r\ncontent-length: {length}\r\n\r\n");
     Reply::Keep(strict::bytes_of(&(head + body)))
 }
 
@@ -91,7 +91,7 @@ async fn serve(
     mut stream: TcpStream,
     at: usize,
     record: &Transcripts,
-    answer: &(dyn Fn(&Message) -> Reply + Send + Sync),
+    response: &(dyn Fn(&Message) -> Reply + Send + Sync),
 ) {
     let (mut done, mut asked_at) = (0, None);
     let mut buffer = vec![0; 16 * 1024];
@@ -103,7 +103,7 @@ async fn serve(
             (steps(&record[at], &mut done), strict::awaits_100(&record[at][done..]))
         };
         for request in steps {
-            let (bytes, last) = match answer(&request) {
+            let (bytes, last) = match response(&request) {
                 Reply::Keep(bytes) => (bytes, false),
                 Reply::Last(bytes) => (bytes, true),
             };

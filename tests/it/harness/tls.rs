@@ -104,7 +104,7 @@ pub struct Seen {
     pub version: http::Version,
 }
 
-/// A database behind TLS that answers `ok`; stops when dropped.
+/// A database behind TLS that responses `ok`; stops when dropped.
 pub struct TlsDatabase {
     pub addr: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -135,7 +135,7 @@ impl TlsDatabase {
         let record = seen.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
-                tokio::spawn(answer(acceptor.clone(), stream, record.clone()));
+                tokio::spawn(response(acceptor.clone(), stream, record.clone()));
             }
         })
         .abort_handle();
@@ -153,7 +153,7 @@ impl Drop for TlsDatabase {
     }
 }
 
-async fn answer(acceptor: TlsAcceptor, stream: TcpStream, record: Arc<Mutex<Vec<Seen>>>) {
+async fn response(acceptor: TlsAcceptor, stream: TcpStream, record: Arc<Mutex<Vec<Seen>>>) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let tls = stream.get_ref().1;
     let hello = Seen {

@@ -21,7 +21,7 @@ pub struct Watched {
 /// A folder with the configuration and what it names.
 pub struct Folder(tempfile::TempDir);
 
-/// The whole answer to one request on a connection of its own.
+/// The whole response to one request on a connection of its own.
 pub async fn ask(addr: SocketAddr, path: &str) -> String {
     let mut client = Wire::connect(addr).await;
     client.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
@@ -79,22 +79,22 @@ impl Watched {
         Wire::connect(self.app.listening[0]).await
     }
 
-    /// The whole answer of the admin listener.
+    /// The whole response of the admin listener.
     pub async fn admin(&self, path: &str) -> String {
         ask(self.app.admin, path).await
     }
 
     /// The value of a metric, given with its labels.
     pub async fn metric(&self, series: &str) -> String {
-        let answer = self.admin("/metrics").await;
-        let value = body_of(&answer).lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        value.unwrap_or_else(|| panic!("no {series} in {answer}")).to_owned()
+        let response = self.admin("/metrics").await;
+        let value = body_of(&response).lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {series} in {response}")).to_owned()
     }
 
-    /// The hash of the configuration in force.
+    /// The hash of the active configuration.
     pub async fn hash(&self) -> String {
-        let answer = self.admin("/readyz").await;
-        let rest = answer.split_once("\nconfiguration ").expect("the configuration in force").1;
+        let response = self.admin("/readyz").await;
+        let rest = response.split_once("\nconfiguration ").expect("the active configuration").1;
         rest.split(' ').next().unwrap().to_owned()
     }
 }

@@ -125,7 +125,7 @@ impl Wire {
     }
 
     /// Waits until nobody listens any more where this connection was made.
-    pub async fn until_refused(&self) {
+    pub async fn until_rejected(&self) {
         let addr = self.peer.expect("a TCP connection");
         while TcpStream::connect(addr).await.is_ok() {
             tokio::task::yield_now().await;
@@ -137,12 +137,12 @@ impl Wire {
         self.stream.shutdown().await.ok();
     }
 
-    /// The next answer that is not an interim one; `bodiless` if it is to a HEAD request. `None` if the
+    /// The next response that is not an interim one; `bodiless` if it is to a HEAD request. `None` if the
     /// connection ends before it is complete.
-    pub async fn answer(&mut self, bodiless: bool) -> Option<Message> {
+    pub async fn response(&mut self, bodiless: bool) -> Option<Message> {
         let mut ended = false;
         loop {
-            match strict::answer(&self.buffer, bodiless, ended).unwrap() {
+            match strict::response(&self.buffer, bodiless, ended).unwrap() {
                 Step::Whole(message, length) => {
                     self.buffer.drain(..length);
                     if !message.word(1).starts_with('1') {
@@ -155,7 +155,7 @@ impl Wire {
         }
     }
 
-    /// A whole request or answer, framed by its own headers; `None` if the connection ends before its head.
+    /// A whole request or response, framed by its own headers; `None` if the connection ends before its head.
     pub async fn message(&mut self) -> Option<String> {
         let head = self.try_until(b"\r\n\r\n").await?;
         let lower = head.to_ascii_lowercase();

@@ -3,9 +3,9 @@
 use super::{MATCH, assert_nothing_left, by_length, database, hit, hits_of, status};
 use crate::harness::{Sidecar, json_of};
 
-/// The settings of routes hold for what their indices answer.
+/// The settings of routes hold for what their indices response.
 #[tokio::test]
-async fn an_answer_from_several_collections_takes_the_strictest_of_their_routes() {
+async fn a_response_from_several_collections_takes_the_strictest_of_their_routes() {
     let one = |index: &str, n: usize| hit(index, &format!("{index}{n}"), "1.0", &"x".repeat(100 * n));
     let mixed: Vec<String> = (1..=6).map(|n| one(if n % 2 == 0 { "legal-1" } else { "wiki" }, n)).collect();
     let routes = "routes: [{ collection: 'legal-*', window: 3, min_score: 0.15 }]\n";

@@ -1,4 +1,4 @@
-//! Answers of which a part is missing: shards, clusters, time, or single searches of a batch.
+//! Responses of which a part is missing: shards, clusters, time, or single searches of a batch.
 
 use std::sync::atomic::AtomicU64;
 
@@ -6,33 +6,33 @@ use super::*;
 
 type Spoil = fn(&mut Value);
 
-fn cut(answer: &mut Value) {
-    answer["hits"]["hits"].as_array_mut().unwrap().truncate(1);
+fn cut(response: &mut Value) {
+    response["hits"]["hits"].as_array_mut().unwrap().truncate(1);
 }
 
 #[tokio::test]
 async fn hits_that_only_the_widening_has_lost_come_back() {
     let spoils: [(&str, Spoil); 5] = [
-        ("shards", |answer| {
-            answer["_shards"]["failed"] = json!(1);
-            cut(answer);
+        ("shards", |response| {
+            response["_shards"]["failed"] = json!(1);
+            cut(response);
         }),
-        ("time", |answer| {
-            answer["timed_out"] = json!(true);
-            cut(answer);
+        ("time", |response| {
+            response["timed_out"] = json!(true);
+            cut(response);
         }),
-        ("clusters", |answer| {
-            answer["_clusters"] = json!({"total": 2, "successful": 1, "skipped": 1});
-            cut(answer);
+        ("clusters", |response| {
+            response["_clusters"] = json!({"total": 2, "successful": 1, "skipped": 1});
+            cut(response);
         }),
-        ("partial cluster", |answer| {
-            answer["_clusters"] = json!({"total": 2, "successful": 1, "skipped": 0, "partial": 1});
-            cut(answer);
+        ("partial cluster", |response| {
+            response["_clusters"] = json!({"total": 2, "successful": 1, "skipped": 0, "partial": 1});
+            cut(response);
         }),
-        ("all at once", |answer| {
-            answer["_shards"]["failed"] = json!(1);
-            answer["timed_out"] = json!(true);
-            answer["hits"]["hits"] = json!([]);
+        ("all at once", |response| {
+            response["_shards"]["failed"] = json!(1);
+            response["timed_out"] = json!(true);
+            response["hits"]["hits"] = json!([]);
         }),
     ];
     for search in [Search::Elastic, Search::Msearch] {
@@ -44,10 +44,10 @@ async fn hits_that_only_the_widening_has_lost_come_back() {
             assert!(search.ids(&got).iter().all(|ids| *ids == [0, 1, 2]), "{search:?} {name}: {got}");
             assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{search:?} {name}");
             assert_eq!(database.take_seen().len(), 2, "{search:?} {name}");
-            let answers =
+            let responses =
                 if search == Search::Msearch { json_of(&got)["responses"][1].clone() } else { json_of(&got) };
             assert_eq!(
-                (&answers["_shards"]["failed"], &answers["timed_out"]),
+                (&responses["_shards"]["failed"], &responses["timed_out"]),
                 (&json!(0), &json!(false)),
                 "{name}"
             );
@@ -61,9 +61,9 @@ async fn hits_that_only_the_widening_has_lost_come_back() {
 #[tokio::test]
 async fn a_shard_that_is_down_anyway_neither_doubles_searches_nor_ends_the_widening() {
     let database = Moody::start(|request| {
-        let mut body = elastic_answer(&json_of(request));
+        let mut body = elastic_response(&json_of(request));
         body["_shards"]["failed"] = json!(1);
-        Act::Say(answer(200, JSON, &body.to_string()))
+        Act::Say(response(200, JSON, &body.to_string()))
     })
     .await;
     let sidecar = sidecar(&database).await;
@@ -81,11 +81,11 @@ async fn a_success_in_part_stays_one_where_asking_again_fails() {
     let turn = Arc::new(AtomicU64::new(0));
     let database = Moody::start(move |request| {
         if turn.fetch_add(1, SeqCst) > 0 {
-            return Act::Say(answer(503, JSON, "{}"));
+            return Act::Say(response(503, JSON, "{}"));
         }
-        let mut body = elastic_answer(&json_of(request));
+        let mut body = elastic_response(&json_of(request));
         body["_shards"]["failed"] = json!(1);
-        Act::Say(answer(200, JSON, &body.to_string()))
+        Act::Say(response(200, JSON, &body.to_string()))
     })
     .await;
     let sidecar = sidecar(&database).await;
@@ -95,17 +95,17 @@ async fn a_success_in_part_stays_one_where_asking_again_fails() {
     assert_eq!(json_of(&got)["hits"]["hits"].as_array().map(Vec::len), Some(3));
 }
 
-/// A batch of three searches, of which the database refuses the second as long as it is widened.
-async fn refusing_second(status: u16) -> Moody {
+/// A batch of three searches, of which the database rejects the second as long as it is widened.
+async fn rejecting_second(status: u16) -> Moody {
     Moody::start(move |request| {
         let lines: Vec<Value> =
             body_of(request).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let one = |pair: &[Value]| match pair[0]["index"] == "b" && pair[1]["size"] != 3 {
             true => json!({"error": {"type": "busy"}, "status": status}),
-            false => elastic_answer(&pair[1]),
+            false => elastic_response(&pair[1]),
         };
-        let answers: Vec<Value> = lines.chunks(2).map(one).collect();
-        Act::Say(answer(200, JSON, &json!({"took": 1, "responses": answers}).to_string()))
+        let responses: Vec<Value> = lines.chunks(2).map(one).collect();
+        Act::Say(response(200, JSON, &json!({"took": 1, "responses": responses}).to_string()))
     })
     .await
 }
@@ -115,7 +115,7 @@ async fn of_a_batch_only_the_search_that_failed_is_asked_again() {
     let search = r#"{"query":{"match":{"body":"zebra"}},"size":3}"#;
     let body = ["a", "b", "c"].map(|index| format!("{{\"index\":\"{index}\"}}\n{search}\n")).concat();
     for status in [400, 408, 413, 429, 500, 502, 503, 504] {
-        let database = refusing_second(status).await;
+        let database = rejecting_second(status).await;
         let sidecar = sidecar(&database).await;
         let got = sidecar.post("/_msearch", "", &body).await;
         assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{status}: {got}");
@@ -149,10 +149,10 @@ async fn a_search_of_a_batch_that_fails_anyway_is_told_by_its_own_error() {
                 body_of(request).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let one = |pair: &[Value]| match pair[0]["index"] == "b" {
                 true => json!({"error": {"type": "busy", "size": pair[1]["size"]}, "status": status}),
-                false => elastic_answer(&pair[1]),
+                false => elastic_response(&pair[1]),
             };
-            let answers: Vec<Value> = lines.chunks(2).map(one).collect();
-            Act::Say(answer(200, JSON, &json!({"took": 1, "responses": answers}).to_string()))
+            let responses: Vec<Value> = lines.chunks(2).map(one).collect();
+            Act::Say(response(200, JSON, &json!({"took": 1, "responses": responses}).to_string()))
         })
         .await;
         let sidecar = sidecar(&database).await;

@@ -1,4 +1,4 @@
-//! The program between a client that says what was recorded and a database that answers what was recorded.
+//! The program between a client that says what was recorded and a database that responses what was recorded.
 
 use std::sync::{Arc, Mutex};
 
@@ -41,7 +41,7 @@ impl Stage {
             let mut scene = script.lock().unwrap();
             scene.seen.push(request.clone());
             let exchange = scene.exchange.as_ref().expect("a request belongs to an exchange");
-            Reply::Keep(answer(exchange, request))
+            Reply::Keep(response(exchange, request))
         })
         .await;
         let service = Scripted::start(reversing).await;
@@ -65,8 +65,8 @@ impl Stage {
         let mut request = exchange.request.clone();
         request.headers.extend(query.map(|text| ("x-rerank-query".to_owned(), text.to_owned())));
         client.send(request.bytes()).await;
-        let got = client.answer(exchange.method == "HEAD").await;
-        let got = got.unwrap_or_else(|| panic!("{}: no whole answer", exchange.name));
+        let got = client.response(exchange.method == "HEAD").await;
+        let got = got.unwrap_or_else(|| panic!("{}: no whole response", exchange.name));
         Taken { seen: std::mem::take(&mut self.scene.lock().unwrap().seen), got }
     }
 }
@@ -77,13 +77,13 @@ fn reversing(request: &str) -> Option<String> {
     let score = |index: usize| (index + 1) as f64 / (count + 1) as f64;
     let results: Vec<Value> =
         (0..count).map(|index| json!({"index": index, "relevance_score": score(index)})).collect();
-    Some(crate::harness::answer(200, "application/json", &json!({"results": results}).to_string()))
+    Some(crate::harness::response(200, "application/json", &json!({"results": results}).to_string()))
 }
 
 /// What was recorded; and where the proxy asks for the fields of documents, with a text in each hit, as a database
 /// would give it.
-fn answer(exchange: &Exchange, request: &Message) -> Vec<u8> {
-    let recorded = &exchange.answer;
+fn response(exchange: &Exchange, request: &Message) -> Vec<u8> {
+    let recorded = &exchange.response;
     let interim = if exchange.name.contains("expect") { "HTTP/1.1 100 Continue\r\n\r\n" } else { "" };
     let given = match given_as(exchange, request).filter(|_| recorded.start.contains(" 200 ")) {
         Some((given, asks)) => recorded.plain(with_texts(&recorded.decoded, given, &asks)).bytes(),

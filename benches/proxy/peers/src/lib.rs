@@ -1,8 +1,8 @@
 //! What the database and the provider of the side-by-side benches share: reading a request with as little work as
-//! possible, and the answers.
+//! possible, and the responses.
 
-mod answer;
+mod response;
 mod request;
 
-pub use answer::{Answers, json};
+pub use response::{Answers, json};
 pub use request::{Head, head};

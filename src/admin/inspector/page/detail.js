@@ -8,9 +8,9 @@ import { clock, ms, number, outcome, plural, reason, score } from "./words.js";
 function sentence(search) {
   const by = search.provider ? `${search.provider}${search.model ? ` (${search.model})` : ""}` : "the provider";
   if (search.outcome === "kept") return `The database’s order was kept: ${reason(search.reason)}.`;
-  const answered = search.lists.flat().filter((hit) => hit.to === "answer");
+  const answered = search.lists.flat().filter((hit) => hit.to === "response");
   const first = Math.min(10, answered.length);
-  const shadow = search.shadow ? "Behind the answer, which was the database’s own, " : "";
+  const shadow = search.shadow ? "Behind the response, which was the database’s own, " : "";
   const said = `${plural(search.documents, "document")} ${search.documents === 1 ? "was" : "were"} scored by ${by}`;
   const climb = search.moves.deepest > 9 ? ` The deepest hit that reached the first ten came from place ${search.moves.deepest + 1}.` : "";
   const changed = Math.round((search.moves.top_changed ?? 0) * first);
@@ -66,7 +66,7 @@ function facts(search) {
 }
 
 function candidate(hit, capture) {
-  const went = hit.to === "answer" ? `to place ${hit.place + 1}` : hit.to === "off_page"
+  const went = hit.to === "response" ? `to place ${hit.place + 1}` : hit.to === "off_page"
     ? `to place ${hit.place + 1}, which is not on the page that was asked for` : "dropped: its score is below the floor";
   const scored = hit.relevance === null ? `none: ${unscored(hit)}`
     : `${score(hit.relevance)}, ${hit.scored_by === "cache" ? "from the cache" : "asked for just then"}`;

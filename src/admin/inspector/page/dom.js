@@ -47,8 +47,8 @@ export function rove(list, selector) {
 }
 
 export async function getJson(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" } });
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.error || `${path} answered ${answer.status}`);
+  const response = await fetch(path, { headers: { accept: "application/json" } });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(body.error || `${path} answered ${response.status}`);
   return body;
 }

@@ -173,7 +173,7 @@ function listen() {
   events.addEventListener("error", async () => {
     live("No connection; trying again", "bad");
     if (events.readyState !== EventSource.CLOSED) return;
-    // Refused for good, as when too many pages are open: the state without events, and another try later.
+    // Rejected for good, as when too many pages are open: the state without events, and another try later.
     await Promise.all([getJson("/api/state").then(show), refresh()]).catch(() => {});
     setTimeout(listen, 5000);
   });
@@ -194,7 +194,7 @@ for (const choice of document.querySelectorAll("[name=filter]")) {
   choice.addEventListener("change", () => { rows.dataset.show = choice.value; reroveRows(); });
 }
 byId("config").addEventListener("toggle", async (event) => {
-  if (event.target.open) byId("config-text").textContent = await fetch("/api/config").then((answer) => answer.text());
+  if (event.target.open) byId("config-text").textContent = await fetch("/api/config").then((response) => response.text());
 });
 addEventListener("hashchange", follow);
 addEventListener("popstate", follow);

@@ -6,9 +6,9 @@ import { reason, score } from "./words.js";
 /** Half the height of a row: where its line ends. */
 const MIDDLE = 17;
 
-/** Where a hit stands on the right: those of the answer, then the rest, then what the floor dropped. */
+/** Where a hit stands on the right: those of the response, then the rest, then what the floor dropped. */
 function after(hits) {
-  const rank = { answer: 0, off_page: 1, below_floor: 2 };
+  const rank = { response: 0, off_page: 1, below_floor: 2 };
   const key = (hit) => [rank[hit.to], hit.place ?? hit.from];
   return [...hits].sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
 }
@@ -36,7 +36,7 @@ export function unscored(hit) {
 
 /** What a screen reader says of a candidate. */
 function spoken(hit) {
-  const place = hit.to === "answer" ? `place ${hit.place + 1}` : hit.to === "off_page" ? "not on this page" : "dropped";
+  const place = hit.to === "response" ? `place ${hit.place + 1}` : hit.to === "off_page" ? "not on this page" : "dropped";
   const scored = hit.relevance === null ? `no score: ${unscored(hit)}` : `relevance ${score(hit.relevance)}, ${MARKS[hit.scored_by][1]}`;
   return `${place}, was ${hit.from + 1}, id ${hit.id || "unknown"}, ${scored}`;
 }

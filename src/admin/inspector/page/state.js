@@ -1,4 +1,4 @@
-// The tiles and cards: what is in force, and how it goes.
+// The tiles and cards: what is active, and how it goes.
 
 import { byId, el } from "./dom.js";
 import { age, bytes, ms, number, percent, plural, reason } from "./words.js";
@@ -88,7 +88,7 @@ function effects({ on, shadow }) {
     ["Depth of the deepest climber", (one) => number(one.mean_promotion_depth)],
     ["Rerank step", (one) => ms(one.mean_rerank_ms)],
   ];
-  const head = el("tr", {}, el("td"), el("th", { scope: "col", text: "answers" }), el("th", { scope: "col", text: "shadow" }));
+  const head = el("tr", {}, el("td"), el("th", { scope: "col", text: "responses" }), el("th", { scope: "col", text: "shadow" }));
   const body = rows.map(([name, value]) => el("tr", {}, el("th", { scope: "row", text: name }), el("td", { text: value(on) }), el("td", { text: value(shadow) })));
   return el("table", {}, el("thead", {}, head), el("tbody", {}, ...body));
 }
@@ -159,7 +159,7 @@ export function head(state) {
   banner.hidden = false;
   const troubles = [
     config.passthrough && "The configuration at start was bad: this is a plain proxy, nothing is reranked. The log says why.",
-    config.change_refused && "A later change of the configuration was refused, the one before is in force. The log says why.",
+    config.change_rejected && "A later change of the configuration was rejected, the one before is active. The log says why.",
     !state.providers.some((one) => one.in_use && !one.lacks_key) && "No provider can be used: set CO_API_KEY, or name another one in rerank.providers.",
   ].filter(Boolean).join(" ");
   const trouble = byId("trouble");

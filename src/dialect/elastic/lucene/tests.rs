@@ -68,7 +68,7 @@ fn only_the_words_that_a_query_string_looks_for_are_left() {
         ("\\u0041bc", "Abc"),
         ("Rotwein für Käse ❤", "Rotwein für Käse ❤"),
         ("AT & T", "AT T"),
-        // What the database refuses; the words are of no use, but there is no end of them.
+        // What the database rejects; the words are of no use, but there is no end of them.
         ("red (shoes", "red shoes"),
         ("red \"shoes", "red shoes"),
         ("red) shoes", "red shoes"),

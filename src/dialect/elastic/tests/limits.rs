@@ -1,4 +1,4 @@
-//! How much is asked for, and what an answer that has less is taken for.
+//! How much is asked for, and what a response that has less is taken for.
 
 use super::{
     rules::{ask, read, widened},
@@ -80,7 +80,7 @@ fn numbers_are_understood_as_both_products_do() {
 }
 
 #[test]
-fn an_answer_that_will_not_be_json_is_left_alone() {
+fn a_response_that_will_not_be_json_is_left_alone() {
     let mut headers = http::HeaderMap::new();
     headers.insert(http::header::ACCEPT, http::HeaderValue::from_static("application/cbor"));
     for (path, body) in [("/a/_search", "{}"), ("/_msearch", "{}\n{}\n"), ("/_search/template", "{}")] {
@@ -90,13 +90,13 @@ fn an_answer_that_will_not_be_json_is_left_alone() {
     }
 }
 
-/// What `answer` is for a client whose page ends before the first of its two hits.
-fn cut_to_nothing(target: &str, body: &str, answer: &str) -> String {
+/// What `response` is for a client whose page ends before the first of its two hits.
+fn cut_to_nothing(target: &str, body: &str, response: &str) -> String {
     let searches = body.matches("size").count();
     let plan = FetchPlan { hits: Some(50), ..FetchPlan::as_asked() };
     ask(target, |head| {
         let rewrite = Elastic.widen_body(head, &Bytes::from(body.to_owned()), &vec![plan; searches]).unwrap();
-        let page = Elastic.split(head, Bytes::from(answer.to_owned())).unwrap();
+        let page = Elastic.split(head, Bytes::from(response.to_owned())).unwrap();
         let none = crate::search::Ranking {
             hits: Vec::new(),
             scores: crate::search::ScoreWriting::Keep,
@@ -133,23 +133,23 @@ fn an_emptied_list_is_left_out_where_filter_path_leaves_it_out() {
     for showing in
         ["hits", "hits.hits", "*", "**", "hits.*", "hits.**", "hits.hits,hits.hits._source", "**.hits"]
     {
-        let answer = cut_to_nothing(&format!("/a/_search?filter_path={showing}"), search, hits);
-        assert_eq!(answer, r#"{"hits":{"hits":[]}}"#, "{showing}");
+        let response = cut_to_nothing(&format!("/a/_search?filter_path={showing}"), search, hits);
+        assert_eq!(response, r#"{"hits":{"hits":[]}}"#, "{showing}");
     }
     let target = "/a/_search?filter_path=took,hits.total,hits.hits._source";
-    let (answer, left) = (
+    let (response, left) = (
         r#"{"took":1,"hits":{"total":{"value":2},"hits":[{"_source":{}}]}}"#,
         r#"{"took":1,"hits":{"total":{"value":2}}}"#,
     );
-    assert_eq!(cut_to_nothing(target, search, answer), left);
-    let answer =
+    assert_eq!(cut_to_nothing(target, search, response), left);
+    let response =
         "{\n  \"hits\" : {\n    \"hits\" : [\n      {\n        \"_id\" : \"1\"\n      }\n    ]\n  }\n}\n";
-    assert_eq!(cut_to_nothing("/a/_search?pretty&filter_path=hits.hits._source", search, answer), "{ }\n");
+    assert_eq!(cut_to_nothing("/a/_search?pretty&filter_path=hits.hits._source", search, response), "{ }\n");
     assert_eq!(cut_to_nothing("/a/_search", search, hits), r#"{"hits":{"hits":[]}}"#);
 }
 
 #[test]
-fn an_emptied_list_of_a_batch_takes_its_answer_along() {
+fn an_emptied_list_of_a_batch_takes_its_response_along() {
     let two = "{}\n{\"size\":5,\"from\":19}\n{}\n{\"size\":5}\n";
     let target = "/_msearch?filter_path=responses.hits.hits._source";
     let one = r#"{"hits":{"hits":[{"_source":{}}]}}"#;
@@ -163,13 +163,13 @@ fn an_emptied_list_of_a_batch_takes_its_answer_along() {
 }
 
 #[test]
-fn an_answer_of_which_a_filter_leaves_nothing_is_an_answer() {
-    for (target, answer) in [
+fn a_response_of_which_a_filter_leaves_nothing_is_a_response() {
+    for (target, response) in [
         ("/a/_search?filter_path=hits.hits._source", "{}"),
         ("/a/_search?%66ilter_path=hits.hits._source", r#"{"took":1}"#),
         ("/_msearch?filter_path=responses.hits.hits._source", "{}"),
     ] {
-        let page = ask(target, |head| Elastic.split(head, Bytes::from_static(answer.as_bytes()))).unwrap();
+        let page = ask(target, |head| Elastic.split(head, Bytes::from_static(response.as_bytes()))).unwrap();
         assert_eq!((page.lists.len(), page.failed.len()), (0, 0), "{target}");
     }
     assert!(ask("/a/_search", |head| Elastic.split(head, Bytes::from_static(b"{}"))).is_err());
@@ -179,11 +179,11 @@ fn an_answer_of_which_a_filter_leaves_nothing_is_an_answer() {
 fn any_error_of_a_search_of_a_batch_is_told() {
     let error = |status: u16| format!(r#"{{"error":{{"type":"x"}},"status":{status}}}"#);
     let statuses = [400, 403, 404, 408, 429, 500, 503];
-    let answers = statuses.map(error).join(",");
-    let body = Bytes::from(format!(r#"{{"responses":[{answers},{{"hits":{{"hits":[]}},"status":200}}]}}"#));
+    let responses = statuses.map(error).join(",");
+    let body = Bytes::from(format!(r#"{{"responses":[{responses},{{"hits":{{"hits":[]}},"status":200}}]}}"#));
     let page = ask("/_msearch", |head| Elastic.split(head, body.clone())).unwrap();
     assert_eq!((0..8).filter(|&search| page.has_failed(search)).count(), 7);
-    assert_eq!(page.answers(), 8);
+    assert_eq!(page.responses(), 8);
 }
 
 #[test]
@@ -199,6 +199,6 @@ fn a_page_of_a_compound_retriever_ends_with_its_window() {
     assert_eq!(read(window, r#""from":18,"size":4"#), (18, 2, NotNeutral, None));
     assert_eq!(read("", r#""from":8,"size":4"#), (8, 2, NotNeutral, None));
     assert_eq!(read(window, r#""from":20,"size":4"#), (20, 0, NotNeutral, Some(NotRanked)));
-    // Refused as it is.
+    // Rejected as it is.
     assert_eq!(read(window, r#""size":21"#).2, Never);
 }

@@ -109,17 +109,17 @@ fn k_stays_where_anything_counts_or_cuts_what_it_finds() {
 }
 
 /// What becomes of a total where `k` had been 5.
-fn total(answer: &str) -> String {
+fn total(response: &str) -> String {
     let body = r#"{"query":{"knn":{"v":{"vector":[1],"k":5}}},"size":5}"#;
     let (_, _, strips) = widened("/a/_search", body, 50, &[]);
-    let page = ask("/a/_search", |head| Elastic.split(head, Bytes::from(answer.to_owned()))).unwrap();
+    let page = ask("/a/_search", |head| Elastic.split(head, Bytes::from(response.to_owned()))).unwrap();
     let kept: Option<Ranking> = None;
     String::from_utf8(Elastic.join(&page, &strips, &[kept]).to_vec()).unwrap()
 }
 
 #[test]
 fn a_total_is_put_back_to_what_the_shards_give_with_the_clients_k() {
-    let answer = |shards: u64, value: u64, relation: &str| {
+    let response = |shards: u64, value: u64, relation: &str| {
         format!(
             r#"{{"_shards":{{"total":{shards},"failed":0}},"hits":{{"total":{{"value":{value},"relation":"{relation}"}},"hits":[]}}}}"#
         )
@@ -132,14 +132,18 @@ fn a_total_is_put_back_to_what_the_shards_give_with_the_clients_k() {
         (1, 5, "eq", 5),
         (1, 0, "eq", 0),
     ] {
-        assert_eq!(total(&answer(shards, value, relation)), answer(shards, back, "eq"), "{shards} {value}");
+        assert_eq!(
+            total(&response(shards, value, relation)),
+            response(shards, back, "eq"),
+            "{shards} {value}"
+        );
     }
     assert_eq!(
-        total(&answer(3, 3, "gte")),
-        answer(3, 3, "gte"),
+        total(&response(3, 3, "gte")),
+        response(3, 3, "gte"),
         "counted to no further than the client wanted"
     );
-    // The answer may be in any order, and the total a number.
+    // The response may be in any order, and the total a number.
     let whole = r#"{"hits":{"total":70,"hits":[]},"_shards":{"total":2}}"#;
     assert_eq!(total(whole), whole.replace("70", "10"));
     let unknown = r#"{"hits":{"total":70,"hits":[]}}"#;

@@ -379,10 +379,10 @@ fn a_repeated_key_or_another_format_is_not_touched() {
 
 #[test]
 fn an_error_has_the_form_that_clients_read() {
-    let body = Elastic.failure(StatusCode::BAD_GATEWAY, "no \"answer\"");
+    let body = Elastic.failure(StatusCode::BAD_GATEWAY, "no \"response\"");
     let json: Json = serde_json::from_slice(&body).unwrap();
     assert_eq!(json["status"], 502);
-    assert_eq!(json["error"]["root_cause"][0]["reason"], "no \"answer\"");
+    assert_eq!(json["error"]["root_cause"][0]["reason"], "no \"response\"");
 }
 
 fn json_tree() -> impl Strategy<Value = Json> {

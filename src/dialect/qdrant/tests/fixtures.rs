@@ -86,7 +86,7 @@ fn a_search_as_asked_is_the_clients_own_bytes() {
 }
 
 #[test]
-fn every_hit_of_every_answer_is_found_and_moved_whole() {
+fn every_hit_of_every_response_is_found_and_moved_whole() {
     let mut hits_seen = 0;
     for capture in captures().into_iter().filter(|capture| capture.status == 200) {
         let name = &capture.name;

@@ -32,7 +32,7 @@ fn limits_and_offsets_have_the_servers_defaults() {
 }
 
 #[test]
-fn what_the_server_refuses_is_malformed() {
+fn what_the_server_rejects_is_malformed() {
     for bad in ["-1", "3.0", "\"3\"", "1e2", "18446744073709551616", "[]", "true"] {
         assert!(malformed(QUERY, &format!(r#"{{"query":[1],"limit":{bad}}}"#)), "{bad}");
         assert!(malformed(QUERY, &format!(r#"{{"query":[1],"offset":{bad}}}"#)), "{bad}");

@@ -43,8 +43,8 @@ fn hits() -> impl Strategy<Value = String> {
         .prop_map(|(hits, space)| format!("[{space}{}{space}]", hits.join(&format!("{space},"))))
 }
 
-/// An answer of each shape around lists of hits.
-fn answer() -> impl Strategy<Value = (&'static str, String)> {
+/// A response of each shape around lists of hits.
+fn respond() -> impl Strategy<Value = (&'static str, String)> {
     let lists = prop::collection::vec(hits(), 1..4);
     (prop::sample::select(&PATHS[..]), lists, odd_json()).prop_map(|(path, lists, odd)| {
         let each = |open: &str, close: &str| {
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn odd_requests_are_refused_or_widened_to_well_formed_ones(body in request(), path in 0..PATHS.len()) {
+    fn odd_requests_are_rejected_or_widened_to_well_formed_ones(body in request(), path in 0..PATHS.len()) {
         exercise(PATHS[path], Bytes::from(body))?;
     }
 
@@ -131,7 +131,7 @@ proptest! {
     }
 
     #[test]
-    fn odd_answers_split_and_join_to_the_same_bytes((path, body) in answer()) {
+    fn odd_responses_split_and_join_to_the_same_bytes((path, body) in respond()) {
         let body = Bytes::from(body);
         with_head(&POST, path, |head| {
             let page = Qdrant.split(head, body.clone()).unwrap();

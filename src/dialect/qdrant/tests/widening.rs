@@ -173,8 +173,8 @@ fn all_fields_are_asked_for_unless_some_are_excluded() {
 fn what_the_client_had_not_listed_is_gone_from_the_joined_page() {
     let body = r#"{"query":1,"with_payload":["title","meta.author","chunks[].n"]}"#;
     let strips = widen(QUERY, body, &[plan(50, &["*"])]).strips;
-    let answer = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"x":1},"text":"b"}},{"id":2,"score":0.4,"payload":{"chunks":[{"n":1.50,"t":"x"},7],"text":"b"}},{"id":3,"score":0.3,"payload":{}}]},"time":0.1}"#;
-    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(answer))).unwrap();
+    let response = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"x":1},"text":"b"}},{"id":2,"score":0.4,"payload":{"chunks":[{"n":1.50,"t":"x"},7],"text":"b"}},{"id":3,"score":0.3,"payload":{}}]},"time":0.1}"#;
+    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(response))).unwrap();
     let joined = Qdrant.join(&page, &strips, &[reversed(&page.lists[0])]);
     assert_eq!(
         joined,
@@ -211,8 +211,8 @@ fn each_search_of_a_batch_follows_its_own_plan() {
 fn an_added_payload_is_gone_from_the_joined_page() {
     let body = r#"{"query":1,"with_payload":["title"]}"#;
     let strips = widen(QUERY, body, &[plan(50, &["meta.text"])]).strips;
-    let answer = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"text":"b"}}},{"id":2,"score":0.4,"payload":{"meta":"x"}}]},"time":0.1}"#;
-    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(answer))).unwrap();
+    let response = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"text":"b"}}},{"id":2,"score":0.4,"payload":{"meta":"x"}}]},"time":0.1}"#;
+    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(response))).unwrap();
     let joined = Qdrant.join(&page, &strips, &[reversed(&page.lists[0])]);
     assert_eq!(
         joined,

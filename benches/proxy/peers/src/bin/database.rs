@@ -1,4 +1,4 @@
-//! A database of constant cost: every answer is made once and written as it is. One thread, one write per answer.
+//! A database of constant cost: every response is made once and written as it is. One thread, one write per response.
 //!
 //!     database <port>
 
@@ -22,17 +22,17 @@ fn main() -> io::Result<()> {
 
 async fn serve(port: u16) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    let answers = Rc::new(RefCell::new(Answers::default()));
+    let responses = Rc::new(RefCell::new(Answers::default()));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let answers = answers.clone();
+        let responses = responses.clone();
         // A client that leaves in the middle is nobody's fault.
-        spawn_local(async move { connection(stream, &answers).await.ok() });
+        spawn_local(async move { connection(stream, &responses).await.ok() });
     }
 }
 
-async fn connection(mut stream: TcpStream, answers: &RefCell<Answers>) -> io::Result<()> {
+async fn connection(mut stream: TcpStream, responses: &RefCell<Answers>) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(64 * 1024);
     loop {
         let Some(head) = head(&buffer) else {
@@ -41,13 +41,13 @@ async fn connection(mut stream: TcpStream, answers: &RefCell<Answers>) -> io::Re
             }
             continue;
         };
-        let (whole, answer) = (head.length + head.body, answers.borrow_mut().of(head.target));
+        let (whole, response) = (head.length + head.body, responses.borrow_mut().of(head.target));
         while buffer.len() < whole {
             if stream.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }
         }
         buffer.drain(..whole);
-        stream.write_all(&answer).await?;
+        stream.write_all(&response).await?;
     }
 }

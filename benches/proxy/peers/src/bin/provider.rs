@@ -58,28 +58,28 @@ fn connection(mut stream: TcpStream, latency: Duration) -> io::Result<()> {
             }
             buffer.extend_from_slice(&part[..read]);
         }
-        let answer = if asks_count {
+        let response = if asks_count {
             json(&CALLS.load(Ordering::SeqCst).to_string())
         } else {
             CALLS.fetch_add(1, Ordering::SeqCst);
-            let answer = scores(&buffer[start..whole]);
+            let response = scores(&buffer[start..whole]);
             thread::sleep(latency.saturating_sub(arrived.elapsed()));
-            answer
+            response
         };
         buffer.drain(..whole);
-        stream.write_all(&answer)?;
+        stream.write_all(&response)?;
     }
 }
 
 /// Scores that mix up the order, the same for the same number of documents.
 fn scores(body: &[u8]) -> Vec<u8> {
     let count = serde_json::from_slice::<Call>(body).map_or(0, |call| call.documents.len());
-    let mut answer = String::from(r#"{"id":"x","results":["#);
+    let mut response = String::from(r#"{"id":"x","results":["#);
     for index in 0..count {
         let comma = if index == 0 { "" } else { "," };
         let score = (index * 7 % count) as f64 / count as f64;
-        write!(answer, r#"{comma}{{"index":{index},"relevance_score":{score:.6}}}"#).ok();
+        write!(response, r#"{comma}{{"index":{index},"relevance_score":{score:.6}}}"#).ok();
     }
-    answer.push_str(r#"],"meta":{"billed_units":{"search_units":1}}}"#);
-    json(&answer)
+    response.push_str(r#"],"meta":{"billed_units":{"search_units":1}}}"#);
+    json(&response)
 }

@@ -1,4 +1,4 @@
-//! [`Answer`]: the body of an answer that comes over a [`Link`].
+//! [`Response`]: the body of a response that comes over a [`Link`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -11,7 +11,7 @@ use super::body::{self, Body};
 use super::link::{Link, drive};
 use super::pool::Pool;
 
-/// The body of an answer whose head has come.
+/// The body of a response whose head has come.
 pub(super) enum Came {
     /// All of it is there.
     Whole(Body),
@@ -19,16 +19,16 @@ pub(super) enum Came {
     Streamed(Body),
 }
 
-/// The body of an answer, which drives its connection until it is all there, and gives it back then. Dropped before,
+/// The body of a response, which drives its connection until it is all there, and gives it back then. Dropped before,
 /// it ends the connection.
-pub(super) struct Answer {
+pub(super) struct ResponseBody {
     body: Incoming,
     link: Option<Box<Link>>,
     pool: Pool,
     error: Option<hyper::Error>,
 }
 
-impl Answer {
+impl ResponseBody {
     /// `link`: the connection, if there is more to come from it.
     pub(super) fn new(body: Incoming, link: Option<Box<Link>>, pool: Pool) -> Self {
         Self { body, link, pool, error: None }
@@ -72,7 +72,7 @@ impl Answer {
     }
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for ResponseBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

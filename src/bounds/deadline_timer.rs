@@ -1,4 +1,4 @@
-//! [`Alarm`]: the timer of a socket.
+//! [`DeadlineTimer`]: the timer of a socket.
 
 use std::{
     future::Future,
@@ -11,12 +11,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer for a wait that is seldom long: made at the first, kept for the others.
 #[derive(Debug, Default)]
-pub struct Alarm {
+pub struct DeadlineTimer {
     sleep: Option<Pin<Box<Sleep>>>,
     set: bool,
 }
 
-impl Alarm {
+impl DeadlineTimer {
     /// Ready at `until`.
     pub fn poll_at(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));

@@ -1,4 +1,4 @@
-//! Answers of a database that are no hits, or broken: each reaches the client as it came.
+//! Responses of a database that are no hits, or broken: each reaches the client unchanged.
 
 use crate::harness::{RawServer, Scripted, Sidecar, body_of, gzip, header, request, whole};
 
@@ -8,9 +8,9 @@ const SEARCH: &str = "/a/_search";
 const MSEARCH: &str = "/a/_msearch";
 const TEXT: &str = "x-rerank-query: zebra crossing\r\n";
 
-/// The database's answer to a search of each dialect comes through byte for byte, whatever it is.
-async fn answered(answer: &[u8], reason: &str) {
-    let split = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+/// The database's response to a search of each dialect comes through byte for byte, whatever it is.
+async fn answered(response: &[u8], reason: &str) {
+    let split = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     for (target, body) in [
         (QUERY, r#"{"query":[1],"limit":3}"#),
         (QUERY, r#"{"query":[1],"limit":50,"with_payload":true}"#),
@@ -18,11 +18,11 @@ async fn answered(answer: &[u8], reason: &str) {
         (SEARCH, r#"{"query":{"match":{"a":"x"}}}"#),
         (MSEARCH, "{}\n{\"query\":{\"match\":{\"a\":\"x\"}}}\n"),
     ] {
-        let database = RawServer::answering(answer).await;
+        let database = RawServer::answering(response).await;
         let sidecar = Sidecar::start(database.addr, Scripted::scoring(|_| 0.5).await, "", "").await;
         let got = sidecar.raw(request(target, TEXT, body.as_bytes())).await;
         let shown = String::from_utf8_lossy(&got).into_owned();
-        let (status, body) = (&answer[..12], &answer[split..]);
+        let (status, body) = (&response[..12], &response[split..]);
         assert!(got.starts_with(status) && got.ends_with(body), "{target}: {shown}");
         let head = &shown[..shown.find("\r\n\r\n").unwrap() + 4];
         assert_eq!(
@@ -30,7 +30,8 @@ async fn answered(answer: &[u8], reason: &str) {
             Some(format!("kept; reason={reason}").as_str()),
             "{target}: {shown}"
         );
-        for line in String::from_utf8_lossy(&answer[..split]).lines().skip(1).filter(|line| !line.is_empty())
+        for line in
+            String::from_utf8_lossy(&response[..split]).lines().skip(1).filter(|line| !line.is_empty())
         {
             let (name, value) = line.split_once(": ").unwrap();
             assert_eq!(header(head, name), Some(value), "{target}: {shown}");
@@ -51,7 +52,7 @@ async fn pages_that_are_no_json_pass() {
 }
 
 #[tokio::test]
-async fn empty_and_odd_answers_pass() {
+async fn empty_and_odd_responses_pass() {
     let json = "content-type: application/json\r\n";
     for body in [
         "",
@@ -72,7 +73,7 @@ async fn empty_and_odd_answers_pass() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_is_as_truncated_for_the_client() {
+async fn a_truncated_response_is_as_truncated_for_the_client() {
     let cut = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{\"result\":{\"points\":[{\"id\"";
     answered(cut, "upstream_error").await;
     let whole_but_no_json =
@@ -81,7 +82,7 @@ async fn a_truncated_answer_is_as_truncated_for_the_client() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_that_cannot_be_unpacked_passes() {
+async fn a_compressed_response_that_cannot_be_unpacked_passes() {
     let points = br#"{"result":{"points":[{"id":1,"score":0.5},{"id":2,"score":0.4}]}}"#;
     let good = gzip(points);
     let coded = |coding: &str| format!("content-type: application/json\r\ncontent-encoding: {coding}\r\n");
@@ -93,7 +94,7 @@ async fn a_compressed_answer_that_cannot_be_unpacked_passes() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_reranked_and_told_uncompressed() {
+async fn a_compressed_response_is_reranked_and_told_uncompressed() {
     let points: Vec<String> =
         (1..3).map(|id| format!(r#"{{"id":{id},"score":0.50,"payload":{{"text":"text {id}"}}}}"#)).collect();
     let page = |a: &str, b: &str| format!(r#"{{"result":{{"points":[{a},{b}]}}}}"#);

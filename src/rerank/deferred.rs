@@ -2,14 +2,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What of a call's work its callers need not wait for. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Behind(Arc<Mutex<Vec<Work>>>);
+pub(super) struct DeferredWork(Arc<Mutex<Vec<Work>>>);
 
 type Work = Box<dyn FnOnce() + Send>;
 
-impl Behind {
-    /// Puts this behind the answer, if there is such a place; else it is done here and now.
-    pub(super) fn put(behind: Option<&Self>, work: impl FnOnce() + Send + 'static) {
-        match behind {
+impl DeferredWork {
+    /// Puts this behind the response, if there is such a place; else it is done here and now.
+    pub(super) fn put(deferred: Option<&Self>, work: impl FnOnce() + Send + 'static) {
+        match deferred {
             Some(Self(works)) => works.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(work)),
             None => work(),
         }

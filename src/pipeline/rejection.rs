@@ -1,4 +1,4 @@
-//! What databases refused of the requests that the proxy had changed, so that it is not asked again at once.
+//! What databases rejected of the requests that the proxy had changed, so that it is not asked again at once.
 
 use std::{
     collections::HashMap,
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::{Pipeline, PlannedSearch};
 use crate::search::FetchPlan;
 
-/// How long what a database refused is not asked of it again.
+/// How long what a database rejected is not asked of it again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// The most refusals remembered at a time; collections are named by clients.
+/// The most rejections remembered at a time; collections are named by clients.
 const MOST_REMEMBERED: usize = 10_000;
 
 /// What a request asked for beyond what its client did.
@@ -25,13 +25,13 @@ pub enum Extra {
     Fields,
 }
 
-/// What a database's refusal speaks of: the number of hits, or what they show. `None` where it is neither or both.
+/// What a database's rejection speaks of: the number of hits, or what they show. `None` where it is neither or both.
 ///
 /// A guess by words, which costs one more request where it is wrong.
-pub fn blamed(refusal: &[u8]) -> Option<Extra> {
+pub fn blamed(rejection: &[u8]) -> Option<Extra> {
     const OF_HITS: [&str; 5] = ["limit", "window", "[size]", "num_candidates", "too large"];
     const OF_FIELDS: [&str; 4] = ["payload", "_source", "docvalue", "stored_fields"];
-    let text = String::from_utf8_lossy(refusal).to_ascii_lowercase();
+    let text = String::from_utf8_lossy(rejection).to_ascii_lowercase();
     let speaks = |words: &[&str]| words.iter().any(|word| text.contains(word));
     match (speaks(&OF_HITS), speaks(&OF_FIELDS)) {
         (true, false) => Some(Extra::Hits),
@@ -40,34 +40,34 @@ pub fn blamed(refusal: &[u8]) -> Option<Extra> {
     }
 }
 
-/// What each collection's database refused lately.
+/// What each collection's database rejected lately.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<(Extra, String), Instant>>);
+pub(super) struct Rejections(Mutex<HashMap<(Extra, String), Instant>>);
 
-impl Refusals {
+impl Rejections {
     fn remember(&self, extra: Extra, collections: &[String]) {
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        refused.retain(|_, until| *until > now);
-        if refused.len() < MOST_REMEMBERED {
-            refused.insert((extra, collections.join(",")), now + REMEMBERED_FOR);
+        rejected.retain(|_, until| *until > now);
+        if rejected.len() < MOST_REMEMBERED {
+            rejected.insert((extra, collections.join(",")), now + REMEMBERED_FOR);
         }
     }
 
     /// Whether this may be asked for.
     pub(super) fn allow(&self, extra: Extra, collections: &[String]) -> bool {
-        let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = if refused.is_empty() { None } else { refused.get(&(extra, collections.join(","))) };
+        let rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = if rejected.is_empty() { None } else { rejected.get(&(extra, collections.join(","))) };
         until.is_none_or(|until| *until <= Instant::now())
     }
 }
 
 impl PlannedSearch {
-    /// The same search without what a database has refused; as its client asked where that is not known, or where
+    /// The same search without what a database has rejected; as its client asked where that is not known, or where
     /// nothing else is left to take back.
-    pub fn without(&self, refused: Option<Extra>) -> Self {
+    pub fn without(&self, rejected: Option<Extra>) -> Self {
         let own = self.as_asked();
-        match refused {
+        match rejected {
             Some(Extra::Hits) if self.widened() => {
                 let fetch = FetchPlan { fields: self.fetch.fields.clone(), ..own.fetch };
                 Self { fetch, ..own }
@@ -82,12 +82,12 @@ impl PlannedSearch {
 }
 
 impl Pipeline {
-    /// Remembers that the database refused these searches as the proxy had changed them, though it answers
+    /// Remembers that the database rejected these searches as the proxy had changed them, though it answers
     /// them without what is `blamed`.
     ///
-    /// Where it is not known what was refused, limits are the usual reason, so more hits are taken for it if they
+    /// Where it is not known what was rejected, limits are the usual reason, so more hits are taken for it if they
     /// were asked for; if it was the fields, the next search, without more hits, shows it.
-    pub fn change_refused(&self, searches: &[PlannedSearch], blamed: Option<Extra>) {
+    pub fn change_rejected(&self, searches: &[PlannedSearch], blamed: Option<Extra>) {
         let widened = searches.iter().any(PlannedSearch::widened);
         let extra = match blamed {
             Some(Extra::Fields) => Extra::Fields,
@@ -100,7 +100,7 @@ impl Pipeline {
                 Extra::Fields => !search.fetch.fields.is_none(),
             };
             if asked {
-                self.refusals.remember(extra, &search.intent.collections);
+                self.rejections.remember(extra, &search.intent.collections);
             }
         }
     }
@@ -115,23 +115,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn hits_and_fields_are_refused_apart_and_for_a_minute_each() {
-        let refusals = Refusals::default();
-        refusals.remember(Extra::Hits, &named("a"));
-        assert!(!refusals.allow(Extra::Hits, &named("a")));
-        assert!(refusals.allow(Extra::Fields, &named("a")));
-        assert!(refusals.allow(Extra::Hits, &named("b")));
+    async fn hits_and_fields_are_rejected_apart_and_for_a_minute_each() {
+        let rejections = Rejections::default();
+        rejections.remember(Extra::Hits, &named("a"));
+        assert!(!rejections.allow(Extra::Hits, &named("a")));
+        assert!(rejections.allow(Extra::Fields, &named("a")));
+        assert!(rejections.allow(Extra::Hits, &named("b")));
         tokio::time::advance(Duration::from_secs(30)).await;
-        refusals.remember(Extra::Fields, &named("a"));
+        rejections.remember(Extra::Fields, &named("a"));
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(refusals.allow(Extra::Hits, &named("a")));
-        assert!(!refusals.allow(Extra::Fields, &named("a")));
+        assert!(rejections.allow(Extra::Hits, &named("a")));
+        assert!(!rejections.allow(Extra::Fields, &named("a")));
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(refusals.allow(Extra::Fields, &named("a")));
+        assert!(rejections.allow(Extra::Fields, &named("a")));
     }
 
     #[test]
-    fn a_refusal_says_what_it_is_about() {
+    fn a_rejection_says_what_it_is_about() {
         for (extra, text) in [
             (
                 Some(Extra::Hits),
@@ -154,14 +154,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded() {
-        let refusals = Refusals::default();
+        let rejections = Rejections::default();
         for n in 0..=MOST_REMEMBERED {
-            refusals.remember(Extra::Hits, &named(&n.to_string()));
+            rejections.remember(Extra::Hits, &named(&n.to_string()));
         }
-        assert_eq!(refusals.0.lock().unwrap().len(), MOST_REMEMBERED);
-        assert!(refusals.allow(Extra::Hits, &named(&MOST_REMEMBERED.to_string())));
+        assert_eq!(rejections.0.lock().unwrap().len(), MOST_REMEMBERED);
+        assert!(rejections.allow(Extra::Hits, &named(&MOST_REMEMBERED.to_string())));
         tokio::time::advance(REMEMBERED_FOR).await;
-        refusals.remember(Extra::Hits, &named("new"));
-        assert!(!refusals.allow(Extra::Hits, &named("new")));
+        rejections.remember(Extra::Hits, &named("new"));
+        assert!(!rejections.allow(Extra::Hits, &named("new")));
     }
 }

@@ -1,4 +1,4 @@
-//! A search's requests to the database: as rewritten, as the client's own, or as they came.
+//! A search's requests to the database: as rewritten, as the client's own, or unchanged.
 
 use bytes::Bytes;
 use http::{
@@ -24,7 +24,7 @@ use crate::{
 const ADDED_TO_REQUEST: usize = 16 << 10;
 
 impl Exchange {
-    /// The client's own searches, their answer streamed.
+    /// The client's own searches, their response streamed.
     pub(super) async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let response = self.send(rewrite, false, Turn::Last).await;
@@ -88,7 +88,7 @@ impl Exchange {
     }
 }
 
-/// Sends a request that is not planned: as it came, or as `own` has it.
+/// Sends a request that is not planned: unchanged, or as `own` has it.
 pub(super) async fn send_own(
     forwarder: &Forwarder,
     parts: &request::Parts,

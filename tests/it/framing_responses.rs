@@ -1,4 +1,4 @@
-//! No answer of the database is taken for two, or for the answer to another request, and none that broke off
+//! No response of the database is taken for two, or for the response to another request, and none that broke off
 //! looks whole.
 
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::harness::{FakeDatabase, Program, Reply, Tap, echo, strict};
 const REQUESTS: [&str; 3] = ["/attack", "/collections/attack/points/query", "/attack/_search"];
 const CLEAN: &str = "GET /clean HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const SECOND: &str =
-    "HTTP/1.1 200 OK\r\nx-answers: a request that nobody sent\r\ncontent-length: 4\r\n\r\nevil";
+    "HTTP/1.1 200 OK\r\nx-responses: a request that nobody sent\r\ncontent-length: 4\r\n\r\nevil";
 
 /// What the client must get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// One whole answer with this status and body, framed in one way.
+    /// One whole response with this status and body, framed in one way.
     Passed(&'static str, &'static str),
     /// The proxy's own 502.
     Bad,
-    /// The beginning of an answer and a broken connection, never a clean end.
+    /// The beginning of a response and a broken connection, never a clean end.
     Broken,
 }
 
@@ -32,7 +32,7 @@ fn cases() -> Vec<Case> {
     let ok = |lines: &str, rest: &str| format!("HTTP/1.1 200 OK\r\n{lines}\r\n{rest}");
     let passed = Fate::Passed("200", "ok");
 
-    // More than one answer.
+    // More than one response.
     add("POST", ok("Content-Length: 2\r\n", &format!("ok{SECOND}")), passed);
     add("POST", ok("Content-Length: 2\r\n", "okay"), passed);
     add("POST", ok("Content-Length: 2\r\n", "ok\r\n"), passed);
@@ -59,7 +59,7 @@ fn cases() -> Vec<Case> {
         Fate::Bad,
     );
 
-    // Two ends of one answer.
+    // Two ends of one response.
     add("POST", ok("Content-Length: 100\r\nTransfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n"), passed);
     add("POST", ok("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", "2\r\nok\r\n0\r\n\r\n"), passed);
     add("HEAD", ok("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", ""), Fate::Passed("200", ""));
@@ -132,8 +132,12 @@ fn cases() -> Vec<Case> {
 fn judge(fate: Fate, got: Option<Message>) -> Result<(), String> {
     match (fate, got) {
         (Fate::Broken, None) => Ok(()),
-        (Fate::Bad, Some(answer)) if answer.word(1) == "502" && answer.text().contains("rerankd") => Ok(()),
-        (Fate::Passed(status, body), Some(answer)) if answer.word(1) == status && answer.text() == body => {
+        (Fate::Bad, Some(response)) if response.word(1) == "502" && response.text().contains("rerankd") => {
+            Ok(())
+        }
+        (Fate::Passed(status, body), Some(response))
+            if response.word(1) == status && response.text() == body =>
+        {
             Ok(())
         }
         (fate, got) => Err(format!("{fate:?}, but the client got {got:?}")),
@@ -141,7 +145,7 @@ fn judge(fate: Fate, got: Option<Message>) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn one_answer_at_most_is_read_for_a_request_and_the_rest_of_that_connection_is_dropped() {
+async fn one_response_at_most_is_read_for_a_request_and_the_rest_of_that_connection_is_dropped() {
     let cases = Arc::new(cases());
     let script = cases.clone();
     let database = Tap::start(move |request| {
@@ -158,11 +162,11 @@ async fn one_answer_at_most_is_read_for_a_request_and_the_rest_of_that_connectio
             let mut client = program.client().await;
             let head = format!("{method} {target}?{number} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
             client.send(head + "{}").await;
-            let got = client.answer(*method == "HEAD").await;
+            let got = client.response(*method == "HEAD").await;
             drop(client);
             let mut other = program.client().await;
             other.send(CLEAN).await;
-            let clean = other.answer(false).await.map(|answer| answer.text());
+            let clean = other.response(false).await.map(|response| response.text());
             let judged = judge(*fate, got).and_then(|()| match clean.as_deref() {
                 Some("GET /clean") => Ok(()),
                 other => Err(format!("the next request got {other:?}")),
@@ -181,9 +185,12 @@ async fn one_answer_at_most_is_read_for_a_request_and_the_rest_of_that_connectio
 fn unsolicited() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/qdrant/219-http-408-silent.json");
     let recorded: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let answer = &recorded["response"];
-    assert_eq!((answer["status"].as_u64(), answer["reason"].as_str()), (Some(408), Some("Request Timeout")));
-    let headers = answer["headers"].as_array().unwrap();
+    let response = &recorded["response"];
+    assert_eq!(
+        (response["status"].as_u64(), response["reason"].as_str()),
+        (Some(408), Some("Request Timeout"))
+    );
+    let headers = response["headers"].as_array().unwrap();
     let lines = headers
         .iter()
         .map(|line| format!("{}: {}\r\n", line[0].as_str().unwrap(), line[1].as_str().unwrap()));
@@ -191,7 +198,7 @@ fn unsolicited() -> String {
 }
 
 #[tokio::test]
-async fn what_comes_unasked_on_an_idle_connection_answers_nobody() {
+async fn what_comes_unasked_on_an_idle_connection_responses_nobody() {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     for target in REQUESTS {
         for (unasked, hangs_up) in
@@ -205,7 +212,7 @@ async fn what_comes_unasked_on_an_idle_connection_answers_nobody() {
             let mut first = database.connection().await;
             first.message().await.unwrap();
             first.send(ok).await;
-            assert_eq!(client.answer(false).await.unwrap().text(), "ok");
+            assert_eq!(client.response(false).await.unwrap().text(), "ok");
 
             first.send(&unasked).await;
             if hangs_up {
@@ -215,13 +222,13 @@ async fn what_comes_unasked_on_an_idle_connection_answers_nobody() {
             let mut second = database.connection().await;
             second.message().await.unwrap();
             second.send(ok.replace("ok", "no")).await;
-            assert_eq!(client.answer(false).await.unwrap().text(), "no", "after {unasked:?}");
+            assert_eq!(client.response(false).await.unwrap().text(), "no", "after {unasked:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_before_the_request_is_over_leaves_nothing_to_the_next() {
+async fn a_response_before_the_request_is_over_leaves_nothing_to_the_next() {
     let database = FakeDatabase::by_hand().await;
     let program = Program::before(database.addr, "").await;
     let mut client = program.client().await;
@@ -230,7 +237,7 @@ async fn an_answer_before_the_request_is_over_leaves_nothing_to_the_next() {
     first.head().await;
     assert_eq!(first.exactly(2).await, "ab");
     first.send("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno").await;
-    assert_eq!(client.answer(false).await.unwrap().text(), "no");
+    assert_eq!(client.response(false).await.unwrap().text(), "no");
 
     // Whoever comes next gets a connection of its own, not the one on which three bytes are owed.
     let mut other = program.client().await;
@@ -238,7 +245,7 @@ async fn an_answer_before_the_request_is_over_leaves_nothing_to_the_next() {
     let mut second = database.connection().await;
     assert!(second.head().await.starts_with("GET /clean HTTP/1.1\r\n"));
     second.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-    assert_eq!(other.answer(false).await.unwrap().text(), "ok");
+    assert_eq!(other.response(false).await.unwrap().text(), "ok");
 
     // The rest of the body is the rest of the body, not a request.
     client.try_send("cde").await;

@@ -17,7 +17,7 @@ const DEEPEST_LISTED: usize = 64;
 const MOST_SPELT_OUT: usize = 3;
 
 /// What the client's own search would bring.
-enum Asked<'a> {
+enum PayloadSelector<'a> {
     /// No payload.
     Nothing,
     /// The fields of this list.
@@ -26,7 +26,7 @@ enum Asked<'a> {
     Settled,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> PayloadSelector<'a> {
     fn read(search: &Object<'a>) -> Self {
         let Some(value) = search.get(ASKED) else { return Self::Nothing };
         let list = match value.kind() {
@@ -40,22 +40,22 @@ impl<'a> Asked<'a> {
 }
 
 /// Asks for what is wanted where the client's own search would not bring it. What the client excludes stays
-/// excluded, and what is not understood is left for the server to refuse.
+/// excluded, and what is not understood is left for the server to reject.
 pub(super) fn ask(
     search: &Object<'_>,
     wanted: &WantedFields,
     edit: &mut ObjectEdit<'_>,
     edits: &mut Edits,
 ) -> Strip {
-    let strip = match (Asked::read(search), named(wanted)) {
-        (Asked::Settled, _) => None,
-        (Asked::Nothing, None) => {
+    let strip = match (PayloadSelector::read(search), named(wanted)) {
+        (PayloadSelector::Settled, _) => None,
+        (PayloadSelector::Nothing, None) => {
             edit.set(ASKED, "true");
             Some(all_of_it())
         }
-        (Asked::Nothing, Some(paths)) => ask_anew(&paths, edit),
-        (Asked::Listed(list), None) => ask_all(list, edit),
-        (Asked::Listed(list), Some(paths)) => ask_more(list, &paths, edits),
+        (PayloadSelector::Nothing, Some(paths)) => ask_anew(&paths, edit),
+        (PayloadSelector::Listed(list), None) => ask_all(list, edit),
+        (PayloadSelector::Listed(list), Some(paths)) => ask_more(list, &paths, edits),
     };
     strip.unwrap_or_default()
 }

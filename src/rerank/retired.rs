@@ -3,7 +3,7 @@
 use super::{HttpKind, HttpSettings};
 
 /// One of them.
-struct Ended {
+struct Retirement {
     kinds: &'static [HttpKind],
     /// Only at an address with this in it: whoever runs a model himself goes on with it.
     host: &'static str,
@@ -19,8 +19,8 @@ struct Ended {
 
 /// Sources: docs.cohere.com/docs/deprecations, docs.pinecone.io/models/cohere-rerank-4-fast, and what the services told
 /// their customers.
-const ENDED: [Ended; 4] = [
-    Ended {
+const ENDED: [Retirement; 4] = [
+    Retirement {
         kinds: &[HttpKind::ZeroEntropy],
         host: "zeroentropy.dev",
         models: &[],
@@ -28,7 +28,7 @@ const ENDED: [Ended; 4] = [
         what: "ZeroEntropy's hosted service is shut",
         instead: "name another provider, or run a zerank model yourself and set base_url",
     },
-    Ended {
+    Retirement {
         kinds: &[HttpKind::Cohere, HttpKind::CohereV1],
         host: "cohere.",
         models: &["rerank-english-v2.0", "rerank-multilingual-v2.0"],
@@ -36,15 +36,15 @@ const ENDED: [Ended; 4] = [
         what: "Cohere's Rerank 2 is shut",
         instead: "set model: rerank-v3.5 or a later one",
     },
-    Ended {
+    Retirement {
         kinds: &[HttpKind::Pinecone],
         host: "pinecone.io",
         models: &["cohere-rerank-3.5"],
         date: "2026-08-01",
-        what: "Pinecone has cohere-rerank-4-fast answer for cohere-rerank-3.5, whose scores are others",
+        what: "Pinecone has cohere-rerank-4-fast response for cohere-rerank-3.5, whose scores are others",
         instead: "set model: cohere-rerank-4-fast, and tune min_score to it",
     },
-    Ended {
+    Retirement {
         kinds: &[HttpKind::Together],
         host: "together.",
         models: &["Salesforce/Llama-Rank-V1", "Salesforce/Llama-Rank-v1"],
@@ -63,7 +63,7 @@ pub fn end_of_service(settings: &HttpSettings, today: &str) -> Option<String> {
             && base_url.contains(ended.host)
             && (ended.models.is_empty() || ended.models.contains(&model))
     })?;
-    let Ended { date, what, instead, .. } = ended;
+    let Retirement { date, what, instead, .. } = ended;
     let when = if *date <= today { "since" } else { "from" };
     Some(format!("{what} {when} {date}: {instead}"))
 }

@@ -1,4 +1,4 @@
-//! [`Waiting`]: until when a request is waited for.
+//! [`ResponseTimeout`]: until when a request is waited for.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use super::watch::Watch;
 
 /// How long a request is waited for.
 #[derive(Clone, Copy)]
-pub(super) enum Waiting<'a> {
+pub(super) enum ResponseTimeout<'a> {
     /// Somebody else does, by what goes on with its body.
     Watched(&'a Watch),
-    /// All of it is there: so long from `since` for a connection, and for the answer.
+    /// All of it is there: so long from `since` for a connection, and for the response.
     Since {
         since: Instant,
         connection: Option<Duration>,
-        answer: Option<Duration>,
-        /// The answer's time begins when the request has been sent.
+        response: Option<Duration>,
+        /// The response's time begins when the request has been sent.
         once_sent: bool,
     },
 }
 
-impl Waiting<'_> {
+impl ResponseTimeout<'_> {
     /// When it began: for a request that is watched, about now.
     pub(super) fn since(self) -> Instant {
         match self {
@@ -41,8 +41,8 @@ impl Waiting<'_> {
     pub(super) fn answered(self, used: bool) -> Option<Instant> {
         match self {
             Self::Watched(_) => None,
-            Self::Since { answer, once_sent: true, .. } if !used => Some(Instant::now() + answer?),
-            Self::Since { since, answer, .. } => Some(since + answer?),
+            Self::Since { response, once_sent: true, .. } if !used => Some(Instant::now() + response?),
+            Self::Since { since, response, .. } => Some(since + response?),
         }
     }
 

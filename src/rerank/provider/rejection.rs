@@ -1,9 +1,9 @@
-//! A refusal of what is too large: how services word it, and the limit that they name.
+//! A rejection of what is too large: how services word it, and the limit that they name.
 
 use http::StatusCode;
 use serde_json::Value;
 
-use crate::rerank::Told;
+use crate::rerank::StatedLimits;
 
 /// So much of an error is read.
 const MOST_BYTES: usize = 4096;
@@ -74,7 +74,7 @@ const PHRASES: [&str; 43] = [
     "expected maxlength",
 ];
 
-/// Whether an answer of this status refuses what is too large.
+/// Whether a response of this status rejects what is too large.
 pub(super) fn is_too_large(status: u16, said: &str) -> bool {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         return true;
@@ -135,8 +135,8 @@ enum Unit {
 }
 
 /// The limits that an error names, as far as they can be told; `said` is in small letters.
-pub(super) fn told(said: &str) -> Told {
-    let mut told = Told { at: index(said), ..Told::default() };
+pub(super) fn told(said: &str) -> StatedLimits {
+    let mut told = StatedLimits { at: index(said), ..StatedLimits::default() };
     let words: Vec<&str> = said
         .split(|c: char| {
             c.is_whitespace() || matches!(c, '(' | ')' | ':' | '`' | '"' | '\'' | '=' | '[' | ']')
@@ -159,7 +159,7 @@ pub(super) fn told(said: &str) -> Told {
 }
 
 /// Takes in one number with the words before and after it.
-fn tell(told: &mut Told, number: usize, before: &[&str], after: &str, said: &str) {
+fn tell(told: &mut StatedLimits, number: usize, before: &[&str], after: &str, said: &str) {
     const LIMITS: [&str; 16] = [
         "maximum",
         "max",
@@ -259,7 +259,7 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &str) -> Told {
+    fn read(body: &str) -> StatedLimits {
         told(&words(body.as_bytes()))
     }
 
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn other_refusals_and_quoted_texts_are_none() {
+    fn other_rejections_and_quoted_texts_are_none() {
         for (status, body) in [
             (400, r#"{"message":"a model parameter is required"}"#),
             (500, r#"{"detail":"CUDA out of memory"}"#),
@@ -339,8 +339,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_told_from_what_was_sent() {
-        let tokens = |tokens, had| Told { tokens: Some(tokens), had_tokens: had, ..Told::default() };
-        let documents = |documents| Told { documents: Some(documents), ..Told::default() };
+        let tokens =
+            |tokens, had| StatedLimits { tokens: Some(tokens), had_tokens: had, ..StatedLimits::default() };
+        let documents = |documents| StatedLimits { documents: Some(documents), ..StatedLimits::default() };
         for (body, wanted) in [
             (
                 "This model's maximum context length is 512 tokens. However, you requested 513 tokens.",
@@ -361,18 +362,18 @@ mod tests {
             ("Too many documents: at most 1,000 documents", documents(1000)),
             (
                 "String should have at most 122880 characters",
-                Told { bytes: Some(122_880), ..Told::default() },
+                StatedLimits { bytes: Some(122_880), ..StatedLimits::default() },
             ),
             (
                 "The max allowed tokens per submitted batch is 600000. Your batch has 745736 tokens",
-                Told { had_tokens: Some(745_736), ..Told::default() },
+                StatedLimits { had_tokens: Some(745_736), ..StatedLimits::default() },
             ),
-            ("input is too large to process. increase the physical batch size", Told::default()),
+            ("input is too large to process. increase the physical batch size", StatedLimits::default()),
         ] {
             assert_eq!(told(&body.to_lowercase()), wanted, "{body}");
         }
         let loc = r#"{"detail":[{"loc":["body","documents",7],"msg":"String should have at most 2000 characters"}]}"#;
-        assert_eq!(read(loc), Told { bytes: Some(2000), at: Some(7), ..Told::default() });
+        assert_eq!(read(loc), StatedLimits { bytes: Some(2000), at: Some(7), ..StatedLimits::default() });
         assert_eq!(read(r#"{"message":"document at index 3 is too long"}"#).at, Some(3));
         assert_eq!(read(r#"{"message":"documents[12] is too long"}"#).at, Some(12));
     }

@@ -1,14 +1,14 @@
-//! Answers of the database, each made once: `/bytes/<n>` has a body of n bytes, `/collections/hits-<n>-<bytes>/…` a
+//! Responses of the database, each made once: `/bytes/<n>` has a body of n bytes, `/collections/hits-<n>-<bytes>/…` a
 //! Qdrant page of n points with that much text each.
 
 use std::{collections::HashMap, fmt::Write, rc::Rc};
 
-/// Every answer that was asked for so far, head and body in one piece.
+/// Every response that was asked for so far, head and body in one piece.
 #[derive(Default)]
 pub struct Answers(HashMap<String, Rc<[u8]>>);
 
 impl Answers {
-    /// The answer for a target.
+    /// The response for a target.
     pub fn of(&mut self, target: &str) -> Rc<[u8]> {
         if let Some(known) = self.0.get(target) {
             return known.clone();
@@ -21,10 +21,10 @@ impl Answers {
 
 /// A 200 with a JSON body, as Qdrant and Cohere send it.
 pub fn json(body: &str) -> Vec<u8> {
-    answer("200 OK", "application/json", body.as_bytes())
+    respond("200 OK", "application/json", body.as_bytes())
 }
 
-fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
+fn respond(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ndate: Tue, 24 Nov 2026 12:00:00 GMT\r\n\
@@ -37,7 +37,7 @@ fn make(target: &str) -> Vec<u8> {
     let mut parts = target.split('/').skip(1);
     match (parts.next(), parts.next()) {
         (Some("bytes"), Some(count)) => match count.parse() {
-            Ok(count) => answer("200 OK", "application/octet-stream", &vec![b'x'; count]),
+            Ok(count) => respond("200 OK", "application/octet-stream", &vec![b'x'; count]),
             Err(_) => missing(),
         },
         (Some("collections"), Some(name)) => match page(name) {
@@ -49,7 +49,7 @@ fn make(target: &str) -> Vec<u8> {
 }
 
 fn missing() -> Vec<u8> {
-    answer("404 Not Found", "text/plain", b"no such answer")
+    respond("404 Not Found", "text/plain", b"no such response")
 }
 
 /// The page of a collection, whose name says what is in it: `hits-50-2000`.

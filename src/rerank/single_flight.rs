@@ -17,13 +17,13 @@ use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use super::{
-    Answer, AnswerFuture, Rerank, RerankError, RerankMetrics, RerankRequest, Scores, behind::Behind,
-    cache::FlightKey, patience::Patience,
+    Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores,
+    cache::SingleFlightKey, caller_deadline::CallerDeadline, deferred::DeferredWork,
 };
 
 /// How long calls may fly, and whether they land without anybody waiting.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FlightSettings {
+pub struct SingleFlightSettings {
     /// The most that one flight may take, tries and all. Default 5 s.
     pub timeout: Duration,
     /// A flight that all its callers have left runs on to fill the cache. Default true: it is paid for.
@@ -32,7 +32,7 @@ pub struct FlightSettings {
     pub max_in_background: usize,
 }
 
-impl Default for FlightSettings {
+impl Default for SingleFlightSettings {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(5), finish_in_background: true, max_in_background: 32 }
     }
@@ -41,16 +41,16 @@ impl Default for FlightSettings {
 /// Equal work in flight is one call. A flight is a task of its own: it outlives its first caller, ends with its
 /// last one, or runs on to fill the cache.
 #[derive(Clone)]
-pub(super) struct Flights<S> {
+pub(super) struct SingleFlight<S> {
     inner: S,
     tower: Arc<Tower>,
-    answer_first: bool,
+    respond_first: bool,
 }
 
 /// The flights of one provider.
 struct Tower {
-    settings: FlightSettings,
-    flying: Mutex<HashMap<FlightKey, Flight>>,
+    settings: SingleFlightSettings,
+    flying: Mutex<HashMap<SingleFlightKey, InFlight>>,
     /// Tells a flight from a later one of the same key.
     numbers: AtomicU64,
     background: Arc<Semaphore>,
@@ -59,61 +59,61 @@ struct Tower {
 }
 
 /// One call in flight.
-struct Flight {
+struct InFlight {
     number: u64,
-    landed: watch::Receiver<Option<Answer>>,
+    landed: watch::Receiver<Option<RerankResult>>,
     callers: usize,
     /// Until when the most patient of them waits.
-    patience: Patience,
+    max_wait: CallerDeadline,
     end: CancellationToken,
     /// Held while it has no callers.
     alone: Option<OwnedSemaphorePermit>,
 }
 
-impl<S: Rerank> Flights<S> {
+impl<S: Rerank> SingleFlight<S> {
     pub(super) fn new(
         inner: S,
-        settings: FlightSettings,
+        settings: SingleFlightSettings,
         provider: Arc<str>,
         metrics: Arc<RerankMetrics>,
     ) -> Self {
         let background = Arc::new(Semaphore::new(settings.max_in_background.min(Semaphore::MAX_PERMITS)));
         let (flying, numbers) = (Mutex::default(), AtomicU64::new(0));
         let tower = Arc::new(Tower { settings, flying, numbers, background, provider, metrics });
-        Self { inner, tower, answer_first: false }
+        Self { inner, tower, respond_first: false }
     }
 
-    /// The same, giving callers their answer before the work that they need not wait for, if `answer_first`: for a
+    /// The same, giving callers their response before the work that they need not wait for, if `respond_first`: for a
     /// program that runs on.
-    pub(super) fn answering_first(self, answer_first: bool) -> Self {
-        Self { answer_first, ..self }
+    pub(super) fn responding_first(self, respond_first: bool) -> Self {
+        Self { respond_first, ..self }
     }
 
-    async fn run(self, request: RerankRequest) -> Answer {
+    async fn run(self, request: RerankRequest) -> RerankResult {
         let Some(key) = request.flight else { return self.inner.oneshot(request).await };
         let Boarded { caller, mut landed, joined } = self.board(key, request);
-        let answer = match landed.wait_for(Option::is_some).await {
-            Ok(answer) => answer.clone(),
-            // The task ended without an answer: it was torn down with the runtime.
+        let response = match landed.wait_for(Option::is_some).await {
+            Ok(response) => response.clone(),
+            // The task ended without a response: it was torn down with the runtime.
             Err(_) => None,
         };
         drop(caller);
-        let mut answer = answer.unwrap_or(Err(RerankError::Unreachable("the call was given up")));
+        let mut response = response.unwrap_or(Err(RerankError::Unreachable("the call was given up")));
         // What one call cost is said once: to the caller for whom it was made.
-        if let (Ok(scores), true) = (&mut answer, joined) {
+        if let (Ok(scores), true) = (&mut response, joined) {
             (scores.billed_units, scores.billed_tokens) = (0.0, 0);
         }
-        answer
+        response
     }
 
     /// Joins the flight of this key, or begins it.
-    fn board(&self, key: FlightKey, request: RerankRequest) -> Boarded {
+    fn board(&self, key: SingleFlightKey, request: RerankRequest) -> Boarded {
         let tower = &self.tower;
         let ticket = |number| Ticket { tower: tower.clone(), key, number };
         let mut flying = tower.lock();
         if let Some(flight) = flying.get_mut(&key) {
             flight.callers += 1;
-            flight.patience.joined(request.answer_by);
+            flight.max_wait.joined(request.respond_by);
             flight.alone = None;
             tower.metrics.coalesced(&tower.provider);
             let (caller, landed) = (Caller(ticket(flight.number)), flight.landed.clone());
@@ -122,11 +122,11 @@ impl<S: Rerank> Flights<S> {
         let number = tower.numbers.fetch_add(1, Ordering::Relaxed);
         let (land, landed) = watch::channel(None);
         let end = CancellationToken::new();
-        let patience = Patience::new(request.answer_by);
-        let behind = self.answer_first.then(Behind::default);
-        let request = RerankRequest { patience: Some(patience.clone()), behind, ..request };
+        let max_wait = CallerDeadline::new(request.respond_by);
+        let deferred = self.respond_first.then(DeferredWork::default);
+        let request = RerankRequest { max_wait: Some(max_wait.clone()), deferred, ..request };
         let flight =
-            Flight { number, landed: landed.clone(), callers: 1, patience, end: end.clone(), alone: None };
+            InFlight { number, landed: landed.clone(), callers: 1, max_wait, end: end.clone(), alone: None };
         flying.insert(key, flight);
         drop(flying);
         // Its log lines are those of the search that began it.
@@ -142,44 +142,44 @@ async fn fly<S: Rerank>(
     ticket: Ticket,
     request: RerankRequest,
     end: CancellationToken,
-    land: watch::Sender<Option<Answer>>,
+    land: watch::Sender<Option<RerankResult>>,
 ) {
-    let answer_by = Instant::now() + ticket.tower.settings.timeout;
-    let (landing, behind) = (Landing(ticket), request.behind.clone().unwrap_or_default());
-    let request = RerankRequest { answer_by, ..request };
-    let answer = tokio::select! {
+    let respond_by = Instant::now() + ticket.tower.settings.timeout;
+    let (landing, deferred) = (Landing(ticket), request.deferred.clone().unwrap_or_default());
+    let request = RerankRequest { respond_by, ..request };
+    let response = tokio::select! {
         biased;
         () = end.cancelled() => return,
-        answer = tokio::time::timeout_at(answer_by, inner.oneshot(request)) => answer,
+        response = tokio::time::timeout_at(respond_by, inner.oneshot(request)) => response,
     };
-    let answer = answer.unwrap_or(Err(RerankError::Timeout));
-    if !answer.as_ref().is_ok_and(|scores| scores.failure.is_none()) {
-        // Whoever gets no whole answer looks for more in the cache.
-        behind.run();
+    let response = response.unwrap_or(Err(RerankError::Timeout));
+    if !response.as_ref().is_ok_and(|scores| scores.failure.is_none()) {
+        // Whoever gets no whole response looks for more in the cache.
+        deferred.run();
     }
-    if behind.is_empty() {
+    if deferred.is_empty() {
         drop(landing);
-        let _ = land.send(Some(answer));
+        let _ = land.send(Some(response));
         return;
     }
-    let _ = land.send(Some(answer));
-    // Now the callers go on; who joins until it is done gets the same answer.
+    let _ = land.send(Some(response));
+    // Now the callers go on; who joins until it is done gets the same response.
     tokio::task::yield_now().await;
-    behind.run();
+    deferred.run();
 }
 
 /// Which flight is meant.
 #[derive(Clone)]
 struct Ticket {
     tower: Arc<Tower>,
-    key: FlightKey,
+    key: SingleFlightKey,
     number: u64,
 }
 
 /// A caller on board.
 struct Boarded {
     caller: Caller,
-    landed: watch::Receiver<Option<Answer>>,
+    landed: watch::Receiver<Option<RerankResult>>,
     /// Whether the flight was in the air already.
     joined: bool,
 }
@@ -203,7 +203,7 @@ impl Drop for Caller {
 }
 
 impl Tower {
-    fn lock(&self) -> MutexGuard<'_, HashMap<FlightKey, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SingleFlightKey, InFlight>> {
         self.flying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -239,20 +239,20 @@ impl Tower {
     }
 }
 
-impl<S: Rerank> Service<RerankRequest> for Flights<S> {
+impl<S: Rerank> Service<RerankRequest> for SingleFlight<S> {
     type Response = Scores;
     type Error = RerankError;
-    type Future = AnswerFuture;
+    type Future = RerankFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), RerankError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: RerankRequest) -> AnswerFuture {
+    fn call(&mut self, request: RerankRequest) -> RerankFuture {
         Box::pin(self.clone().run(request))
     }
 }
 
 #[cfg(test)]
-#[path = "flights_tests.rs"]
+#[path = "single_flight_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! What is said of searches whose order was kept, and when their own answer has to be asked for.
+//! What is said of searches whose order was kept, and when their own response has to be asked for.
 
 use http::StatusCode;
 
@@ -18,9 +18,9 @@ pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Ve
     searches.iter().map(|search| Report::kept(why(search))).collect()
 }
 
-/// Whether the answer is one that the client did not ask for: more hits, other hits, or fields that are taken out
+/// Whether the response is one that the client did not ask for: more hits, other hits, or fields that are taken out
 /// again.
-pub(super) fn changes_answer(searches: &[PlannedSearch], rewrite: &Rewrite) -> bool {
+pub(super) fn changes_response(searches: &[PlannedSearch], rewrite: &Rewrite) -> bool {
     let mut all = searches.iter().enumerate();
     all.any(|(at, search)| is_changed(search, rewrite.strips.get(at)))
 }
@@ -36,13 +36,13 @@ pub(super) fn may_be_ours(status: StatusCode) -> bool {
     !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
 }
 
-/// Whether the database was there, and gave no answer that could be passed on.
-pub(super) fn is_no_answer(error: &ProxyError) -> bool {
+/// Whether the database was there, and gave no response that could be passed on.
+pub(super) fn is_not_response(error: &ProxyError) -> bool {
     use UpstreamError::{RequestBody, RequestStalled, Unreachable};
     !matches!(error, ProxyError::Upstream(Unreachable(_) | RequestBody(_) | RequestStalled))
 }
 
-/// Whether a search failed whose widened answer, cut back, may not be the client's own.
+/// Whether a search failed whose widened response, cut back, may not be the client's own.
 pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report], page: &HitPage) -> bool {
     let sorted = |at: usize| page.lists.iter().any(|list| list.search == at && list.sorted);
     searches.iter().zip(reports).enumerate().any(|(at, (search, report))| {
@@ -53,7 +53,7 @@ pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report], page: 
     })
 }
 
-/// The reports of searches whose answer is the client's own after all: none was applied.
+/// The reports of searches whose response is the client's own after all: none was applied.
 pub(super) fn replayed(reports: Vec<Report>) -> Vec<Report> {
     let failed = reports.iter().find_map(|report| match report.outcome {
         Outcome::Kept(reason) => Some(reason),

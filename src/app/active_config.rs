@@ -1,4 +1,4 @@
-//! [`InForce`]: which configuration is in force, for `/metrics` and `/readyz`.
+//! [`ActiveConfig`]: which configuration is active, for `/metrics` and `/readyz`.
 
 use std::{
     net::SocketAddr,
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Applied,
-    Refused,
+    Rejected,
     Unchanged,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Expiry {
     pub(super) not_after: u64,
 }
 
-pub(super) struct InForce {
+pub(super) struct ActiveConfig {
     info: IntGaugeVec,
     loaded: IntGauge,
     reloads: [IntCounter; 3],
@@ -41,22 +41,22 @@ struct State {
     hash: String,
     since: SystemTime,
     passthrough: bool,
-    refused: bool,
+    rejected: bool,
 }
 
 impl Ending {
-    const ALL: [Self; 3] = [Self::Applied, Self::Refused, Self::Unchanged];
+    const ALL: [Self; 3] = [Self::Applied, Self::Rejected, Self::Unchanged];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
-            Self::Refused => "refused",
+            Self::Rejected => "rejected",
             Self::Unchanged => "unchanged",
         }
     }
 }
 
-impl InForce {
+impl ActiveConfig {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(name, help)?;
@@ -81,12 +81,12 @@ impl InForce {
             )?,
             loaded: gauge(
                 "rerankd_config_loaded_timestamp_seconds",
-                "When the configuration in force was taken over.",
+                "When the active configuration was activated.",
             )?,
             reloads: Ending::ALL.map(|ending| reloads.with_label_values(&[ending.as_str()])),
             last_successful: gauge(
                 "rerankd_config_last_reload_successful",
-                "0 if the last change, or the configuration at start, was refused.",
+                "0 if the last change, or the configuration at start, was rejected.",
             )?,
             passthrough: gauge(
                 "rerankd_passthrough",
@@ -101,7 +101,7 @@ impl InForce {
                 hash: String::new(),
                 since: SystemTime::UNIX_EPOCH,
                 passthrough: false,
-                refused: false,
+                rejected: false,
             }),
         })
     }
@@ -120,7 +120,7 @@ impl InForce {
             self.certificates.with_label_values(&labels).set(seconds(each.not_after));
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State { hash, since: now, passthrough, refused: false };
+        *state = State { hash, since: now, passthrough, rejected: false };
     }
 
     /// Counts a reload.
@@ -128,13 +128,13 @@ impl InForce {
         for (counter, _) in self.reloads.iter().zip(Ending::ALL).filter(|(_, each)| *each == ending) {
             counter.inc();
         }
-        if ending == Ending::Refused {
+        if ending == Ending::Rejected {
             self.last_successful.set(0);
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).rejected = true;
         }
     }
 
-    /// Whether the stand-in for a bad configuration is in force.
+    /// Whether the stand-in for a bad configuration is active.
     pub(super) fn is_passthrough(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).passthrough
     }
@@ -148,7 +148,7 @@ impl InForce {
             "since": humantime::format_rfc3339_seconds(state.since).to_string(),
             "age_seconds": age.as_secs(),
             "passthrough": state.passthrough,
-            "change_refused": state.refused,
+            "change_rejected": state.rejected,
         })
     }
 
@@ -157,7 +157,7 @@ impl InForce {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let age = SystemTime::now().duration_since(state.since).unwrap_or_default();
         let mut lines = format!(
-            "configuration {} in force since {}, for {}\n",
+            "configuration {} active since {}, for {}\n",
             state.hash,
             humantime::format_rfc3339_seconds(state.since),
             humantime::format_duration(Duration::from_secs(age.as_secs())),
@@ -165,8 +165,8 @@ impl InForce {
         if state.passthrough {
             lines.push_str("passthrough: the configuration at start was bad, nothing is reranked\n");
         }
-        if state.refused {
-            lines.push_str("a later change of the configuration was refused, the log says why\n");
+        if state.rejected {
+            lines.push_str("a later change of the configuration was rejected, the log says why\n");
         }
         lines
     }
@@ -183,20 +183,26 @@ mod tests {
     #[test]
     fn what_is_in_force_is_told_with_its_hash_age_and_flaws() {
         let registry = Registry::new();
-        let in_force = InForce::register(&registry).unwrap();
-        in_force.set("0123abcd".to_owned(), true, &[]);
-        assert!(in_force.about().contains("passthrough:"), "{}", in_force.about());
+        let active_config = ActiveConfig::register(&registry).unwrap();
+        active_config.set("0123abcd".to_owned(), true, &[]);
+        assert!(active_config.about().contains("passthrough:"), "{}", active_config.about());
         let listen = "127.0.0.1:6343".parse().unwrap();
-        in_force.set("89abcdef".to_owned(), false, &[Expiry { used_as: "listener", listen, not_after: 7 }]);
-        in_force.ended(Ending::Refused);
-        let about = in_force.about();
-        assert!(about.starts_with("configuration 89abcdef in force since 20"), "{about}");
-        assert!(about.contains("Z, for 0s\n") && about.contains("refused") && !about.contains("passthrough"));
+        active_config.set(
+            "89abcdef".to_owned(),
+            false,
+            &[Expiry { used_as: "listener", listen, not_after: 7 }],
+        );
+        active_config.ended(Ending::Rejected);
+        let about = active_config.about();
+        assert!(about.starts_with("configuration 89abcdef active since 20"), "{about}");
+        assert!(
+            about.contains("Z, for 0s\n") && about.contains("rejected") && !about.contains("passthrough")
+        );
         let metrics = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         for line in [
             "rerankd_config_info{hash=\"89abcdef\"} 1",
             "rerankd_config_reloads_total{result=\"applied\"} 0",
-            "rerankd_config_reloads_total{result=\"refused\"} 1",
+            "rerankd_config_reloads_total{result=\"rejected\"} 1",
             "rerankd_config_last_reload_successful 0",
             "rerankd_passthrough 0",
             "rerankd_certificate_not_after_timestamp_seconds{listen=\"127.0.0.1:6343\",use=\"listener\"} 7",

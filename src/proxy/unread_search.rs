@@ -38,7 +38,7 @@ impl SearchHandler {
         let kept = Report::kept(KeepReason::Unsupported);
         self.metrics.search(found.dialect.name(), found.kind.as_str(), &kept);
         self.metrics.request(kept.outcome, &timings);
-        if self.answer_headers {
+        if self.response_headers {
             report::write_headers(response.headers_mut(), &kept, &ignored, &timings);
         }
         Ok(response)

@@ -1,7 +1,7 @@
 //! A thread of its own for what goes on with one provider.
 //!
 //! The workers that serve clients read no byte of a provider's: whatever it sends, and however long the client library is
-//! busy with that in one go (an answer without end, a bomb in a coding, a flood of informational heads), only calls of
+//! busy with that in one go (a response without end, a bomb in a coding, a flood of informational heads), only calls of
 //! this very provider wait, and each no longer than its own time, which is kept by who has made it.
 
 use std::sync::OnceLock;
@@ -14,9 +14,9 @@ const BLOCKING_THREADS: usize = 4;
 
 /// The thread, once there is something to do.
 #[derive(Default)]
-pub(super) struct Courier(OnceLock<Option<Runtime>>);
+pub(super) struct ProviderRuntime(OnceLock<Option<Runtime>>);
 
-impl Courier {
+impl ProviderRuntime {
     /// Does this on the thread; ends it if nobody waits for it any more. `None` if it has ended by a panic.
     pub(super) async fn run<T: Send + 'static>(
         &self,
@@ -36,7 +36,7 @@ fn start() -> Option<Runtime> {
     builder.enable_all().build().inspect_err(|error| tracing::warn!(%error, "no thread for a provider")).ok()
 }
 
-impl Drop for Courier {
+impl Drop for ProviderRuntime {
     fn drop(&mut self) {
         // Nothing waits for what is under way, and where this is dropped nothing may.
         if let Some(runtime) = self.0.take().flatten() {
@@ -55,10 +55,10 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_holds_its_thread_holds_up_nobody_else() {
-        let courier = Courier::default();
+        let runtime = ProviderRuntime::default();
         let (turn, turns) = mpsc::channel();
         // Returns no sooner than another task has had a hundred turns.
-        let busy = courier.run(async move { (0..100).all(|_| turns.recv_timeout(LONG).is_ok()) });
+        let busy = runtime.run(async move { (0..100).all(|_| turns.recv_timeout(LONG).is_ok()) });
         let others = async {
             while turn.send(()).is_ok() {
                 tokio::task::yield_now().await;
@@ -70,17 +70,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_deadline_is_kept_while_the_thread_is_held() {
-        let courier = Courier::default();
+        let runtime = ProviderRuntime::default();
         let (release, released) = mpsc::channel::<()>();
-        let busy = courier.run(async move { released.recv_timeout(LONG).is_ok() });
+        let busy = runtime.run(async move { released.recv_timeout(LONG).is_ok() });
         assert!(tokio::time::timeout(Duration::from_millis(20), busy).await.is_err());
         drop(release);
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_ended() {
-        let (courier, (alive, ended)) = (Courier::default(), tokio::sync::oneshot::channel::<()>());
-        let call = courier.run(async move {
+        let (runtime, (alive, ended)) = (ProviderRuntime::default(), tokio::sync::oneshot::channel::<()>());
+        let call = runtime.run(async move {
             let _alive = alive;
             std::future::pending::<()>().await;
         });

@@ -1,4 +1,4 @@
-//! [`Seated`]: a socket of the admin listener, which tells its seat what moves.
+//! [`SlotStream`]: a socket of the admin listener, which tells its seat what moves.
 
 use std::{
     io,
@@ -9,31 +9,31 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::seats::Place;
+use super::slots::Place;
 
-pub(super) struct Seated<S> {
+pub(super) struct SlotStream<S> {
     stream: S,
     place: Arc<Place>,
 }
 
-impl<S> Seated<S> {
+impl<S> SlotStream<S> {
     pub(super) fn new(stream: S, place: Arc<Place>) -> Self {
         Self { stream, place }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Seated<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for SlotStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // What is read says nothing of a client that takes no answers.
+        // What is read says nothing of a client that takes no responses.
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Seated<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for SlotStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.place.note(written.is_pending());

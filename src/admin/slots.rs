@@ -1,4 +1,4 @@
-//! [`Seats`]: who is connected to the admin listener. When all seats are taken, whoever comes gets the one of who has
+//! [`Slots`]: who is connected to the admin listener. When all seats are taken, whoever comes gets the one of who has
 //! been still for longest: a probe never waits for clients that say nothing, or read nothing.
 
 use std::{
@@ -14,20 +14,20 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A client that takes no byte of its answer for so long is let go.
+/// A client that takes no byte of its response for so long is let go.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everybody's seats. Clones share them.
 #[derive(Clone)]
-pub(super) struct Seats {
+pub(super) struct Slots {
     most: usize,
     taken: Arc<Mutex<Vec<Arc<Place>>>>,
 }
 
 /// One connection's; free again when it is dropped.
-pub(super) struct Seat {
+pub(super) struct Slot {
     pub(super) place: Arc<Place>,
-    seats: Seats,
+    slots: Slots,
 }
 
 /// How a connection fares.
@@ -38,14 +38,14 @@ pub(super) struct Place {
     given_up: Notify,
 }
 
-impl Seats {
+impl Slots {
     /// So many, none taken.
     pub(super) fn new(most: usize) -> Self {
         Self { most, taken: Arc::default() }
     }
 
     /// A seat; if all are taken, that of whoever has been still for longest, who is told to leave.
-    pub(super) fn take(&self) -> Seat {
+    pub(super) fn take(&self) -> Slot {
         let (moved, given_up) = (AtomicU64::new(0), Notify::new());
         let place = Arc::new(Place { start: Instant::now(), moved, given_up });
         let mut taken = self.lock();
@@ -56,7 +56,7 @@ impl Seats {
             }
         }
         taken.push(place.clone());
-        Seat { place, seats: self.clone() }
+        Slot { place, slots: self.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Place>>> {
@@ -64,9 +64,9 @@ impl Seats {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.seats.lock().retain(|place| !Arc::ptr_eq(place, &self.place));
+        self.slots.lock().retain(|place| !Arc::ptr_eq(place, &self.place));
     }
 }
 
@@ -114,32 +114,32 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    async fn is_over(seat: &Seat) -> bool {
-        timeout(Duration::ZERO, seat.place.over()).await.is_ok()
+    async fn is_over(slot: &Slot) -> bool {
+        timeout(Duration::ZERO, slot.place.over()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_been_still_for_longest_makes_room() {
-        let seats = Seats::new(2);
-        let silent = seats.take();
+        let slots = Slots::new(2);
+        let silent = slots.take();
         sleep(SECOND).await;
-        let busy = seats.take();
+        let busy = slots.take();
         sleep(SECOND).await;
-        let third = seats.take();
+        let third = slots.take();
         assert!(is_over(&silent).await && !is_over(&busy).await && !is_over(&third).await);
         sleep(SECOND).await;
         busy.place.note(false);
-        let fourth = seats.take();
+        let fourth = slots.take();
         assert!(is_over(&third).await && !is_over(&busy).await && !is_over(&fourth).await);
         drop(busy);
-        let fifth = seats.take();
+        let fifth = slots.take();
         assert!(!is_over(&fourth).await && !is_over(&fifth).await, "a seat that was left is free");
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_let_go_and_who_only_waits_is_not() {
-        let seats = Seats::new(9);
-        let (blocked, idle) = (seats.take(), seats.take());
+        let slots = Slots::new(9);
+        let (blocked, idle) = (slots.take(), slots.take());
         blocked.place.note(true);
         let start = Instant::now();
         blocked.place.over().await;

@@ -1,4 +1,4 @@
-//! What a 200 answer says. Any breach refuses the whole of it: part of an answer with one bad place may be wrong
+//! What a 200 response says. Any breach rejects the whole of it: part of a response with one bad place may be wrong
 //! everywhere.
 
 use std::borrow::Cow;
@@ -9,47 +9,47 @@ use crate::{
     rerank::{RerankError, Span, Spans},
 };
 
-/// An answer as the service meant it, before its scores are mapped.
+/// A response as the service meant it, before its scores are mapped.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Read {
+pub(super) struct ParsedScores {
     /// One finite score per document, in the order of the request.
     pub(super) scores: Vec<f64>,
     /// The passages of each document, where some are told; else empty.
     pub(super) spans: Vec<Option<Spans>>,
     pub(super) billed_units: f64,
     pub(super) billed_tokens: u64,
-    /// The model that the answer names, where the shape reads it.
+    /// The model that the response names, where the shape reads it.
     pub(super) model: Option<String>,
 }
 
 /// No model has a longer name; this one goes into a header.
 const LONGEST_NAME: usize = 200;
 
-/// Reads an answer for so many documents.
-pub(super) fn read(shape: &Shape, body: &[u8], documents: usize) -> Result<Read, RerankError> {
+/// Reads a response for so many documents.
+pub(super) fn read(shape: &Shape, body: &[u8], documents: usize) -> Result<ParsedScores, RerankError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let Ok(found) = Scanner::whole(body, |scanner| Found::scan(shape, documents, scanner)) else {
         return Err(RerankError::BadResponse("not JSON"));
     };
-    let scores = found.scores.unwrap_or(Err("not a rerank answer of this kind of provider"));
+    let scores = found.scores.unwrap_or(Err("not a rerank response of this kind of provider"));
     let scores = scores.map_err(RerankError::BadResponse)?;
     let number = |value: Option<Value<'_>>| value?.as_f64().filter(|number| *number >= 0.0);
     let billed_units = match shape.units {
         Units::None => 0.0,
-        // An odd `meta` is no reason to refuse good scores.
+        // An odd `meta` is no reason to reject good scores.
         Units::At(_) => number(found.units).unwrap_or(0.0),
         Units::PerHundred => documents.div_ceil(100) as f64,
     };
     let billed_tokens = number(found.tokens).unwrap_or(0.0) as u64;
     let model = found.model.and_then(Value::as_str).filter(|name| is_name(name));
     let (scores, spans) = scores;
-    Ok(Read { scores, spans, billed_units, billed_tokens, model: model.map(Cow::into_owned) })
+    Ok(ParsedScores { scores, spans, billed_units, billed_tokens, model: model.map(Cow::into_owned) })
 }
 
 /// A score for each document, and its passages, if any document has some.
 type Scored = (Vec<f64>, Vec<Option<Spans>>);
 
-/// What of an answer matters.
+/// What of a response matters.
 #[derive(Default)]
 struct Found<'a> {
     /// Why they are of no use, if they are not; `None` where there is nothing like them.
@@ -61,7 +61,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// Of members with one name the last one counts.
-    fn scan(shape: &Shape, documents: usize, scanner: &mut Scanner<'a>) -> json::Read<Self> {
+    fn scan(shape: &Shape, documents: usize, scanner: &mut Scanner<'a>) -> json::ScanResult<Self> {
         let mut found = Self::default();
         let Some(results) = shape.results else {
             found.scores = scores(scanner, shape.score, documents)?;
@@ -77,7 +77,7 @@ impl<'a> Found<'a> {
             for (pointer, place) in [
                 (units, &mut found.units),
                 (shape.tokens, &mut found.tokens),
-                (shape.answered_by, &mut found.model),
+                (shape.responding_model, &mut found.model),
             ] {
                 let mut path = pointer.unwrap_or_default().split('/').skip(1);
                 if path.next() == Some(&*key.name) {
@@ -98,7 +98,7 @@ fn scores(
     scanner: &mut Scanner<'_>,
     name: &str,
     documents: usize,
-) -> json::Read<Option<Result<Scored, &'static str>>> {
+) -> json::ScanResult<Option<Result<Scored, &'static str>>> {
     let mut places = vec![None; documents];
     let mut passages = Vec::new();
     let mut wrong = None;
@@ -143,7 +143,7 @@ fn place(places: &mut [Option<f64>], index: Option<u64>, score: Option<f64>) -> 
 /// No service tells so many of one document.
 const MOST_SPANS: usize = 1000;
 
-/// The passages of one document. An odd one is no reason to refuse good scores: it is left out.
+/// The passages of one document. An odd one is no reason to reject good scores: it is left out.
 fn spans(value: Value<'_>) -> Option<Spans> {
     let whole =
         |value: Value<'_>| value.as_f64().filter(|number| (0.0..4e9).contains(number)).map(|n| n as u32);
@@ -168,10 +168,10 @@ mod tests {
     use super::{super::presets, *};
     use crate::rerank::HttpKind;
 
-    /// The same from a tree of the whole answer.
-    fn plain(shape: &Shape, body: &[u8], documents: usize) -> Option<Read> {
-        let answer = serde_json::from_slice::<Value>(body).ok()?;
-        let results = shape.results.map_or(Some(&answer), |name| answer.as_object()?.get(name))?;
+    /// The same from a tree of the whole response.
+    fn plain(shape: &Shape, body: &[u8], documents: usize) -> Option<ParsedScores> {
+        let response = serde_json::from_slice::<Value>(body).ok()?;
+        let results = shape.results.map_or(Some(&response), |name| response.as_object()?.get(name))?;
         let mut places = vec![None; documents];
         for result in results.as_array()? {
             let place = places.get_mut(usize::try_from(result.get("index")?.as_u64()?).ok()?)?;
@@ -179,8 +179,8 @@ mod tests {
                 return None;
             }
         }
-        let number = |pointer: &str| answer.pointer(pointer)?.as_f64().filter(|number| *number >= 0.0);
-        Some(Read {
+        let number = |pointer: &str| response.pointer(pointer)?.as_f64().filter(|number| *number >= 0.0);
+        Some(ParsedScores {
             scores: places.into_iter().collect::<Option<_>>()?,
             spans: Vec::new(),
             billed_units: match shape.units {
@@ -190,8 +190,8 @@ mod tests {
             },
             billed_tokens: shape.tokens.and_then(number).unwrap_or(0.0) as u64,
             model: shape
-                .answered_by
-                .and_then(|pointer| answer.pointer(pointer)?.as_str())
+                .responding_model
+                .and_then(|pointer| response.pointer(pointer)?.as_str())
                 .filter(|name| is_name(name))
                 .map(str::to_owned),
         })
@@ -210,7 +210,7 @@ mod tests {
     }
 
     /// Objects of the names that matter, some of them twice.
-    fn answer() -> impl Strategy<Value = String> {
+    fn respond() -> impl Strategy<Value = String> {
         const SIMPLE: [&str; 12] =
             ["0", "1", "2", "-1", "1.0", "0.25", "-0", "3e0", "null", "\"a-model\"", "\"\\u0041\"", "[]"];
         let simple = || prop::sample::select(&SIMPLE[..]).prop_map(str::to_owned);
@@ -236,10 +236,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1024))]
         #[test]
-        fn an_answer_says_what_a_tree_of_it_says(body in answer(), documents in 0..4_usize) {
+        fn a_response_says_what_a_tree_of_it_says(body in respond(), documents in 0..4_usize) {
             for kind in HttpKind::ALL {
                 let shape = presets::shape(kind, "", "");
-                let rounded = |read: Read| {
+                let rounded = |read: ParsedScores| {
                     // The tree's numbers may be one off in the last place of a double.
                     let scores: Vec<f32> = read.scores.iter().map(|score| *score as f32).collect();
                     (scores, read.billed_units, read.billed_tokens, read.model)
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn what_is_no_response_is_rejected() {
         let shape = presets::shape(HttpKind::Cohere, "", "");
         let good = r#"{"results":[{"index":0,"relevance_score":0.5}]}"#;
         assert!(read(shape, good.as_bytes(), 1).is_ok());
@@ -270,16 +270,16 @@ mod tests {
         for (bad, why) in [
             (good.replace("]}", "]"), "not JSON"),
             (format!("{good}{good}"), "not JSON"),
-            (good.replace("results", "r"), "not a rerank answer of this kind of provider"),
-            (good.replace("results", r"results\ud800"), "not a rerank answer of this kind of provider"),
+            (good.replace("results", "r"), "not a rerank response of this kind of provider"),
+            (good.replace("results", r"results\ud800"), "not a rerank response of this kind of provider"),
             (good.replace(r#""index":0,"#, ""), "a result has no index"),
             (good.replace("0.5", "1e999"), "a result has no score"),
             (good.replace(":0,", ":1,"), "index out of range"),
             (good.replace('[', r#"[{"index":0,"relevance_score":0.5},"#), "index given twice"),
             (good.replace("{\"index\":0,\"relevance_score\":0.5}", ""), "not every document scored"),
         ] {
-            let refused = read(shape, bad.as_bytes(), 1).unwrap_err();
-            assert_eq!(refused, RerankError::BadResponse(why), "{bad}");
+            let rejected = read(shape, bad.as_bytes(), 1).unwrap_err();
+            assert_eq!(rejected, RerankError::BadResponse(why), "{bad}");
         }
     }
 }

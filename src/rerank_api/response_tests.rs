@@ -11,8 +11,8 @@ fn fixture(name: &str) -> Value {
     serde_json::from_slice(&fs::read(folder.join(format!("{name}.json"))).unwrap()).unwrap()
 }
 
-fn asked(documents: usize, top_n: Option<usize>) -> Asked {
-    Asked {
+fn asked(documents: usize, top_n: Option<usize>) -> RerankCall {
+    RerankCall {
         model: None,
         query: "q".into(),
         documents: (0..documents).map(|at| Arc::from(format!("text {at}"))).collect(),
@@ -28,7 +28,7 @@ fn scores(scores: &[f32]) -> Scores {
     Scores { scores: scores.iter().copied().map(Some).collect(), billed_units: 1.0, ..Scores::default() }
 }
 
-fn text(asked: &Asked, all: &[f32]) -> String {
+fn text(asked: &RerankCall, all: &[f32]) -> String {
     let body = body(Version::V2, Uuid::nil(), asked, all, &scores(all));
     String::from_utf8(body.to_vec()).unwrap()
 }
@@ -39,7 +39,7 @@ fn indexes(body: &str) -> Vec<u64> {
 }
 
 #[test]
-fn the_answer_is_byte_for_byte_what_it_says() {
+fn the_response_is_byte_for_byte_what_it_says() {
     let got = text(&asked(3, None), &[0.25, 0.9, 1.234_567_8e-5]);
     let expected = concat!(
         r#"{"id":"00000000-0000-0000-0000-000000000000","results":[{"index":1,"relevance_score":0.9},"#,
@@ -49,9 +49,9 @@ fn the_answer_is_byte_for_byte_what_it_says() {
     assert_eq!(got, expected);
 }
 
-/// Fixture by fixture: the recorded request, and an answer made of the recorded scores.
+/// Fixture by fixture: the recorded request, and a response made of the recorded scores.
 #[test]
-fn recorded_answers_are_given_again_as_they_were() {
+fn recorded_responses_are_given_again_as_they_were() {
     for name in ["ok-all", "ok-top-n", "ok-single-document", "ok-tiny-scores", "ok-v1-return-documents"] {
         let fixture = fixture(name);
         let version = if fixture["request"]["path"] == "/v1/rerank" { Version::V1 } else { Version::V2 };
@@ -71,8 +71,8 @@ fn recorded_answers_are_given_again_as_they_were() {
         own.as_object_mut().unwrap().remove("id");
         // Of an option that does something there, and nothing here.
         own["meta"].as_object_mut().unwrap().remove("warnings");
-        // Some answers say that they are not experimental, some leave it out.
-        let version = |answer: &mut Value| answer["meta"]["api_version"]["version"].take();
+        // Some responses say that they are not experimental, some leave it out.
+        let version = |response: &mut Value| response["meta"]["api_version"]["version"].take();
         assert_eq!(version(&mut own), version(&mut recorded), "{name}");
         own["meta"]["api_version"] = recorded["meta"]["api_version"].clone();
         assert_eq!(own, recorded, "{name}");
@@ -92,7 +92,7 @@ fn what_was_billed_is_told_as_it_was() {
 }
 
 #[test]
-fn scores_in_part_or_of_no_number_are_no_answer() {
+fn scores_in_part_or_of_no_number_are_no_response() {
     let asked = asked(2, None);
     let whole = |scores: Scores| whole(&asked, &scores);
     assert_eq!(whole(scores(&[0.1, 0.2])), Ok(vec![0.1, 0.2]));

@@ -1,4 +1,4 @@
-//! A search's answer on its way to the client: collect, find the hits, rank, put together again.
+//! A search's response on its way to the client: collect, find the hits, rank, put together again.
 
 use bytes::Bytes;
 use http::{
@@ -12,8 +12,8 @@ use super::{
     ProxyError,
     again::{Mended, unsure},
     coding, headers,
-    kept::{is_changed, kept, must_replay, replayed},
-    search::{Answer, Exchange, coding_reason},
+    kept_order::{is_changed, kept, must_replay, replayed},
+    search::{Exchange, ReportedResponse, coding_reason},
     target::head,
 };
 use crate::{
@@ -23,16 +23,16 @@ use crate::{
     search::{HitPage, KeepReason, Rewrite, Strip},
     upstream::{
         UpstreamError,
-        body::{self, Body, Read},
+        body::{self, Body, BodyRead},
     },
 };
 
-/// What documents take beside the answer: their texts, and the call that they are written into, escaped.
+/// What documents take beside the response: their texts, and the call that they are written into, escaped.
 const DOCUMENT_COPIES: usize = 3;
-/// What one hit may add to a joined answer: its new score, `rerank_score`, `rerank_from`, and the edits of it.
+/// What one hit may add to a joined response: its new score, `rerank_score`, `rerank_from`, and the edits of it.
 const JOINED_HIT: usize = 128;
 
-/// An answer that has been read.
+/// A response that has been read.
 pub(super) struct Came {
     pub(super) parts: response::Parts,
     pub(super) raw: Bytes,
@@ -41,7 +41,7 @@ pub(super) struct Came {
     pub(super) places: Permit,
 }
 
-/// An answer put together again.
+/// A response put together again.
 enum Joined {
     /// Not a byte is another one.
     AsItCame,
@@ -51,7 +51,7 @@ enum Joined {
 }
 
 impl Exchange {
-    /// Answers with what came for `rewrite`, reranked if it can be. `permit` is what it is collected into;
+    /// Responses with what came for `rewrite`, reranked if it can be. `permit` is what it is collected into;
     /// `changed` says that the client's own request was another one.
     pub(super) async fn rank(
         &mut self,
@@ -60,18 +60,18 @@ impl Exchange {
         response: Response<Body>,
         permit: Permit,
         changed: bool,
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<ReportedResponse, ProxyError> {
         let (parts, stream) = response.into_parts();
         let limit = self.handler.limits.response_bytes;
         let (stream, reason) = match body::read_up_to(stream, limit, permit, None).await {
-            Ok(Read::Whole { bytes, .. }) => {
+            Ok(BodyRead::Whole { bytes, .. }) => {
                 return self.rank_whole(searches, rewrite, parts, bytes, changed).await;
             }
-            // The answer broke off: a search may be asked again, and what comes then is passed on as it comes.
+            // The response broke off: a search may be asked again, and what comes then is passed on as it comes.
             Err(_) if changed => return self.keep_instead(searches, KeepReason::UpstreamError).await,
             Err(_) => return self.keep(searches, Some(KeepReason::UpstreamError)).await,
-            Ok(Read::TooLarge(stream)) => (stream, KeepReason::TooLarge),
-            Ok(Read::NoRoom(stream)) => (stream, KeepReason::Overloaded),
+            Ok(BodyRead::TooLarge(stream)) => (stream, KeepReason::TooLarge),
+            Ok(BodyRead::NoRoom(stream)) => (stream, KeepReason::Overloaded),
         };
         if !changed {
             return Ok((Response::from_parts(parts, stream), kept(searches, Some(reason))));
@@ -90,7 +90,7 @@ impl Exchange {
         parts: response::Parts,
         raw: Bytes,
         changed: bool,
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<ReportedResponse, ProxyError> {
         let (page, places) = match self.page(searches.len(), &parts, &raw) {
             Ok(page) => page,
             Err(reason) if !changed => {
@@ -100,7 +100,7 @@ impl Exchange {
             Err(KeepReason::TooLarge) => return self.keep_instead(searches, KeepReason::TooLarge).await,
             Err(reason) => {
                 let unreadable = UpstreamError::Malformed(reason.as_str().into());
-                let permit = self.handler.bounds.answer_bytes.nothing();
+                let permit = self.handler.bounds.response_bytes.nothing();
                 return Box::pin(self.rank_as_asked(searches, rewrite, Err(unreadable.into()), permit)).await;
             }
         };
@@ -122,13 +122,13 @@ impl Exchange {
         strips: &[Strip],
         came: Came,
         changed: bool,
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<ReportedResponse, ProxyError> {
         let Came { parts, raw, mut page, places } = came;
         let ranked = self.ranked(searches, &mut page, Waiting::Client(self.asked_at)).await;
         if must_replay(searches, &ranked.reports, &page)
             || pipeline::cuts_a_tie(searches, &page, &ranked.reports)
         {
-            // A replay that goes wrong leaves the answer that is there, cut back: a success stays one.
+            // A replay that goes wrong leaves the response that is there, cut back: a success stays one.
             match self.keep(searches, None).await {
                 Ok((response, _)) if response.status() == StatusCode::OK => {
                     return Ok((response, replayed(ranked.reports)));
@@ -149,7 +149,7 @@ impl Exchange {
         }
     }
 
-    /// The hits of an answer, with a permit for their places.
+    /// The hits of a response, with a permit for their places.
     /// `searches`: how many it has to answer.
     pub(super) fn page(
         &self,
@@ -160,12 +160,12 @@ impl Exchange {
         if !is_json(&parts.headers) {
             return Err(KeepReason::Unsupported);
         }
-        let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.answer_bytes);
+        let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.response_bytes);
         let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
         let mut permit = budget.take(splitting_bytes(&body)).ok_or(KeepReason::Overloaded)?;
         let page = self.dialect.split(&head(&self.parts), body).map_err(|error| error.reason())?;
-        // Where a filter leaves out whole answers of a batch, nobody can tell which search the others are of.
-        if searches > 1 && page.answers() > 0 && page.answers() != searches {
+        // Where a filter leaves out whole responses of a batch, nobody can tell which search the others are of.
+        if searches > 1 && page.responses() > 0 && page.responses() != searches {
             return Err(KeepReason::Unsupported);
         }
         permit.shrink(page.place_bytes());
@@ -181,7 +181,7 @@ impl Exchange {
         let pipeline = &self.handler.pipeline;
         let searches = &*pipeline.judge(searches, page, |body, hit| self.dialect.id(body, hit));
         let documents = pipeline::document_bytes(searches, page).saturating_mul(DOCUMENT_COPIES);
-        let Some(held) = self.handler.bounds.answer_bytes.take(documents) else {
+        let Some(held) = self.handler.bounds.response_bytes.take(documents) else {
             return pipeline.keep_order(searches, page, KeepReason::Overloaded);
         };
         let started = Instant::now();
@@ -194,7 +194,7 @@ impl Exchange {
     fn joined(&self, page: &HitPage, strips: &[Strip], ranked: &RankedPage) -> Joined {
         // The new text of the lists, then the whole.
         let most = page.body.len().saturating_add(page.hits().saturating_mul(JOINED_HIT)).saturating_mul(2);
-        let Some(mut permit) = self.handler.bounds.answer_bytes.take(most) else { return Joined::NoRoom };
+        let Some(mut permit) = self.handler.bounds.response_bytes.take(most) else { return Joined::NoRoom };
         let joined = self.dialect.join(page, strips, &ranked.rankings);
         if joined == page.body {
             return Joined::AsItCame;
@@ -210,7 +210,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type == "application/json" || media_type.ends_with("+json")
 }
 
-/// The answer with a new body: length and codings are those of the new bytes.
+/// The response with a new body: length and codings are those of the new bytes.
 pub(super) fn with_body(mut parts: response::Parts, body: Bytes) -> Response<Body> {
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING, TRAILER] {
         headers::replace(&mut parts.headers, &name, None);

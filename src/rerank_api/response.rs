@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{request::Asked, route::Version};
+use super::{request::RerankCall, route::Version};
 use crate::rerank::{FailureClass, Scores, Span};
 
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ enum Count {
 }
 
 /// The scores of every document, or why there are none that could be given out.
-pub(super) fn whole(asked: &Asked, scores: &Scores) -> Result<Vec<f32>, FailureClass> {
+pub(super) fn whole(asked: &RerankCall, scores: &Scores) -> Result<Vec<f32>, FailureClass> {
     if let Some(failure) = scores.failure {
         return Err(failure);
     }
@@ -75,8 +75,8 @@ pub(super) fn whole(asked: &Asked, scores: &Scores) -> Result<Vec<f32>, FailureC
     if all.iter().all(|score| score.is_finite()) { Ok(all) } else { Err(FailureClass::BadResponse) }
 }
 
-/// The body of an answer: results best first, ties by index.
-pub(super) fn body(version: Version, id: Uuid, asked: &Asked, all: &[f32], scores: &Scores) -> Bytes {
+/// The body of a response: results best first, ties by index.
+pub(super) fn body(version: Version, id: Uuid, asked: &RerankCall, all: &[f32], scores: &Scores) -> Bytes {
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|&a, &b| by_score(all, a, b));
     order.truncate(asked.top_n.unwrap_or(usize::MAX));
@@ -117,5 +117,5 @@ impl Count {
 }
 
 #[cfg(test)]
-#[path = "answer_tests.rs"]
+#[path = "response_tests.rs"]
 mod tests;

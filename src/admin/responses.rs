@@ -1,4 +1,4 @@
-//! The answers of the admin listener, each with the headers that keep a browser from doing more than it should.
+//! The responses of the admin listener, each with the headers that keep a browser from doing more than it should.
 
 use std::convert::Infallible;
 
@@ -21,8 +21,8 @@ pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Byte
 }
 
 pub(super) fn with_body(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
-    let mut answer = Response::new(body);
-    *answer.status_mut() = status;
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
     for (name, value) in [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-store"),
@@ -33,9 +33,9 @@ pub(super) fn with_body(status: StatusCode, kind: &'static str, body: Body) -> R
         (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    answer
+    response
 }
 
 pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {

@@ -16,8 +16,8 @@ const MASK: &str = "***";
 /// Shorter keys are masked where they are meant to stand only: any text may hold them.
 const LEAST_SECRET: usize = 6;
 
-/// So much of an answer is noted: enough to see why it is a refusal.
-const ANSWER: usize = 2048;
+/// So much of a response is noted: enough to see why it is a rejection.
+const RESPONSE: usize = 2048;
 
 /// Whose requests are noted, and what each carries beside its own headers.
 pub(super) struct Sender {
@@ -56,16 +56,16 @@ impl Sender {
             headers: shown,
             body: self.body(body),
             end: CallEnd::Open,
-            answer: Bytes::new(),
+            response: Bytes::new(),
         }
     }
 
-    /// The beginning of an answer's body.
-    pub(super) fn answer(&self, body: &[u8]) -> Bytes {
+    /// The beginning of a response's body.
+    pub(super) fn respond(&self, body: &[u8]) -> Bytes {
         // Masked as a whole: a key that is cut in two would not be found.
-        let mut answer = self.body(body);
-        answer.truncate(ANSWER);
-        answer
+        let mut response = self.body(body);
+        response.truncate(RESPONSE);
+        response
     }
 
     /// A secret header shows its scheme only.
@@ -147,10 +147,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_the_answers_cut_would_have_halved_is_masked_too() {
+    fn a_key_that_the_responses_cut_would_have_halved_is_masked_too() {
         let sender = Sender::new("p".into(), HeaderMap::new(), &ApiKey::Secret(KEY.into()));
-        let said = sender.answer(format!("{}{KEY} and more", "x".repeat(ANSWER - 4)).as_bytes());
-        assert_eq!(said.len(), ANSWER);
+        let said = sender.respond(format!("{}{KEY} and more", "x".repeat(RESPONSE - 4)).as_bytes());
+        assert_eq!(said.len(), RESPONSE);
         assert!(said.ends_with(b"x*** "), "{said:?}");
     }
 

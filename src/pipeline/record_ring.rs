@@ -18,7 +18,7 @@ use super::{Capture, SearchRecord};
 
 /// More requests in a second are not recorded: nobody could read them, and each takes time.
 pub const MOST_PER_SECOND: u64 = 50;
-/// Records being made at a time; each holds an answer's bytes until it is done.
+/// Records being made at a time; each holds a response's bytes until it is done.
 const PLACES: usize = 4;
 /// Events that a subscriber may be behind before it misses some.
 const BACKLOG: usize = 256;
@@ -60,12 +60,12 @@ struct State {
     settings: RecordSettings,
     next: u64,
     /// Those whose hits went through ranking. Apart from the others, which may be many more.
-    ranked: VecDeque<Entry>,
-    others: VecDeque<Entry>,
+    ranked: VecDeque<RingEntry>,
+    others: VecDeque<RingEntry>,
     bytes: usize,
 }
 
-struct Entry {
+struct RingEntry {
     number: u64,
     bytes: usize,
     record: Arc<SearchRecord>,
@@ -167,7 +167,7 @@ impl RecordRing {
         state.next += 1;
         state.bytes += bytes;
         let of_its_kind = if record.lists.is_empty() { &mut state.others } else { &mut state.ranked };
-        of_its_kind.push_back(Entry { number, bytes, record: Arc::new(record) });
+        of_its_kind.push_back(RingEntry { number, bytes, record: Arc::new(record) });
         state.trim();
         drop(state);
         // Without a subscriber nobody is told.
@@ -233,7 +233,8 @@ impl State {
             }
         }
         while self.bytes > self.settings.max_bytes {
-            let number = |entries: &VecDeque<Entry>| entries.front().map_or(u64::MAX, |entry| entry.number);
+            let number =
+                |entries: &VecDeque<RingEntry>| entries.front().map_or(u64::MAX, |entry| entry.number);
             let ranked_first = number(&self.ranked) < number(&self.others);
             let oldest = if ranked_first { self.ranked.pop_front() } else { self.others.pop_front() };
             let Some(oldest) = oldest else { return };
@@ -261,7 +262,7 @@ mod tests {
         let hit = HitRecord {
             id: HitId::default(),
             from: 0,
-            to: NewPlace::Answer(0),
+            to: NewPlace::Response(0),
             database_score: None,
             relevance: None,
             scored_by: ScoredBy::Provider,

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 /// Until when somebody waits for a call. Who joins it later may have more patience than who began it.
 #[derive(Clone)]
-pub(super) struct Patience(Arc<Mutex<Instant>>);
+pub(super) struct CallerDeadline(Arc<Mutex<Instant>>);
 
-impl Patience {
+impl CallerDeadline {
     pub(super) fn new(until: Instant) -> Self {
         Self(Arc::new(Mutex::new(until)))
     }
