@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Running;
-use crate::config::{Config, ListenerConfig, ProviderConfig, RerankConfig};
-use crate::rerank::ProviderKind;
+use crate::config::{Config, ListenerConfig, RerankConfig};
+use crate::rerank::{ProviderKind, ProviderSettings};
 
 impl Running {
     /// What is configured, for `/api/state`.
@@ -52,7 +52,7 @@ fn listener(each: &ListenerConfig) -> Value {
     })
 }
 
-fn provider(each: &ProviderConfig, config: &Config) -> Value {
+fn provider(each: &ProviderSettings, config: &Config) -> Value {
     let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
     let mut named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let (kind, model) = match &each.kind {

@@ -6,7 +6,7 @@ use super::{Shared, StartError, listener};
 use crate::{
     config::{
         self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, LimitsConfig,
-        ListenerConfig, ProviderConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
+        ListenerConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
@@ -15,10 +15,7 @@ use crate::{
         ScoreMode,
     },
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
-    rerank::{
-        BuildError, CircuitSettings, HttpKind, LimitSettings, ProviderKind, ProviderSettings, Providers,
-        ScoreStore, SingleFlightSettings, SpendSettings, StackShared,
-    },
+    rerank::{BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared},
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
@@ -192,11 +189,11 @@ pub(super) fn providers(
     let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
-    let used = config.providers.iter().filter(|section| named.contains(&section.name));
-    let without_key = used.clone().filter(|section| section.lacks_key());
-    let without_key = without_key.map(|section| section.name.clone()).collect();
-    let built = Providers::build(used.filter_map(provider).collect(), before, stack)?;
-    Ok(built.beside(without_key))
+    let used = config.providers.iter().filter(|section| named.contains(&section.name)).cloned();
+    // One that needs a key and has none is as if it were not configured.
+    let (without_key, used): (Vec<_>, Vec<_>) = used.partition(ProviderSettings::lacks_key);
+    let built = Providers::build(used, before, stack)?;
+    Ok(built.beside(without_key.into_iter().map(|section| section.name).collect()))
 }
 
 /// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
@@ -226,7 +223,7 @@ pub(super) fn rerank_api(
 }
 
 /// A provider that knows Cohere's models by the names that Cohere's clients use.
-fn cohere(provider: &ProviderConfig) -> Option<CohereProvider> {
+fn cohere(provider: &ProviderSettings) -> Option<CohereProvider> {
     match &provider.kind {
         ProviderKind::Http(http) if matches!(http.kind, HttpKind::Cohere | HttpKind::CohereV1) => {
             Some(CohereProvider {
@@ -237,50 +234,6 @@ fn cohere(provider: &ProviderConfig) -> Option<CohereProvider> {
         }
         _ => None,
     }
-}
-
-/// `None` for a provider that needs a key and has none: it is as if it were not configured.
-fn provider(section: &ProviderConfig) -> Option<ProviderSettings> {
-    if section.lacks_key() {
-        return None;
-    }
-    let timeout = match &section.kind {
-        ProviderKind::Http(http) => http.timeout,
-        ProviderKind::Lexical(_) => SingleFlightSettings::default().timeout,
-    };
-    let limits = &section.limits;
-    let breaker = &limits.breaker;
-    Some(ProviderSettings {
-        name: section.name.clone(),
-        kind: section.kind.clone(),
-        limits: LimitSettings {
-            max_concurrency: limits.max_concurrency,
-            requests_per_minute: limits.requests_per_minute,
-            search_units: SpendSettings {
-                per_minute: limits.max_search_units_per_minute,
-                per_day: limits.max_search_units_per_day,
-            },
-            tokens: SpendSettings {
-                per_minute: limits.max_tokens_per_minute,
-                per_day: limits.max_tokens_per_day,
-            },
-            search_units_per_search: limits.max_search_units_per_search,
-        },
-        circuit: CircuitSettings {
-            failure_ratio: breaker.failure_ratio,
-            slow_ratio: breaker.slow_ratio,
-            slow_call: breaker.slow_call,
-            min_calls: breaker.min_calls,
-            window: breaker.window,
-            open_for: breaker.open_for,
-            probes: breaker.probes,
-        },
-        single_flight: SingleFlightSettings {
-            timeout,
-            finish_in_background: limits.finish_in_background,
-            max_in_background: limits.max_in_background,
-        },
-    })
 }
 
 /// What is kept of the last searches.

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
-    CacheConfig, Config, ListenerConfig, ListenerTlsConfig, ProviderConfig, RedisConfig, RerankApiConfig,
-    RouteConfig,
+    CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankApiConfig, RouteConfig,
     node::{self, Node, Value},
     origin::Origin,
     problem::Problems,
     render::{quoted, to_yaml},
 };
-use crate::rerank::{HttpSettings, ProviderKind};
+use crate::rerank::{ApiKey, HttpSettings, ProviderKind, ProviderSettings};
 
 /// What was written, after variables and flags have been laid over the file.
 #[derive(Clone)]
@@ -88,18 +87,15 @@ fn untouched(config: &Config) -> Config {
         collection: each.collection.clone(),
         rerank: config.rerank.clone(),
     };
-    let provider = |each: &ProviderConfig| {
+    let provider = |each: &ProviderSettings| {
         let kind = match &each.kind {
             ProviderKind::Http(http) => {
                 let model = HttpSettings::at(http.kind, &http.base_url, http.api_key.clone()).model;
-                ProviderKind::Http(HttpSettings {
-                    model,
-                    ..HttpSettings::new(http.kind, crate::rerank::ApiKey::Missing)
-                })
+                ProviderKind::Http(HttpSettings { model, ..HttpSettings::new(http.kind, ApiKey::Missing) })
             }
             ProviderKind::Lexical(_) => ProviderKind::Lexical(Default::default()),
         };
-        ProviderConfig::with_kind(&each.name, kind)
+        ProviderSettings::new(&each.name, kind)
     };
     Config {
         listeners: config.listeners.iter().map(listener).collect(),
@@ -151,11 +147,6 @@ impl Written {
 
 fn tree(config: &Config) -> Node {
     node::parse(&to_yaml(config), &mut Problems::default())
-}
-
-/// The paths of every setting.
-pub(super) fn paths(config: &Config) -> Vec<String> {
-    leaves(&tree(config)).into_iter().map(|leaf| leaf.path).collect()
 }
 
 /// Every value of a tree with its path.

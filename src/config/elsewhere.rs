@@ -2,22 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Config, differences::paths};
-
-/// Settings that the defaults leave out: those of sections that are off, and of some kinds of provider.
-const OFF: [&str; 11] = [
-    "listeners[].tls.cert_file",
-    "listeners[].tls.key_file",
-    "listeners[].tls.client_ca_file",
-    "listeners[].tls.handshake_timeout",
-    "cache.redis.password_file",
-    "cache.redis.share_limits",
-    "routes[].collection",
-    "providers.<name>.api_key_env",
-    "providers.<name>.api_key_file",
-    "providers.<name>.activation",
-    "providers.<name>.region",
-];
+use super::list::entries;
 
 /// Words of other programs for what is a setting here.
 const FOREIGN: [(&str, &str); 24] = [
@@ -47,17 +32,16 @@ const FOREIGN: [(&str, &str); 24] = [
     ("ttl_seconds", "cache.ttl"),
 ];
 
-/// The path of every setting, members of lists under `[]`, of providers under `<name>`.
+/// The path of every setting and section, members of lists under `[]`, of providers under `<name>`.
 static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let paths = paths(&Config::default()).into_iter();
-    let paths = paths.filter(|path| !path.ends_with(".api_key"));
-    let general = |path: String| path.replace("[0]", "[]").replace("providers.cohere.", "providers.<name>.");
-    let sections = ["listeners[].upstream", "listeners[].tls", "providers.<name>.breaker"];
-    sections.into_iter().chain(OFF).map(str::to_owned).chain(paths.map(general)).collect()
+    let sections = ["listeners[].upstream", "providers.<name>.breaker"].map(str::to_owned);
+    let of_routes = |path: &String| path.starts_with("routes[].") && path != "routes[].collection";
+    let paths = entries().into_iter().map(|entry| entry.path).filter(|path| !of_routes(path));
+    sections.into_iter().chain(paths).collect()
 });
 
 /// What is said of a key that stands in the wrong section, or has another name here.
-pub(super) fn hint(key: &str) -> Option<String> {
+pub(super) fn hint(section: &str, key: &str) -> Option<String> {
     match key {
         "api_key" | "apikey" | "apiKey" | "token" | "password" | "secret" => {
             return Some(
@@ -77,6 +61,11 @@ pub(super) fn hint(key: &str) -> Option<String> {
     let depth = |path: &str| path.matches('.').count() + 2 * usize::from(path.contains("[]"));
     let mut places: Vec<&str> =
         ALL.iter().map(String::as_str).filter(|path| path.rsplit('.').next() == Some(key)).collect();
+    // Some kinds of provider have it, but not this one.
+    let is_provider = section.starts_with("providers.") && section.matches('.').count() == 1;
+    places.retain(|place| {
+        !is_provider || !place.starts_with("providers.<name>.") || place.contains(".breaker.")
+    });
     places.sort_by_key(|path| (!path.starts_with("rerank."), depth(path)));
     places.truncate(2);
     if let [(_, place)] = FOREIGN.iter().filter(|(word, _)| *word == key).collect::<Vec<_>>().as_slice() {
@@ -103,7 +92,7 @@ mod tests {
             }
             let problems = try_load(&text, &[]).map(|_| String::new()).unwrap_or_else(|all| all.to_string());
             // What only some kinds have is known to be so.
-            let own = ["priority", "activation", "scoring", "region", "max_tokens_per_doc"];
+            let own = ["priority", "activation", "scoring", "region", "fuse"];
             let expected = own.iter().any(|key| path.ends_with(key));
             assert!(expected || !problems.contains("unknown key"), "{path}: {problems}");
         }

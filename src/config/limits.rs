@@ -47,3 +47,18 @@ impl Default for LimitsConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::good;
+
+    #[test]
+    fn a_wait_of_zero_or_null_is_without_end() {
+        let config = good("limits: { body_timeout: 0s, idle_timeout: null, tunnel_timeout: 5m }", &[]);
+        let limits = &config.limits;
+        assert_eq!((limits.body_timeout, limits.idle_timeout), (None, None));
+        assert_eq!(limits.tunnel_timeout.map(|time| time.as_secs()), Some(300));
+        assert_eq!(limits.head_timeout, LimitsConfig::default().head_timeout);
+    }
+}

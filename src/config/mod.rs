@@ -11,7 +11,9 @@ mod fingerprint;
 mod fleet_tests;
 mod hints;
 mod inspector;
+mod kind;
 mod limits;
+mod list;
 mod node;
 mod origin;
 mod overlay;
@@ -19,17 +21,17 @@ mod problem;
 mod provider_limits;
 #[cfg(test)]
 mod provider_tests;
+mod published;
 mod read;
 mod read_fleet;
-mod read_limits;
 mod read_provider;
 mod read_providers;
 mod read_rerank;
-mod read_shutdown;
 mod read_tls;
 mod render;
 mod rerank_api;
 mod section;
+mod setting;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -56,13 +58,13 @@ pub use inspector::InspectorConfig;
 pub use limits::{LimitsConfig, MemoryConfig};
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
-pub use provider_limits::{BreakerConfig, ProviderLimits};
+pub use published::{page, reference, schema};
 pub use render::{short_hash, to_yaml};
 pub use rerank_api::RerankApiConfig;
 pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, ProviderConfig,
-    RedisConfig, RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
+    AdminConfig, AllowList, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig,
+    RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
 };
 pub use words::{
     CaptureLevel, DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,

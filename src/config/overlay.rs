@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
+    kind::Kind,
+    list,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -21,8 +23,12 @@ pub struct Flags {
     pub upstream: Option<String>,
 }
 
-/// Settings of the single listener that have a variable.
-const LISTENER: [&str; 3] = ["listen", "dialect", "max_connections"];
+/// Whether the single listener has a setting of this name, which then has a variable.
+fn is_of_listener(key: &str) -> bool {
+    let own = list::LISTENER.iter().filter(|setting| !matches!(setting.kind, Kind::Section));
+    own.into_iter().any(|setting| setting.key == key)
+}
+
 const SECTIONS: [&str; 11] = [
     "admin",
     "inspector",
@@ -51,7 +57,7 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
             continue;
         }
         match parts.as_slice() {
-            [single] if LISTENER.contains(single) => listener(root, &[single], name, text, problems),
+            [single] if is_of_listener(single) => listener(root, &[single], name, text, problems),
             // RERANKD_CONFIG and the like, and what Kubernetes sets for a service of this name.
             [] | [_] => {}
             // TLS of the single listener; `TLS` alone is no setting.

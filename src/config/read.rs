@@ -3,22 +3,20 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, inspector,
+    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, list,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
     read_fleet::redis,
-    read_limits::{limits, max_wait, memory},
     read_providers::providers,
-    read_rerank::{RERANK_KEYS, rerank},
-    read_shutdown::shutdown,
-    read_tls::{UPSTREAM_TLS_KEYS, listener_tls, upstream_tls},
+    read_rerank::rerank,
+    read_tls::{client_certificate, listener_tls},
     rerank_api,
     section::Section,
+    setting::{self, Setting},
     token::token,
     types::{AdminConfig, CacheConfig, UpstreamConfig},
-    values::{self, whole},
-    words::{DialectChoice, HostMode},
+    values,
 };
 use crate::search::PathPrefix;
 
@@ -38,7 +36,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         "shutdown",
     ];
     let top = Section::open(Some(root), "", &known, problems);
-    let base = Section::open(top.node("rerank"), "rerank", &RERANK_KEYS, problems);
+    let base = Section::open(top.node("rerank"), "rerank", &setting::keys(list::RERANK), problems);
     let rerank = rerank(&base, &Default::default(), problems);
     let routes = routes(&top, &rerank, problems);
     let rerank_api = rerank_api::read(&top, problems);
@@ -47,18 +45,31 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let config = Config {
         listeners: listeners(&top, rerank_api.listen.is_none(), problems),
         admin: admin(&top, problems),
-        inspector: inspector::read(&top, problems),
+        inspector: section(&top, "inspector", list::INSPECTOR, problems).1,
         rerank,
         routes,
         providers,
         rerank_api,
         cache: cache(&top, problems),
-        limits: limits(&top, problems),
-        memory: memory(&top, problems),
-        shutdown: shutdown(&top, problems),
+        limits: section(&top, "limits", list::LIMITS, problems).1,
+        memory: section(&top, "memory", list::MEMORY_SECTION, problems).1,
+        shutdown: section(&top, "shutdown", list::SHUTDOWN, problems).1,
     };
     addresses::check(&config, root, problems);
     config
+}
+
+/// A section of the top, read into its defaults.
+fn section<'a, T: Default>(
+    top: &Section<'a>,
+    key: &str,
+    settings: &[Setting<T>],
+    problems: &mut Problems,
+) -> (Section<'a>, T) {
+    let section = top.inside(key, &setting::keys(settings), problems);
+    let mut to = T::default();
+    setting::read(settings, &section, &mut to, problems);
+    (section, to)
 }
 
 /// The lists of providers, each with the section that it is in. A route that only inherits the base's list would
@@ -75,7 +86,7 @@ fn uses<'a>(
 }
 
 /// The entries of the list at `key`, each with its path.
-fn list<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(String, &'a Node)> {
+fn items<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(String, &'a Node)> {
     match top.node(key).map(|node| &node.value) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::List(items)) => {
@@ -90,7 +101,7 @@ fn list<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(Strin
 
 /// There has to be one, unless rerankd only serves the rerank API.
 fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<ListenerConfig> {
-    let items = list(top, "listeners", problems);
+    let items = items(top, "listeners", problems);
     if needed
         && items.is_empty()
         && !matches!(top.node("listeners").map(|n| &n.value), Some(Value::Map(_) | Value::Text(_)))
@@ -102,8 +113,7 @@ fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<Li
     let single = items.len() == 1;
     let mut listeners: Vec<ListenerConfig> = Vec::new();
     for (path, item) in items {
-        let known = ["listen", "tls", "path_prefix", "upstream", "dialect", "max_connections"];
-        let section = Section::open(Some(item), path, &known, problems);
+        let section = Section::open(Some(item), path, &setting::keys(list::LISTENER), problems);
         listeners.push(listener(&section, single, problems));
     }
     listeners
@@ -114,31 +124,14 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     if !single && !section.has("listen") {
         section.complain("listen", "each of several listeners needs its own address.", problems);
     }
-    section.set("listen", &mut listener.listen, problems, values::address);
-    section.set("dialect", &mut listener.dialect, problems, DialectChoice::read);
-    section.set("max_connections", &mut listener.max_connections, problems, whole(1, 1_000_000));
-
+    setting::read(list::LISTENER, section, &mut listener, problems);
     listener.tls = listener_tls(section, problems);
-
-    let mut prefix = None;
-    section.set_option("path_prefix", &mut prefix, problems, values::path_prefix);
-    listener.path_prefix = prefix.unwrap_or_default();
-
-    let mut known =
-        vec!["url", "path_prefix", "host", "http2", "connect_timeout", "response_timeout", "forward_timeout"];
-    known.extend(UPSTREAM_TLS_KEYS);
-    let upstream = Section::open(section.node("upstream"), section.path_of("upstream"), &known, problems);
-    let to = &mut listener.upstream;
+    let upstream = section.again("upstream");
     if !upstream.has("url") {
         upstream.complain("url", "the upstream's URL is missing, such as http://127.0.0.1:6333.", problems);
     }
-    upstream_url(&upstream, to, problems);
-    upstream.set("host", &mut to.host, problems, HostMode::parse);
-    upstream.set("http2", &mut to.http2, problems, values::boolean);
-    upstream_tls(&upstream, to, problems);
-    upstream.set("connect_timeout", &mut to.connect_timeout, problems, values::duration);
-    max_wait(&upstream, "response_timeout", &mut to.response_timeout, problems);
-    max_wait(&upstream, "forward_timeout", &mut to.forward_timeout, problems);
+    upstream_url(&upstream, &mut listener.upstream, problems);
+    client_certificate(&upstream, problems);
     listener
 }
 
@@ -155,25 +148,17 @@ fn upstream_url(section: &Section<'_>, to: &mut UpstreamConfig, problems: &mut P
 }
 
 fn admin(top: &Section<'_>, problems: &mut Problems) -> AdminConfig {
-    let mut admin = AdminConfig::default();
-    let section = Section::open(
-        top.node("admin"),
-        "admin",
-        &["listen", "token_file", "ready_needs_upstream"],
-        problems,
-    );
-    section.set("listen", &mut admin.listen, problems, values::address);
-    section.set_option("token_file", &mut admin.token_file, problems, values::readable_file);
+    let (section, mut admin) = section(top, "admin", list::ADMIN, problems);
     admin.token = token(&section, admin.token_file.as_ref(), problems);
-    section.set("ready_needs_upstream", &mut admin.ready_needs_upstream, problems, values::boolean);
     admin
 }
 
 fn routes(top: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> Vec<RouteConfig> {
     // A route is chosen by its own pattern, so `collections` has no meaning in it.
-    let mut known: Vec<&str> = RERANK_KEYS.iter().copied().filter(|key| *key != "collections").collect();
-    known.push("collection");
-    list(top, "routes", problems)
+    let mut known = setting::keys(list::RERANK);
+    known.retain(|key| *key != "collections");
+    known.extend(setting::keys(list::ROUTE));
+    items(top, "routes", problems)
         .into_iter()
         .map(|(path, item)| {
             let section = Section::open(Some(item), path, &known, problems);
@@ -188,12 +173,7 @@ fn routes(top: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> Ve
 }
 
 fn cache(top: &Section<'_>, problems: &mut Problems) -> CacheConfig {
-    let mut cache = CacheConfig::default();
-    let known = ["max_bytes", "ttl", "secret_file", "redis"];
-    let section = Section::open(top.node("cache"), "cache", &known, problems);
-    section.set("max_bytes", &mut cache.max_bytes, problems, values::bytes_or_none);
-    section.set("ttl", &mut cache.ttl, problems, values::duration);
-    section.set_option("secret_file", &mut cache.secret_file, problems, values::readable_file);
+    let (section, mut cache) = section(top, "cache", list::CACHE, problems);
     cache.redis = redis(&section, problems);
     if cache.redis.is_some() && cache.max_bytes == 0 {
         let sentence = "cache.redis is the second tier of a cache that 0 switches off.";

@@ -1,22 +1,12 @@
 //! `cache.redis`: Redis or Valkey as the second cache tier.
 
-use std::path::PathBuf;
-
-use super::{
-    node::Value,
-    problem::Problems,
-    section::Section,
-    types::RedisConfig,
-    values::{self, readable_file},
-};
-use crate::fleet::{Address, is_prefix};
-
-const KEYS: [&str; 7] = ["url", "timeout", "ca_file", "password_file", "cluster", "prefix", "share_limits"];
+use super::{list, node::Value, problem::Problems, section::Section, setting, types::RedisConfig, values};
+use crate::fleet::Address;
 
 /// The map at `cache.redis`, with what is wrong with it and with the cache that it needs.
 pub(super) fn redis(cache: &Section<'_>, problems: &mut Problems) -> Option<RedisConfig> {
     let node = cache.node("redis").filter(|node| !matches!(node.value, Value::Null))?;
-    let section = Section::open(Some(node), cache.path_of("redis"), &KEYS, problems);
+    let section = Section::open(Some(node), cache.path_of("redis"), &setting::keys(list::REDIS), problems);
     if !cache.has("secret_file") {
         let sentence = "cache.redis needs a secret file, the same for all sidecars: under a random secret they \
                         would share nothing. Write 32 random bytes into a file and name it here.";
@@ -27,11 +17,7 @@ pub(super) fn redis(cache: &Section<'_>, problems: &mut Problems) -> Option<Redi
     }
     let mut to = RedisConfig::at(section.read("url", problems, address)?);
     cluster(&section, &mut to, problems);
-    section.set("timeout", &mut to.timeout, problems, values::duration);
-    section.set_option::<PathBuf>("ca_file", &mut to.ca_file, problems, values::certificate_file);
-    section.set_option::<PathBuf>("password_file", &mut to.password_file, problems, readable_file);
-    section.set("prefix", &mut to.prefix, problems, prefix);
-    section.set("share_limits", &mut to.share_limits, problems, values::boolean);
+    setting::read(list::REDIS, &section, &mut to, problems);
     if to.ca_file.is_some() && !to.address.is_tls() {
         let sentence = "a CA file is only used with TLS; begin the URL with rediss://.";
         section.complain("ca_file", sentence, problems);
@@ -54,11 +40,4 @@ fn cluster(section: &Section<'_>, to: &mut RedisConfig, problems: &mut Problems)
 /// Not quoted: it may hold a password.
 fn address(text: &str) -> Result<Address, String> {
     Address::parse(text).map_err(|error| error.to_string())
-}
-
-fn prefix(text: &str) -> Result<String, String> {
-    if is_prefix(text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("`{text}` cannot be a prefix of keys; use 1 to 64 letters, digits and . _ - : /"))
 }

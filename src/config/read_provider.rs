@@ -5,56 +5,34 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 
 use super::{
-    ProviderConfig, hints,
+    hints,
+    kind::KINDS,
+    list,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
     provider_limits,
     section::Section,
-    values::{self, whole},
+    setting, values,
 };
 use crate::rerank::{
-    Activation, ApiKey, DefaultModel, HttpKind, HttpSettings, LexicalSettings, ProviderKind, Scoring,
-    Setting, appended_path, billing,
+    ApiKey, DefaultModel, HttpKind, HttpSettings, LexicalSettings, ProviderKind, ProviderSettings,
+    appended_path, billing,
 };
 
 /// The word of the provider that needs no network.
 const LEXICAL: &str = "lexical";
 
-/// Keys of every provider behind HTTP, beside its limits.
-const HTTP: [&str; 9] = [
-    "kind",
-    "base_url",
-    "api_key_env",
-    "api_key_file",
-    "model",
-    "max_tokens_per_doc",
-    "max_bytes_per_doc",
-    "ca_file",
-    "timeout",
-];
-
 /// The words of every kind.
 pub(super) fn kinds() -> Vec<&'static str> {
-    HttpKind::ALL.iter().map(|kind| kind.as_str()).chain([LEXICAL]).collect()
+    KINDS.to_vec()
 }
 
 /// The keys of a kind; `None` is the one that needs no network.
 fn keys(kind: Option<HttpKind>) -> Vec<&'static str> {
-    let Some(kind) = kind else { return vec!["kind", "fuse"] };
-    let own = kind.facts().settings.iter().filter_map(|setting| key_of(*setting));
-    HTTP.into_iter().chain(provider_limits::KEYS).chain(own).collect()
-}
-
-fn key_of(setting: Setting) -> Option<&'static str> {
-    Some(match setting {
-        // Others cut by themselves what these are told to.
-        Setting::MaxTokensPerDoc => return None,
-        Setting::Priority => "priority",
-        Setting::Activation => "activation",
-        Setting::Scoring => "scoring",
-        Setting::Region => "region",
-    })
+    let Some(kind) = kind else { return setting::keys(list::LEXICAL) };
+    let own = setting::keys(list::HTTP).into_iter().filter(|key| list::is_of(key, kind));
+    own.chain(setting::keys(list::PROVIDER_LIMITS)).collect()
 }
 
 /// Reads a provider; without a node, a built-in one that is named after its kind.
@@ -63,7 +41,7 @@ pub(super) fn provider(
     node: Option<&Node>,
     env: &HashMap<String, String>,
     problems: &mut Problems,
-) -> ProviderConfig {
+) -> ProviderSettings {
     let path = format!("providers.{name}");
     let word = node.and_then(kind_word).unwrap_or(name);
     let kind = HttpKind::ALL.into_iter().find(|kind| kind.as_str() == word);
@@ -75,16 +53,17 @@ pub(super) fn provider(
         Some(kind) => ProviderKind::Http(http(&section, kind, name, env, problems)),
         None => ProviderKind::Lexical(lexical(&section, problems)),
     };
-    let mut provider = ProviderConfig::with_kind(name, kind);
+    let mut provider = ProviderSettings::new(name, kind);
     if let ProviderKind::Http(http) = &provider.kind {
-        provider_limits::read(&section, &mut provider.limits, problems);
+        provider.single_flight.timeout = http.timeout;
         provider_limits::check(&section, billing(http), problems);
+        setting::read(list::PROVIDER_LIMITS, &section, &mut provider, problems);
     }
     provider
 }
 
 /// A provider whose kind cannot be told: only that is a problem, not the keys, which depend on it.
-fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problems) -> ProviderConfig {
+fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problems) -> ProviderSettings {
     let every: Vec<&str> = HttpKind::ALL.iter().flat_map(|kind| keys(Some(*kind))).collect();
     let section = Section::open(node, path, &every, problems);
     if section.has("kind") {
@@ -96,7 +75,7 @@ fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problem
         let sentence = format!("a provider needs its kind: {}.", kinds().join(", "));
         section.complain("kind", sentence, problems);
     }
-    ProviderConfig::with_kind(name, ProviderKind::Lexical(LexicalSettings::default()))
+    ProviderSettings::new(name, ProviderKind::Lexical(LexicalSettings::default()))
 }
 
 fn kind_word(node: &Node) -> Option<&str> {
@@ -112,7 +91,7 @@ fn kind_word(node: &Node) -> Option<&str> {
 /// The one that needs no network.
 fn lexical(section: &Section<'_>, problems: &mut Problems) -> LexicalSettings {
     let mut settings = LexicalSettings::default();
-    section.set("fuse", &mut settings.fuse, problems, values::boolean);
+    setting::read(list::LEXICAL, section, &mut settings, problems);
     settings
 }
 
@@ -136,38 +115,8 @@ fn http(
         let sentence = format!("the kind {} needs the name of a model here.", kind.as_str());
         section.complain("model", sentence, problems);
     }
-    section.set_option("max_tokens_per_doc", &mut settings.max_tokens_per_doc, problems, whole(1, 1_000_000));
-    section.set_option("max_bytes_per_doc", &mut settings.max_bytes_per_doc, problems, values::text_bytes);
-    section.set_option("priority", &mut settings.priority, problems, whole(0, 999));
-    section.set("activation", &mut settings.activation, problems, activation);
-    section.set_option("scoring", &mut settings.scoring, problems, scoring);
-    section.set_option("ca_file", &mut settings.ca_file, problems, values::readable_file);
-    section.set("timeout", &mut settings.timeout, problems, values::duration);
+    setting::read(list::HTTP, section, &mut settings, problems);
     settings
-}
-
-fn activation(text: &str) -> Result<Activation, String> {
-    values::word(text, &[Activation::None, Activation::Sigmoid], activation_word)
-}
-
-/// The word in the file.
-pub(super) fn activation_word(activation: Activation) -> &'static str {
-    match activation {
-        Activation::None => "none",
-        Activation::Sigmoid => "sigmoid",
-    }
-}
-
-fn scoring(text: &str) -> Result<Scoring, String> {
-    values::word(text, &[Scoring::Pointwise, Scoring::Listwise], scoring_word)
-}
-
-/// The word in the file.
-pub(super) fn scoring_word(scoring: Scoring) -> &'static str {
-    match scoring {
-        Scoring::Pointwise => "pointwise",
-        Scoring::Listwise => "listwise",
-    }
 }
 
 /// The address, if one is given; a problem, if one has to be.

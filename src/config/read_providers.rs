@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
-    ProviderConfig,
     node::Node,
     problem::Problems,
     read_provider::{kinds, provider},
     section::Section,
     values::nearest,
 };
+use crate::rerank::ProviderSettings;
 
 /// The providers that are configured, and the built-in ones that are used without being so. `uses` are the lists
 /// of names, each with its section.
@@ -18,7 +18,7 @@ pub(super) fn providers(
     env: &HashMap<String, String>,
     uses: &[(String, &[String])],
     problems: &mut Problems,
-) -> Vec<ProviderConfig> {
+) -> Vec<ProviderSettings> {
     let names: Vec<&str> = match top.node("providers") {
         Some(Node { value: super::node::Value::Map(entries), .. }) => {
             entries.iter().map(|entry| entry.key.as_str()).collect()
@@ -26,7 +26,7 @@ pub(super) fn providers(
         _ => Vec::new(),
     };
     let all = Section::open(top.node("providers"), "providers", &names, problems);
-    let mut providers: Vec<ProviderConfig> =
+    let mut providers: Vec<ProviderSettings> =
         all.entries().iter().map(|entry| provider(&entry.key, Some(&entry.node), env, problems)).collect();
 
     for (path, names) in uses {

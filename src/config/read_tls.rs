@@ -1,40 +1,24 @@
 //! TLS: `tls` of `listeners[]` and of `rerank_api`, and the keys of `listeners[].upstream` for an `https://` one.
 
-use super::{
-    problem::Problems,
-    section::Section,
-    types::{ListenerTlsConfig, UpstreamConfig},
-    values,
-};
-
-/// The keys that [`upstream_tls`] reads.
-pub(super) const UPSTREAM_TLS_KEYS: [&str; 4] =
-    ["ca_file", "client_cert_file", "client_key_file", "server_name"];
+use super::{list, problem::Problems, section::Section, setting, types::ListenerTlsConfig};
 
 pub(super) fn listener_tls(listener: &Section<'_>, problems: &mut Problems) -> Option<ListenerTlsConfig> {
     if !listener.has("tls") {
         return None;
     }
-    let known = ["cert_file", "key_file", "client_ca_file", "handshake_timeout"];
-    let section = Section::open(listener.node("tls"), listener.path_of("tls"), &known, problems);
+    let section = listener.inside("tls", &setting::keys(list::TLS), problems);
     for key in ["cert_file", "key_file"] {
         if !section.has(key) {
             section.complain(key, "TLS needs a certificate and its key, each in a PEM file.", problems);
         }
     }
-    let cert_file = section.read("cert_file", problems, values::certificate_file).unwrap_or_default();
-    let key_file = section.read("key_file", problems, values::private_key_file).unwrap_or_default();
-    let mut tls = ListenerTlsConfig::new(cert_file, key_file);
-    section.set_option("client_ca_file", &mut tls.client_ca_file, problems, values::certificate_file);
-    section.set("handshake_timeout", &mut tls.handshake_timeout, problems, values::duration);
+    let mut tls = ListenerTlsConfig::new(Default::default(), Default::default());
+    setting::read(list::TLS, &section, &mut tls, problems);
     Some(tls)
 }
 
-pub(super) fn upstream_tls(section: &Section<'_>, to: &mut UpstreamConfig, problems: &mut Problems) {
-    section.set_option("ca_file", &mut to.ca_file, problems, values::certificate_file);
-    section.set_option("client_cert_file", &mut to.client_cert_file, problems, values::certificate_file);
-    section.set_option("client_key_file", &mut to.client_key_file, problems, values::private_key_file);
-    section.set_option("server_name", &mut to.server_name, problems, values::server_name);
+/// A certificate of ours is of no use without its key.
+pub(super) fn client_certificate(section: &Section<'_>, problems: &mut Problems) {
     for (one, other) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
         if section.has(one) && !section.has(other) {
             section.complain(one, format!("{one} and {other} are of use only together."), problems);

@@ -38,7 +38,7 @@ impl<'a> Section<'a> {
             let near = nearest(&entry.key, known);
             // One of several, or several of one.
             let same = near.is_some_and(|near| near.trim_end_matches('s') == entry.key.trim_end_matches('s'));
-            let hint = match (elsewhere::hint(&entry.key).filter(|_| !same), near) {
+            let hint = match (elsewhere::hint(&section.path, &entry.key).filter(|_| !same), near) {
                 (Some(hint), _) => hint,
                 (None, Some(near)) => format!("did you mean `{near}`?"),
                 (None, None) => format!("known here: {}.", known.join(", ")),
@@ -46,6 +46,22 @@ impl<'a> Section<'a> {
             problems.add(&path, &entry.origin, format!("unknown key `{}`; {hint}", entry.key));
         }
         section
+    }
+
+    /// The section at `key`, with problems as of [`Self::open`].
+    pub(super) fn inside(&self, key: &str, known: &[&str], problems: &mut Problems) -> Section<'a> {
+        Section::open(self.node(key), self.path_of(key), known, problems)
+    }
+
+    /// The section at `key`, whose problems with keys have been noted already.
+    pub(super) fn again(&self, key: &str) -> Section<'a> {
+        let node = self.node(key);
+        let entries: &[MapEntry] = match node.map(|node| &node.value) {
+            Some(Value::Map(entries)) => entries,
+            _ => &[],
+        };
+        let origin = node.map_or(Origin::Nowhere, |node| node.origin.clone());
+        Section { path: self.path_of(key), origin, entries }
     }
 
     pub(super) fn path_of(&self, key: &str) -> String {

@@ -27,7 +27,7 @@ pub(super) fn bad(text: &str) -> String {
     try_load(&format!("{UPSTREAM}{text}"), &[]).unwrap_err().to_string()
 }
 
-fn http(provider: &ProviderConfig) -> &HttpSettings {
+fn http(provider: &crate::rerank::ProviderSettings) -> &HttpSettings {
     match &provider.kind {
         ProviderKind::Http(http) => http,
         ProviderKind::Lexical(_) => panic!("{} is lexical", provider.name),

@@ -12,14 +12,13 @@ use secrecy::SecretString;
 
 use super::inspector::InspectorConfig;
 use super::limits::{LimitsConfig, MemoryConfig};
-use super::provider_limits::ProviderLimits;
 use super::rerank_api::RerankApiConfig;
 use super::words::{
     DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
 };
 use crate::{
     fleet::Address,
-    rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind},
+    rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
     search::{FieldSet, PathPrefix},
 };
 
@@ -37,7 +36,7 @@ pub struct Config {
     /// The first whose pattern matches a search's collection wins.
     pub routes: Vec<RouteConfig>,
     /// The rerank services, by name.
-    pub providers: Vec<ProviderConfig>,
+    pub providers: Vec<ProviderSettings>,
     /// The Cohere-compatible endpoint.
     pub rerank_api: RerankApiConfig,
     /// The score cache.
@@ -193,17 +192,6 @@ pub struct RouteConfig {
     pub rerank: RerankConfig,
 }
 
-/// One rerank service.
-#[derive(Clone, Debug)]
-pub struct ProviderConfig {
-    /// The name that `rerank.providers` uses.
-    pub name: String,
-    /// What it is.
-    pub kind: ProviderKind,
-    /// What it may be asked and may cost.
-    pub limits: ProviderLimits,
-}
-
 /// The score cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheConfig {
@@ -263,7 +251,10 @@ impl Default for Config {
             inspector: InspectorConfig::default(),
             rerank: RerankConfig::default(),
             routes: Vec::new(),
-            providers: vec![ProviderConfig::cohere("cohere")],
+            providers: vec![ProviderSettings::new(
+                "cohere",
+                ProviderKind::Http(HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)),
+            )],
             rerank_api: RerankApiConfig::default(),
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
@@ -340,23 +331,6 @@ impl Default for RerankConfig {
             allow: AllowList::default(),
             response_headers: true,
         }
-    }
-}
-
-impl ProviderConfig {
-    /// Cohere with its defaults and no key.
-    pub fn cohere(name: &str) -> Self {
-        Self::with_kind(name, ProviderKind::Http(HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)))
-    }
-
-    /// A provider of this kind with the default limits.
-    pub fn with_kind(name: &str, kind: ProviderKind) -> Self {
-        Self { name: name.to_owned(), kind, limits: ProviderLimits::default() }
-    }
-
-    /// Whether it lacks the key that it needs: it is then as if it were not configured.
-    pub fn lacks_key(&self) -> bool {
-        matches!(&self.kind, ProviderKind::Http(http) if matches!(http.api_key, ApiKey::Missing))
     }
 }
 

@@ -6,6 +6,7 @@ use http::Uri;
 use rustls_pki_types::ServerName;
 
 use super::hints;
+use crate::fleet::is_prefix;
 use crate::search::{BadPrefix, PathPrefix};
 use crate::tls;
 
@@ -117,23 +118,35 @@ pub(super) fn bytes_or_none(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A byte size for something that is held in memory.
-pub(super) fn memory(text: &str) -> Result<usize, String> {
+/// A byte size within these bounds.
+pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
     let size = bytes(text)?;
-    match usize::try_from(size) {
-        Ok(size) if size >= 1024 => Ok(size),
-        Ok(_) => Err(hints::unit_of_size(text)),
-        Err(_) => Err(format!("`{text}` is more than this machine can address.")),
+    if usize::try_from(size).is_err() {
+        return Err(format!("`{text}` is more than this machine can address."));
+    }
+    match size {
+        _ if (least..=most).contains(&size) => Ok(size),
+        _ if most == u64::MAX => Err(hints::unit_of_size(text)),
+        _ => Err(format!("`{text}` is not from {} to {}.", size_words(least), size_words(most))),
     }
 }
 
-/// How much goes of one text.
-pub(super) fn text_bytes(text: &str) -> Result<u32, String> {
-    // What is longer is cut before it comes here, and of less a model can make nothing.
-    let (least, most) = (256, 256 << 10);
-    let size = bytes(text)?;
-    let fits = u32::try_from(size).ok().filter(|size| (least..=most).contains(size));
-    fits.ok_or_else(|| format!("`{text}` is not from 256 B to 256KiB."))
+/// A size in the largest unit that gives a whole number.
+pub(super) fn size_words(size: u64) -> String {
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if size >= unit && size % unit == 0 {
+            return format!("{}{name}", size / unit);
+        }
+    }
+    if size == 0 { "0".to_owned() } else { format!("{size} B") }
+}
+
+/// What keys of Redis may begin with.
+pub(super) fn key_prefix(text: &str) -> Result<String, String> {
+    if is_prefix(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` cannot be a prefix of keys; use 1 to 64 letters, digits and . _ - : /"))
 }
 
 /// An address to listen on.

@@ -2,30 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::{Config, differences::paths};
-
-/// Settings that the defaults leave out, since the section that they are in is off.
-const OFF: [&str; 10] = [
-    "tls.cert_file",
-    "tls.key_file",
-    "tls.client_ca_file",
-    "tls.handshake_timeout",
-    "cache.redis.url",
-    "cache.redis.timeout",
-    "cache.redis.ca_file",
-    "cache.redis.password_file",
-    "cache.redis.prefix",
-    "cache.redis.share_limits",
-];
+use super::list::entries;
 
 /// The variable of every setting that has one, those of a provider for `cohere`.
-static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let paths = paths(&Config::default());
-    let paths = paths.iter().map(|path| path.strip_prefix("listeners[0].").unwrap_or(path));
-    let of_providers = ["providers.cohere.api_key_env", "providers.cohere.api_key_file"];
-    let paths = paths.chain(OFF).chain(of_providers).filter(|path| !path.contains('['));
-    paths.map(|path| format!("RERANKD_{}", path.replace('.', "__").to_ascii_uppercase())).collect()
-});
+static ALL: LazyLock<Vec<String>> =
+    LazyLock::new(|| entries().iter().filter_map(|entry| entry.variable()).collect());
 
 /// The variable that a name was meant to be, if it is no variable itself.
 pub(super) fn meant(name: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-use super::{hints, values};
+use super::{setting::Scalar, values};
 
 /// A closed list of words, as written in the file.
 macro_rules! words {
@@ -11,13 +11,22 @@ macro_rules! words {
             /// Every word of the list.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
+            /// The words themselves.
+            pub(super) const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// The word in the file.
             pub fn as_str(self) -> &'static str {
                 match self { $($name::$variant => $word),+ }
             }
+        }
 
-            pub(super) fn parse(text: &str) -> Result<Self, String> {
+        impl Scalar for $name {
+            fn from_text(text: &str) -> Result<Self, String> {
                 values::word(text, Self::ALL, Self::as_str)
+            }
+
+            fn to_text(&self) -> String {
+                self.as_str().to_owned()
             }
         }
     };
@@ -124,34 +133,5 @@ words! {
         Scores = "scores",
         /// Also query and document text.
         Text = "text",
-    }
-}
-
-impl DialectChoice {
-    /// With the word for a database that is known by another.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
-        let meant = |problem: String| match hints::dialect(text) {
-            Some(hint) => problem.split(" Did you").next().unwrap_or_default().to_owned() + " " + hint,
-            None => problem,
-        };
-        Self::parse(text).map_err(meant)
-    }
-}
-
-impl CaptureLevel {
-    /// Also the boolean that older YAML makes of off.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
-        if text == "false" { Ok(Self::Off) } else { Self::parse(text) }
-    }
-}
-
-impl Mode {
-    /// Also the booleans that older YAML makes of on and off.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "true" => Ok(Mode::On),
-            "false" => Ok(Mode::Off),
-            _ => Mode::parse(text),
-        }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    config::{Config, Mode, ProviderConfig, RerankConfig},
-    rerank::{Billing, LexicalSettings, ProviderKind, Scoring, provider_facts},
+    config::{Config, Mode, RerankConfig},
+    rerank::{Billing, LexicalSettings, ProviderKind, ProviderSettings, Scoring, provider_facts},
 };
 
 /// A rerank is waited for at least as long: what takes longer than the configured deadline is told, not lost.
@@ -45,12 +45,12 @@ pub fn measuring(config: &Config, means: &Means) -> Config {
     if means.dry_run {
         config
             .providers
-            .push(ProviderConfig::with_kind(COUNTING, ProviderKind::Lexical(LexicalSettings::default())));
+            .push(ProviderSettings::new(COUNTING, ProviderKind::Lexical(LexicalSettings::default())));
     }
     if let Some(most) = means.max_search_units {
         for provider in &mut config.providers {
-            let own = provider.limits.max_search_units_per_day.unwrap_or(most);
-            provider.limits.max_search_units_per_day = Some(own.min(most));
+            let own = provider.limits.search_units.per_day.unwrap_or(most);
+            provider.limits.search_units.per_day = Some(own.min(most));
         }
         // The limit is of this run alone.
         if let Some(redis) = &mut config.cache.redis {
@@ -129,7 +129,7 @@ providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
             (Some(0.3), Some(0.5), 20)
         );
         assert_eq!(config.rerank.deadline, Duration::from_secs(30));
-        assert_eq!(config.providers[0].limits.max_search_units_per_day, Some(1000));
+        assert_eq!(config.providers[0].limits.search_units.per_day, Some(1000));
     }
 
     #[test]
@@ -141,7 +141,7 @@ providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
             (config.rerank.min_score, config.rerank.margin_gate, config.rerank.window),
             (None, None, 200)
         );
-        assert_eq!(config.providers[0].limits.max_search_units_per_day, Some(40));
+        assert_eq!(config.providers[0].limits.search_units.per_day, Some(40));
         assert!(config.cache.redis.is_some_and(|redis| !redis.share_limits));
     }
 

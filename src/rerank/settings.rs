@@ -34,6 +34,11 @@ impl ProviderSettings {
         }
     }
 
+    /// Whether it lacks the key that it needs: it is then as if it were not configured.
+    pub fn lacks_key(&self) -> bool {
+        matches!(&self.kind, ProviderKind::Http(http) if matches!(http.api_key, ApiKey::Missing))
+    }
+
     /// Equal for the same account of the same service: what its limits have counted, and what it was told of them,
     /// holds whatever else is set. Keyed by nothing, so it must not be shown.
     pub(super) fn identity(&self) -> [u8; 32] {

@@ -1,14 +1,18 @@
 //! The reference file, the pages, `--help` and the program name the same settings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use clap::CommandFactory;
 use rerankd::{
     cli::Cli,
-    config::{Config, to_yaml},
+    config::{Config, page, reference, schema, to_yaml},
     search::KeepReason,
 };
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::Value as Json;
 
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
@@ -140,6 +144,144 @@ fn the_reference_file_and_the_program_have_the_same_settings() {
     let printed = keys(&to_yaml(&Config::default()), &[".api_key"]);
     let written = keys(REFERENCE, &[".api_key_env", ".api_key_file"]);
     assert_eq!(printed, written);
+}
+
+/// Where the page's table of every setting begins and ends.
+const MARKS: [&str; 2] = ["<!-- every setting, generated -->\n", "<!-- end of every setting -->\n"];
+/// Where the generated part of the chart's schema begins: what a `config` may be.
+const DEFINITIONS: &str = "  \"definitions\": {\n";
+
+/// The files that are made of the list of settings, as they have to be.
+fn published() -> Vec<(&'static str, String)> {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let text = serde_json::to_string_pretty(&schema()).unwrap();
+    let docs = read("docs/configuration.md");
+    let (before, rest) = docs.split_once(MARKS[0]).unwrap();
+    let (_, after) = rest.split_once(MARKS[1]).unwrap();
+    let values = read("deploy/helm/rerankd/values.schema.json");
+    let (own, _) = values.split_once(DEFINITIONS).unwrap();
+    let definition: Vec<&str> = text.lines().filter(|line| !line.contains("\"$schema\"")).collect();
+    let definition = definition.join("\n    ");
+    vec![
+        ("deploy/config/reference.yaml", reference()),
+        ("deploy/config/schema.json", text + "\n"),
+        ("docs/configuration.md", format!("{before}{}{}{}{after}", MARKS[0], page(), MARKS[1])),
+        (
+            "deploy/helm/rerankd/values.schema.json",
+            format!("{own}{DEFINITIONS}    \"rerankd\": {definition}\n  }}\n}}\n"),
+        ),
+    ]
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_published_files_are_what_the_list_of_settings_makes() {
+    let write = std::env::var_os("WRITE_SETTINGS").is_some();
+    for (path, text) in published() {
+        let path = root().join(path);
+        if write {
+            std::fs::write(&path, text).unwrap();
+        } else {
+            let is_same = std::fs::read_to_string(&path).is_ok_and(|now| now == text);
+            let again = "WRITE_SETTINGS=1 cargo test --test it -- config_reference";
+            assert!(is_same, "{} is not what src/config/list makes; write it anew: {again}", path.display());
+        }
+    }
+}
+
+/// Whether a schema of the kind that is published takes a value: what of draft 7 it uses.
+fn takes(schema: &Json, value: &Json) -> bool {
+    let types = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        _ => value.is_null(),
+    };
+    let is_type = match &schema["type"] {
+        Json::String(name) => types(name),
+        Json::Array(names) => names.iter().any(|name| types(name.as_str().unwrap())),
+        _ => true,
+    };
+    let any = schema["anyOf"].as_array().is_none_or(|all| all.iter().any(|each| takes(each, value)));
+    let is_of = schema["enum"].as_array().is_none_or(|all| all.contains(value));
+    let bound = |key: &str| schema[key].as_f64().zip(value.as_f64());
+    let within = bound("minimum").is_none_or(|(least, value)| value >= least)
+        && bound("maximum").is_none_or(|(most, value)| value <= most);
+    let members = value.as_object().is_none_or(|members| {
+        members.iter().all(|(key, value)| {
+            match (&schema["properties"][key], &schema["additionalProperties"]) {
+                (Json::Null, Json::Bool(false)) => false,
+                (Json::Null, Json::Null) => true,
+                (Json::Null, other) => takes(other, value),
+                (own, _) => takes(own, value),
+            }
+        })
+    });
+    let items = value.as_array().is_none_or(|items| {
+        schema["items"].is_null() || items.iter().all(|item| takes(&schema["items"], item))
+    });
+    is_type && any && is_of && within && members && items
+}
+
+fn json(yaml: &Yaml<'_>) -> Json {
+    match yaml {
+        Yaml::Mapping(pairs) => {
+            pairs.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), json(value))).collect()
+        }
+        Yaml::Sequence(items) => items.iter().map(json).collect(),
+        Yaml::Value(Scalar::String(text)) => Json::from(text.as_ref()),
+        Yaml::Value(Scalar::Integer(number)) => Json::from(*number),
+        Yaml::Value(Scalar::Boolean(value)) => Json::from(*value),
+        Yaml::Value(Scalar::FloatingPoint(number)) => Json::from(number.into_inner()),
+        _ => Json::Null,
+    }
+}
+
+#[test]
+fn the_schema_takes_what_the_program_takes_and_rejects_a_misspelt_setting() {
+    let schema = schema();
+    let takes = |text: &str| {
+        let documents = Yaml::load_from_str(text).unwrap();
+        takes(&schema, &json(&documents[0]))
+    };
+    for good in [
+        REFERENCE,
+        &to_yaml(&Config::default()).replace("      api_key: null\n", "").replace("    api_key: null\n", ""),
+        include_str!("../../deploy/config/examples/qdrant.yaml"),
+        include_str!("../../deploy/config/examples/elasticsearch.yaml"),
+        include_str!("../../deploy/config/examples/opensearch.yaml"),
+        "rerank: { mode: off, window: '30', sample: 5%, fields: title, deadline: 1m 30s }",
+        "rerank: { mode: false, min_score: 0.25 }",
+        "routes: [{ collection: 007, window: 3, min_score: null }]",
+        "cache: { redis: 'rediss://u:p@h:1', max_bytes: 0, ttl: 1day }",
+        "cache: { redis: { url: 'redis+cluster://a:1,b:2', cluster: true } }",
+        "providers: { mine: { kind: bedrock-cohere, region: us-east-1 }, lexical: { fuse: false } }",
+        "limits: { idle_timeout: 0s, max_head_bytes: 64KiB, max_request_bytes: 8 MiB }",
+    ] {
+        assert!(takes(good), "{good}");
+    }
+    for bad in [
+        "rerank: { windwo: 30 }",
+        "rerrank: {}",
+        "rerank: { mode: shade }",
+        "rerank: { deadline: 5 }",
+        "rerank: { window: 0 }",
+        "routes: [{ collections: a }]",
+        "providers: { cohere: { modell: x } }",
+        "providers: { cohere: { breaker: { windo: 1s } } }",
+        "listeners: [{ upstream: { ulr: 'http://db' } }]",
+        "listeners: [{ tls: { cert: /x } }]",
+        "cache: { redis: { ur: 'redis://h' } }",
+        "rerank: { allow: { model: [x] } }",
+    ] {
+        assert!(!takes(bad), "{bad}");
+    }
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! `listeners[]` and the `tls` of whatever listens.
+
+use crate::config::{
+    DialectChoice, HostMode, ListenerConfig, ListenerTlsConfig,
+    kind::Kind,
+    render::Out,
+    setting::{By, Scalar, Setting, Shown, by, print, setting},
+};
+
+/// `listeners[]`.
+pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
+    setting("listen", Kind::Address, "where clients connect", |to: &mut ListenerConfig| &mut to.listen)
+        .flag("--listen"),
+    by(
+        "tls",
+        Kind::Section,
+        "TLS for clients, HTTP/2 by ALPN",
+        By::Section(|of, out, at| tls(out, at, of.tls.as_ref())),
+    ),
+    setting(
+        "path_prefix",
+        Kind::PathPrefix,
+        "the path below which clients find the database here, such as /es; it is taken off what goes on",
+        |to| &mut to.path_prefix,
+    ),
+    setting(
+        "dialect",
+        Kind::Word(DialectChoice::WORDS),
+        "auto (by each request's path) | qdrant | elasticsearch (OpenSearch too) | none (forward only)",
+        |to| &mut to.dialect,
+    ),
+    setting(
+        "max_connections",
+        Kind::Whole(1, 1_000_000),
+        "accepting pauses here, or sooner where fewer files may be open",
+        |to| &mut to.max_connections,
+    ),
+    by(
+        "upstream.url",
+        Kind::Url,
+        "the database: http or https, host, port. A path is its path_prefix. No default",
+        By::Hand(|of: &ListenerConfig| {
+            Shown::One(of.upstream.url.to_string().trim_end_matches('/').to_owned())
+        }),
+    )
+    .flag("--upstream"),
+    by(
+        "upstream.path_prefix",
+        Kind::PathPrefix,
+        "the path below which the database is found there; it is put before what goes on",
+        By::Hand(|of| Shown::One(of.upstream.path_prefix.to_text())),
+    ),
+    setting(
+        "upstream.host",
+        Kind::Word(HostMode::WORDS),
+        "the Host header it sees: its own (upstream) or the client's (preserve)",
+        |to| &mut to.upstream.host,
+    ),
+    setting(
+        "upstream.http2",
+        Kind::Bool,
+        "speak HTTP/2 to it, also without TLS (for Qdrant's gRPC port)",
+        |to| &mut to.upstream.http2,
+    ),
+    setting(
+        "upstream.ca_file",
+        Kind::Certificate,
+        "trust this PEM file instead of the system's roots",
+        |to| &mut to.upstream.ca_file,
+    ),
+    setting(
+        "upstream.client_cert_file",
+        Kind::Certificate,
+        "our certificate, then its chain (PEM), if the database asks for one",
+        |to| &mut to.upstream.client_cert_file,
+    ),
+    setting("upstream.client_key_file", Kind::PrivateKey, "its private key (PEM)", |to| {
+        &mut to.upstream.client_key_file
+    }),
+    setting(
+        "upstream.server_name",
+        Kind::ServerName,
+        "ask for this name (SNI) and expect it in the certificate, not the URL's host",
+        |to| &mut to.upstream.server_name,
+    ),
+    setting("upstream.connect_timeout", Kind::Duration, "for the connection, TLS included", |to| {
+        &mut to.upstream.connect_timeout
+    }),
+    setting(
+        "upstream.response_timeout",
+        Kind::Patience,
+        "until the head of the response to a search; half of it for a widened one",
+        |to| &mut to.upstream.response_timeout,
+    ),
+    setting(
+        "upstream.forward_timeout",
+        Kind::Patience,
+        "the same for any other request: a reindex that is waited for may take long",
+        |to| &mut to.upstream.forward_timeout,
+    ),
+];
+
+/// `tls` of a listener and of the rerank API.
+pub(in crate::config) static TLS: &[Setting<ListenerTlsConfig>] = &[
+    setting("cert_file", Kind::Certificate, "the certificate, then its chain (PEM)", |to| &mut to.cert_file),
+    setting("key_file", Kind::PrivateKey, "its private key (PEM)", |to| &mut to.key_file),
+    setting(
+        "client_ca_file",
+        Kind::Certificate,
+        "let in only clients with a certificate of these authorities (PEM)",
+        |to| &mut to.client_ca_file,
+    ),
+    setting("handshake_timeout", Kind::Duration, "a handshake that takes longer is given up", |to| {
+        &mut to.handshake_timeout
+    }),
+];
+
+/// Prints a `tls` section, or that it is off.
+pub(super) fn tls(out: &mut Out, indent: usize, of: Option<&ListenerTlsConfig>) {
+    let Some(of) = of else { return out.set(indent, "tls", "null") };
+    out.line(indent, "tls:");
+    print(TLS, out, indent + 2, of);
+}

@@ -1,0 +1,162 @@
+//! `rerank`, and with `collection` instead of `collections` each of `routes[]`.
+
+use crate::{
+    config::{
+        FailOpen, Mode, PartialScores, QuerySource, RerankConfig, ScoreMode, WidenMode,
+        kind::Kind,
+        setting::{By, Setting, Shown, by, setting},
+    },
+    search::FieldSet,
+};
+
+/// No engine answers a page of more by default.
+const MOST_HITS: u64 = 10_000;
+
+/// `rerank`.
+pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
+    setting(
+        "mode",
+        Kind::Switch(Mode::WORDS),
+        "on | shadow (the database's own response; reranked behind it, for the metrics) | off",
+        |to| &mut to.mode,
+    ),
+    setting(
+        "sample",
+        Kind::Share,
+        "share of queries that are reranked at all; the same query always falls alike",
+        |to| &mut to.sample,
+    ),
+    setting(
+        "collections",
+        Kind::List(&Kind::Pattern),
+        "which may be reranked, by where hits are from; * and ? are wild, a leading - excludes",
+        |to| &mut to.collections,
+    ),
+    setting(
+        "providers",
+        Kind::List(&Kind::Name),
+        "names of `providers`, tried in order; lexical needs no network",
+        |to| &mut to.providers,
+    ),
+    setting(
+        "window",
+        Kind::Whole(1, MOST_HITS),
+        "how many of the best hits are reranked, no more than max_window",
+        |to| &mut to.window,
+    ),
+    setting("max_window", Kind::Whole(1, MOST_HITS), "no window is larger, whoever asks", |to| {
+        &mut to.max_window
+    }),
+    by(
+        "fields",
+        Kind::Fields,
+        "what makes a hit's document: auto (well-known names) | \"*\" (every string field) | [title, body.text]",
+        By::Hand(|of| match &of.fields {
+            FieldSet::Auto => Shown::One("auto".to_owned()),
+            FieldSet::All => Shown::One("*".to_owned()),
+            FieldSet::Named(names) => Shown::List(names.clone()),
+        }),
+    ),
+    setting(
+        "score",
+        Kind::Word(ScoreMode::WORDS),
+        "keep (hits' own) | replace (by relevance) | rrf (fuse both orders)",
+        |to| &mut to.score,
+    ),
+    setting("annotate", Kind::Bool, "add rerank_score and rerank_from to every hit", |to| &mut to.annotate),
+    setting(
+        "min_score",
+        Kind::Score,
+        "drop hits of the window that score lower; what is low depends on the model",
+        |to| &mut to.min_score,
+    ),
+    setting("min_keep", Kind::Whole(0, MOST_HITS), "keep at least this many of them all the same", |to| {
+        &mut to.min_keep
+    }),
+    setting("deadline", Kind::Duration, "for the rerank step; then the database's order stands", |to| {
+        &mut to.deadline
+    }),
+    setting(
+        "shadow_deadline",
+        Kind::Duration,
+        "for the rerank step of mode: shadow, where nobody waits",
+        |to| &mut to.shadow_deadline,
+    ),
+    setting(
+        "partial_scores",
+        Kind::Word(PartialScores::WORDS),
+        "scores for some hits only: kept (database's order) | partial (scored ones first)",
+        |to| &mut to.partial_scores,
+    ),
+    setting(
+        "margin_gate",
+        Kind::Share,
+        "no call if the best hit leads the second by so much of the scores' range",
+        |to| &mut to.margin_gate,
+    ),
+    setting(
+        "fail_open",
+        Kind::Word(FailOpen::WORDS),
+        "on failure: cut (the widened response) | replay (ask as the client did)",
+        |to| &mut to.fail_open,
+    ),
+    setting(
+        "widen",
+        Kind::Word(WidenMode::WORDS),
+        "where widening moves inner limits: replay | never",
+        |to| &mut to.widen,
+    ),
+    setting(
+        "query_sources",
+        Kind::List(&Kind::Word(QuerySource::WORDS)),
+        "where the query's text may come from: header, body, native, and baggage, which travels to other hosts too",
+        |to| &mut to.query_sources,
+    ),
+    setting(
+        "query_path",
+        Kind::Dotted,
+        "where a template's body holds the query text, such as params.query",
+        |to| &mut to.query_path,
+    ),
+    setting(
+        "inference_ids",
+        Kind::List(&Kind::IdPattern),
+        "rerankers of Elasticsearch requests that are served here, such as [my-cohere, \"team-*\"]",
+        |to| &mut to.inference_ids,
+    ),
+    setting(
+        "search_pipelines",
+        Kind::List(&Kind::Pattern),
+        "OpenSearch's, that a request may name and still be reranked",
+        |to| &mut to.search_pipelines,
+    ),
+    setting(
+        "allow.models",
+        Kind::List(&Kind::Name),
+        "models that callers may ask for; callers may always narrow, for more they need this",
+        |to| &mut to.allow.models,
+    ),
+    setting(
+        "allow.fields",
+        Kind::List(&Kind::FieldName),
+        "fields of the document that they may ask for",
+        |to| &mut to.allow.fields,
+    ),
+    setting("allow.max_window", Kind::Whole(1, MOST_HITS), "a window up to this one", |to| {
+        &mut to.allow.max_window
+    }),
+    setting("allow.max_deadline", Kind::Duration, "a deadline up to this one", |to| {
+        &mut to.allow.max_deadline
+    }),
+    setting("response_headers", Kind::Bool, "x-rerank-* and server-timing on responses to searches", |to| {
+        &mut to.response_headers
+    }),
+];
+
+/// What a route has besides the keys of `rerank`.
+pub(in crate::config) static ROUTE: &[Setting<String>] = &[by(
+    "collection",
+    Kind::RoutePattern,
+    "the pattern of the collections that it is for",
+    By::Hand(|of| Shown::One(of.clone())),
+)];
