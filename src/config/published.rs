@@ -217,6 +217,9 @@ pub fn page() -> String {
         names.extend(entry.flag.map(|flag| format!("`{flag}`")));
         let default = match entry.default.as_str() {
             "null" => "–".to_owned(),
+            _ if entry.path.ends_with(".tls.cert_file") || entry.path.ends_with(".tls.key_file") => {
+                "–".to_owned()
+            }
             default => format!("`{}`", bare(default)),
         };
         let default = if entry.path == "listeners[].upstream.url" { "–".to_owned() } else { default };
