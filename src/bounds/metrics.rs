@@ -155,6 +155,6 @@ mod tests {
             assert!(held.lines().any(|found| found == line), "{line} is not in {held}");
         }
         drop(permit);
-        assert!(text().contains("\nrerankd_buffered_bytes 0\n") && text().contains("refused_total 1\n"));
+        assert!(text().contains("\nrerankd_buffered_bytes 0\n") && text().contains("rejected_total 1\n"));
     }
 }

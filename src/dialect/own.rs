@@ -1,4 +1,5 @@
-//! Values of the proxy's own members, `rerank` and the like, as people write them.
+//! The proxy's own member of a search's body, `rerank`: what a request says about its own reranking, with values as
+//! people write them.
 
 use crate::{
     json::{Kind, Value},
@@ -9,8 +10,65 @@ use crate::{
 const MOST_IGNORED: usize = 8;
 const LONGEST_NAME: usize = 256;
 
+/// Reads `{"query": …, "window": …}`, `true`, `false`, or `null`, which says nothing.
+///
+/// Members that this does not know go to `other`, the dialect's, which gives whether it knows them; those that nobody
+/// knows are remembered as ignored. `None` if a value has the wrong type: nothing of it is used then.
+pub(super) fn options(
+    own: Value<'_>,
+    mut other: impl FnMut(&mut CallerOptions, &str, Value<'_>) -> Option<bool>,
+) -> Option<CallerOptions> {
+    let mut options = CallerOptions::default();
+    match own.kind() {
+        Kind::Null => return Some(options),
+        Kind::Bool => {
+            options.enabled = own.as_bool();
+            return Some(options);
+        }
+        _ => {}
+    }
+    for member in own.members()? {
+        let value = member.value;
+        if value.is_null() {
+            continue;
+        }
+        match member.key.as_ref() {
+            "query" => options.query = Some(text(value)?),
+            "window" => options.window = Some(whole(value)?),
+            "min_score" => options.min_score = Some(score(value)?),
+            "enabled" => options.enabled = Some(value.as_bool()?),
+            "model" => options.model = Some(text(value)?),
+            "fields" => {
+                let names = value.items().unwrap_or_else(|| vec![value]);
+                options.fields = Some(names.into_iter().map(text).collect::<Option<_>>()?);
+            }
+            "deadline" => options.deadline_ms = Some(milliseconds(value)?),
+            name => {
+                if !other(&mut options, name, value)? {
+                    ignore(&mut options, name);
+                }
+            }
+        }
+    }
+    Some(options)
+}
+
+/// The text of a value that has to be one.
+pub(super) fn text(value: Value<'_>) -> Option<String> {
+    value.as_str().map(|text| text.into_owned())
+}
+
+/// A number of milliseconds, or text with a unit as in the configuration.
+fn milliseconds(value: Value<'_>) -> Option<u64> {
+    if let Some(number) = value.as_u64() {
+        return Some(number);
+    }
+    let duration = humantime::parse_duration(value.as_str()?.trim()).ok()?;
+    u64::try_from(duration.as_millis()).ok()
+}
+
 /// A whole number from 0 up, also as `20.0` or `"20"`.
-pub(super) fn whole(value: Value<'_>) -> Option<u64> {
+fn whole(value: Value<'_>) -> Option<u64> {
     let number = number(value)?;
     // Beyond this, floats are no longer exact; nobody means such a number.
     let is_whole = number.fract() == 0.0 && (0.0..9e15).contains(&number);
@@ -18,7 +76,7 @@ pub(super) fn whole(value: Value<'_>) -> Option<u64> {
 }
 
 /// A relevance score, from 0 to 1, also as text. A floor over 1 would leave no hit.
-pub(super) fn score(value: Value<'_>) -> Option<f32> {
+fn score(value: Value<'_>) -> Option<f32> {
     number(value).map(|score| score as f32).filter(|score| (0.0..=1.0).contains(score))
 }
 
@@ -30,7 +88,7 @@ fn number(value: Value<'_>) -> Option<f64> {
 }
 
 /// Remembers a member that means nothing.
-pub(super) fn ignore(options: &mut CallerOptions, name: &str) {
+fn ignore(options: &mut CallerOptions, name: &str) {
     if options.ignored.len() < MOST_IGNORED && name.len() <= LONGEST_NAME {
         options.ignored.push(name.to_owned());
     }

@@ -132,11 +132,7 @@ pub(super) fn line(key: &str) -> Cow<'_, str> {
 
 /// The longest start of `text` that fits, cut between characters.
 pub(super) fn cut(text: &str, max_bytes: usize) -> &str {
-    let mut end = max_bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].trim_end()
+    text[..text.floor_char_boundary(max_bytes)].trim_end()
 }
 
 #[cfg(test)]

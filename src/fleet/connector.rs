@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Connection, Failure, FleetError, Settings, address::Topology};
 
 /// For a connection, TLS and login included. Nobody waits for it.
-pub(super) const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the files hold at the moment.
 struct Secrets {
@@ -105,7 +105,7 @@ impl Connector {
     async fn cluster(&self, secrets: &Secrets) -> RedisResult<Connection> {
         // A node that moved a slot says so, which costs a second try; the waits are for failures.
         let mut builder = ClusterClientBuilder::new(self.infos(secrets)?)
-            .connection_timeout(CONNECT_PATIENCE)
+            .connection_timeout(CONNECT_TIMEOUT)
             .response_timeout(self.max_wait)
             .overall_response_timeout(None)
             .tcp_settings(tcp())
@@ -177,7 +177,7 @@ fn certificates(secrets: &Secrets) -> TlsCertificates {
 
 /// Every command brings its own time-out.
 fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(CONNECT_PATIENCE))
+    AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(CONNECT_TIMEOUT))
 }
 
 /// The client's default waits to fill packets, which costs up to 40 ms.

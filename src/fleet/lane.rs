@@ -1,5 +1,9 @@
 //! One connection and its breaker. Reads and writes have a lane each: a Redis that takes no writes still answers
-//! reads, and a large batch is not in the way of a search.
+//! reads, and a large batch does not delay a search.
+//!
+//! The `redis` crate's `ConnectionManager` does not serve here: it knows single servers only, learns of a lost connection
+//! and connects anew when a command comes, which then waits, and takes a server that accepts no writes for a good one.
+//! Here a search never waits for a connection, and a probe decides whether the server is used.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -15,7 +19,7 @@ use tokio::{
 use super::{
     Connection, Failure, FleetMetrics,
     breaker::{Breaker, BreakerState},
-    connector::CONNECT_PATIENCE,
+    connector::CONNECT_TIMEOUT,
     keys::Keys,
     metrics::Operation,
     purpose::Purpose,
@@ -182,7 +186,7 @@ impl Lane {
             self.observe(BreakerState::HalfOpen);
         }
         let started = Instant::now();
-        let dialled = timeout(CONNECT_PATIENCE, self.dial()).await.unwrap_or(Err(Failure::Timeout));
+        let dialled = timeout(CONNECT_TIMEOUT, self.dial()).await.unwrap_or(Err(Failure::Timeout));
         let failure = dialled.as_ref().err().copied();
         self.metrics.round_trip(Operation::Probe, failure, started.elapsed());
         let now = Instant::now();

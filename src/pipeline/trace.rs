@@ -164,19 +164,13 @@ impl ListView<'_> {
         let (text, work) = (self.trace.documents.get(at)?.text(), self.search.work.as_ref().ok()?);
         let sent = self.trace.sent_bytes.filter(|&bytes| !self.is_from_cache(at) && bytes < text.len());
         Some(match sent {
-            Some(bytes) => Document { text: beginning(text, bytes).into(), cut: true },
+            Some(bytes) => Document { text: text[..text.floor_char_boundary(bytes)].into(), cut: true },
             None => {
                 let cut = self.whole_document(hit, work).is_some_and(|whole| whole.len() > text.len());
                 Document { text: text.into(), cut }
             }
         })
     }
-}
-
-/// The beginning of a text, on a character boundary.
-fn beginning(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-    text.get(..end).unwrap_or_default()
 }
 
 impl fmt::Debug for RankTrace {

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use crate::proxy::connection::Connections;
 
-    const PATIENCE: ClientTimeouts =
+    const MAX_WAIT: ClientTimeouts =
         ClientTimeouts { head: Some(Duration::from_secs(10)), write: Some(Duration::from_secs(60)) };
 
     async fn handle() -> ConnectionHandle {
@@ -204,7 +204,7 @@ mod tests {
     async fn read(client_sends: &[&[u8]], handle: ConnectionHandle) -> (io::Result<usize>, u64, Timeouts) {
         let waits = Timeouts::default();
         let (mut client, server) = duplex(1024);
-        let mut server = ClientIo::new(server, handle, PATIENCE, waits.clone());
+        let mut server = ClientIo::new(server, handle, MAX_WAIT, waits.clone());
         let start = Instant::now();
         let sending = async {
             for bytes in client_sends {
@@ -248,7 +248,7 @@ mod tests {
     async fn a_head_that_was_answered_at_once_starts_no_clock() {
         let handle = handle().await;
         let (mut client, server) = duplex(1024);
-        let mut server = ClientIo::new(server, handle.clone(), PATIENCE, Timeouts::default());
+        let mut server = ClientIo::new(server, handle.clone(), MAX_WAIT, Timeouts::default());
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let mut bytes = [0; 64];
         assert!(server.read(&mut bytes).await.unwrap() > 0);
@@ -261,7 +261,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
         let waits = Timeouts::default();
         let (mut client, server) = duplex(1);
-        let mut server = ClientIo::new(server, handle().await, PATIENCE, waits.clone());
+        let mut server = ClientIo::new(server, handle().await, MAX_WAIT, waits.clone());
         let start = Instant::now();
         let reading = async {
             let mut byte = [0];

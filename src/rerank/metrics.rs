@@ -137,7 +137,7 @@ impl RerankMetrics {
             tokens: counter("rerankd_tokens_billed_total", "Tokens billed, as the provider says.", provider)?,
             shed: counter(
                 "rerankd_provider_shed_total",
-                "Calls not made, by the limit, budget or circuit that stood against them.",
+                "Calls not made, by the limit, budget or circuit that prevented them.",
                 &["provider", "reason"],
             )?,
             failed_over: counter(

@@ -1,14 +1,15 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    fmt,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use tokio::time::Instant;
-use tower::{Service, ServiceExt};
+use tower::{
+    Service, ServiceExt,
+    retry::budget::{Budget, TpsBudget},
+};
 
 use super::{
     FailureClass, Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores,
@@ -18,29 +19,25 @@ use super::{
 const PAUSE: Duration = Duration::from_millis(25);
 const JITTER_MILLIS: u64 = 75;
 
-/// What a retry costs; every call brings 1, so retries stay at a tenth of the calls.
-const COST: u32 = 10;
-const FLOOR: u32 = 3 * COST;
-const MOST: u32 = 10 * COST;
+/// How far back calls bring retries.
+const REMEMBERED: Duration = Duration::from_secs(10);
+/// Retries that are allowed however few calls there are, so that the first failures are tried again too.
+const MIN_PER_SECOND: u32 = 1;
+/// Retries for each call.
+const SHARE: f32 = 0.1;
 
 /// Keeps a failing provider from getting twice the load. Shared by all providers.
-#[derive(Debug)]
-pub(super) struct RetryBudget(AtomicU32);
+pub(super) struct RetryBudget(TpsBudget);
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        Self(AtomicU32::new(FLOOR))
+        Self(TpsBudget::new(REMEMBERED, MIN_PER_SECOND, SHARE))
     }
 }
 
-impl RetryBudget {
-    fn deposit(&self) {
-        let _ =
-            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < MOST).then_some(now + 1));
-    }
-
-    fn withdraw(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| now.checked_sub(COST)).is_ok()
+impl fmt::Debug for RetryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RetryBudget")
     }
 }
 
@@ -80,7 +77,7 @@ impl<S: Rerank> Retry<S> {
     }
 
     async fn run(self, request: RerankRequest) -> RerankResult {
-        self.budget.deposit();
+        self.budget.0.deposit();
         let response = self.inner.clone().oneshot(request.clone()).await;
         // A 429 is for everybody, and now.
         self.gate.learn(&response);
@@ -93,7 +90,7 @@ impl<S: Rerank> Retry<S> {
         if !fits {
             return Err(error);
         }
-        if !self.budget.withdraw() {
+        if !self.budget.0.withdraw() {
             self.metrics.retry_rejected(&self.provider);
             return Err(error);
         }
@@ -123,6 +120,8 @@ impl<S: Rerank> Service<RerankRequest> for Retry<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::rerank::{
         Billing, LimitSettings,
@@ -199,14 +198,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn retries_stay_near_a_tenth_of_the_calls() {
+    async fn retries_stay_at_a_tenth_of_the_calls_and_one_a_second() {
         let (inner, calls) = scripted(|_, _| Err(RerankError::Unreachable("reset")));
         let service = retry(inner, None);
-        for _ in 0..100 {
+        let begun = Instant::now();
+        for _ in 0..1000 {
             let _ = service.clone().oneshot(request(&["a"])).await;
         }
-        assert_eq!(calls.load(Ordering::SeqCst), 113);
+        let (retries, seconds) = (calls.load(Ordering::SeqCst) - 1000, begun.elapsed().as_secs());
+        assert!((100..=120 + seconds as usize).contains(&retries), "{retries} in {seconds} s");
         let rejected = service.metrics.retries_rejected.with_label_values(&["p"]).get();
-        assert_eq!(rejected, 87, "the others are counted");
+        assert_eq!(rejected, 1000 - retries as u64, "the others are counted");
     }
 }

@@ -25,7 +25,7 @@ impl KeepReason {
             NotSampled => "this query is not of the sample that is reranked",
             Margin => "the database's best hit leads so clearly that no call was made",
             Deadline => "the scores did not come before the deadline",
-            RateLimited => "the provider's rate limit stands against another call",
+            RateLimited => "the provider's rate limit allows no further call now",
             Budget => "the budget for the provider is spent",
             CircuitOpen => "the provider's circuit is open: it failed too often a moment ago",
             Overloaded => "as much is in flight or held in memory as may be",

@@ -128,7 +128,7 @@ async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order_and_
     let urls = [
         ("name_not_found", nowhere),
         ("tls_not_spoken", format!("https://{port}")),
-        ("rejected", "http://127.0.0.1:9".into()),
+        ("connection_refused", "http://127.0.0.1:9".into()),
     ];
     for (cause, url) in urls {
         let points = Points::with(&format!("providers: {{ cohere: {{ base_url: \"{url}\" }} }}\n")).await;
@@ -136,7 +136,7 @@ async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order_and_
         let series = |cause: &str| {
             format!("rerankd_provider_unavailable_total{{cause=\"{cause}\",provider=\"cohere\"}}")
         };
-        for each in ["status", "name_not_found", "tls_not_spoken", "rejected", "broken"] {
+        for each in ["status", "name_not_found", "tls_not_spoken", "connection_refused", "broken"] {
             let counted = points.metric(&series(each)).await;
             assert_eq!(counted > 0.0, each == cause, "{each} at {url}: {counted}");
         }

@@ -78,7 +78,7 @@ async fn cases(folder: &Path) -> Vec<Case> {
         peer("", false).await
     );
     vec![
-        case("rejected", "{ url: 'http://127.0.0.1:9' }".to_owned()),
+        case("connection_refused", "{ url: 'http://127.0.0.1:9' }".to_owned()),
         // A label of more than 63 letters is no name, so no resolver is asked.
         case("name_not_found", format!("{{ url: 'http://{}.test:1' }}", "x".repeat(64))),
         tls(folder, "tls_untrusted", good(), &other.pem(), "localhost").await,
@@ -144,7 +144,7 @@ async fn every_way_not_to_reach_the_database_has_one_word_and_one_line_a_minute(
             cases.iter().enumerate().for_each(|(at, case)| said(at, case));
             assert!(ended.stdout.contains("# Warning: listeners[5].upstream.ca_file: "), "{}", ended.stdout);
         }
-        if ["rejected", "tls_untrusted"].contains(&case.cause) {
+        if ["connection_refused", "tls_untrusted"].contains(&case.cause) {
             let (listener, body) = ((at + 1).to_string(), r#"{"query":[0.1],"limit":3}"#);
             let args = ["explain", "POST /collections/docs/points/query", "--body", body, "--config", file];
             let ended = run(&[&args[..], &["--listener", &listener]].concat(), &[]).await;
@@ -159,9 +159,10 @@ async fn a_provider_that_fails_has_one_line_for_each_cause() {
         Scripted::start(|_| Some(response(200, "application/json", &crate::harness::qdrant_hits(9, 10))))
             .await;
     let service = Scripted::start(|_| Some(response(401, "application/json", "{}"))).await;
-    for (url, cause) in
-        [(format!("http://{}", service.addr), "auth"), ("http://127.0.0.1:9".to_owned(), "rejected")]
-    {
+    for (url, cause) in [
+        (format!("http://{}", service.addr), "auth"),
+        ("http://127.0.0.1:9".to_owned(), "connection_refused"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rerankd.yaml");
         let yaml = format!(

@@ -83,54 +83,20 @@ fn fill(into: &mut CallerOptions, from: CallerOptions) {
 }
 
 fn options(own: Value<'_>, body: &Object<'_>) -> Option<CallerOptions> {
-    let mut options = CallerOptions::default();
-    if own.kind() == Kind::Bool {
-        options.enabled = own.as_bool();
-        return Some(options);
-    }
-    for member in own.members()? {
-        let value = member.value;
-        if value.is_null() {
-            continue;
+    own::options(own, |options, name, value| match name {
+        "query_context" => {
+            let text = context_text(value, body)?;
+            options.query.get_or_insert(text);
+            Some(true)
         }
-        match member.key.as_ref() {
-            "query" => options.query = Some(string(value)?),
-            "enabled" => options.enabled = Some(value.as_bool()?),
-            "window" => options.window = Some(own::whole(value)?),
-            "min_score" => options.min_score = Some(own::score(value)?),
-            "model" => options.model = Some(string(value)?),
-            "fields" => {
-                options.fields = Some(
-                    super::query_text::one_or_many(value).into_iter().map(string).collect::<Option<_>>()?,
-                );
-            }
-            "deadline" => options.deadline_ms = Some(milliseconds(value)?),
-            "query_context" => {
-                let text = context_text(value, body)?;
-                options.query.get_or_insert(text);
-            }
-            other => own::ignore(&mut options, other),
-        }
-    }
-    Some(options)
-}
-
-fn string(value: Value<'_>) -> Option<String> {
-    value.as_str().map(|text| text.into_owned())
-}
-
-fn milliseconds(value: Value<'_>) -> Option<u64> {
-    if let Some(number) = value.as_u64() {
-        return Some(number);
-    }
-    let duration = humantime::parse_duration(value.as_str()?.trim()).ok()?;
-    u64::try_from(duration.as_millis()).ok()
+        _ => Some(false),
+    })
 }
 
 /// OpenSearch's `query_context`: exactly one of the text and the path to it.
 fn context_text(context: Value<'_>, body: &Object<'_>) -> Option<String> {
     match (context.get("query_text"), context.get("query_text_path")) {
-        (Some(text), None) => string(text),
+        (Some(text), None) => own::text(text),
         (None, Some(path)) => {
             let path = path.as_str().filter(|path| path.chars().count() <= 1000)?;
             let keys: Vec<&str> = path.split('.').collect();
@@ -146,11 +112,11 @@ fn context_text(context: Value<'_>, body: &Object<'_>) -> Option<String> {
 /// The text at a path. Servers evaluate it on the query's long form, clients write the short one: accept both.
 fn text_at(value: Value<'_>, keys: &[&str]) -> Option<String> {
     let [first, rest @ ..] = keys else {
-        return string(value).or_else(|| string(value.get("query")?));
+        return own::text(value).or_else(|| own::text(value.get("query")?));
     };
     match value.kind() {
         Kind::Array => text_at(value.items()?.into_iter().nth(first.parse().ok()?)?, rest),
-        Kind::String if *first == "query" && rest.is_empty() => string(value),
+        Kind::String if *first == "query" && rest.is_empty() => own::text(value),
         // `bool.must.0`, although the client wrote one object instead of a list.
         Kind::Object if *first == "0" && value.get("0").is_none() => text_at(value, rest),
         Kind::Object => {

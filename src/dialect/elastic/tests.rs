@@ -133,7 +133,7 @@ fn every_recorded_request_is_read_as_its_note_says() {
             let left_alone = LEFT_ALONE.iter().any(|(other, _)| *other == id);
             let pass = fixture.suggested().strip_prefix("pass through: ");
             // Whether the upstream will reject it is not visible in a request.
-            if pass.is_some_and(|why| !kept && !matches!(why, "error response" | "response is not JSON"))
+            if pass.is_some_and(|why| !kept && !matches!(why, "error answer" | "answer is not JSON"))
                 || (fixture.suggested() == "rerank" && intents[0].keep.is_some() && !left_alone)
             {
                 wrong.push(format!("{id}: {:?} but {}", intents[0].keep, fixture.suggested()));

@@ -4,7 +4,6 @@ mod fields;
 mod formula;
 mod object;
 mod operation;
-mod options;
 mod query;
 mod request;
 mod response;

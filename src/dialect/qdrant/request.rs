@@ -6,11 +6,11 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     dialect::{
-        DialectError, Reading,
+        DialectError, Reading, own,
         qdrant::{
             object::Object,
             operation::{Endpoint, Form, Verb},
-            options, query,
+            query,
         },
     },
     json::{self, Value},
@@ -96,9 +96,9 @@ fn intent(
         _ => None,
     };
     let own = search.member(OWN).or(shared);
-    let caller = match own.map(options::options) {
-        Some(Ok(options)) => options,
-        Some(Err(_)) => {
+    let caller = match own.map(|own| own::options(own, |_, _, _| Some(false))) {
+        Some(Some(options)) => options,
+        Some(None) => {
             keep = Some(KeepReason::Malformed);
             CallerOptions::default()
         }

@@ -63,13 +63,9 @@ pub(in crate::rerank) fn cut(document: &Document, bytes: usize) -> Document {
     if text.len() <= bytes {
         return document.clone();
     }
-    let mut end = bytes;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    match text.get(..end) {
-        Some(start) if !is_blank(start) => start.into(),
-        _ => document.clone(),
+    match &text[..text.floor_char_boundary(bytes)] {
+        blank if is_blank(blank) => document.clone(),
+        start => start.into(),
     }
 }
 

@@ -22,7 +22,7 @@ const LONG_PAUSE: Duration = Duration::from_secs(600);
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// A server that is slow to say it must not hold up a call.
-const PATIENCE: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_millis(250);
 
 /// No server takes more; a larger number is no limit but a mistake.
 const MOST: usize = 100_000;
@@ -129,7 +129,7 @@ impl Server {
     }
 
     async fn ask(&self, http: &HttpClient, until: Instant) {
-        let until = Instant::now().checked_add(PATIENCE).map_or(until, |max_wait| max_wait.min(until));
+        let until = Instant::now().checked_add(MAX_WAIT).map_or(until, |max_wait| max_wait.min(until));
         let Ok(response) = http.get(self.says.path(), until).await else { return };
         if let Some(info) = read(self.says, response.status.is_success(), &response.body) {
             self.said(info);

@@ -54,11 +54,7 @@ pub(super) fn bytes(cut: Cut, model: &str, max_tokens_per_doc: Option<u32>) -> B
 
 /// The beginning of a text, on a character boundary.
 pub(super) fn cut(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 #[cfg(test)]

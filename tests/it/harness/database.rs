@@ -61,7 +61,7 @@ impl FakeDatabase {
     /// The next request's bytes.
     pub async fn request(&self) -> String {
         let mut requests = self.requests.lock().await;
-        let next = tokio::time::timeout(Duration::from_secs(10), requests.recv()).await;
+        let next = tokio::time::timeout(Duration::from_secs(60), requests.recv()).await;
         next.expect("no request came").expect("the database has stopped")
     }
 
@@ -74,7 +74,7 @@ impl FakeDatabase {
     /// The next connection.
     pub async fn connection(&self) -> Wire {
         let mut connections = self.connections.lock().await;
-        let next = tokio::time::timeout(Duration::from_secs(10), connections.recv()).await;
+        let next = tokio::time::timeout(Duration::from_secs(60), connections.recv()).await;
         next.expect("no connection came").expect("the database has stopped")
     }
 }

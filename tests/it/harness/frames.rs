@@ -97,7 +97,7 @@ impl Frames {
             self.stream.read_exact(&mut payload).await.ok()?;
             Some((kind, flags, u32::from_be_bytes(s) & 0x7fff_ffff, payload))
         };
-        let next = tokio::time::timeout(Duration::from_secs(10), read).await.expect("no frame came")?;
+        let next = tokio::time::timeout(Duration::from_secs(60), read).await.expect("no frame came")?;
         self.dead |= next.0 == GOAWAY;
         Some(next)
     }

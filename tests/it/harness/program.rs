@@ -71,7 +71,7 @@ impl Program {
                 }
             }
         };
-        match tokio::time::timeout(Duration::from_secs(10), look).await {
+        match tokio::time::timeout(Duration::from_secs(60), look).await {
             Ok(value) => value,
             Err(_) => panic!("{series} stays at {}", self.metric(series).await),
         }

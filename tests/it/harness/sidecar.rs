@@ -62,7 +62,7 @@ impl Sidecar {
         let mut stream = TcpStream::connect(self.addr).await.unwrap();
         stream.write_all(request.as_ref()).await.unwrap();
         let mut response = Vec::new();
-        let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut response)).await;
+        let read = timeout(Duration::from_secs(60), stream.read_to_end(&mut response)).await;
         read.expect("the response did not end").unwrap();
         response
     }

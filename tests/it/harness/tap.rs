@@ -67,7 +67,7 @@ impl Tap {
         self.task.abort();
         let mut connections = std::mem::take(&mut *self.connections.lock().unwrap());
         let all = async { while connections.join_next().await.is_some() {} };
-        tokio::time::timeout(Duration::from_secs(10), all).await.expect("an upstream connection stays open");
+        tokio::time::timeout(Duration::from_secs(60), all).await.expect("an upstream connection stays open");
         self.so_far()
     }
 }

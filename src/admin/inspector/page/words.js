@@ -17,7 +17,7 @@ export const REASONS = {
   not_sampled: "this query is not of the sample that is reranked",
   margin: "the database's best hit leads so clearly that no call was made",
   deadline: "the scores did not come before the deadline",
-  rate_limited: "the provider's rate limit stands against another call",
+  rate_limited: "the provider's rate limit allows no further call now",
   budget: "the budget for the provider is spent",
   circuit_open: "the provider's circuit is open: it failed too often a moment ago",
   overloaded: "as much is in flight or held in memory as may be",

@@ -228,7 +228,7 @@ fn a_rerank_member_of_the_wrong_type_keeps_the_order_and_still_goes() {
         r#"{"min_score":1e300}"#,
         r#"{"enabled":"no"}"#,
         r#"{"window":"abc"}"#,
-        r#"{"fields":"a"}"#,
+        r#"{"fields":7}"#,
         r#"{"deadline":"soon"}"#,
         r#"{"deadline":-5}"#,
     ] {
