@@ -27,6 +27,20 @@ CONFINED = [
     "confined",
 ]
 
+# The same within the file system of an unpacked image: only what a container engine brings is mounted into it.
+CONTAINED = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    'root=$1 volumes=$2; shift 2; mount --bind "$root" "$root" && mount --rbind /proc "$root/proc" && '
+    'mount --rbind /dev "$root/dev" && for volume in config secrets; do '
+    'mount --bind -o ro "$volumes/$volume" "$root/etc/rerankd/$volume" || exit; done && '
+    'mount -o remount,bind,ro "$root" && exec setpriv --bounding-set=-all,+sys_chroot,+setuid,+setgid --no-new-privs '
+    'chroot --userspec=65532:65532 --groups= "$root" "$@"',
+    "contained",
+]
+
 
 def free_port() -> int:
     """One from below those that the system gives to connections, which might take it again before it is used."""
@@ -66,12 +80,22 @@ def mount(folder: Path, files: dict[str, str]) -> None:
 
 
 class Pod:
-    """One rerankd; a context manager that ends it."""
+    """One rerankd; a context manager that ends it. With `image`, an unpacked image's file system and configuration, its
+    command runs in there; needs root.
+    """
 
-    def __init__(self, container: dict, upstream: str, provider: str, config: dict[str, str], secrets: dict[str, str]):
+    def __init__(
+        self,
+        container: dict,
+        upstream: str,
+        provider: str,
+        config: dict[str, str],
+        secrets: dict[str, str],
+        image: tuple[Path, dict] | None = None,
+    ):
+        self.image = image
         self.folder = Path(tempfile.mkdtemp(prefix="rerankd-pod."))
         self.folder.chmod(0o755)
-        shutil.copy(RERANKD, self.folder / "rerankd")
         self.put("config", config)
         self.put("secrets", secrets)
         self.container = container
@@ -84,11 +108,20 @@ class Pod:
             "CO_API_URL": provider,
             "PATH": os.environ["PATH"],
         }
-        arguments = [each.replace(MOUNTED, f"{self.folder}/") for each in container["args"]]
-        confined = CONFINED if os.geteuid() == 0 else []
+        if image:
+            root, about = image
+            variables = {**dict(each.split("=", 1) for each in about["Env"]), **variables}
+            for volume in ("config", "secrets"):
+                (root / MOUNTED.strip("/") / volume).mkdir(parents=True, exist_ok=True)
+            command = [*CONTAINED, str(root), str(self.folder), *about["Entrypoint"], *container["args"]]
+        else:
+            shutil.copy(RERANKD, self.folder / "rerankd")
+            arguments = [self.moved(each) for each in container["args"]]
+            confined = CONFINED if os.geteuid() == 0 else []
+            command = [*confined, str(self.folder / "rerankd"), *arguments]
         self.log = open(self.folder / "log", "w+")
         self.process = subprocess.Popen(
-            [*confined, str(self.folder / "rerankd"), *arguments],
+            command,
             env=variables,
             cwd="/",
             stdout=self.log,
@@ -112,8 +145,11 @@ class Pod:
 
     def put(self, volume: str, files: dict[str, str]) -> None:
         """What the ConfigMap or the Secret holds from now on."""
-        moved = {name: text.replace(MOUNTED, f"{self.folder}/") for name, text in files.items()}
-        mount(self.folder / volume, moved)
+        mount(self.folder / volume, {name: self.moved(text) for name, text in files.items()})
+
+    def moved(self, text: str) -> str:
+        """Where the mounts are: in an image they have their own places."""
+        return text if self.image else text.replace(MOUNTED, f"{self.folder}/")
 
     def probe(self, name: str) -> int | None:
         try:
