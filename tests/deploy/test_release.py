@@ -14,6 +14,7 @@ from pathlib import Path
 
 import build_stage
 import pytest
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from pod import CONFINED, Pod, free_port, get
@@ -136,10 +137,10 @@ def test_every_crate_that_is_compiled_in_has_its_licence_in_the_archive_and_the_
 
 
 def test_lintian_finds_nothing_wrong_with_the_package():
-    told = subprocess.run(
+    done = subprocess.run(
         ["lintian", "--fail-on", "error,warning", "--allow-root", PACKAGE], capture_output=True, text=True
     )
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_package_needs_only_the_c_library_and_keeps_the_administrators_files():
@@ -164,10 +165,10 @@ def test_systemd_knows_every_line_of_the_unit(package, tmp_path):
     # Where the program is, so that nothing but the unit can be wrong.
     text = (DEBIAN / "rerankd.service").read_text().replace("/usr/bin/rerankd", str(package / "usr/bin/rerankd"))
     (tmp_path / "rerankd.service").write_text(text)
-    told = subprocess.run(
+    done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", tmp_path / "rerankd.service"], capture_output=True, text=True
     )
-    assert [line for line in told.stderr.splitlines() if "rerankd.service" in line] == []
+    assert [line for line in done.stderr.splitlines() if "rerankd.service" in line] == []
 
 
 def test_the_unit_runs_as_a_user_of_its_own_that_can_write_nothing(package):
@@ -207,8 +208,10 @@ def test_the_package_starts_with_the_command_of_its_unit_and_stops_in_time(packa
 
 
 def test_without_the_variables_the_packages_configuration_is_good(package):
-    shown = output_of(package / "usr/bin/rerankd", "check", "--config", package / "etc/rerankd/config.yaml", env={})
-    assert "127.0.0.1:6343" in shown
+    command = ("check", "--all", "--config", package / "etc/rerankd/config.yaml")
+    effective = yaml.safe_load(output_of(package / "usr/bin/rerankd", *command, env={}))
+    assert effective["listeners"][0]["listen"] == "127.0.0.1:6343"
+    assert effective["admin"]["listen"] == "127.0.0.1:9464"
 
 
 def test_the_image_is_configured_as_the_dockerfile_says(image):
