@@ -1,15 +1,20 @@
 //! What the inspector tells of the active configuration, without a secret.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use super::Running;
 use crate::config::{Config, ListenerConfig, RerankConfig};
 use crate::rerank::{ProviderKind, ProviderSettings};
+use crate::upstream::Failing;
 
 impl Running {
     /// What is configured, for `/api/state`.
     pub(super) fn about(&self) -> Value {
-        let config = self.config.load();
+        let (config, pools) = (self.config.load(), self.pools.load());
+        let mut failing = pools.upstreams().map(|upstream| upstream.failing());
+        let mut listener = |each| listener(each, failing.next().flatten());
         json!({
             "configuration": self.active_config.to_json(),
             "rerank": rerank(&config.rerank),
@@ -17,7 +22,7 @@ impl Running {
                 "collection": route.collection,
                 "rerank": rerank(&route.rerank),
             })).collect::<Vec<_>>(),
-            "listeners": config.listeners.iter().map(listener).collect::<Vec<_>>(),
+            "listeners": config.listeners.iter().map(&mut listener).collect::<Vec<_>>(),
             "rerank_api": config.rerank_api.listen.map(|listen| json!({ "listen": listen.to_string() })),
             "providers": config.providers.iter().map(|each| provider(each, &config)).collect::<Vec<_>>(),
             "cache": {
@@ -43,13 +48,23 @@ fn rerank(section: &RerankConfig) -> Value {
     })
 }
 
-fn listener(each: &ListenerConfig) -> Value {
+fn listener(each: &ListenerConfig, failing: Option<Failing>) -> Value {
     json!({
         "listen": each.listen.to_string(),
         "tls": each.tls.is_some(),
         "dialect": each.dialect.as_str(),
         "upstream": each.upstream.url.to_string().trim_end_matches('/'),
+        "failing": failing.map(|failing| json!({
+            "cause": failing.cause,
+            "requests": failing.requests,
+            "since": time(failing.since),
+            "last": time(failing.last),
+        })),
     })
+}
+
+fn time(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
 }
 
 fn provider(each: &ProviderSettings, config: &Config) -> Value {

@@ -48,7 +48,7 @@ pub(super) struct Live {
     /// Requests go on with the service that they began with. As in [`Built`].
     listeners: Vec<LiveListener>,
     shared: Arc<ArcSwap<Shared>>,
-    pools: Pools,
+    pools: Arc<ArcSwap<Pools>>,
     reach: Vec<Reach>,
     readiness: Readiness,
     /// Ends every listener.
@@ -132,7 +132,7 @@ impl Live {
             config: Config { listeners: Vec::new(), ..Config::default() },
             listeners: Vec::new(),
             shared: Arc::new(ArcSwap::from_pointee(shared)),
-            pools: Pools::default(),
+            pools: Arc::default(),
             reach: Vec::new(),
             readiness,
             stop: CancellationToken::new(),
@@ -156,10 +156,15 @@ impl Live {
         self.shared.clone()
     }
 
+    /// The connections to the databases now, and after every reload.
+    pub(super) fn pools(&self) -> Arc<ArcSwap<Pools>> {
+        self.pools.clone()
+    }
+
     /// What a new configuration is built upon.
     pub(super) fn before(&self) -> Before {
         let config = (!self.listeners.is_empty()).then(|| self.config.clone());
-        Before { config, shared: Shared::clone(&self.shared.load()), pools: self.pools.clone() }
+        Before { config, shared: Shared::clone(&self.shared.load()), pools: Pools::clone(&self.pools.load()) }
     }
 
     /// Puts `built` active; tells when its certificates end. If an address cannot be bound nothing has changed.
@@ -186,7 +191,7 @@ impl Live {
         built.shared.records.configure(build::records(&built.config.inspector));
         built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
         self.shared.store(Arc::new(built.shared));
-        self.pools = built.pools;
+        self.pools.store(Arc::new(built.pools));
         self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);
         self.config = built.config;
         while self.tasks.try_join_next().is_some() {}

@@ -44,6 +44,7 @@ use active_config::ActiveConfig;
 pub use bind::BindError;
 use live::Live;
 pub use offline::{Offline, offline};
+use pools::Pools;
 pub use reload::{Rejection, Reload, Reloader};
 pub use retired::ended_services;
 
@@ -138,6 +139,8 @@ struct Running {
     active_config: ActiveConfig,
     /// The one active, for who only reads it.
     config: ArcSwap<Config>,
+    /// Those active, for who only reads them.
+    pools: Arc<ArcSwap<Pools>>,
 }
 
 /// What all listeners share; all of it outlives a reload, but for the cache if its settings change.
@@ -199,8 +202,8 @@ impl App {
         build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
         let (shared, scrape) = (live.shared().load_full(), Scrape::new(registry, refresh(live.shared())));
-        let config = ArcSwap::from_pointee(config.clone());
-        let running = Arc::new(Running { live: Mutex::new(live), active_config, config });
+        let (config, pools) = (ArcSwap::from_pointee(config.clone()), live.pools());
+        let running = Arc::new(Running { live: Mutex::new(live), active_config, config, pools });
         let inspector = Arc::new(inspector(&shared, &running));
         let told = running.clone();
         let about = Arc::new(move || told.active_config.about());

@@ -5,6 +5,7 @@
 
 mod clean;
 mod fields;
+mod headline;
 mod material;
 mod names;
 mod text;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use clean::is_blank;
+pub use headline::headline;
 pub use names::is_text_field;
 pub use text::{Document, documents};
 use yaml::Scalar;

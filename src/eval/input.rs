@@ -6,6 +6,32 @@ use std::{collections::BTreeMap, fmt, io, marker::PhantomData, path::Path};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::report::InputFile;
+
+/// A file that was read.
+#[derive(Clone)]
+pub struct Input {
+    /// Its name in problems.
+    pub name: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+impl Input {
+    /// Reads it. Blocks on the disk.
+    pub fn read(path: &Path) -> Result<Self, InputProblems> {
+        let bytes = std::fs::read(path).map_err(|error| InputProblems::unreadable(path, &error))?;
+        Ok(Self { name: path.display().to_string(), bytes })
+    }
+
+    /// What a report says of it.
+    pub(super) fn described(&self, role: &'static str) -> InputFile {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.bytes);
+        let sha256 = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        InputFile { role, name: self.name.clone(), bytes: self.bytes.len(), sha256 }
+    }
+}
+
 /// What is wrong with one line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputProblem {

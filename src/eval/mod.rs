@@ -28,4 +28,5 @@ pub mod setup;
 pub mod trial;
 pub mod window;
 
-pub use run::{Input, MeasureSettings, RunError, RunRequest, compare, run};
+pub use input::Input;
+pub use run::{MeasureSettings, RunError, RunRequest, compare, run};

@@ -1,9 +1,6 @@
 //! A whole run: read, check, ask, measure.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,14 +10,14 @@ use super::{
     evaluation::{Evaluation, Rules},
     findings,
     floor::Objective,
-    input::{InputProblem, InputProblems},
+    input::{Input, InputProblem, InputProblems},
     judgments::Judgments,
     queries::{Defaults, Queries},
-    report::{Document, Setup, yaml},
+    report::{Document, InputFile, Setup, yaml},
     run_file,
     runner::{self, Ran, RunSettings},
     setup::{self, Means, Purpose},
-    trial::Trial,
+    trial::{Scorer, Trial},
     window::Setting,
 };
 use crate::{
@@ -28,23 +25,6 @@ use crate::{
     probe::{Probe, ProbeError},
     rerank::Billing,
 };
-
-/// A file that was read.
-#[derive(Clone)]
-pub struct Input {
-    /// Its name in problems.
-    pub name: String,
-    /// What it holds.
-    pub bytes: Vec<u8>,
-}
-
-impl Input {
-    /// Reads it. Blocks on the disk.
-    pub fn read(path: &Path) -> Result<Self, InputProblems> {
-        let bytes = std::fs::read(path).map_err(|error| InputProblems::unreadable(path, &error))?;
-        Ok(Self { name: path.display().to_string(), bytes })
-    }
-}
 
 /// How to measure, whatever is measured.
 #[derive(Clone, Debug)]
@@ -231,11 +211,16 @@ fn document(
             Purpose::Calibrate { .. } => "calibrate",
         },
         version: env!("CARGO_PKG_VERSION"),
+        date: now(),
         complete: ran.failed.is_empty(),
         stopped: ran.stopped,
         setup: Setup {
             source: listener.map(|listener| listener.upstream.url.to_string()).unwrap_or_default(),
             providers: config.rerank.providers.clone(),
+            models: models(&ran.trials),
+            files: std::iter::once(request.queries.described("Queries file"))
+                .chain(request.judgments.as_ref().map(|file| file.described("Judgments file")))
+                .collect(),
             window,
             seed: measure.seed,
             caveat: request.caveat.clone(),
@@ -248,6 +233,28 @@ fn document(
         calibration,
         yaml,
     }
+}
+
+/// To a second.
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// Who scored, the most frequent first.
+fn models(trials: &[Trial]) -> Vec<String> {
+    let mut counts: BTreeMap<&Scorer, usize> = BTreeMap::new();
+    for scorer in trials.iter().filter_map(|trial| trial.scorer.as_ref()) {
+        *counts.entry(scorer).or_default() += 1;
+    }
+    let mut all: Vec<_> = counts.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    all.into_iter().map(|(scorer, _)| format!("{} / {}", scorer.provider, scorer.model)).collect()
+}
+
+/// The files of a comparison.
+fn read_from(runs: &[Input], judgments: &Input) -> Vec<InputFile> {
+    let run = |(at, file): (usize, &Input)| file.described(if at == 0 { "Run before" } else { "Run after" });
+    runs.iter().enumerate().map(run).chain([judgments.described("Judgments file")]).collect()
 }
 
 /// The first provider of the chain, with a key or without.
@@ -281,7 +288,7 @@ fn calibration(
 /// empty responses, as in `ir-measures`.
 pub fn compare(
     runs: &[Input],
-    judgments: &Input,
+    judgments_file: &Input,
     measure: &MeasureSettings,
 ) -> Result<Document, InputProblems> {
     let mut read: Vec<BTreeMap<String, Vec<String>>> = Vec::new();
@@ -292,7 +299,7 @@ pub fn compare(
             Err(more) => problems.0.extend(more.0),
         }
     }
-    let judgments = match Judgments::read(&judgments.name, &judgments.bytes) {
+    let judgments = match Judgments::read(&judgments_file.name, &judgments_file.bytes) {
         Ok(judgments) => judgments,
         Err(more) => {
             problems.0.extend(more.0);
@@ -335,11 +342,13 @@ pub fn compare(
     Ok(Document {
         command: "eval",
         version: env!("CARGO_PKG_VERSION"),
+        date: now(),
         complete: true,
         stopped: None,
         setup: Setup {
             source: runs.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(" and "),
             seed: measure.seed,
+            files: read_from(runs, judgments_file),
             ..Setup::default()
         },
         queries: trials.len(),

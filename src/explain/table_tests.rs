@@ -27,6 +27,8 @@ fn explanation(outcome: Outcome, hits: Vec<HitRecord>) -> Explanation {
         asked: None,
         report: Report { outcome, ..Report::kept(KeepReason::Off) },
         timings: Timings::default(),
+        status: Some(200),
+        failure: None,
         lists: if hits.is_empty() { Vec::new() } else { vec![ListRecord { hits }] },
     };
     let mut explanation = Explanation { method: "POST".to_owned(), ..Explanation::default() };

@@ -46,6 +46,10 @@ pub struct SearchRecord {
     pub report: Report,
     /// Of the whole request, all its searches together.
     pub timings: Timings,
+    /// The status of the client's response; `None` behind that, in shadow.
+    pub status: Option<u16>,
+    /// Why there is no response of the database's, by the word of metrics and logs.
+    pub failure: Option<&'static str>,
     /// What became of the hits: one list, or one for each group. Empty where the response was not looked into.
     pub lists: Vec<ListRecord>,
 }
@@ -154,6 +158,16 @@ pub struct Document {
     pub text: Arc<str>,
     /// Whether the hit's own text is longer.
     pub cut: bool,
+}
+
+/// The most characters of a headline.
+const HEADLINE: usize = 90;
+
+impl Document {
+    /// A name for it on one line: its title, or how it begins.
+    pub fn headline(&self) -> String {
+        crate::document::headline(&self.text, HEADLINE)
+    }
 }
 
 impl Asked {

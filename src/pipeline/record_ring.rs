@@ -283,6 +283,8 @@ mod tests {
             }),
             report: Report::kept(KeepReason::NoText),
             timings: Timings::default(),
+            status: Some(200),
+            failure: None,
             lists: if text == 0 { Vec::new() } else { vec![ListRecord { hits: vec![hit] }] },
         }
     }

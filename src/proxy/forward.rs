@@ -41,6 +41,11 @@ impl Forwarder {
         }
     }
 
+    /// Notes that the database answered with this status.
+    pub(super) fn responded(&self, status: StatusCode) {
+        self.upstream.responded(status);
+    }
+
     /// Passes a request on unchanged, and the response back as it comes: both bodies are streamed.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
         let hop = Hop::of(request.headers());

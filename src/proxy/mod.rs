@@ -91,6 +91,9 @@ impl Proxy {
             Some(found) => Box::pin(self.searches.pass_by(&self.forwarder, found, request)).await,
             None => self.forwarder.forward(without_own_headers(request)).await,
         };
+        if let Ok(response) = &response {
+            self.forwarder.responded(response.status());
+        }
         let response = response.unwrap_or_else(|error| {
             self.metrics.failed(error.cause());
             self.forwarder.tell(&error);

@@ -6,9 +6,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 
-use super::{ProxyError, report};
+use super::{ProxyError, kept_order::kept, report};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
@@ -32,6 +32,10 @@ pub(super) struct Notes {
     trace_id: Option<Arc<str>>,
     shadow: bool,
     searches: Vec<PlannedSearch>,
+    /// The status of the client's response.
+    status: Option<u16>,
+    /// Why there is no response of the database's.
+    failure: Option<&'static str>,
     ranked: Option<(HitPage, RankTrace)>,
     /// What the database was asked, at [`Capture::Calls`].
     asked: Vec<Question>,
@@ -54,6 +58,8 @@ impl Notes {
             trace_id: trace_id.map(Into::into),
             shadow: false,
             searches: Vec::new(),
+            status: None,
+            failure: None,
             ranked: None,
             asked: Vec::new(),
             witness,
@@ -68,6 +74,8 @@ impl Notes {
             too_many,
             shadow: true,
             searches: Vec::new(),
+            status: None,
+            failure: None,
             ranked: None,
             asked: Vec::new(),
             witness: None,
@@ -111,12 +119,40 @@ impl Notes {
         }
     }
 
-    /// There is no response of the database's.
-    pub(super) fn failed(self, error: &ProxyError) {
+    /// The client's response has this status.
+    pub(super) fn responded(&mut self, status: StatusCode) {
+        self.status = Some(status.as_u16());
+    }
+
+    /// There is no response of the database's: a record that says so, like [`Notes::write`].
+    pub(super) fn failed(
+        mut self,
+        error: &ProxyError,
+        ring: &Arc<RecordRing>,
+        dialect: &Arc<dyn Dialect>,
+        kind: SearchKind,
+        timings: Timings,
+    ) {
         if let Some(witness) = self.witness {
             let failure = Some(error.explained());
-            witness.see(Seen { searches: self.searches, asked: self.asked, failure, ..Seen::default() });
+            return witness.see(Seen {
+                searches: self.searches,
+                asked: self.asked,
+                failure,
+                ..Seen::default()
+            });
         }
+        self.responded(error.status());
+        self.failure = Some(error.cause().as_str());
+        let reason = match error.remedy() {
+            Some(_) => KeepReason::UpstreamError,
+            None => KeepReason::Malformed,
+        };
+        let reports = match self.searches.as_slice() {
+            [] => vec![Report::kept(reason)],
+            searches => kept(searches, Some(reason)),
+        };
+        self.write(ring, dialect, kind, &reports, timings);
     }
 
     /// Has the records made and kept. Returns at once.
@@ -182,6 +218,8 @@ impl Notes {
             asked: self.searches.get(at).map(|search| Asked::of(search, self.capture)),
             report,
             timings,
+            status: self.status,
+            failure: self.failure,
             lists,
         };
         let all = reports.into_iter().zip(lists).enumerate();

@@ -163,14 +163,15 @@ impl SearchHandler {
         let mut timings = Timings::default();
         let mut notes = Notes::begin(&self.records, &request);
         let response = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
+        timings.total = started.elapsed();
         let (mut response, reports) = match response {
             Ok(response) => response,
             Err(error) => {
-                notes.failed(&error);
+                notes.failed(&error, &self.records, dialect, kind, timings);
                 return Err(error);
             }
         };
-        timings.total = started.elapsed();
+        notes.responded(response.status());
         let (collections, ignored) =
             (std::mem::take(&mut notes.collections), std::mem::take(&mut notes.ignored));
         notes.write(&self.records, dialect, kind, &reports, timings);

@@ -12,17 +12,18 @@ mod response_body;
 mod response_timeout;
 mod returning;
 mod socket;
+mod standing;
 pub mod target;
 mod tls;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -36,6 +37,8 @@ use response_timeout::ResponseTimeout;
 pub use returning::Mark;
 use returning::Owed;
 pub use socket::{FEW, gathered};
+pub use standing::Failing;
+use standing::Standing;
 pub use target::{RawTarget, STAND_IN, is_odd};
 pub use tls::{ClientIdentity, UpstreamTls};
 use watch::{SilenceLimits, Watch};
@@ -143,6 +146,7 @@ pub struct Upstream {
     mark: Mark,
     owed: Arc<Owed>,
     lines: Arc<Lines>,
+    standing: Arc<Standing>,
 }
 
 impl Upstream {
@@ -182,6 +186,7 @@ impl Upstream {
             mark: settings.mark,
             owed: Arc::new(Owed::new(settings.suspect_after)),
             lines: Arc::default(),
+            standing: Arc::default(),
         })
     }
 
@@ -190,8 +195,9 @@ impl Upstream {
         self.mark.returned(headers)
     }
 
-    /// Tells the log of a failure, in one line for each cause and minute.
+    /// Notes a failure, and tells the log of it in one line for each cause and minute.
     pub fn tell(&self, cause: &'static str, remedy: &str, error: &(dyn std::error::Error + 'static)) {
+        self.standing.fails(cause, SystemTime::now());
         let address = format!("{}://{}", self.address.scheme, self.address.authority);
         trouble::warn(
             &self.lines,
@@ -200,6 +206,19 @@ impl Upstream {
             remedy,
             error,
         );
+    }
+
+    /// Notes how a request was answered: an error of the server's own is a failure.
+    pub fn responded(&self, status: StatusCode) {
+        match status.is_server_error() {
+            true => self.standing.fails("5xx", SystemTime::now()),
+            false => self.standing.works(),
+        }
+    }
+
+    /// The failures up to the last exchange; `None` where that went well, or there was none.
+    pub fn failing(&self) -> Option<Failing> {
+        self.standing.failing()
     }
 
     /// That of the worker that this runs on.

@@ -77,7 +77,7 @@ def test_the_demo_runs_end_to_end_with_the_same_figures(tmp_path, command):
     assert report["complete"] and report["done"] == len(demo_answers()) == 12
     assert check_report(report, demo_answers()) > 100
     assert "mechanism, not the quality" in report["setup"]["caveat"]
-    assert page.read_text().count("<svg") == (1 if command == "eval" else 9)
+    assert page.read_text().count("<figure>") == (1 if command == "eval" else 9)
 
 
 def test_the_configuration_that_the_demo_suggests_loads(tmp_path):
@@ -95,5 +95,5 @@ def test_judgments_are_read_alike_in_both_forms(tmp_path):
     lines = [json.dumps({"query": query, "grades": grades}) for query, grades in qrels.items()]
     (tmp_path / "judgments.jsonl").write_text("\n".join(lines))
     other = ["--judgments", str(tmp_path / "judgments.jsonl"), *args[2:]]
-    assert Ran("eval", *args, "--json").out == Ran("eval", *other, "--json").out
+    assert Ran("eval", *args, "--json").json()["evaluation"] == Ran("eval", *other, "--json").json()["evaluation"]
     assert len(judged(qrels)) > 100

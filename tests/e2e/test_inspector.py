@@ -3,17 +3,14 @@
 import itertools
 import os
 import struct
-import tempfile
 from pathlib import Path
-from urllib.parse import quote, urlparse
+from urllib.parse import quote
 
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
+from browser import Page, chromium, is_clean  # noqa: F401 (a fixture)
 from support import check_applied, check_kept, http
 
 INSPECTOR = os.environ.get("E2E_INSPECTOR", "")
@@ -22,69 +19,12 @@ INSPECTED = os.environ.get("E2E_INSPECTED", "")
 INSPECTOR_SCORES = os.environ.get("E2E_INSPECTOR_SCORES", "")
 INSPECTED_SCORES = os.environ.get("E2E_INSPECTED_SCORES", "")
 """Keeps ids and scores, the default."""
+INSPECTOR_DOWN = os.environ.get("E2E_INSPECTOR_DOWN", "")
+INSPECTED_DOWN = os.environ.get("E2E_INSPECTED_DOWN", "")
+"""Its database is not there."""
 COLLECTION = "demo"
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-           --disable-component-update --disable-sync --force-prefers-reduced-motion --lang=en-GB""".split()
 pytestmark = pytest.mark.skipif(not INSPECTOR, reason="E2E_INSPECTOR and its like are set by `run`")
 fresh_words = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    Path(os.environ["E2E_BROWSER_DATA"]).mkdir(exist_ok=True)
-    for flag in [*FLAGS, f"--user-data-dir={tempfile.mkdtemp(dir=os.environ['E2E_BROWSER_DATA'])}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-    yield browser
-    browser.quit()
-
-
-class Page:
-    def __init__(self, browser, url):
-        self.browser, self.url = browser, url
-        self.look(1280, 900, "light")
-        browser.get(url)
-        self.wait(lambda: self.one("#live").text == "Live", "the page never was live")
-
-    def look(self, width, height, scheme):
-        command = self.browser.execute_cdp_cmd
-        command("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        command("Emulation.setDeviceMetricsOverride", size)
-
-    def wait(self, what, otherwise):
-        # The list is written anew whenever something comes: look again.
-        waiting = WebDriverWait(self.browser, 15, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
-        return waiting.until(lambda _: what(), otherwise)
-
-    def all(self, selector):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector):
-        return self.browser.find_element(By.CSS_SELECTOR, selector)
-
-    def press(self, *keys):
-        ActionChains(self.browser).send_keys(*keys).perform()
-
-    def focused(self):
-        return self.browser.switch_to.active_element
-
-    def row_of(self, text):
-        """The first row with this text, once it is there."""
-        return self.wait(lambda: self.row_now(text), f"no row of {text!r}")
-
-    def row_now(self, text):
-        return next((row for row in self.all("#rows button") if text in row.text), None)
-
-    def open(self, text):
-        """Opens the first row with this text, once it is there."""
-        def click():
-            row = self.row_now(text)
-            return row and (row.click() or True)
-        self.wait(click, f"no row of {text!r}")
 
 
 @pytest.fixture
@@ -98,13 +38,6 @@ def page(chromium):
 def page_without_text(chromium):
     yield Page(chromium, INSPECTOR_SCORES)
     is_clean(chromium)
-
-
-def is_clean(browser):
-    assert browser.get_log("browser") == []
-    asked = browser.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)")
-    here = urlparse(browser.current_url).netloc
-    assert asked and all(urlparse(one).netloc == here for one in asked), asked
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +122,29 @@ def test_everything_can_be_done_by_keyboard(page, vectors):
     assert not page.one("#opened").is_displayed()
 
 
+HELD = """const own = window.fetch; window.held = [];
+window.fetch = async (path, ...more) => {
+  const response = await own(path, ...more);
+  if (path === "/api/searches") await new Promise((resolve) => window.held.push(resolve));
+  return response;
+};"""
+
+
+def test_a_search_that_comes_while_the_list_is_fetched_stays(page, vectors, chromium):
+    script = chromium.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HELD})
+    try:
+        page = Page(chromium, INSPECTOR)
+        page.wait(lambda: chromium.execute_script("return held.length") == 1, "the list was not asked for")
+        query = a_query()
+        search(INSPECTED, vectors[8], query)
+        page.row_of(query)
+        chromium.execute_script("held.forEach((go) => go())")
+        page.wait(lambda: len(page.all("#rows button")) > 1, "the list did not come")
+        assert page.row_now(query)
+    finally:
+        chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
 def test_a_pause_holds_the_list_still_until_it_is_over(page, vectors):
     page.one("#pause").click()
     query = a_query()
@@ -228,18 +184,38 @@ def test_the_banner_says_what_is_kept_and_by_default_no_text_is(page_without_tex
     assert "canary" not in page.browser.page_source
 
 
-def test_it_fits_a_telephone_light_and_dark(page, vectors):
-    search(INSPECTED, vectors[7], a_query())
+def test_hits_have_titles_where_text_is_kept_and_ids_alone_where_it_is_not(page, vectors, chromium):
+    query = a_query()
+    search(INSPECTED, vectors[7], query)
+    page.open(query)
+    page.wait(lambda: page.all(".after button"), "it was not opened")
+    titles = [one.text for one in page.all(".after .title")]
+    assert len(titles) == 50 and all(len(title) > 3 and ":" not in title[:6] for title in titles), titles
+    assert titles[0] in page.all(".after button")[0].accessible_name
+    search(INSPECTED_SCORES, vectors[7], query)
+    page = Page(chromium, INSPECTOR_SCORES)
     page.open("reranked")
     page.wait(lambda: page.all(".after button"), "it was not opened")
-    grounds = set()
-    for scheme in ("light", "dark"):
-        page.look(400, 800, scheme)
-        wide, ground = page.browser.execute_script(
-            "return [document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]")
-        assert wide <= 400, f"{wide} pixels wide"
-        grounds.add(ground)
-    assert len(grounds) == 2
+    assert page.all(".after .id") and not page.all(".title")
+
+
+def test_a_search_that_failed_is_listed_and_the_upstream_fails_as_long_as_it_does(chromium, vectors):
+    response = http("POST", f"{INSPECTED_DOWN}/collections/{COLLECTION}/points/query", {"query": vectors[0], "limit": 3},
+                  {"x-rerank-query": "who is there"})
+    assert response.status == 502
+    page = Page(chromium, INSPECTOR_DOWN)
+    row = page.row_of("failed")
+    assert "it rejects connections, the client got 502" in row.text and "who is there" in row.text
+    tile = page.one(".tile.bad")
+    assert "Upstream" in tile.text and "failing" in tile.text and "it rejects connections, since " in tile.text
+    page.browser.find_element(By.XPATH, "//label[contains(., 'Failed')]").click()
+    assert len([row for row in page.all("#rows button") if row.is_displayed()]) == 1
+    page.browser.find_element(By.XPATH, "//label[contains(., 'Order kept')]").click()
+    assert not [row for row in page.all("#rows button") if row.is_displayed()]
+    page.browser.find_element(By.XPATH, "//label[contains(., 'All')]").click()
+    page.open("failed")
+    page.wait(lambda: "The search failed: it rejects connections" in page.one("#opened").text, "it was not opened")
+    is_clean(chromium)
 
 
 def test_a_picture_for_the_readme(chromium, vectors):

@@ -1,6 +1,10 @@
 //! The inspector over sockets: who may see it, what it tells, and what it never does.
 
 use std::net::SocketAddr;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use rerankd::app::Reload;
@@ -279,6 +283,48 @@ async fn probes_are_answered_while_as_many_streams_are_open_as_may_be() {
 }
 
 #[tokio::test]
+async fn a_failed_search_is_listed_with_its_cause_and_the_upstream_fails_until_it_responds() {
+    let mode = Arc::new(AtomicUsize::new(0));
+    let asked = mode.clone();
+    let database = Scripted::start(move |_| match asked.load(Ordering::SeqCst) {
+        0 => Some(response(200, "application/json", PAGE)),
+        1 => Some("no HTTP at all\r\n\r\n".to_owned()),
+        _ => Some(response(503, "application/json", "{}")),
+    })
+    .await;
+    let yaml = format!(
+        "listeners: [{{ listen: '127.0.0.1:0', upstream: {{ url: 'http://{}' }} }}]\n\
+         admin: {{ listen: '127.0.0.1:0' }}\n\
+         rerank: {{ providers: [lexical] }}\nproviders: {{ lexical: {{ kind: lexical }} }}\n",
+        database.addr
+    );
+    let sidecar = Watched::start(&yaml).await;
+    let admin = sidecar.app.admin;
+    let mut stream = events(admin).await;
+    let request = crate::harness::points::request("canary-query", 2, "");
+    for (now, status, failure, failing) in [
+        (0, 200, Value::Null, Value::Null),
+        (1, 502, "bad_response".into(), "bad_response".into()),
+        (2, 503, Value::Null, "5xx".into()),
+        (0, 200, Value::Null, Value::Null),
+    ] {
+        mode.store(now, Ordering::SeqCst);
+        let mut client = sidecar.client().await;
+        client.send(&request).await;
+        client.message().await.unwrap();
+        let row = next_search(&mut stream).await;
+        assert_eq!((&row["status"], &row["failure"]), (&status.into(), &failure), "{now}: {row}");
+        assert_eq!(row["reason"] == "upstream_error", status != 200, "{row}");
+        assert_eq!(row["collections"], serde_json::json!(["docs"]), "{row}");
+        let state = json(admin, "/api/state").await;
+        assert_eq!(state["listeners"][0]["failing"]["cause"], failing, "{now}: {state}");
+    }
+    let list = get(admin, "/api/searches", LOCAL).await;
+    assert!(!list.contains("canary"), "{list}");
+    assert_eq!(json_of(&list)["searches"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn text_is_told_where_it_is_wanted_and_gone_once_it_is_not() {
     let database = Scripted::start(|_| Some(response(200, "application/json", PAGE))).await;
     let yaml = format!(
@@ -300,6 +346,7 @@ async fn text_is_told_where_it_is_wanted_and_gone_once_it_is_not() {
     let path = format!("/api/searches/{}", row["number"]);
     let hit = json(admin, &path).await["lists"][0][0].clone();
     assert_eq!(hit["document"], serde_json::json!({ "text": "canary-document one", "cut": false }));
+    assert_eq!(hit["title"], "canary-document one");
 
     assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
     for path in [path.as_str(), "/api/searches"] {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::pipeline::{HitRecord, NewPlace, Numbered, ScoredBy, SearchRecord, Unscored};
+use crate::pipeline::{Document, HitRecord, NewPlace, Numbered, ScoredBy, SearchRecord, Unscored};
 
 /// One row of the list: all but the hits.
 pub(super) fn row((number, record): &Numbered) -> Value {
@@ -14,7 +14,7 @@ pub(super) fn row((number, record): &Numbered) -> Value {
 }
 
 fn of_search(record: &SearchRecord) -> Value {
-    let SearchRecord { origin, asked, report, timings, lists, .. } = record;
+    let SearchRecord { origin, asked, report, timings, lists, status, failure, .. } = record;
     let of_asked = |get: fn(&crate::pipeline::Asked) -> Value| asked.as_ref().map_or(Value::Null, get);
     json!({
         "time_ms": millis(record.started),
@@ -36,6 +36,8 @@ fn of_search(record: &SearchRecord) -> Value {
         "mode": of_asked(|asked| json!(asked.mode.as_str())),
         "outcome": report.outcome.as_str(),
         "reason": report.outcome.reason(),
+        "status": status,
+        "failure": failure,
         "provider": report.provider.as_deref(),
         "model": report.model.as_deref(),
         "candidates": lists.iter().map(|list| list.hits.len()).sum::<usize>(),
@@ -102,6 +104,7 @@ fn hit(hit: &HitRecord) -> Value {
         "relevance": hit.relevance.map(shortest),
         "scored_by": scored_by,
         "unscored_because": why,
+        "title": document.map(Document::headline),
         "document": document.map(|document| json!({ "text": &*document.text, "cut": document.cut })),
     })
 }

@@ -17,6 +17,8 @@ pub struct Document {
     pub command: &'static str,
     /// Of rerankd.
     pub version: &'static str,
+    /// When the run ended, in RFC 3339.
+    pub date: String,
     /// Whether every query was run.
     pub complete: bool,
     /// Why the run ended early, if it did.
@@ -46,12 +48,29 @@ pub struct Setup {
     pub source: String,
     /// The providers, in order.
     pub providers: Vec<String>,
+    /// Who scored: `provider / model`, the most frequent first.
+    pub models: Vec<String>,
+    /// What was read.
+    pub files: Vec<InputFile>,
     /// How many candidates were reranked at most.
     pub window: usize,
     /// The seed of the bootstrap.
     pub seed: u64,
     /// Said of every figure, where it has to be.
     pub caveat: Option<String>,
+}
+
+/// A file that was read, so that a later reader can tell whether it is the same one.
+#[derive(Clone, Debug, Serialize)]
+pub struct InputFile {
+    /// What it holds.
+    pub role: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub bytes: usize,
+    /// Its SHA-256 in hexadecimal digits, as `sha256sum` writes it.
+    pub sha256: String,
 }
 
 /// A query that was not measured.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Document, Failure, Setup, yaml};
+use super::{Document, Failure, InputFile, Setup, yaml};
 use crate::{
     eval::{
         calibration::Calibration,
@@ -81,11 +81,19 @@ fn made(judged: bool) -> Document {
     Document {
         command: "calibrate",
         version: "0.1.0",
+        date: "2026-02-03T04:05:06Z".into(),
         complete: false,
         stopped: None,
         setup: Setup {
             source: "http://127.0.0.1:6333".into(),
             providers: vec!["cohere".into()],
+            models: vec!["cohere / rerank".into()],
+            files: vec![InputFile {
+                role: "Queries",
+                name: "queries.jsonl".into(),
+                bytes: 0,
+                sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
+            }],
             window: 100,
             seed: 1,
             caveat: None,

@@ -1,5 +1,7 @@
-# The inspector's page in Chromium, which is real, before rerankd's demo database and a stand-in for Cohere.
+# The inspector's page in Chromium, which is real, before rerankd's demo database and a stand-in for Cohere; and how it and
+# the report of `rerankd calibrate` look in four windows, light and dark.
 #
+#   E2E_PICTURES     a folder for pictures of all that is looked at
 #   E2E_SCREENSHOT   where to write the picture of the page; docs/images/inspector.png is made this way:
 #                    E2E_SCREENSHOT=$PWD/docs/images/inspector.png tests/e2e/run inspector
 
@@ -7,6 +9,7 @@ part_inspector() {
     tell "installing Chromium and Selenium" install_inspector || return
     tell "starting rerankd before its demo database" serve_inspector || return
     tell "the inspector's page, Chromium (real)" check_python inspector test_inspector.py
+    tell "how inspector and report look, Chromium (real)" check_python inspector test_looks.py
 }
 
 install_inspector() {
@@ -20,7 +23,8 @@ make_chromium() { # of the machine, not of this checkout
         DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver
 }
 
-# One that keeps text, one at its default, which keeps none, and one for the picture, where nothing else happens.
+# One that keeps text, one at its default, which keeps none, one for the picture, where nothing else happens,
+# and one whose database is not there.
 serve_inspector() {
     serve_demo && start_cohere inspector-cohere || return
     local cohere=$url
@@ -30,5 +34,7 @@ serve_inspector() {
     export E2E_INSPECTED_SCORES=$url E2E_INSPECTOR_SCORES=$admin_url
     start_rerankd inspector-picture "$E2E_DEMO_DATABASE" "$cohere" 20s RERANKD_INSPECTOR__CAPTURE=text || return
     export E2E_INSPECTED_PICTURE=$url E2E_INSPECTOR_PICTURE=$admin_url
+    start_rerankd inspector-down "http://127.0.0.1:$(free_ports 1)" "$cohere" 20s RERANKD_INSPECTOR__CAPTURE=text || return
+    export E2E_INSPECTED_DOWN=$url E2E_INSPECTOR_DOWN=$admin_url E2E_RERANKD=$rerankd
     export E2E_BROWSER_DATA=$work/browser E2E_SCREENSHOT=${E2E_SCREENSHOT:-$work/inspector.png}
 }

@@ -2,11 +2,12 @@
 
 import { el } from "./dom.js";
 import { moves, unscored } from "./moves.js";
-import { clock, ms, number, outcome, plural, reason, score } from "./words.js";
+import { clock, failed, failure, ms, number, outcome, plural, reason, score } from "./words.js";
 
 /** The first thing to read. */
 function sentence(search) {
   const by = search.provider ? `${search.provider}${search.model ? ` (${search.model})` : ""}` : "the provider";
+  if (failed(search)) return `The search failed: ${failure(search)}.`;
   if (search.outcome === "kept") return `The database’s order was kept: ${reason(search.reason)}.`;
   const answered = search.lists.flat().filter((hit) => hit.to === "response");
   const first = Math.min(10, answered.length);
@@ -46,6 +47,7 @@ function facts(search) {
   const all = [
     ["Time", new Date(search.time_ms).toLocaleString([], { hour12: false })],
     ["Operation", `${search.dialect} ${search.operation}`],
+    ["Status", search.status],
     ["Search", batch],
     ["Query text from", search.query_source],
     ["Asked for", asked],
@@ -70,7 +72,7 @@ function candidate(hit, capture) {
     ? `to place ${hit.place + 1}, which is not on the page that was asked for` : "dropped: its score is below the floor";
   const scored = hit.relevance === null ? `none: ${unscored(hit)}`
     : `${score(hit.relevance)}, ${hit.scored_by === "cache" ? "from the cache" : "asked for just then"}`;
-  const rows = [["Id", hit.id || "unknown"], ["Index", hit.index], ["Moved", `from place ${hit.from + 1} ${went}`],
+  const rows = [["Title", hit.title], ["Id", hit.id || "unknown"], ["Index", hit.index], ["Moved", `from place ${hit.from + 1} ${went}`],
     ["Database’s score", score(hit.database_score)], ["Relevance", scored]];
   const list = el("dl", { class: "facts" });
   for (const [name, value] of rows) {
@@ -103,6 +105,9 @@ export function detail(search, capture, close) {
     parts.push(moves(list, search.outcome === "kept", (hit) => candidate(hit, capture)));
   });
   if (search.lists.length) parts.push(el("p", { class: "note", text: "Choose a candidate on the right to see more of it." }));
-  if (!search.lists.length) parts.push(el("p", { class: "note", text: "The hits were not looked into, so there is no order to show." }));
+  if (!search.lists.length) {
+    const why = failed(search) ? "There are no hits to show." : "The hits were not looked into, so there is no order to show.";
+    parts.push(el("p", { class: "note", text: why }));
+  }
   return parts;
 }

@@ -3,7 +3,7 @@
 import { byId, el, getJson, rove } from "./dom.js";
 import { detail } from "./detail.js";
 import { cards, head, tiles } from "./state.js";
-import { clock, ms, number, outcome, plural, reason } from "./words.js";
+import { clock, failed, failure, ms, number, outcome, plural, reason } from "./words.js";
 
 const rows = byId("rows");
 const reroveRows = rove(rows, "button");
@@ -15,10 +15,12 @@ let paused = false;
 let waiting = [];
 let opened = null;
 
+const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
 function row(search) {
   const { word, kind } = outcome(search);
   const names = search.collections ? search.collections.join(", ") : search.dialect;
-  const about = search.query ?? (search.outcome === "kept" ? reason(search.reason) : null);
+  const why = failed(search) ? failure(search) : search.outcome === "kept" ? reason(search.reason) : null;
   const parts = [];
   if (search.candidates) parts.push(plural(search.candidates, "hit"));
   if (search.moves.mean_distance !== null) parts.push(`moved ${number(search.moves.mean_distance)} places`);
@@ -30,9 +32,10 @@ function row(search) {
       el("span", { class: `badge ${kind}`, text: word }),
       el("span", { class: "row-name", text: names }),
       el("span", { class: "when", text: clock(search.time_ms) })),
-    about === null ? null : el("span", { class: search.query === null ? "why" : "query", text: about }),
+    search.query === null ? null : el("span", { class: "query", text: cut(search.query, 140) }),
+    why === null || (search.query !== null && !failed(search)) ? null : el("span", { class: "why", text: why }),
     el("span", { class: "row-facts", text: parts.join(" · ") }));
-  return el("li", { "data-outcome": search.outcome === "kept" ? "kept" : "reranked" }, button);
+  return el("li", { "data-outcome": failed(search) ? "failed" : search.outcome === "kept" ? "kept" : "reranked" }, button);
 }
 
 /** Adds one search in its place; rows that are there stay as they are, so that focus and reading stay too. */
@@ -60,18 +63,25 @@ function remove(number) {
   known.delete(number);
 }
 
+/** Numbers of searches that came since the list was last asked for: the response may not know of them. */
+let since = new Set();
+
 async function refresh() {
+  const later = (since = new Set());
   const all = await getJson("/api/searches");
   const numbers = new Set(all.searches.map((search) => search.number));
-  for (const number of [...known.keys()]) if (!numbers.has(number) || all.capture !== capture) remove(number);
+  for (const number of [...known.keys()]) {
+    if (!later.has(number) && (!numbers.has(number) || all.capture !== capture)) remove(number);
+  }
   capture = all.capture;
-  waiting = [];
+  waiting = waiting.filter((search) => later.has(search.number) && !numbers.has(search.number));
   all.searches.forEach((search) => add(search, false));
   if (opened !== null) mark(opened);
   trim();
 }
 
 function arrived(search) {
+  since.add(search.number);
   if (paused) {
     waiting.push(search);
     byId("pause").textContent = `Resume, ${waiting.length} new`;
@@ -197,7 +207,6 @@ byId("config").addEventListener("toggle", async (event) => {
   if (event.target.open) byId("config-text").textContent = await fetch("/api/config").then((response) => response.text());
 });
 addEventListener("hashchange", follow);
-addEventListener("popstate", follow);
 addEventListener("keydown", (event) => { if (event.key === "Escape" && opened !== null) close(); });
 
 listen();

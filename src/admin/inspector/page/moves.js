@@ -3,9 +3,6 @@
 import { el, rove, svg } from "./dom.js";
 import { reason, score } from "./words.js";
 
-/** Half the height of a row: where its line ends. */
-const MIDDLE = 17;
-
 /** Where a hit stands on the right: those of the response, then the rest, then what the floor dropped. */
 function after(hits) {
   const rank = { response: 0, off_page: 1, below_floor: 2 };
@@ -38,13 +35,20 @@ export function unscored(hit) {
 function spoken(hit) {
   const place = hit.to === "response" ? `place ${hit.place + 1}` : hit.to === "off_page" ? "not on this page" : "dropped";
   const scored = hit.relevance === null ? `no score: ${unscored(hit)}` : `relevance ${score(hit.relevance)}, ${MARKS[hit.scored_by][1]}`;
-  return `${place}, was ${hit.from + 1}, id ${hit.id || "unknown"}, ${scored}`;
+  const name = hit.title ? `${hit.title}, id ${hit.id || "unknown"}` : `id ${hit.id || "unknown"}`;
+  return `${place}, was ${hit.from + 1}, ${name}, ${scored}`;
+}
+
+/** What a hit is called: its title where text is kept, and its id. */
+function name(hit) {
+  const id = el("span", { class: "id", text: hit.id || "?" });
+  return el("span", { class: "name" }, hit.title ? el("span", { class: "title", text: hit.title }) : null, id);
 }
 
 function before(hit) {
   return el("li", { class: "hit", "data-from": hit.from },
     el("span", { class: "place", text: hit.from + 1 }),
-    el("span", { class: "id", text: hit.id || "?", title: hit.id }),
+    name(hit),
     el("span", { class: "score", text: score(hit.database_score), title: "the database's score" }));
 }
 
@@ -59,24 +63,27 @@ function moved(hit, best, show) {
   },
     el("span", { class: "place", text: hit.to === "below_floor" ? "–" : hit.place + 1 }),
     el("span", { class: `move ${kind}`, text: sign, title: words }),
-    el("span", { class: "id", text: hit.id || "?", title: hit.id }),
-    el("span", { class: "score", text: score(hit.relevance), title: "relevance score" }),
-    bar,
+    name(hit),
+    el("span", { class: "scored" }, el("span", { class: "score", text: score(hit.relevance), title: "relevance score" }), bar),
     el("span", { class: `mark ${mark}`, text: mark, title }));
   return el("li", { class: hit.to }, button);
 }
 
 const ORDER = { same: 0, down: 1, gone: 2, up: 3 };
 
-/** Draws the lines from where the rows stand now. */
-function draw(figure, left, right, lines) {
-  const height = Math.max(left.offsetHeight, right.offsetHeight);
-  lines.setAttribute("viewBox", `0 0 100 ${height}`);
-  const rows = new Map([...right.children].map((item) => [item.firstChild.dataset.from, item.offsetTop + MIDDLE]));
-  for (const path of lines.children) {
-    const [from, to] = [left.children[path.dataset.at].offsetTop + MIDDLE, rows.get(path.dataset.from)];
-    path.setAttribute("d", `M0 ${from}C55 ${from} 45 ${to} 100 ${to}`);
-  }
+/** Draws the lines, in pixels, from the middle of each row on the left to the middle of its row on the right. */
+function draw(left, right, lines) {
+  const { top, width } = lines.getBoundingClientRect();
+  const middle = (row) => {
+    const at = row.getBoundingClientRect();
+    return Math.round((at.top + at.height / 2 - top) * 10) / 10;
+  };
+  const rows = new Map([...right.children].map((item) => [item.firstChild.dataset.from, middle(item.firstChild)]));
+  const ends = [...lines.children].map((path) => [middle(left.children[path.dataset.at]), rows.get(path.dataset.from)]);
+  [...lines.children].forEach((path, at) => {
+    const [from, to] = ends[at];
+    path.setAttribute("d", `M0 ${from}C${width * 0.55} ${from} ${width * 0.45} ${to} ${width} ${to}`);
+  });
 }
 
 /** The figure, for `hits` as the API tells them. `more` gives what is shown of a hit that is chosen. */
@@ -85,8 +92,8 @@ export function moves(hits, kept, more) {
   const figure = el("div", { class: "moves" });
   const [old, now] = [el("ol", { class: "column", "aria-label": "Before: the database's order" }),
     el("ol", { class: "column after", "aria-label": "After" })];
-  const lines = svg("svg", { class: "lines", "aria-hidden": "true", preserveAspectRatio: "none" });
-  const redraw = () => draw(figure, old, now, lines);
+  const lines = svg("svg", { class: "lines", "aria-hidden": "true" });
+  const redraw = () => draw(old, now, lines);
   const choose = (hit, button) => {
     const open = button.getAttribute("aria-expanded") === "true";
     for (const one of now.querySelectorAll("[aria-expanded=true]")) {
@@ -105,19 +112,20 @@ export function moves(hits, kept, more) {
   // What climbs is drawn last, over the others.
   const drawn = hits.map((hit, at) => ({ hit, at, kind: move(hit).kind })).sort((a, b) => ORDER[a.kind] - ORDER[b.kind]);
   lines.append(...drawn.map(({ hit, at, kind }) =>
-    svg("path", { class: `${kind} ${hit.to}`, "data-at": at, "data-from": hit.from, "vector-effect": "non-scaling-stroke" })));
+    svg("path", { class: `${kind} ${hit.to}`, "data-at": at, "data-from": hit.from })));
   figure.append(
     el("h4", { class: "column-head", text: "Before" }, el("small", { text: " the database’s order" })),
-    el("span"),
+    el("span", { "aria-hidden": "true" }),
     el("h4", { class: "column-head", text: "After" }, el("small", { text: kept ? " unchanged" : " by relevance" })),
-    old, lines, now);
+    old, el("div", { class: "between" }, lines), now);
   for (const [over, out] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
     figure.addEventListener(over, (event) => light(figure, event.target.closest("[data-from]")?.dataset.from, "lit"));
     figure.addEventListener(out, () => light(figure, null, "lit"));
   }
   // Only once it is laid out is it known where rows stand and which buttons can be seen.
   const rerove = rove(now, "button");
-  new ResizeObserver(() => { redraw(); rerove(); }).observe(figure);
+  const watch = new ResizeObserver(() => { redraw(); rerove(); });
+  [figure, old, now].forEach((one) => watch.observe(one));
   return figure;
 }
 

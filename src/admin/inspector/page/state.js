@@ -1,7 +1,7 @@
 // The tiles and cards: what is active, and how it goes.
 
 import { byId, el } from "./dom.js";
-import { age, bytes, ms, number, percent, plural, reason } from "./words.js";
+import { age, bytes, cause, clock, ms, number, percent, plural, reason } from "./words.js";
 
 const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
 
@@ -20,14 +20,25 @@ function tile(name, value, note, kind = "") {
     el("strong", { text: value }), el("span", { class: "tile-note", text: note }));
 }
 
+/** How it stands with the databases, by the last exchange with each; what failed before is told beside. */
+function upstream(state) {
+  const failing = state.listeners.filter((one) => one.failing);
+  const failures = sum(state.upstream.failed_by_cause);
+  if (failing.length) {
+    const which = state.listeners.length > 1 ? `${failing.map((one) => one.upstream).join(", ")}: ` : "";
+    return tile("Upstream", "failing", `${which}${cause(failing[0].failing.cause)}, since ${clock(failing[0].failing.since)}`, "bad");
+  }
+  if (!state.ready.ready) return tile("Upstream", "not ready", state.ready.missing.join(", "), "bad");
+  const asked = sum(state.upstream.searches_by_status) + sum(state.upstream.forwarded_by_status) > 0;
+  return tile("Upstream", asked ? "fine" : "not asked yet", failures ? `${plural(failures, "failure")} so far` : asked ? "no failure so far" : "no request so far");
+}
+
 export function tiles(state) {
   const { rates, searches, cache, providers } = state;
   const perSecond = (value) => (rates ? `${number(Math.round(value * 10) / 10)} /s` : "–");
   const done = searches.by_outcome;
   const used = providers.filter((one) => one.in_use);
   const usable = used.filter((one) => health(one)[1] === "good").length;
-  const failed = sum(state.upstream.failed_by_cause);
-  const failing = rates && rates.failed > 0;
   return [
     tile("Reranked", perSecond(rates?.applied), `${number(done.applied || 0)} so far`),
     tile("In part", perSecond(rates?.partial), `${number(done.partial || 0)} so far`, done.partial ? "" : "zero"),
@@ -35,9 +46,7 @@ export function tiles(state) {
     tile("Forwarded", perSecond(rates?.forwarded), `${number(sum(state.upstream.forwarded_by_status))} so far`),
     tile("Cache hits", percent(cache.hit_ratio), `${plural(cache.entries, "score")} held`),
     tile("Providers usable", `${usable} of ${used.length}`, used.map((one) => one.name).join(", ") || "none is named", usable ? "" : "bad"),
-    tile("Upstream", failing ? "failing" : state.ready.ready ? "fine" : "not ready",
-      failed ? `${plural(failed, "failure")} so far` : state.ready.missing.join(", ") || "no failure yet",
-      failing || !state.ready.ready ? "bad" : ""),
+    upstream(state),
   ];
 }
 
@@ -128,9 +137,11 @@ export function cards(state) {
     card("Configuration", configuration(state)),
     card("Upstream", pairs([
       ...state.listeners.map((one) => [one.listen, `${one.upstream} (${one.dialect})`]),
+      ...state.listeners.filter((one) => one.failing).map(({ upstream: url, failing }) => [state.listeners.length > 1 ? `${url} fails` : "Fails",
+        `${cause(failing.cause)}: ${plural(failing.requests, "request")} since ${clock(failing.since)}, the last at ${clock(failing.last)}`]),
       ["Searches answered", counts(upstream.searches_by_status)],
       ["Forwarded", counts(upstream.forwarded_by_status)],
-      ["Failed", counts(upstream.failed_by_cause)],
+      ["Failed so far", counts(upstream.failed_by_cause)],
       ["Mean search", ms(upstream.mean_search_ms)],
     ])),
     card("Score cache", pairs([

@@ -1,0 +1,79 @@
+//! [`Standing`]: whether the last exchange with an upstream went well, for whoever looks. One that goes well costs a
+//! load.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+/// Exchanges that have failed one after the other, up to the last there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Why the last one failed: a word of a closed list.
+    pub cause: &'static str,
+    /// When the first one failed.
+    pub since: SystemTime,
+    /// When the last one failed.
+    pub last: SystemTime,
+    /// How many there are.
+    pub requests: u64,
+}
+
+/// How it stands with one upstream. Nobody is asked: it is what the clients' own requests met.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    is_failing: AtomicBool,
+    failing: Mutex<Option<Failing>>,
+}
+
+impl Standing {
+    /// An exchange went well: those that failed before are over.
+    pub(super) fn works(&self) {
+        if self.is_failing.load(Ordering::Relaxed) {
+            let mut failing = self.lock();
+            *failing = None;
+            self.is_failing.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// An exchange failed.
+    pub(super) fn fails(&self, cause: &'static str, now: SystemTime) {
+        let mut failing = self.lock();
+        let before = failing.unwrap_or(Failing { cause, since: now, last: now, requests: 0 });
+        *failing = Some(Failing { cause, last: now, requests: before.requests + 1, ..before });
+        self.is_failing.store(true, Ordering::Relaxed);
+    }
+
+    /// The failures up to the last exchange; `None` where that went well, or there was none.
+    pub(super) fn failing(&self) -> Option<Failing> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_upstream_fails_from_the_first_failure_until_an_exchange_goes_well() {
+        let standing = Standing::default();
+        standing.works();
+        assert_eq!(standing.failing(), None);
+        let (first, second) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(9));
+        standing.fails("rejected", first);
+        standing.fails("silent", second);
+        let failing = Failing { cause: "silent", since: first, last: second, requests: 2 };
+        assert_eq!(standing.failing(), Some(failing));
+        standing.works();
+        assert_eq!(standing.failing(), None);
+    }
+}
