@@ -325,6 +325,22 @@ async fn a_failed_search_is_listed_with_its_cause_and_the_upstream_fails_until_i
 }
 
 #[tokio::test]
+async fn the_page_has_plain_words_for_every_cause_of_a_failure() {
+    let service = Faulty::start(Fault::Hang).await;
+    let points = Points::before(service.addr, "").await;
+    let words = get(points.program.admin, "/words.js", LOCAL).await;
+    let metrics = get(points.program.admin, "/metrics", LOCAL).await;
+    let causes: Vec<&str> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("rerankd_requests_failed_total{cause=\"")?.split('"').next())
+        .collect();
+    assert!(causes.len() > 15, "{metrics}");
+    for cause in causes {
+        assert!(words.contains(&format!("\n  {cause}: \"")), "{cause}");
+    }
+}
+
+#[tokio::test]
 async fn text_is_told_where_it_is_wanted_and_gone_once_it_is_not() {
     let database = Scripted::start(|_| Some(response(200, "application/json", PAGE))).await;
     let yaml = format!(

@@ -37,7 +37,7 @@ export const reason = (word) => REASONS[word] || word;
 /** Why an exchange with the database failed. */
 const CAUSES = {
   name_not_found: "its name was not found",
-  rejected: "it rejects connections",
+  connection_refused: "it refuses connections",
   no_route: "no way leads to it",
   connect_timeout: "no connection in time",
   reset: "the connection was cut",
@@ -51,7 +51,6 @@ const CAUSES = {
   unreachable: "it cannot be reached",
   broken: "the connection ended before a response",
   silent: "it did not respond in time",
-  bad_response: "its response is not HTTP that can be passed on",
   bad_response: "its response is not HTTP that can be passed on",
   loop: "it leads back to this rerankd",
   request_body: "the client’s body could not be read",
