@@ -163,7 +163,7 @@ mod tests {
             "To paste into the configuration",
             "\nroutes:",
             "<dt>Date</dt><dd>2026-02-03T04:05:06Z",
-            "cohere / rerank",
+            "<dt>Scored by</dt><dd>cohere / rerank",
             "queries.jsonl",
             "SHA-256 <code>e3b0c442",
             "Before and after",
