@@ -37,10 +37,10 @@ def http(method: str, url: str, body: object = None, headers: dict | None = None
     request = urllib.request.Request(url, data, {"content-type": "application/json", **(headers or {})}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
-            return Response(answer.status, response.headers, response.read())
+            return Response(response.status, response.headers, response.read())
     except urllib.error.HTTPError as response:
         with response:
-            return Response(answer.code, response.headers, response.read())
+            return Response(response.code, response.headers, response.read())
 
 
 def provider(url: str, mode: str) -> None:

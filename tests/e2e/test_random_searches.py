@@ -115,7 +115,7 @@ def wider(search: Search) -> Search:
 
 def places(response: Response) -> list:
     """Which hits there are, with their scores: what a person looks at first where two responses differ."""
-    if not answer.headers.get("content-type", "").startswith(("application/json", "application/vnd")):
+    if not response.headers.get("content-type", "").startswith(("application/json", "application/vnd")):
         return []
     return [(hit.get("_index", "")[:8], hit.get("_id"), hit.get("_score")) for hit in response.json().get("hits", {}).get("hits", [])]
 
