@@ -5,19 +5,16 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
 use super::{Shared, StartError, listener};
 use crate::{
     config::{
-        self, CacheConfig, CaptureLevel, Config, DialectChoice, InspectorConfig, LimitsConfig,
-        ListenerConfig, RedisConfig, RerankConfig, RouteConfig, UpstreamConfig,
+        self, CacheConfig, Config, DialectChoice, LimitsConfig, ListenerConfig, RedisConfig, RerankConfig,
+        RouteConfig, UpstreamConfig,
     },
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
-    pipeline::{
-        AllowList, Capture, FailOpen, Mode, Pipeline, Profile, Profiles, QuerySource, RecordSettings, Route,
-        ScoreMode,
-    },
+    pipeline::{Pipeline, Profile, Profiles, Route},
     proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared},
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
-    upstream::{ClientIdentity, HostHeader, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
+    upstream::{ClientIdentity, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
 
 /// Documents are cut here before they reach a provider, which cuts to its own context.
@@ -48,10 +45,7 @@ pub(super) fn upstream(
         workers: shared.workers.count(),
         mark: shared.mark.clone(),
         suspect_after,
-        host: match settings.host {
-            config::HostMode::Upstream => HostHeader::Upstream,
-            config::HostMode::Preserve => HostHeader::Preserve,
-        },
+        host: settings.host,
         path_prefix: settings.path_prefix.as_str().to_owned(),
         ..UpstreamSettings::new(settings.url.clone())
     })
@@ -121,11 +115,7 @@ fn profiles(config: &Config, shared: &Shared) -> Profiles {
 fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
     Profile {
         route: None,
-        mode: match section.mode {
-            config::Mode::On => Mode::On,
-            config::Mode::Shadow => Mode::Shadow,
-            config::Mode::Off => Mode::Off,
-        },
+        mode: section.mode,
         sample: section.sample,
         collections: section.collections.clone(),
         reranker: shared.providers.chain(&section.providers, &shared.stack),
@@ -141,11 +131,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         max_window: section.max_window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
-        score: match section.score {
-            config::ScoreMode::Keep => ScoreMode::Keep,
-            config::ScoreMode::Replace => ScoreMode::Replace,
-            config::ScoreMode::Rrf => ScoreMode::Rrf,
-        },
+        score: section.score,
         annotate: section.annotate,
         min_score: section.min_score,
         min_keep: section.min_keep,
@@ -153,30 +139,13 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         shadow_deadline: section.shadow_deadline,
         partial: section.partial_scores == config::PartialScores::Partial,
         margin_gate: section.margin_gate,
-        fail_open: match section.fail_open {
-            config::FailOpen::Cut => FailOpen::Cut,
-            config::FailOpen::Replay => FailOpen::Replay,
-        },
+        fail_open: section.fail_open,
         widen: section.widen == config::WidenMode::Replay,
-        sources: section.query_sources.iter().map(|&source| query_source(source)).collect(),
+        sources: section.query_sources.clone(),
         query_path: section.query_path.clone(),
         inference_ids: section.inference_ids.clone(),
         search_pipelines: section.search_pipelines.clone(),
-        allow: AllowList {
-            models: section.allow.models.clone(),
-            fields: section.allow.fields.clone(),
-            max_window: section.allow.max_window,
-            max_deadline: section.allow.max_deadline,
-        },
-    }
-}
-
-fn query_source(source: config::QuerySource) -> QuerySource {
-    match source {
-        config::QuerySource::Header => QuerySource::Header,
-        config::QuerySource::Body => QuerySource::Body,
-        config::QuerySource::Native => QuerySource::Native,
-        config::QuerySource::Baggage => QuerySource::Baggage,
+        allow: section.allow.clone(),
     }
 }
 
@@ -236,16 +205,6 @@ fn cohere(provider: &ProviderSettings) -> Option<CohereProvider> {
     }
 }
 
-/// What is kept of the last searches.
-pub(super) fn records(section: &InspectorConfig) -> RecordSettings {
-    let capture = match section.capture {
-        CaptureLevel::Off => Capture::Off,
-        CaptureLevel::Scores => Capture::Scores,
-        CaptureLevel::Text => Capture::Text,
-    };
-    RecordSettings { capture, keep: section.keep, max_bytes: section.max_bytes }
-}
-
 /// The score cache, keyed by the configured secret or a random one. Blocks on the disk.
 pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<ScoreStore>, StartError> {
     let secret = secret(config).map_err(StartError::Secret)?;
@@ -268,14 +227,7 @@ fn secret(config: &CacheConfig) -> io::Result<[u8; 32]> {
 }
 
 fn fleet(redis: &RedisConfig, cache: &CacheConfig, metrics: &FleetMetrics) -> Result<Fleet, FleetError> {
-    let settings = fleet::Settings {
-        timeout: redis.timeout,
-        ttl: cache.ttl,
-        prefix: redis.prefix.clone(),
-        ca_file: redis.ca_file.clone(),
-        password_file: redis.password_file.clone(),
-        ..fleet::Settings::new(redis.address.clone())
-    };
+    let settings = fleet::Settings { ttl: cache.ttl, ..redis.fleet.clone() };
     Fleet::new(settings, metrics.clone())
 }
 

@@ -188,7 +188,7 @@ impl Live {
         built.shared.stack.store.connect();
         let usable = build::usable_providers(&built.config, &built.shared.providers);
         built.shared.stack.metrics.usable_providers(usable);
-        built.shared.records.configure(build::records(&built.config.inspector));
+        built.shared.records.configure(built.config.inspector);
         built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
         self.shared.store(Arc::new(built.shared));
         self.pools.store(Arc::new(built.pools));

@@ -233,8 +233,7 @@ impl Shared {
         let fleet_metrics = FleetMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
         let proxy_metrics = ProxyMetrics::register(registry)?;
-        let (records, access) =
-            (Arc::new(RecordRing::new(build::records(&Default::default()))), Arc::default());
+        let (records, access) = (Arc::new(RecordRing::new(Default::default())), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics).for_workers(workers.count());
         let providers = Providers::default();

@@ -103,7 +103,7 @@ fn untouched(config: &Config) -> Config {
         providers: config.providers.iter().map(provider).collect(),
         rerank_api: RerankApiConfig { tls: config.rerank_api.tls.as_ref().map(tls), ..Default::default() },
         cache: CacheConfig {
-            redis: config.cache.redis.as_ref().map(|redis| RedisConfig::at(redis.address.clone())),
+            redis: config.cache.redis.as_ref().map(|redis| RedisConfig::at(redis.fleet.address.clone())),
             ..Default::default()
         },
         ..Config::default()

@@ -53,6 +53,8 @@ pub(super) fn hint(section: &str, key: &str) -> Option<String> {
         "log" | "logging" | "log_level" | "loglevel" | "log_format" => {
             return Some("the log is set by --log-format and RUST_LOG.".to_owned());
         }
+        "answer_timeout" => return Some("it is called `response_timeout`.".to_owned()),
+        "answer_headers" => return Some("it is called `response_headers`.".to_owned()),
         "<<" => {
             return Some("merge keys are not understood; an alias as a whole value (`*name`) is.".to_owned());
         }
@@ -115,6 +117,7 @@ mod tests {
             ("rerank: { threshold: 0.2 }", "`rerank.min_score`"),
             ("backend: 'http://x'", "`listeners[].upstream.url`"),
             ("providers: { cohere: { api_key: abc } }", "api_key_env"),
+            ("rerank: { answer_headers: false }", "it is called `response_headers`"),
             ("log_level: debug", "RUST_LOG"),
             ("min_score: 0.2", "`rerank.min_score`"),
             ("routes: [{ collection: a, timeout: 1s }]", "`providers.<name>.timeout`"),

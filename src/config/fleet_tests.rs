@@ -17,9 +17,9 @@ fn with_secret(text: &str) -> (tempfile::NamedTempFile, String) {
 fn redis_is_a_url_or_a_map_and_variables_set_either() {
     let (_file, short) = with_secret("cache: { SECRET, redis: 'redis://app:s3cret@cache/2' }");
     let redis = good(&short, &[]).cache.redis.unwrap();
-    assert_eq!(redis.address.to_string(), "redis://cache:6379/2");
+    assert_eq!(redis.fleet.address.to_string(), "redis://cache:6379/2");
     assert_eq!(
-        (redis.timeout.as_millis(), redis.prefix.as_str(), redis.share_limits),
+        (redis.fleet.timeout.as_millis(), redis.fleet.prefix.as_str(), redis.share_limits),
         (20, "rerankd", false)
     );
     let (_file, long) = with_secret(
@@ -27,14 +27,17 @@ fn redis_is_a_url_or_a_map_and_variables_set_either() {
          share_limits: true } }",
     );
     let redis = good(&long, &[]).cache.redis.unwrap();
-    assert_eq!(redis.address.to_string(), "redis+cluster://a:7000");
-    assert_eq!((redis.timeout.as_millis(), redis.prefix.as_str(), redis.share_limits), (50, "x:y", true));
+    assert_eq!(redis.fleet.address.to_string(), "redis+cluster://a:7000");
+    assert_eq!(
+        (redis.fleet.timeout.as_millis(), redis.fleet.prefix.as_str(), redis.share_limits),
+        (50, "x:y", true)
+    );
 
     for text in [&short, &long] {
         let pairs = [("RERANKD_CACHE__REDIS", "rediss://other"), ("RERANKD_CACHE__REDIS__TIMEOUT", "9ms")];
         let redis = good(text, &pairs).cache.redis.unwrap();
-        assert!(redis.address.to_string().contains("//other:6379"), "{:?}", redis.address);
-        assert_eq!(redis.timeout.as_millis(), 9);
+        assert!(redis.fleet.address.to_string().contains("//other:6379"), "{:?}", redis.fleet.address);
+        assert_eq!(redis.fleet.timeout.as_millis(), 9);
         assert!(good(text, &[("RERANKD_CACHE__REDIS", "")]).cache.redis.is_none());
     }
     let (_file, none) = with_secret("cache: { SECRET }");

@@ -10,7 +10,6 @@ mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
 mod hints;
-mod inspector;
 mod kind;
 mod limits;
 mod list;
@@ -54,7 +53,6 @@ use std::{
 pub use addresses::{OwnAddress, Target, is_at};
 pub use differences::{Difference, Written, differences};
 pub use fingerprint::Fingerprint;
-pub use inspector::InspectorConfig;
 pub use limits::{LimitsConfig, MemoryConfig};
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
@@ -63,11 +61,15 @@ pub use render::{short_hash, to_yaml};
 pub use rerank_api::RerankApiConfig;
 pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, AllowList, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig,
-    RerankConfig, RouteConfig, ShutdownConfig, UpstreamConfig,
+    AdminConfig, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankConfig,
+    RouteConfig, ShutdownConfig, UpstreamConfig,
 };
-pub use words::{
-    CaptureLevel, DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
+pub use words::{DialectChoice, PartialScores, WidenMode};
+
+/// Settings types of whoever uses them.
+pub use crate::{
+    pipeline::{AllowList, Capture, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
+    upstream::HostHeader,
 };
 
 /// Makes a configuration of a file's text, the environment and flags.

@@ -18,11 +18,11 @@ pub(super) fn redis(cache: &Section<'_>, problems: &mut Problems) -> Option<Redi
     let mut to = RedisConfig::at(section.read("url", problems, address)?);
     cluster(&section, &mut to, problems);
     setting::read(list::REDIS, &section, &mut to, problems);
-    if to.ca_file.is_some() && !to.address.is_tls() {
+    if to.fleet.ca_file.is_some() && !to.fleet.address.is_tls() {
         let sentence = "a CA file is only used with TLS; begin the URL with rediss://.";
         section.complain("ca_file", sentence, problems);
     }
-    if to.password_file.is_some() && to.address.has_password() {
+    if to.fleet.password_file.is_some() && to.fleet.address.has_password() {
         section.complain("password_file", "the URL holds a password too; write it once.", problems);
     }
     Some(to)
@@ -30,8 +30,8 @@ pub(super) fn redis(cache: &Section<'_>, problems: &mut Problems) -> Option<Redi
 
 fn cluster(section: &Section<'_>, to: &mut RedisConfig, problems: &mut Problems) {
     if section.read("cluster", problems, values::boolean) == Some(true) {
-        match to.address.clone().as_cluster() {
-            Ok(address) => to.address = address,
+        match to.fleet.address.clone().as_cluster() {
+            Ok(address) => to.fleet.address = address,
             Err(error) => section.complain("cluster", error.to_string(), problems),
         }
     }

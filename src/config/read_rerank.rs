@@ -1,9 +1,7 @@
 //! The `rerank` section and the routes' own copies of it.
 
-use super::{
-    RerankConfig, list, node::Value, problem::Problems, section::Section, setting, values, words::Mode,
-};
-use crate::search::FieldSet;
+use super::{RerankConfig, list, node::Value, problem::Problems, section::Section, setting, values};
+use crate::{pipeline::Mode, search::FieldSet};
 
 /// `base` with the keys of `section` over it.
 pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> RerankConfig {

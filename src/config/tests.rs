@@ -223,7 +223,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
     assert_eq!(config.listeners[0].listen.port(), 3);
     assert_eq!(config.admin.listen.port(), 4);
     assert_eq!(config.listeners[0].upstream.url, "http://env/");
-    assert_eq!(config.listeners[0].upstream.host, HostMode::Preserve);
+    assert_eq!(config.listeners[0].upstream.host, HostHeader::Preserve);
     assert_eq!((config.rerank.window, config.rerank.min_keep), (9, 2));
     assert_eq!(config.rerank.providers, ["cohere", "lexical"]);
     assert!(matches!(config.providers[1].kind, ProviderKind::Lexical(LexicalSettings { fuse: true })));

@@ -10,16 +10,15 @@ use http::Uri;
 use rustls_pki_types::ServerName;
 use secrecy::SecretString;
 
-use super::inspector::InspectorConfig;
 use super::limits::{LimitsConfig, MemoryConfig};
 use super::rerank_api::RerankApiConfig;
-use super::words::{
-    DialectChoice, FailOpen, HostMode, Mode, PartialScores, QuerySource, ScoreMode, WidenMode,
-};
+use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
-    fleet::Address,
+    fleet::{self, Address},
+    pipeline::{AllowList, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
     search::{FieldSet, PathPrefix},
+    upstream::HostHeader,
 };
 
 /// Everything that can be configured.
@@ -30,7 +29,7 @@ pub struct Config {
     /// The admin listener.
     pub admin: AdminConfig,
     /// What is kept of the last searches.
-    pub inspector: InspectorConfig,
+    pub inspector: RecordSettings,
     /// How to rerank where no route says otherwise.
     pub rerank: RerankConfig,
     /// The first whose pattern matches a search's collection wins.
@@ -87,7 +86,7 @@ pub struct UpstreamConfig {
     /// The path below which it is found there; empty at the root.
     pub path_prefix: PathPrefix,
     /// Which `Host` it sees.
-    pub host: HostMode,
+    pub host: HostHeader,
     /// Speak HTTP/2, also without TLS.
     pub http2: bool,
     /// Trust this certificate authority instead of the system's.
@@ -170,19 +169,6 @@ pub struct RerankConfig {
     pub response_headers: bool,
 }
 
-/// What callers may ask for beyond narrowing; nothing by default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowList {
-    /// Models.
-    pub models: Vec<String>,
-    /// Document fields.
-    pub fields: Vec<String>,
-    /// A window up to this one.
-    pub max_window: Option<u64>,
-    /// A deadline up to this one.
-    pub max_deadline: Option<Duration>,
-}
-
 /// How to rerank some collections.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RouteConfig {
@@ -208,16 +194,8 @@ pub struct CacheConfig {
 /// Redis or Valkey as the second tier of the score cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisConfig {
-    /// Where it is, and the login.
-    pub address: Address,
-    /// No search waits longer for it.
-    pub timeout: Duration,
-    /// Trust this certificate authority instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Holds the password, instead of the URL.
-    pub password_file: Option<PathBuf>,
-    /// What every key begins with.
-    pub prefix: String,
+    /// Where it is and how it is used; its `ttl` is that of the cache.
+    pub fleet: fleet::Settings,
     /// Whether `requests_per_minute` and the budgets are those of the fleet, not of each sidecar.
     pub share_limits: bool,
 }
@@ -248,7 +226,7 @@ impl Default for Config {
         Self {
             listeners: vec![ListenerConfig::before(Uri::from_static("http://127.0.0.1:6333/"))],
             admin: AdminConfig::default(),
-            inspector: InspectorConfig::default(),
+            inspector: RecordSettings::default(),
             rerank: RerankConfig::default(),
             routes: Vec::new(),
             providers: vec![ProviderSettings::new(
@@ -272,7 +250,7 @@ impl ListenerConfig {
             upstream: UpstreamConfig {
                 url,
                 path_prefix: PathPrefix::default(),
-                host: HostMode::Upstream,
+                host: HostHeader::Upstream,
                 http2: false,
                 ca_file: None,
                 client_cert_file: None,
@@ -343,14 +321,7 @@ impl Default for CacheConfig {
 impl RedisConfig {
     /// The defaults for one address.
     pub fn at(address: Address) -> Self {
-        Self {
-            address,
-            timeout: Duration::from_millis(20),
-            ca_file: None,
-            password_file: None,
-            prefix: "rerankd".to_owned(),
-            share_limits: false,
-        }
+        Self { fleet: fleet::Settings::new(address), share_limits: false }
     }
 }
 

@@ -107,8 +107,11 @@ fn authorities(config: &Config) -> Vec<String> {
         };
         (format!("providers.{}.ca_file", each.name), file)
     });
-    let redis =
-        config.cache.redis.iter().map(|each| ("cache.redis.ca_file".to_owned(), each.ca_file.as_deref()));
+    let redis = config
+        .cache
+        .redis
+        .iter()
+        .map(|each| ("cache.redis.ca_file".to_owned(), each.fleet.ca_file.as_deref()));
     let files = upstreams.chain(providers).chain(redis);
     files.flat_map(|(setting, file)| file.map(|file| of_file(&setting, file)).unwrap_or_default()).collect()
 }

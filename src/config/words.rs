@@ -1,4 +1,8 @@
 use super::{setting::Scalar, values};
+use crate::{
+    pipeline::{Capture, FailOpen, Mode, QuerySource, ScoreMode},
+    upstream::HostHeader,
+};
 
 /// A closed list of words, as written in the file.
 macro_rules! words {
@@ -33,16 +37,6 @@ macro_rules! words {
 }
 
 words! {
-    /// Which `Host` the upstream sees.
-    HostMode {
-        /// The upstream's own.
-        Upstream = "upstream",
-        /// The client's.
-        Preserve = "preserve",
-    }
-}
-
-words! {
     /// How the database behind a listener speaks.
     DialectChoice {
         /// By the path of each request.
@@ -53,40 +47,6 @@ words! {
         Elasticsearch = "elasticsearch",
         /// Forward only.
         None = "none",
-    }
-}
-
-words! {
-    /// Whether to rerank.
-    Mode {
-        /// Rerank.
-        On = "on",
-        /// Response as the database does, and rerank behind for the metrics.
-        Shadow = "shadow",
-        /// Forward only.
-        Off = "off",
-    }
-}
-
-words! {
-    /// What becomes of the hits' scores and what makes the order.
-    ScoreMode {
-        /// Order by relevance, leave the hits' own scores.
-        Keep = "keep",
-        /// Order by relevance and write the relevance score.
-        Replace = "replace",
-        /// Order by reciprocal-rank fusion of both orders.
-        Rrf = "rrf",
-    }
-}
-
-words! {
-    /// What to answer with when a widened search could not be reranked.
-    FailOpen {
-        /// The widened response, cut back.
-        Cut = "cut",
-        /// Ask again exactly as the client did.
-        Replay = "replay",
     }
 }
 
@@ -110,28 +70,33 @@ words! {
     }
 }
 
-words! {
-    /// Where a query text may come from.
-    QuerySource {
-        /// `x-rerank-query`.
-        Header = "header",
-        /// The body's `rerank` or `ext.rerank`.
-        Body = "body",
-        /// The query's own text.
-        Native = "native",
-        /// The W3C baggage entry `rerank-query`.
-        Baggage = "baggage",
-    }
+/// The words in the file for a type of whoever uses it; values that no file can ask for have none.
+macro_rules! words_of {
+    ($words:ident: $type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {
+        /// The words in the file.
+        pub(super) const $words: &[&str] = &[$($word),+];
+
+        impl Scalar for $type {
+            fn from_text(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(<$type>::$variant),)+
+                    _ => Err(format!("`{text}` is not one of {}.", $words.join(", "))),
+                }
+            }
+
+            fn to_text(&self) -> String {
+                let all = [$((<$type>::$variant, $word)),+];
+                all.iter().find(|(value, _)| value == self).map_or_else(String::new, |(_, word)| (*word).to_owned())
+            }
+        }
+    };
 }
 
-words! {
-    /// What is kept of a search for the inspector.
-    CaptureLevel {
-        /// Nothing.
-        Off = "off",
-        /// Ids, places and scores.
-        Scores = "scores",
-        /// Also query and document text.
-        Text = "text",
-    }
+words_of! { HOSTS: HostHeader { Upstream = "upstream", Preserve = "preserve" } }
+words_of! { MODES: Mode { On = "on", Shadow = "shadow", Off = "off" } }
+words_of! { SCORE_MODES: ScoreMode { Keep = "keep", Replace = "replace", Rrf = "rrf" } }
+words_of! { FAIL_OPEN: FailOpen { Cut = "cut", Replay = "replay" } }
+words_of! {
+    QUERY_SOURCES: QuerySource { Header = "header", Body = "body", Native = "native", Baggage = "baggage" }
 }
+words_of! { CAPTURES: Capture { Off = "off", Scores = "scores", Text = "text" } }

@@ -3,7 +3,7 @@ use std::{io, path::PathBuf, time::Duration};
 use super::{Address, AddressError};
 
 /// How to use Redis.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where it is.
     pub address: Address,

@@ -42,6 +42,17 @@ pub enum ScoreMode {
     Rrf,
 }
 
+impl ScoreMode {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ScoreMode::Keep => "keep",
+            ScoreMode::Replace | ScoreMode::ReplaceAsElasticsearch => "replace",
+            ScoreMode::Rrf => "rrf",
+        }
+    }
+}
+
 /// What the client gets when reranking fails after the request was widened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailOpen {
@@ -51,8 +62,8 @@ pub enum FailOpen {
     Replay,
 }
 
-/// What callers may ask for beyond narrowing.
-#[derive(Clone, Debug, Default)]
+/// What callers may ask for beyond narrowing; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
     /// Models.
     pub models: Vec<String>,

@@ -34,6 +34,13 @@ pub struct RecordSettings {
     pub max_bytes: usize,
 }
 
+impl Default for RecordSettings {
+    /// Scores alone of a hundred searches, 16 MiB.
+    fn default() -> Self {
+        Self { capture: Capture::Scores, keep: 100, max_bytes: 16 << 20 }
+    }
+}
+
 /// How full a ring is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {

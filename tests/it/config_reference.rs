@@ -333,7 +333,7 @@ fn dotted(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_setting_that_an_operator_is_pointed_to_is_one() {
-    let reference = settings(REFERENCE);
+    let (reference, schema) = (settings(REFERENCE), schema());
     let advice = KeepReason::ALL.map(|reason| format!("{} {}", reason.meaning(), reason.remedy())).join("\n");
     let texts = PAGES.into_iter().chain(GUIDES).chain([advice.as_str()]);
     let named: BTreeSet<String> = texts.flat_map(dotted).collect();
@@ -345,7 +345,10 @@ fn every_setting_that_an_operator_is_pointed_to_is_one() {
         let is_there = |path: &str| {
             reference.contains_key(path) || path.rsplit_once('.').is_some_and(|(of, _)| is_off(of))
         };
-        is_there(&path) || is_there(&format!("listeners.{path}"))
+        let of_some_kinds = name.strip_prefix("providers.*.").is_some_and(|key| {
+            !schema["properties"]["providers"]["additionalProperties"]["properties"][key].is_null()
+        });
+        is_there(&path) || is_there(&format!("listeners.{path}")) || of_some_kinds
     };
     let wrong: Vec<&String> = named.iter().filter(|name| !is_setting(name)).collect();
     assert!(wrong.is_empty(), "no settings: {wrong:?}");

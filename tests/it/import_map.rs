@@ -21,7 +21,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
     ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "upstream"]),
     ("admin", &["pipeline", "telemetry"]),
-    ("config", &["fleet", "rerank", "search", "tls"]),
+    ("config", &["fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
         "app",
         &[

@@ -1,10 +1,11 @@
 //! `listeners[]` and the `tls` of whatever listens.
 
 use crate::config::{
-    DialectChoice, HostMode, ListenerConfig, ListenerTlsConfig,
+    DialectChoice, ListenerConfig, ListenerTlsConfig,
     kind::Kind,
     render::Out,
     setting::{By, Scalar, Setting, Shown, by, print, setting},
+    words::HOSTS,
 };
 
 /// `listeners[]`.
@@ -52,7 +53,7 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     ),
     setting(
         "upstream.host",
-        Kind::Word(HostMode::WORDS),
+        Kind::Word(HOSTS),
         "the Host header it sees: its own (upstream) or the client's (preserve)",
         |to| &mut to.upstream.host,
     ),

@@ -2,10 +2,11 @@
 
 use super::listener::tls;
 use crate::config::{
-    AdminConfig, CacheConfig, CaptureLevel, InspectorConfig, LimitsConfig, MemoryConfig, RedisConfig,
-    RerankApiConfig, ShutdownConfig,
+    AdminConfig, CacheConfig, LimitsConfig, MemoryConfig, RecordSettings, RedisConfig, RerankApiConfig,
+    ShutdownConfig,
     kind::Kind,
     setting::{By, Reload, Setting, Shown, by, print, setting},
+    words::CAPTURES,
 };
 
 /// The least and the most of what is held in memory, as `usize` holds it.
@@ -36,10 +37,10 @@ pub(in crate::config) static ADMIN: &[Setting<AdminConfig>] = &[
 ];
 
 /// `inspector`.
-pub(in crate::config) static INSPECTOR: &[Setting<InspectorConfig>] = &[
+pub(in crate::config) static INSPECTOR: &[Setting<RecordSettings>] = &[
     setting(
         "capture",
-        Kind::Switch(CaptureLevel::WORDS),
+        Kind::Switch(CAPTURES),
         "what is kept of the last searches: off | scores (ids and scores) | text (also text)",
         |to| &mut to.capture,
     ),
@@ -120,22 +121,22 @@ pub(in crate::config) static REDIS: &[Setting<RedisConfig>] = &[
         Kind::RedisUrl,
         "rediss://user:password@host:6379/0, redis:// without TLS; redis+cluster://host1:7000,host2:7000; \
          redis+sentinel://host1:26379,host2:26379/mymaster/0",
-        By::Hand(|of| Shown::One(of.address.masked())),
+        By::Hand(|of| Shown::One(of.fleet.address.masked())),
     ),
     setting(
         "timeout",
         Kind::Duration,
         "no search waits longer for it; a breaker leaves a slow or dead one alone",
-        |to| &mut to.timeout,
+        |to| &mut to.fleet.timeout,
     ),
     setting("ca_file", Kind::Certificate, "trust this PEM file instead of the system's roots", |to| {
-        &mut to.ca_file
+        &mut to.fleet.ca_file
     }),
     setting("password_file", Kind::File, "a file that holds the password, instead of the URL", |to| {
-        &mut to.password_file
+        &mut to.fleet.password_file
     }),
     by("cluster", Kind::Bool, "the host is a node of a cluster: as redis+cluster://", By::Read("false")),
-    setting("prefix", Kind::KeyPrefix, "what every key begins with", |to| &mut to.prefix),
+    setting("prefix", Kind::KeyPrefix, "what every key begins with", |to| &mut to.fleet.prefix),
     setting(
         "share_limits",
         Kind::Bool,

@@ -2,9 +2,10 @@
 
 use crate::{
     config::{
-        FailOpen, Mode, PartialScores, QuerySource, RerankConfig, ScoreMode, WidenMode,
+        PartialScores, RerankConfig, WidenMode,
         kind::Kind,
         setting::{By, Setting, Shown, by, setting},
+        words::{FAIL_OPEN, MODES, QUERY_SOURCES, SCORE_MODES},
     },
     search::FieldSet,
 };
@@ -16,7 +17,7 @@ const MOST_HITS: u64 = 10_000;
 pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     setting(
         "mode",
-        Kind::Switch(Mode::WORDS),
+        Kind::Switch(MODES),
         "on | shadow (the database's own response; reranked behind it, for the metrics) | off",
         |to| &mut to.mode,
     ),
@@ -59,7 +60,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     ),
     setting(
         "score",
-        Kind::Word(ScoreMode::WORDS),
+        Kind::Word(SCORE_MODES),
         "keep (hits' own) | replace (by relevance) | rrf (fuse both orders)",
         |to| &mut to.score,
     ),
@@ -96,7 +97,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     ),
     setting(
         "fail_open",
-        Kind::Word(FailOpen::WORDS),
+        Kind::Word(FAIL_OPEN),
         "on failure: cut (the widened response) | replay (ask as the client did)",
         |to| &mut to.fail_open,
     ),
@@ -108,7 +109,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     ),
     setting(
         "query_sources",
-        Kind::List(&Kind::Word(QuerySource::WORDS)),
+        Kind::List(&Kind::Word(QUERY_SOURCES)),
         "where the query's text may come from: header, body, native, and baggage, which travels to other hosts too",
         |to| &mut to.query_sources,
     ),
