@@ -75,6 +75,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         reranker: providers.chain(&["lexical".to_owned()], &stack),
         has_provider: true,
         may_ask: Arc::new(|| true),
+        asked_again: Arc::new(|_| None),
         first_provider: Some("lexical".into()),
         providers: vec!["lexical".into()],
         window: 50,

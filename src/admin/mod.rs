@@ -1,6 +1,7 @@
 //! The admin listener: `/livez`, `/readyz` and `/metrics` for everyone, the inspector for whom [`Access`] lets in.
 
 mod access;
+mod gzip;
 mod health;
 mod inspector;
 mod responses;

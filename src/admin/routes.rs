@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{
-    Ends, Inspector, Readiness, Scrape,
+    Ends, Inspector, Readiness, Scrape, gzip,
     responses::{Body, text},
 };
 
@@ -25,6 +25,10 @@ pub struct Admin {
 impl Admin {
     /// The response to one request; hyper leaves the body out for HEAD.
     pub async fn respond<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
+        gzip::suited(request.headers(), self.plain(ends, request).await).await
+    }
+
+    async fn plain<B>(&self, ends: Ends, request: &Request<B>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/livez") => text(StatusCode::OK, "live\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.readyz(),

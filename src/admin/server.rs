@@ -15,6 +15,7 @@ use super::{
     slot_stream::SlotStream,
     slots::{Slot, Slots},
 };
+use crate::trouble::Lines;
 
 /// Probes, scrapers and a few readers need few; who comes when all are taken gets that of the one who has been still
 /// for longest.
@@ -27,6 +28,7 @@ impl Admin {
     /// Responses on `listener` for ever; drop the future to stop. Open connections end with the runtime.
     pub async fn serve(self, listener: TcpListener) {
         let (slots, admin) = (Slots::new(MAX_CONNECTIONS), Arc::new(self));
+        let lines = Lines::default();
         loop {
             match listener.accept().await {
                 // Who hung up already is no longer there to be answered.
@@ -36,7 +38,12 @@ impl Admin {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(kind = %error.kind(), "the admin listener could not accept");
+                    lines.say("accept", || {
+                        let kind = error.kind();
+                        move |left_out: Option<u64>| {
+                            tracing::warn!(%kind, left_out, "the admin listener could not accept a connection");
+                        }
+                    });
                     // Out of file handles stays so for a while: do not spin.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

@@ -12,10 +12,21 @@ use crate::{
 
 async fn ask(address: SocketAddr, line: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).await.unwrap();
+    response
+}
+
+/// With a head of its own, less the last lines.
+async fn ask_bytes(address: SocketAddr, head: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{head}\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
     response
 }
 
@@ -26,6 +37,9 @@ async fn start() -> (SocketAddr, Condition) {
     let readiness = Readiness::new();
     let bound = readiness.condition("listener");
     let registry = crate::telemetry::new_registry().unwrap();
+    // Longer than a packet.
+    let long = prometheus::IntCounter::new("long_total", "x".repeat(2000)).unwrap();
+    registry.register(Box::new(long)).unwrap();
     let about = Arc::new(|| "configuration 0123abcd\n".to_owned());
     let settings = RecordSettings { capture: Capture::Scores, keep: 10, max_bytes: 1 << 20 };
     let (records, access) =
@@ -53,6 +67,9 @@ async fn probes_and_metrics_are_answered_over_a_socket_whatever_the_host() {
     let metrics = ask(address, "GET /metrics").await;
     assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
     assert!(metrics.contains("rerankd_build_info{"));
+    let packed = ask_bytes(address, "GET /metrics HTTP/1.1\r\naccept-encoding: gzip").await;
+    assert!(packed.windows(22).any(|bytes| bytes == b"content-encoding: gzip"));
+    assert!(packed.len() < metrics.len());
     let head = ask(address, "HEAD /metrics").await;
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"));
 }

@@ -76,25 +76,25 @@ impl ActiveConfig {
         Ok(Self {
             info: gauges(
                 "rerankd_config_info",
-                "Always 1; the label is the beginning of a hash of the effective configuration, keys masked.",
+                "Always 1; the label is the beginning of a hash of the active configuration, its keys masked.",
                 &["hash"],
             )?,
             loaded: gauge(
                 "rerankd_config_loaded_timestamp_seconds",
-                "When the active configuration was activated.",
+                "When the active configuration was loaded, in seconds since 1970.",
             )?,
             reloads: Ending::ALL.map(|ending| reloads.with_label_values(&[ending.as_str()])),
             last_successful: gauge(
                 "rerankd_config_last_reload_successful",
-                "0 if the last change, or the configuration at start, was rejected.",
+                "Whether the last change, or the configuration at start, was good: 1 if so, 0 if it was rejected.",
             )?,
             passthrough: gauge(
                 "rerankd_passthrough",
-                "1 if the configuration at start was bad: a plain proxy runs, nothing is reranked.",
+                "Whether a plain proxy runs, because the configuration at start was bad: 1 if so. Nothing is reranked then.",
             )?,
             certificates: gauges(
                 "rerankd_certificate_not_after_timestamp_seconds",
-                "When a certificate of rerankd's own ends, by its use and listener.",
+                "When a certificate of rerankd's own expires, in seconds since 1970, by use and listener.",
                 &["use", "listen"],
             )?,
             state: Mutex::new(State {

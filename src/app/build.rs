@@ -59,11 +59,6 @@ pub(super) fn proxy(
     upstream: Upstream,
 ) -> Result<Proxy, StartError> {
     let dialects = dialects(listener.dialect);
-    for dialect in &dialects {
-        for kind in dialect.kinds() {
-            shared.search_metrics.declare(dialect.name(), kind.as_str());
-        }
-    }
     let limits = &config.limits;
     let searches = SearchHandler::new(
         Pipeline::new(profiles(config, shared)),
@@ -78,6 +73,7 @@ pub(super) fn proxy(
         config.rerank.response_headers,
         shared.records.clone(),
     );
+    let searches = searches.logging(shared.search_log.clone(), listener.listen.to_string().into());
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     Ok(Proxy {
         forwarder: Forwarder::new(upstream, tunnels),
@@ -91,7 +87,7 @@ pub(super) fn proxy(
     })
 }
 
-fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
+pub(super) fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
     let qdrant = || Arc::new(Qdrant) as Arc<dyn Dialect>;
     let elastic = || Arc::new(Elastic) as Arc<dyn Dialect>;
     match choice {
@@ -120,6 +116,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         collections: section.collections.clone(),
         reranker: shared.providers.chain(&section.providers, &shared.stack),
         may_ask: shared.providers.may_ask(&section.providers),
+        asked_again: shared.providers.asked_again(&section.providers),
         first_provider: section
             .providers
             .iter()

@@ -6,7 +6,9 @@ use arc_swap::ArcSwap;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, StartError, active_config::Expiry, build, itself, listener, pools::Pools, reach::Reach};
+use super::{
+    Shared, StartError, active_config::Expiry, build, itself, listener, pools::Pools, reach::Reach, series,
+};
 use crate::{
     admin::{Access, Readiness},
     config::{Config, ListenerConfig},
@@ -171,6 +173,7 @@ impl Live {
     pub(super) async fn activate(&mut self, built: Built) -> Result<Vec<Expiry>, StartError> {
         let places = self.places(&built).await?;
         // From here on nothing fails and nothing waits.
+        series::declare(&built.config, &built.shared);
         let mut old: Vec<Option<LiveListener>> = self.listeners.drain(..).map(Some).collect();
         for (each, place) in built.listeners.into_iter().zip(places) {
             let listener = match place {

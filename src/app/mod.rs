@@ -12,6 +12,7 @@ mod pools;
 mod reach;
 mod reload;
 mod retired;
+mod series;
 mod shutdown;
 #[cfg(test)]
 mod test_support;
@@ -32,7 +33,7 @@ use crate::{
     config::{Config, Fingerprint, Source, short_hash, to_yaml},
     fleet::{FleetError, FleetMetrics},
     pipeline::{RecordRing, SearchMetrics},
-    proxy::{ProxyMetrics, TlsError},
+    proxy::{ProxyMetrics, SearchLog, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
     system::Resources,
@@ -152,6 +153,7 @@ struct Shared {
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
     proxy_metrics: ProxyMetrics,
+    search_log: SearchLog,
     resources: Resources,
     bounds: Bounds,
     traffic: Traffic,
@@ -248,6 +250,7 @@ impl Shared {
             fleet_metrics,
             api_metrics,
             proxy_metrics,
+            search_log: SearchLog::default(),
             resources,
             bounds,
             traffic,
@@ -289,8 +292,6 @@ fn inspector(shared: &Shared, running: &Arc<Running>) -> Inspector {
 fn refresh(shared: Arc<ArcSwap<Shared>>) -> impl Fn() + Send + Sync + 'static {
     move || {
         let shared = shared.load();
-        shared.stack.metrics.observe_cache(&shared.stack.store);
-        shared.stack.metrics.observe_words(&shared.stack.words);
-        shared.providers.observe(&shared.stack.metrics);
+        shared.providers.observe(&shared.stack);
     }
 }

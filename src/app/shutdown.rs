@@ -41,6 +41,7 @@ impl App {
         } else {
             live.shared().load().stack.store.flush(LAST_WRITES).await;
         }
+        live.shared().load().search_log.flush();
         tracing::info!("stopped");
         self.admin_task.abort();
     }

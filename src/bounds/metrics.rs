@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::{
-    IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
@@ -17,24 +17,28 @@ pub fn register(
     traffic: &Traffic,
     waits: &Timeouts,
 ) -> prometheus::Result<()> {
-    let buffered = "Bytes of requests and responses held in memory";
-    let searches = "Searches between their head and the head of their response that are being reranked";
+    let buffered = BudgetHelp {
+        used: "Bytes of requests and responses that are held in memory.",
+        limit: "The most bytes of requests and responses that may be held in memory.",
+        rejected: "Times that a request or response was not held, and so not reranked, for want of memory.",
+    };
+    let searches = BudgetHelp {
+        used: "Searches that are being reranked.",
+        limit: "The most searches that may be reranked at a time.",
+        rejected: "Searches that were not reranked because as many as may be were under way.",
+    };
     for collector in [
-        BudgetCollector::limited("rerankd_buffered_bytes", buffered, &bounds.request_bytes)?,
-        BudgetCollector::limited("rerankd_searches_in_flight", searches, &bounds.searches)?,
-        BudgetCollector::counted(
-            "rerankd_client_connections",
-            "Open connections of clients",
-            &traffic.connections,
-        )?,
+        BudgetCollector::limited("rerankd_buffered_bytes", &buffered, &bounds.request_bytes)?,
+        BudgetCollector::limited("rerankd_searches_in_flight", &searches, &bounds.searches)?,
         BudgetCollector::counted(
             "rerankd_requests_in_flight",
-            "Requests between their head and the last byte of their response",
+            "Requests whose head has come and whose response has not gone to its last byte.",
             &traffic.requests,
         )?,
     ] {
         registry.register(Box::new(collector))?;
     }
+    registry.register(Box::new(ConnectionCollector::new(traffic)?))?;
     let collector = WaitCollector { waits: waits.clone(), counts: wait_counts()?, scrape: Mutex::default() };
     registry.register(Box::new(collector))
 }
@@ -46,6 +50,13 @@ struct BudgetCollector {
     limit: Option<Limit>,
 }
 
+/// What the three metrics of a budget say of themselves.
+struct BudgetHelp {
+    used: &'static str,
+    limit: &'static str,
+    rejected: &'static str,
+}
+
 struct Limit {
     limit: IntGauge,
     rejected: IntCounter,
@@ -55,20 +66,19 @@ struct Limit {
 
 impl BudgetCollector {
     fn counted(name: &str, help: &str, budget: &Budget) -> prometheus::Result<Self> {
-        let used = IntGauge::with_opts(Opts::new(name, format!("{help}.")))?;
+        let used = IntGauge::with_opts(Opts::new(name, help))?;
         Ok(Self { budget: budget.clone(), used, limit: None })
     }
 
-    fn limited(name: &str, help: &str, budget: &Budget) -> prometheus::Result<Self> {
-        let limit = Opts::new(format!("{name}_limit"), format!("{help}: the most at a time."));
-        let rejected =
-            Opts::new(format!("{name}_rejected_total"), format!("{help}: how often there was no room."));
+    fn limited(name: &str, help: &BudgetHelp, budget: &Budget) -> prometheus::Result<Self> {
+        let limit = Opts::new(format!("{name}_limit"), help.limit);
+        let rejected = Opts::new(format!("{name}_rejected_total"), help.rejected);
         let limit = Limit {
             limit: IntGauge::with_opts(limit)?,
             rejected: IntCounter::with_opts(rejected)?,
             scrape: Mutex::default(),
         };
-        Ok(Self { limit: Some(limit), ..Self::counted(name, help, budget)? })
+        Ok(Self { limit: Some(limit), ..Self::counted(name, help.used, budget)? })
     }
 }
 
@@ -79,7 +89,6 @@ impl Collector for BudgetCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let number = |units: usize| i64::try_from(units).unwrap_or(i64::MAX);
         self.used.set(number(self.budget.used()));
         let mut families = self.used.collect();
         if let Some(limit) = &self.limit {
@@ -91,6 +100,52 @@ impl Collector for BudgetCollector {
         }
         families
     }
+}
+
+/// The open connections of each listener that there is, and the most that it accepts.
+struct ConnectionCollector {
+    traffic: Traffic,
+    open: IntGaugeVec,
+    limit: IntGaugeVec,
+    scrape: Mutex<()>,
+}
+
+impl ConnectionCollector {
+    fn new(traffic: &Traffic) -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &["listen"]);
+        Ok(Self {
+            traffic: traffic.clone(),
+            open: gauge("rerankd_client_connections", "Open connections of clients, by listener.")?,
+            limit: gauge(
+                "rerankd_client_connections_limit",
+                "The most connections that a listener accepts at a time; further ones wait.",
+            )?,
+            scrape: Mutex::default(),
+        })
+    }
+}
+
+impl Collector for ConnectionCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.open.desc().into_iter().chain(self.limit.desc()).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let _alone = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of listeners that a reload has closed nothing stays.
+        self.open.reset();
+        self.limit.reset();
+        for (listen, open, limit) in self.traffic.connections() {
+            let label = &[listen.to_string()];
+            self.open.with_label_values(label).set(number(open));
+            self.limit.with_label_values(label).set(number(limit));
+        }
+        self.open.collect().into_iter().chain(self.limit.collect()).collect()
+    }
+}
+
+fn number(units: usize) -> i64 {
+    i64::try_from(units).unwrap_or(i64::MAX)
 }
 
 /// `rerankd_timeouts_total`.
@@ -106,7 +161,7 @@ fn catch_up(counter: &IntCounter, now: u64) {
 }
 
 fn wait_counts() -> prometheus::Result<IntCounterVec> {
-    let help = "Waits that were given up, by what was waited for.";
+    let help = "Waits that timed out, by what was waited for.";
     IntCounterVec::new(Opts::new("rerankd_timeouts_total", help), &["wait"])
 }
 
@@ -135,7 +190,8 @@ mod tests {
         let bounds = Bounds::new(Limits { buffered_bytes: 800, searches: 3 });
         let (traffic, waits) = (Traffic::default(), Timeouts::default());
         register(&registry, &bounds, &traffic, &waits).unwrap();
-        let _connection = traffic.connections.take(1);
+        let listener = traffic.listener("127.0.0.1:6343".parse().unwrap(), 10);
+        let _connection = listener.open();
         let text = || prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         let permit = bounds.response_bytes.take(700);
         assert!(bounds.response_bytes.take(700).is_none());
@@ -145,7 +201,8 @@ mod tests {
             "rerankd_buffered_bytes 700",
             "rerankd_buffered_bytes_limit 800",
             "rerankd_buffered_bytes_rejected_total 1",
-            "rerankd_client_connections 1",
+            "rerankd_client_connections{listen=\"127.0.0.1:6343\"} 1",
+            "rerankd_client_connections_limit{listen=\"127.0.0.1:6343\"} 10",
             "rerankd_requests_in_flight 0",
             "rerankd_searches_in_flight 0",
             "rerankd_searches_in_flight_limit 3",
@@ -154,6 +211,10 @@ mod tests {
         ] {
             assert!(held.lines().any(|found| found == line), "{line} is not in {held}");
         }
+        listener.set_limit(20);
+        assert!(text().contains("rerankd_client_connections_limit{listen=\"127.0.0.1:6343\"} 20"));
+        drop(listener);
+        assert!(!text().contains("rerankd_client_connections"), "a listener that is gone has no series");
         drop(permit);
         assert!(text().contains("\nrerankd_buffered_bytes 0\n") && text().contains("rejected_total 1\n"));
     }

@@ -7,11 +7,13 @@ mod budget;
 mod deadline_timer;
 mod metrics;
 mod timeouts;
+mod traffic;
 
 pub use budget::{Budget, Permit, counted};
 pub use deadline_timer::DeadlineTimer;
 pub use metrics::register;
 pub use timeouts::{TimeoutKind, Timeouts};
+pub use traffic::{Connections, Traffic};
 
 use crate::system::Resources;
 
@@ -25,21 +27,6 @@ pub struct Bounds {
     pub response_bytes: Budget,
     /// Searches that are being reranked.
     pub searches: Budget,
-}
-
-/// What clients have open now: counted, so that it can be seen; the cap on connections is each listener's own.
-#[derive(Clone, Debug)]
-pub struct Traffic {
-    /// Connections, tunnels too.
-    pub connections: Budget,
-    /// Requests, from their head to the last byte of their response.
-    pub requests: Budget,
-}
-
-impl Default for Traffic {
-    fn default() -> Self {
-        Self { connections: Budget::new(usize::MAX), requests: Budget::new(usize::MAX) }
-    }
 }
 
 /// The limits of [`Bounds`].

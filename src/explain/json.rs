@@ -36,6 +36,7 @@ fn search(explanation: &Explanation, at: usize, record: &SearchRecord) -> Value 
     if let Outcome::Kept(reason) | Outcome::Partial(reason) = record.report.outcome {
         told["meaning"] = json!(reason.meaning());
         told["remedy"] = json!(reason.remedy());
+        told["help"] = json!(reason.help());
     }
     told["billed"] = json!({
         "search_units": record.report.billed_units,

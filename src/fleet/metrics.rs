@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    core::Collector,
-};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
 
 use super::{Failure, breaker::BreakerState, purpose::Purpose};
 
 const SECONDS: [f64; 11] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0];
+
+/// Of a metric that is there only once it is declared.
+const NO_LABELS: &[&str] = &[];
 
 /// What a round trip is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +71,9 @@ pub struct FleetMetrics {
     round_trips: IntCounterVec,
     duration: HistogramVec,
     scores: IntCounterVec,
-    written: IntCounter,
+    written: IntCounterVec,
     dropped: IntCounterVec,
-    queue: IntGauge,
+    queue: IntGaugeVec,
     breaker: IntGaugeVec,
     changes: IntCounterVec,
 }
@@ -95,56 +95,59 @@ fn counters(
 impl FleetMetrics {
     /// Creates the metrics and registers them; fails if the registry has them already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let duration =
-            HistogramOpts::new("rerankd_fleet_round_trip_duration_seconds", "Time of a round trip to Redis.")
-                .buckets(SECONDS.to_vec());
+        let duration = HistogramOpts::new(
+            "rerankd_fleet_round_trip_duration_seconds",
+            "Time of a round trip to Redis, in seconds.",
+        )
+        .buckets(SECONDS.to_vec());
         let breaker = Opts::new(
             "rerankd_fleet_breaker_state",
-            "0 while Redis is used (closed), 1 while a probe is under way (half open), 2 while it is left alone (open).",
+            "State of the circuit to Redis, by lane: 0 closed, 1 half open, 2 open.",
         );
-        let metrics = Self {
+        let queue = Opts::new("rerankd_fleet_queue_length", "Scores that wait to be written to Redis.");
+        Ok(Self {
             round_trips: counters(
                 registry,
                 "rerankd_fleet_round_trips_total",
-                "Round trips to Redis, by what for and how they ended; skipped ones were not made.",
+                "Round trips to Redis, by operation and how they ended; skipped ones were not made.",
                 &["operation", "result"],
             )?,
             duration: add(registry, HistogramVec::new(duration, &["operation"])?)?,
             scores: counters(
                 registry,
                 "rerankd_fleet_scores_total",
-                "Scores that Redis was asked for: found, missing, or damaged (written by another version, too).",
+                "Scores that were looked up in Redis: found, missing, or damaged (also written by another version).",
                 &["result"],
             )?,
-            written: add(
+            written: counters(
                 registry,
-                IntCounter::new("rerankd_fleet_scores_written_total", "Scores that Redis has taken.")?,
+                "rerankd_fleet_scores_written_total",
+                "Scores that were written to Redis.",
+                &[],
             )?,
             dropped: counters(
                 registry,
                 "rerankd_fleet_writes_dropped_total",
-                "Scores and corrections of limits that were not written, by reason.",
+                "Scores and corrections of limits that were not written to Redis, by reason.",
                 &["reason"],
             )?,
-            queue: add(
-                registry,
-                IntGauge::new("rerankd_fleet_queue_length", "Scores waiting to be written.")?,
-            )?,
+            queue: add(registry, IntGaugeVec::new(queue, &[])?)?,
             breaker: add(registry, IntGaugeVec::new(breaker, &["lane"])?)?,
             changes: counters(
                 registry,
                 "rerankd_fleet_breaker_changes_total",
-                "Times that Redis was left alone (open) and used again (closed).",
+                "Changes of the circuit to Redis, by lane and new state.",
                 &["lane", "state"],
             )?,
-        };
-        metrics.declare();
-        Ok(metrics)
+        })
     }
 
-    /// Present from the start, so that a rate over the first failure is right.
-    fn declare(&self) {
+    /// Puts every series there at zero, so that a rate over the first failure is right. Without a Redis there is none.
+    pub fn declare(&self) {
+        self.written.with_label_values(NO_LABELS);
+        self.queue.with_label_values(NO_LABELS);
         for operation in Operation::ALL {
+            self.duration.with_label_values(&[operation.as_str()]);
             for result in ["ok", "timeout", "error", "skipped"] {
                 self.round_trips.with_label_values(&[operation.as_str(), result]);
             }
@@ -156,11 +159,18 @@ impl FleetMetrics {
             self.dropped.with_label_values(&[reason.as_str()]);
         }
         for lane in [Purpose::Reads, Purpose::Writes] {
-            self.breaker(lane.as_str(), BreakerState::Closed);
+            // It keeps its state: a reload may not have changed it.
+            self.breaker.with_label_values(&[lane.as_str()]);
             for state in [BreakerState::Open, BreakerState::Closed] {
                 self.changes.with_label_values(&[lane.as_str(), state.as_str()]);
             }
         }
+    }
+
+    /// Takes away the states: there is no Redis any more. Counters stay, so that what was counted is not lost.
+    pub fn withdraw(&self) {
+        self.queue.reset();
+        self.breaker.reset();
     }
 
     pub(super) fn round_trip(&self, operation: Operation, failure: Option<Failure>, took: Duration) {
@@ -184,7 +194,7 @@ impl FleetMetrics {
     }
 
     pub(super) fn written(&self, count: usize) {
-        self.written.inc_by(count as u64);
+        self.written.with_label_values(NO_LABELS).inc_by(count as u64);
     }
 
     pub(super) fn dropped(&self, reason: Dropped, count: usize) {
@@ -192,7 +202,7 @@ impl FleetMetrics {
     }
 
     pub(super) fn queue(&self, length: usize) {
-        self.queue.set(i64::try_from(length).unwrap_or(i64::MAX));
+        self.queue.with_label_values(NO_LABELS).set(i64::try_from(length).unwrap_or(i64::MAX));
     }
 
     pub(super) fn breaker(&self, lane: &str, state: BreakerState) {

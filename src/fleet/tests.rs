@@ -44,6 +44,7 @@ impl Member {
     fn waiting(peer: &Arc<Peer>, timeout: Duration) -> Self {
         let registry = Registry::new();
         let metrics = FleetMetrics::register(&registry).unwrap();
+        metrics.declare();
         let dials = [peer.dial(), peer.dial()];
         let fleet = Fleet::with(Settings { timeout, ..settings("redis://app:s3cret@cache") }, dials, metrics);
         Self { fleet, registry }
@@ -54,7 +55,9 @@ impl Member {
         let registry = Registry::new();
         let mut settings = settings(url);
         change(&mut settings);
-        let fleet = Fleet::new(settings, FleetMetrics::register(&registry).unwrap()).unwrap();
+        let metrics = FleetMetrics::register(&registry).unwrap();
+        metrics.declare();
+        let fleet = Fleet::new(settings, metrics).unwrap();
         fleet.connect();
         Self { fleet, registry }
     }

@@ -42,12 +42,7 @@ impl Pipeline {
                     let search = &mut settled.to_mut()[at];
                     (search.profile, search.work) = (profile, Ok(work));
                 }
-                Err(reason) => {
-                    if reason == KeepReason::Off {
-                        self.log_held(&search.intent.collections);
-                    }
-                    settled.to_mut()[at].work = Err(reason);
-                }
+                Err(reason) => settled.to_mut()[at].work = Err(reason),
             }
         }
         settled

@@ -21,8 +21,21 @@ pub struct Timings {
     pub rerank: Duration,
 }
 
+/// How searches can end in a configuration: which series there are at zero.
+#[derive(Clone, Debug, Default)]
+pub struct Endings {
+    /// Why the order can be kept.
+    pub kept: Vec<KeepReason>,
+    /// Why only some hits can be reranked.
+    pub partial: Vec<KeepReason>,
+    /// Whether responses can be reranked.
+    pub on: bool,
+    /// Whether searches can be reranked behind their responses.
+    pub shadow: bool,
+}
+
 /// Metrics of searches. Labels are closed sets. What reranking does is measured alike for responses (`on`) and
-/// behind them (`shadow`).
+/// behind them (`shadow`). A series is there from [`SearchMetrics::declare`] on, or from its first event.
 #[derive(Clone)]
 pub struct SearchMetrics {
     searches: IntCounterVec,
@@ -53,10 +66,10 @@ const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 impl SearchMetrics {
-    /// Registers every series; the label sets of `dialects` and `operations` are there at zero from the start.
+    /// Registers every metric, without any series.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let searches = IntCounterVec::new(
-            Opts::new("rerankd_searches_total", "Searches answered, by how they ended and why."),
+            Opts::new("rerankd_searches_total", "Searches that got a response, by how they ended and why."),
             &["dialect", "operation", "outcome", "reason"],
         )?;
         let shadows = IntCounterVec::new(
@@ -69,31 +82,25 @@ impl SearchMetrics {
         let rejected = IntCounterVec::new(
             Opts::new(
                 "rerankd_widening_rejected_total",
-                "Searches that the database failed with more hits or fields, and answered as the client had asked.",
+                "Searches that the database failed with more hits or fields, and that were asked again as the client wrote them.",
             ),
             &["dialect"],
         )?;
         let held = IntCounterVec::new(
             Opts::new(
                 "rerankd_hits_held_total",
-                "Hits that held their place: of an index that is not let in (excluded), or pinned.",
+                "Hits that held their place, because their index is excluded or because they are pinned.",
             ),
             &["cause"],
         )?;
-        for cause in Holds::ALL {
-            held.with_label_values(&[cause.as_str()]);
-        }
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
-                "Time from a search's head to the head of its response.",
+                "Time from the head of a search to the head of its response, in seconds.",
             )
             .buckets(SECONDS.to_vec()),
             &["outcome"],
         )?;
-        for outcome in OUTCOMES {
-            seconds.with_label_values(&[outcome]);
-        }
         let metrics = Self {
             searches,
             shadows,
@@ -102,32 +109,32 @@ impl SearchMetrics {
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
-                "Time a search waited for the database.",
+                "Time that a search waited for the database, in seconds.",
                 &SECONDS,
             )?,
             rerank_seconds: histogram(
                 "rerankd_rerank_duration_seconds",
-                "Time of the rerank step: documents, scores, order.",
+                "Time of the rerank step of a search (documents, scores, order), in seconds.",
                 &SECONDS,
             )?,
             documents: histogram(
                 "rerankd_rerank_documents",
-                "Documents in the rerank step of one search.",
+                "Documents in the rerank step of a search.",
                 &[1.0, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 500.0],
             )?,
             moved: histogram(
                 "rerankd_hit_displacement",
-                "Mean distance between old and new place of the returned hits of one reranked search.",
+                "Mean distance between the old and the new place of the returned hits of a reranked search, in places.",
                 &[0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0],
             )?,
             top_changed: histogram(
                 "rerankd_top_changed_ratio",
-                "Share of the first ten returned hits that were not among the database's first ten.",
+                "Share of the first ten returned hits that were not among the database's first ten, from 0 to 1.",
                 &[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
             )?,
             deepest: histogram(
                 "rerankd_promotion_depth",
-                "Old place (from 0) of the deepest hit that reached the first ten.",
+                "Old place, counted from 0, of the deepest hit that reached the first ten.",
                 &[0.0, 1.0, 3.0, 5.0, 9.0, 14.0, 19.0, 29.0, 49.0, 99.0, 199.0],
             )?,
         };
@@ -149,19 +156,47 @@ impl SearchMetrics {
         Ok(metrics)
     }
 
-    /// Puts the series of one dialect and operation there at zero.
-    pub fn declare(&self, dialect: &str, operation: &str) {
+    /// Puts the series of one dialect and operation there at zero, so that a rate over the first event is right.
+    pub fn declare(&self, dialect: &str, operation: &str, endings: &Endings) {
         let put = |counter: &IntCounterVec, outcome: Outcome| {
             counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]);
         };
+        let Endings { kept, partial, on, shadow } = endings;
         self.rejected.with_label_values(&[dialect]);
-        let failures = FailureClass::OF_CHAIN.map(FailureClass::reason);
-        for counter in [&self.searches, &self.shadows] {
+        for (counter, _) in
+            [(&self.searches, on), (&self.shadows, shadow)].into_iter().filter(|(_, may)| **may)
+        {
             put(counter, Outcome::Applied);
-            failures.iter().for_each(|reason| put(counter, Outcome::Partial(*reason)));
+            partial.iter().for_each(|reason| put(counter, Outcome::Partial(*reason)));
         }
-        KeepReason::ALL.iter().for_each(|reason| put(&self.searches, Outcome::Kept(*reason)));
-        failures.iter().chain(&BEHIND).for_each(|reason| put(&self.shadows, Outcome::Kept(*reason)));
+        kept.iter().for_each(|reason| put(&self.searches, Outcome::Kept(*reason)));
+        let failures = FailureClass::OF_CHAIN.map(FailureClass::reason);
+        let behind = kept.iter().filter(|reason| failures.contains(reason) || BEHIND.contains(reason));
+        behind.filter(|_| *shadow).for_each(|reason| put(&self.shadows, Outcome::Kept(*reason)));
+        self.declare_effects(endings);
+    }
+
+    /// What is not measured by operation.
+    fn declare_effects(&self, endings: &Endings) {
+        for cause in Holds::ALL {
+            self.held.with_label_values(&[cause.as_str()]);
+        }
+        for outcome in OUTCOMES {
+            self.seconds.with_label_values(&[outcome]);
+        }
+        self.upstream_seconds.with_label_values(&[ON]);
+        for (mode, _) in [(ON, endings.on), (SHADOW, endings.shadow)].iter().filter(|(_, may)| *may) {
+            for histogram in [
+                &self.upstream_seconds,
+                &self.rerank_seconds,
+                &self.documents,
+                &self.moved,
+                &self.top_changed,
+                &self.deepest,
+            ] {
+                histogram.with_label_values(&[*mode]);
+            }
+        }
     }
 
     /// Counts one search of a request.
@@ -223,29 +258,35 @@ fn count(counter: &IntCounterVec, dialect: &str, operation: &str, outcome: Outco
     counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]).inc();
 }
 
-/// By mode, both there at zero from the start.
+/// By mode.
 fn histogram(name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<HistogramVec> {
-    let histogram = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])?;
-    for mode in [ON, SHADOW] {
-        histogram.with_label_values(&[mode]);
-    }
-    Ok(histogram)
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &["mode"])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_series_of_an_operation_is_there_at_zero_from_the_start() {
+    fn declared(endings: &Endings) -> String {
         let registry = Registry::new();
-        SearchMetrics::register(&registry).unwrap().declare("qdrant", "query");
-        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        SearchMetrics::register(&registry).unwrap().declare("qdrant", "query", endings);
+        prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap()
+    }
+
+    #[test]
+    fn every_series_of_an_operation_that_can_end_so_is_there_at_zero_from_the_start() {
+        let text = declared(&Endings {
+            kept: vec![KeepReason::NoQuery, KeepReason::NoText, KeepReason::Budget, KeepReason::Shadow],
+            partial: vec![KeepReason::Timeout],
+            on: true,
+            shadow: true,
+        });
         for (counter, outcome, reason) in [
+            ("searches", "applied", "none"),
             ("searches", "partial", "timeout"),
             ("searches", "kept", "no_query"),
             ("shadow_searches", "applied", "none"),
-            ("shadow_searches", "partial", "deadline"),
+            ("shadow_searches", "partial", "timeout"),
             ("shadow_searches", "kept", "budget"),
             ("shadow_searches", "kept", "no_text"),
         ] {
@@ -256,5 +297,15 @@ mod tests {
         }
         assert!(text.contains("rerankd_widening_rejected_total{dialect=\"qdrant\"} 0"), "{text}");
         assert!(text.contains("rerankd_rerank_duration_seconds_count{mode=\"shadow\"} 0"), "{text}");
+    }
+
+    #[test]
+    fn how_searches_cannot_end_has_no_series() {
+        let text = declared(&Endings { kept: vec![KeepReason::NoProvider], ..Endings::default() });
+        assert!(text.contains("outcome=\"kept\",reason=\"no_provider\"} 0"), "{text}");
+        for absent in ["applied", "partial\",", "shadow", "rerankd_rerank_", "rerankd_hit_displacement"] {
+            let found = text.lines().find(|line| line.contains(absent) && !line.contains("duration"));
+            assert_eq!(found, None);
+        }
     }
 }

@@ -24,12 +24,10 @@ mod trace;
 mod weight;
 mod witness;
 
-use std::{collections::HashSet, sync::Mutex};
-
 pub use caller::{CallerHeaders, strip_own};
 pub use ignored::Ignored;
 pub use losses::Loss;
-pub use metrics::{SearchMetrics, Timings};
+pub use metrics::{Endings, SearchMetrics, Timings};
 pub use outcome::{HeldHits, Outcome, Report};
 pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
@@ -53,12 +51,7 @@ pub struct Pipeline {
     rejections: Rejections,
     losses: Known<Loss>,
     reranked: Known<()>,
-    /// Collections whose hits had no text, or might not be read, each told of once.
-    told: Mutex<HashSet<String>>,
 }
-
-/// The most collections remembered as told of.
-const MOST_TOLD: usize = 1000;
 
 impl Pipeline {
     /// A pipeline for these profiles.
@@ -68,33 +61,6 @@ impl Pipeline {
             rejections: Rejections::default(),
             losses: Known::default(),
             reranked: Known::default(),
-            told: Mutex::default(),
-        }
-    }
-
-    /// One log line per name whose hits are all of indices that are kept out: it may be an alias that is let in.
-    fn log_held(&self, collections: &[String]) {
-        let name = collections.join(",");
-        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if told.len() < MOST_TOLD && told.insert(format!("off {name}")) {
-            tracing::info!(
-                collection = name,
-                "no hit may be read: rerank.collections or a route keeps out the indices that they are from"
-            );
-        }
-    }
-
-    /// One log line per collection whose hits have no known text field: the names of the fields they have.
-    fn log_no_text(&self, collections: &[String], keys: impl FnOnce() -> Vec<String>) {
-        let name = collections.join(",");
-        let mut told = self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if told.len() < MOST_TOLD && told.insert(name.clone()) {
-            let keys = keys().join(", ");
-            tracing::info!(
-                collection = name,
-                keys,
-                "no known text field in the hits: name one in rerank.fields"
-            );
         }
     }
 }

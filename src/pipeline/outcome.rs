@@ -74,6 +74,8 @@ pub struct Report {
     pub fusion: Option<Fusion>,
     /// How many other documents the provider knew the words of, where it learns them.
     pub learned: Option<u32>,
+    /// The names of the fields of a hit without text, for the log: a few, cut, without control characters.
+    pub fields_seen: Option<Arc<str>>,
 }
 
 /// How many hits hold their place, by cause.
@@ -140,6 +142,7 @@ impl Report {
             moves: Moves::default(),
             fusion: None,
             learned: None,
+            fields_seen: None,
         }
     }
 
@@ -166,6 +169,7 @@ impl Report {
             all.documents += report.documents;
             all.held.excluded += report.held.excluded;
             all.held.pinned += report.held.pinned;
+            all.fields_seen = all.fields_seen.or_else(|| report.fields_seen.clone());
         }
         Some(all)
     }

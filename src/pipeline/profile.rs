@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use wildmatch::WildMatch;
 
 use super::QuerySource;
-use crate::{rerank::Reranker, search::FieldSet};
+use crate::{
+    rerank::{AskedAgain, Reranker},
+    search::FieldSet,
+};
 
 /// Whether to rerank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,8 @@ pub struct Profile {
     pub has_provider: bool,
     /// Whether any of them may be asked now: not all circuits are open.
     pub may_ask: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// In what time the first of them that a limit or its circuit stands against may be asked again.
+    pub asked_again: AskedAgain,
     /// The names of the providers that may see its texts.
     pub providers: Vec<String>,
     /// The first provider: floors and models that callers name are meant for it.

@@ -160,9 +160,8 @@ impl Pipeline {
                     }
                     reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
                     let first = list.hits.iter().find(|hit| hit.holds.is_none());
-                    let keys =
-                        || first.map_or_else(Vec::new, |hit| document::top_level_keys(&page.body, hit));
-                    self.log_no_text(&search.intent.collections, keys);
+                    let keys = first.map(|hit| document::top_level_keys(&page.body, hit).join(", "));
+                    reports[list.search].fields_seen = keys.map(Into::into);
                 }
                 continue;
             }

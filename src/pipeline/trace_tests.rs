@@ -46,6 +46,7 @@ fn profile(reranker: Reranker) -> Profile {
         reranker,
         has_provider: true,
         may_ask: Arc::new(|| true),
+        asked_again: Arc::new(|_| None),
         first_provider: None,
         providers: Vec::new(),
         window: 5,

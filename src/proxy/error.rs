@@ -89,6 +89,11 @@ impl Cause {
         }
     }
 
+    /// Whether it can only be where the database is behind TLS.
+    pub(super) fn is_tls(self) -> bool {
+        self.as_str().starts_with("tls")
+    }
+
     /// What the operator can do; empty where it is the client's fault.
     fn remedy(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! Accepts clients' connections, up to a cap, and has them served.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::connection::Connections;
 use super::serve::Server;
 use super::tls::ServerTls;
 use crate::bounds::{Timeouts, Traffic};
+use crate::trouble::Lines;
 use crate::upstream::{FREE_HEADERS, body::Body};
 use crate::workers::Workers;
 
@@ -98,9 +99,11 @@ impl Listener {
         let mut current = settings.borrow_and_update().clone();
         let mut server = Arc::new(Server::new(current.clone()));
         let mut slots = Slots::new(current.max_connections);
-        let connections = Connections::new();
+        let (connections, lines) = (Connections::new(), Lines::default());
+        let listen = self.socket.local_addr().unwrap_or(NOWHERE);
+        let counted = current.traffic.listener(listen, current.max_connections);
         let start = |(stream, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
-            let handle = connections.open(place, server.count_connection());
+            let handle = connections.open(place, counted.open());
             let (server, service) = (server.clone(), service.clone());
             let serve = move |stream| server.serve(stream, service, handle);
             current.workers.serve(stream, serve);
@@ -113,9 +116,10 @@ impl Listener {
                     current = settings.borrow_and_update().clone();
                     server = Arc::new(Server::new(current.clone()));
                     slots.resize(current.max_connections);
+                    counted.set_limit(current.max_connections);
                     continue;
                 }
-                accepted = accept(&self.socket, &slots) => accepted,
+                accepted = accept(&self.socket, &slots, &lines) => accepted,
             };
             if let Some(accepted) = accepted {
                 start(accepted, &server, &current);
@@ -127,6 +131,9 @@ impl Listener {
         connections.finish(current.drain_timeout).await;
     }
 }
+
+/// For a socket whose address the system does not know.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 type Accepted = (TcpStream, OwnedSemaphorePermit);
 
@@ -170,13 +177,22 @@ impl Drop for Slots {
 }
 
 /// Waits for a place first, so that a connection is not taken before it can be served.
-async fn accept(socket: &TcpListener, slots: &Slots) -> Option<Accepted> {
+async fn accept(socket: &TcpListener, slots: &Slots, lines: &Lines) -> Option<Accepted> {
     let slot = slots.free.clone().acquire_owned().await.ok()?;
     match socket.accept().await {
         Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
-            // Out of file descriptors, usually: without a pause the loop would spin.
-            tracing::warn!(%error, "cannot accept a connection");
+            lines.say("accept", || {
+                let error = error.to_string();
+                move |left_out: Option<u64>| {
+                    tracing::warn!(
+                        error,
+                        left_out,
+                        "cannot accept a connection: too many open files, usually"
+                    );
+                }
+            });
+            // Without a pause the loop would spin.
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
         }

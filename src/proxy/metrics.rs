@@ -1,6 +1,6 @@
 //! [`ProxyMetrics`]: how requests were answered, for Prometheus.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
@@ -16,14 +16,18 @@ pub(super) enum Handling {
     Forward,
 }
 
-/// Metrics of all requests. Labels are closed sets; every series is there at zero from the start.
+/// Metrics of all requests. Labels are closed sets; a series is there from [`ProxyMetrics::declare`] on, or from its first
+/// event.
 #[derive(Clone)]
 pub struct ProxyMetrics {
+    requests: IntCounterVec,
+    failed: IntCounterVec,
     // By class of status; looked up once, not with every request.
-    search: [IntCounter; CLASSES.len()],
-    forward: [IntCounter; CLASSES.len()],
-    failed: Arc<[(Cause, IntCounter)]>,
+    search: Arc<OnceLock<ByClass>>,
+    forward: Arc<OnceLock<ByClass>>,
 }
+
+type ByClass = [IntCounter; CLASSES.len()];
 
 /// A status stands for the class at its first digit, any other for the first.
 const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -38,50 +42,59 @@ impl Handling {
 }
 
 impl ProxyMetrics {
-    /// Registers every series.
+    /// Registers the metrics, without any series.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let requests = IntCounterVec::new(
             Opts::new(
                 "rerankd_requests_total",
-                "Requests answered, by how they were handled and the response's status.",
+                "Requests that got a response, by how they were handled and the class of its status.",
             ),
             &["handling", "status"],
         )?;
         let failed = IntCounterVec::new(
             Opts::new(
                 "rerankd_requests_failed_total",
-                "Requests that rerankd had to answer itself, with an error, by cause.",
+                "Requests that got an error of rerankd's own as their response, by cause.",
             ),
             &["cause"],
         )?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(failed.clone()))?;
-        let of = |handling: Handling| {
-            CLASSES.map(|status| requests.with_label_values(&[handling.as_str(), status]))
+        Ok(Self { requests, failed, search: Arc::default(), forward: Arc::default() })
+    }
+
+    /// Puts the series there at zero: of searches, if a listener knows any, and of what can go wrong with TLS, if a
+    /// database is behind it.
+    pub fn declare(&self, searches: bool, tls: bool) {
+        if searches {
+            self.by_class(Handling::Search);
+        }
+        self.by_class(Handling::Forward);
+        for cause in Cause::all().filter(|cause| tls || !cause.is_tls()) {
+            self.failed.with_label_values(&[cause.as_str()]);
+        }
+    }
+
+    fn by_class(&self, handling: Handling) -> &ByClass {
+        let found = match handling {
+            Handling::Search => &self.search,
+            Handling::Forward => &self.forward,
         };
-        let (search, forward) = (of(Handling::Search), of(Handling::Forward));
-        Ok(Self {
-            search,
-            forward,
-            failed: Cause::all().map(|cause| (cause, failed.with_label_values(&[cause.as_str()]))).collect(),
+        found.get_or_init(|| {
+            CLASSES.map(|status| self.requests.with_label_values(&[handling.as_str(), status]))
         })
     }
 
     /// Counts a request that got a response, whoever made it.
     pub(super) fn answered(&self, handling: Handling, status: StatusCode) {
-        let classes = match handling {
-            Handling::Search => &self.search,
-            Handling::Forward => &self.forward,
-        };
+        let classes = self.by_class(handling);
         let [other, ..] = classes;
         classes.get(usize::from(status.as_u16() / 100)).unwrap_or(other).inc();
     }
 
     /// Counts a request for which the proxy itself had to answer.
     pub(super) fn failed(&self, cause: Cause) {
-        for (_, counter) in self.failed.iter().filter(|(each, _)| *each == cause) {
-            counter.inc();
-        }
+        self.failed.with_label_values(&[cause.as_str()]).inc();
     }
 }
 
@@ -93,6 +106,8 @@ mod tests {
     fn every_response_is_counted_by_handling_and_status_from_zero_on() {
         let registry = Registry::new();
         let metrics = ProxyMetrics::register(&registry).unwrap();
+        assert!(registry.gather().is_empty(), "nothing is configured");
+        metrics.declare(true, true);
         metrics.answered(Handling::Search, StatusCode::OK);
         metrics.answered(Handling::Forward, StatusCode::BAD_GATEWAY);
         metrics.answered(Handling::Forward, StatusCode::from_u16(999).unwrap());

@@ -12,8 +12,8 @@ use super::{ProxyError, kept_order::kept, report};
 use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
-        Asked, Capture, Ignored, ListRecord, Origin, Outcome, PlannedSearch, Question, RankTrace, RecordRing,
-        Report, SearchRecord, Seen, Timings, Witness, field_names,
+        Asked, Capture, Ignored, ListRecord, Origin, Outcome, PlannedSearch, Profile, Question, RankTrace,
+        RecordRing, Report, SearchRecord, Seen, Timings, Witness, field_names,
     },
     search::{HitPage, KeepReason, Rewrite},
 };
@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Notes {
     /// The names of the collections, for the log.
     pub(super) collections: String,
+    /// How its first search is reranked, for the log.
+    pub(super) profile: Option<Arc<Profile>>,
     /// What the request says in vain.
     pub(super) ignored: Ignored,
     pub(super) capture: Capture,
@@ -51,6 +53,7 @@ impl Notes {
         let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
         Self {
             collections: String::new(),
+            profile: None,
             ignored: Ignored::default(),
             capture,
             too_many,
@@ -86,6 +89,7 @@ impl Notes {
     /// Nothing is known of the hits of these searches, unless it is noted already.
     pub(super) fn planned(&mut self, searches: &[PlannedSearch]) {
         self.collections = report::names(searches.iter().flat_map(|search| &search.intent.collections));
+        self.profile = searches.first().map(|search| search.profile.clone());
         if self.capture != Capture::Off && self.ranked.is_none() {
             self.searches = searches.to_vec();
         }

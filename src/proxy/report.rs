@@ -1,18 +1,11 @@
-//! What a response and the log say about reranking. Never a word of query or documents.
+//! What a response says about reranking, and what a line of the log names. Never a word of query or documents.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
-use crate::{
-    dialect::SearchKind,
-    pipeline::{Ignored, Outcome, Report, Timings},
-    search::KeepReason,
-};
+use crate::pipeline::{Ignored, Outcome, Report, Timings};
 
 /// Adds the `x-rerank-*` headers and `server-timing`.
 pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored, timings: &Timings) {
@@ -65,28 +58,6 @@ pub fn names<'a>(collections: impl Iterator<Item = &'a String>) -> String {
         names.push("…".to_owned());
     }
     names.join(",")
-}
-
-/// One line for at most one kept search a second: a sample that says where, for which reason and how long.
-pub fn log(dialect: &'static str, kind: SearchKind, collections: &str, report: &Report, timings: &Timings) {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let Outcome::Kept(reason) = report.outcome else { return };
-    if reason == KeepReason::Off {
-        return;
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    if LAST.swap(now, Ordering::Relaxed) == now {
-        return;
-    }
-    tracing::info!(
-        dialect,
-        operation = kind.as_str(),
-        collections,
-        reason = reason.as_str(),
-        total_ms = ms(timings.total),
-        rerank_ms = ms(timings.rerank),
-        "a search kept the database's order"
-    );
 }
 
 /// The trace id of `traceparent` (W3C Trace Context, §3.2): 32 hexadecimal digits.

@@ -1,10 +1,7 @@
 //! A search on its way: read, plan, widen, ask, rank, response. Every way out that is not a rerank is the
 //! database's own response.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, request};
@@ -15,6 +12,7 @@ use super::{
     Forwarder, ProxyError, coding,
     forward::detach,
     kept_order::{changes_response, is_not_response, kept, may_be_ours},
+    log::{SearchLog, Searched},
     notes::Notes,
     report, scratch,
     search_request::send_own,
@@ -64,8 +62,10 @@ pub struct SearchHandler {
     pub records: Arc<RecordRing>,
     /// Places for the work behind responses.
     pub(super) shadow_places: Arc<Semaphore>,
-    /// That paths look like searches below a prefix has been told.
-    pub(super) told_of_prefix: AtomicBool,
+    /// Says how searches ended.
+    pub(super) log: SearchLog,
+    /// The address of the listener, for the log.
+    pub(super) listener: Arc<str>,
 }
 
 /// One search being answered.
@@ -126,7 +126,6 @@ impl SearchHandler {
         records: Arc<RecordRing>,
     ) -> Self {
         let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
-        let told_of_prefix = AtomicBool::new(false);
         Self {
             pipeline,
             limits,
@@ -136,8 +135,14 @@ impl SearchHandler {
             response_headers,
             records,
             shadow_places,
-            told_of_prefix,
+            log: SearchLog::default(),
+            listener: "".into(),
         }
+    }
+
+    /// The same, saying in `log` how the searches of this listener end.
+    pub fn logging(self, log: SearchLog, listener: Arc<str>) -> Self {
+        Self { log, listener, ..self }
     }
 
     /// Responses one search, and says and counts how it ended.
@@ -174,13 +179,25 @@ impl SearchHandler {
         notes.responded(response.status());
         let (collections, ignored) =
             (std::mem::take(&mut notes.collections), std::mem::take(&mut notes.ignored));
+        let profile = notes.profile.take();
         notes.write(&self.records, dialect, kind, &reports, timings);
         if let Some(all) = Report::of_all(&reports) {
             for report in &reports {
                 self.metrics.search(dialect.name(), kind.as_str(), report);
             }
             self.metrics.request(all.outcome, &timings);
-            report::log(dialect.name(), kind, &collections, &all, &timings);
+            let searched = Searched {
+                dialect: dialect.name(),
+                kind,
+                listener: &self.listener,
+                collections: &collections,
+                report: &all,
+                timings,
+                below_prefix: false,
+            };
+            self.log.ended(&searched, |reason| {
+                profile.as_ref().and_then(|profile| (profile.asked_again)(reason))
+            });
             if self.response_headers {
                 report::write_headers(response.headers_mut(), &all, &ignored, &timings);
             }

@@ -21,7 +21,7 @@ use super::connection::ConnectionHandle;
 use super::guarded_body::Tied;
 use super::listener::ListenerSettings;
 use super::{ProxyError, respond, target};
-use crate::bounds::{Permit, TimeoutKind};
+use crate::bounds::TimeoutKind;
 use crate::upstream::FREE_HEADERS;
 use crate::upstream::body::Body;
 
@@ -62,11 +62,6 @@ enum Signal {
 impl Server {
     pub(super) fn new(settings: ListenerSettings) -> Self {
         Self { http: http_server(&settings), settings }
-    }
-
-    /// Counts a connection until it is over.
-    pub(super) fn count_connection(&self) -> Option<Permit> {
-        self.settings.traffic.connections.take(1)
     }
 
     /// Serves one client until its connection ends; TLS first where there is any.

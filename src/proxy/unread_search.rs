@@ -1,11 +1,11 @@
-//! What looks like a search below a path that no setting names: passed on unread, and told.
+//! What looks like a search below a path that no setting names: passed on unread, and logged.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::{Forwarder, ProxyError, SearchHandler, report, without_own_headers};
+use super::{Forwarder, ProxyError, SearchHandler, log::Searched, report, without_own_headers};
 use crate::{
     dialect::{Dialect, Found},
     pipeline::{CallerHeaders, Ignored, Report, Timings},
@@ -21,16 +21,6 @@ impl SearchHandler {
         found: Found<Arc<dyn Dialect>>,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
-        if !self.told_of_prefix.swap(true, Ordering::Relaxed) {
-            // Without the path: some have a key in it.
-            tracing::warn!(
-                dialect = found.dialect.name(),
-                operation = found.kind.as_str(),
-                "paths look like searches below a prefix, which are forwarded as they are: \
-                 set listeners[].path_prefix and listeners[].upstream.path_prefix \
-                 (a type of Elasticsearch 7 in a path has to be left out)"
-            );
-        }
         let ignored = Ignored::of(&CallerHeaders::read(request.headers()), &[]);
         let started = Instant::now();
         let mut response = forwarder.forward(without_own_headers(request)).await?;
@@ -38,6 +28,17 @@ impl SearchHandler {
         let kept = Report::kept(KeepReason::Unsupported);
         self.metrics.search(found.dialect.name(), found.kind.as_str(), &kept);
         self.metrics.request(kept.outcome, &timings);
+        // Without the path: some have a key in it.
+        let searched = Searched {
+            dialect: found.dialect.name(),
+            kind: found.kind,
+            listener: &self.listener,
+            collections: "",
+            report: &kept,
+            timings,
+            below_prefix: true,
+        };
+        self.log.ended(&searched, |_| None);
         if self.response_headers {
             report::write_headers(response.headers_mut(), &kept, &ignored, &timings);
         }

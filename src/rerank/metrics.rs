@@ -1,8 +1,7 @@
 use std::time::Duration;
 
 use prometheus::{
-    CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::{Collector, MetricVec, MetricVecBuilder},
 };
 
@@ -19,7 +18,29 @@ const SEARCH_UNITS: &str = "search_units";
 const TOKENS: &str = "tokens";
 const UNITS: [&str; 2] = [SEARCH_UNITS, TOKENS];
 
-/// The metrics of the rerank stack. Labels are names from the configuration and words of closed lists.
+/// Of a metric that is there only once it is declared.
+const NO_LABELS: &[&str] = &[];
+
+/// What of a provider can be counted: which of its series there are at zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// It is computed here: nothing is billed, limited or unavailable.
+    Computed,
+    /// It is a service behind HTTP.
+    Service {
+        /// What it bills.
+        billing: Billing,
+        /// Whether it is behind TLS.
+        tls: bool,
+        /// Whether it has a budget.
+        budget: bool,
+        /// Whether calls run on for the cache.
+        background: bool,
+    },
+}
+
+/// The metrics of the rerank stack. Labels are names from the configuration and words of closed lists. A series is there
+/// from the moment that what it is about is configured, or from its first event.
 #[derive(Debug)]
 pub struct RerankMetrics {
     calls: IntCounterVec,
@@ -40,13 +61,13 @@ pub struct RerankMetrics {
     spend_left: GaugeVec,
     spend_limit: GaugeVec,
     lookups: IntCounterVec,
-    entries: IntGauge,
-    bytes: IntGauge,
-    relevance: Histogram,
+    entries: IntGaugeVec,
+    bytes: IntGaugeVec,
+    relevance: HistogramVec,
     usable: IntGauge,
     learned_collections: IntGaugeVec,
-    learned_documents: IntGauge,
-    learned_bytes: IntGauge,
+    learned_documents: IntGaugeVec,
+    learned_bytes: IntGaugeVec,
 }
 
 fn add<C: Collector + Clone + 'static>(
@@ -100,79 +121,91 @@ impl RerankMetrics {
         };
         let duration = HistogramOpts::new(
             "rerankd_provider_call_duration_seconds",
-            "Time of one call to a rerank provider.",
+            "Time of a call to a rerank provider, in seconds.",
         );
-        let units =
-            Opts::new("rerankd_search_units_billed_total", "Search units billed, as the provider says.");
+        let units = Opts::new(
+            "rerankd_search_units_billed_total",
+            "Search units billed, as the rerank provider says.",
+        );
         let spend_left = Opts::new(
             "rerankd_spend_left",
-            "What is left of a provider's budget for this minute or day; absent where none is set.",
+            "What is left of a rerank provider's budget for this minute or day, in the unit of the label.",
         );
         let spend_limit = Opts::new(
             "rerankd_spend_limit",
-            "A provider's whole budget for a minute or day; absent where none is set.",
+            "The whole budget of a rerank provider for a minute or day, in the unit of the label.",
         );
-        let relevance =
-            HistogramOpts::new("rerankd_relevance_score", "Relevance scores of reranked documents.");
+        let relevance = HistogramOpts::new(
+            "rerankd_relevance_score",
+            "Relevance scores of reranked documents, from 0 to 1.",
+        );
         let provider = &["provider"];
-        let metrics = Self {
+        Ok(Self {
             calls: counter(
                 "rerankd_provider_calls_total",
-                "Calls to a rerank provider, by outcome.",
+                "Calls to a rerank provider, by how they ended.",
                 &["provider", "status"],
             )?,
             duration: add(registry, HistogramVec::new(duration.buckets(CALL_SECONDS.to_vec()), provider))?,
-            retries: counter("rerankd_provider_retries_total", "Calls that were a second try.", provider)?,
+            retries: counter(
+                "rerankd_provider_retries_total",
+                "Calls to a rerank provider that were a retry.",
+                provider,
+            )?,
             retries_rejected: counter(
                 "rerankd_provider_retries_rejected_total",
-                "Second tries not made: the retry budget was spent, or the provider's rate left no room.",
+                "Retries that were not made, because the retry budget was spent or the rate limit left no room.",
                 provider,
             )?,
             in_flight: gauges(
                 "rerankd_provider_calls_in_flight",
-                "Calls waiting for a provider's response.",
+                "Calls that wait for a response of a rerank provider.",
                 provider,
             )?,
             units: add(registry, CounterVec::new(units, provider))?,
-            tokens: counter("rerankd_tokens_billed_total", "Tokens billed, as the provider says.", provider)?,
+            tokens: counter(
+                "rerankd_tokens_billed_total",
+                "Tokens billed, as the rerank provider says.",
+                provider,
+            )?,
             shed: counter(
                 "rerankd_provider_shed_total",
-                "Calls not made, by the limit, budget or circuit that prevented them.",
+                "Calls that were not made, by the limit, budget or circuit that prevented them.",
                 &["provider", "reason"],
             )?,
             failed_over: counter(
                 "rerankd_provider_failovers_total",
-                "Requests that a provider could not score and the next one was asked, by reason.",
+                "Requests that a rerank provider could not score, so that the next one was asked, by reason.",
                 &["provider", "reason"],
             )?,
             coalesced: counter(
                 "rerankd_provider_coalesced_total",
-                "Requests that joined an equal call in flight.",
+                "Requests that shared an equal call in flight instead of making their own (single-flight).",
                 provider,
             )?,
             landed_alone: counter(
                 "rerankd_provider_background_calls_total",
-                "Calls that ran on for the cache after all who waited had left.",
+                "Calls that went on for the cache after everybody who waited for them had left.",
                 provider,
             )?,
             unavailable: counter(
                 "rerankd_provider_unavailable_total",
-                "Calls that ended with provider_unavailable, by how: an error status, a name not found, TLS, no connection, one that broke.",
+                "Calls that ended with provider_unavailable, by cause: an error status, the name, the connection or TLS.",
                 &["provider", "cause"],
             )?,
             ready: gauges(
                 "rerankd_provider_ready",
-                "1 for a provider that can be asked, 0 for one that is named and has no key.",
+                "Whether a rerank provider can be asked: 1 if so, 0 if it is named and its key is missing.",
                 provider,
             )?,
             circuit: gauges(
                 "rerankd_circuit_state",
-                "State of a provider's circuit: 0 closed, 1 half open, 2 open.",
+                "State of the circuit to a rerank provider: 0 closed, 1 half open, 2 open.",
                 provider,
             )?,
             circuit_changes: counter(
                 "rerankd_circuit_changes_total",
-                "Changes of a provider's circuit, by the new state and, for open, why.",
+                "Changes of the circuit to a rerank provider, by new state and, where it opened, by reason.",
                 &["provider", "state", "reason"],
             )?,
             spend_left: add(registry, GaugeVec::new(spend_left, &["provider", "unit", "window"]))?,
@@ -182,35 +215,32 @@ impl RerankMetrics {
                 "Documents looked up in the score cache.",
                 &["result"],
             )?,
-            entries: add(registry, IntGauge::new("rerankd_cache_entries", "Scores in the cache."))?,
-            bytes: add(registry, IntGauge::new("rerankd_cache_bytes", "Estimated size of the score cache."))?,
-            relevance: add(registry, Histogram::with_opts(relevance.buckets(RELEVANCE.to_vec())))?,
+            entries: gauges("rerankd_cache_entries", "Scores in the score cache.", NO_LABELS)?,
+            bytes: gauges("rerankd_cache_bytes", "Estimated size of the score cache, in bytes.", NO_LABELS)?,
+            relevance: add(registry, HistogramVec::new(relevance.buckets(RELEVANCE.to_vec()), NO_LABELS))?,
             usable: add(
                 registry,
                 IntGauge::new(
                     "rerankd_providers_usable",
-                    "Providers of the configured chain that have the key they need. At 0 nothing is reranked.",
+                    "Rerank providers of the configured chain that have the key they need; at 0 nothing is reranked.",
                 ),
             )?,
             learned_collections: gauges(
                 "rerankd_lexical_collections",
-                "Collections whose words lexical learns, by whether enough documents have passed for words to weigh in full.",
+                "Collections whose words lexical learns: learned once enough documents were seen, learning before.",
                 &["state"],
             )?,
-            learned_documents: add(
-                registry,
-                IntGauge::new("rerankd_lexical_documents", "Documents that lexical has learned words from."),
+            learned_documents: gauges(
+                "rerankd_lexical_documents",
+                "Documents that lexical has learned words from.",
+                NO_LABELS,
             )?,
-            learned_bytes: add(
-                registry,
-                IntGauge::new("rerankd_lexical_bytes", "Estimated size of what lexical has learned."),
+            learned_bytes: gauges(
+                "rerankd_lexical_bytes",
+                "Estimated size of what lexical has learned, in bytes.",
+                NO_LABELS,
             )?,
-        };
-        // Present from the start, so that a rate over the first miss is right.
-        for result in ["hit", "miss"] {
-            metrics.lookups.with_label_values(&[result]);
-        }
-        Ok(metrics)
+        })
     }
 
     /// How many providers of the chain active can be asked at all.
@@ -219,51 +249,88 @@ impl RerankMetrics {
     }
 
     /// Brings the cache gauges up to date; for the moment before a scrape.
-    pub fn observe_cache(&self, store: &ScoreStore) {
-        self.entries.set(i64::try_from(store.entries()).unwrap_or(i64::MAX));
-        self.bytes.set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
+    /// `None`: nothing is cached.
+    pub(super) fn observe_cache(&self, store: Option<&ScoreStore>) {
+        let Some(store) = store else {
+            self.entries.reset();
+            return self.bytes.reset();
+        };
+        self.entries.with_label_values(NO_LABELS).set(i64::try_from(store.entries()).unwrap_or(i64::MAX));
+        self.bytes.with_label_values(NO_LABELS).set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
+        // There before the first scrape, so that a rate over the first miss is right.
+        for result in ["hit", "miss"] {
+            self.lookups.with_label_values(&[result]);
+        }
     }
 
     /// Brings the gauges of what `lexical` has learned up to date; for the moment before a scrape.
-    pub fn observe_words(&self, words: &Words) {
+    /// `None`: there is no `lexical`.
+    pub(super) fn observe_words(&self, words: Option<&Words>) {
+        let Some(words) = words else {
+            self.learned_collections.reset();
+            self.learned_documents.reset();
+            return self.learned_bytes.reset();
+        };
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let LearnedCounts { learned, learning, documents, bytes } = words.counts();
         for (state, count) in [("learned", learned), ("learning", learning)] {
             self.learned_collections.with_label_values(&[state]).set(number(count));
         }
-        self.learned_documents.set(number(documents));
-        self.learned_bytes.set(number(bytes));
+        self.learned_documents.with_label_values(NO_LABELS).set(number(documents));
+        self.learned_bytes.with_label_values(NO_LABELS).set(number(bytes));
     }
 
     /// Puts a provider's series there at zero, so that rates over the first event are right.
-    pub(super) fn declare(&self, provider: &str) {
-        for counter in
-            [&self.retries, &self.retries_rejected, &self.tokens, &self.coalesced, &self.landed_alone]
-        {
+    pub(super) fn declare(&self, provider: &str, counted: Counted) {
+        self.relevance.with_label_values(NO_LABELS);
+        self.in_flight.with_label_values(&[provider]);
+        self.duration.with_label_values(&[provider]);
+        let Counted::Service { billing, tls, budget, background } = counted else {
+            for status in ["ok", "given_up", "deadline"] {
+                self.calls.with_label_values(&[provider, status]);
+            }
+            return;
+        };
+        for counter in [&self.retries, &self.retries_rejected, &self.coalesced] {
             counter.with_label_values(&[provider]);
         }
-        self.units.with_label_values(&[provider]);
-        self.in_flight.with_label_values(&[provider]);
-        self.circuit.with_label_values(&[provider]);
-        self.duration.with_label_values(&[provider]);
+        if background {
+            self.landed_alone.with_label_values(&[provider]);
+        }
+        match billing {
+            Billing::Tokens => drop(self.tokens.with_label_values(&[provider])),
+            Billing::SearchUnits => drop(self.units.with_label_values(&[provider])),
+            Billing::Free => {}
+        }
+        self.declare_failures(provider, tls, budget);
+    }
+
+    fn declare_failures(&self, provider: &str, tls: bool, budget: bool) {
         for status in ["ok", "given_up"] {
             self.calls.with_label_values(&[provider, status]);
         }
         for class in FailureClass::OF_PROVIDER {
             self.calls.with_label_values(&[provider, class.reason().as_str()]);
         }
-        for cause in unavailable() {
+        for cause in unavailable().filter(|cause| tls || !cause.starts_with("tls")) {
             self.unavailable.with_label_values(&[provider, cause]);
         }
-        for class in FailureClass::OF_LIMITS {
+        for class in
+            FailureClass::OF_LIMITS.into_iter().filter(|class| budget || *class != FailureClass::Budget)
+        {
             self.shed.with_label_values(&[provider, class.reason().as_str()]);
         }
-        for class in FailureClass::OF_CHAIN {
-            self.failed_over.with_label_values(&[provider, class.reason().as_str()]);
-        }
+        self.circuit.with_label_values(&[provider]);
         let open = FailureClass::OF_CIRCUIT.map(CircuitState::Open);
         for state in [CircuitState::Closed, CircuitState::HalfOpen].into_iter().chain(open) {
             self.circuit_changes.with_label_values(&change(provider, state));
+        }
+    }
+
+    /// Puts there at zero that the next provider of a chain was asked in this one's place.
+    pub(super) fn declare_failover(&self, provider: &str) {
+        for class in FailureClass::OF_CHAIN {
+            self.failed_over.with_label_values(&[provider, class.reason().as_str()]);
         }
     }
 
@@ -385,7 +452,7 @@ impl RerankMetrics {
 
     pub(super) fn relevance(&self, scores: &Scores) {
         // Added up here first: others count at the same place.
-        let relevance = self.relevance.local();
+        let relevance = self.relevance.with_label_values(NO_LABELS).local();
         scores.scores.iter().flatten().for_each(|score| relevance.observe(f64::from(*score)));
         relevance.flush();
     }

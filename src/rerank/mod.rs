@@ -51,7 +51,7 @@ pub use settings::{
 pub use siblings::Siblings;
 pub use single_flight::SingleFlightSettings;
 pub use spans::{Span, SpanRequest, Spans};
-pub use stack::{Providers, StackShared};
+pub use stack::{AskedAgain, Providers, StackShared};
 pub use words::{ENOUGH_DOCUMENTS, LearnedCounts, Words};
 
 /// The boxed service at the top of the stack.

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tower::util::BoxCloneSyncService;
 
@@ -11,12 +11,14 @@ use super::{
     chain::{Chain, Link},
     limits::{Gate, Ledger, Limits, Rates, Trim},
     lists::Lists,
+    metrics::Counted,
     provider::{HttpProvider, Lexical},
     retry::{Retry, RetryBudget},
     single_flight::SingleFlight,
     timed::Timed,
     words::Words,
 };
+use crate::search::KeepReason;
 
 /// What all providers share, and what outlives them all.
 #[derive(Clone)]
@@ -71,6 +73,18 @@ struct Provider {
     observe: Observe,
     /// Whether its circuit lets a call through.
     usable: Usable,
+    asked_again: AskedAgain,
+}
+
+/// In what time a provider that was not asked for this reason may be; `None` where nobody knows, or it is another reason.
+pub type AskedAgain = Arc<dyn Fn(KeepReason) -> Option<Duration> + Send + Sync>;
+
+/// The layers of a provider, and what is known of them from outside.
+struct Layers {
+    provider: Reranker,
+    observe: Observe,
+    usable: Usable,
+    asked_again: AskedAgain,
 }
 
 type Observe = Arc<dyn Fn() + Send + Sync>;
@@ -103,9 +117,12 @@ impl Providers {
 
     /// The stack that tries the named providers in order. Names without a provider are left out.
     pub fn chain(&self, names: &[String], shared: &StackShared) -> Reranker {
-        let links =
-            names.iter().filter_map(|name| self.by_name.get(name)).map(|provider| provider.link.clone());
-        let chain = Chain::new(links.collect(), shared.metrics.clone());
+        let links = names.iter().filter_map(|name| self.by_name.get(name));
+        let links: Vec<Link> = links.map(|provider| provider.link.clone()).collect();
+        if let Some((_, followed)) = links.split_last() {
+            followed.iter().for_each(|link| shared.metrics.declare_failover(&link.name));
+        }
+        let chain = Chain::new(links, shared.metrics.clone());
         BoxCloneSyncService::new(chain.learning(&shared.words))
     }
 
@@ -119,13 +136,25 @@ impl Providers {
         Arc::new(move || usable.iter().any(|usable| usable()))
     }
 
+    /// In what time the first of the named providers may be asked again.
+    pub fn asked_again(&self, names: &[String]) -> AskedAgain {
+        let each = names.iter().filter_map(|name| self.by_name.get(name));
+        let each: Vec<AskedAgain> = each.map(|provider| provider.asked_again.clone()).collect();
+        Arc::new(move |reason| each.iter().filter_map(|asked_again| asked_again(reason)).min())
+    }
+
     /// Whether there is a provider of this name.
     pub fn has(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 
-    /// Brings the gauges of budgets and circuits up to date.
-    pub fn observe(&self, metrics: &RerankMetrics) {
+    /// Brings the gauges of budgets, circuits, the cache and learned words up to date; for the moment before a scrape.
+    pub fn observe(&self, shared: &StackShared) {
+        let StackShared { metrics, store, words, .. } = shared;
+        let learns = |provider: &Provider| provider.link.learns;
+        let cached = store.is_on() && self.by_name.values().any(|provider| !learns(provider));
+        metrics.observe_cache(cached.then_some(&**store));
+        metrics.observe_words(self.by_name.values().any(learns).then_some(&**words));
         metrics.keep(|name| self.has(name) || self.without_key.iter().any(|other| other == name));
         self.without_key.iter().for_each(|name| metrics.ready(name, false));
         for (name, provider) in &self.by_name {
@@ -142,23 +171,25 @@ fn provider(
 ) -> Result<Provider, BuildError> {
     let name: Arc<str> = settings.name.as_str().into();
     let learns = matches!(settings.kind, ProviderKind::Lexical(_));
-    let (provider, observe, usable) = layers(settings, name.clone(), shared)?;
-    Ok(Provider { fingerprint, link: Link { name, provider, learns }, observe, usable })
+    let Layers { provider, observe, usable, asked_again } = layers(settings, name.clone(), shared)?;
+    Ok(Provider { fingerprint, link: Link { name, provider, learns }, observe, usable, asked_again })
 }
 
 /// The layers of one provider: the only place that shows their order, here from the inside out.
-fn layers(
-    settings: ProviderSettings,
-    name: Arc<str>,
-    shared: &StackShared,
-) -> Result<(Reranker, Observe, Usable), BuildError> {
+fn layers(settings: ProviderSettings, name: Arc<str>, shared: &StackShared) -> Result<Layers, BuildError> {
     let StackShared { store, metrics, words, budget, ledger, rates, workers } = shared.clone();
     let identity = settings.identity();
-    metrics.declare(&name);
     match settings.kind {
         ProviderKind::Http(http) => {
             let call = HttpProvider::new(name.clone(), &http)?;
             let (facts, limits) = (call.facts().clone(), settings.limits);
+            let counted = Counted::Service {
+                billing: facts.billing,
+                tls: http.base_url.starts_with("https:"),
+                budget: limits.has_budget(),
+                background: settings.single_flight.finish_in_background,
+            };
+            metrics.declare(&name, counted);
             let asked = call.clone();
             let size =
                 BatchLimit { tokens: call.max_tokens(), documents: Arc::new(move || asked.max_documents()) };
@@ -181,6 +212,18 @@ fn layers(
                     breaker.observe();
                 })
             };
+            let asked_again: AskedAgain = {
+                let (gate, breaker) = (gate.clone(), breaker.clone());
+                Arc::new(move |reason| match reason {
+                    KeepReason::RateLimited | KeepReason::Budget => gate.asked_again(reason),
+                    KeepReason::CircuitOpen
+                    | KeepReason::Auth
+                    | KeepReason::NotFound
+                    | KeepReason::Billing
+                    | KeepReason::QuotaExhausted => breaker.asked_again(),
+                    _ => None,
+                })
+            };
             let call = Limits::new(call, gate).before(breaker);
             let base = Arc::new(KeyBase::new(name.clone(), &facts));
             let call = Fill::new(call, store.clone(), base.clone());
@@ -197,13 +240,19 @@ fn layers(
                 Scoring::Pointwise => BoxCloneSyncService::new(call),
                 Scoring::Listwise => BoxCloneSyncService::new(Lists::new(call)),
             };
-            Ok((call, observe, usable))
+            Ok(Layers { provider: call, observe, usable, asked_again })
         }
         // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
         ProviderKind::Lexical(LexicalSettings { fuse }) => {
+            metrics.declare(&name, Counted::Computed);
             let call = Lexical::new(name.clone(), words, fuse);
             let call = Lists::new(Timed::new(call, name, metrics));
-            Ok((BoxCloneSyncService::new(call), Arc::new(|| ()), Arc::new(|| true)))
+            Ok(Layers {
+                provider: BoxCloneSyncService::new(call),
+                observe: Arc::new(|| ()),
+                usable: Arc::new(|| true),
+                asked_again: Arc::new(|_| None),
+            })
         }
     }
 }

@@ -133,7 +133,9 @@ async fn a_reload_keeps_the_state_of_providers_that_did_not_change() {
 async fn every_series_of_a_provider_is_there_at_zero_from_the_start() {
     let registry = prometheus::Registry::new();
     let shared = shared(&registry);
-    Providers::build(vec![unreachable("cohere")], &Providers::default(), &shared).unwrap();
+    let settings = vec![unreachable("cohere"), unreachable("other")];
+    let providers = Providers::build(settings, &Providers::default(), &shared).unwrap();
+    let _chain = providers.chain(&names(&["cohere", "other"]), &shared);
     let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
     for series in [
         r#"rerankd_provider_calls_total{provider="cohere",status="timeout"} 0"#,
@@ -147,6 +149,11 @@ async fn every_series_of_a_provider_is_there_at_zero_from_the_start() {
     ] {
         assert!(text.contains(series), "{series} not in\n{text}");
     }
+    assert!(!text.contains(r#"failovers_total{provider="other""#), "nobody follows the last one");
+    assert!(
+        !text.contains(r#"reason="budget",state"#)
+            && !text.contains(r#"shed_total{provider="cohere",reason="budget""#)
+    );
 }
 
 #[tokio::test]
@@ -178,7 +185,7 @@ async fn what_a_reload_takes_away_leaves_no_state_behind() {
     let registry = prometheus::Registry::new();
     let shared = shared(&registry);
     let states = |providers: &Providers| {
-        providers.observe(&shared.metrics);
+        providers.observe(&shared);
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         let is_state =
             |line: &&str| line.starts_with("rerankd_spend") || line.starts_with("rerankd_circuit_state");

@@ -20,6 +20,8 @@ pub(super) struct Calendar {
     pub(super) day: u64,
     /// Until the minute ends.
     pub(super) minute_left: Duration,
+    /// Until the day ends.
+    pub(super) day_left: Duration,
 }
 
 impl WallClock {
@@ -35,12 +37,14 @@ impl WallClock {
     pub(super) fn calendar(&self, now: Instant) -> Calendar {
         let time = self.since_epoch + now.saturating_duration_since(self.at);
         let seconds = time.as_secs();
-        let into_minute =
-            Duration::from_secs(seconds % MINUTE) + Duration::from_nanos(time.subsec_nanos().into());
+        let into = |length: u64| {
+            Duration::from_secs(seconds % length) + Duration::from_nanos(time.subsec_nanos().into())
+        };
         Calendar {
             minute: seconds / MINUTE,
             day: seconds / DAY,
-            minute_left: Duration::from_secs(MINUTE).saturating_sub(into_minute),
+            minute_left: Duration::from_secs(MINUTE).saturating_sub(into(MINUTE)),
+            day_left: Duration::from_secs(DAY).saturating_sub(into(DAY)),
         }
     }
 }
@@ -54,6 +58,7 @@ mod tests {
         let wall = WallClock::starting_at(Duration::from_secs(DAY - 1));
         let before = wall.calendar(Instant::now());
         assert_eq!((before.minute, before.day, before.minute_left.as_secs()), (1439, 0, 1));
+        assert_eq!(before.day_left.as_secs(), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         let after = wall.calendar(Instant::now());
         assert_eq!((after.minute, after.day, after.minute_left.as_secs()), (1440, 1, 60));

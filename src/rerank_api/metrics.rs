@@ -18,7 +18,7 @@ pub struct ApiMetrics {
 const OUTCOMES: [&str; 3] = ["ok", "rejected", "failed"];
 
 impl ApiMetrics {
-    /// Registers every series; those of failures are there at zero from the start.
+    /// Registers the metrics, without any series.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let requests = IntCounterVec::new(
             Opts::new("rerankd_api_requests_total", "Requests to the rerank API, by how they ended and why."),
@@ -27,25 +27,29 @@ impl ApiMetrics {
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_api_request_duration_seconds",
-                "Time from the head of a request to the rerank API to its response.",
+                "Time from the head of a request to the rerank API to its response, in seconds.",
             )
             .buckets(vec![
                 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
             ]),
             &["outcome"],
         )?;
-        for version in [Version::V1, Version::V2] {
-            requests.with_label_values(&[label(Some(version)), "ok", "none"]);
-            for meaning in error::failures() {
-                requests.with_label_values(&[label(Some(version)), outcome(&meaning), meaning.reason]);
-            }
-        }
-        for outcome in OUTCOMES {
-            seconds.with_label_values(&[outcome]);
-        }
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         Ok(Self { requests, seconds })
+    }
+
+    /// Puts the series of failures there at zero, so that a rate over the first one is right.
+    pub fn declare(&self) {
+        for version in [Version::V1, Version::V2] {
+            self.requests.with_label_values(&[label(Some(version)), "ok", "none"]);
+            for meaning in error::failures() {
+                self.requests.with_label_values(&[label(Some(version)), outcome(&meaning), meaning.reason]);
+            }
+        }
+        for outcome in OUTCOMES {
+            self.seconds.with_label_values(&[outcome]);
+        }
     }
 
     /// Counts one request; `None` is one that got its scores.

@@ -1,8 +1,4 @@
-use std::{
-    sync::Arc,
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -28,6 +24,8 @@ use crate::{
     document::Document,
     proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
+    search::KeepReason,
+    trouble::{Lines, milliseconds},
     upstream::body::{self, Body, BodyRead},
 };
 
@@ -54,6 +52,7 @@ pub struct RerankApi {
     reranker: Reranker,
     bounds: Bounds,
     metrics: ApiMetrics,
+    lines: Lines,
 }
 
 /// What reading and scoring a body takes for each of its bytes: the documents, and the call that they are written into,
@@ -76,7 +75,7 @@ struct Scored {
 impl RerankApi {
     /// Serves what `reranker` scores; a request counts as a search, and what has no room is rejected.
     pub fn new(settings: ApiSettings, reranker: Reranker, bounds: Bounds, metrics: ApiMetrics) -> Self {
-        Self { settings, reranker, bounds, metrics }
+        Self { settings, reranker, bounds, metrics, lines: Lines::default() }
     }
 
     /// Responses one request. Never fails: what cannot be scored is answered in Cohere's error shape.
@@ -92,7 +91,7 @@ impl RerankApi {
         };
         self.metrics.ended(version, meaning.as_ref(), started.elapsed());
         if let Some(meaning) = meaning.filter(|meaning| meaning.fault == Fault::Service) {
-            log(id, meaning.reason, started.elapsed());
+            log(&self.lines, id, meaning.reason, started.elapsed());
         }
         response
     }
@@ -253,13 +252,16 @@ fn check_token(headers: &HeaderMap, token: &SecretString) -> Result<(), ApiError
     }
 }
 
-/// One line for at most one failed request a second: a sample that says why and how long.
-fn log(id: Uuid, reason: &'static str, took: Duration) {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    if LAST.swap(now, Ordering::Relaxed) != now {
-        tracing::warn!(%id, reason, total_ms = took.as_secs_f64() * 1000.0, "a rerank request got no scores");
-    }
+/// At most one line a minute for each reason: a sample that says why and how long.
+fn log(lines: &Lines, id: Uuid, reason: &'static str, took: Duration) {
+    lines.say(reason, || {
+        let total_ms = milliseconds(took);
+        let known = KeepReason::ALL.iter().find(|known| known.as_str() == reason);
+        let help = known.map_or_else(|| "docs/rerank-api.md".to_owned(), |known| known.help());
+        move |left_out: Option<u64>| {
+            tracing::warn!(reason, %id, total_ms, left_out, help, "a rerank request got no scores");
+        }
+    });
 }
 
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {

@@ -41,6 +41,31 @@ impl KeepReason {
         }
     }
 
+    /// Where the documentation says more: a page of this program's repository, and the place in it.
+    pub fn help(self) -> String {
+        format!("docs/reasons.md#{}", self.as_str())
+    }
+
+    /// Whether it says that something is amiss that an operator can mend, rather than that the search was left alone on
+    /// purpose: the level of the log's line.
+    pub fn is_trouble(self) -> bool {
+        use KeepReason::*;
+        !matches!(
+            self,
+            Off | NoQuery
+                | AmbiguousQuery
+                | StaleQuery
+                | NotRanked
+                | PastWindow
+                | Unsupported
+                | Malformed
+                | UpstreamError
+                | Shadow
+                | NotSampled
+                | Margin
+        )
+    }
+
     /// What whoever asked, or the operator, can do about it: whole sentences.
     pub fn remedy(self) -> &'static str {
         use KeepReason::*;
@@ -137,6 +162,7 @@ mod tests {
                 "{word}: {}",
                 reason.remedy()
             );
+            assert_eq!(reason.help(), format!("docs/reasons.md#{word}"));
             let metric = format!("`rerankd_searches_total{{reason=\"{word}\"}}`");
             assert!(section.contains(&metric), "{word}: {metric}");
         }

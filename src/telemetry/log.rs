@@ -2,8 +2,14 @@ use std::io::{self, IsTerminal};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::filter_fn,
+    fmt::{self, format::JsonFields},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
+
+use super::lines::{JsonLines, TextLines};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -34,8 +40,8 @@ const DEFAULT: &str = "info,redis=off";
 pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), LogError> {
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let layer = match format {
-        LogFormat::Text => layer.boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text => layer.event_format(TextLines).boxed(),
+        LogFormat::Json => layer.fmt_fields(JsonFields::new()).event_format(JsonLines).boxed(),
     };
     let layer = layer.with_filter(filter_fn(may_be_said));
     let logged = tracing_subscriber::registry().with(filter(directives)?).with(layer).try_init();
@@ -45,9 +51,13 @@ pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), L
 /// Below `info` only this program's own lines, which are known to hold no text of requests: HTTP and TLS libraries
 /// quote what they were sent (h2 the path of a malformed request, with its query).
 fn may_be_said(metadata: &Metadata<'_>) -> bool {
+    is_own(metadata) || *metadata.level() <= Level::INFO
+}
+
+/// Whether a line is this program's own.
+pub(super) fn is_own(metadata: &Metadata<'_>) -> bool {
     let module = metadata.target();
-    let own = module == "rerankd" || module.starts_with("rerankd::");
-    own || *metadata.level() <= Level::INFO
+    module == "rerankd" || module.starts_with("rerankd::")
 }
 
 /// An error with its causes, on one line.
@@ -69,23 +79,8 @@ fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Said(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Said {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::test_support::Said;
 
     #[test]
     fn libraries_say_nothing_below_info_however_much_is_asked_for() {
@@ -99,7 +94,7 @@ mod tests {
             tracing::debug!(target: "rerankd_of_somebody_else", "malformed path");
             tracing::warn!(target: "h2::server", "their warning");
         });
-        let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+        let said = said.text();
         assert!(said.contains("own trace") && said.contains("their warning"), "{said}");
         assert!(!said.contains("malformed path"), "{said}");
     }

@@ -5,7 +5,7 @@ pub fn new_registry() -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     #[cfg(target_os = "linux")]
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-    let build = Opts::new("rerankd_build_info", "Always 1; the label is the version that runs.")
+    let build = Opts::new("rerankd_build_info", "Always 1; the label is the version of rerankd that runs.")
         .const_label("version", env!("CARGO_PKG_VERSION"));
     let build = IntGauge::with_opts(build)?;
     build.set(1);

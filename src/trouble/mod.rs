@@ -7,7 +7,7 @@ use std::{error::Error, io};
 
 use rustls::{AlertDescription, CertificateError};
 
-pub use lines::{Lines, Peer, warn};
+pub use lines::{Failure, Lines, Peer, after, milliseconds, warn};
 
 /// Why no connection could be made: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,7 +44,7 @@ pub use tls::{ClientIdentity, UpstreamTls};
 use watch::{SilenceLimits, Watch};
 
 use crate::bounds::{TimeoutKind, Timeouts};
-use crate::trouble::{self, Lines, Peer};
+use crate::trouble::{self, Failure, Lines, Peer};
 use crate::workers;
 
 /// Which `Host` the upstream sees.
@@ -196,15 +196,13 @@ impl Upstream {
     }
 
     /// Notes a failure, and tells the log of it in one line for each cause and minute.
-    pub fn tell(&self, cause: &'static str, remedy: &str, error: &(dyn std::error::Error + 'static)) {
+    pub fn tell(&self, cause: &'static str, remedy: &'static str, error: &(dyn std::error::Error + 'static)) {
         self.standing.fails(cause, SystemTime::now());
         let address = format!("{}://{}", self.address.scheme, self.address.authority);
         trouble::warn(
             &self.lines,
             Peer { role: "upstream", name: "", address: &address },
-            cause,
-            remedy,
-            error,
+            &Failure { cause, remedy, help: "docs/runbook.md#rerankdupstreamunreachable".to_owned(), error },
         );
     }
 

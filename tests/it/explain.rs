@@ -152,7 +152,12 @@ async fn no_key_of_any_kind_of_provider_is_shown() {
         let bench = Bench::with(database, service, &yaml);
         let (code, out, err) = bench.explain(&[LINE, "--body", BODY, "--query", QUERY, "--full"]).await;
         assert_eq!(code, 0, "{kind}: {err}");
-        assert!(out.contains("ORDER WAS KEPT: auth") && out.contains("401 after"), "{kind}: {out}");
+        assert!(
+            out.contains("ORDER WAS KEPT: auth")
+                && out.contains("See docs/reasons.md#auth")
+                && out.contains("401 after"),
+            "{kind}: {out}"
+        );
         assert!(out.contains("the response began:"), "what the service says is shown: {out}");
         let seen = bench.service.seen();
         assert!(seen[0].contains(KEY) && out.contains("***"), "{kind}: {}", seen[0]);

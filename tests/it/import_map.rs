@@ -19,8 +19,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("upstream", &["bounds", "tls", "trouble", "workers"]),
     ("pipeline", &["bounds", "document", "json", "rerank", "search"]),
     ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
-    ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "upstream"]),
-    ("admin", &["pipeline", "telemetry"]),
+    ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "search", "trouble", "upstream"]),
+    ("admin", &["pipeline", "telemetry", "trouble"]),
     ("config", &["fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
         "app",
@@ -34,6 +34,7 @@ const MAP: &[(&str, &[&str])] = &[
             "proxy",
             "rerank",
             "rerank_api",
+            "search",
             "system",
             "telemetry",
             "tls",

@@ -201,7 +201,8 @@ async fn before_in_and_after_a_tls_handshake() {
     authority.issue(&["localhost"]).write(&folder.path(""), "us");
     let sidecar = Watched::start_in(folder).await;
     let at = sidecar.app.listening[0];
-    let until = async |connections: &str| while sidecar.metric(CONNECTIONS).await != connections {};
+    let open = format!("{CONNECTIONS}{{listen=\"{at}\"}}");
+    let until = async |connections: &str| while sidecar.metric(&open).await != connections {};
 
     let silent = sidecar.client().await;
     let mut half = sidecar.client().await;

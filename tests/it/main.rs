@@ -28,6 +28,8 @@ mod import_map;
 mod inspector;
 mod leaving;
 mod leaving_late;
+mod log;
+mod metrics;
 mod modes;
 mod never_worse;
 mod pages;

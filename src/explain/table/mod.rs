@@ -102,6 +102,7 @@ fn outcome(out: &mut String, record: &SearchRecord) {
     };
     text::wrapped(out, "  ", &format!("{}.", text::capital(reason.meaning())));
     text::wrapped(out, "  ", reason.remedy());
+    let _ = writeln!(out, "  See {}", reason.help());
 }
 
 /// What was asked, and what was made of that.

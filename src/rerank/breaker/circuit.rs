@@ -104,6 +104,14 @@ impl Circuit {
         }
     }
 
+    /// When an open circuit lets probes through.
+    pub(super) fn open_until(&self) -> Option<Instant> {
+        match self.state {
+            State::Open { until, .. } => Some(until),
+            State::Closed(_) | State::HalfOpen { .. } => None,
+        }
+    }
+
     /// Leave to call, or why not. An open circuit whose time is up becomes half open here.
     pub(super) fn admit(&mut self, now: Instant) -> Result<Permit, FailureClass> {
         if let State::Open { until, class } = self.state

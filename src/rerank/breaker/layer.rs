@@ -11,6 +11,7 @@ use super::circuit::{Circuit, CircuitSettings, CircuitState, Permit, Verdict};
 use crate::rerank::{
     FailureClass, Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores,
 };
+use crate::trouble::{self, Lines};
 
 /// Leaves a provider alone while its circuit is open.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(in crate::rerank) struct Switch {
     provider: Arc<str>,
     slow_call: Duration,
     metrics: Arc<RerankMetrics>,
+    lines: Lines,
 }
 
 impl<S: Rerank> Breaker<S> {
@@ -36,7 +38,10 @@ impl<S: Rerank> Breaker<S> {
     ) -> Self {
         let slow_call = settings.slow_call;
         let circuit = Mutex::new(Circuit::new(settings, Instant::now()));
-        Self { inner, switch: Arc::new(Switch { circuit, provider, slow_call, metrics }) }
+        Self {
+            inner,
+            switch: Arc::new(Switch { circuit, provider, slow_call, metrics, lines: Lines::default() }),
+        }
     }
 
     /// The circuit itself, for who looks at it.
@@ -63,13 +68,19 @@ impl Switch {
         self.circuit.lock().unwrap_or_else(PoisonError::into_inner).would_admit(Instant::now())
     }
 
+    /// In what time an open circuit lets probes through.
+    pub(in crate::rerank) fn asked_again(&self) -> Option<Duration> {
+        let until = self.circuit.lock().unwrap_or_else(PoisonError::into_inner).open_until();
+        until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
     /// Brings the gauge up to date.
     pub(in crate::rerank) fn observe(&self) {
         let state = self.circuit.lock().unwrap_or_else(PoisonError::into_inner).state();
         self.metrics.circuit(&self.provider, state);
     }
 
-    /// One step of the circuit; a change of state is told once, in the log and in the metrics.
+    /// One step of the circuit; a change of state is counted, and logged: one line for each state and minute.
     fn step<T>(&self, step: impl FnOnce(&mut Circuit) -> T) -> T {
         let (result, before, after) = {
             let mut circuit = self.circuit.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,20 +89,41 @@ impl Switch {
             (result, before, circuit.state())
         };
         if before != after {
-            self.tell(after);
+            self.changed(after);
         }
         result
     }
 
-    fn tell(&self, state: CircuitState) {
-        let provider = &*self.provider;
-        self.metrics.circuit_changed(provider, state);
+    fn changed(&self, state: CircuitState) {
+        self.metrics.circuit_changed(&self.provider, state);
+        let provider = self.provider.clone();
         match state {
-            CircuitState::Closed => tracing::info!(provider, "circuit closed: the provider works again"),
-            CircuitState::HalfOpen => tracing::info!(provider, "circuit half open: probing the provider"),
+            CircuitState::Closed => {
+                self.lines.say("closed", || {
+                    move |left_out: Option<u64>| {
+                        let provider = &*provider;
+                        tracing::info!(provider, left_out, "circuit closed: the provider works again");
+                    }
+                });
+            }
+            CircuitState::HalfOpen => {
+                tracing::debug!(provider = &*provider, "circuit half open: probing the provider");
+            }
             CircuitState::Open(class) => {
-                let reason = class.reason().as_str();
-                tracing::warn!(provider, reason, "circuit open: the provider is not asked");
+                let reason = class.reason();
+                let until = self.asked_again().map(trouble::after);
+                self.lines.say(reason.as_str(), || {
+                    move |left_out: Option<u64>| {
+                        tracing::warn!(
+                            provider = &*provider,
+                            reason = reason.as_str(),
+                            until,
+                            left_out,
+                            help = reason.help(),
+                            "circuit open: the provider is not asked until then"
+                        );
+                    }
+                });
             }
         }
     }
@@ -189,7 +221,9 @@ mod tests {
             scripted(|n, r| if n == 0 { Err(status(401, FailureClass::Auth)) } else { half_for_each(r) });
         let service = breaker(inner);
         assert!(service.clone().oneshot(request(&["a"])).await.is_err());
+        assert_eq!(service.switch().asked_again(), Some(Duration::from_secs(30)));
         tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(service.switch().asked_again(), Some(Duration::from_secs(1)));
         let held = service.clone().oneshot(request(&["a"])).await.unwrap_err();
         assert_eq!(held, RerankError::Held { class: FailureClass::Auth });
         assert_eq!(calls.load(Ordering::SeqCst), 1);

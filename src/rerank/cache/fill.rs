@@ -9,6 +9,7 @@ use super::{KeyBase, ScoreStore};
 use crate::rerank::{
     Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores, deferred::DeferredWork,
 };
+use crate::trouble::Lines;
 
 /// Remembers what a call has scored. It stands inside the flight and the batch, so that scores are kept
 /// although their caller has left, or another part of the batch has failed.
@@ -17,11 +18,12 @@ pub(in crate::rerank) struct Fill<S> {
     inner: S,
     store: Arc<ScoreStore>,
     base: Arc<KeyBase>,
+    lines: Lines,
 }
 
 impl<S: Rerank> Fill<S> {
     pub(in crate::rerank) fn new(inner: S, store: Arc<ScoreStore>, base: Arc<KeyBase>) -> Self {
-        Self { inner, store, base }
+        Self { inner, store, base, lines: Lines::default() }
     }
 
     async fn run(self, request: RerankRequest) -> RerankResult {
@@ -45,11 +47,17 @@ impl<S: Rerank> Fill<S> {
         }
         // Named for another model than the one that has answered, the keys would mix the scores of two.
         if !self.base.aliases.confirms(&asked, &response.model) {
-            tracing::info!(
-                asked = &*asked,
-                answered = &*response.model,
-                "another model responses to this name"
-            );
+            self.lines.say("model", || {
+                let (asked, answered) = (asked.clone(), response.model.clone());
+                move |left_out: Option<u64>| {
+                    tracing::info!(
+                        asked = &*asked,
+                        answered = &*answered,
+                        left_out,
+                        "another model has this name now"
+                    );
+                }
+            });
             return Ok(response);
         }
         let fresh = keys.iter().zip(&response.scores);

@@ -112,6 +112,11 @@ impl ScoreStore {
         }
     }
 
+    /// Whether anything is remembered, here or in the second tier.
+    pub fn is_on(&self) -> bool {
+        self.scores.is_some() || self.fleet.is_some()
+    }
+
     /// How many scores are held.
     pub fn entries(&self) -> u64 {
         self.settled().map_or(0, Cache::entry_count)

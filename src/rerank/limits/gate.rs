@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -17,6 +14,8 @@ use crate::rerank::{
     Billing, FailureClass, RerankError, RerankMetrics, RerankRequest, RerankResult, Scores,
     wall::{Calendar, WallClock},
 };
+use crate::search::KeepReason;
+use crate::trouble::{self, Lines};
 
 /// The state of one provider's limits.
 pub(in crate::rerank) struct Gate {
@@ -28,6 +27,7 @@ pub(in crate::rerank) struct Gate {
     shared: Option<SharedLimits>,
     pub(super) wall: WallClock,
     pub(super) metrics: Arc<RerankMetrics>,
+    lines: Lines,
 }
 
 impl Gate {
@@ -49,6 +49,7 @@ impl Gate {
             shared: None,
             wall: WallClock::system(),
             metrics,
+            lines: Lines::default(),
         }
     }
 
@@ -148,13 +149,37 @@ impl Gate {
         }
     }
 
+    /// One line a minute: a short pause may follow another.
     fn log_pause(&self, wait: Duration) {
-        let until = humantime::format_rfc3339_millis(SystemTime::now() + wait);
-        let wait = humantime::format_duration(wait);
-        tracing::warn!(
-            provider = &*self.provider, %wait, %until,
-            "the provider answers 429: it is not asked until then; requests_per_minute keeps below its limit"
-        );
+        self.lines.say("paused", || {
+            let (provider, until) = (self.provider.clone(), trouble::after(wait));
+            let wait = humantime::format_duration(Duration::from_millis(wait.as_millis() as u64)).to_string();
+            move |left_out: Option<u64>| {
+                tracing::warn!(
+                    provider = &*provider,
+                    until,
+                    wait,
+                    left_out,
+                    help = KeepReason::RateLimited.help(),
+                    "the provider responded with 429: it is not asked until then; requests_per_minute keeps below its limit"
+                );
+            }
+        });
+    }
+
+    /// In what time the rate of calls, or the budget, lets another call through, as far as this process knows. `None`: it
+    /// does now, or it is another reason.
+    pub(in crate::rerank) fn asked_again(&self, reason: KeepReason) -> Option<Duration> {
+        match reason {
+            KeepReason::RateLimited => self.rate.wait(Instant::now()),
+            KeepReason::Budget => {
+                let (now, budget) = (self.now(), self.spend.settings);
+                let day_is_spent = self.spend.left(now).1.is_some_and(|left| left < 1.0);
+                let whole_day = day_is_spent || (budget.per_minute.is_none() && budget.per_day.is_some());
+                Some(if whole_day { now.day_left } else { now.minute_left })
+            }
+            _ => None,
+        }
     }
 
     /// Whether a pause is known that lasts until after `then`.

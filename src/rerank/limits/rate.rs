@@ -57,6 +57,11 @@ impl RateLimiter {
         self.with(|rate| rate.take(now, self.max))
     }
 
+    /// In what time leave may be had, if not now. Takes none.
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+        self.with(|rate| rate.clone().take(now, self.max).err())
+    }
+
     /// Gives back leave that was taken at `at` and not used: no byte was sent.
     pub(super) fn give_back(&self, at: Instant) {
         self.with(|rate| rate.give_back(at));
@@ -179,7 +184,7 @@ mod tests {
         let said = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(rate.rejected(said(30), now), said(30));
         assert_eq!(rate.rejected(said(1), now), None, "it is paused already");
-        assert_eq!(rate.take(now), Err(Duration::from_secs(30)));
+        assert_eq!((rate.take(now), rate.wait(now)), (Err(Duration::from_secs(30)), said(30)));
         assert!(rate.take(now + Duration::from_secs(30)).is_ok());
     }
 

@@ -15,6 +15,14 @@ pub struct LimitSettings {
     pub search_units_per_search: Option<u32>,
 }
 
+impl LimitSettings {
+    /// Whether anything limits what is billed.
+    pub fn has_budget(&self) -> bool {
+        let none = SpendSettings::default();
+        self.search_units != none || self.tokens != none || self.search_units_per_search.is_some()
+    }
+}
+
 impl Default for LimitSettings {
     fn default() -> Self {
         Self {

@@ -181,7 +181,12 @@ mod tests {
     use super::*;
 
     fn at(minute: u64) -> Calendar {
-        Calendar { minute, day: minute / 1440, minute_left: Duration::from_secs(60) }
+        Calendar {
+            minute,
+            day: minute / 1440,
+            minute_left: Duration::from_secs(60),
+            day_left: Duration::ZERO,
+        }
     }
 
     fn limit(per_minute: Option<u64>, per_day: Option<u64>) -> SpendLimit {

@@ -22,7 +22,7 @@ use crate::{
         BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError, RerankFuture,
         RerankRequest, RerankResult, Scores, Scoring, Setting, spans,
     },
-    trouble::{self, Lines, Peer},
+    trouble::{self, Failure, Lines, Peer},
 };
 
 /// The least urgent `priority` of Cohere's v2.
@@ -271,7 +271,8 @@ impl Inner {
         let Err(error) = response else { return };
         if let Some(remedy) = remedy(error) {
             let peer = Peer { role: "provider", name: &self.name, address: &self.address };
-            trouble::warn(&self.lines, peer, error.cause(), remedy, error);
+            let (cause, help) = (error.cause(), error.class().reason().help());
+            trouble::warn(&self.lines, peer, &Failure { cause, remedy, help, error });
         }
     }
 }

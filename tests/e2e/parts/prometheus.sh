@@ -50,9 +50,13 @@ listeners:
     upstream: { url: "$E2E_DEMO_DATABASE" }
 admin: { listen: "127.0.0.1:$admin" }
 rerank: { providers: [cohere, lexical], deadline: 20s }
+# Nobody searches it: it is there for the series of what it has.
+routes: [{ collection: other, providers: [cohere, tokens], sample: 0.5, margin_gate: 0.5 }]
 rerank_api: { listen: "127.0.0.1:$api" }
 cache: { secret_file: "$work/secret", redis: { url: "redis://127.0.0.1:$redis", share_limits: true } }
-providers: { cohere: { max_search_units_per_day: 1000, max_search_units_per_minute: 1000 } }
+providers:
+  cohere: { max_search_units_per_day: 1000, max_search_units_per_minute: 1000 }
+  tokens: { kind: voyage, base_url: "$E2E_COHERE", api_key_env: CO_API_KEY }
 END
     start prometheus-main env CO_API_KEY=test "CO_API_URL=$E2E_COHERE" "$rerankd" serve --config "$work/main.yaml"
     wait_until 20 "$started" "rerankd (main)" curl -fsS -m 2 "http://127.0.0.1:$admin/readyz" ||

@@ -54,11 +54,17 @@ impl Program {
         client.rest().await
     }
 
-    /// The value of one series of `/metrics`, named as it is printed.
+    /// The value of one series of `/metrics`, named as it is printed; of a name alone, the sum of all its series.
     pub async fn metric(&self, series: &str) -> u64 {
         let all = self.metrics().await;
-        let line = all.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {series} in {all}")).parse().expect("a whole number")
+        let value = |line: &str| {
+            let rest = line.strip_prefix(series)?;
+            let labels = rest.strip_prefix('{').and_then(|rest| rest.split_once("} "));
+            labels.map(|(_, value)| value).or(rest.strip_prefix(' ')).map(str::to_owned)
+        };
+        let values: Vec<String> = all.lines().filter_map(value).collect();
+        assert!(!values.is_empty(), "no {series} in {all}");
+        values.iter().map(|value| value.parse::<u64>().expect("a whole number")).sum()
     }
 
     /// Waits until a series has come to a value, and gives it.
@@ -89,6 +95,11 @@ impl Program {
         let mut client = self.client().await;
         client.send(request).await;
         client.message().await.expect("a response")
+    }
+
+    /// Where the listeners listen, in the configuration's order.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.app.listening
     }
 
     pub async fn client(&self) -> Wire {
