@@ -5,9 +5,12 @@ use crate::search::{
     Candidate, Fusion, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
 };
 
+/// The places of hits in a list: the database's, and the new one. Those of hits that were dropped are missing.
+pub(super) type Places = Vec<(usize, usize)>;
+
 /// The order of all hits of a list, and how many of the window have no score. `hits` are those that were asked about, with
 /// their `scores`.
-pub(super) fn whole_order(
+fn whole_order(
     search: &PlannedSearch,
     work: &Work,
     list: &HitList,
@@ -39,8 +42,8 @@ pub(super) fn rule(
     OrderRule { min_score: floor, min_keep: search.profile.min_keep, fuse: own.or(usual) }
 }
 
-/// The ranking of a list, cut to the client's page, and how many hits of the window have no score. The arguments are those
-/// of [`whole_order`].
+/// The ranking of a list, cut to the client's page, and how many hits of the window have no score. `places` gets those of
+/// all hits, if records are made of them; the other arguments are those of [`whole_order`].
 pub(super) fn rank_list(
     search: &PlannedSearch,
     work: &Work,
@@ -48,8 +51,12 @@ pub(super) fn rank_list(
     hits: &[usize],
     scores: &[Option<f32>],
     rule: &OrderRule,
+    places: Option<&mut Option<Places>>,
 ) -> (Ranking, usize) {
     let (ordered, unscored) = whole_order(search, work, list, hits, scores, rule);
+    if let Some(places) = places {
+        *places = Some(ordered.iter().map(|ranked| (ranked.hit, ranked.place)).collect());
+    }
     let scored = ordered.iter().filter(|ranked| ranked.score.is_some());
     let best = scored.filter_map(|ranked| ranked.written).reduce(f32::max);
     let ranking = Ranking {

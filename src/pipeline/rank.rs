@@ -8,7 +8,7 @@ use tower::ServiceExt;
 
 use super::{
     Outcome, Pipeline, PlannedSearch, Profile, Report,
-    list_order::{database_order, rank_list, rule},
+    list_order::{Places, database_order, rank_list, rule},
     outcome::Moves,
     plan::Work,
     record::Capture,
@@ -96,11 +96,13 @@ impl Pipeline {
             .iter()
             .map(|list| searches.get(list.search).and_then(|s| database_order(s, list)))
             .collect();
+        let recorded = if capture == Capture::Off { 0 } else { page.lists.len() };
+        let mut places: Vec<Option<Places>> = vec![None; recorded];
         for (call, result) in calls.iter().zip(&results) {
-            apply_call(searches, page, call, result, &mut rankings, &mut reports);
+            apply_call(searches, page, call, result, &mut rankings, &mut reports, &mut places);
         }
         let trace = (capture != Capture::Off)
-            .then(|| RankTrace { lists: trace(searches, calls, &results), calls: log });
+            .then(|| RankTrace { lists: trace(calls, &results, &mut places), calls: log });
         RankedPage { rankings, reports, trace }
     }
 
@@ -278,21 +280,20 @@ pub(super) fn first_place(search: &PlannedSearch) -> u64 {
 }
 
 /// What the calls came to, list by list.
-fn trace(searches: &[PlannedSearch], calls: Vec<Call<'_>>, results: &[CallResult]) -> Vec<ListTrace> {
+fn trace(calls: Vec<Call<'_>>, results: &[CallResult], places: &mut [Option<Places>]) -> Vec<ListTrace> {
     let mut lists = Vec::new();
     for (call, result) in calls.into_iter().zip(results) {
         let mut from = 0;
-        for ListDocuments { list, search, hits, documents, .. } in call.lists {
-            let places = from..from + hits.len();
-            from = places.end;
-            let mut trace = ListTrace { list, hits, documents, ..ListTrace::default() };
-            if let (Ok(scores), Some(search)) = (result, searches.get(search)) {
-                trace.from_cache = places.clone().map(|place| scores.is_from_cache(place)).collect();
-                trace.scores = scores.scores.get(places).map(<[_]>::to_vec).unwrap_or_default();
+        for ListDocuments { list, hits, documents, .. } in call.lists {
+            let own = from..from + hits.len();
+            from = own.end;
+            let places = places.get_mut(list).and_then(Option::take);
+            let mut trace = ListTrace { list, hits, documents, places, ..ListTrace::default() };
+            if let Ok(scores) = result {
+                trace.from_cache = own.clone().map(|at| scores.is_from_cache(at)).collect();
+                trace.scores = scores.scores.get(own).map(<[_]>::to_vec).unwrap_or_default();
                 trace.sent_bytes = scores.sent_bytes;
                 trace.failure = scores.failure;
-                trace.fusion = scores.fusion;
-                trace.floor = search.work.as_ref().ok().and_then(|work| floor(search, work, scores));
             }
             lists.push(trace);
         }
@@ -313,9 +314,10 @@ fn apply_call(
     result: &CallResult,
     rankings: &mut [Option<Ranking>],
     reports: &mut [Report],
+    places: &mut [Option<Places>],
 ) {
     let mut from = 0;
-    for (place, documents) in call.lists.iter().enumerate() {
+    for (nth, documents) in call.lists.iter().enumerate() {
         let list = &page.lists[documents.list];
         let report = &mut reports[list.search];
         let scores = match result {
@@ -335,7 +337,8 @@ fn apply_call(
             continue;
         }
         let rule = rule(search, work, floor(search, work, scores), scores.fusion);
-        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, &rule);
+        let places = places.get_mut(documents.list);
+        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, &rule, places);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
             None => Outcome::Applied,
@@ -346,7 +349,7 @@ fn apply_call(
         report.model = Some(scores.model.clone());
         report.provider = Some(scores.provider.clone());
         report.moves = Moves::of(&ranking.hits.iter().map(|ranked| ranked.hit).collect::<Vec<_>>());
-        if place == 0 {
+        if nth == 0 {
             report.cache_lookups += scores.cache_lookups;
             report.cache_hits += scores.cache_hits;
             report.billed_units += scores.billed_units;

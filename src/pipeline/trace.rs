@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, fmt};
 
 use super::{
     Outcome, PlannedSearch, Report,
-    list_order::{rule, whole_order},
+    list_order::Places,
     plan::Work,
     rank::{first_place, in_window},
     record::{Capture, Document, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     document,
     rerank::{CallLog, FailureClass},
-    search::{Fusion, Hit, HitId, HitList, HitPage, KeepReason},
+    search::{Hit, HitId, HitList, HitPage, KeepReason},
 };
 
 /// What ranking keeps for the records of a page.
@@ -36,9 +36,8 @@ pub(super) struct ListTrace {
     pub(super) from_cache: Vec<bool>,
     pub(super) sent_bytes: Option<usize>,
     pub(super) failure: Option<FailureClass>,
-    pub(super) floor: Option<f32>,
-    /// The provider's own.
-    pub(super) fusion: Option<Fusion>,
+    /// Where the hits of the list went; `None` where it was not ranked.
+    pub(super) places: Option<Places>,
 }
 
 impl RankTrace {
@@ -98,13 +97,8 @@ impl ListView<'_> {
 
     /// From old to new places in the list, less those of hits that were dropped.
     fn places(&self) -> HashMap<usize, usize> {
-        let ListTrace { hits, scores, floor, fusion, .. } = self.trace;
-        match (&self.search.work, self.report.outcome) {
-            (Ok(work), Outcome::Applied | Outcome::Partial(_)) if scores.iter().any(Option::is_some) => {
-                let rule = rule(self.search, work, *floor, *fusion);
-                let (ordered, _) = whole_order(self.search, work, self.list, hits, scores, &rule);
-                ordered.iter().map(|ranked| (ranked.hit, ranked.place)).collect()
-            }
+        match (&self.trace.places, self.report.outcome) {
+            (Some(places), Outcome::Applied | Outcome::Partial(_)) => places.iter().copied().collect(),
             _ => (0..self.list.hits.len()).map(|place| (place, place)).collect(),
         }
     }
