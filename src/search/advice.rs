@@ -1,4 +1,4 @@
-//! What the reasons mean, for people, and what can be done about each. The inspector's page says the same words.
+//! What the reasons mean, for people, and what can be done about each. The log, `explain` and the inspector's page have the words from here.
 
 use super::KeepReason;
 
@@ -166,19 +166,5 @@ mod tests {
             let metric = format!("`rerankd_searches_total{{reason=\"{word}\"}}`");
             assert!(section.contains(&metric), "{word}: {metric}");
         }
-    }
-
-    #[test]
-    fn the_inspectors_page_says_the_same() {
-        let page = include_str!("../admin/inspector/page/words.js");
-        let (_, table) = page.split_once("REASONS = {").expect("a table of reasons");
-        let (table, _) = table.split_once("};").expect("its end");
-        let lines: Vec<&str> = table.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let ours: Vec<String> = KeepReason::ALL
-            .iter()
-            .map(|reason| format!("{}: \"{}\",", reason.as_str(), reason.meaning()))
-            .collect();
-        assert!(ours.iter().all(|line| lines.contains(&line.as_str())), "{ours:#?}");
-        assert_eq!(lines.len(), ours.len());
     }
 }

@@ -20,7 +20,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("pipeline", &["bounds", "document", "json", "rerank", "search"]),
     ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
     ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "search", "trouble", "upstream"]),
-    ("admin", &["pipeline", "telemetry", "trouble"]),
+    ("admin", &["pipeline", "search", "telemetry", "trouble"]),
     ("config", &["fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
         "app",

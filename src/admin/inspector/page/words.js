@@ -1,36 +1,6 @@
 // Plain words for what the API says in its own, and numbers as people read them.
 
-/** Why the database's order was kept, or some hits were not scored. */
-export const REASONS = {
-  off: "reranking is switched off for this search or collection",
-  no_query: "the request carries no query text: send x-rerank-query, or rerank.query in the body",
-  ambiguous_query: "the query holds several different texts, and none of them is the query",
-  stale_query: "the query text came with a vector that is not the one of this request",
-  no_text: "the hits have no known text field: name one in rerank.fields",
-  no_provider: "no provider can be used: none has a key",
-  not_ranked: "there is nothing to rank: the hits are sorted, sampled, scrolled, ranked by chance or popularity, or fewer than two",
-  past_window: "the page begins behind the window that is reranked",
-  unsupported: "this kind of search is not understood, so it is left alone",
-  malformed: "the request or the response could not be read",
-  upstream_error: "the database answered with an error, or not at all",
-  shadow: "the mode is shadow: the response is the database's own",
-  not_sampled: "this query is not of the sample that is reranked",
-  margin: "the database's best hit leads so clearly that no call was made",
-  deadline: "the scores did not come before the deadline",
-  rate_limited: "the provider's rate limit allows no further call now",
-  budget: "the budget for the provider is spent",
-  circuit_open: "the provider's circuit is open: it failed too often a moment ago",
-  overloaded: "as much is in flight or held in memory as may be",
-  invalid_request: "the provider rejected the request",
-  too_large: "the request or the response is larger than the limits",
-  auth: "the provider rejected the API key",
-  billing: "the provider wants to be paid first",
-  not_found: "the provider knows no such model or address",
-  quota_exhausted: "the provider's allowance is used up",
-  provider_unavailable: "the provider could not be reached, or failed",
-  timeout: "the provider did not answer in time",
-  bad_response: "the provider's response could not be used",
-};
+import { REASONS } from "./reasons.js";
 
 export const reason = (word) => REASONS[word] || word;
 
