@@ -205,16 +205,16 @@ def test_a_search_that_failed_is_listed_and_the_upstream_fails_as_long_as_it_doe
     assert response.status == 502
     page = Page(chromium, INSPECTOR_DOWN)
     row = page.row_of("failed")
-    assert "it rejects connections, the client got 502" in row.text and "who is there" in row.text
+    assert "it refuses connections, the client got 502" in row.text and "who is there" in row.text
     tile = page.one(".tile.bad")
-    assert "Upstream" in tile.text and "failing" in tile.text and "it rejects connections, since " in tile.text
+    assert "Upstream" in tile.text and "failing" in tile.text and "it refuses connections, since " in tile.text
     page.browser.find_element(By.XPATH, "//label[contains(., 'Failed')]").click()
     assert len([row for row in page.all("#rows button") if row.is_displayed()]) == 1
     page.browser.find_element(By.XPATH, "//label[contains(., 'Order kept')]").click()
     assert not [row for row in page.all("#rows button") if row.is_displayed()]
     page.browser.find_element(By.XPATH, "//label[contains(., 'All')]").click()
     page.open("failed")
-    page.wait(lambda: "The search failed: it rejects connections" in page.one("#opened").text, "it was not opened")
+    page.wait(lambda: "The search failed: it refuses connections" in page.one("#opened").text, "it was not opened")
     is_clean(chromium)
 
 

@@ -131,7 +131,7 @@ impl Document {
             return "No query has a relevant document in the judgments: nothing can be measured.".to_owned();
         };
         let small =
-            if all.judged < MIN_QUERIES { " Fewer than 30 judged queries: a rough response." } else { "" };
+            if all.judged < MIN_QUERIES { " Fewer than 30 judged queries: a rough estimate." } else { "" };
         let verdict = match ndcg.interval {
             Some(interval) if interval.low > 0.0 => "It helps: the gain is more than chance.",
             Some(interval) if interval.high < 0.0 => "It hurts: the loss is more than chance.",
