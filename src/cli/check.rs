@@ -188,7 +188,7 @@ mod tests {
             (
                 "listeners:\n  - { listen: \"127.0.0.1:9464\", upstream: { url: \"http://127.0.0.1:6333\" } }\n",
                 1,
-                &["2:15 listeners[0].listen: ", "admin.listen (0.0.0.0:9464"][..],
+                &["2:15 listeners[0].listen: ", "admin.listen (127.0.0.1:9464"][..],
             ),
             (
                 "listeners: [{ listen: 127.0.0.1:6343, upstream: { url: \"http://127.0.0.1:6343\" } }]\n",

@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn two_listeners_on_one_address_are_a_problem_that_names_both() {
         let listener = |listen: &str| format!("{{ listen: '{listen}', upstream: {{ url: 'http://db' }} }}");
-        let admin = "listeners[0].listen: 127.0.0.1:9464 is taken by admin.listen (0.0.0.0:9464, every address of that \
-                     port); give one of them another port.";
+        let admin = "listeners[0].listen: 127.0.0.1:9464 is taken by admin.listen (127.0.0.1:9464); give one of \
+                     them another port.";
         assert_eq!(
             problems(&format!("listeners: [{}]", listener("127.0.0.1:9464"))),
             format!("1:23 {admin}")
@@ -269,7 +269,7 @@ mod tests {
              - { listen: '127.0.0.1:2', upstream: { url: 'http://localhost:9464' } }";
         let got = problems(others);
         assert!(got.contains("this is listeners[1].listen (127.0.0.1:2) itself"), "{got}");
-        assert!(got.contains("this is admin.listen (0.0.0.0:9464) itself"), "{got}");
+        assert!(got.contains("this is admin.listen (127.0.0.1:9464) itself"), "{got}");
     }
 
     #[test]

@@ -210,6 +210,18 @@ pub struct ShutdownConfig {
 }
 
 impl Config {
+    /// The providers that some section names, in the order in which they are named.
+    pub fn used_providers(&self) -> Vec<&ProviderConfig> {
+        let mut names: Vec<&String> = Vec::new();
+        let sections = std::iter::once(&self.rerank).chain(self.routes.iter().map(|route| &route.rerank));
+        for name in sections.flat_map(|section| &section.providers).chain(self.rerank_api_providers()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.into_iter().filter_map(|name| self.providers.iter().find(|each| each.name == *name)).collect()
+    }
+
     /// The names of the providers behind the rerank API, if it listens.
     pub fn rerank_api_providers(&self) -> &[String] {
         match (&self.rerank_api.listen, &self.rerank_api.providers) {
@@ -277,7 +289,7 @@ impl ListenerTlsConfig {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9464);
+        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
         Self { listen, token_file: None, token: None, ready_needs_upstream: false }
     }
 }

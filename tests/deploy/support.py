@@ -122,6 +122,8 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
     assert not re.search(r":latest$|^[^:@]+$", container["image"]), container["image"]
     # With these in the pod, even a broken file leaves a plain proxy.
     assert {"RERANKD_LISTEN", "RERANKD_UPSTREAM__URL"} <= environment(container).keys()
+    # Probes and scrapes come to the pod's own address, also while the file is broken.
+    assert environment(container)["RERANKD_ADMIN__LISTEN"] in (f"0.0.0.0:{ADMIN_PORT}", f"[::]:{ADMIN_PORT}")
 
     assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
         "rerankd": PROXY_PORT,

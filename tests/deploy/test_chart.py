@@ -64,6 +64,7 @@ def test_one_setting_is_enough():
     assert container["image"] == f"registry.example.com/rerankd:{chart()['appVersion']}"
     assert environment(container) == {
         "RERANKD_LISTEN": "0.0.0.0:6343",
+        "RERANKD_ADMIN__LISTEN": "0.0.0.0:9464",
         "RERANKD_UPSTREAM__URL": "http://qdrant:6333",
     }
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
@@ -144,6 +145,7 @@ def test_a_policy_without_peers_lets_nobody_in_rather_than_everybody():
         ("config.rerank.windwo=30", "windwo"),
         ("config.rerrank.window=30", "rerrank"),
         ("config.rerank.mode=shade", "/config/rerank/mode"),
+        ("config.admin.listen=127.0.0.1:9464", "/config/admin/listen"),
         ("logFormat=xml", "/logFormat"),
         ("upstream=", "upstream: the URL of the database has to be set"),
     ],

@@ -17,6 +17,8 @@ args:
 env:
   - name: RERANKD_LISTEN
     value: {{ printf "%s:6343" .listen | quote }}
+  - name: RERANKD_ADMIN__LISTEN
+    value: {{ (($values.config).admin).listen | default "0.0.0.0:9464" | quote }}
   - name: RERANKD_UPSTREAM__URL
     value: {{ required "upstream: the URL of the database has to be set, such as http://qdrant:6333" $values.upstream | quote }}
   {{- with $values.env }}
