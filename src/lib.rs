@@ -2,6 +2,9 @@
 //!
 //! The folders are the path of a request; `README.md` and `docs/` say what the program does for its user.
 
+// A reader that has gone away (`rerankd demo | head`) is no reason to panic, as these do.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod admin;
 pub mod app;
 pub mod bounds;

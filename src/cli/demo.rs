@@ -1,19 +1,23 @@
 //! `rerankd demo`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use super::{
-    DemoArgs, EXIT_FAILURE, EXIT_OK,
+    DemoArgs, EXIT_FAILURE, EXIT_OK, EXIT_PARTIAL,
+    output::is_cut_off,
     serve::{block_on, tell},
     signals::Stop,
 };
-use crate::demo::{Demo, DemoError};
+use crate::demo::{Demo, DemoError, Reranked};
 
 /// Runs the demo; returns the exit code.
 pub fn demo(args: &DemoArgs, env: &HashMap<String, String>) -> u8 {
     block_on(async {
         match run(args, env).await {
-            Ok(()) => EXIT_OK,
+            Ok(Reranked::All) => EXIT_OK,
+            Ok(Reranked::Some) => EXIT_PARTIAL,
+            Ok(Reranked::None) => EXIT_FAILURE,
+            Err(DemoError::Print(error)) if is_cut_off(&error) => EXIT_OK,
             Err(error) => {
                 tell(&error);
                 EXIT_FAILURE
@@ -22,13 +26,14 @@ pub fn demo(args: &DemoArgs, env: &HashMap<String, String>) -> u8 {
     })
 }
 
-async fn run(args: &DemoArgs, env: &HashMap<String, String>) -> Result<(), DemoError> {
-    let demo = Demo::start(env).await?;
-    demo.tell().await?;
+async fn run(args: &DemoArgs, env: &HashMap<String, String>) -> Result<Reranked, DemoError> {
+    let out = &mut io::stdout();
+    let demo = Demo::start(env, args.provider).await?;
+    let reranked = demo.show(out).await?;
     if !args.once {
-        demo.print_addresses();
+        demo.show_addresses(out)?;
         Stop::listen().map_err(DemoError::Signals)?.next().await;
     }
     demo.stop().await;
-    Ok(())
+    Ok(reranked)
 }

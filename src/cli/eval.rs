@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CalibrateArgs, EXIT_FAILURE, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, EvalArgs, MeasureArgs,
+    output::{is_cut_off, say},
     serve::{block_on, tell},
     signals::Stop,
 };
@@ -86,9 +87,10 @@ fn ended(code: Result<u8, CommandError>) -> u8 {
                 tell(&error);
                 return EXIT_USAGE;
             }
+            CommandError::Print(error) if is_cut_off(error) => return EXIT_OK,
             // Lines of their own, as `rerankd check` prints them.
             CommandError::Config(_) | CommandError::Input(_) | CommandError::Run(RunError::Input(_)) => {
-                eprintln!("{error}");
+                say(format_args!("{error}"));
             }
             error => tell(error),
         }
@@ -120,7 +122,7 @@ async fn run(
         false => None,
     };
     let (config, files) = match (&database, &args.queries) {
-        (Some(database), _) => demonstration(database, env)?,
+        (Some(database), _) => demonstration(database, env, args.provider)?,
         (None, Some(queries)) => own(args, queries, env)?,
         (None, None) => return Err(CommandError::Nothing),
     };
@@ -166,14 +168,14 @@ fn own(
 fn demonstration(
     database: &demo::DemoDatabase,
     env: &HashMap<String, String>,
+    scorer: demo::Scorer,
 ) -> Result<(Config, Files), CommandError> {
-    let config = demo::configuration(database.addr(), env).map_err(CommandError::Config)?;
-    let lexical = config.rerank.providers == ["lexical"];
+    let config = demo::configuration(database.addr(), env, scorer).map_err(CommandError::Config)?;
     let file = |name: &str, text: String| Input { name: name.to_owned(), bytes: text.into_bytes() };
     let files = Files {
         queries: file("the demo's questions", demo::queries_file()),
         judgments: Some(file("the demo's responses", demo::judgments_file())),
-        caveat: lexical.then(|| DEMO_CAVEAT.to_owned()),
+        caveat: (scorer == demo::Scorer::Lexical).then(|| DEMO_CAVEAT.to_owned()),
     };
     Ok((config, files))
 }
@@ -200,7 +202,7 @@ fn stop_on_signal() -> Result<CancellationToken, CommandError> {
     tokio::spawn(async move {
         signals.next().await;
         cancelled.cancel();
-        eprintln!("stopping: the report will be about what is done; again to stop at once");
+        say(format_args!("stopping: the report will be about what is done; again to stop at once"));
         signals.next().await;
         std::process::exit(i32::from(EXIT_PARTIAL));
     });

@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::{
     EXIT_FAILURE, EXIT_OK, EXIT_PARTIAL,
+    output::{is_cut_off, say},
     serve::{block_on, tell},
 };
 use crate::{
@@ -92,6 +93,9 @@ pub struct ExplainArgs {
     /// Explain the demo's first question, or --query, on the demo's database
     #[arg(long, conflicts_with_all = ["request", "path", "method", "body", "upstream", "listener"])]
     demo: bool,
+    /// With --demo: who scores; a key alone changes nothing
+    #[arg(long, value_enum, default_value_t, value_name = "PROVIDER", requires = "demo")]
+    provider: demo::Scorer,
 }
 
 /// Why a search was not explained.
@@ -116,9 +120,10 @@ pub fn explain(args: &ExplainArgs, env: &HashMap<String, String>) -> u8 {
             Ok(code) => code,
             // Lines of their own, as `rerankd check` prints them.
             Err(CommandError::Config(problems)) => {
-                eprintln!("{problems}");
+                say(format_args!("{problems}"));
                 EXIT_FAILURE
             }
+            Err(CommandError::Print(error)) if is_cut_off(&error) => EXIT_OK,
             Err(error) => {
                 tell(&error);
                 EXIT_FAILURE
@@ -134,9 +139,10 @@ async fn run(args: &ExplainArgs, env: &HashMap<String, String>) -> Result<u8, Co
         false => None,
     };
     let (config, ask) = match &database {
-        Some(database) => {
-            (demo::configuration(database.addr(), env).map_err(CommandError::Config)?, question(args)?)
-        }
+        Some(database) => (
+            demo::configuration(database.addr(), env, args.provider).map_err(CommandError::Config)?,
+            question(args)?,
+        ),
         None => (own(args, env)?, ask(&typed(args), read)?),
     };
     let subject = Subject { config: &config, listener: usize::from(args.listener - 1), fresh: args.fresh };

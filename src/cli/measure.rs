@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::eval::floor::{MIN_QUERIES, Objective};
+use crate::{
+    demo::Scorer,
+    eval::floor::{MIN_QUERIES, Objective},
+};
 
 /// Exit code: some queries were not measured; the report is about the others.
 pub const EXIT_PARTIAL: u8 = 3;
@@ -91,6 +94,9 @@ pub struct MeasureArgs {
     /// Measure the demo's questions on the demo's database
     #[arg(long, conflicts_with_all = ["queries", "judgments", "upstream", "collection"])]
     pub demo: bool,
+    /// With --demo: who scores; a key alone changes nothing
+    #[arg(long, value_enum, default_value_t, value_name = "PROVIDER", requires = "demo")]
+    pub provider: Scorer,
 }
 
 /// `rerankd eval`.

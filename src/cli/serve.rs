@@ -4,6 +4,7 @@ use std::{collections::HashMap, io};
 
 use super::{
     EXIT_FAILURE, EXIT_OK, OnBadConfig, ServeArgs,
+    output::say,
     signals::{Stop, hangups},
 };
 use crate::{
@@ -21,7 +22,7 @@ pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
         match until_signal(args, source).await {
             Ok(code) => code,
             Err(error) => {
-                eprintln!("rerankd: no signals or threads: {error}");
+                say(format_args!("rerankd: no signals or threads: {error}"));
                 EXIT_FAILURE
             }
         }
@@ -53,7 +54,7 @@ async fn start(workers: Workers, args: &ServeArgs, source: &Source) -> Option<(A
                 }
             }
         },
-        Err(problems) => eprintln!("{problems}"),
+        Err(problems) => say(format_args!("{problems}")),
     }
     match args.on_bad_config {
         OnBadConfig::Exit => None,
@@ -63,10 +64,10 @@ async fn start(workers: Workers, args: &ServeArgs, source: &Source) -> Option<(A
 
 async fn passthrough(workers: Workers, source: &Source) -> Option<App> {
     let Ok(config) = source.passthrough() else {
-        eprintln!(
+        say(format_args!(
             "rerankd: passthrough needs good listeners in the file, or the upstream's URL by --upstream or \
              RERANKD_UPSTREAM__URL"
-        );
+        ));
         return None;
     };
     App::passthrough(workers, &config).await.inspect_err(|error| tell(error)).ok()
@@ -82,7 +83,7 @@ pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
             code
         }
         Err(error) => {
-            eprintln!("rerankd: no runtime: {error}");
+            say(format_args!("rerankd: no runtime: {error}"));
             EXIT_FAILURE
         }
     }
@@ -90,5 +91,5 @@ pub(super) fn block_on(future: impl Future<Output = u8>) -> u8 {
 
 /// Prints an error with its causes.
 pub(super) fn tell(error: &dyn std::error::Error) {
-    eprintln!("rerankd: {}", chain(error));
+    say(format_args!("rerankd: {}", chain(error)));
 }

@@ -12,6 +12,7 @@ use hyper_util::{
 use serde::Deserialize;
 
 use super::{COLLECTION, Question, embed};
+use crate::search::KeepReason;
 
 /// A hit as a client reads it.
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,14 @@ pub struct Found {
     pub points: Vec<FoundPoint>,
     /// What the proxy said.
     pub status: Option<String>,
+}
+
+impl Found {
+    /// Why the proxy kept the order, if it did.
+    pub fn kept(&self) -> Option<KeepReason> {
+        let (_, word) = self.status.as_deref()?.strip_prefix("kept")?.split_once("reason=")?;
+        KeepReason::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 }
 
 #[derive(Deserialize)]

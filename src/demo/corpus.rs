@@ -22,7 +22,7 @@ pub struct Passage {
 pub struct Question {
     /// The query text.
     pub text: String,
-    /// How good a response a passage is, by id: 3 responses it, 1 helps; all others are 0.
+    /// How good an answer a passage is, by id: 3 answers it, 1 helps; all others are 0.
     pub grades: HashMap<u64, u32>,
 }
 
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn every_response_of_a_question_is_a_passage() {
+    fn every_answer_of_a_question_is_a_passage() {
         for question in questions() {
             assert!(!question.grades.is_empty());
             assert!(question.grades.keys().all(|id| passages().iter().any(|p| p.id == *id)));

@@ -11,6 +11,8 @@ mod measures;
 mod points;
 mod report;
 mod run;
+mod scorer;
+mod show;
 
 pub use corpus::{Passage, Question, passages, questions};
 pub use database::DemoDatabase;
@@ -18,7 +20,8 @@ pub use embedding::{DIMENSIONS, embed};
 pub use files::{judgments_file, queries_file, search};
 pub use measures::ndcg;
 pub use report::{Row, question_table};
-pub use run::{Demo, DemoError, configuration};
+pub use run::{Demo, DemoError, Reranked};
+pub use scorer::{Scorer, configuration};
 
 /// The collection's name.
 pub const COLLECTION: &str = "demo";

@@ -1,19 +1,28 @@
 //! `rerankd demo`: database and proxy on loopback, every question asked of both.
 
-use std::{collections::HashMap, io, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use super::{
-    COLLECTION, DemoDatabase, Question, Row,
+    COLLECTION, DemoDatabase, Question, Row, Scorer,
     ask::{AskError, Found, ask, query_body},
-    ndcg, passages, question_table, questions,
+    ndcg, passages, questions,
+    scorer::{configuration, key_of},
+    show::{Asked, PLACES, ordered, questions_text, summary_text},
 };
 use crate::{
     app::{App, StartError},
-    config::{self, Config, Flags},
+    config::{self, Config},
+    rerank::{ProviderKind, trial},
+    search::KeepReason,
 };
 
-/// How many places are shown and measured.
-const PLACES: usize = 5;
+/// For the call that finds out why a provider fails.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
@@ -33,56 +42,164 @@ pub enum DemoError {
     /// Signals cannot be caught.
     #[error("signals cannot be caught")]
     Signals(#[source] io::Error),
+    /// Nobody reads what is printed, or it cannot be printed.
+    #[error("the demo cannot be printed")]
+    Print(#[from] io::Error),
+    /// The provider that was asked for has no key.
+    #[error("--provider cohere needs a key: set CO_API_KEY or COHERE_API_KEY, or leave the flag out")]
+    NoKey,
     /// Switched off, the proxy did not give the database's own order.
     #[error("switched off, the proxy changed the database's order")]
     Changed,
+}
+
+/// How many of the questions were reranked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reranked {
+    /// Every one.
+    All,
+    /// The provider failed for some.
+    Some,
+    /// The provider failed for all.
+    None,
 }
 
 /// The demo, running.
 pub struct Demo {
     database: DemoDatabase,
     app: App,
-    provider: &'static str,
+    config: Config,
+    scorer: Scorer,
+    /// The variable with a key that is not used.
+    idle_key: Option<&'static str>,
 }
 
 impl Demo {
-    /// Starts the database and the proxy in front of it. Reranks with Cohere if `env` has a key, else lexically.
-    pub async fn start(env: &HashMap<String, String>) -> Result<Self, DemoError> {
-        let database = DemoDatabase::start().await.map_err(DemoError::Database)?;
-        let config = configuration(database.addr(), env).map_err(DemoError::Config)?;
-        let app = App::start(&config).await?;
-        Ok(Self { database, app, provider: provider(env) })
-    }
-
-    /// Asks every question, directly and through the proxy, and prints what came.
-    pub async fn tell(&self) -> Result<(), DemoError> {
-        let (mut before, mut after) = (0.0, 0.0);
-        for question in questions() {
-            let direct = ask(self.database.addr(), question, passages().len(), false).await?;
-            let reranked = ask(self.proxy(), question, PLACES, false).await?;
-            let measures = (measure(question, &direct), measure(question, &reranked));
-            before += measures.0;
-            after += measures.1;
-            let table = question_table(
-                &question.text,
-                &rows(question, &direct),
-                &rows(question, &reranked),
-                measures,
-                PLACES,
-            );
-            println!("{table}");
+    /// Starts the database and the proxy in front of it. A key in `env` is used only for the scorer that needs it.
+    pub async fn start(env: &HashMap<String, String>, scorer: Scorer) -> Result<Self, DemoError> {
+        let key = key_of(env);
+        if scorer == Scorer::Cohere && key.is_none() {
+            return Err(DemoError::NoKey);
         }
-        let count = questions().len() as f64;
-        println!("{} questions over {} passages, a star marks known answers.", count, passages().len());
-        println!("mean nDCG@{PLACES}: database {:.3}, reranked {:.3}", before / count, after / count);
-        println!(
-            "The first stage is a toy embedding on purpose: this shows the mechanism, not the quality to expect.\n"
-        );
-        self.report_off().await
+        let database = DemoDatabase::start().await.map_err(DemoError::Database)?;
+        let config = configuration(database.addr(), env, scorer).map_err(DemoError::Config)?;
+        let app = App::start(&config).await?;
+        let idle_key = key.filter(|_| scorer == Scorer::Lexical);
+        Ok(Self { database, app, config, scorer, idle_key })
     }
 
-    /// The same search with the reranker switched off is the database's own response.
-    async fn report_off(&self) -> Result<(), DemoError> {
+    /// Asks every question, directly and through the proxy, and prints what came: the one that gains most first, the one
+    /// that loses most last.
+    pub async fn show(&self, out: &mut dyn Write) -> Result<Reranked, DemoError> {
+        writeln!(out, "{}", self.opening())?;
+        out.flush()?;
+        let (mut asked, mut failed) = (Vec::new(), None);
+        for question in questions() {
+            let each =
+                self.asked(question, failed.filter(|reason| *reason != KeepReason::RateLimited)).await?;
+            if failed.is_none()
+                && let Some(reason) = each.kept
+            {
+                failed = Some(reason);
+                writeln!(out, "{}\n", self.failure(reason).await)?;
+                out.flush()?;
+            }
+            asked.push(each);
+        }
+        let asked = ordered(asked);
+        write!(out, "{}", questions_text(&asked, self.scorer))?;
+        writeln!(out, "{}", summary_text(&asked, passages().len()))?;
+        self.show_off(out).await?;
+        let kept = asked.iter().filter(|each| each.kept.is_some()).count();
+        Ok(match kept {
+            0 => Reranked::All,
+            _ if kept < asked.len() => Reranked::Some,
+            _ => Reranked::None,
+        })
+    }
+
+    /// What is shown, and who scores it.
+    fn opening(&self) -> String {
+        let scores = match self.scorer {
+            Scorer::Lexical => {
+                "Scores: `lexical`, which counts words in this process: no network, no key, nothing leaves."
+                    .to_owned()
+            }
+            Scorer::Cohere => format!(
+                "Scores: `cohere`{}: the sample texts go there, and each question is a search unit.",
+                self.model()
+            ),
+        };
+        let idle = self.idle_key.map_or_else(String::new, |name| {
+            format!("\n{name} is set and not used: `rerankd demo --provider cohere` would send the sample texts there.")
+        });
+        format!(
+            "{} questions, each asked of a small database and of rerankd in front of it.\n{scores}{idle}\n\
+             A star marks a known answer; nDCG@{PLACES} is 0 where none is among the first {PLACES}, and 1 for the best \
+             order.\n",
+            questions().len()
+        )
+    }
+
+    fn model(&self) -> String {
+        let http = self.config.providers.iter().find_map(|provider| match &provider.kind {
+            ProviderKind::Http(http) => Some(http),
+            ProviderKind::Lexical(_) => None,
+        });
+        http.map_or_else(String::new, |http| {
+            format!(" ({}, {})", http.model.as_deref().unwrap_or("its default model"), http.base_url)
+        })
+    }
+
+    /// A question asked of both; only of the database where the provider has `failed` for good.
+    async fn asked(
+        &self,
+        question: &'static Question,
+        failed: Option<KeepReason>,
+    ) -> Result<Asked, DemoError> {
+        let direct = ask(self.database.addr(), question, passages().len(), false).await?;
+        let reranked = ask(self.proxy(), question, PLACES, failed.is_some()).await?;
+        let kept = failed.or_else(|| reranked.kept());
+        let measures = (measure(question, &direct), measure(question, &reranked));
+        let (before, after) = (rows(question, &direct), rows(question, &reranked));
+        Ok(Asked { question, before, after, measures, kept })
+    }
+
+    /// Why a question was not reranked, in words: the way to a provider is tried once more for a cause.
+    async fn failure(&self, reason: KeepReason) -> String {
+        let word = reason.as_str();
+        let (mut meaning, mut remedy) = (reason.meaning().to_owned(), reason.remedy());
+        let http = self.config.providers.iter().find_map(|provider| match &provider.kind {
+            ProviderKind::Http(http) => Some((provider.name.as_str(), http)),
+            ProviderKind::Lexical(_) => None,
+        });
+        // A rejection says all there is; a call more would only be a call more.
+        let unclear = matches!(
+            reason,
+            KeepReason::ProviderUnavailable
+                | KeepReason::Deadline
+                | KeepReason::Timeout
+                | KeepReason::CircuitOpen
+        );
+        if let Some((name, http)) = http.filter(|_| unclear)
+            && let Ok(tried) = trial(name, http, PATIENCE).await
+            && let Err(error) = tried.scored
+        {
+            meaning = error.with_cause();
+            remedy = error.remedy().unwrap_or(remedy);
+        }
+        if reason == KeepReason::RateLimited {
+            meaning += " (a trial key of Cohere's allows about ten calls a minute)";
+        }
+        let stop = if remedy.ends_with(['.', '?']) { "" } else { "." };
+        format!(
+            "NOT RERANKED ({word}): {meaning}.\nWhat to do: {remedy}{stop}\nThe demo goes on with the database's own order, as a \
+             client's search would."
+        )
+    }
+
+    /// The same search with the reranker switched off gets the database's own order.
+    async fn show_off(&self, out: &mut dyn Write) -> Result<(), DemoError> {
         let Some(question) = questions().first() else { return Ok(()) };
         let direct = ask(self.database.addr(), question, PLACES, false).await?;
         let off = ask(self.proxy(), question, PLACES, true).await?;
@@ -91,30 +208,37 @@ impl Demo {
             return Err(DemoError::Changed);
         }
         let status = off.status.as_deref().unwrap_or("no status");
-        println!("switched off (x-rerank: off): {status}; the order is the database's: {:?}\n", ids(&off));
+        writeln!(
+            out,
+            "Switched off (x-rerank: off): {status}; the order is the database's: {:?}\n",
+            ids(&off)
+        )?;
+        out.flush()?;
         Ok(())
     }
 
     /// Prints where everything listens and what to try.
-    pub fn print_addresses(&self) {
+    pub fn show_addresses(&self, out: &mut dyn Write) -> io::Result<()> {
         let (database, proxy, admin) = (self.database.addr(), self.proxy(), self.app.admin);
-        println!(
+        writeln!(
+            out,
             "database  http://{database}\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
-        );
-        let Some(question) = questions().first() else { return };
+        )?;
+        let Some(question) = questions().first() else { return Ok(()) };
         let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");
         let path = format!("/collections/{COLLECTION}/points/query");
-        println!("curl -s http://{database}{path} -H 'content-type: application/json' -d '{body}'\n");
-        println!(
-            "curl -si http://{proxy}{path} -H 'content-type: application/json' -H 'x-rerank-query: {}' -d '{body}'\n",
-            question.text.replace('\'', "%27")
-        );
-        println!(
-            "RERANKD_RERANK__PROVIDERS={} rerankd explain --upstream http://{database} 'POST {path}' --query '{}' --body '{body}'\n",
-            self.provider,
-            question.text.replace('\'', "’")
-        );
-        println!("curl -s http://{admin}/metrics | grep rerankd_searches_total | grep -v ' 0$'");
+        let text = question.text.replace('\'', "%27");
+        writeln!(
+            out,
+            "curl -s http://{database}{path} -H 'content-type: application/json' -d '{body}'\n\n\
+             curl -si http://{proxy}{path} -H 'content-type: application/json' -H 'x-rerank-query: {text}' -d '{body}'\n\n\
+             RERANKD_RERANK__PROVIDERS={} rerankd explain --upstream http://{database} 'POST {path}' --query '{}' --body '{body}'\n\n\
+             curl -s http://{admin}/metrics | grep rerankd_searches_total | grep -v ' 0$'\n\n\
+             All of it runs until Ctrl-C.",
+            self.scorer.as_str(),
+            question.text.replace('\'', "’"),
+        )?;
+        out.flush()
     }
 
     /// Stops the proxy; the database ends with it.
@@ -125,33 +249,6 @@ impl Demo {
     fn proxy(&self) -> SocketAddr {
         self.app.listening.first().copied().unwrap_or(self.app.admin)
     }
-}
-
-/// Cohere where there is a key for it.
-fn provider(env: &HashMap<String, String>) -> &'static str {
-    let key = |name: &str| env.get(name).is_some_and(|key| !key.trim().is_empty());
-    if key("CO_API_KEY") || key("COHERE_API_KEY") { "cohere" } else { "lexical" }
-}
-
-/// The configuration of a proxy before the demo database.
-pub fn configuration(
-    database: SocketAddr,
-    env: &HashMap<String, String>,
-) -> Result<Config, config::Problems> {
-    let provider = provider(env);
-    // All of its passages are in the window: there is nothing to learn how rare a word is from, and its order alone
-    // shows best what a reranker does.
-    let alone = if provider == "lexical" { ", fuse: false" } else { "" };
-    let file = format!(
-        "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
-         admin: {{ listen: \"127.0.0.1:0\" }}\n\
-         inspector: {{ capture: text }}\n\
-         rerank: {{ providers: [{provider}], annotate: true }}\n\
-         providers: {{ {provider}: {{ kind: {provider}{alone} }} }}\n"
-    );
-    let names = ["CO_API_KEY", "COHERE_API_KEY", "CO_API_URL"];
-    let env = names.iter().filter_map(|&name| Some((name.to_owned(), env.get(name)?.clone()))).collect();
-    config::load(Some((std::path::Path::new("demo"), &file)), &env, &Flags::default())
 }
 
 fn measure(question: &Question, found: &Found) -> f64 {

@@ -1,7 +1,7 @@
 //! How far a run is, on standard error: a bar on a terminal, plain lines elsewhere.
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,9 @@ impl Progress {
         }
         if self.done == self.all || self.told.elapsed() >= EVERY {
             self.told = Instant::now();
-            eprintln!("{}", line(self.done - self.before, self.done, self.all, self.begun.elapsed()));
+            let line = line(self.done - self.before, self.done, self.all, self.begun.elapsed());
+            // Nobody may be reading it.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 

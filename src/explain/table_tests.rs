@@ -116,6 +116,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
             body: "{}".into(),
             end,
             response: "slow down".into(),
+            heard: None,
         });
     }
     explanation.seen.asked.push(Question {

@@ -7,6 +7,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
+use rustls_pki_types::CertificateDer;
 
 use super::FailureClass;
 
@@ -34,6 +36,17 @@ pub struct ProviderCall {
     pub end: CallEnd,
     /// The beginning of the response's body, key masked; empty where there is none.
     pub response: Bytes,
+    /// What came with the response beside its body; `None` where no whole response came.
+    pub heard: Option<Heard>,
+}
+
+/// What a service says beside the body.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The certificate that it showed, where the client was built to keep it.
+    pub certificate: Option<CertificateDer<'static>>,
 }
 
 /// How a call to a provider ended.
@@ -84,9 +97,9 @@ pub(super) struct OpenCall {
 }
 
 impl OpenCall {
-    pub(super) fn end(self, end: CallEnd, response: Bytes) {
+    pub(super) fn end(self, end: CallEnd, response: Bytes, heard: Option<Heard>) {
         if let Some(call) = self.log.lock().get_mut(self.at) {
-            (call.end, call.response) = (end, response);
+            (call.end, call.response, call.heard) = (end, response, heard);
         }
     }
 }

@@ -198,6 +198,47 @@ impl RerankError {
         }
     }
 
+    /// The message with the word of metrics and log, unless that stands in it.
+    pub fn with_cause(&self) -> String {
+        let (message, cause) = (self.to_string(), self.cause());
+        if message.contains(cause) { message } else { format!("{message} ({cause})") }
+    }
+
+    /// What the operator can do about it; `None` for what is no fault of the provider's.
+    pub fn remedy(&self) -> Option<&'static str> {
+        if let RerankError::NotConnected(trouble) = self {
+            return Some(trouble.remedy());
+        }
+        Some(match self.class() {
+            FailureClass::Auth => {
+                "it rejects the API key, so searches are NOT reranked by it: check api_key_env or api_key_file, and base_url"
+            }
+            FailureClass::Billing | FailureClass::QuotaExhausted => {
+                "its allowance is spent, so searches are NOT reranked by it: see its console"
+            }
+            FailureClass::NotFound => "it knows no such address or model: check base_url and model",
+            FailureClass::InvalidRequest => "it rejects the request: check its kind and model",
+            FailureClass::TooLarge => {
+                "a text or a request was too large for it: raise its limit, or set max_bytes_per_doc"
+            }
+            FailureClass::BadResponse => "its response cannot be used: check its kind, model and activation",
+            FailureClass::RateLimited => {
+                "it asks for fewer calls: set requests_per_minute below the account's limit"
+            }
+            FailureClass::ProviderUnavailable => {
+                "it fails, or the connection to it broke: see its status page, and what is between"
+            }
+            FailureClass::Timeout => {
+                "it does not answer in time: see its status page, or raise its timeout and rerank.deadline"
+            }
+            FailureClass::Deadline
+            | FailureClass::Overloaded
+            | FailureClass::CircuitOpen
+            | FailureClass::Budget
+            | FailureClass::NoProvider => return None,
+        })
+    }
+
     /// Whether a byte may have reached the provider.
     pub(super) fn was_sent(&self) -> bool {
         !matches!(

@@ -35,14 +35,14 @@ use crate::{bounds::Permit, document::Document, search::Fusion};
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
 use cache::{ScoreKey, SingleFlightKey};
-pub use call_log::{CallEnd, CallLog, ProviderCall};
+pub use call_log::{CallEnd, CallLog, Heard, ProviderCall};
 use caller_deadline::CallerDeadline;
 use deferred::DeferredWork;
 pub use error::{FailureClass, RerankError, StatedLimits};
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
-pub use provider::{appended_path, billing, provider_facts};
+pub use provider::{Trial, appended_path, billing, provider_facts, trial};
 pub use retired::end_of_service;
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, LexicalSettings, ProviderFacts, ProviderKind,

@@ -269,47 +269,12 @@ impl Inner {
     /// Logs what went wrong at the provider or on the way to it: one line for each cause and minute.
     fn tell(&self, response: &RerankResult) {
         let Err(error) = response else { return };
-        if let Some(remedy) = remedy(error) {
+        if let Some(remedy) = error.remedy() {
             let peer = Peer { role: "provider", name: &self.name, address: &self.address };
             let (cause, help) = (error.cause(), error.class().reason().help());
             trouble::warn(&self.lines, peer, &Failure { cause, remedy, help, error });
         }
     }
-}
-
-/// What the operator can do about a failure; `None` for what is no fault of the provider's.
-fn remedy(error: &RerankError) -> Option<&'static str> {
-    if let RerankError::NotConnected(trouble) = error {
-        return Some(trouble.remedy());
-    }
-    Some(match error.class() {
-        FailureClass::Auth => {
-            "it rejects the API key, so searches are NOT reranked by it: check api_key_env or api_key_file, and base_url"
-        }
-        FailureClass::Billing | FailureClass::QuotaExhausted => {
-            "its allowance is spent, so searches are NOT reranked by it: see its console"
-        }
-        FailureClass::NotFound => "it knows no such address or model: check base_url and model",
-        FailureClass::InvalidRequest => "it rejects the request: check its kind and model",
-        FailureClass::TooLarge => {
-            "a text or a request was too large for it: raise its limit, or set max_bytes_per_doc"
-        }
-        FailureClass::BadResponse => "its response cannot be used: check its kind, model and activation",
-        FailureClass::RateLimited => {
-            "it asks for fewer calls: set requests_per_minute below the account's limit"
-        }
-        FailureClass::ProviderUnavailable => {
-            "it fails, or the connection to it broke: see its status page, and what is between"
-        }
-        FailureClass::Timeout => {
-            "it does not answer in time: see its status page, or raise its timeout and rerank.deadline"
-        }
-        FailureClass::Deadline
-        | FailureClass::Overloaded
-        | FailureClass::CircuitOpen
-        | FailureClass::Budget
-        | FailureClass::NoProvider => return None,
-    })
 }
 
 impl Service<RerankRequest> for HttpProvider {

@@ -2,7 +2,10 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use reqwest::{Certificate, Client, ClientBuilder, Request, Url, redirect::Policy, retry};
+use reqwest::{
+    Certificate, Client, ClientBuilder, Request, Response, Url, redirect::Policy, retry, tls::TlsInfo,
+};
+use rustls_pki_types::CertificateDer;
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,7 +17,7 @@ use super::{
 };
 use crate::{
     bounds::Permit,
-    rerank::{ApiKey, BuildError, CallEnd, CallLog, HttpSettings, RerankError},
+    rerank::{ApiKey, BuildError, CallEnd, CallLog, Heard, HttpSettings, RerankError},
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
@@ -31,8 +34,16 @@ pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// The service's, where the client was built to keep it.
+    certificate: Option<CertificateDer<'static>>,
     /// For the body, and what it is parsed into.
     _room: Option<Permit>,
+}
+
+impl HttpResponse {
+    fn heard(&self) -> Heard {
+        Heard { headers: self.headers.clone(), certificate: self.certificate.clone() }
+    }
 }
 
 /// Asks one service, within a time, without following redirects.
@@ -117,7 +128,8 @@ impl HttpClient {
         if let Some((call, begun)) = noted {
             let body =
                 response.as_ref().map(|response| self.sender.respond(&response.body)).unwrap_or_default();
-            call.end(end(&response, begun.elapsed()), body);
+            let heard = response.as_ref().ok().map(|response| response.heard());
+            call.end(end(&response, begun.elapsed()), body, heard);
         }
         response
     }
@@ -157,7 +169,8 @@ async fn exchange(
         fits.then_some(()).ok_or(RerankError::NoRoom)
     };
     let mut response = client.execute(request).await.map_err(|error| sort(&error))?;
-    let (status, headers) = (response.status(), response.headers().clone());
+    let (status, headers, certificate) =
+        (response.status(), response.headers().clone(), certificate(&response));
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
@@ -173,17 +186,23 @@ async fn exchange(
                 // Scores are read where they stand; what an error says, from a tree.
                 let parsed = if status.is_success() { 0 } else { parsed_bytes(&body) };
                 take((2 * body.len()).saturating_add(parsed))?;
-                return Ok(HttpResponse { status, headers, body: body.freeze(), _room: room });
+                return Ok(HttpResponse { status, headers, body: body.freeze(), certificate, _room: room });
             }
             // An unreadable error body leaves the status, which says enough.
             Err(_) if !status.is_success() => {
-                return Ok(HttpResponse { status, headers, body: Bytes::new(), _room: None });
+                return Ok(HttpResponse { status, headers, body: Bytes::new(), certificate, _room: None });
             }
             Err(error) => return Err(sort(&error)),
         }
         // What was unpacked is there without any wait.
         tokio::task::consume_budget().await;
     }
+}
+
+/// The certificate of whoever answered, where the client keeps it.
+fn certificate(response: &Response) -> Option<CertificateDer<'static>> {
+    let shown = response.extensions().get::<TlsInfo>()?.peer_certificate()?;
+    Some(CertificateDer::from(shown.to_vec()))
 }
 
 fn end(response: &Result<HttpResponse, RerankError>, took: Duration) -> CallEnd {

@@ -16,11 +16,13 @@ mod runtime;
 mod scale;
 mod shape;
 mod trace;
+mod trial;
 
 pub(super) use call::HttpProvider;
 pub use call::provider_facts;
 pub(super) use lexical::Lexical;
 pub use presets::{appended_path, billing};
+pub use trial::{Trial, trial};
 
 #[cfg(test)]
 mod cohere_tests;

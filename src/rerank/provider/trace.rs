@@ -57,6 +57,7 @@ impl Sender {
             body: self.body(body),
             end: CallEnd::Open,
             response: Bytes::new(),
+            heard: None,
         }
     }
 

@@ -30,7 +30,7 @@ pub use faulty::{Fault, Faulty};
 pub use frames::{End, Frames};
 pub use moody::{Act, Moody};
 pub use points::{Points, QUERY};
-pub use process::{Process, run};
+pub use process::{Ended, Process, command, run};
 pub use program::Program;
 pub use proxy::Proxy;
 pub use qdrant::{qdrant_hits, search};

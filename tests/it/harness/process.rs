@@ -34,7 +34,7 @@ pub struct Process {
 }
 
 /// `rerankd` with these arguments, and nothing in its environment but `env`.
-fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
+pub fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rerankd"));
     command.args(args).env_clear().envs(env.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

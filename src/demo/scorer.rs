@@ -1,0 +1,56 @@
+//! Which provider scores the demo.
+
+use std::{collections::HashMap, net::SocketAddr, path::Path};
+
+use crate::config::{self, Config, Flags};
+
+/// Who scores the demo's passages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scorer {
+    /// Counts words in this process; nothing leaves
+    #[default]
+    Lexical,
+    /// Sends the sample texts to Cohere; each question is a search unit. Needs CO_API_KEY or COHERE_API_KEY
+    Cohere,
+}
+
+/// The variables that hold a key for Cohere.
+pub(super) const KEYS: [&str; 2] = ["CO_API_KEY", "COHERE_API_KEY"];
+
+impl Scorer {
+    /// The provider's name and kind in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lexical => "lexical",
+            Self::Cohere => "cohere",
+        }
+    }
+}
+
+/// The first variable that holds a key for Cohere.
+pub(super) fn key_of(env: &HashMap<String, String>) -> Option<&'static str> {
+    KEYS.into_iter().find(|name| env.get(*name).is_some_and(|key| !key.trim().is_empty()))
+}
+
+/// The configuration of a proxy before the demo database.
+pub fn configuration(
+    database: SocketAddr,
+    env: &HashMap<String, String>,
+    scorer: Scorer,
+) -> Result<Config, config::Problems> {
+    let provider = scorer.as_str();
+    // All of its passages are in the window: there is nothing to learn how rare a word is from, and its order alone
+    // shows best what a reranker does.
+    let alone = if scorer == Scorer::Lexical { ", fuse: false" } else { "" };
+    // Nobody waits for a page here.
+    let file = format!(
+        "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
+         admin: {{ listen: \"127.0.0.1:0\" }}\n\
+         inspector: {{ capture: text }}\n\
+         rerank: {{ providers: [{provider}], annotate: true, deadline: 5s }}\n\
+         providers: {{ {provider}: {{ kind: {provider}{alone} }} }}\n"
+    );
+    let names = [KEYS[0], KEYS[1], "CO_API_URL"];
+    let env = names.iter().filter_map(|&name| Some((name.to_owned(), env.get(name)?.clone()))).collect();
+    config::load(Some((Path::new("demo"), &file)), &env, &Flags::default())
+}
