@@ -27,14 +27,9 @@ pub(super) fn upstream(
     shared: &Shared,
     suspect_after: u32,
 ) -> Result<Upstream, UpstreamSetupError> {
-    let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
     Upstream::new(UpstreamSettings {
         http2: settings.http2,
-        tls: UpstreamTls {
-            ca_file: settings.ca_file.clone(),
-            client: client.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
-            server_name: settings.server_name.clone(),
-        },
+        tls: upstream_tls(settings),
         connect_timeout: settings.connect_timeout,
         response_timeout: settings.response_timeout,
         forward_timeout: settings.forward_timeout,
@@ -49,6 +44,16 @@ pub(super) fn upstream(
         path_prefix: settings.path_prefix.as_str().to_owned(),
         ..UpstreamSettings::new(settings.url.clone())
     })
+}
+
+/// Whom the database may be, and who we are to it.
+pub(super) fn upstream_tls(settings: &UpstreamConfig) -> UpstreamTls {
+    let client = settings.client_cert_file.clone().zip(settings.client_key_file.clone());
+    UpstreamTls {
+        ca_file: settings.ca_file.clone(),
+        client: client.map(|(cert_file, key_file)| ClientIdentity { cert_file, key_file }),
+        server_name: settings.server_name.clone(),
+    }
 }
 
 /// One listener's proxy.
@@ -224,69 +229,10 @@ fn secret(config: &CacheConfig) -> io::Result<[u8; 32]> {
 }
 
 fn fleet(redis: &RedisConfig, cache: &CacheConfig, metrics: &FleetMetrics) -> Result<Fleet, FleetError> {
-    let settings = fleet::Settings { ttl: cache.ttl, ..redis.fleet.clone() };
-    Fleet::new(settings, metrics.clone())
+    Fleet::new(fleet_settings(redis, cache), metrics.clone())
 }
 
-/// Says what runs.
-pub(super) fn announce(
-    config: &Config,
-    shared: &Shared,
-    listening: &[SocketAddr],
-    api: Option<SocketAddr>,
-    admin: SocketAddr,
-) {
-    for (each, address) in config.listeners.iter().zip(listening) {
-        let max_connections = listener::max_connections(config, each, shared);
-        tracing::info!(listen = %address, upstream = %each.upstream.url, max_connections, "serving");
-    }
-    tracing::info!(listen = %admin, "metrics and health");
-    if let Some(api) = api {
-        tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
-    }
-    tracing::info!(
-        max_buffered_bytes = shared.bounds.request_bytes.limit(),
-        max_searches_in_flight = shared.bounds.searches.limit(),
-        "limits of what is held at a time"
-    );
-    warn(config, &shared.providers);
-}
-
-/// Says what is most likely not meant.
-pub(super) fn warn(config: &Config, providers: &Providers) {
-    for sentence in config.warnings().into_iter().chain(super::ended_services(config)) {
-        tracing::warn!("{sentence}");
-    }
-    warn_without_provider(config, providers);
-}
-
-/// How many providers of the chain have the key that they need: the searches' chain, or where no listener is before a
-/// database, the rerank API's.
-pub(super) fn usable_providers(config: &Config, providers: &Providers) -> usize {
-    let names = match config.listeners.as_slice() {
-        [] => config.rerank_api_providers(),
-        _ => &config.rerank.providers,
-    };
-    names.iter().filter(|name| providers.has(name)).count()
-}
-
-/// Says so, loudly, if nothing can rerank, or if anybody can.
-fn warn_without_provider(config: &Config, providers: &Providers) {
-    let none = |names: &[String]| !names.iter().any(|name| providers.has(name));
-    if let Some(listen) = config.rerank_api.listen {
-        if !listen.ip().is_loopback() && config.rerank_api.token.is_none() {
-            tracing::warn!(
-                "the rerank API serves whoever reaches it, on your key: see rerank_api.token_file"
-            );
-        }
-        if none(config.rerank_api_providers()) {
-            tracing::warn!("NO PROVIDER FOR THE RERANK API: until one has a key, it can only answer 503");
-        }
-    }
-    if !config.listeners.is_empty() && none(&config.rerank.providers) {
-        tracing::warn!(
-            "NO PROVIDER: set CO_API_KEY, or name another provider; until then every search keeps the \
-             database's order"
-        );
-    }
+/// How Redis is used.
+pub(super) fn fleet_settings(redis: &RedisConfig, cache: &CacheConfig) -> fleet::Settings {
+    fleet::Settings { ttl: cache.ttl, ..redis.fleet.clone() }
 }

@@ -7,7 +7,8 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shared, StartError, active_config::Expiry, build, itself, listener, pools::Pools, reach::Reach, series,
+    Shared, StartError, active_config::Expiry, announce, build, itself, listener, pools::Pools, reach::Reach,
+    series,
 };
 use crate::{
     admin::{Access, Readiness},
@@ -189,7 +190,7 @@ impl Live {
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
         built.shared.bounds.set_limits(built.shared.limits(&built.config));
         built.shared.stack.store.connect();
-        let usable = build::usable_providers(&built.config, &built.shared.providers);
+        let usable = announce::usable_providers(&built.config, &built.shared.providers);
         built.shared.stack.metrics.usable_providers(usable);
         built.shared.records.configure(built.config.inspector);
         built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));

@@ -2,11 +2,13 @@
 
 mod about;
 mod active_config;
+mod announce;
 mod bind;
 mod build;
 mod itself;
 mod listener;
 mod live;
+mod look;
 mod offline;
 mod pools;
 mod reach;
@@ -44,6 +46,7 @@ use crate::{
 use active_config::ActiveConfig;
 pub use bind::BindError;
 use live::Live;
+pub use look::{redis, upstream_certificate};
 pub use offline::{Offline, offline};
 use pools::Pools;
 pub use reload::{Rejection, Reload, Reloader};
@@ -201,7 +204,7 @@ impl App {
         let certificates = live.activate(built).await?;
         active_config.set(short_hash(config), passthrough, &certificates);
         let (listening, rerank_api) = (live.listening(), live.rerank_api());
-        build::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
+        announce::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
 
         let (shared, scrape) = (live.shared().load_full(), Scrape::new(registry, refresh(live.shared())));
         let (config, pools) = (ArcSwap::from_pointee(config.clone()), live.pools());

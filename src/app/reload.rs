@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Running, StartError,
     active_config::Ending,
-    build,
+    announce,
     live::{self, Built},
 };
 use crate::{
@@ -146,7 +146,7 @@ impl Running {
         let certificates = live.activate(built).await?;
         self.active_config.set(hash.clone(), false, &certificates);
         self.config.store(next);
-        build::warn(&live.config, &live.shared().load().providers);
+        announce::warn(&live.config, &live.shared().load().providers);
         tracing::info!(hash, "the changed configuration is active");
         Ok(())
     }
