@@ -6,6 +6,7 @@ mod demo;
 mod eval;
 mod explain;
 mod measure;
+mod output;
 mod serve;
 mod signals;
 
@@ -19,6 +20,7 @@ pub use measure::{CalibrateArgs, EXIT_PARTIAL, EvalArgs, MeasureArgs};
 
 use crate::{
     config::Flags,
+    demo::Scorer,
     telemetry::{self, LogFormat},
 };
 
@@ -83,7 +85,7 @@ pub fn run(cli: Cli) -> u8 {
         Command::Serve(args) => {
             let directives = env.get("RUST_LOG").map(String::as_str);
             if let Err(error) = telemetry::init_logging(args.log_format, directives) {
-                eprintln!("rerankd: {error}");
+                output::say(format_args!("rerankd: {error}"));
                 return EXIT_FAILURE;
             }
             serve::serve(&args, &env)
@@ -94,7 +96,7 @@ pub fn run(cli: Cli) -> u8 {
                 Ok(EXIT_OK) if args.connect => connect::connect(&args.source, &env, out),
                 checked => checked,
             }
-            .unwrap_or(EXIT_FAILURE)
+            .unwrap_or_else(|error| if output::is_cut_off(&error) { EXIT_OK } else { EXIT_FAILURE })
         }
         Command::Demo(args) => demo::demo(&args, &env),
         Command::Eval(args) => with_log(&env, || eval::eval(&args, &env)),
@@ -109,7 +111,7 @@ fn with_log(env: &HashMap<String, String>, command: impl FnOnce() -> u8) -> u8 {
     match telemetry::init_logging(LogFormat::Text, Some(directives)) {
         Ok(()) => command(),
         Err(error) => {
-            eprintln!("rerankd: {error}");
+            output::say(format_args!("rerankd: {error}"));
             EXIT_FAILURE
         }
     }
@@ -152,7 +154,8 @@ pub struct CheckArgs {
     /// Print every setting, not only what differs from the defaults
     #[arg(long)]
     pub all: bool,
-    /// Also ask every database for its root (GET /), and say why one cannot be reached
+    /// Also ask every database (GET /), every provider (for one score: it may cost a search unit) and Redis; ends with OK,
+    /// or with numbered problems, what to do about each, and exit code 1
     #[arg(long)]
     pub connect: bool,
 }
@@ -166,7 +169,7 @@ pub struct ConfigArgs {
     /// The address of the single listener, where clients connect [default: 127.0.0.1:6343]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// The address of the admin listener: /livez, /readyz, /metrics, the inspector at / [default: 0.0.0.0:9464]
+    /// The address of the admin listener: /livez, /readyz, /metrics, the inspector at / [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
     /// The URL of the search database, such as http://127.0.0.1:6333
@@ -208,9 +211,13 @@ pub enum OnBadConfig {
 /// How to show.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DemoArgs {
-    /// Ask the sample questions, print the comparison and exit
+    /// Ask the sample questions, print the comparison and exit: 0 where the provider scored every question, 3 where it
+    /// failed for some, 1 where it failed for all
     #[arg(long)]
     pub once: bool,
+    /// Who scores; a key in the environment alone changes nothing
+    #[arg(long, value_enum, default_value_t, value_name = "PROVIDER")]
+    pub provider: Scorer,
 }
 
 #[cfg(test)]
@@ -240,7 +247,10 @@ mod tests {
             assert_eq!((serve.on_bad_config, serve.log_format), (OnBadConfig::Exit, LogFormat::Text));
         }
         assert!(matches!(parse(&[]), Ok(Command::Serve(_))));
-        assert!(matches!(parse(&["demo", "--once"]), Ok(Command::Demo(DemoArgs { once: true }))));
+        assert!(matches!(
+            parse(&["demo", "--once"]),
+            Ok(Command::Demo(DemoArgs { once: true, provider: Scorer::Lexical }))
+        ));
         assert!(matches!(
             parse(&["check", "--config", "f"]),
             Ok(Command::Check(CheckArgs {

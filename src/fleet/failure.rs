@@ -53,6 +53,28 @@ impl Failure {
         }
     }
 
+    /// What to do about it.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Failure::Timeout | Failure::Unreachable => {
+                "See that it runs, and that cache.redis.url is right and can be reached from here."
+            }
+            Failure::Tls => "See cache.redis.ca_file, and whether the port speaks TLS (rediss://).",
+            Failure::Garbage => "See whether the port of cache.redis.url is Redis's or Valkey's.",
+            Failure::Login => "See user and password: cache.redis.url or cache.redis.password_file.",
+            Failure::Forbidden => {
+                "Let its user run GET, SET, EVALSHA, EVAL and PING on the keys of cache.redis.prefix."
+            }
+            Failure::Loading => "Wait until it has loaded its data.",
+            Failure::ReadOnly => "Name the primary in cache.redis.url, or its sentinels.",
+            Failure::Full => "Give it more memory, or a maxmemory-policy that evicts.",
+            Failure::ClusterDown => "See the state of the cluster: some of its slots have no node.",
+            Failure::NoMaster => "See the master's name in cache.redis.url.",
+            Failure::File => "Mount the files that cache.redis names, or correct their paths.",
+            Failure::Rejected => "See its log: it rejects a command that rerankd needs.",
+        }
+    }
+
     /// Whether the connection is of no more use.
     pub(super) fn ends_connection(self) -> bool {
         matches!(self, Failure::Unreachable | Failure::Garbage | Failure::Login)

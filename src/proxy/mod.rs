@@ -18,6 +18,7 @@ mod notes;
 mod report;
 mod request_lines;
 pub mod respond;
+mod root;
 mod scratch;
 mod search;
 mod search_request;
@@ -31,7 +32,7 @@ mod unread_search;
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
@@ -39,6 +40,7 @@ pub use listener::{Listener, ListenerSettings};
 pub use log::SearchLog;
 use metrics::Handling;
 pub use metrics::ProxyMetrics;
+pub use root::Root;
 pub use search::{SearchHandler, SearchLimits};
 pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use tunnel::TunnelSettings;
@@ -125,12 +127,6 @@ impl Proxy {
             return target.clone();
         }
         format!("{}{target}", self.path_prefix.as_str()).parse().unwrap_or_default()
-    }
-
-    /// Asks the database for its root: the status of its response, or why there is none and what to do.
-    pub async fn reach(&self) -> Result<StatusCode, String> {
-        let response = self.forwarder.forward(Request::new(upstream::body::empty())).await;
-        response.map(|response| response.status()).map_err(|error| error.explained())
     }
 
     fn is_large(&self, request: &Request<Body>) -> bool {

@@ -40,7 +40,7 @@ pub use socket::{FEW, gathered};
 pub use standing::Failing;
 use standing::Standing;
 pub use target::{RawTarget, STAND_IN, is_odd};
-pub use tls::{ClientIdentity, UpstreamTls};
+pub use tls::{ClientIdentity, UpstreamTls, certificate};
 use watch::{SilenceLimits, Watch};
 
 use crate::bounds::{TimeoutKind, Timeouts};

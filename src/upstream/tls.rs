@@ -1,10 +1,12 @@
 //! Whom an `https://` upstream may be, and who we are to it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use http::uri::Scheme;
+use http::{Uri, uri::Scheme};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::UpstreamSetupError;
 use crate::tls::{authorities, certificates, crypto, private_key};
@@ -49,4 +51,21 @@ pub(super) fn client_config(tls: &UpstreamTls, scheme: &Scheme) -> Result<Client
         Some(us) => config.with_client_auth_cert(certificates(&us.cert_file)?, private_key(&us.key_file)?)?,
         None => config.with_no_client_auth(),
     })
+}
+
+/// The certificate that an `https://` upstream shows, by a handshake of its own; `None` where there is none that is good.
+pub async fn certificate(url: &Uri, tls: &UpstreamTls) -> Option<CertificateDer<'static>> {
+    if url.scheme() != Some(&Scheme::HTTPS) {
+        return None;
+    }
+    let host = url.host()?.trim_matches(['[', ']']);
+    let config = client_config(tls, &Scheme::HTTPS).ok()?;
+    let name = match &tls.server_name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(host.to_owned()).ok()?,
+    };
+    let tcp = TcpStream::connect((host, url.port_u16().unwrap_or(443))).await.ok()?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.ok()?;
+    let (_, session) = stream.get_ref();
+    session.peer_certificates()?.first().cloned()
 }

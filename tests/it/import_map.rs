@@ -45,10 +45,25 @@ const MAP: &[(&str, &[&str])] = &[
     ("probe", &["app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"]),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
-    ("demo", &["app", "config", "eval"]),
+    ("demo", &["app", "config", "eval", "rerank", "search"]),
     (
         "cli",
-        &["app", "bounds", "config", "demo", "eval", "explain", "probe", "system", "telemetry", "workers"],
+        &[
+            "app",
+            "bounds",
+            "config",
+            "demo",
+            "eval",
+            "explain",
+            "fleet",
+            "probe",
+            "proxy",
+            "rerank",
+            "system",
+            "telemetry",
+            "tls",
+            "workers",
+        ],
     ),
 ];
 

@@ -9,6 +9,7 @@ mod chains;
 mod circles;
 mod codings;
 mod config_reference;
+mod connect;
 mod depth;
 mod eval;
 mod explain;

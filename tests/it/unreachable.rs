@@ -145,9 +145,9 @@ async fn every_way_not_to_reach_the_database_has_one_word_and_one_line_a_minute(
             let ended = run(&["check", "--connect", "--config", file], &[]).await;
             assert_eq!(ended.status.code(), Some(1));
             let said = |at: usize, case: &Case| {
-                let start = format!("# listeners[{at}].upstream: ");
-                let line = ended.stdout.lines().find(|line| line.starts_with(&start)).unwrap_or_default();
-                assert!(line.contains(&format!("({}): ", case.cause)), "{}: {}", case.cause, ended.stdout);
+                let start = format!(". listeners[{at}], reached: ");
+                let line = ended.stdout.lines().find(|line| line.contains(&start)).unwrap_or_default();
+                assert!(line.contains(&format!("({})", case.cause)), "{}: {}", case.cause, ended.stdout);
             };
             cases.iter().enumerate().for_each(|(at, case)| said(at, case));
             assert!(ended.stdout.contains("# Warning: listeners[5].upstream.ca_file: "), "{}", ended.stdout);

@@ -96,6 +96,17 @@ fn response(words: &[Vec<u8>], values: &mut HashMap<Vec<u8>, Vec<u8>>) -> Vec<u8
             }
             response
         }
+        [name, ..] if name == b"PING" => b"+PONG\r\n".to_vec(),
+        [name, ..] if name == b"INFO" => {
+            let said = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.0\r\n";
+            format!("${}\r\n{said}\r\n", said.len()).into_bytes()
+        }
+        [name, script, ..] if name == b"EVAL" && script == b"return 1" => b":1\r\n".to_vec(),
+        [name, ..] if name == b"TIME" => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            let seconds = now.as_secs().to_string();
+            format!("*2\r\n${}\r\n{seconds}\r\n$1\r\n0\r\n", seconds.len()).into_bytes()
+        }
         _ => b"-ERR unknown command\r\n".to_vec(),
     }
 }

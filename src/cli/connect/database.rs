@@ -1,0 +1,181 @@
+//! The database behind a listener: whether it answers, what it is, its certificate and its clock.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::{facts, report::Section};
+use crate::{
+    app::upstream_certificate,
+    config::{DialectChoice, ListenerConfig},
+    proxy::{Proxy, Root},
+    tls,
+};
+
+/// After the connection: for what is asked of it, which is little.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is found at the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Product {
+    Qdrant,
+    Elasticsearch,
+    OpenSearch,
+}
+
+/// Asks the database of one listener.
+pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -> Section {
+    let url = listener.upstream.url.to_string();
+    let url = url.trim_end_matches('/');
+    let mut section = Section::new(format!("listeners[{at}]"), format!("{} -> {url}", listener.listen));
+    let max_wait = listener.upstream.connect_timeout.saturating_add(PATIENCE);
+    let begun = Instant::now();
+    match timeout(max_wait, proxy.root()).await {
+        Ok(Ok(root)) => {
+            reached(&mut section, listener, &root, begun.elapsed());
+            facts::clock(&mut section, facts::date(&root.headers), SystemTime::now());
+            shown(&mut section, listener).await;
+        }
+        Ok(Err(why)) => {
+            let (said, remedy) =
+                why.split_once("): ").map_or((why.as_str(), ""), |(said, remedy)| (said, remedy));
+            let said = format!("{url}: {said}{}", if remedy.is_empty() { "" } else { ")" });
+            let remedy = if remedy.is_empty() { "See that it runs, and its URL." } else { remedy };
+            section.problem("reached", said, sentence(remedy));
+        }
+        Err(_) => section.problem(
+            "reached",
+            format!("{url} has not answered within {} s (silent)", max_wait.as_secs()),
+            "See whether it is overloaded, or speaks another protocol on that port.",
+        ),
+    }
+    own_certificate(&mut section, listener);
+    section
+}
+
+fn reached(section: &mut Section, listener: &ListenerConfig, root: &Root, took: Duration) {
+    let (status, milliseconds) = (root.status.as_u16(), took.as_millis());
+    let product = product(&root.body);
+    let what = match &product {
+        Some((_, words)) => format!("{words}, in {milliseconds} ms"),
+        None if matches!(status, 401 | 403) => {
+            format!("it wants a login ({status}), which clients bring; in {milliseconds} ms")
+        }
+        None => format!("something that does not say what it is ({status}), in {milliseconds} ms"),
+    };
+    let known = product.is_some() || matches!(status, 401 | 403) || listener.dialect == DialectChoice::None;
+    if root.status.is_server_error() {
+        section.problem("reached", what, "See the database's own log: it answers its root with an error.");
+    } else if known {
+        section.good("reached", what);
+    } else {
+        let remedy =
+            "See that upstream.url is the database's REST port, and not a page or a proxy in front of it.";
+        section.warning("reached", what, remedy);
+    }
+    if let Some((product, words)) = product
+        && let Some(word) = misfit(listener.dialect, product)
+    {
+        let said = format!("it is {words}, and dialect is {}", listener.dialect.as_str());
+        section.problem(
+            "dialect",
+            said,
+            format!("Write `dialect: {word}` for this listener, or leave it out (auto)."),
+        );
+    }
+}
+
+/// What the dialect ought to be, where it is another.
+fn misfit(dialect: DialectChoice, product: Product) -> Option<&'static str> {
+    match (dialect, product) {
+        (DialectChoice::Qdrant, Product::Elasticsearch | Product::OpenSearch) => Some("elasticsearch"),
+        (DialectChoice::Elasticsearch, Product::Qdrant) => Some("qdrant"),
+        _ => None,
+    }
+}
+
+/// Product and version, from what it says at its root.
+fn product(body: &[u8]) -> Option<(Product, String)> {
+    let said: Value = serde_json::from_slice(body).ok()?;
+    let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str);
+    let version = |pointer: &str| text(pointer).map(|version| version.chars().take(40).collect::<String>());
+    if text("/title").is_some_and(|title| title.starts_with("qdrant")) {
+        return Some((Product::Qdrant, format!("Qdrant {}", version("/version")?)));
+    }
+    let number = version("/version/number")?;
+    match text("/version/distribution") {
+        Some("opensearch") => Some((Product::OpenSearch, format!("OpenSearch {number}"))),
+        _ => Some((Product::Elasticsearch, format!("Elasticsearch {number}"))),
+    }
+}
+
+/// The database's certificate, by a handshake of its own.
+async fn shown(section: &mut Section, listener: &ListenerConfig) {
+    if listener.upstream.url.scheme_str() != Some("https") {
+        return section.note("certificate", "none: plain HTTP");
+    }
+    let max_wait = listener.upstream.connect_timeout;
+    match timeout(max_wait, upstream_certificate(&listener.upstream)).await {
+        Ok(Some(shown)) => {
+            facts::certificate(section, &shown, SystemTime::now(), "Renew the database's certificate.");
+        }
+        _ => section.note("certificate", "it was not shown a second time"),
+    }
+}
+
+/// The certificate that clients of this listener see.
+fn own_certificate(section: &mut Section, listener: &ListenerConfig) {
+    let Some(own) = &listener.tls else { return };
+    // What cannot be read is a problem of the configuration, which has been said by now.
+    let Ok(chain) = tls::certificates(&own.cert_file) else { return };
+    let Some(first) = chain.first() else { return };
+    let remedy = format!("Renew {}: a new file is loaded without a restart.", own.cert_file.display());
+    facts::certificate(section, first, SystemTime::now(), &remedy);
+    section.rename_last("own certificate");
+}
+
+/// With a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.trim().chars();
+    let first: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let rest = chars.as_str();
+    let stop = if rest.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{rest}{stop}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_known_by_what_it_says_at_its_root() {
+        for (body, words) in [
+            (r#"{"title":"qdrant - vector search engine","version":"1.18.3"}"#, "Qdrant 1.18.3"),
+            (
+                r#"{"name":"n","version":{"number":"9.5.0","build_flavor":"default"},"tagline":"You Know, for Search"}"#,
+                "Elasticsearch 9.5.0",
+            ),
+            (r#"{"version":{"distribution":"opensearch","number":"2.19.1"}}"#, "OpenSearch 2.19.1"),
+        ] {
+            assert_eq!(product(body.as_bytes()).map(|(_, words)| words).as_deref(), Some(words));
+        }
+        assert_eq!(product(b"<html>"), None);
+        assert_eq!(product(br#"{"version":"1"}"#), None);
+    }
+
+    #[test]
+    fn a_dialect_of_another_database_is_seen() {
+        assert_eq!(misfit(DialectChoice::Qdrant, Product::OpenSearch), Some("elasticsearch"));
+        assert_eq!(misfit(DialectChoice::Elasticsearch, Product::Qdrant), Some("qdrant"));
+        for dialect in [DialectChoice::Auto, DialectChoice::None, DialectChoice::Elasticsearch] {
+            assert_eq!(misfit(dialect, Product::Elasticsearch), None);
+        }
+    }
+
+    #[test]
+    fn remedies_are_whole_sentences() {
+        assert_eq!(sentence("nobody listens there: does it run?"), "Nobody listens there: does it run?");
+        assert_eq!(sentence("check the network"), "Check the network.");
+    }
+}

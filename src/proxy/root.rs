@@ -1,0 +1,38 @@
+//! The database's root, asked for from inside the program: who it is.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+
+use super::Proxy;
+use crate::{
+    bounds::Budget,
+    upstream::body::{self, BodyRead},
+};
+
+/// More than any database says of itself.
+const MOST: usize = 64 << 10;
+
+/// What the database said at `GET /`.
+pub struct Root {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; empty where it broke off or is long.
+    pub body: Bytes,
+}
+
+impl Proxy {
+    /// Asks the database for its root; or says why there is no response and what to do.
+    pub async fn root(&self) -> Result<Root, String> {
+        let asked = self.forwarder.forward(Request::new(body::empty())).await;
+        let response = asked.map_err(|error| error.explained())?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let room = Budget::new(MOST).nothing();
+        let body = match body::read_up_to(response.into_body(), MOST, room, None).await {
+            Ok(BodyRead::Whole { bytes, .. }) => bytes,
+            Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => Bytes::new(),
+        };
+        Ok(Root { status, headers, body })
+    }
+}
