@@ -77,7 +77,7 @@ fn cache(config: &Config) {
     }
     let memory = bytesize::ByteSize(cache.max_bytes).display().iec().to_string();
     let expiry = humantime::format_duration(cache.ttl).to_string();
-    let shared = cache.redis.as_ref().map_or_else(|| "no".to_owned(), |redis| redis.address.to_string());
+    let shared = cache.redis.as_ref().map_or_else(|| "no".to_owned(), |redis| redis.fleet.address.to_string());
     tracing::info!(memory, expiry, shared, "score cache");
 }
 

@@ -22,6 +22,7 @@ fn with_header(response: String, header: &str) -> String {
 
 async fn check(yaml: &str, env: &[(&str, &str)]) -> Ended {
     let folder = Folder::new(yaml);
+    folder.write("secret", "0123456789abcdef0123456789abcdef");
     let path = folder.path("rerankd.yaml");
     let ended = run(&["check", "--connect", "--config", path.to_str().unwrap()], env).await;
     assert!(!ended.stdout.contains("canary") && !ended.stderr.contains("canary"), "{}", ended.stdout);
@@ -53,7 +54,7 @@ async fn everything_that_is_configured_is_asked_and_what_is_well_ends_with_ok() 
     let yaml = format!(
         "listeners: [{}, {}]\nrerank: {{ deadline: 20s, providers: [cohere, second, here] }}\nproviders:\n  cohere: \
          {{ base_url: 'http://{}' }}\n  second: {{ kind: jina, base_url: 'http://{}' }}\n  here: {{ kind: lexical }}\n\
-         cache: {{ redis: {{ url: 'redis://{}', timeout: 5s }} }}\nrerank_api: {{ listen: '127.0.0.1:0' }}\n",
+         cache: {{ secret_file: DIR/secret, redis: {{ url: 'redis://{}', timeout: 5s }} }}\nrerank_api: {{ listen: '127.0.0.1:0' }}\n",
         listener(qdrant.addr),
         listener(elastic.addr),
         service.addr,
@@ -91,7 +92,7 @@ async fn each_problem_is_numbered_with_its_place_and_what_to_do_and_fails_the_ch
     let yaml = format!(
         "listeners: [{{ listen: '127.0.0.1:0', dialect: qdrant, upstream: {{ url: 'http://{}' }} }}]\nrerank: {{ \
          providers: [cohere, second, third] }}\nproviders:\n  cohere: {{ base_url: 'http://{}' }}\n  second: {{ kind: jina, \
-         base_url: 'http://127.0.0.1:9' }}\n  third: {{ kind: voyage }}\ncache: {{ redis: {{ url: 'redis://127.0.0.1:9' }} \
+         base_url: 'http://127.0.0.1:9' }}\n  third: {{ kind: voyage }}\ncache: {{ secret_file: DIR/secret, redis: {{ url: 'redis://127.0.0.1:9' }} \
          }}\n",
         database.addr, rejecting.addr,
     );

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks Redis as the server would.
 pub(super) async fn redis(cache: &CacheConfig, redis: &RedisConfig) -> Section {
-    let mut section = Section::new("cache.redis", redis.address.to_string());
+    let mut section = Section::new("cache.redis", redis.fleet.address.to_string());
     let look = match app::redis(cache, redis, PATIENCE).await {
         Ok(look) => look,
         Err(error) => {
@@ -22,8 +22,8 @@ pub(super) async fn redis(cache: &CacheConfig, redis: &RedisConfig) -> Section {
         }
     };
     let said = format!("{}, PING in {:.1} ms", look.product, look.took.as_secs_f64() * 1000.0);
-    if look.took > redis.timeout {
-        let said = format!("{said}: longer than cache.redis.timeout ({} ms)", redis.timeout.as_millis());
+    if look.took > redis.fleet.timeout {
+        let said = format!("{said}: longer than cache.redis.timeout ({} ms)", redis.fleet.timeout.as_millis());
         section.warning(
             "reached",
             said,
