@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use super::{Shared, ended_services, listener};
 use crate::{
-    config::{CaptureLevel, Config, DialectChoice, Mode, ProviderConfig, short_hash},
-    rerank::{ProviderKind, Providers},
+    config::{Config, DialectChoice, Mode, short_hash},
+    pipeline::Capture,
+    rerank::{ProviderKind, ProviderSettings, Providers},
 };
 
 /// Says what runs.
@@ -52,7 +53,7 @@ pub(super) fn announce(
 }
 
 /// Kind, model and address.
-fn about(provider: &ProviderConfig) -> (&'static str, String, String) {
+fn about(provider: &ProviderSettings) -> (&'static str, String, String) {
     match &provider.kind {
         ProviderKind::Http(http) => {
             let model = http.model.clone().unwrap_or_else(|| "the server's own".to_owned());
@@ -77,7 +78,8 @@ fn cache(config: &Config) {
     }
     let memory = bytesize::ByteSize(cache.max_bytes).display().iec().to_string();
     let expiry = humantime::format_duration(cache.ttl).to_string();
-    let shared = cache.redis.as_ref().map_or_else(|| "no".to_owned(), |redis| redis.fleet.address.to_string());
+    let shared =
+        cache.redis.as_ref().map_or_else(|| "no".to_owned(), |redis| redis.fleet.address.to_string());
     tracing::info!(memory, expiry, shared, "score cache");
 }
 
@@ -109,7 +111,7 @@ fn off(config: &Config) -> Vec<(String, String)> {
     if config.cache.max_bytes == 0 {
         say("score cache in memory", "cache.max_bytes is 0".to_owned());
     }
-    if config.inspector.capture == CaptureLevel::Off {
+    if config.inspector.capture == Capture::Off {
         say("the inspector's list of searches", "inspector.capture is off".to_owned());
     }
     off
@@ -120,7 +122,7 @@ pub(super) fn warn(config: &Config, providers: &Providers) {
     for sentence in config.warnings().into_iter().chain(ended_services(config)) {
         tracing::warn!("{sentence}");
     }
-    if config.inspector.capture == CaptureLevel::Text {
+    if config.inspector.capture == Capture::Text {
         tracing::warn!(
             keep = config.inspector.keep,
             "inspector.capture is text: query and document texts of the last searches are held in memory, for whoever may \

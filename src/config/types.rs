@@ -211,7 +211,7 @@ pub struct ShutdownConfig {
 
 impl Config {
     /// The providers that some section names, in the order in which they are named.
-    pub fn used_providers(&self) -> Vec<&ProviderConfig> {
+    pub fn used_providers(&self) -> Vec<&ProviderSettings> {
         let mut names: Vec<&String> = Vec::new();
         let sections = std::iter::once(&self.rerank).chain(self.routes.iter().map(|route| &route.rerank));
         for name in sections.flat_map(|section| &section.providers).chain(self.rerank_api_providers()) {

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::{database::sentence, facts, report::Section};
 use crate::{
-    config::{Config, Mode, ProviderConfig},
-    rerank::{ApiKey, FailureClass, HttpSettings, ProviderKind, Trial, trial},
+    config::{Config, Mode},
+    rerank::{ApiKey, FailureClass, HttpSettings, ProviderKind, ProviderSettings, Trial, trial},
     telemetry::chain,
 };
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Asks one provider, if it can be asked.
 pub(super) async fn check(
     config: &Config,
-    provider: &ProviderConfig,
+    provider: &ProviderSettings,
     env: &HashMap<String, String>,
 ) -> Section {
     let name = format!("providers.{}", provider.name);
@@ -51,7 +51,7 @@ pub(super) async fn check(
 }
 
 /// Without a key a provider is not used: a problem where nothing else can score.
-fn lacks_key(section: &mut Section, config: &Config, provider: &ProviderConfig, http: &HttpSettings) {
+fn lacks_key(section: &mut Section, config: &Config, provider: &ProviderSettings, http: &HttpSettings) {
     let variables = http.kind.facts().key_variables.join(" or ");
     let variables = if variables.is_empty() { String::new() } else { format!("{variables}, or ") };
     let remedy = format!("Set {variables}api_key_file under providers.{}.", provider.name);
@@ -77,7 +77,7 @@ fn key_source(http: &HttpSettings, key: &str, env: &HashMap<String, String>) -> 
         .unwrap_or_else(|| "from the configuration".to_owned())
 }
 
-fn tried_pair(section: &mut Section, config: &Config, provider: &ProviderConfig, tried: &Trial) {
+fn tried_pair(section: &mut Section, config: &Config, provider: &ProviderSettings, tried: &Trial) {
     let (milliseconds, now) = (tried.took.as_millis(), SystemTime::now());
     match &tried.scored {
         Ok(score) => {

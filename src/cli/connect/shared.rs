@@ -23,7 +23,8 @@ pub(super) async fn redis(cache: &CacheConfig, redis: &RedisConfig) -> Section {
     };
     let said = format!("{}, PING in {:.1} ms", look.product, look.took.as_secs_f64() * 1000.0);
     if look.took > redis.fleet.timeout {
-        let said = format!("{said}: longer than cache.redis.timeout ({} ms)", redis.fleet.timeout.as_millis());
+        let said =
+            format!("{said}: longer than cache.redis.timeout ({} ms)", redis.fleet.timeout.as_millis());
         section.warning(
             "reached",
             said,
