@@ -126,7 +126,7 @@ async fn a_database_that_does_not_answer_is_an_error_that_names_it() {
     assert_eq!(ended.status.code(), Some(1));
     assert!(
         ended.stderr.contains(&format!(
-            "http://{nobody}: cannot connect to the upstream (connection_refused): nobody listens there"
+            "http://{nobody}: cannot connect to the upstream (connection_refused): nothing listens there"
         )),
         "{}",
         ended.stderr

@@ -8,7 +8,7 @@ export const reason = (word) => REASONS[word] || word;
 const CAUSES = {
   name_not_found: "its name was not found",
   connection_refused: "it refuses connections",
-  no_route: "no way leads to it",
+  no_route: "there is no route to it",
   connect_timeout: "no connection in time",
   reset: "the connection was cut",
   tls_untrusted: "its certificate is not trusted",
