@@ -5,12 +5,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::header_text;
 use crate::search::yes_or_no;
 
-/// What a request's own headers say about its reranking.
+/// What a request's own headers ask for about its reranking.
 #[derive(Clone, Default)]
 pub struct CallerHeaders {
     /// `x-rerank: off`.
     pub off: bool,
-    /// What is said cannot be read, and may be that nothing is to be sent.
+    /// A value that cannot be read, and might mean that nothing is to be sent.
     pub malformed: bool,
     /// `x-rerank-query`, decoded.
     pub query: Option<String>,
@@ -28,7 +28,7 @@ pub struct CallerHeaders {
     pub fields: Option<Vec<String>>,
     /// The `rerank-query` entry of `baggage`, decoded.
     pub baggage: Option<String>,
-    /// The names of those that mean nothing.
+    /// The names of the headers that have no effect.
     pub ignored: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl CallerHeaders {
                 // One that is always set, and empty where there is no text, says just that.
                 self.query.get_or_insert(query);
             }
-            // It may have been said that the text is not to be taken.
+            // The value may have meant that the text is not to be used.
             "x-rerank-vector" => match vector(text) {
                 Some(vector) if self.vector.is_empty() => self.vector = vector,
                 Some(_) => {}
@@ -81,7 +81,7 @@ impl CallerHeaders {
     }
 
     fn switch(&mut self, text: &str) -> bool {
-        // Several lines may have been put into one.
+        // Several header lines may have been joined into one.
         let words: Vec<Option<bool>> = text.split(',').map(yes_or_no).collect();
         self.off |= words.contains(&Some(false));
         let understood = !words.contains(&None);
@@ -97,8 +97,8 @@ fn first<T>(place: &mut Option<T>, value: Option<T>) -> bool {
     is_one
 }
 
-/// The headers less what is the proxy's own: `x-rerank…` and the baggage entry. Order is kept; headers
-/// without any such thing come back as they are.
+/// The headers without the proxy's own: `x-rerank…` and the baggage entry. Order is kept; headers without any of
+/// these are returned unchanged.
 pub fn strip_own(headers: HeaderMap) -> HeaderMap {
     let names_us = |value: &HeaderValue| find(value.as_bytes(), BAGGAGE_KEY).is_some();
     let ours = |(name, value)| is_own(name) || (name == "baggage" && names_us(value));
@@ -141,7 +141,7 @@ fn vector(value: &str) -> Option<Vec<f64>> {
     value.split(',').map(|part| part.trim().parse().ok()).collect()
 }
 
-/// A relevance score: over 1 there is none, so that such a floor would leave no hit.
+/// A relevance score is at most 1: a higher floor would leave no hit.
 fn score(value: &str) -> Option<f32> {
     value.parse().ok().filter(|score| (0.0..=1.0).contains(score))
 }

@@ -1,4 +1,4 @@
-//! Text in a header, as clients put it there: encoded in one of several ways, or as it is.
+//! Text in a header, as clients send it: encoded in one of several ways, or not at all.
 
 use std::borrow::Cow;
 

@@ -1,10 +1,10 @@
-//! [`Ignored`]: what a request says about its reranking and means nothing. Told in the response, so that nobody takes it
-//! for done.
+//! [`Ignored`]: what a request says about its reranking without effect. Reported in the response, so that no client
+//! takes it for applied.
 
 use super::{AllowList, CallerHeaders, PlannedSearch};
 use crate::search::CallerOptions;
 
-/// The most names told, and the most bytes of one.
+/// The most names reported, and the most bytes of one.
 const MOST: usize = 8;
 const LONGEST: usize = 64;
 
@@ -13,7 +13,7 @@ const LONGEST: usize = 64;
 pub struct Ignored(Vec<String>);
 
 impl Ignored {
-    /// What these headers, and the bodies of these searches, say in vain.
+    /// What these headers, and the bodies of these searches, say without effect.
     pub fn of(caller: &CallerHeaders, searches: &[PlannedSearch]) -> Self {
         let mut ignored = Self::default();
         caller.ignored.iter().for_each(|name| ignored.add(name));

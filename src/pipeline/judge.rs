@@ -1,5 +1,5 @@
-//! The hits of a response, judged before anything of them is read: which hold their place, and by what profile the others
-//! are ranked.
+//! The hits of a response, judged before anything in them is read: which keep their place, and by which profile the
+//! others are ranked.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
@@ -17,8 +17,8 @@ use crate::search::{Hit, HitId, HitList, HitPage, Holds, IndexNames, KeepReason,
 const MOST_ORGANIC: f64 = 1.701_411_834_604_692_3e38;
 
 impl Pipeline {
-    /// Finds the hits of `page` that hold their place, and settles how the searches that it answers are ranked: by the
-    /// strictest of the profiles of the indices that their hits are from. `id` is the dialect's.
+    /// Finds the hits of `page` that keep their place, and settles how the searches it belongs to are ranked: by the
+    /// strictest of the profiles of the indices that their hits come from. `id` is the dialect's.
     pub fn judge<'a>(
         &'a self,
         searches: &'a [PlannedSearch],
@@ -49,11 +49,11 @@ impl Pipeline {
     }
 }
 
-/// What is known while the hits of one response are judged.
+/// State kept while the hits of one response are judged.
 struct Judging<'a> {
     profiles: &'a Profiles,
     mixed: Mixed,
-    /// Of the last names: the searches of a batch often have the same.
+    /// For the last names only: the searches of a batch often have the same.
     verdicts: Option<(&'a [String], Verdicts<'a>)>,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Verdicts<'a> {
         Self { unknown: reach.of_unknown(), reach, known: HashMap::new() }
     }
 
-    /// The profiles of a hit; `None` where it may not leave.
+    /// The profiles of a hit; `None` where its text may not leave.
     fn of(&mut self, body: &[u8], hit: &Hit) -> &Option<Vec<Arc<Profile>>> {
         let Some(index) = hit.index.clone().and_then(|span| body.get(span)) else { return &self.unknown };
         if !self.known.contains_key(index) {
@@ -129,7 +129,7 @@ impl<'a> Verdicts<'a> {
     }
 }
 
-/// Marks the hits that are pinned; `Err` where some may be and it cannot be told which.
+/// Marks the hits that are pinned; `Err` where some may be and it cannot be determined which.
 fn pinned(
     search: &PlannedSearch,
     work: &Work,
@@ -137,7 +137,7 @@ fn pinned(
     id: &impl Fn(&[u8], &Hit) -> HitId,
 ) -> Result<(), KeepReason> {
     let Pins { documents, ruled } = &search.intent.pins;
-    // A template may pin, too; then the first hit shows it.
+    // A template may pin, too; then the score of the first hit shows it.
     let shown = list.hits.first().is_some_and(|hit| is_above_organic(body, hit));
     if documents.is_empty() && !shown {
         return if *ruled { Err(KeepReason::NotRanked) } else { Ok(()) };

@@ -84,7 +84,7 @@ fn cut(search: &PlannedSearch, list: &HitList, hits: Vec<Ranked>) -> Vec<Ranked>
     hits.into_iter().filter(|ranked| page.contains(&(ranked.place as u64))).collect()
 }
 
-/// How many hits there are for the client's own request, where its shards give no more than it says.
+/// How many hits the client's own request would return, where each shard returns no more than it was asked for.
 fn own_hits(intent: &SearchIntent, list: &HitList) -> Option<u64> {
     let (most, total) = (intent.most_per_shard?, list.total.as_ref()?);
     Some(total.count?.min(most.saturating_mul(total.shards?)))

@@ -1,5 +1,5 @@
-//! What is known of searches as their clients ask them, so that it is not found out by a second request each time: what
-//! they lack (a shard that is down), and that a pipeline of the database's reranks them.
+//! What is known about searches in their clients' own form, so that it is not found out by a second request each
+//! time: what they lack (a shard that is down), and that a search pipeline of the database reranks them.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 
-/// How long a loss is taken to last.
+/// How long a loss is assumed to last.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// The most losses remembered at a time; collections are named by clients.
 const MOST_REMEMBERED: usize = 1_000;
@@ -21,11 +21,11 @@ const MOST_REMEMBERED: usize = 1_000;
 pub struct Loss {
     /// Shards and clusters that gave nothing.
     pub shards: u64,
-    /// The time was over before all had been looked at.
+    /// The search timed out before all had been looked at.
     pub timed_out: bool,
 }
 
-/// Something that is known of collections for a while.
+/// A fact about collections that is remembered for a while.
 pub(super) struct Known<T>(Mutex<HashMap<String, (T, Instant)>>);
 
 impl<T> Default for Known<T> {
@@ -52,7 +52,7 @@ impl<T: Clone> Known<T> {
 }
 
 impl Pipeline {
-    /// Remembers that searches of these collections lack so much as their clients ask them.
+    /// Remembers that searches of these collections lack this much even in their clients' own form.
     pub fn lost_as_asked(&self, collections: &[String], loss: Loss) {
         self.losses.remember(collections, loss);
     }
@@ -62,13 +62,13 @@ impl Pipeline {
         self.losses.get(collections).unwrap_or_default()
     }
 
-    /// Remembers that the database reranks searches of these collections itself, and reads for that what a request
+    /// Remembers that the database reranks searches of these collections itself, and for that reads what a request
     /// says to the proxy.
     pub fn reranked_upstream(&self, collections: &[String]) {
         self.reranked.remember(collections, ());
     }
 
-    /// Whether it is known to.
+    /// Whether it is known to do so.
     pub fn reranks_upstream(&self, collections: &[String]) -> bool {
         self.reranked.get(collections).is_some()
     }

@@ -57,7 +57,7 @@ const SHADOW: &str = "shadow";
 /// The words of [`Outcome::as_str`].
 const OUTCOMES: [&str; 3] = ["applied", "partial", "kept"];
 
-/// What keeps the order of a search in shadow, beside failures of its reranking.
+/// What keeps the order of a search in shadow, other than failures of its reranking.
 const BEHIND: [KeepReason; 4] =
     [KeepReason::NotRanked, KeepReason::NoText, KeepReason::Margin, KeepReason::UpstreamError];
 
@@ -205,12 +205,12 @@ impl SearchMetrics {
         self.effect(ON, report);
     }
 
-    /// Counts one request that the database rejected for its widening.
+    /// Counts one request that the database rejected because it was widened.
     pub fn widening_rejected(&self, dialect: &str) {
         self.rejected.with_label_values(&[dialect]).inc();
     }
 
-    /// Counts one search that was reranked behind its response.
+    /// Counts one search that was reranked in shadow, after its response was sent.
     pub fn shadow(&self, dialect: &str, operation: &str, report: &Report) {
         count(&self.shadows, dialect, operation, report.outcome);
         self.effect(SHADOW, report);
@@ -241,7 +241,7 @@ impl SearchMetrics {
         self.times(ON, timings);
     }
 
-    /// Records the times of one request that was reranked behind its response.
+    /// Records the times of one request that was reranked in shadow.
     pub fn shadow_times(&self, timings: &Timings) {
         self.times(SHADOW, timings);
     }

@@ -1,4 +1,4 @@
-//! Profiles of a response from several collections: what to ask for, and the strictest of them for the response.
+//! Profiles of a response from several collections: what to request, and the strictest of them for the response.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use crate::{
     search::{FieldSet, KeepReason},
 };
 
-/// Profiles put together for one request. The same ones give the same profile, so that searches share calls.
+/// Profiles combined for one request. The same ones give the same combined profile, so that searches share calls.
 #[derive(Default)]
 pub(super) struct Mixed(Vec<(Vec<Arc<Profile>>, Made)>);
 
 type Made = Result<Arc<Profile>, KeepReason>;
 
 impl Mixed {
-    /// What is asked for where a response may come from any of these: the largest window, the fields of all. `None`
+    /// What is requested where a response may come from any of these: the largest window, the fields of all. `None`
     /// where there are no profiles.
     pub(super) fn widest(&mut self, of: Vec<Arc<Profile>>) -> Option<Arc<Profile>> {
         self.made(of, |first, of| Ok(widest(first, of)))?.ok()
     }
 
-    /// What holds for a response with hits of all these; `Err` where no provider may see all of it. `None` where there
-    /// are no profiles.
+    /// What applies to a response with hits of all these; `Err` where no provider may see all of it. `None` where
+    /// there are no profiles.
     pub(super) fn strictest(&mut self, of: Vec<Arc<Profile>>) -> Option<Made> {
         self.made(of, |_, of| strictest(of))
     }
@@ -129,7 +129,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
     })
 }
 
-/// The routes' patterns, for people.
+/// The routes' patterns, for people to read.
 fn names(of: &[Arc<Profile>]) -> Option<Arc<str>> {
     let names: Vec<&str> = of.iter().map(|profile| profile.route.as_deref().unwrap_or("rerank")).collect();
     Some(names.join(" + ").into())

@@ -1,6 +1,6 @@
 //! One search from intent to ranking. It decides and ranks; sockets belong to `proxy`.
 //!
-//! 1. [`Pipeline::plan`]: which searches are reranked, by which text, and what to ask upstream.
+//! 1. [`Pipeline::plan`]: which searches are reranked, by which text, and what to request upstream.
 //! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
 
 mod caller;

@@ -66,7 +66,7 @@ pub struct Report {
     pub unscored: usize,
     /// Documents in the rerank call.
     pub documents: usize,
-    /// Hits of the window that hold their place.
+    /// Hits of the window that keep their place.
     pub held: HeldHits,
     /// How hits moved.
     pub moves: Moves,
@@ -78,10 +78,10 @@ pub struct Report {
     pub fields_seen: Option<Arc<str>>,
 }
 
-/// How many hits hold their place, by cause.
+/// How many hits keep their place, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeldHits {
-    /// From an index that is not let in.
+    /// From an index that is excluded.
     pub excluded: usize,
     /// Pinned.
     pub pinned: usize,

@@ -1,4 +1,4 @@
-//! Which searches are reranked, by which text, and what to ask upstream for them.
+//! Which searches are reranked, by which text, and what to request upstream for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,14 +40,14 @@ pub struct PlannedSearch {
     pub intent: SearchIntent,
     /// How it is reranked.
     pub profile: Arc<Profile>,
-    /// What to ask upstream.
+    /// What to request upstream.
     pub fetch: FetchPlan,
     /// The work to do, or why the database's order stays.
     pub work: Result<Work, KeepReason>,
-    /// The work to do behind the response (`mode: shadow`), and what to ask upstream for it.
+    /// The work to do after the response (`mode: shadow`), and what to request upstream for it.
     pub shadow: Option<(Work, FetchPlan)>,
-    /// Set where it depends on its hits how it is ranked, and whether they may be read: what the caller said, to plan
-    /// it again once they are known.
+    /// Set where its hits decide how it is ranked, and whether they may be read: what the caller said, to plan it
+    /// again once they are known.
     pub(super) judged: Option<Arc<CallerHeaders>>,
 }
 
@@ -64,20 +64,20 @@ pub struct Work {
     pub min_score: Option<f32>,
     /// Time for the rerank step.
     pub deadline: Duration,
-    /// Time that the client gives the database for the whole search, where it says so.
+    /// The client's own timeout for the whole search in the database, where it sets one.
     pub timeout: Option<Duration>,
     /// A model from the allow-list.
     pub model: Option<Arc<str>>,
     /// Fields of the document.
     pub fields: FieldSet,
-    /// What becomes of scores.
+    /// What happens to the hits' own scores.
     pub score: ScoreMode,
     /// The fewest hits of a list that are worth a call.
     pub fewest: usize,
 }
 
 impl PlannedSearch {
-    /// Whether upstream is asked for more hits than the client asked for.
+    /// Whether more hits are requested upstream than the client asked for.
     pub fn widened(&self) -> bool {
         self.fetch.hits.is_some()
     }
@@ -89,22 +89,22 @@ impl PlannedSearch {
         not_neutral || (self.profile.fail_open == FailOpen::Replay && changed)
     }
 
-    /// The same search as it is done behind the response.
+    /// The same search as it is done in shadow, after the response.
     pub fn in_shadow(&self) -> Self {
         match self.shadow.clone() {
             Some((work, fetch)) => Self { work: Ok(work), fetch, shadow: None, ..self.clone() },
-            // It has been answered; only the others are ranked again.
+            // The request has been answered; only the others are ranked again.
             None => Self { work: Err(KeepReason::Shadow), ..self.as_asked() },
         }
     }
 
-    /// Whether the database reranks by itself where the search is asked as the client did.
+    /// Whether the database reranks by itself where the search is sent in the client's own form.
     pub fn reranks_upstream_as_asked(&self) -> bool {
         self.fetch.without_reranker && self.profile.fail_open == FailOpen::Replay
     }
 
-    /// The same search for the case that its order is kept: asked as the client did. Only a reranker that
-    /// the proxy serves is left out, since the database need not know it, unless `fail_open` says to replay.
+    /// The same search for the case that its order is kept: in the client's own form. Only a reranker that the proxy
+    /// serves is left out, since the database need not know it, unless `fail_open` says to replay.
     pub fn as_asked(&self) -> Self {
         let without_reranker = self.fetch.without_reranker && !self.reranks_upstream_as_asked();
         Self { fetch: FetchPlan { without_reranker, ..FetchPlan::as_asked() }, ..self.clone() }
@@ -136,7 +136,8 @@ impl Pipeline {
         intents.into_iter().map(&mut plan).collect()
     }
 
-    /// How a search is asked; `Err` with a profile that it is told by, where none of what it can reach may leave.
+    /// What to do with a search; `Err` with the profile to report it under, where nothing that it can reach may
+    /// leave.
     fn profile(
         &self,
         intent: &SearchIntent,
@@ -197,7 +198,7 @@ impl Pipeline {
             && end.is_some()
             && !intent.grouped
             && intent.widening != Widening::Never
-            // On failure it would be asked twice, and failure is what an open circuit promises.
+            // On failure the database would be queried twice, and failure is what an open circuit promises.
             && (intent.widening == Widening::Neutral || (profile.may_ask)())
             && (hits > page_end || intent.offset > 0 || served)
             && (hits >= page_end || served)
@@ -265,7 +266,7 @@ pub(super) fn work(
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
         fields: document_fields(intent, profile, caller),
         score: if named.is_some() { ScoreMode::ReplaceAsElasticsearch } else { profile.score },
-        // A single hit has no order, but where a reranker was asked for it has a score.
+        // A single hit has no order, but where a reranker was requested for it, it has a score.
         fewest: if named.is_some() { 1 } else { 2 },
     })
 }
@@ -296,7 +297,7 @@ fn query(
     if let Some(text) = body.filter(|_| allowed(QuerySource::Body)) {
         return Ok((text, QuerySource::Body));
     }
-    // What nobody ranks by relevance is not put in such an order by a text that happens to be around.
+    // A search that nobody ranks by relevance is not reordered by a text that happens to be there.
     if intent.native == NativeText::OtherOrder {
         return Err(KeepReason::NotRanked);
     }

@@ -15,9 +15,9 @@ use crate::{
 pub enum Mode {
     /// Responses are reranked.
     On,
-    /// Responses are the database's; they are reranked behind, for the metrics.
+    /// Responses are the database's; they are reranked afterwards, for the metrics.
     Shadow,
-    /// Never.
+    /// Never reranked, and no text leaves.
     Off,
 }
 
@@ -68,9 +68,9 @@ pub enum FailOpen {
 /// What callers may ask for beyond narrowing; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
-    /// Models.
+    /// Models, by name.
     pub models: Vec<String>,
-    /// Document fields.
+    /// Document fields, by path.
     pub fields: Vec<String>,
     /// A larger window than the configured one, up to this.
     pub max_window: Option<u64>,
@@ -78,32 +78,32 @@ pub struct AllowList {
     pub max_deadline: Option<Duration>,
 }
 
-/// How the searches of some collections are reranked. Values are checked by the configuration.
+/// How the searches of some collections are reranked. Values are validated by the configuration.
 #[derive(Clone)]
 pub struct Profile {
-    /// The pattern of the route that it is of; `None`: it is the one of everything else.
+    /// The pattern of its route; `None`: the profile of every collection without a route.
     pub route: Option<Arc<str>>,
     /// Whether to rerank, and for whom.
     pub mode: Mode,
     /// Share of queries that are reranked at all, 0 to 1.
     pub sample: f64,
-    /// Name patterns; one that starts with `-` excludes. Every name of a search has to be let in.
+    /// Name patterns; one that starts with `-` excludes. Every name of a search has to be included.
     pub collections: Vec<String>,
     /// The stack that scores.
     pub reranker: Reranker,
-    /// Whether there is any provider behind it.
+    /// Whether any provider is configured behind it.
     pub has_provider: bool,
-    /// Whether any of them may be asked now: not all circuits are open.
+    /// Whether any of them may be called now: not all circuits are open.
     pub may_ask: Arc<dyn Fn() -> bool + Send + Sync>,
     /// In what time the first of them that a limit or its circuit stands against may be asked again.
     pub asked_again: AskedAgain,
     /// The names of the providers that may see its texts.
     pub providers: Vec<String>,
-    /// The first provider: floors and models that callers name are meant for it.
+    /// The first provider: floors and models that callers name apply to it.
     pub first_provider: Option<Arc<str>>,
     /// How many of the best candidates are reranked.
     pub window: u64,
-    /// No window is larger, whoever asks.
+    /// The largest window, whoever requests it.
     pub max_window: u64,
     /// Fields of the document.
     pub fields: FieldSet,
@@ -111,23 +111,23 @@ pub struct Profile {
     pub document_bytes: usize,
     /// What happens to scores.
     pub score: ScoreMode,
-    /// Add `rerank_score` and `rerank_from`.
+    /// Adds `rerank_score` and `rerank_from` to hits.
     pub annotate: bool,
-    /// Floor.
+    /// The floor: hits of the window that score lower are dropped.
     pub min_score: Option<f32>,
-    /// Hits kept in spite of the floor.
+    /// The least number of hits kept in spite of the floor.
     pub min_keep: usize,
     /// Time for the rerank step.
     pub deadline: Duration,
-    /// Time for it where nobody waits.
+    /// Time for it where no client waits (shadow).
     pub shadow_deadline: Duration,
-    /// Whether scores for some of the hits make an order.
+    /// Whether scores for only some of the hits make an order.
     pub partial: bool,
-    /// A best hit that leads by so much ([`crate::search::lead`]) is not worth a call.
+    /// A best hit that leads by this much ([`crate::search::lead`]) is not worth a call.
     pub margin_gate: Option<f64>,
-    /// What a failure gives.
+    /// What the client gets when reranking fails.
     pub fail_open: FailOpen,
-    /// Ask for more hits than the client did.
+    /// Requests more hits than the client did.
     pub widen: bool,
     /// Where query text may come from.
     pub sources: Vec<QuerySource>,
@@ -135,10 +135,10 @@ pub struct Profile {
     pub query_path: Option<String>,
     /// Patterns of the ids of rerankers that a request may name and that the proxy serves.
     pub inference_ids: Vec<String>,
-    /// Name patterns of search pipelines (OpenSearch) behind which hits may be reranked; one that starts with `-`
+    /// Name patterns of search pipelines (OpenSearch) whose output may be reranked; one that starts with `-`
     /// excludes.
     pub search_pipelines: Vec<String>,
-    /// What callers may ask for.
+    /// What callers may choose.
     pub allow: AllowList,
 }
 
@@ -177,17 +177,17 @@ impl Profile {
         f64::from(u32::from_le_bytes([a, b, c, d])) < self.sample * f64::from(u32::MAX) || self.sample >= 1.0
     }
 
-    /// Whether the proxy reranks in the place of the reranker of this id.
+    /// Whether the proxy serves the reranker of this id.
     pub fn serves(&self, inference_id: &str) -> bool {
         self.inference_ids.iter().any(|pattern| WildMatch::new(pattern).matches(inference_id))
     }
 
-    /// Whether every name is let in by `collections`: matched by a pattern, and by no excluding one.
+    /// Whether every name is included by `collections`: matched by a pattern, and by no excluding one.
     pub fn lets_in(&self, collections: &[String]) -> bool {
         collections.iter().all(|name| is_let_in(&self.collections, name))
     }
 
-    /// Whether hits that have gone through this pipeline of the database's may be reranked.
+    /// Whether hits that have gone through this search pipeline of the database may be reranked.
     pub fn trusts_pipeline(&self, name: &str) -> bool {
         // In any case: the patterns are about what a name says, and `MyReranker` says it too.
         let patterns: Vec<String> = self.search_pipelines.iter().map(|each| each.to_lowercase()).collect();

@@ -35,7 +35,7 @@ pub struct RankedPage {
 struct ListDocuments {
     list: usize,
     search: usize,
-    /// The names that the search gives, as one.
+    /// The collections that the search names, joined to one name.
     collection: Arc<str>,
     hits: Vec<usize>,
     documents: Vec<Document>,
@@ -48,22 +48,22 @@ struct Call<'a> {
     lists: Vec<ListDocuments>,
 }
 
-/// Who waits for a ranking.
+/// Whether a client waits for a ranking.
 #[derive(Clone, Copy, Debug)]
 pub enum Waiting {
-    /// A client, which asked at this moment.
+    /// A client, whose request came at this moment.
     Client(Instant),
-    /// Nobody: its response has gone out.
+    /// None: its response has been sent.
     Nobody,
 }
 
 impl Waiting {
-    /// When the rerank step has to have ended: its deadline is over, or the time that the client gave the
-    /// database for the whole search.
+    /// When the rerank step has to end: at its deadline, or when the client's own timeout for the whole search is
+    /// over.
     fn respond_by(self, work: &Work, now: Instant) -> Instant {
         let own = now + work.deadline;
         match (self, work.timeout) {
-            // A time too long to be told is none.
+            // A time too long for the clock counts as none.
             (Waiting::Client(asked_at), Some(timeout)) => {
                 asked_at.checked_add(timeout).map_or(own, |theirs| own.min(theirs))
             }
@@ -75,9 +75,9 @@ impl Waiting {
 type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
-    /// Ranks the lists of `page`, the response to `searches`, while somebody waits for it or behind the response. `held`
-    /// is for the documents: it is given back when the last call that has some of them is over.
-    /// At any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
+    /// Ranks the lists of `page`, the response to `searches`, while a client waits for it or after the response.
+    /// `held` is the permit for the documents: it is released when the last call that uses some of them is over. At
+    /// any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
     pub async fn rank(
         &self,
         searches: &[PlannedSearch],
@@ -140,7 +140,7 @@ impl Pipeline {
             reports[list.search].held.count(&list.hits);
             let (Ok(work), true) = (&search.work, !list.hits.is_empty()) else { continue };
             let free = list.hits.iter().filter(|hit| hit.holds.is_none()).count();
-            // Of one hit there is no order, and what hits are sorted by is where a client goes on.
+            // One hit has no order, and a client continues from the values that hits are sorted by.
             if free == 0 || free < work.fewest || list.sorted {
                 continue;
             }
@@ -155,7 +155,7 @@ impl Pipeline {
             let documents = list_documents(search, work, at, list, page);
             if documents.documents.is_empty() {
                 if reports[list.search].documents == 0 {
-                    // Which fields there are says nothing where the database has rejected to show them.
+                    // Which fields there are says nothing where the database has refused to show them.
                     if search.fetch.fields.is_none() && !document::wanted_fields(&work.fields).is_none() {
                         reports[list.search].outcome = Outcome::Kept(KeepReason::UpstreamError);
                         continue;
@@ -202,7 +202,7 @@ impl Pipeline {
         let response = timeout_at(respond_by, scores).await.unwrap_or(Err(RerankError::Deadline));
         match response {
             Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
-            // A few texts that no provider takes are no reason to leave all others as they are.
+            // A few texts that no provider accepts are no reason to leave all others unranked.
             Ok(scores) if scores.failure == Some(FailureClass::TooLarge) && scores.are_most() => Ok(scores),
             Ok(Scores { failure: Some(failure), .. }) if !call.profile.partial => Err(failure.reason()),
             Ok(scores) => Ok(scores),
@@ -259,7 +259,7 @@ fn is_clear(search: &PlannedSearch, work: &Work, list: &HitList, page: &HitPage)
     scores.and_then(|scores| lead(&scores)).is_some_and(|lead| lead >= gate)
 }
 
-/// The hits of the window that do not hold their place, each with where it is. Nobody reads the others.
+/// The hits of the window that do not keep their place, each with its position. The others are never read.
 fn free_in_window<'a>(
     search: &'a PlannedSearch,
     work: &'a Work,

@@ -1,4 +1,4 @@
-//! What a search may reach: by its names, before anything is asked, and by where each hit says it is from.
+//! What a search may reach: by its names, before anything is sent, and by the index that each hit says it comes from.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl Profiles {
         Reach { profiles: self, targets: targets(expression) }
     }
 
-    /// Whether `collections` lets this index in: some pattern means it, and no excluding one does.
+    /// Whether `collections` includes this index: some pattern means it, and no excluding one does.
     fn lets_in(&self, names: &IndexNames<'_>) -> bool {
         let (kept_out, let_in): (Vec<&String>, Vec<&String>) =
             self.default.collections.iter().partition(|pattern| pattern.starts_with('-'));
@@ -101,7 +101,7 @@ impl Reach<'_> {
     /// not leave.
     ///
     /// Where the names of the search do not spell the index, an alias led to it: then the routes of those names count
-    /// too, and a name that is kept out keeps out what it stands for.
+    /// too, and an excluded name excludes what it stands for.
     pub(super) fn of_hit(&self, index: &str) -> Option<Vec<Arc<Profile>>> {
         let names = IndexNames::of(index);
         let mut found = self.profiles.of_index(&names)?;
@@ -116,8 +116,8 @@ impl Reach<'_> {
         Some(found)
     }
 
-    /// The same of a hit that does not say where it is from. It could be from anywhere: it is read only where nothing but
-    /// hidden indices is kept out, and then as what the search names.
+    /// The same for a hit that does not say where it is from. It could be from anywhere: it is read only where
+    /// nothing but hidden indices is excluded, and then as what the search names.
     pub(super) fn of_unknown(&self) -> Option<Vec<Arc<Profile>>> {
         let off = |profile: &Arc<Profile>| profile.mode == Mode::Off;
         let routes = || self.profiles.routes.iter().map(|route| &route.profile);
@@ -136,7 +136,7 @@ impl Reach<'_> {
         Some(found)
     }
 
-    /// What is said of a part of the expression as a name of its own.
+    /// What applies to a part of the expression as a name of its own.
     fn by_alias(&self, target: &Target<'_>) -> Option<Vec<Arc<Profile>>> {
         match target {
             Target::One(names) => self.profiles.of_index(names),

@@ -17,7 +17,7 @@ pub enum Capture {
     /// Also the query's text and the documents'.
     Text,
     /// Also the bytes of the calls that were made for it. For a command that explains one search: no configuration
-    /// asks for it.
+    /// selects it.
     Calls,
 }
 
@@ -36,9 +36,9 @@ impl Capture {
 /// What one search did.
 #[derive(Clone, Debug)]
 pub struct SearchRecord {
-    /// When its head came.
+    /// When the request's head arrived.
     pub started: SystemTime,
-    /// How it came.
+    /// How it arrived.
     pub origin: Origin,
     /// What it asked for; `None` where it could not be read.
     pub asked: Option<Asked>,
@@ -46,15 +46,15 @@ pub struct SearchRecord {
     pub report: Report,
     /// Of the whole request, all its searches together.
     pub timings: Timings,
-    /// The status of the client's response; `None` behind that, in shadow.
+    /// The status of the client's response; `None` in shadow, which runs after it.
     pub status: Option<u16>,
     /// Why there is no response of the database's, by the word of metrics and logs.
     pub failure: Option<&'static str>,
-    /// What became of the hits: one list, or one for each group. Empty where the response was not looked into.
+    /// What happened to the hits: one list, or one for each group. Empty where the response was not read.
     pub lists: Vec<ListRecord>,
 }
 
-/// How a search came to the proxy.
+/// How a search reached the proxy.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// The dialect's name.
@@ -65,7 +65,7 @@ pub struct Origin {
     pub trace_id: Option<Arc<str>>,
     /// Which search of its request it is, from 0, and how many there are.
     pub search: (usize, usize),
-    /// Whether it was reranked behind its response (`mode: shadow`).
+    /// Whether it was reranked in shadow (`mode: shadow`), after its response.
     pub shadow: bool,
 }
 
@@ -108,9 +108,9 @@ pub struct HitRecord {
     pub to: NewPlace,
     /// The database's score, as it is written.
     pub database_score: Option<Box<str>>,
-    /// What the provider says.
+    /// The provider's relevance score.
     pub relevance: Option<f32>,
-    /// Where that is from.
+    /// Where that score is from.
     pub scored_by: ScoredBy,
     /// What the reranker reads, from [`Capture::Text`] on.
     pub document: Option<Document>,
@@ -130,11 +130,11 @@ pub enum NewPlace {
 /// Where a relevance score is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoredBy {
-    /// It was known.
+    /// From the cache.
     Cache,
-    /// It was asked for.
+    /// From a provider's call for this search.
     Provider,
-    /// There is none.
+    /// There is no score.
     Nobody(Unscored),
 }
 
@@ -145,7 +145,7 @@ pub enum Unscored {
     NoText,
     /// Not among the best candidates that are reranked.
     PastWindow,
-    /// It holds its place: nobody is asked about it.
+    /// It keeps its place: it is not sent to the provider.
     Holds(Holds),
     /// It was not scored, for this reason.
     Reason(KeepReason),
@@ -154,7 +154,7 @@ pub enum Unscored {
 /// The text that a reranker reads for a hit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
-    /// As much as was sent. Where the score was known nothing was: then what was asked about at that time.
+    /// As much as was sent. Where the score was cached nothing was: then what was sent when it was scored.
     pub text: Arc<str>,
     /// Whether the hit's own text is longer.
     pub cut: bool,
@@ -206,7 +206,7 @@ impl SearchRecord {
             || self.lists.iter().flat_map(|list| &list.hits).any(|hit| hit.document.is_some())
     }
 
-    /// About how much memory it takes.
+    /// Its approximate size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         let of_hit = |hit: &HitRecord| {
             size_of::<HitRecord>()
@@ -238,7 +238,7 @@ impl fmt::Debug for Asked {
 }
 
 impl fmt::Debug for Document {
-    /// Its length only.
+    /// Shows its length only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("bytes", &self.text.len()).field("cut", &self.cut).finish()
     }

@@ -1,5 +1,5 @@
-//! [`RecordRing`]: the last searches, for whoever looks at them. Bounded in number, bytes and work; who reads slowly
-//! misses some, and nobody waits.
+//! [`RecordRing`]: the last searches, for the inspector. Bounded in number, bytes and work; a slow reader misses
+//! some, and nothing waits for it.
 
 use std::{
     collections::VecDeque,
@@ -16,11 +16,11 @@ use tokio::{
 
 use super::{Capture, SearchRecord};
 
-/// More requests in a second are not recorded: nobody could read them, and each takes time.
+/// Requests recorded per second; more are not: nobody could read them, and each takes time.
 pub const MOST_PER_SECOND: u64 = 50;
 /// Records being made at a time; each holds a response's bytes until it is done.
 const PLACES: usize = 4;
-/// Events that a subscriber may be behind before it misses some.
+/// Events by which a subscriber may lag before it misses some.
 const BACKLOG: usize = 256;
 
 /// What is recorded.
@@ -30,7 +30,7 @@ pub struct RecordSettings {
     pub capture: Capture,
     /// The most records of searches whose hits went through ranking, and as many of others.
     pub keep: usize,
-    /// The most bytes of all records together, about.
+    /// The most bytes of all records together, approximately.
     pub max_bytes: usize,
 }
 
@@ -46,13 +46,13 @@ impl Default for RecordSettings {
 pub struct Held {
     /// Records.
     pub records: usize,
-    /// What they take, about.
+    /// The size of the records, approximately.
     pub bytes: usize,
     /// Searches that were not recorded since the start, because there were too many at a time.
     pub left_out: u64,
 }
 
-/// The last searches. A number tells each from all others of this process; later ones have larger numbers.
+/// The last searches. A number identifies each within this process; later ones have larger numbers.
 pub struct RecordRing {
     state: Mutex<State>,
     /// Second since `born`, and how many requests were recorded in it.
@@ -95,7 +95,7 @@ impl RecordRing {
         }
     }
 
-    /// From now on these hold, for what is held too: text that is no longer wanted is gone.
+    /// Applies new settings, also to records held already: text that is no longer wanted is dropped.
     pub fn configure(&self, settings: RecordSettings) {
         let mut state = self.lock();
         state.settings = settings;
@@ -121,12 +121,12 @@ impl RecordRing {
         self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes records aside and adds them, or leaves them out if too many are being made.
+    /// Makes records in a task of its own and adds them, or leaves them out if too many are being made.
     pub fn write(self: &Arc<Self>, make: impl FnOnce() -> Vec<SearchRecord> + Send + 'static) {
         let place = self.places.clone().try_acquire_owned().ok().filter(|_| self.take());
         let Some(place) = place else { return self.leave_out() };
         let ring = self.clone();
-        // It begins when the caller's own task waits: waking a thread takes time, and so may the thread.
+        // It starts when the caller's own task yields: waking a thread takes time, and so may the thread.
         tokio::spawn(async move {
             let records = move || {
                 make().into_iter().for_each(|record| ring.push(record));
@@ -136,7 +136,7 @@ impl RecordRing {
         });
     }
 
-    /// One of those of this second, if there is one left.
+    /// A permit for one of this second's records, if one is left.
     fn take(&self) -> bool {
         let second = self.second();
         let mut rate = self.lock_rate();
@@ -156,7 +156,7 @@ impl RecordRing {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a record, less what is not wanted now, and tells the subscribers.
+    /// Adds a record, less what is not wanted now, and notifies the subscribers.
     pub fn push(&self, record: SearchRecord) {
         let mut state = self.lock();
         let settings = state.settings;
@@ -177,7 +177,7 @@ impl RecordRing {
         of_its_kind.push_back(RingEntry { number, bytes, record: Arc::new(record) });
         state.trim();
         drop(state);
-        // Without a subscriber nobody is told.
+        // An error means that there is no subscriber.
         let _ = self.added.send(number);
     }
 
@@ -201,7 +201,7 @@ impl RecordRing {
         all.find(|entry| entry.number == number).map(|entry| entry.record.clone())
     }
 
-    /// The numbers of records from now on. Numbers only: text lives nowhere but in the ring.
+    /// Subscribes to the numbers of records from now on. Numbers only: text is held nowhere but in the ring.
     pub fn subscribe(&self) -> broadcast::Receiver<u64> {
         self.added.subscribe()
     }

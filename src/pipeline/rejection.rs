@@ -1,4 +1,4 @@
-//! What databases rejected of the requests that the proxy had changed, so that it is not asked again at once.
+//! What databases rejected of the requests that the proxy had changed, so that it is not requested again at once.
 
 use std::{
     collections::HashMap,
@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use super::{Pipeline, PlannedSearch};
 use crate::search::FetchPlan;
 
-/// How long what a database rejected is not asked of it again.
+/// How long a request element that a database rejected is left out.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// The most rejections remembered at a time; collections are named by clients.
 const MOST_REMEMBERED: usize = 10_000;
 
-/// What a request asked for beyond what its client did.
+/// What a request asked for beyond its client's own form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Extra {
     /// More hits.
@@ -25,7 +25,7 @@ pub enum Extra {
     Fields,
 }
 
-/// What a database's rejection speaks of: the number of hits, or what they show. `None` where it is neither or both.
+/// What a database's rejection is about: the number of hits, or the fields. `None` where it is neither or both.
 ///
 /// A guess by words, which costs one more request where it is wrong.
 pub fn blamed(rejection: &[u8]) -> Option<Extra> {
@@ -40,7 +40,7 @@ pub fn blamed(rejection: &[u8]) -> Option<Extra> {
     }
 }
 
-/// What each collection's database rejected lately.
+/// What each collection's database rejected recently.
 #[derive(Default)]
 pub(super) struct Rejections(Mutex<HashMap<(Extra, String), Instant>>);
 
@@ -54,7 +54,7 @@ impl Rejections {
         }
     }
 
-    /// Whether this may be asked for.
+    /// Whether this may be requested.
     pub(super) fn allow(&self, extra: Extra, collections: &[String]) -> bool {
         let rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let until = if rejected.is_empty() { None } else { rejected.get(&(extra, collections.join(","))) };
@@ -63,8 +63,8 @@ impl Rejections {
 }
 
 impl PlannedSearch {
-    /// The same search without what a database has rejected; as its client asked where that is not known, or where
-    /// nothing else is left to take back.
+    /// The same search without what a database has rejected; in its client's own form where that is not known, or
+    /// where nothing else is left to take back.
     pub fn without(&self, rejected: Option<Extra>) -> Self {
         let own = self.as_asked();
         match rejected {
@@ -85,8 +85,8 @@ impl Pipeline {
     /// Remembers that the database rejected these searches as the proxy had changed them, though it answers
     /// them without what is `blamed`.
     ///
-    /// Where it is not known what was rejected, limits are the usual reason, so more hits are taken for it if they
-    /// were asked for; if it was the fields, the next search, without more hits, shows it.
+    /// Where it is not known what was rejected, limits are the usual reason, so more hits are assumed to be the cause
+    /// if they were requested; if it was the fields, the next search, without more hits, shows it.
     pub fn change_rejected(&self, searches: &[PlannedSearch], blamed: Option<Extra>) {
         let widened = searches.iter().any(PlannedSearch::widened);
         let extra = match blamed {

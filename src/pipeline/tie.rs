@@ -1,4 +1,5 @@
-//! Cuts through equal scores: which of such hits a database gives, and in what order, depends on how many are asked for.
+//! Cuts through equal scores: which of such hits a database returns, and in what order, depends on how many are
+//! requested.
 
 use super::{Outcome, PlannedSearch, Report};
 use crate::search::{Hit, HitList, HitPage};
@@ -16,7 +17,7 @@ pub fn cuts_a_tie(searches: &[PlannedSearch], page: &HitPage, reports: &[Report]
 fn is_cut_at_a_tie(search: &PlannedSearch, list: &HitList, body: &[u8]) -> bool {
     let (from, limit) = (search.intent.offset, search.intent.limit);
     let to = from.saturating_add(limit);
-    // Asked for as far as its own page reaches, it is the client's own search; and a sort leaves nothing open.
+    // Requested no further than its own page reaches, it is the client's own search; and a sort leaves nothing open.
     if list.sorted || search.fetch.hits.is_none_or(|hits| hits <= to) {
         return false;
     }
@@ -33,6 +34,6 @@ fn is_tie(list: &HitList, place: u64, body: &[u8]) -> bool {
     let text = |hit: &Hit| std::str::from_utf8(body.get(hit.score.clone()?)?).ok();
     let (before, after) = (text(before), text(after));
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok());
-    // Two that are not numbers are alike too: nothing says which of them comes first.
+    // Two that are not numbers count as equal too: nothing says which of them comes first.
     before == after || number(before).is_some_and(|score| Some(score) == number(after))
 }

@@ -1,4 +1,4 @@
-//! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, behind the response.
+//! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, after the response.
 
 use std::{borrow::Cow, collections::HashMap, fmt};
 
@@ -134,7 +134,7 @@ impl ListView<'_> {
         match (self.report.outcome, self.trace.failure) {
             (_, Some(failure)) => failure.reason(),
             (Outcome::Kept(reason) | Outcome::Partial(reason), None) => reason,
-            // A call that went well leaves out only what would cost too much.
+            // A call that succeeded leaves out only what would cost too much.
             (Outcome::Applied, None) if asked => KeepReason::Budget,
             // Another group of the same search was ranked.
             (Outcome::Applied, None) if self.search.profile.margin_gate.is_some() => KeepReason::Margin,
@@ -168,7 +168,7 @@ impl ListView<'_> {
 }
 
 impl fmt::Debug for RankTrace {
-    /// How many lists only.
+    /// Shows how many lists only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RankTrace").field("lists", &self.lists.len()).finish()
     }

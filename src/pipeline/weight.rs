@@ -1,14 +1,14 @@
-//! What reranking some searches will take, before it is begun.
+//! The memory and calls that reranking some searches will take, before it begins.
 
 use std::{collections::HashSet, sync::Arc};
 
 use super::{CallerHeaders, PlannedSearch, rank::in_window};
 use crate::search::{HitList, HitPage, SearchIntent};
 
-/// What planning one search takes: the intent again, the plan with its fields, what is sent and taken out for it,
-/// its report.
+/// What planning one search takes, in bytes: the intent again, the plan with its fields, what is sent and taken out
+/// for it, its report.
 const PLANNED_SEARCH: usize = 4096;
-/// A short name and the room around it.
+/// A short name and its allocation.
 const NAME: usize = 48;
 
 /// The most bytes that the plans for these searches take until they are answered.
@@ -25,7 +25,7 @@ pub fn plan_bytes(intents: &[SearchIntent], caller: &CallerHeaders) -> usize {
     intents.iter().map(one).fold(shared, usize::saturating_add)
 }
 
-/// How many rerank calls these searches come to: those of the same text and settings share one.
+/// How many rerank calls these searches need: those of the same text and settings share one.
 pub fn calls(searches: &[PlannedSearch]) -> usize {
     let call = |search: &PlannedSearch| {
         let work = search.work.as_ref().ok()?;

@@ -16,8 +16,8 @@ use crate::{
     search::{Hit, HitId, HitPage, Strip},
 };
 
-/// Put into a request's extensions by whoever asks from inside the program (`rerankd eval`, `rerankd explain`): what
-/// was done comes here, all of it, before the response, and not to the inspector. No client can do that.
+/// Put into a request's extensions by a caller inside the program (`rerankd eval`, `rerankd explain`): all that was
+/// done is recorded here, before the response, and not in the inspector. No client can do that.
 #[derive(Clone)]
 pub struct Witness {
     capture: Capture,
@@ -31,9 +31,9 @@ pub struct Seen {
     pub records: Vec<SearchRecord>,
     /// The decisions about them, at [`Capture::Calls`]; none where the request could not be read.
     pub searches: Vec<PlannedSearch>,
-    /// What the database was asked, in that order, at [`Capture::Calls`].
+    /// The requests to the database, in order, at [`Capture::Calls`].
     pub asked: Vec<Question>,
-    /// The calls to providers, at [`Capture::Calls`], where it came to that.
+    /// The calls to providers, at [`Capture::Calls`], if there were any.
     pub calls: Option<CallLog>,
     /// The names of the fields that each hit came with, at [`Capture::Calls`].
     pub fields: HashMap<HitId, Vec<String>>,
@@ -41,7 +41,7 @@ pub struct Seen {
     pub failure: Option<String>,
 }
 
-/// What the database was asked for a request.
+/// A request sent to the database.
 #[derive(Clone)]
 pub struct Question {
     /// Path and query string.
@@ -50,7 +50,7 @@ pub struct Question {
     pub body: Bytes,
     /// Whether that is what the client sent, byte for byte.
     pub unchanged: bool,
-    /// For each search, what was added to its hits and is taken away again.
+    /// For each search, what was added to its hits and is removed again.
     pub strips: Vec<Strip>,
     /// The status of the response; `None` if none came.
     pub status: Option<u16>,
@@ -58,21 +58,22 @@ pub struct Question {
     pub took: Duration,
 }
 
-/// The names of the fields that the hits of a page came with, but for those that are not to be read; `id` is the dialect's.
+/// The names of the fields that the hits of a page came with, except those that may not be read; `id` is the
+/// dialect's.
 pub fn field_names(page: &HitPage, id: impl Fn(&[u8], &Hit) -> HitId) -> HashMap<HitId, Vec<String>> {
     let hits = page.lists.iter().flat_map(|list| &list.hits).filter(|hit| hit.holds.is_none());
     hits.map(|hit| (id(&page.body, hit), document::top_level_keys(&page.body, hit))).collect()
 }
 
 impl Default for Witness {
-    /// Of the records alone.
+    /// A witness of the records alone.
     fn default() -> Self {
         Self { capture: Capture::Text, seen: Arc::default() }
     }
 }
 
 impl Witness {
-    /// Of everything that is sent, too.
+    /// A witness of everything that is sent, too.
     pub fn of_calls() -> Self {
         Self { capture: Capture::Calls, seen: Arc::default() }
     }
@@ -82,17 +83,17 @@ impl Witness {
         self.capture
     }
 
-    /// Takes the records.
+    /// Takes the records out.
     pub fn take(&self) -> Vec<SearchRecord> {
         self.take_all().records
     }
 
-    /// Takes everything that was seen.
+    /// Takes everything recorded out.
     pub fn take_all(&self) -> Seen {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Sees this.
+    /// Records this.
     pub fn see(&self, seen: Seen) {
         *self.lock() = seen;
     }
@@ -103,7 +104,7 @@ impl Witness {
 }
 
 impl fmt::Debug for Question {
-    /// Without the text.
+    /// Shows no text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Question")
             .field("bytes", &self.body.len())

@@ -1,4 +1,4 @@
-//! Asking once more, as the client did, for what the database failed of what the proxy had made of the request.
+//! Second requests to the database, in the client's own form, for what it failed of the changed request.
 
 use bytes::Bytes;
 use http::{Response, StatusCode, response};
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// Errors are shorter.
+/// The most bytes of an error that are read: errors are shorter.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
-/// A response with what had been missing, and the searches that it is the response to.
+/// A response with what had been missing, and the searches that it belongs to.
 pub(super) struct Mended {
     pub(super) searches: Vec<PlannedSearch>,
     pub(super) strips: Vec<Strip>,
@@ -32,8 +32,8 @@ pub(super) struct Mended {
 }
 
 impl Exchange {
-    /// The database rejected `asked`, or gave no response to it: the same without what the rejection speaks of, at last the
-    /// client's own search, its page reranked as it is.
+    /// The database rejected `asked`, or gave no response to it: sends the same without what the rejection is about,
+    /// and finally the client's own search, its page reranked as it is.
     pub(super) async fn rank_as_asked(
         &mut self,
         searches: &[PlannedSearch],
@@ -71,8 +71,8 @@ impl Exchange {
         Box::pin(self.rank_as_asked(&own, rewrite, rejection, permit)).await
     }
 
-    /// What a rejection speaks of, where the searches asked for more than one thing beyond their clients' own. The
-    /// rejection itself is as it was.
+    /// What a rejection is about, where the searches asked for more than one thing beyond their clients' own form.
+    /// The rejection itself is passed on unchanged.
     async fn blamed(
         &self,
         searches: &[PlannedSearch],
@@ -93,7 +93,7 @@ impl Exchange {
                 (body::full(bytes), blamed)
             }
             Ok(BodyRead::TooLarge(stream) | BodyRead::NoRoom(stream)) => (stream, None),
-            // Nobody will see it: there is another request to send.
+            // It is not returned to the client: another request follows.
             Err(_) => (body::full(Bytes::new()), None),
         };
         (Ok(Response::from_parts(parts, body)), blamed)
@@ -120,7 +120,7 @@ impl Exchange {
         searches.iter().any(reranks)
     }
 
-    /// The request with all that it says to the proxy.
+    /// The request with all that it says to the proxy left in.
     pub(super) async fn as_it_came(
         &mut self,
         searches: &[PlannedSearch],
@@ -163,8 +163,8 @@ impl Exchange {
         self.handler.metrics.widening_rejected(self.dialect.name());
     }
 
-    /// Asks again for the searches that failed, or lack something, as they were changed, and for those whose total
-    /// only their own form gives: only for these. `None` where there are none, or the client's own are no better.
+    /// Sends again the searches that failed, or lack something, in their changed form, and those whose total only
+    /// their own form gives: only these. `None` where there are none, or the client's own are no better.
     pub(super) async fn mended(
         &mut self,
         searches: &[PlannedSearch],
@@ -232,7 +232,7 @@ impl Exchange {
         lacking
     }
 
-    /// Which of the second responses are taken: the number of the search, and the place of its second response.
+    /// Which of the second responses are used: the number of the search, and the index of its second response.
     fn compared(
         &self,
         searches: &[PlannedSearch],
@@ -256,7 +256,7 @@ impl Exchange {
                 let loss = Loss { shards: lost, timed_out };
                 pipeline.lost_as_asked(&planned.intent.collections, loss);
             }
-            // What an error says is to be about the client's own search.
+            // An error returned to the client has to be about its own search.
             let rejected = was == Some(Got::Rejected);
             taken.extend((whole || rejected || is_better(was, is)).then_some((search, place)));
         }
@@ -293,7 +293,7 @@ fn may_have_pipelines(response: &Result<ReportedResponse, ProxyError>) -> bool {
     response.as_ref().is_ok_and(|(response, _)| !response.headers().contains_key("x-elastic-product"))
 }
 
-/// The searches whose own total cannot be told from what was counted for more candidates.
+/// The searches whose own total cannot be derived from what was counted for more candidates.
 pub(super) fn unsure(searches: &[PlannedSearch], strips: &[Strip], page: &HitPage) -> Vec<usize> {
     let unsure = |list: &HitList| {
         let asked = searches.get(list.search)?.fetch.hits?;

@@ -1,5 +1,5 @@
-//! A client's socket that does not wait for ever: neither for the rest of a head, nor for a client that takes no
-//! more of what is written. What waits for a body is timed where the body is read.
+//! A client's socket with timeouts: for the rest of a head, and for a client that takes no more of what is written.
+//! Timeouts of bodies run where the body is read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::request_lines::RequestLines;
 use crate::bounds::{DeadlineTimer, TimeoutKind, Timeouts};
 use crate::upstream::{FEW, gathered};
 
-/// How long a client's socket is waited for.
+/// The timeouts of a client's socket.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClientTimeouts {
     /// From the first byte of a request's head to its last.
@@ -35,7 +35,7 @@ enum Protocol {
     Http2,
 }
 
-/// A client's socket, in the clear.
+/// A client's socket, after TLS if there is any.
 pub(super) struct ClientIo<S> {
     stream: S,
     handle: ConnectionHandle,
@@ -172,7 +172,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        // A flush that has nothing to do says nothing of the client.
+        // A flush with nothing to do says nothing about the client.
         if flushed.is_pending() { self.timed(flushed, cx) } else { flushed }
     }
 

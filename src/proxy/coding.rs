@@ -11,10 +11,10 @@ use crate::bounds::{Budget, Permit, counted};
 /// Why a coded body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodingError {
-    /// A coding that the proxy does not know.
+    /// A content coding that the proxy does not support.
     #[error("unknown content coding")]
     Unknown,
-    /// Not what its coding says it is.
+    /// The bytes are not in the coding that the header names.
     #[error("body does not match its content coding")]
     Broken,
     /// More than the limit once decoded.
@@ -57,7 +57,7 @@ const ZSTD_WINDOW: usize = 8 << 20;
 fn decode_one(name: &str, body: &Bytes, to: Unpacking<'_>) -> Result<Bytes, CodingError> {
     match name.to_ascii_lowercase().as_str() {
         "gzip" | "x-gzip" => to.read(flate2::bufread::MultiGzDecoder::new(&body[..]), DEFLATE_WINDOW),
-        // "deflate" is zlib by the RFC and raw deflate by habit.
+        // By the RFC "deflate" is zlib; in practice it is also raw deflate.
         "deflate" => match to.read(flate2::bufread::ZlibDecoder::new(&body[..]), DEFLATE_WINDOW) {
             Err(CodingError::Broken) => {
                 to.read(flate2::bufread::DeflateDecoder::new(&body[..]), DEFLATE_WINDOW)

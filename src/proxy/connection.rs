@@ -12,27 +12,27 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use crate::bounds::Permit;
 
-/// A connection that is this young when draining begins may have its first request on its way.
+/// A connection this young when draining begins may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
-/// Every connection of one listener. Dropping it cuts what is still open.
+/// Every connection of one listener. Dropping it closes those still open.
 pub(super) struct Connections {
     draining: CancellationToken,
     cut: DropGuard,
     open: TaskTracker,
 }
 
-/// A client's connection, as its socket, its exchanges and a tunnel see it. Its place under the cap is free, and
-/// draining does not wait for it any more, when all have let go of it.
+/// A client's connection, shared by its socket, its exchanges and a tunnel. When all of them have dropped it, its
+/// slot under the cap is free and draining no longer waits for it.
 #[derive(Debug, Clone)]
 pub(super) struct ConnectionHandle(Arc<Connection>);
 
 #[derive(Debug)]
 struct Connection {
     start: Instant,
-    /// Milliseconds from `start` to the last sign of use while nothing is open.
+    /// Milliseconds from `start` to the last activity while nothing is open.
     quiet_since: AtomicU64,
-    /// Microseconds from `start` to the last bytes of HTTP/2 that came; 0 if none have.
+    /// Microseconds from `start` to the last bytes of HTTP/2 received; 0 if there are none.
     heard: AtomicU64,
     begun: AtomicUsize,
     ended: AtomicUsize,
@@ -57,7 +57,7 @@ impl Connections {
         }
     }
 
-    /// A connection that has just been accepted; `counted` is where it is counted among those of all listeners.
+    /// A connection that has just been accepted; `counted` is its count among those of all listeners.
     pub(super) fn open(&self, place: OwnedSemaphorePermit, counted: Option<Permit>) -> ConnectionHandle {
         ConnectionHandle(Arc::new(Connection {
             start: Instant::now(),
@@ -77,7 +77,7 @@ impl Connections {
         }))
     }
 
-    /// Lets open requests, streams and tunnels finish within `grace`, then cuts what is left.
+    /// Lets open requests, streams and tunnels finish within `grace`, then closes the rest.
     pub(super) async fn finish(self, grace: Duration) {
         self.draining.cancel();
         self.open.close();
@@ -120,7 +120,7 @@ impl ConnectionHandle {
         self.begun() == self.0.ended.load(Ordering::Relaxed) && !self.0.tunnel.load(Ordering::Relaxed)
     }
 
-    /// Notes a sign of use at `now`.
+    /// Notes activity at `now`.
     pub(super) fn touch(&self, now: Instant) {
         let since_start = now.saturating_duration_since(self.0.start).as_millis();
         self.0.quiet_since.store(u64::try_from(since_start).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -132,8 +132,8 @@ impl ConnectionHandle {
         self.0.heard.store(u64::try_from(since_start).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
     }
 
-    /// Ends when a client of HTTP/2 with nothing open has said nothing for `limit` from now on. One that lives
-    /// acknowledges that the connection is to end.
+    /// Ends when an HTTP/2 client with nothing open has sent nothing for `limit` from now on. A live one acknowledges
+    /// that the connection is to end.
     pub(super) async fn frozen(&self, limit: Duration) {
         let begun = Instant::now();
         loop {
@@ -152,7 +152,7 @@ impl ConnectionHandle {
         }
     }
 
-    /// From here on no request comes: bytes are a tunnel's.
+    /// From here on no request comes: bytes belong to a tunnel.
     pub(super) fn becomes_tunnel(&self) {
         self.0.tunnel.store(true, Ordering::Relaxed);
     }
@@ -173,20 +173,20 @@ impl ConnectionHandle {
         }
     }
 
-    /// When a connection whose requests can begin since `since` has to finish what is open: at once if there ever
-    /// was a request.
+    /// When a connection whose requests can begin since `since` has to finish what is open: at once if there ever was
+    /// a request.
     pub(super) async fn draining(&self, since: Instant) {
         self.0.draining.cancelled().await;
         timeout_at(since + FIRST_REQUEST, self.0.first.notified()).await.ok();
     }
 
-    /// When whatever still goes on here has to end.
+    /// When everything still running here has to end.
     pub(super) async fn cut(&self) {
         self.0.cut.cancelled().await;
     }
 }
 
-/// A request and its response, until the last byte of that is handed over or the client has left.
+/// A request and its response, until the last byte of that is handed over or the client has disconnected.
 #[derive(Debug)]
 pub(super) struct Exchange {
     handle: ConnectionHandle,

@@ -25,10 +25,10 @@ pub enum ProxyError {
     /// More or larger headers than a request may have.
     #[error("the request's head is too large")]
     LargeHead,
-    /// It has been here before.
+    /// The request has passed through this process before.
     #[error("the upstream leads back to this rerankd")]
     Loop,
-    /// The upstream switched protocols without having been asked to.
+    /// The upstream switched protocols without being asked to.
     #[error("the upstream switched protocols unasked")]
     UnaskedUpgrade,
     /// The upstream's response is in a transfer coding that nobody asked for.
@@ -45,15 +45,15 @@ pub(super) enum Cause {
     Broken,
     /// The upstream did not answer in time.
     Silent,
-    /// The upstream's response is none that could be passed on.
+    /// The upstream's response cannot be passed on.
     BadResponse,
-    /// The request came back to us.
+    /// The request came back to this process.
     Loop,
     /// The client's body could not be read.
     RequestBody,
     /// The client's body did not go on in time.
     RequestStalled,
-    /// The client's request has no form that could be sent on.
+    /// The client's request has no form that could be forwarded.
     Unforwardable,
     /// The head of the client's request is over a limit.
     LargeHead,
@@ -117,7 +117,7 @@ impl Cause {
 }
 
 impl ProxyError {
-    /// What it is counted as.
+    /// The word that it is counted under.
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Upstream(UpstreamError::Unreachable(error)) => Cause::Connection(Trouble::of(&**error)),
@@ -138,7 +138,7 @@ impl ProxyError {
         }
     }
 
-    /// The status that says so to the client.
+    /// The status sent to the client.
     pub fn status(&self) -> StatusCode {
         match self.cause() {
             Cause::Silent => StatusCode::GATEWAY_TIMEOUT,
@@ -150,7 +150,7 @@ impl ProxyError {
         }
     }
 
-    /// What a client is told: with the word of metric and log, where it is not the client's own fault.
+    /// The message for the client: with the word of metric and log, where it is not the client's own fault.
     pub(super) fn said(&self) -> String {
         match self.remedy() {
             None => self.to_string(),
@@ -158,7 +158,7 @@ impl ProxyError {
         }
     }
 
-    /// The same for the operator, with what to do.
+    /// The same for the operator, with the remedy.
     pub(super) fn explained(&self) -> String {
         match self.remedy() {
             None => self.to_string(),
@@ -166,7 +166,7 @@ impl ProxyError {
         }
     }
 
-    /// What the operator can do, where it is not the client's own fault.
+    /// The remedy for the operator, where it is not the client's own fault.
     pub(super) fn remedy(&self) -> Option<&'static str> {
         if let Self::Upstream(UpstreamError::LargeHead) = self {
             return Some(

@@ -1,4 +1,4 @@
-//! `Expect: 100-continue` from end to end: the client's body is asked for when the upstream asks for it.
+//! `Expect: 100-continue` from end to end: the client is asked for its body when the upstream asks for it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,15 @@ use tokio::sync::oneshot;
 use super::guarded_body::Tied;
 use crate::upstream::body::{Body, BoxError};
 
-/// An upstream that never says 100 gets the body after this (RFC 9110 §10.1.1 forbids to wait for ever).
+/// An upstream that never sends 100 gets the body after this (RFC 9110 §10.1.1 forbids waiting indefinitely).
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Keeps the response and the withheld body together: when the response is over, a body that nobody asked for is
-/// given up, rather than left to hang on the upstream's connection.
+/// Keeps the response and the withheld body together: when the response is over, a body that was never requested is
+/// dropped, rather than left on the upstream's connection.
 #[derive(Clone)]
 pub(super) struct Held(#[allow(dead_code)] Arc<Mutex<Option<oneshot::Sender<()>>>>);
 
-/// Withholds the body of a request whose client waits until the upstream says 100.
+/// Withholds the body of a request whose client waits for 100 until the upstream sends it.
 pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Held>) {
     let (open, opened) = oneshot::channel();
     let held = Held(Arc::new(Mutex::new(Some(open))));

@@ -34,7 +34,7 @@ impl Forwarder {
         self.upstream.comes_back(headers)
     }
 
-    /// Tells the log of what was no fault of the client's.
+    /// Logs a failure that is not the client's fault.
     pub(super) fn tell(&self, error: &ProxyError) {
         if let Some(remedy) = error.remedy() {
             self.upstream.tell(error.cause().as_str(), remedy, error);
@@ -58,7 +58,7 @@ impl Forwarder {
         let client_side = upgrade.then(|| hyper::upgrade::on(&mut request));
         let connection = request.extensions_mut().remove::<ConnectionHandle>();
         *request.headers_mut() = hop.end_to_end(mem::take(request.headers_mut()), upgrade);
-        // hyper takes a GET or HEAD of unknown length to have no body unless told otherwise.
+        // hyper assumes that a GET or HEAD of unknown length has no body unless it is stated.
         let quiet = matches!(*request.method(), Method::GET | Method::HEAD);
         let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
         if quiet && unsized_body && !self.upstream.is_http2() {
@@ -103,7 +103,7 @@ impl Forwarder {
         target::replace(&mut parts, new_target)?;
         let mut kept = hop.end_to_end(parts.headers, false);
         edit(&mut kept);
-        // The body was awaited already, and its trailers have not been kept.
+        // The body was read already, and its trailers were not kept.
         for name in [EXPECT, TRAILER, TRANSFER_ENCODING] {
             headers::replace(&mut kept, &name, None);
         }
@@ -117,19 +117,20 @@ impl Forwarder {
     }
 }
 
-/// Lets go of the client's connection: a request whose body is in memory needs it no more, and may outlive it.
+/// Releases the client's connection: a request whose body is in memory no longer needs it, and may outlive it.
 pub(super) fn detach(parts: &mut Parts) {
     parts.extensions.remove::<OnUpgrade>();
     parts.extensions.remove::<ConnectionHandle>();
 }
 
-/// The upstream's response as the client gets it. Its extensions carry the case of the names and the reason.
+/// The upstream's response in the form that the client gets. Its extensions carry the case of the names and the
+/// reason phrase.
 fn respond(response: Response<Body>) -> Result<Response<Body>, ProxyError> {
     let (mut parts, body) = response.into_parts();
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ProxyError::UnaskedUpgrade);
     }
-    // `identity` is no coding at all; some old servers say it of a body that ends with the connection.
+    // `identity` is no coding at all; some old servers send it with a body that ends with the connection.
     let identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     let hop = Hop::of(&parts.headers);
     if !hop.only_chunked() && !parts.headers.get_all(TRANSFER_ENCODING).iter().all(identity) {

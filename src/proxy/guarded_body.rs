@@ -1,4 +1,4 @@
-//! A body that keeps something alive until it has been read, or is given up.
+//! A body that keeps a value (a permit, a count) alive until it has been read or dropped.
 
 use std::{
     pin::Pin,

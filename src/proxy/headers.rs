@@ -1,4 +1,4 @@
-//! Which headers belong to one connection only, and taking them out without disturbing the others.
+//! Which headers belong to one connection only, and removing them without disturbing the others.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -14,24 +14,24 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter(|token| !token.is_empty())
 }
 
-/// What a head says of the connection that it came over, found in one pass over its names.
+/// What a head says about the connection that it came over, found in one pass over its names.
 #[derive(Debug, Clone, Copy)]
 pub struct Hop {
-    /// All of the headers go on as they are, as they mostly do between peers that keep their connections.
+    /// All of the headers are end-to-end, as they mostly are between peers that keep their connections.
     end_to_end: bool,
     upgrade: bool,
     codings: usize,
     lengths: usize,
     /// The only coding, if there is one, is the chunked one.
     chunked: bool,
-    /// The sender waits with the body until it is asked for it.
+    /// The sender withholds the body until it gets `100 Continue`.
     pub expects_continue: bool,
     /// There is a single length, of 0.
     pub says_empty: bool,
 }
 
 impl Hop {
-    /// Of these headers.
+    /// Reads these headers.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut hop = Self {
             end_to_end: true,
@@ -69,8 +69,8 @@ impl Hop {
         }
     }
 
-    /// Whether the chunked coding, if any, is all that was done to the body for its transfer. Others are taken off
-    /// nowhere on the way, and a list of them is where two readers see two ends (RFC 9112 §6.1).
+    /// Whether the chunked coding, if any, is the only transfer coding of the body. Others are removed nowhere on the
+    /// way, and in a list of them two readers may see two different ends (RFC 9112 §6.1).
     pub fn only_chunked(self) -> bool {
         self.codings == 0 || (self.codings == 1 && self.chunked)
     }

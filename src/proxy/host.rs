@@ -1,4 +1,4 @@
-//! Whom a request asks for: it has to say so in just one way, whatever is sent on in its place.
+//! The host that a request is for: it has to be named in exactly one way, whatever is sent on in its place.
 
 use http::header::HOST;
 use http::{Request, Version};

@@ -1,4 +1,4 @@
-//! What is said of searches whose order was kept, and when their own response has to be asked for.
+//! How searches whose order was kept are reported, and when their own form has to be sent.
 
 use http::StatusCode;
 
@@ -25,18 +25,18 @@ pub(super) fn changes_response(searches: &[PlannedSearch], rewrite: &Rewrite) ->
     all.any(|(at, search)| is_changed(search, rewrite.strips.get(at)))
 }
 
-/// Whether a search was asked otherwise than its client did. `strip`: what the rewrite added to it.
+/// Whether a search was sent in a form other than its client's. `strip`: what the rewrite added to it.
 pub(super) fn is_changed(search: &PlannedSearch, strip: Option<&Strip>) -> bool {
     let added = strip.is_some_and(|strip| *strip != Strip::default());
     search.widened() || search.fetch.without_reranker || added
 }
 
-/// Whether the client's own request may have another status. Who asks, and for what, is the same in both.
+/// Whether the client's own request may have another status. Credentials and target are the same in both.
 pub(super) fn may_be_ours(status: StatusCode) -> bool {
     !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
 }
 
-/// Whether the database was there, and gave no response that could be passed on.
+/// Whether the database was reachable, but gave no response that could be passed on.
 pub(super) fn is_not_response(error: &ProxyError) -> bool {
     use UpstreamError::{RequestBody, RequestStalled, Unreachable};
     !matches!(error, ProxyError::Upstream(Unreachable(_) | RequestBody(_) | RequestStalled))

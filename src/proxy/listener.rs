@@ -1,4 +1,4 @@
-//! Accepts clients' connections, up to a cap, and has them served.
+//! Accepts clients' connections, up to a cap, and hands them to be served.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -40,9 +40,9 @@ pub struct ListenerSettings {
     pub tls: Option<ServerTls>,
     /// Counts what is open.
     pub traffic: Traffic,
-    /// Counts the waits that were given up.
+    /// Counts the timeouts that expired.
     pub waits: Timeouts,
-    /// Serve the connections.
+    /// The workers that serve the connections.
     pub workers: Workers,
 }
 
@@ -82,14 +82,14 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Where the settings can be replaced while it serves. New connections begin with the new ones; open ones
-    /// go on with what they began with.
+    /// Where the settings can be replaced while it serves. New connections use the new ones; open ones keep those
+    /// that they began with.
     pub fn settings(&self) -> watch::Sender<ListenerSettings> {
         self.settings.clone()
     }
 
-    /// Serves until `shutdown`, then lets open requests finish within the drain time-out. Dropping the future
-    /// cuts every connection.
+    /// Serves until `shutdown`, then lets open requests finish within the drain timeout. Dropping the future closes
+    /// every connection.
     pub async fn serve<S, F>(self, service: S, shutdown: CancellationToken)
     where
         S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -137,7 +137,7 @@ const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0
 
 type Accepted = (TcpStream, OwnedSemaphorePermit);
 
-/// The places under the cap on connections.
+/// The slots under the cap on connections.
 struct Slots {
     free: Arc<Semaphore>,
     count: usize,
@@ -149,7 +149,7 @@ impl Slots {
         Self { free: Arc::new(Semaphore::new(count)), count }
     }
 
-    /// More places are there at once; fewer as connections leave, and no new one comes until then.
+    /// More slots are free at once; fewer as connections close, and no new one is accepted until then.
     fn resize(&mut self, count: usize) {
         let count = count.min(Semaphore::MAX_PERMITS);
         if count > self.count {
@@ -161,7 +161,7 @@ impl Slots {
                     places.forget();
                 }
             });
-            // In the queue from now on: before the next connection.
+            // Queued from now on: before the next connection.
             if given_up.as_mut().now_or_never().is_none() {
                 tokio::spawn(given_up);
             }
@@ -199,7 +199,7 @@ async fn accept(socket: &TcpListener, slots: &Slots, lines: &Lines) -> Option<Ac
     }
 }
 
-/// Those who had connected before the socket is closed: the kernel would reset them, with their request.
+/// Accepts those already in the backlog before the socket is closed: the kernel would reset them, with their request.
 fn still_waiting(socket: TcpListener, slots: &Slots) -> Vec<Accepted> {
     let Ok(socket) = socket.into_std() else { return Vec::new() };
     let next = || {

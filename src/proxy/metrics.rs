@@ -12,7 +12,7 @@ use super::error::Cause;
 pub(super) enum Handling {
     /// It was read as a search, reranked or not.
     Search,
-    /// It was passed on unread.
+    /// It was passed on without being read.
     Forward,
 }
 

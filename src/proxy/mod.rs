@@ -1,4 +1,4 @@
-//! The client's side: classify a request, then forward it or response the search.
+//! The client's side: classify a request, then forward it or answer the search.
 
 mod again;
 mod client_io;
@@ -55,7 +55,7 @@ use crate::{
 /// What one listener does with requests.
 #[derive(Clone)]
 pub struct Proxy {
-    /// Speaks to the upstream.
+    /// Sends requests to the upstream.
     pub forwarder: Forwarder,
     /// The dialects in which a request may be a search.
     pub dialects: Dialects,
@@ -63,7 +63,7 @@ pub struct Proxy {
     pub path_prefix: PathPrefix,
     /// Whether the database is found below the same path.
     pub keeps_prefix: bool,
-    /// Responses searches.
+    /// Answers searches.
     pub searches: Arc<SearchHandler>,
     /// Counts every response.
     pub metrics: ProxyMetrics,
@@ -74,7 +74,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Responses one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
+    /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let is_below = target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
         let found = match is_below && !target::is_ambiguous(&request) {
@@ -112,7 +112,7 @@ impl Proxy {
         response
     }
 
-    /// A head as the dialects read it: without the clients' prefix, if it has that.
+    /// A head as the dialects read it: without the clients' prefix, if it has one.
     pub fn seen<'a>(&self, head: Head<'a>) -> Head<'a> {
         match self.path_prefix.strip(head.path) {
             Some((_, "")) => Head { path: "/", ..head },

@@ -1,5 +1,5 @@
-//! [`Notes`]: what is taken down of a request with searches on its way, and the records that are made of it
-//! behind the response.
+//! [`Notes`]: what is noted of a request with searches on its way, and the records that are made of it after the
+//! response.
 
 use std::{
     sync::Arc,
@@ -18,7 +18,7 @@ use crate::{
     search::{HitPage, KeepReason, Rewrite},
 };
 
-/// At [`Capture::Off`] nothing but names is in it, and nothing else is done.
+/// At [`Capture::Off`] it holds nothing but names, and does nothing else.
 #[derive(Clone)]
 pub(super) struct Notes {
     /// The names of the collections, for the log.
@@ -28,7 +28,7 @@ pub(super) struct Notes {
     /// What the request says in vain.
     pub(super) ignored: Ignored,
     pub(super) capture: Capture,
-    /// It would be recorded, were there not so many.
+    /// It would be recorded if there were not too many at a time.
     too_many: bool,
     started: SystemTime,
     trace_id: Option<Arc<str>>,
@@ -39,9 +39,9 @@ pub(super) struct Notes {
     /// Why there is no response of the database's.
     failure: Option<&'static str>,
     ranked: Option<(HitPage, RankTrace)>,
-    /// What the database was asked, at [`Capture::Calls`].
+    /// The requests to the database, at [`Capture::Calls`].
     asked: Vec<Question>,
-    /// Gets the records instead of the ring, all of them.
+    /// Gets all of the records, instead of the ring.
     witness: Option<Witness>,
 }
 
@@ -69,7 +69,7 @@ impl Notes {
         }
     }
 
-    /// For the work behind the response.
+    /// Notes for the work after the response (shadow).
     pub(super) fn behind(&self, ring: &RecordRing) -> Self {
         let (capture, too_many) = wanted(ring);
         Self {
@@ -86,7 +86,7 @@ impl Notes {
         }
     }
 
-    /// Nothing is known of the hits of these searches, unless it is noted already.
+    /// Notes that nothing is known of the hits of these searches, unless something is noted already.
     pub(super) fn planned(&mut self, searches: &[PlannedSearch]) {
         self.collections = report::names(searches.iter().flat_map(|search| &search.intent.collections));
         self.profile = searches.first().map(|search| search.profile.clone());
@@ -95,7 +95,7 @@ impl Notes {
         }
     }
 
-    /// What ranking `page` came to.
+    /// Notes the result of ranking `page`.
     pub(super) fn ranked(&mut self, searches: &[PlannedSearch], page: &HitPage, trace: Option<RankTrace>) {
         if let Some(trace) = trace {
             self.searches = searches.to_vec();
@@ -103,7 +103,7 @@ impl Notes {
         }
     }
 
-    /// The database was asked this.
+    /// Notes a request to the database.
     pub(super) fn asked<B>(
         &mut self,
         question: &Rewrite,
@@ -123,12 +123,12 @@ impl Notes {
         }
     }
 
-    /// The client's response has this status.
+    /// Notes the status of the client's response.
     pub(super) fn responded(&mut self, status: StatusCode) {
         self.status = Some(status.as_u16());
     }
 
-    /// There is no response of the database's: a record that says so, like [`Notes::write`].
+    /// Notes that the database gave no response: makes a record that says so, like [`Notes::write`].
     pub(super) fn failed(
         mut self,
         error: &ProxyError,
@@ -159,7 +159,7 @@ impl Notes {
         self.write(ring, dialect, kind, &reports, timings);
     }
 
-    /// Has the records made and kept. Returns at once.
+    /// Starts making and keeping the records. Returns at once.
     pub(super) fn write(
         self,
         ring: &Arc<RecordRing>,
@@ -238,8 +238,8 @@ fn wanted(ring: &RecordRing) -> (Capture, bool) {
     (if too_many { Capture::Off } else { capture }, too_many)
 }
 
-/// Whether a search is worth a record: not if it was not meant to be reranked at all, or is recorded once it has
-/// been reranked behind its response.
+/// Whether a search is worth a record: not if it was not to be reranked at all, or is recorded once it has been
+/// reranked in shadow.
 fn is_logged(report: &Report) -> bool {
     !matches!(report.outcome, Outcome::Kept(KeepReason::Off | KeepReason::Shadow))
 }

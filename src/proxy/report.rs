@@ -32,9 +32,9 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored
     }
 }
 
-/// The span of one search: every line that is logged inside it has the trace id of `traceparent`. A request
-/// without one has no span. As severe as can be, so that it is there for every line that is; the fields are
-/// read only if it is.
+/// The span of one search: every line that is logged inside it has the trace id of `traceparent`. A request without
+/// one has no span. Its level is the highest, so that it exists for every line that does; the fields are read only
+/// then.
 pub fn span(headers: &HeaderMap) -> Span {
     match trace_id(headers) {
         Some(trace_id) => tracing::error_span!("search", trace_id),
@@ -42,7 +42,7 @@ pub fn span(headers: &HeaderMap) -> Span {
     }
 }
 
-/// The first few different names of collections, as far as a line of the log has room for them.
+/// The first few different names of collections, as far as a log line has room for them.
 pub fn names<'a>(collections: impl Iterator<Item = &'a String>) -> String {
     const MOST: usize = 3;
     const MOST_CHARS: usize = 80;

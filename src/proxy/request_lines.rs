@@ -1,15 +1,15 @@
 //! [`RequestLines`]: follows what a client sends over HTTP/1 from message to message, and takes out of the targets what
 //! `http::Uri` cannot hold.
 //!
-//! It changes bytes of a target only, each for one other, and only where there is no doubt that they are one: what it
-//! reads otherwise than in the plainest way, it follows no more, and leaves that and all that comes after as it is.
+//! It changes bytes of a target only, each for one other, and only where they certainly belong to one: once it meets
+//! anything that could be read in two ways, it stops following, and leaves that and all that comes after unchanged.
 
 use memchr::memchr;
 
 use super::connection::ConnectionHandle;
 use crate::upstream::{STAND_IN, is_odd};
 
-/// So much of a line is looked at: no header that tells where a body ends needs more.
+/// The most bytes of a line that are read: no header that determines where a body ends needs more.
 const LINE: usize = 80;
 /// Larger targets are rejected by any parser.
 const LARGEST_TARGET: usize = 64 << 10;
@@ -52,7 +52,7 @@ enum Place {
     ChunkEnd,
     /// After the last chunk.
     Trailer,
-    /// Not known any more.
+    /// Position unknown: no longer followed.
     Lost,
 }
 
@@ -72,10 +72,10 @@ pub(super) struct RequestLines {
     framing: Framing,
     /// The connection may have become a tunnel.
     upgrades: bool,
-    /// What has come of a target that was not all there at once, and whether there is anything odd in it.
+    /// The bytes of a target that arrived in parts so far, and whether any of them is odd.
     target: Vec<u8>,
     odd: bool,
-    /// The beginning of a line that was not all there at once, and its length.
+    /// The beginning of a line that arrived in parts, and its length.
     line: [u8; LINE],
     line_length: usize,
 }
@@ -94,7 +94,8 @@ impl RequestLines {
         }
     }
 
-    /// Passes what comes next, with a [`STAND_IN`] in place of each odd byte of a target; `handle` gets such a target.
+    /// Processes the next bytes, with a [`STAND_IN`] in place of each odd byte of a target; `handle` gets such a
+    /// target.
     pub(super) fn pass(&mut self, bytes: &mut [u8], handle: &ConnectionHandle) {
         let mut at = 0;
         while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
@@ -116,7 +117,7 @@ impl RequestLines {
         if let Some(b'\r' | b'\n') = rest.first() {
             return 1;
         }
-        // What was asked may still be answered by a change of protocols.
+        // An upgrade requested before may still be granted.
         let is_over = || handle.begun() == self.requests && handle.is_between_requests();
         self.place = if self.upgrades && !is_over() { Place::Lost } else { Place::Method };
         self.requests += 1;
@@ -159,7 +160,7 @@ impl RequestLines {
         length + 1
     }
 
-    /// Keeps the next part of a target, and takes what is odd out of it. Not if it is too large.
+    /// Keeps the next part of a target, and replaces its odd bytes. Not if it is too large.
     fn hold(&mut self, part: &mut [u8]) -> bool {
         let before = self.target.len();
         if before + part.len() > LARGEST_TARGET {
@@ -168,7 +169,7 @@ impl RequestLines {
         self.target.extend_from_slice(part);
         let path = path_start(&self.target);
         for (at, byte) in part.iter_mut().enumerate().filter(|(_, byte)| is_odd(**byte)) {
-            // Before the path nothing odd is taken by anybody: let it be rejected.
+            // Before the path no parser accepts an odd byte: let it be rejected.
             *byte = if path.is_some_and(|path| path <= before + at) { STAND_IN } else { b'"' };
         }
         true
@@ -203,7 +204,7 @@ impl RequestLines {
         consumed
     }
 
-    /// `line` is all of it, or the first [`LINE`] bytes.
+    /// `line` is the whole line, or its first [`LINE`] bytes.
     fn ended_line(&mut self, line: &[u8]) {
         self.place = match (self.place, line) {
             (Place::Version, b"HTTP/1.1\r" | b"HTTP/1.1" | b"HTTP/1.0\r" | b"HTTP/1.0") => Place::Header,
@@ -247,7 +248,7 @@ impl RequestLines {
     }
 }
 
-/// Where the path of a target begins, if what is there of it tells.
+/// Where the path of a target begins, if the bytes so far show it.
 fn path_start(target: &[u8]) -> Option<usize> {
     if target.first() == Some(&b'/') {
         return Some(0);

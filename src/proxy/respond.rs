@@ -21,8 +21,8 @@ pub fn failure(error: &ProxyError, shape: Option<Failure<'_>>) -> Response<Body>
     let mut response = Response::new(body::full(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    // What could not be read or sent on may have another end than it seems: nothing after it is taken for a request.
-    // What is left of a request that stalled is not waited for (RFC 9110 §15.5.9).
+    // What could not be read or forwarded may end elsewhere than it seems: nothing after it is taken for a request.
+    // The rest of a request that stalled is not waited for (RFC 9110 §15.5.9).
     if matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

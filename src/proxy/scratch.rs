@@ -1,5 +1,5 @@
-//! The client's own search where the budget has no room for one: what is the proxy's own is taken out all the same,
-//! since the database need not know it.
+//! The client's own search where the budget has no room for one: the proxy's own members are removed all the same,
+//! since the database need not know them.
 
 use bytes::Bytes;
 use http::{header::CONTENT_ENCODING, request};
@@ -12,12 +12,12 @@ use crate::{
     search::{FetchPlan, Rewrite},
 };
 
-/// A thread may have so much beside the budget, as long as it does not wait: enough for a search of usual size.
+/// Bytes that a thread may use beside the budget, as long as it does not wait: enough for a search of usual size.
 const SCRATCH: usize = 1 << 20;
 
 impl SearchHandler {
-    /// What to send for a request for which nothing could be planned; `None` if finding that out would take too
-    /// much, or the request is none that is understood.
+    /// What to send for a request for which nothing could be planned; `None` if finding that out would take too much,
+    /// or the request is not understood.
     pub(super) fn own_request(
         &self,
         dialect: &dyn Dialect,
@@ -52,7 +52,7 @@ pub(super) fn own_searches(
     rewrite(dialect, parts, reading, &plans)
 }
 
-/// The new body, which is no longer than the old one, stands in the old one's place in the budget.
+/// The new body, which is no longer than the old one, replaces it under the same permit.
 fn rewrite(
     dialect: &dyn Dialect,
     parts: &request::Parts,

@@ -1,5 +1,5 @@
-//! A search on its way: read, plan, widen, ask, rank, response. Every way out that is not a rerank is the
-//! database's own response.
+//! A search on its way: read, plan, widen, send, rank, respond. Every way out that is not a rerank is the database's
+//! own response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,13 +38,13 @@ use crate::{
 pub struct SearchLimits {
     /// Larger request bodies are forwarded unread.
     pub request_bytes: usize,
-    /// Larger responses, unpacked, are passed on unchanged, or asked for again as the client did.
+    /// Larger responses, unpacked, are passed on unchanged, or the client's own request is sent again.
     pub response_bytes: usize,
-    /// How long the client may send nothing of its body.
+    /// Timeout for the next bytes of the client's body.
     pub body_timeout: Option<Duration>,
 }
 
-/// Responses searches.
+/// Answers searches.
 pub struct SearchHandler {
     /// Plans and ranks.
     pub pipeline: Pipeline,
@@ -52,15 +52,15 @@ pub struct SearchHandler {
     pub limits: SearchLimits,
     /// Limits on all searches together.
     pub bounds: Bounds,
-    /// Counts the waits that were given up.
+    /// Counts the timeouts that expired.
     pub waits: Timeouts,
     /// Counts what happened.
     pub metrics: SearchMetrics,
     /// Whether responses carry `x-rerank-*` and `server-timing`.
     pub response_headers: bool,
-    /// What searches did is kept here, where that is wanted.
+    /// Where records of searches are kept, if any are wanted.
     pub records: Arc<RecordRing>,
-    /// Places for the work behind responses.
+    /// Permits for the work after responses (shadow).
     pub(super) shadow_places: Arc<Semaphore>,
     /// Says how searches ended.
     pub(super) log: SearchLog,
@@ -94,7 +94,7 @@ struct ReadSearch<'a> {
     caller: CallerHeaders,
     parts: request::Parts,
     raw: Bytes,
-    /// When its head had come.
+    /// When its head arrived.
     at: Instant,
 }
 
@@ -103,15 +103,15 @@ struct Planned {
     reading: Reading,
     working_bytes: usize,
     searches: Vec<PlannedSearch>,
-    /// For the reading and the searches.
+    /// The permit for the reading and the searches.
     permit: Permit,
 }
 
 /// A response with what to say about it.
 pub(super) type ReportedResponse = (Response<Body>, Vec<Report>);
 
-/// Taken for a response before it is asked for: where there is not even so much, the client's own request saves the
-/// database a second one.
+/// Reserved for a response before it is requested: where there is not even this much, sending the client's own
+/// request saves the database a second one.
 pub(super) const FIRST_OF_RESPONSE: usize = 64 << 10;
 
 impl SearchHandler {

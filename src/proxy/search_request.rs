@@ -47,7 +47,7 @@ impl Exchange {
         Ok(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
     }
 
-    /// What to send for some of these searches, by their numbers; `None` where they cannot be asked apart from the
+    /// What to send for some of these searches, by their numbers; `None` where they cannot be sent apart from the
     /// others.
     pub(super) fn pick(&self, searches: &[PlannedSearch], some: &[usize]) -> Option<Rewrite> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();

@@ -1,4 +1,4 @@
-//! A search's response on its way to the client: collect, find the hits, rank, put together again.
+//! A search's response on its way to the client: collect, find the hits, rank, join.
 
 use bytes::Bytes;
 use http::{
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What documents take beside the response: their texts, and the call that they are written into, escaped.
+/// Memory for documents beside the response: their texts, and the call that they are written into, escaped.
 const DOCUMENT_COPIES: usize = 3;
 /// What one hit may add to a joined response: its new score, `rerank_score`, `rerank_from`, and the edits of it.
 const JOINED_HIT: usize = 128;
@@ -37,21 +37,21 @@ pub(super) struct Came {
     pub(super) parts: response::Parts,
     pub(super) raw: Bytes,
     pub(super) page: HitPage,
-    /// For the places of the hits.
+    /// The permit for the positions of the hits.
     pub(super) places: Permit,
 }
 
-/// A response put together again.
+/// The result of joining a response again.
 enum Joined {
-    /// Not a byte is another one.
+    /// Every byte is the same.
     AsItCame,
     Anew(Bytes),
-    /// There is no room for it.
+    /// The budget has no room for it.
     NoRoom,
 }
 
 impl Exchange {
-    /// Responses with what came for `rewrite`, reranked if it can be. `permit` is what it is collected into;
+    /// Answers with the response to `rewrite`, reranked if it can be. `permit` covers what it is collected into;
     /// `changed` says that the client's own request was another one.
     pub(super) async fn rank(
         &mut self,
@@ -67,7 +67,7 @@ impl Exchange {
             Ok(BodyRead::Whole { bytes, .. }) => {
                 return self.rank_whole(searches, rewrite, parts, bytes, changed).await;
             }
-            // The response broke off: a search may be asked again, and what comes then is passed on as it comes.
+            // The response broke off: a search may be sent again, and the response to that is streamed.
             Err(_) if changed => return self.keep_instead(searches, KeepReason::UpstreamError).await,
             Err(_) => return self.keep(searches, Some(KeepReason::UpstreamError)).await,
             Ok(BodyRead::TooLarge(stream)) => (stream, KeepReason::TooLarge),
@@ -128,7 +128,7 @@ impl Exchange {
         if must_replay(searches, &ranked.reports, &page)
             || pipeline::cuts_a_tie(searches, &page, &ranked.reports)
         {
-            // A replay that goes wrong leaves the response that is there, cut back: a success stays one.
+            // A replay that fails leaves the response that is there, cut back: a success stays one.
             match self.keep(searches, None).await {
                 Ok((response, _)) if response.status() == StatusCode::OK => {
                     return Ok((response, replayed(ranked.reports)));
@@ -149,8 +149,7 @@ impl Exchange {
         }
     }
 
-    /// The hits of a response, with a permit for their places.
-    /// `searches`: how many it has to answer.
+    /// The hits of a response, with a permit for their positions. `searches`: how many it has to answer.
     pub(super) fn page(
         &self,
         searches: usize,
@@ -164,7 +163,8 @@ impl Exchange {
         let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
         let mut permit = budget.take(splitting_bytes(&body)).ok_or(KeepReason::Overloaded)?;
         let page = self.dialect.split(&head(&self.parts), body).map_err(|error| error.reason())?;
-        // Where a filter leaves out whole responses of a batch, nobody can tell which search the others are of.
+        // Where a filter leaves out whole responses of a batch, it cannot be determined which search the others
+        // belong to.
         if searches > 1 && page.responses() > 0 && page.responses() != searches {
             return Err(KeepReason::Unsupported);
         }

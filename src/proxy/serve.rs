@@ -38,10 +38,10 @@ const MAX_ERROR_RESETS: usize = 1024;
 const SEND_BUFFER: usize = 256 << 10;
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
-/// A client that answers no ping has gone.
+/// A client that does not acknowledge a ping within this is disconnected.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// One with nothing open that does not acknowledge the end of its connection so soon has frozen.
+/// One with nothing open that does not acknowledge the end of its connection within this has frozen.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How the connections are served that begin with the same settings.
@@ -50,12 +50,12 @@ pub(super) struct Server {
     http: auto::Builder<TokioExecutor>,
 }
 
-/// What a connection is told.
+/// The signals to a connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Signal {
     /// Finish what is open.
     Finish,
-    /// End, with what is open.
+    /// End at once, with what is open.
     Cut,
 }
 
@@ -116,7 +116,7 @@ impl Server {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => {
-                    // The error may quote what was received; its kind is said by hyper's own response.
+                    // The error may quote what was received; hyper's own response says its kind.
                     if ended.is_err() {
                         tracing::debug!("a client's connection ended early");
                     }
@@ -137,7 +137,7 @@ impl Server {
         }
     }
 
-    /// When the connection is told what. Each is looked at only when it wakes, not with every byte.
+    /// The signals to the connection. Each is checked only when it wakes, not with every byte.
     fn signals<'a>(&self, handle: &'a ConnectionHandle) -> FuturesUnordered<BoxFuture<'a, Signal>> {
         let (idle, waits) = (self.settings.idle_timeout, self.settings.waits.clone());
         let opened = Instant::now();
@@ -165,10 +165,10 @@ fn http_server(settings: &ListenerSettings) -> auto::Builder<TokioExecutor> {
         .http1()
         .preserve_header_case(true)
         .auto_date_header(false)
-        // Room for a head that is too large, so that it can be told in the database's own shape.
+        // Room for a head that is too large, so that it can be answered in the database's own shape.
         .max_buf_size(settings.max_head_bytes.saturating_mul(2).max(SMALLEST_BUFFER))
         .timer(TokioTimer::new())
-        // Heads and idle connections are timed by the socket and the task of the connection.
+        // Timeouts of heads and idle connections run in the socket and the task of the connection.
         .header_read_timeout(None)
         .http2()
         .auto_date_header(false)

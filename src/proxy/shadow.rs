@@ -1,5 +1,5 @@
-//! `mode: shadow`: the client has the database's own response; what reranking would have made of the search is
-//! found out behind it, for the metrics alone.
+//! `mode: shadow`: the client gets the database's own response; what reranking would have done to the search is
+//! measured afterwards, for the metrics alone.
 
 use http::StatusCode;
 use tokio::time::Instant;
@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// So many searches at a time are reranked behind their responses; others are counted and left.
+/// Searches reranked in shadow at a time; others are counted and skipped.
 pub(super) const MAX_IN_FLIGHT: usize = 16;
 
 impl Exchange {
-    /// Begins the work behind a response, if there is any. Returns at once.
+    /// Begins the work after a response, if there is any. Returns at once.
     pub(super) fn follow(&self, kind: SearchKind, searches: &[PlannedSearch]) {
         let shadowed: Vec<PlannedSearch> =
             searches.iter().filter(|search| search.shadow.is_some()).map(PlannedSearch::in_shadow).collect();
@@ -64,7 +64,7 @@ impl Exchange {
         tokio::spawn(work.in_current_span());
     }
 
-    /// Asks, ranks, and throws the response away.
+    /// Sends, ranks, and drops the result.
     async fn in_shadow(
         &mut self,
         searches: &[PlannedSearch],

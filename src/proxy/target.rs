@@ -1,4 +1,5 @@
-//! The target of a request, as the dialects read it and as it goes on: its `Uri`, or the [`RawTarget`] beside that.
+//! The target of a request, as the dialects read it and as it is forwarded: its `Uri`, or the [`RawTarget`] beside
+//! it.
 
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Request, Uri};
@@ -49,8 +50,8 @@ pub(super) fn replace(parts: &mut Parts, new: &str) -> Result<(), ProxyError> {
     Ok(())
 }
 
-/// Takes the path off before the target's own below which clients find the database. What is not below it goes on as it
-/// came, without the upstream's prefix: nothing can be said of it. Whether it is below. `keeps`: the upstream's prefix is
+/// Removes the clients' path prefix from the target. A target that is not below it is forwarded unchanged, without
+/// the upstream's prefix: nothing can be said of it. Returns whether it is below. `keeps`: the upstream's prefix is
 /// the same, so that the client's spelling of it stays.
 pub(super) fn take_prefix_off<B>(request: &mut Request<B>, prefix: &PathPrefix, keeps: bool) -> bool {
     if prefix.is_empty() {
@@ -72,7 +73,7 @@ pub(super) fn take_prefix_off<B>(request: &mut Request<B>, prefix: &PathPrefix, 
 }
 
 /// Puts the target beside the `Uri` of a request, which has stand-ins in it. `written` is all of the target as the
-/// client wrote it. Whether it fits.
+/// client wrote it. Returns whether it fits.
 pub(super) fn put_on<B>(request: &mut Request<B>, written: &[u8]) -> bool {
     let Some(stands_in) = request.uri().path_and_query().map(|path| path.as_str().as_bytes()) else {
         return false;

@@ -25,7 +25,7 @@ pub struct TlsSettings {
     pub key_file: PathBuf,
     /// Let in only clients with a certificate of these authorities (PEM).
     pub client_ca_file: Option<PathBuf>,
-    /// A handshake that takes longer is given up.
+    /// The timeout of a handshake.
     pub handshake_timeout: Duration,
 }
 
@@ -79,12 +79,12 @@ impl ServerTls {
         })
     }
 
-    /// When the certificate ends, in seconds since 1970.
+    /// When the certificate expires, in seconds since 1970.
     pub fn not_after(&self) -> Option<u64> {
         self.not_after
     }
 
-    /// The handshake; `None` if it failed or took too long, which is the client's affair.
+    /// Performs the handshake; `None` if it failed or timed out, which is counted as the client's fault.
     pub(super) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         match tokio::time::timeout(self.handshake_timeout, self.acceptor.accept(stream)).await {
             Ok(Ok(stream)) => Some(stream),

@@ -1,4 +1,4 @@
-//! What follows a switch of protocols: bytes both ways, until both sides have ended or nothing moves.
+//! The bytes both ways after a switch of protocols, until both sides have ended or the tunnel is idle for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use crate::bounds::{TimeoutKind, Timeouts};
 /// Limits of a tunnel.
 #[derive(Debug, Clone)]
 pub struct TunnelSettings {
-    /// A tunnel through which no byte goes for so long is closed; `None` waits for ever.
+    /// A tunnel is closed when no byte has passed for this long; `None`: unlimited.
     pub timeout: Option<Duration>,
     /// Counts the waits that were given up.
     pub waits: Timeouts,
@@ -30,7 +30,7 @@ impl Default for TunnelSettings {
     }
 }
 
-/// Carries bytes both ways; counts as one connection until it is over, and is cut as one.
+/// Carries bytes both ways; counts as one connection until it is over, and is closed as one.
 pub(super) async fn run(
     client: OnUpgrade,
     upstream: OnUpgrade,
@@ -96,7 +96,7 @@ impl Activity {
     }
 }
 
-/// A side of a tunnel that notes when something goes through it; everything does.
+/// A side of a tunnel that notes every byte that passes.
 struct Active<S> {
     inner: S,
     activity: Activity,

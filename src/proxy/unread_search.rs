@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl SearchHandler {
-    /// Passes it on. Which index or collection it is for cannot be told, so that none of its text may leave.
+    /// Passes it on. Its index or collection cannot be determined, so none of its text may leave.
     pub(super) async fn pass_by(
         &self,
         forwarder: &Forwarder,
