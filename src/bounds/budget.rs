@@ -10,11 +10,12 @@ use std::{
 
 use bytes::Bytes;
 
-/// How many units (bytes, searches) may be held at the same time. Clones share count and limit.
+/// How many units (bytes, searches) may be held at the same time. Clones share count and limit. A caller takes a
+/// [`Permit`] with [`Budget::take`] and releases it by dropping it; where there is none, it goes on without.
 #[derive(Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
-    /// One part of so many of the limit is out of reach of this holder; 0 is none.
+    /// This holder may not use the last units, one part of this many of the limit; 0 is none.
     spare: usize,
 }
 
@@ -24,7 +25,7 @@ struct Shared {
     rejected: AtomicU64,
 }
 
-/// Units taken from a budget; given back when it is dropped.
+/// Units taken from a budget; released when it is dropped.
 #[must_use = "dropping a permit gives it back"]
 pub struct Permit {
     budget: Budget,
@@ -68,7 +69,7 @@ impl Budget {
         self.shared.used.load(Ordering::Acquire)
     }
 
-    /// How often something was rejected.
+    /// How often units were refused.
     pub fn rejected(&self) -> u64 {
         self.shared.rejected.load(Ordering::Relaxed)
     }
@@ -100,7 +101,7 @@ impl Permit {
         self.units
     }
 
-    /// Takes more or gives some back, to hold `units` in all; false, and nothing changed, if there are too few.
+    /// Takes more or releases some, to hold `units` in all; false, and nothing changed, if there are too few.
     #[must_use = "without units nothing may be held"]
     pub fn resize(&mut self, units: usize) -> bool {
         match units.checked_sub(self.units) {
@@ -117,7 +118,7 @@ impl Permit {
         }
     }
 
-    /// Gives back what is over `units`.
+    /// Releases what is over `units`.
     pub fn shrink(&mut self, units: usize) {
         self.budget.give_back(self.units.saturating_sub(units));
         self.units = self.units.min(units);
@@ -142,8 +143,8 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// `bytes` with the permit for them, or a share in one: it is given back when the last of them, slices and clones
-/// too, is dropped.
+/// `bytes` with the permit for them, or a share in one: it is released when the last of them, slices and clones too,
+/// is dropped.
 pub fn counted(bytes: Bytes, permit: impl Send + Sync + 'static) -> Bytes {
     struct Counted<P> {
         bytes: Bytes,

@@ -1,4 +1,4 @@
-//! [`DeadlineTimer`]: the timer of a socket.
+//! [`DeadlineTimer`]: the lazily created timer of a socket.
 
 use std::{
     future::Future,
@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer for a wait that is seldom long: made at the first, kept for the others.
+/// A timer for waits that are mostly short: created at the first long one, reused for the others.
 #[derive(Debug, Default)]
 pub struct DeadlineTimer {
     sleep: Option<Pin<Box<Sleep>>>,

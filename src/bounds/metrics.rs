@@ -1,4 +1,4 @@
-//! What is held and what was given up, for Prometheus; read at each scrape.
+//! What is held and which timeouts expired, for Prometheus; read at each scrape.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -60,7 +60,7 @@ struct BudgetHelp {
 struct Limit {
     limit: IntGauge,
     rejected: IntCounter,
-    /// Two scrapes at a time must not both add what is new.
+    /// Two concurrent scrapes must not both add what is new.
     scrape: Mutex<()>,
 }
 
@@ -155,7 +155,7 @@ struct WaitCollector {
     scrape: Mutex<()>,
 }
 
-/// Makes `counter` say `now`.
+/// Sets `counter` to `now`.
 fn catch_up(counter: &IntCounter, now: u64) {
     counter.inc_by(now.saturating_sub(counter.get()));
 }

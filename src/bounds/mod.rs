@@ -1,7 +1,7 @@
 //! What the whole program may hold at the same time: bytes in buffers, searches in flight.
 //!
-//! Whatever is to be held is taken from a [`Budget`] first and given back when it is dropped. Nothing waits for a
-//! budget: what gets none is forwarded without being held.
+//! Whatever is to be held is taken from a [`Budget`] first and released when it is dropped. Nothing waits for a
+//! budget: what gets no permit is forwarded without being held.
 
 mod budget;
 mod deadline_timer;
@@ -22,8 +22,8 @@ use crate::system::Resources;
 pub struct Bounds {
     /// Bytes in buffers, for the bodies of requests: all of the limit.
     pub request_bytes: Budget,
-    /// The same bytes, for responses and what is made of them. An eighth of the limit is out of its reach, so that
-    /// responses that wait cannot keep requests from being read.
+    /// The same bytes, for responses and what is made of them. They may not use the last eighth of the limit, so that
+    /// waiting responses cannot keep requests from being read.
     pub response_bytes: Budget,
     /// Searches that are being reranked.
     pub searches: Budget,

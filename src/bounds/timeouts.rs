@@ -1,4 +1,4 @@
-//! [`Timeouts`]: how often a wait was given up, by what was waited for.
+//! [`Timeouts`]: how often a timeout expired, by what was waited for.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ pub enum TimeoutKind {
     IdleConnection,
     /// More of a request's body.
     RequestBody,
-    /// A client that takes no more of its response.
+    /// A client that accepts no more of its response.
     ClientRead,
     /// The head of a response.
     Response,
@@ -50,7 +50,7 @@ impl TimeoutKind {
     }
 }
 
-/// Counts waits that were given up. Clones share the counts.
+/// Counts timeouts that expired. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Timeouts(Arc<[AtomicU64; TimeoutKind::ALL.len()]>);
 

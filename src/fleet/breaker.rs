@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Of the last calls, so many are looked at.
+/// How many of the last calls are looked at.
 const CALLS: u32 = 10;
-/// So many failures among them, one after the other, open the breaker.
+/// Consecutive failures among them that open the breaker.
 const FAILURES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// Where a breaker is.
+/// The state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BreakerState {
     Closed,
@@ -29,11 +29,11 @@ impl BreakerState {
     }
 }
 
-/// When to leave Redis alone, and when to look after it again. Pure: each step brings the time.
+/// When to send Redis no commands, and when to probe it again. Pure: each step brings the time.
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: State,
-    /// Openings and failed probes since a call last succeeded: each doubles the wait.
+    /// Openings and failed probes since a call last succeeded: each doubles the delay.
     tries: u32,
 }
 
@@ -42,7 +42,7 @@ enum State {
     Closed {
         /// A bit for each of the last calls, set if it failed.
         recent: u32,
-        /// When the last failure that counts was told.
+        /// When the last counted failure was reported.
         failed_at: Option<Instant>,
     },
     HalfOpen,
@@ -82,7 +82,7 @@ impl Breaker {
         }
     }
 
-    /// A call that began at `began` was not. Gives whether that opened it.
+    /// A call that began at `began` failed or timed out. Returns whether that opened it.
     ///
     /// Calls that were under way together fail together: the moment that the machine was busy elsewhere counts once.
     pub(super) fn failed(&mut self, began: Instant, now: Instant) -> bool {
@@ -99,7 +99,7 @@ impl Breaker {
         open
     }
 
-    /// No call can be made at all. Gives whether that opened it.
+    /// No call can be made at all. Returns whether that opened it.
     pub(super) fn trip(&mut self, now: Instant) -> bool {
         let closed = matches!(self.state, State::Closed { .. });
         if closed {
@@ -115,7 +115,7 @@ impl Breaker {
         }
     }
 
-    /// It ended. Gives whether that closed the breaker.
+    /// The probe ended. Returns whether that closed the breaker.
     pub(super) fn probed(&mut self, good: bool, now: Instant) -> bool {
         if !matches!(self.state, State::HalfOpen) {
             return false;

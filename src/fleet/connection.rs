@@ -23,10 +23,10 @@ pub(super) struct QueuedCommand {
 pub(super) const NO_SCORE: Bytes = [0; 9];
 
 impl Connection {
-    /// The values of `keys`, in one round trip; what failed or was late is as if it were not there.
+    /// The values of `keys`, in one round trip; failed and late ones count as missing.
     ///
     /// A cluster answers key by key, since two keys seldom have one slot: what its healthy nodes know is of use while
-    /// another is down, so that only a time-out or most keys make it a failure.
+    /// another is down, so that only a timeout or a failure of most keys is an error.
     pub(super) async fn values(
         &self,
         keys: &[String],
@@ -51,7 +51,7 @@ impl Connection {
         }
     }
 
-    /// Writes `entries` in one round trip. Gives how many were written, and why most of them were not.
+    /// Writes `entries` in one round trip. Returns how many were written, and the reason if most were not.
     pub(super) async fn write(&self, entries: &[QueuedCommand], until: Instant) -> (usize, Option<Failure>) {
         let responses = match self {
             Connection::Single(connection) => {
@@ -81,7 +81,7 @@ impl Connection {
         }
     }
 
-    /// Runs commands at the same time, each answered for itself, all until the same moment.
+    /// Runs commands concurrently, each with its own result, all with one deadline.
     async fn run_all(&self, commands: Vec<Cmd>, until: Instant) -> Vec<Result<Value, Failure>> {
         join_all(commands.iter().map(|command| self.run(command, until))).await
     }

@@ -1,4 +1,4 @@
-//! Opens connections. Files are read anew each time, so that a renewed password or CA is activated.
+//! Opens connections. Files are read anew each time, so that a renewed password or CA is used.
 
 use std::{io, path::Path, time::Duration};
 
@@ -14,10 +14,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Connection, Failure, FleetError, Settings, address::Topology};
 
-/// For a connection, TLS and login included. Nobody waits for it.
+/// Timeout of a connection, TLS and login included. No search waits for it.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the files hold at the moment.
+/// The current contents of the files.
 struct Secrets {
     password: Option<SecretString>,
     ca: Option<Vec<u8>>,
@@ -26,7 +26,7 @@ struct Secrets {
 /// Opens connections with these settings.
 pub(super) struct Connector {
     settings: Settings,
-    /// The longest that a command waits on this connection.
+    /// The longest timeout of a command on this connection.
     max_wait: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Connector {
         Self { settings, max_wait }
     }
 
-    /// Says what of the settings can never work.
+    /// Finds settings that can never work.
     pub(super) fn check(&self) -> Result<(), FleetError> {
         let Settings { address, ca_file, password_file, prefix, .. } = &self.settings;
         if !super::is_prefix(prefix) {
@@ -103,7 +103,7 @@ impl Connector {
     }
 
     async fn cluster(&self, secrets: &Secrets) -> RedisResult<Connection> {
-        // A node that moved a slot says so, which costs a second try; the waits are for failures.
+        // A node that moved a slot answers so, which costs a second round trip; the delays are for failures.
         let mut builder = ClusterClientBuilder::new(self.infos(secrets)?)
             .connection_timeout(CONNECT_TIMEOUT)
             .response_timeout(self.max_wait)
@@ -118,7 +118,7 @@ impl Connector {
         builder.build()?.get_async_connection().await.map(Connection::Cluster)
     }
 
-    /// Sentinels are asked without a login: theirs is another than the master's.
+    /// Sentinels are called without a login: theirs differs from the master's.
     async fn master(&self, name: &str, secrets: &Secrets) -> RedisResult<Connection> {
         let sentinels: Vec<ConnectionAddr> = self.addresses();
         let mut builder = SentinelClientBuilder::new(sentinels, name, SentinelServerType::Master)?
@@ -175,7 +175,7 @@ fn certificates(secrets: &Secrets) -> TlsCertificates {
     TlsCertificates { client_tls: None, root_cert: secrets.ca.clone() }
 }
 
-/// Every command brings its own time-out.
+/// Every command has its own timeout.
 fn config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(Some(CONNECT_TIMEOUT))
 }

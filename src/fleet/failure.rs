@@ -2,20 +2,20 @@ use std::{io, sync::Arc};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// Why Redis gave no good response. A closed list: what a server says stays out of logs and metrics.
+/// Why Redis gave no good response. A closed list: a server's own words stay out of logs and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No response in time.
+    /// Timeout.
     Timeout,
     /// No connection, or it broke.
     Unreachable,
-    /// The certificate or the handshake is not good.
+    /// The certificate is not valid, or the handshake failed.
     Tls,
-    /// The response is none that Redis gives to this command.
+    /// The response is not valid for this command.
     Garbage,
     /// The login is rejected.
     Login,
-    /// The user may not run the command.
+    /// The user lacks permission for the command.
     Forbidden,
     /// It is loading its data.
     Loading,
@@ -27,9 +27,9 @@ pub(super) enum Failure {
     ClusterDown,
     /// No sentinel knows the master.
     NoMaster,
-    /// A file of the configuration cannot be read any more.
+    /// A file of the configuration can no longer be read.
     File,
-    /// It rejects for another reason.
+    /// It rejects the command for another reason.
     Rejected,
 }
 
@@ -87,7 +87,7 @@ impl Failure {
             ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => Failure::Unreachable,
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Failure::Garbage,
             ErrorKind::AuthenticationFailed => Failure::Login,
-            // What a long command gets before the login.
+            // The response to a long command before the login.
             _ if error.detail().is_some_and(|detail| detail.contains("unauthenticated")) => Failure::Login,
             ErrorKind::MasterNameNotFoundBySentinel | ErrorKind::EmptySentinelList => Failure::NoMaster,
             ErrorKind::Server(kind) => of_server(kind),

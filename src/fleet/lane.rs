@@ -1,4 +1,4 @@
-//! One connection and its breaker. Reads and writes have a lane each: a Redis that takes no writes still answers
+//! One connection and its breaker. Reads and writes have a lane each: a Redis that rejects writes still answers
 //! reads, and a large batch does not delay a search.
 //!
 //! The `redis` crate's `ConnectionManager` does not serve here: it knows single servers only, learns of a lost connection
@@ -35,7 +35,7 @@ pub(super) struct Lane {
     address: String,
     dial: Dial,
     keys: Keys,
-    /// How long a round trip may take.
+    /// Timeout of a round trip.
     pub(super) max_wait: Duration,
     state: Mutex<State>,
     /// There is something to restore.
@@ -48,11 +48,11 @@ pub(super) struct Lane {
 struct State {
     breaker: Breaker,
     connection: Option<Connection>,
-    /// Counts connections: what a call on an old one says is not held against the new one.
+    /// Counts connections: a result on an old one does not count against the new one.
     epoch: u64,
 }
 
-/// Leave to make one round trip, which should [`Pass::end`].
+/// A permit for one round trip, which should [`Pass::end`].
 pub(super) struct Pass {
     pub(super) connection: Connection,
     lane: Arc<Lane>,
@@ -62,11 +62,12 @@ pub(super) struct Pass {
     ended: bool,
 }
 
-/// Who has waited so long and leaves has seen that Redis is slow. Who leaves earlier has seen nothing.
+/// A caller that has waited this long and disconnects has seen that Redis is slow. One that disconnects earlier has
+/// seen nothing.
 const SLOW: Duration = Duration::from_millis(20);
 
 impl Pass {
-    /// Tells how the round trip ended.
+    /// Reports how the round trip ended.
     pub(super) fn end(mut self, failure: Option<Failure>) {
         self.ended = true;
         self.lane.note(&self, failure);
@@ -95,7 +96,7 @@ impl Lane {
         Self { purpose, address, dial, keys, max_wait, state, wake, tried, metrics }
     }
 
-    /// Leave for one round trip, or `None` at once while there is no connection or the breaker is open.
+    /// A permit for one round trip, or `None` at once while there is no connection or the breaker is open.
     pub(super) fn enter(self: &Arc<Self>, operation: Operation) -> Option<Pass> {
         let pass = self.with(|state| {
             let connection = state.connection.clone()?;
@@ -108,9 +109,10 @@ impl Lane {
         pass
     }
 
-    /// After a round trip ended so: leave for a second one, if the connection was lost and there is a new one in time.
+    /// After a round trip ended so: a permit for a second one, if the connection was lost and there is a new one in
+    /// time.
     ///
-    /// A Redis that has restarted, or has ended an idle connection, shows it only when it is asked.
+    /// A Redis that has restarted, or has closed an idle connection, shows it only when it is used.
     pub(super) async fn enter_again(
         self: &Arc<Self>,
         failure: Option<Failure>,
@@ -136,7 +138,7 @@ impl Lane {
     pub(super) async fn tried(&self, within: Duration) {
         let tried = self.tried.notified();
         if !self.is_usable() {
-            // In vain is good enough: all is a miss then.
+            // A timeout is fine: all is a miss then.
             let _ = timeout(within, tried).await;
         }
     }
@@ -152,7 +154,7 @@ impl Lane {
                 return false;
             };
             let opened = state.breaker.failed(pass.started, Instant::now());
-            // A cluster's connection looks after its nodes itself.
+            // A cluster's connection reconnects to its nodes itself.
             let single = matches!(pass.connection, Connection::Single(_));
             if opened || (single && failure.ends_connection()) {
                 state.connection = None;
@@ -220,7 +222,7 @@ impl Lane {
         self.metrics.breaker(self.purpose.as_str(), state);
     }
 
-    /// Says so, once for each time.
+    /// Logs a change, once for each.
     fn changed(&self, to: BreakerState, because: Option<Failure>) {
         self.observe(to);
         self.metrics.breaker_changed(self.purpose.as_str(), to);
@@ -237,7 +239,8 @@ impl Lane {
 }
 
 impl State {
-    /// When to connect next; `None` while all is well. Not all sidecars of a fleet come at the same moment.
+    /// When to connect next; `None` while the connection works. Jittered, so that the sidecars of a fleet do not all
+    /// connect at once.
     fn due(&self) -> Option<Instant> {
         match self.breaker.probe_at() {
             Some(at) => {

@@ -42,14 +42,14 @@ impl Operation {
     }
 }
 
-/// What became of a score that was to be written.
+/// The result of a score's write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dropped {
     /// The queue was full.
     Full,
     /// The breaker was open.
     Away,
-    /// Redis did not take it.
+    /// Redis rejected it.
     Failed,
 }
 

@@ -1,7 +1,8 @@
 //! Redis or Valkey, which a fleet of sidecars shares: scores that one of them has paid for, and common limits.
 //!
-//! It is never in the way: a round trip ends at its time-out, a breaker leaves a slow, full or dead Redis alone and a
-//! task of its own looks when it is back, writes wait in a bounded queue. Nothing here gives an error to a search.
+//! It never blocks a search: a round trip ends at its timeout, a breaker sends nothing to a slow, full or dead Redis,
+//! a task of its own probes whether it is back, and writes wait in a bounded queue. Nothing here gives an error to a
+//! search.
 
 mod address;
 mod breaker;
@@ -89,7 +90,7 @@ impl Fleet {
         Self { reads, writes, queue, keys, timeout: settings.timeout, metrics, idle, tasks }
     }
 
-    /// Begins to connect, in tasks that end with the fleet. Until then, and outside a Tokio runtime, all is a miss.
+    /// Starts to connect, in tasks that end with the fleet. Until then, and outside a Tokio runtime, all is a miss.
     pub fn connect(&self) {
         let Ok(runtime) = Handle::try_current() else { return };
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -99,13 +100,13 @@ impl Fleet {
                 runtime.spawn(self.writes.clone().keep()),
                 runtime.spawn(writer.run(jobs)),
             ];
-            // It is empty: only who has taken the writer comes here.
+            // It is empty: only the taker of the writer comes here.
             let _ = self.tasks.set(tasks.map(AbortOnDropHandle::new));
         }
     }
 
-    /// After [`Fleet::connect`]: waits until it has connected or failed to, but not longer than `within`. For who asks
-    /// once; a server does not wait.
+    /// After [`Fleet::connect`]: waits until it has connected or failed to, but not longer than `within`. For
+    /// commands that read once; a server does not wait.
     pub async fn tried(&self, within: Duration) {
         futures_util::future::join(self.reads.tried(within), self.writes.tried(within)).await;
     }
@@ -142,7 +143,7 @@ impl Fleet {
         Some(values)
     }
 
-    /// Writes scores behind the caller's back; what the queue cannot hold is dropped.
+    /// Queues scores to be written in the background; what the queue cannot hold is dropped.
     pub fn remember(&self, scores: Vec<(ScoreId, f32)>) {
         let mut dropped = [(Dropped::Full, 0), (Dropped::Away, 0)];
         let usable = self.writes.is_usable();
@@ -159,8 +160,8 @@ impl Fleet {
         self.metrics.queue(self.queue.max_capacity() - self.queue.capacity());
     }
 
-    /// Takes leave for one call of `name` that keeps within the limits of `wanted`, all of them in one round trip, or
-    /// takes nothing.
+    /// Takes a permit for one call of `name` within the limits of `wanted`, all of them in one round trip, or takes
+    /// nothing.
     ///
     /// Calls are counted by the second, so that no 60 seconds see more than allowed (a token bucket lets up to
     /// twice as many through in its first minute); a call is forgotten after 60 to 61 seconds. Search units or tokens
@@ -174,18 +175,18 @@ impl Fleet {
         response.unwrap_or(Shared::Away)
     }
 
-    /// Gives back leave for a call that was not made, behind the caller's back.
+    /// Returns the permit of a call that was not made, in the background.
     pub fn give_back(&self, leave: &Leave) {
         self.amend(leave.give_back());
     }
 
-    /// Puts the bill in the place of the estimate, behind the caller's back.
+    /// Replaces the estimate by the bill, in the background.
     pub fn settle(&self, leave: &Leave, billed: f64) {
         self.amend(leave.settle(billed));
     }
 
-    /// What the fleet knows of the words of a collection; none where it knows nothing or is away. It is large, and nobody
-    /// waits for it: it takes the way of writes.
+    /// What the fleet knows of the words of a collection; none where it knows nothing or Redis is unreachable. It is
+    /// large, and no search waits for it: it uses the lane of writes.
     pub async fn words(&self, collection: u64) -> Option<Vec<u8>> {
         let mut command = redis::cmd("GET");
         command.arg(self.keys.words(collection));
@@ -195,7 +196,7 @@ impl Fleet {
         }
     }
 
-    /// Tells the fleet what is known of the words of a collection, for `ttl`.
+    /// Shares with the fleet what is known of the words of a collection, for `ttl`.
     pub async fn tell_words(&self, collection: u64, known: &[u8], ttl: Duration) {
         let mut command = redis::cmd("SET");
         let ttl = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
@@ -238,7 +239,7 @@ impl fmt::Debug for Fleet {
     }
 }
 
-/// The longest that a batch of writes may take: no search waits for it.
+/// Timeout of a batch of writes: no search waits for it.
 fn write_timeout(timeout: Duration) -> Duration {
     timeout.max(Duration::from_millis(250))
 }

@@ -13,9 +13,9 @@ pub(super) enum Purpose {
     Writes,
 }
 
-/// Enough random keys to ask every node of a cluster.
+/// Enough random keys to reach every node of a cluster.
 const KEYS: usize = 32;
-/// Milliseconds that a written probe stays.
+/// Time to live of a written probe, in milliseconds.
 const STAYS: u64 = 1000;
 
 impl Purpose {
@@ -27,7 +27,7 @@ impl Purpose {
         }
     }
 
-    /// Does once what the lane is for: a Redis that answers a PING may still be of no use.
+    /// Does once what the lane is for: a Redis that answers a PING may still be unusable.
     pub(super) async fn probe(
         self,
         connection: &Connection,

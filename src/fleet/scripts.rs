@@ -12,14 +12,14 @@ const TAKE: &str = include_str!("take.lua");
 const GIVE_BACK: &str = include_str!("give_back.lua");
 const SETTLE: &str = include_str!("settle.lua");
 
-/// What the fleet's limits say to one call.
+/// The result of the fleet's limits for one call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shared {
     /// It may be made and is counted.
     Granted(Leave),
     /// It may not.
     Rejected {
-        /// What stands against it.
+        /// What prevented it.
         by: SharedLimit,
         /// When one may be made at the earliest.
         retry_in: Duration,
@@ -51,7 +51,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether there is any limit to ask for.
+    /// Whether there is any limit to check.
     pub fn is_limited(&self) -> bool {
         self.calls_per_minute.is_some() || self.has_budget()
     }
@@ -90,7 +90,7 @@ impl Leave {
         Some(Amendment::GiveBack { name: self.name.clone(), second: self.second })
     }
 
-    /// Puts the bill in the place of the estimate, where there is a budget.
+    /// Replaces the estimate by the bill, where there is a budget.
     pub(super) fn settle(&self, billed: f64) -> Option<Amendment> {
         let difference = billed - self.wanted.amount;
         let (name, minute, day) = (self.name.clone(), self.minute, self.day);
@@ -103,7 +103,7 @@ impl Leave {
     }
 }
 
-/// Something counted that was not so.
+/// A correction of a wrong count.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Amendment {
     GiveBack { name: Arc<str>, second: i64 },

@@ -7,9 +7,9 @@ use super::{Address, AddressError};
 pub struct Settings {
     /// Where it is.
     pub address: Address,
-    /// No search waits longer for it. Default 20 ms.
+    /// Timeout of a search's reads. Default 20 ms.
     pub timeout: Duration,
-    /// How long a score stays there, give or take a tenth, so that scores written together do not end together.
+    /// Time to live of a score, give or take a tenth, so that scores written together do not expire together.
     pub ttl: Duration,
     /// What every key begins with. Default `rerankd`.
     pub prefix: String,

@@ -6,7 +6,7 @@ pub type ScoreId = [u8; 16];
 /// What is written for one score.
 pub(super) type Value = [u8; 9];
 
-/// Goes up when the layout changes: what another version wrote is then as good as not there.
+/// Incremented when the layout changes: what another version wrote counts as missing.
 const VERSION: u8 = 1;
 
 pub(super) fn encode(id: &ScoreId, score: f32) -> Value {

@@ -1,4 +1,4 @@
-//! Writes behind: scores wait in a bounded queue and go out in batches.
+//! Background writes: scores wait in a bounded queue and are sent in batches.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,9 +17,9 @@ use super::{
     value,
 };
 
-/// Scores that may wait; about half a megabyte.
+/// The most scores in the queue; about half a megabyte.
 pub(super) const QUEUE: usize = 16_384;
-/// The most that go out together.
+/// The most scores in one batch.
 pub(super) const BATCH: usize = 512;
 /// How long the first of a batch waits for others.
 const LINGER: Duration = Duration::from_millis(5);
@@ -69,7 +69,7 @@ impl Writer {
             self.amend(amendment).await;
         }
         for done in waiting {
-            // Who asked may have gone.
+            // The receiver may have gone.
             let _ = done.send(());
         }
     }

@@ -1,4 +1,4 @@
-//! [`CallLog`]: the calls that were made to providers for one request, for whoever asks for them.
+//! [`CallLog`]: the calls that were made to providers for one request, for callers that want them (`explain`).
 
 use std::{
     fmt,
@@ -12,12 +12,12 @@ use rustls_pki_types::CertificateDer;
 
 use super::FailureClass;
 
-/// What is noted of the calls for one request. Clones share the notes. A call for a second request that joined the
-/// first one's flight is noted for the first.
+/// The calls noted for one request. Clones share the notes. A call that a second request joined in flight is noted
+/// for the first.
 #[derive(Clone, Default)]
 pub struct CallLog(Arc<Mutex<Vec<ProviderCall>>>);
 
-/// One HTTP call to a rerank service; a second try is a call of its own. The key is masked wherever it stood.
+/// One HTTP call to a rerank service; a retry is a call of its own. The key is masked wherever it stood.
 #[derive(Clone)]
 pub struct ProviderCall {
     /// The provider, by its configured name.
@@ -52,7 +52,7 @@ pub struct Heard {
 /// How a call to a provider ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallEnd {
-    /// It has not, or nobody waited for that.
+    /// It has not ended, or its caller has gone.
     Open,
     /// With a whole response, good or bad.
     ProbeResponse {
@@ -61,24 +61,24 @@ pub enum CallEnd {
         /// From the first byte sent to the last one received.
         took: Duration,
     },
-    /// Without one.
+    /// Without a response.
     Failed {
         /// Why.
         class: FailureClass,
         /// The same in the word of metrics and log, which may be finer.
         cause: &'static str,
-        /// From its begin.
+        /// From its start.
         took: Duration,
     },
 }
 
 impl CallLog {
-    /// What is noted by now, in the order in which the calls began.
+    /// The calls noted so far, in the order in which they began.
     pub fn calls(&self) -> Vec<ProviderCall> {
         self.lock().clone()
     }
 
-    /// Notes the begin of a call.
+    /// Notes the start of a call.
     pub(super) fn begin(&self, call: ProviderCall) -> OpenCall {
         let mut calls = self.lock();
         calls.push(call);
@@ -105,14 +105,14 @@ impl OpenCall {
 }
 
 impl fmt::Debug for CallLog {
-    /// How many calls only.
+    /// Shows how many calls only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallLog").field("calls", &self.lock().len()).finish()
     }
 }
 
 impl fmt::Debug for ProviderCall {
-    /// Without the text.
+    /// Shows no text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProviderCall")
             .field("provider", &self.provider)

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-/// Until when somebody waits for a call. Who joins it later may have more patience than who began it.
+/// The latest deadline of the callers of a call. One that joins it later may have a later deadline than the first.
 #[derive(Clone)]
 pub(super) struct CallerDeadline(Arc<Mutex<Instant>>);
 
@@ -11,13 +11,13 @@ impl CallerDeadline {
         Self(Arc::new(Mutex::new(until)))
     }
 
-    /// One more waits, until then.
+    /// Adds a caller with this deadline.
     pub(super) fn joined(&self, until: Instant) {
         let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *latest = until.max(*latest);
     }
 
-    /// When the most patient one stops waiting.
+    /// The latest deadline of all callers.
     pub(super) fn until(&self) -> Instant {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

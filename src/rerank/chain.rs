@@ -12,7 +12,7 @@ use super::{
     Words, words::Learner,
 };
 
-/// Kept back from a provider's time for those that follow it.
+/// Reserved from a provider's time for those that follow it.
 const RESERVE: Duration = Duration::from_millis(100);
 
 /// One provider of a chain.
@@ -20,16 +20,16 @@ const RESERVE: Duration = Duration::from_millis(100);
 pub(super) struct Link {
     pub(super) name: Arc<str>,
     pub(super) provider: Reranker,
-    /// It learns from what it scores.
+    /// It learns words from what it scores.
     pub(super) learns: bool,
 }
 
-/// Providers in order: the first that scores everything wins, whole. Owns `respond_by`.
+/// Providers in order: the first that scores everything is used, whole. Owns `respond_by`.
 #[derive(Clone)]
 pub(super) struct Chain {
     links: Arc<[Link]>,
     metrics: Arc<RerankMetrics>,
-    /// Learns from what others score, where one of the links will need it.
+    /// Learns words from what others score, where one of the links needs that.
     learner: Option<Learner>,
 }
 
@@ -38,7 +38,7 @@ impl Chain {
         Self { links: links.into(), metrics, learner: None }
     }
 
-    /// The same; where one of the links weighs words by what passes, it sees also what others score.
+    /// The same; where one of the links learns words, it sees also what others score.
     pub(super) fn learning(self, words: &Arc<Words>) -> Self {
         let learner = self.links.iter().any(|link| link.learns).then(|| Learner::new(words.clone()));
         Self { learner, ..self }
@@ -80,7 +80,7 @@ impl Chain {
                         self.metrics.relevance(&scores);
                         return Ok(scores);
                     }
-                    // Another provider would rank all the others by a word of its own for the sake of these few.
+                    // Another provider would rank all the others, in words of its own, for the sake of these few.
                     Some(FailureClass::TooLarge) if !request.whole && scores.are_most() => {
                         self.metrics.relevance(&scores);
                         return Ok(scores);
@@ -104,8 +104,8 @@ impl Chain {
     }
 }
 
-/// When a provider has to have answered, `following` others behind it: the reserve is kept back for them, but
-/// never more than half of what is left.
+/// The deadline of a provider with `following` others behind it: the reserve is kept for them, but never more than
+/// half of the remaining time.
 fn respond_by(respond_by: Instant, now: Instant, following: bool) -> Instant {
     let left = respond_by.saturating_duration_since(now);
     let reserve = if following { RESERVE.min(left / 2) } else { Duration::ZERO };

@@ -1,13 +1,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What of a call's work its callers need not wait for. Clones share it.
+/// The part of a call's work that its callers need not wait for. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct DeferredWork(Arc<Mutex<Vec<Work>>>);
 
 type Work = Box<dyn FnOnce() + Send>;
 
 impl DeferredWork {
-    /// Puts this behind the response, if there is such a place; else it is done here and now.
+    /// Defers this until after the response, if the request allows that; else does it here and now.
     pub(super) fn put(deferred: Option<&Self>, work: impl FnOnce() + Send + 'static) {
         match deferred {
             Some(Self(works)) => works.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(work)),
@@ -15,7 +15,7 @@ impl DeferredWork {
         }
     }
 
-    /// Does what there is.
+    /// Does the deferred work.
     pub(super) fn run(&self) {
         self.take().into_iter().for_each(|work| work());
     }

@@ -66,7 +66,7 @@ impl FailureClass {
         FailureClass::QuotaExhausted,
     ];
 
-    /// What can stand against a call before it is made.
+    /// What can prevent a call before it is made.
     pub(super) const OF_LIMITS: [FailureClass; 8] = [
         FailureClass::RateLimited,
         FailureClass::Overloaded,
@@ -100,26 +100,26 @@ impl FailureClass {
     }
 }
 
-/// What a rejection of something too large says of the limit. Most say nothing.
+/// The limits that a rejection of something too large states. Most state none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatedLimits {
     /// The most documents of a call.
     pub documents: Option<usize>,
     /// The most tokens of a query with one document.
     pub tokens: Option<usize>,
-    /// So many tokens were sent.
+    /// The tokens that were sent.
     pub had_tokens: Option<usize>,
     /// The most characters of one document.
     pub bytes: Option<usize>,
-    /// The place among the call's documents of the one that is at fault.
+    /// The index among the call's documents of the one at fault.
     pub at: Option<usize>,
 }
 
-/// Why a rerank call gave no scores. Layers ask [`RerankError::class`]; none reads a message. `Clone`,
-/// because one flight responses many callers. Carries no text of query, document or key.
+/// Why a rerank call gave no scores. Layers use [`RerankError::class`]; none reads a message. `Clone`, because one
+/// call in flight answers many callers. Carries no text of query, document or key.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RerankError {
-    /// The caller's time ran out.
+    /// The caller's deadline passed.
     #[error("no scores before the deadline")]
     Deadline,
     /// The provider answered with an error status.
@@ -129,7 +129,7 @@ pub enum RerankError {
         status: u16,
         /// What it means.
         class: FailureClass,
-        /// When the provider said to come back.
+        /// The provider's `Retry-After`, or its like.
         retry_after: Option<Duration>,
     },
     /// The provider rejected what was too large for it: too many documents, too much text in all, or in one of them.
@@ -137,7 +137,7 @@ pub enum RerankError {
     TooLarge {
         /// The HTTP status.
         status: u16,
-        /// What the response says of the limit.
+        /// The limits that the response states.
         told: StatedLimits,
     },
     /// No connection could be made: nothing was sent.
@@ -146,19 +146,19 @@ pub enum RerankError {
     /// The connection broke.
     #[error("provider could not be reached: {0}")]
     Unreachable(&'static str),
-    /// One try took too long.
+    /// One attempt timed out.
     #[error("provider did not answer in time")]
     Timeout,
-    /// A 200 response that cannot be right.
+    /// A 200 response that cannot be valid.
     #[error("provider's response is unusable: {0}")]
     BadResponse(&'static str),
-    /// A request that this provider cannot be asked.
+    /// A request that this provider does not support.
     #[error("the request does not suit the provider: {0}")]
     Unsuited(&'static str),
-    /// No call was made: a limit, a budget or the circuit stood against it.
+    /// No call was made: a limit, a budget or the circuit prevented it.
     #[error("call not made: {}", class.reason().as_str())]
     Held {
-        /// What stood against it.
+        /// What prevented it.
         class: FailureClass,
     },
     /// Too many calls in flight.
@@ -173,7 +173,7 @@ pub enum RerankError {
 }
 
 impl RerankError {
-    /// The class that layers decide by.
+    /// The class on which layers decide.
     pub fn class(&self) -> FailureClass {
         match self {
             RerankError::Deadline => FailureClass::Deadline,
@@ -251,7 +251,7 @@ impl RerankError {
         )
     }
 
-    /// Whether the provider may bill the call all the same: it had the request and nobody knows how it ended.
+    /// Whether the provider may bill the call all the same: it had the request and its result is unknown.
     pub(super) fn may_be_billed(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! The kinds of provider behind HTTP, and what each has to be told. What goes over the wire is in
+//! The kinds of provider behind HTTP, and what each needs to be configured. Wire formats are in
 //! `provider::presets`.
 
 /// A rerank service, or a server that runs one.
@@ -36,15 +36,15 @@ pub struct KindFacts {
     pub key_variables: &'static [&'static str],
     /// Whether it may run without a key.
     pub keyless: bool,
-    /// Which model is asked for if none is named.
+    /// The model sent if none is configured.
     pub model: DefaultModel,
-    /// How much goes of a text if nothing is set: of what is longer the service reads nothing, or rejects the call.
+    /// The most of a text that is sent by default: beyond it the service reads nothing, or rejects the call.
     pub max_bytes_per_doc: Option<u32>,
     /// What can be set beyond what all kinds have.
     pub settings: &'static [Setting],
 }
 
-/// Which model is asked for if the configuration names none.
+/// The default model of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultModel {
     /// This one.

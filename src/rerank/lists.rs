@@ -4,7 +4,7 @@ use tower::{Service, ServiceExt};
 
 use super::{Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores, batch::together};
 
-/// Asks a listwise provider for each list on its own: merged, they would be another list.
+/// Calls a listwise provider for each list on its own: merged, they would be another list.
 #[derive(Clone)]
 pub(super) struct Lists<S> {
     inner: S,

@@ -96,7 +96,7 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
     }
 }
 
-/// How a provider can be unavailable.
+/// Closed list: how a provider can be unavailable.
 fn unavailable() -> impl Iterator<Item = &'static str> {
     ["status", "broken"].into_iter().chain(Trouble::ALL.map(Trouble::as_str))
 }
@@ -243,7 +243,7 @@ impl RerankMetrics {
         })
     }
 
-    /// How many providers of the chain active can be asked at all.
+    /// How many providers of the active chain can be used at all.
     pub fn usable_providers(&self, count: usize) {
         self.usable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
@@ -352,7 +352,7 @@ impl RerankMetrics {
         }
     }
 
-    /// A call that all who waited for it have left.
+    /// Counts a call that all its callers have left.
     pub(super) fn given_up(&self, provider: &str, took: Duration) {
         self.calls.with_label_values(&[provider, "given_up"]).inc();
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
@@ -386,7 +386,7 @@ impl RerankMetrics {
         self.landed_alone.with_label_values(&[provider]).inc();
     }
 
-    /// Whether a provider can be asked at all.
+    /// Sets whether a provider can be used at all.
     pub(super) fn ready(&self, provider: &str, ready: bool) {
         self.ready.with_label_values(&[provider]).set(i64::from(ready));
     }
@@ -436,8 +436,8 @@ impl RerankMetrics {
         }
     }
 
-    /// Takes away the states of providers that a reload has removed: they would stand for ever as they last
-    /// were. Their counters stay.
+    /// Removes the gauges of providers that a reload has removed: they would keep their last value forever. Their
+    /// counters stay.
     pub(super) fn keep(&self, is_there: impl Fn(&str) -> bool) {
         keep(&self.circuit, &is_there);
         keep(&self.ready, &is_there);

@@ -54,7 +54,8 @@ pub use spans::{Span, SpanRequest, Spans};
 pub use stack::{AskedAgain, Providers, StackShared};
 pub use words::{ENOUGH_DOCUMENTS, LearnedCounts, Words};
 
-/// The boxed service at the top of the stack.
+/// The boxed service at the top of the stack. One request in, one result or error out; all layers (chain, cache,
+/// single-flight, batch, limits, breaker, retry) have this one signature, so that tests can leave out any.
 pub type Reranker = BoxCloneSyncService<RerankRequest, Scores, RerankError>;
 
 /// One query and the documents to score for it.
@@ -66,41 +67,41 @@ pub struct RerankRequest {
     pub documents: Arc<[Document]>,
     /// A model from the allow-list instead of the provider's own.
     pub model: Option<Arc<str>>,
-    /// The providers that `model` is meant for; the others score by their own. `None`: it is meant for all.
+    /// The providers that `model` applies to; the others use their own. `None`: it applies to all.
     pub model_of: Option<Arc<[Arc<str>]>>,
-    /// When the caller stops waiting.
+    /// The caller's deadline.
     pub respond_by: Instant,
-    /// Nobody waits for the scores: a service that knows priorities may serve others first.
+    /// No client waits for the scores: a service with priorities may serve others first.
     pub background: bool,
     /// How many documents each list has that shares the request; empty for a single one.
     pub lists: Arc<[usize]>,
-    /// The collection of each list, in whose order its documents then are; empty where they are of none, and in no order
-    /// that means anything.
+    /// The collection of each list, in whose order its documents then are; empty where they are of none, and in no
+    /// meaningful order.
     pub collections: Arc<[Arc<str>]>,
-    /// How many searches share the request: what one may cost, each may.
+    /// How many searches share the request: the cost limit of one applies to each.
     pub searches: usize,
-    /// The calls that are made for the same request of a client; `None`: this is the only one.
+    /// The calls made for the same client request; `None`: this is the only one.
     pub siblings: Option<Siblings>,
     /// Where calls to providers are noted; `None`: nowhere.
     pub calls: Option<CallLog>,
-    /// The passages of each document are asked for too, of providers that tell them.
+    /// Passages of each document are requested too, of providers that return them.
     pub spans: Option<SpanRequest>,
     /// Scores of some documents only are of no use.
     pub whole: bool,
-    /// What the documents hold of a budget, given back when nobody has them any more: a call may outlive its caller.
+    /// The permit for the documents, released when the last holder drops them: a call may outlive its caller.
     pub held: Option<Arc<Permit>>,
-    /// No second try begins after this; `None`: after `respond_by`.
+    /// No retry begins after this; `None`: after `respond_by`.
     max_wait: Option<CallerDeadline>,
-    /// The documents' names in the cache, once it has been asked.
+    /// The documents' cache keys, once the cache has been read.
     keys: Option<Arc<[ScoreKey]>>,
-    /// The name of the whole work: equal work is one call.
+    /// The single-flight key: equal work is one call.
     flight: Option<SingleFlightKey>,
-    /// Takes what can be done once the callers have their response; `None` where it has to be done before.
+    /// Takes work that can be done after the callers have their response; `None` where it has to be done before.
     deferred: Option<DeferredWork>,
 }
 
 impl RerankRequest {
-    /// A request of the provider's own model that somebody waits for until `respond_by`.
+    /// A request of the provider's own model with a caller that waits until `respond_by`.
     pub fn new(query: Arc<str>, documents: Arc<[Document]>, respond_by: Instant) -> Self {
         Self {
             query,
@@ -124,12 +125,12 @@ impl RerankRequest {
         }
     }
 
-    /// No second try begins after this: nobody would wait for it.
+    /// No retry begins after this: no caller would wait for it.
     fn retry_by(&self) -> Instant {
         self.max_wait.as_ref().map_or(self.respond_by, CallerDeadline::until)
     }
 
-    /// The model that a provider is asked for.
+    /// The model that a provider is sent.
     fn model_for(&self, provider: &Arc<str>) -> Option<Arc<str>> {
         let meant = self.model_of.as_ref().is_none_or(|names| names.contains(provider));
         self.model.clone().filter(|_| meant)
@@ -141,7 +142,7 @@ impl RerankRequest {
 pub struct Scores {
     /// One per document, in the order of the request; `None` if it was not scored.
     pub scores: Vec<Option<f32>>,
-    /// The passages of each document, where they were asked for; empty where the provider tells none.
+    /// The passages of each document, where they were requested; empty where the provider returns none.
     pub spans: Vec<Option<Spans>>,
     /// The provider that scored, by its configured name.
     pub provider: Arc<str>,
@@ -151,7 +152,7 @@ pub struct Scores {
     pub cache_lookups: u32,
     /// See `cache_lookups`.
     pub cache_hits: u32,
-    /// The places of the documents that the cache did not know, ascending; without meaning where it was not asked.
+    /// The indices of the documents that were not in the cache, ascending; meaningless where it was not read.
     pub missed: Vec<usize>,
     /// The most bytes that were sent of a document; `None`: all of it.
     pub sent_bytes: Option<usize>,
@@ -176,26 +177,26 @@ impl Scores {
         self.scores.iter().flatten().count() * 2 >= self.scores.len()
     }
 
-    /// Whether the score of the document at `place` was in the cache.
+    /// Whether the score of the document at `place` came from the cache.
     pub fn is_from_cache(&self, place: usize) -> bool {
         self.cache_lookups as usize > place && self.missed.binary_search(&place).is_err()
     }
 }
 
 impl fmt::Debug for RerankRequest {
-    /// Sizes only: query and documents stay out of logs.
+    /// Shows sizes only: query and documents stay out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RerankRequest").field("documents", &self.documents.len()).finish_non_exhaustive()
     }
 }
 
-/// What every layer of the stack gives back.
+/// The result of every layer of the stack.
 type RerankResult = Result<Scores, RerankError>;
 
 /// The future of every layer of the stack.
 type RerankFuture = BoxFuture<'static, RerankResult>;
 
-/// What every layer of the stack is, and wraps. All are always ready: limits response, nothing queues.
+/// Every layer of the stack, and what it wraps. All are always ready: limits answer at once, nothing queues.
 trait Rerank:
     Service<RerankRequest, Response = Scores, Error = RerankError, Future: Send + 'static>
     + Clone

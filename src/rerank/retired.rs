@@ -1,24 +1,24 @@
-//! Services and models that their providers have ended, or have said when they will.
+//! Services and models that their providers have shut down, or announced to shut down.
 
 use super::{HttpKind, HttpSettings};
 
 /// One of them.
 struct Retirement {
     kinds: &'static [HttpKind],
-    /// Only at an address with this in it: whoever runs a model himself goes on with it.
+    /// Only at an address that contains this: a self-hosted model is not affected.
     host: &'static str,
-    /// None: all of the service.
+    /// `None`: the whole service.
     models: &'static [&'static str],
     /// The day, or the month where no day is known; of the calendar, UTC.
     date: &'static str,
-    /// What has happened then, or will.
+    /// What happens on that day.
     what: &'static str,
     /// What to do.
     instead: &'static str,
 }
 
-/// Sources: docs.cohere.com/docs/deprecations, docs.pinecone.io/models/cohere-rerank-4-fast, and what the services told
-/// their customers.
+/// Sources: docs.cohere.com/docs/deprecations, docs.pinecone.io/models/cohere-rerank-4-fast, and the services'
+/// announcements to their customers.
 const ENDED: [Retirement; 4] = [
     Retirement {
         kinds: &[HttpKind::ZeroEntropy],
@@ -54,7 +54,8 @@ const ENDED: [Retirement; 4] = [
     },
 ];
 
-/// What to tell an operator of these settings on this day (`2026-11-28`), if their service or model has ended or will.
+/// The warning for an operator with these settings on this day (`2026-11-28`), if their service or model has been or
+/// will be shut down.
 pub fn end_of_service(settings: &HttpSettings, today: &str) -> Option<String> {
     let base_url = settings.base_url.to_ascii_lowercase();
     let model = settings.model.as_deref().unwrap_or_default();

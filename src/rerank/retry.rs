@@ -19,14 +19,14 @@ use super::{
 const PAUSE: Duration = Duration::from_millis(25);
 const JITTER_MILLIS: u64 = 75;
 
-/// How far back calls bring retries.
+/// The window in which calls earn retries.
 const REMEMBERED: Duration = Duration::from_secs(10);
-/// Retries that are allowed however few calls there are, so that the first failures are tried again too.
+/// Retries that are allowed however few calls there are, so that the first failures are retried too.
 const MIN_PER_SECOND: u32 = 1;
-/// Retries for each call.
+/// Retries earned by each call.
 const SHARE: f32 = 0.1;
 
-/// Keeps a failing provider from getting twice the load. Shared by all providers.
+/// Keeps retries from doubling the load on a failing provider. Shared by all providers.
 pub(super) struct RetryBudget(TpsBudget);
 
 impl Default for RetryBudget {
@@ -41,7 +41,7 @@ impl fmt::Debug for RetryBudget {
     }
 }
 
-/// How long to wait before a second try; `None` if there is no sense in one.
+/// The delay before a retry; `None` if one cannot help.
 fn pause(error: &RerankError, jitter: Duration) -> Option<Duration> {
     let said = match error {
         RerankError::Status { retry_after, .. } => *retry_after,
@@ -54,8 +54,8 @@ fn pause(error: &RerankError, jitter: Duration) -> Option<Duration> {
     }
 }
 
-/// A second try, when it can help, begins while somebody waits for it, and both the retry budget and the
-/// provider's rate allow it.
+/// A retry, when it can help, begins while a caller waits for it, and both the retry budget and the provider's rate
+/// limit allow it.
 #[derive(Clone)]
 pub(super) struct Retry<S> {
     inner: S,
@@ -79,7 +79,7 @@ impl<S: Rerank> Retry<S> {
     async fn run(self, request: RerankRequest) -> RerankResult {
         self.budget.0.deposit();
         let response = self.inner.clone().oneshot(request.clone()).await;
-        // A 429 is for everybody, and now.
+        // A 429 counts for all callers, and at once.
         self.gate.learn(&response);
         let Err(error) = response else { return response };
         let jitter = Duration::from_millis(fastrand::u64(0..=JITTER_MILLIS));

@@ -14,11 +14,11 @@ pub struct ProviderSettings {
     pub name: String,
     /// What it is.
     pub kind: ProviderKind,
-    /// What it may be asked and may cost.
+    /// Its limits on calls and cost.
     pub limits: LimitSettings,
-    /// When it is left alone.
+    /// When its circuit opens.
     pub circuit: CircuitSettings,
-    /// How long its calls may fly.
+    /// How long its calls may run.
     pub single_flight: SingleFlightSettings,
 }
 
@@ -39,8 +39,8 @@ impl ProviderSettings {
         matches!(&self.kind, ProviderKind::Http(http) if matches!(http.api_key, ApiKey::Missing))
     }
 
-    /// Equal for the same account of the same service: what its limits have counted, and what it was told of them,
-    /// holds whatever else is set. Keyed by nothing, so it must not be shown.
+    /// Equal for the same account of the same service: its counted limits, and the limits it has stated, stay valid
+    /// whatever else is set. Not keyed, so it must not be shown.
     pub(super) fn identity(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         if let ProviderKind::Http(settings) = &self.kind {
@@ -56,11 +56,11 @@ impl ProviderSettings {
         *hasher.finalize().as_bytes()
     }
 
-    /// Equal for equal settings, key and certificates included: a provider whose fingerprint is as it was keeps
-    /// its state over a reload. Keyed by nothing, so it must not be shown.
+    /// Equal for equal settings, key and certificates included: a provider whose fingerprint is unchanged keeps its
+    /// state over a reload. Not keyed, so it must not be shown.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
-        // `Debug` says all but secrets.
+        // `Debug` shows all but secrets.
         hasher.update(format!("{self:?}").as_bytes());
         if let ProviderKind::Http(settings) = &self.kind {
             if let ApiKey::Secret(key) = &settings.api_key {
@@ -86,7 +86,7 @@ pub enum ProviderKind {
 /// How the embedded reranker ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LexicalSettings {
-    /// Fuse its order with the database's; else its order stands alone.
+    /// Fuse its order with the database's; else its order is used alone.
     pub fuse: bool,
 }
 
@@ -96,14 +96,14 @@ impl Default for LexicalSettings {
     }
 }
 
-/// What a provider says of itself, for the layers around it.
+/// A provider's properties, for the layers around it.
 #[derive(Clone, Debug)]
 pub struct ProviderFacts {
     /// Whether a document's score depends on its neighbours.
     pub scoring: Scoring,
     /// What it charges for.
     pub billing: Billing,
-    /// Whether models of its that can tell passages are asked for them.
+    /// Whether passages are requested of those of its models that can return them.
     pub spans: bool,
     /// The model, unless a request names another.
     pub model: Arc<str>,
@@ -134,7 +134,7 @@ pub enum Billing {
 /// How to reach and use a service behind HTTP.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// What it speaks.
+    /// Its wire format.
     pub kind: HttpKind,
     /// The kind's path is appended; a path prefix is kept.
     pub base_url: String,
@@ -144,7 +144,7 @@ pub struct HttpSettings {
     pub model: Option<String>,
     /// Sent if set, by kinds that have it; for the others, texts are cut to about so many tokens.
     pub max_tokens_per_doc: Option<u32>,
-    /// The most bytes that go of a text; `None`: all of it.
+    /// The most bytes of a text that are sent; `None`: all of it.
     pub max_bytes_per_doc: Option<u32>,
     /// Sent if set, by kinds that have it; 0 is the highest.
     pub priority: Option<u16>,
@@ -154,7 +154,7 @@ pub struct HttpSettings {
     pub scoring: Option<Scoring>,
     /// PEM certificates trusted beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// For one call; a retry has its own.
+    /// Timeout of one call; a retry has its own.
     pub timeout: Duration,
 }
 
@@ -163,7 +163,7 @@ pub struct HttpSettings {
 pub enum ApiKey {
     /// It needs one and there is none.
     Missing,
-    /// It is asked without one.
+    /// It is called without one.
     NotNeeded,
     /// This one.
     Secret(SecretString),
@@ -180,7 +180,7 @@ pub enum Activation {
 }
 
 impl HttpSettings {
-    /// The kind's defaults; at its public address, or none, where it has no such.
+    /// The kind's defaults; at its public address, or at none, where it has no public one.
     pub fn new(kind: HttpKind, api_key: ApiKey) -> Self {
         Self::at(kind, kind.facts().base_url.unwrap_or_default(), api_key)
     }
@@ -191,7 +191,7 @@ impl HttpSettings {
             DefaultModel::Named(name) => Some(name.to_owned()),
             DefaultModel::Server | DefaultModel::Needed => None,
         };
-        // What llama.cpp gives depends on the model: logits for most.
+        // The range of llama.cpp's scores depends on the model: logits for most.
         let activation = if kind == HttpKind::LlamaCpp { Activation::Sigmoid } else { Activation::None };
         Self {
             kind,

@@ -8,20 +8,20 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// The calls that are made for one request. They may be more than a provider's places: then they wait for those that
-/// their own siblings have, and for no others. Clones are the same.
+/// The calls that are made for one request. They may be more than a provider's permits: then they wait for permits
+/// that their own siblings hold, and for no others. Clones are the same.
 #[derive(Clone, Default)]
 pub struct Siblings(Arc<Mutex<Vec<Held>>>);
 
-/// What the siblings hold of one provider's places.
+/// What the siblings hold of one provider's permits.
 struct Held {
-    /// Which provider: the address of its places.
+    /// Which provider: the address of its semaphore.
     of: usize,
     places: usize,
     waiting: VecDeque<oneshot::Sender<Slot>>,
 }
 
-/// A place of a provider. When it is given up, a sibling that waits has it next.
+/// A permit of a provider. When it is released, a waiting sibling gets it next.
 pub(super) struct Slot {
     permit: Option<OwnedSemaphorePermit>,
     siblings: Option<Siblings>,
@@ -29,7 +29,7 @@ pub(super) struct Slot {
 }
 
 impl Siblings {
-    /// A free place, or that of a sibling as soon as one gives it up, until then; `None` if there is none to be had.
+    /// A free permit, or a sibling's as soon as it is released, until then; `None` if there is none to be had.
     pub(super) async fn place(
         siblings: Option<&Self>,
         free: &Arc<Semaphore>,
@@ -84,12 +84,12 @@ impl Drop for Slot {
         while let Some(next) = held.waiting.pop_front() {
             match next.send(place) {
                 Ok(()) => return,
-                // It has left meanwhile.
+                // It has gone meanwhile.
                 Err(back) => place = back,
             }
         }
         held.places = held.places.saturating_sub(1);
-        // Not to be given on once more.
+        // Not to be handed on twice.
         place.siblings = None;
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         let begun = Instant::now();
         assert!(Siblings::place(Some(&family), &free, soon()).await.is_none());
         assert_eq!(begun.elapsed(), Duration::from_secs(1), "no longer than its time");
-        // One that has the place, and is dropped before it has looked.
+        // One that was handed the permit, and is dropped before it has looked.
         let unseen = family.take(&free, Arc::as_ptr(&free).addr());
         drop(first);
         assert_eq!(free.available_permits(), 0);

@@ -21,14 +21,14 @@ use super::{
     cache::SingleFlightKey, caller_deadline::CallerDeadline, deferred::DeferredWork,
 };
 
-/// How long calls may fly, and whether they land without anybody waiting.
+/// How long a call may run, and whether it finishes without any caller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SingleFlightSettings {
-    /// The most that one flight may take, tries and all. Default 5 s.
+    /// The most time for one call in flight, retries and all. Default 5 s.
     pub timeout: Duration,
-    /// A flight that all its callers have left runs on to fill the cache. Default true: it is paid for.
+    /// A call that all its callers have left goes on, to fill the cache. Default true: it is paid for.
     pub finish_in_background: bool,
-    /// So many flights at most run on without callers; others end. Default 32.
+    /// At most this many calls go on without callers; others are cancelled. Default 32.
     pub max_in_background: usize,
 }
 
@@ -38,8 +38,8 @@ impl Default for SingleFlightSettings {
     }
 }
 
-/// Equal work in flight is one call. A flight is a task of its own: it outlives its first caller, ends with its
-/// last one, or runs on to fill the cache.
+/// Equal work in flight is one call. It runs in a task of its own: it outlives its first caller, and ends with its
+/// last one, or goes on to fill the cache.
 #[derive(Clone)]
 pub(super) struct SingleFlight<S> {
     inner: S,
@@ -47,11 +47,11 @@ pub(super) struct SingleFlight<S> {
     respond_first: bool,
 }
 
-/// The flights of one provider.
+/// The calls in flight of one provider.
 struct Tower {
     settings: SingleFlightSettings,
     flying: Mutex<HashMap<SingleFlightKey, InFlight>>,
-    /// Tells a flight from a later one of the same key.
+    /// Distinguishes a call from a later one of the same key.
     numbers: AtomicU64,
     background: Arc<Semaphore>,
     provider: Arc<str>,
@@ -63,10 +63,10 @@ struct InFlight {
     number: u64,
     landed: watch::Receiver<Option<RerankResult>>,
     callers: usize,
-    /// Until when the most patient of them waits.
+    /// The latest deadline of its callers.
     max_wait: CallerDeadline,
     end: CancellationToken,
-    /// Held while it has no callers.
+    /// A permit held while it has no callers.
     alone: Option<OwnedSemaphorePermit>,
 }
 
@@ -83,8 +83,8 @@ impl<S: Rerank> SingleFlight<S> {
         Self { inner, tower, respond_first: false }
     }
 
-    /// The same, giving callers their response before the work that they need not wait for, if `respond_first`: for a
-    /// program that runs on.
+    /// The same; if `respond_first`, callers get their response before the work that they need not wait for is done:
+    /// for a program that keeps running.
     pub(super) fn responding_first(self, respond_first: bool) -> Self {
         Self { respond_first, ..self }
     }
@@ -94,19 +94,19 @@ impl<S: Rerank> SingleFlight<S> {
         let Boarded { caller, mut landed, joined } = self.board(key, request);
         let response = match landed.wait_for(Option::is_some).await {
             Ok(response) => response.clone(),
-            // The task ended without a response: it was torn down with the runtime.
+            // The task ended without a response: the runtime was shut down.
             Err(_) => None,
         };
         drop(caller);
         let mut response = response.unwrap_or(Err(RerankError::Unreachable("the call was given up")));
-        // What one call cost is said once: to the caller for whom it was made.
+        // The cost of a call is reported once: to the caller for whom it was made.
         if let (Ok(scores), true) = (&mut response, joined) {
             (scores.billed_units, scores.billed_tokens) = (0.0, 0);
         }
         response
     }
 
-    /// Joins the flight of this key, or begins it.
+    /// Joins the call of this key in flight, or starts it.
     fn board(&self, key: SingleFlightKey, request: RerankRequest) -> Boarded {
         let tower = &self.tower;
         let ticket = |number| Ticket { tower: tower.clone(), key, number };
@@ -129,14 +129,14 @@ impl<S: Rerank> SingleFlight<S> {
             InFlight { number, landed: landed.clone(), callers: 1, max_wait, end: end.clone(), alone: None };
         flying.insert(key, flight);
         drop(flying);
-        // Its log lines are those of the search that began it.
+        // Its log lines are those of the search that started it.
         let flight = fly(self.inner.clone(), ticket(number), request, end, land);
         tokio::spawn(flight.in_current_span());
         Boarded { caller: Caller(ticket(number)), landed, joined: false }
     }
 }
 
-/// The flight itself. It keeps no caller's deadline, only its own.
+/// The call itself. It has no caller's deadline, only its own.
 async fn fly<S: Rerank>(
     inner: S,
     ticket: Ticket,
@@ -154,7 +154,7 @@ async fn fly<S: Rerank>(
     };
     let response = response.unwrap_or(Err(RerankError::Timeout));
     if !response.as_ref().is_ok_and(|scores| scores.failure.is_none()) {
-        // Whoever gets no whole response looks for more in the cache.
+        // A caller without a whole response looks for more in the cache.
         deferred.run();
     }
     if deferred.is_empty() {
@@ -163,12 +163,12 @@ async fn fly<S: Rerank>(
         return;
     }
     let _ = land.send(Some(response));
-    // Now the callers go on; who joins until it is done gets the same response.
+    // Now the callers go on; one that joins until it is done gets the same response.
     tokio::task::yield_now().await;
     deferred.run();
 }
 
-/// Which flight is meant.
+/// Identifies a call in flight.
 #[derive(Clone)]
 struct Ticket {
     tower: Arc<Tower>,
@@ -176,15 +176,15 @@ struct Ticket {
     number: u64,
 }
 
-/// A caller on board.
+/// One caller of a call in flight.
 struct Boarded {
     caller: Caller,
     landed: watch::Receiver<Option<RerankResult>>,
-    /// Whether the flight was in the air already.
+    /// Whether the call was in flight already.
     joined: bool,
 }
 
-/// Takes a flight off the board however it ends, also by a panic.
+/// Removes a call from the map however it ends, also by a panic.
 struct Landing(Ticket);
 
 impl Drop for Landing {
@@ -193,7 +193,7 @@ impl Drop for Landing {
     }
 }
 
-/// A place on a flight; leaving it is counted.
+/// A caller's handle on a call; dropping it is counted.
 struct Caller(Ticket);
 
 impl Drop for Caller {

@@ -1,15 +1,15 @@
-//! The passages of a document that are about the query, as Cohere's Rerank 5 tells them.
+//! The passages of a document that are relevant to the query, as Cohere's Rerank 5 returns them.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-/// What of them is asked for.
+/// Which passages are requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SpanRequest {
-    /// Passages of a lower score are left out, 0 to 1; `None`: as the service does.
+    /// The least score of a passage, 0 to 1; `None`: the service's default.
     pub threshold: Option<f32>,
-    /// So many of a document at most; `None`: as the service does.
+    /// The most passages of a document; `None`: the service's default.
     pub max_spans: Option<u32>,
 }
 
@@ -18,7 +18,7 @@ pub struct SpanRequest {
 pub struct Span {
     /// Where it begins, in code points of the document.
     pub start: u32,
-    /// Where it has ended, likewise.
+    /// Its end (exclusive), in the same unit.
     pub end: u32,
     /// How relevant it is, 0 to 1.
     pub score: f32,
@@ -27,7 +27,7 @@ pub struct Span {
 /// Those of one document, best first.
 pub type Spans = Arc<[Span]>;
 
-/// Whether a model of Cohere's tells them: Rerank 5 and what is newer.
+/// Whether a model of Cohere's returns them: Rerank 5 and newer.
 pub(super) fn given_by(model: &str) -> bool {
     let version = model.strip_prefix("rerank-v").unwrap_or_default();
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());

@@ -20,19 +20,19 @@ use super::{
 };
 use crate::search::KeepReason;
 
-/// What all providers share, and what outlives them all.
+/// What all providers share, for the whole life of the program.
 #[derive(Clone)]
 pub struct StackShared {
     /// Scores that are known.
     pub store: Arc<ScoreStore>,
-    /// What is counted.
+    /// The metrics of the stack.
     pub metrics: Arc<RerankMetrics>,
     /// How rare words are in the collections, for `lexical`.
     pub words: Arc<Words>,
     budget: Arc<RetryBudget>,
     ledger: Arc<Ledger>,
     rates: Arc<Rates>,
-    /// How many workers ask.
+    /// How many workers make calls.
     workers: usize,
 }
 
@@ -49,19 +49,19 @@ impl StackShared {
         Self { workers, ..self }
     }
 
-    /// The same with another cache. What was learned of words has names that only the old one's secret gives.
+    /// The same with another cache. Learned words are dropped: their keys derive from the old cache's secret.
     pub fn with_store(&self, store: Arc<ScoreStore>) -> Self {
         let words = Arc::new(Words::new(&store));
         Self { store, words, ..self.clone() }
     }
 }
 
-/// Every configured provider, each there once, however many routes name it: its limits and its circuit are its
-/// own, and stay over a reload that does not change it.
+/// Every configured provider, each once, however many routes name it: its limits and its circuit are its own, and
+/// survive a reload that does not change it.
 #[derive(Clone, Default)]
 pub struct Providers {
     by_name: HashMap<String, Provider>,
-    /// Named somewhere, and without the key that they need.
+    /// Named somewhere, but without the key that they need.
     without_key: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ pub struct Providers {
 struct Provider {
     fingerprint: [u8; 32],
     link: Link,
-    /// Brings its gauges up to date.
+    /// Updates its gauges.
     observe: Observe,
     /// Whether its circuit lets a call through.
     usable: Usable,
@@ -91,7 +91,7 @@ type Observe = Arc<dyn Fn() + Send + Sync>;
 type Usable = Arc<dyn Fn() -> bool + Send + Sync>;
 
 impl Providers {
-    /// Builds what is new or changed; activates from `before` what is as it was.
+    /// Builds what is new or changed; reuses from `before` what is unchanged.
     pub fn build(
         settings: Vec<ProviderSettings>,
         before: &Providers,
@@ -110,7 +110,7 @@ impl Providers {
         Ok(Self { by_name: providers, without_key: Vec::new() })
     }
 
-    /// The same, beside others that cannot be asked for want of a key.
+    /// The same, beside others that cannot be used for lack of a key.
     pub fn beside(self, without_key: Vec<String>) -> Self {
         Self { without_key, ..self }
     }
@@ -126,7 +126,7 @@ impl Providers {
         BoxCloneSyncService::new(chain.learning(&shared.words))
     }
 
-    /// Whether any of the named providers may be asked now.
+    /// Whether any of the named providers may be called now.
     pub fn may_ask(&self, names: &[String]) -> Arc<dyn Fn() -> bool + Send + Sync> {
         let usable: Vec<Usable> = names
             .iter()
@@ -242,7 +242,7 @@ fn layers(settings: ProviderSettings, name: Arc<str>, shared: &StackShared) -> R
             };
             Ok(Layers { provider: call, observe, usable, asked_again })
         }
-        // Computed here and now: nothing to wait for, nothing to pay, quicker than a look-up.
+        // Computed in process: nothing to wait for, nothing to pay, quicker than a cache lookup.
         ProviderKind::Lexical(LexicalSettings { fuse }) => {
             metrics.declare(&name, Counted::Computed);
             let call = Lexical::new(name.clone(), words, fuse);

@@ -9,7 +9,7 @@ use tower::{Service, ServiceExt};
 
 use super::{Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, Scores};
 
-/// Counts and times every single call to a provider.
+/// Counts and times every single call to a provider, retries included.
 #[derive(Clone)]
 pub(super) struct Timed<S> {
     inner: S,

@@ -13,7 +13,7 @@ pub(super) struct WallClock {
     at: Instant,
 }
 
-/// The minute and the day (UTC) of one moment, counted from 1970; providers count by them.
+/// The minute and the day (UTC) of one moment, counted from 1970: the windows of budgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
     pub(super) minute: u64,

@@ -1,4 +1,4 @@
-//! [`Address`]: the upstream's address, as a request has it.
+//! [`Address`]: the upstream's address, as requests carry it.
 
 use http::header::{COOKIE, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -8,7 +8,7 @@ use super::body::Body;
 use super::target::{self, OwnPrefix};
 use super::{HostHeader, RawTarget, UpstreamError};
 
-/// Where requests go, and what they say of it.
+/// Where requests go, and the authority that they name.
 #[derive(Debug, Clone)]
 pub(super) struct Address {
     pub(super) scheme: Scheme,
@@ -58,7 +58,7 @@ impl Address {
         Ok(())
     }
 
-    /// Puts the path before the target's own below which the database is found.
+    /// Puts the path below which the database is found before the target's own.
     fn put_prefix_on(&self, request: &mut Request<Body>) -> Result<(), UpstreamError> {
         let own = request.extensions().get::<OwnPrefix>();
         let prefix = own.and_then(|own| own.prefix.as_deref()).unwrap_or(&self.path_prefix);

@@ -39,7 +39,7 @@ where
     Body::new(body.map_err(Into::into))
 }
 
-/// A body that has just come; no allocation if it is empty.
+/// A body that has just arrived; no allocation if it is empty.
 pub fn incoming(body: Incoming) -> Body {
     if body.is_end_stream() { empty() } else { boxed(body) }
 }
@@ -55,7 +55,7 @@ pub fn head_bytes(headers: &HeaderMap) -> usize {
 #[error("no byte moved for too long")]
 pub struct Stalled;
 
-/// What `read_up_to` has read.
+/// The result of `read_up_to`.
 pub enum BodyRead {
     /// All of it, with the trailers if there were any.
     Whole {
@@ -66,13 +66,13 @@ pub enum BodyRead {
     },
     /// There is more than the limit: a body that gives the read bytes again, then the rest.
     TooLarge(Body),
-    /// The budget has no room for it: likewise.
+    /// The budget has no room for it: again a body that gives the read bytes, then the rest.
     NoRoom(Body),
 }
 
 /// Reads a body into memory if it has at most `limit` bytes and the budget of `permit` has room for it; otherwise
-/// what was read is put back in front. Room is taken as the bytes come, whatever length was declared: one who declares
-/// much and sends little holds little.
+/// what was read is put back in front. Budget is taken as the bytes arrive, whatever length was declared: a peer that
+/// declares much and sends little holds little.
 ///
 /// Fails with [`Stalled`] if no byte comes for `max_wait`.
 pub async fn read_up_to(

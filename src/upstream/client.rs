@@ -1,4 +1,4 @@
-//! [`Client`]: what sends requests over connections that are kept.
+//! [`Client`]: sends requests over pooled connections.
 
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
@@ -14,32 +14,32 @@ use super::response_body::Came;
 use super::response_timeout::ResponseTimeout;
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
 
-/// Into so much the response to a search of fifty hits or so comes in one piece, which is not copied. Buffers grow as they
-/// are filled.
+/// The read buffer: the response to a search of fifty hits or so arrives in one piece, which is not copied. Buffers
+/// grow as they are filled.
 const ONE_RESPONSE: usize = 128 << 10;
-/// What may be on its way to us on one HTTP/2 stream, and on all streams of a connection: one that nobody reads
-/// stops at the first, long before the others feel the second.
+/// The HTTP/2 windows of one stream and of a connection: a stream that nobody reads stops at the first, long before
+/// it affects the others through the second.
 const STREAM_WINDOW: u32 = 512 << 10;
 const CONNECTION_WINDOW: u32 = 32 << 20;
 
 /// Connections to one upstream. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) enum Client {
-    /// One request at a time on each connection.
+    /// HTTP/1: one request at a time on each connection.
     Http1(Pool),
-    /// Many at a time on one connection.
+    /// HTTP/2: many at a time on one connection.
     Http2(Box<legacy::Client<Connector, Body>>),
 }
 
 impl Client {
-    /// So many clients, each with connections of its own.
+    /// This many clients, each with connections of its own.
     pub(super) fn several(
         count: usize,
         settings: &UpstreamSettings,
         scheme: &Scheme,
         upstream: &Uri,
     ) -> Result<Box<[Self]>, UpstreamSetupError> {
-        // A little longer than the wait for the response, which is given up first.
+        // A little longer than the response timeout, which expires first.
         let write = settings.body_timeout.map(|limit| limit + limit / 8);
         let connector =
             connect::connector(scheme, &settings.tls, settings.http2, settings.connect_timeout, write)?;

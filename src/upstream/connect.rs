@@ -1,4 +1,4 @@
-//! Making a connection to the upstream: TCP, then TLS where the URL says so, both within one time.
+//! Making a connection to the upstream: TCP, then TLS where the URL says so, both within one timeout.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub(super) type Io = Socket<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
 pub(super) type Connector = BoxCloneSyncService<Uri, Io, BoxError>;
 
-/// `connect` is the time for a connection, `write` how long the upstream may take no byte of what is written to it.
+/// `connect` is the timeout for a connection, `write` how long the upstream may accept no byte of what is written to
+/// it.
 pub(super) fn connector(
     scheme: &Scheme,
     settings: &UpstreamTls,
@@ -34,7 +35,7 @@ pub(super) fn connector(
     connect: Duration,
     write: Option<Duration>,
 ) -> Result<Connector, UpstreamSetupError> {
-    // The system's resolver, with an error that can be known.
+    // The system's resolver, with an error whose type is known.
     let names = ServiceExt::<Name>::map_err(GaiResolver::new(), NameNotFound as fn(_) -> _);
     let mut tcp = HttpConnector::new_with_resolver(names);
     tcp.enforce_http(false);

@@ -24,10 +24,10 @@ pub enum UpstreamError {
     /// The client's body ended early or was malformed, so the request could not be completed.
     #[error("the request's body could not be read")]
     RequestBody(#[source] BoxError),
-    /// The client's body did not go on for too long.
+    /// The client's body did not go on in time.
     #[error("the request's body did not go on in time")]
     RequestStalled,
-    /// The upstream took no more of a request, or the head of its response did not come in time.
+    /// The upstream accepted no more of a request, or the head of its response did not arrive in time.
     #[error("the upstream did not answer in time")]
     Silent,
     /// The request has no form that could be sent upstream (for example `CONNECT`).
@@ -36,7 +36,7 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
-    /// What the client of HTTP/2 says.
+    /// Classifies an error of the HTTP/2 client.
     pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
         if error.is_connect() {
             return Self::Unreachable(error.into());
@@ -46,7 +46,7 @@ impl UpstreamError {
         class.error(error.into())
     }
 
-    /// What a connection of HTTP/1 says.
+    /// Classifies an error of an HTTP/1 connection.
     pub(super) fn from_connection(error: hyper::Error) -> Self {
         let causes =
             || std::iter::successors(Some(&error as &(dyn Error + 'static)), |&cause| cause.source());
@@ -60,7 +60,7 @@ impl UpstreamError {
     }
 }
 
-/// What the causes of an error come to.
+/// Classifies an error by its causes.
 enum Class {
     Stalled,
     TimedOut,

@@ -1,5 +1,5 @@
-//! [`Link`]: a connection of HTTP/1 that no task of its own drives. Whoever has a request or a response on it polls it
-//! along, in his own task: nothing is handed from task to task, and nobody is woken twice.
+//! [`Link`]: an HTTP/1 connection without a task of its own. The task that has a request or a response on it polls it
+//! along: nothing is handed from task to task, and no task is woken twice.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -20,8 +20,8 @@ use super::body::Body;
 use super::connect::Io;
 use super::request_line::RequestLine;
 
-/// What wakes whoever drives a connection, and nobody while it is idle: hyper and the kernel know it for good, while
-/// the task behind it changes.
+/// The waker of the task that polls a connection, and of none while it is idle: hyper and the kernel keep the same
+/// waker, while the task behind it changes.
 #[derive(Default)]
 struct Bell {
     rung: AtomicBool,
@@ -39,17 +39,17 @@ impl Wake for Bell {
     }
 }
 
-/// A connection, with what sends on it.
+/// A connection, and the handle that sends on it.
 pub(super) struct Link {
     sender: SendRequest<Body>,
     connection: Connection<Io, Body>,
-    /// The upstream did not take all of what was written last.
+    /// The upstream did not accept all of what was written last.
     blocked: Arc<AtomicBool>,
     /// Where a request is announced whose target hyper cannot write.
     line: Arc<RequestLine>,
     bell: Arc<Bell>,
     waker: Waker,
-    /// Made once, and set anew only where it is too late, or has gone off: mostly it is neither.
+    /// Made once, and reset only if it is set too late or has expired: mostly it is neither.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -63,13 +63,13 @@ impl Link {
         Ok(Self { sender, connection, blocked, line, bell, waker, alarm: None })
     }
 
-    /// Does what can be done now; ready when the connection is over. Not to be polled again then.
+    /// Makes all progress possible now; ready when the connection is over. Not to be polled again then.
     fn poll(&mut self) -> Poll<()> {
-        // An error was told to whoever waits for a response or its body, or says that an idle one has ended.
+        // An error was returned to the request or its body, or says that an idle connection has ended.
         Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)).map(drop)
     }
 
-    /// The same for the task of `cx`, if there is anything to be done; that is woken when there is more.
+    /// The same for the task of `cx`, if there is anything to be done; that task is woken when there is more.
     fn poll_for(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.bell.driver.register(cx.waker());
         match self.bell.rung.swap(false, Ordering::AcqRel) {
@@ -78,7 +78,7 @@ impl Link {
         }
     }
 
-    /// From now on nobody is woken.
+    /// From now on no task is woken.
     pub(super) fn rest(&self) {
         drop(self.bell.driver.take());
     }
@@ -90,7 +90,7 @@ impl Link {
             alarm.as_mut().reset(until);
         }
         loop {
-            // The timer may have no turn beside an upstream that always has more; the clock has.
+            // The timer may not be polled beside an upstream that always has more to read; the clock is checked.
             if alarm.as_mut().poll(cx).is_pending() {
                 return if until <= Instant::now() { Poll::Ready(()) } else { Poll::Pending };
             }
@@ -111,29 +111,29 @@ impl Link {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    /// Whether an idle one has been ended by the upstream.
+    /// Whether the upstream has closed an idle one.
     pub(super) fn is_over(&mut self) -> bool {
         self.poll().is_ready()
     }
 
-    /// Ends an idle one: with TLS, the upstream is told.
+    /// Closes an idle one: with TLS, the upstream gets a close_notify.
     pub(super) fn close(self) {
         let Self { sender, mut connection, .. } = self;
         drop(sender);
-        // What cannot be said at once is left unsaid.
+        // What cannot be written at once is not sent.
         let _ = Pin::new(&mut connection).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Goes on in a task of its own until what is open is over, and ends then; an upgrade is passed on.
+    /// Polls it in a task of its own until what is open is over, and closes it then; an upgrade is passed on.
     pub(super) fn run_on(self) {
-        // Without a runtime nothing can be waited for.
+        // Without a runtime nothing can be polled.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(self.connection.with_upgrades());
         }
     }
 }
 
-/// Does what can be done now; lets go of a connection that is over.
+/// Makes all progress possible now; drops a connection that is over.
 pub(super) fn drive(link: &mut Option<Box<Link>>, cx: &mut Context<'_>) {
     if link.as_mut().is_some_and(|open| open.poll_for(cx).is_ready()) {
         *link = None;
@@ -144,7 +144,7 @@ pub(super) fn drive(link: &mut Option<Box<Link>>, cx: &mut Context<'_>) {
 pub(super) enum Failed {
     /// It did not come in time.
     Late,
-    /// As hyper says; gives the request back if no byte of it was written.
+    /// As hyper reports it; returns the request if no byte of it was written.
     Sending(Box<TrySendError<Request<Body>>>),
 }
 
@@ -161,8 +161,8 @@ pub(super) async fn exchange(
     until: Option<Instant>,
 ) -> Result<(Response<Incoming>, Option<Box<Link>>), Failed> {
     link.line.announce(&request);
-    // Only the connection can complete it, so that it need not wake anybody; and must not be put off, since it would
-    // then be nobody that is woken.
+    // Only the connection can complete it, so that it need not wake a task; and it must not yield, since no task
+    // would then be woken.
     let mut response = pin!(unconstrained(link.sender.try_send_request(request)));
     link.bell.rung.store(true, Ordering::Release);
     let mut link = Some(link);
@@ -209,7 +209,7 @@ mod tests {
     use crate::upstream::body;
     use crate::upstream::socket::Socket;
 
-    /// A connection to a peer that responses so many requests, and no more.
+    /// A connection to a peer that answers this many requests, and no more.
     async fn link(responses: usize) -> Box<Link> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();

@@ -72,33 +72,32 @@ pub struct UpstreamSettings {
     pub tls: UpstreamTls,
     /// How long making a connection may take, TLS handshake included.
     pub connect_timeout: Duration,
-    /// Idle connections are closed after this; Qdrant closes its own after 5 s.
+    /// Idle timeout of connections; Qdrant closes its own after 5 s.
     pub idle_timeout: Duration,
-    /// How long the upstream may take to begin its response to a search once it has the request; `None` waits for
-    /// ever.
+    /// Timeout for the head of the response to a search, once the upstream has the request; `None`: unlimited.
     pub response_timeout: Option<Duration>,
-    /// The same for any other request: some take long by their nature.
+    /// The same for any other request: some take long by their nature; `None`: unlimited.
     pub forward_timeout: Option<Duration>,
-    /// How long no byte of a body may move, either way; `None` waits for ever.
+    /// Timeout while no byte of a body moves, either way; `None`: unlimited.
     pub body_timeout: Option<Duration>,
     /// The most headers of a response.
     pub max_headers: usize,
     /// The largest head of a response, in bytes; at least 8 KiB.
     pub max_head_bytes: usize,
-    /// Counts the waits that were given up.
+    /// Counts the timeouts that expired.
     pub waits: Timeouts,
     /// How many workers there are, each with a pool of its own.
     pub workers: usize,
-    /// What tells requests that come back to us.
+    /// Recognises requests that come back to this process.
     pub mark: Mark,
-    /// At so many requests without any response meanwhile, they are marked.
+    /// Once this many requests are outstanding without any response, they are marked.
     pub suspect_after: u32,
 }
 
-/// Whether a search is asked in another form where it is not answered.
+/// Whether a search is sent in another form if this one is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It is: this form gets half of the time for a response.
+    /// It is: this form gets half of the response timeout.
     First,
     /// It is not.
     Last,
@@ -134,8 +133,7 @@ impl UpstreamSettings {
 /// The database, with pools of connections to it. Cheap to clone; clones share the pools.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    /// One for each worker, after the one for whatever is no worker: a connection is used by the worker that has
-    /// made it.
+    /// One for each worker, after the one for all other threads: a connection is used by the worker that made it.
     clients: Arc<[Client]>,
     address: Address,
     response_timeout: Option<Duration>,
@@ -190,7 +188,7 @@ impl Upstream {
         })
     }
 
-    /// Whether a request has been sent by us already: the upstream leads back to this process.
+    /// Whether a request has been sent by this process before: the upstream leads back to it.
     pub fn comes_back(&self, headers: &HeaderMap) -> bool {
         self.mark.returned(headers)
     }
@@ -214,12 +212,12 @@ impl Upstream {
         }
     }
 
-    /// The failures up to the last exchange; `None` where that went well, or there was none.
+    /// The failures up to the last exchange; `None` if that one succeeded, or there was none.
     pub fn failing(&self) -> Option<Failing> {
         self.standing.failing()
     }
 
-    /// That of the worker that this runs on.
+    /// The pool of the worker that this runs on.
     fn client(&self) -> Option<&Client> {
         self.clients.get(workers::place()).or(self.clients.first())
     }
@@ -272,7 +270,7 @@ impl Upstream {
         loop {
             // HTTP/2 takes a body piece by piece.
             let watched = self.address.http2 && !bytes.is_empty();
-            // A request without a body is all there from the start.
+            // A request without a body is complete from the start.
             let (once_sent, since) = (!bytes.is_empty(), Instant::now());
             let connection = if once_sent { self.body_timeout.or(response) } else { response };
             let body = if bytes.is_empty() { body::empty() } else { body::full(bytes) };
@@ -312,8 +310,8 @@ impl Upstream {
         self.send_watched(request, upgrade, self.forward_timeout).await
     }
 
-    /// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be complete,
-    /// and acted on, before that is found to be wrong.
+    /// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be
+    /// complete, and acted on, before the error is found.
     async fn said_empty(&self, request: Request<Body>) -> Result<Request<Body>, UpstreamError> {
         let (parts, mut body) = request.into_parts();
         loop {

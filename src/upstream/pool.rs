@@ -1,5 +1,5 @@
-//! [`Pool`]: connections of HTTP/1 to one upstream. The one used last is taken first, so that those that are too many
-//! grow old and are closed.
+//! [`Pool`]: HTTP/1 connections to one upstream. The one used last is taken first, so that surplus ones grow old and
+//! are closed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +20,7 @@ use super::link::{Failed, Link, exchange, exchange_apart};
 use super::response_body::{Came, ResponseBody};
 use super::response_timeout::ResponseTimeout;
 
-/// One that the upstream has ended is found when it would be used, or after this.
+/// A connection closed by the upstream is found when it would be used, or after this.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; clones share the connections.
@@ -38,9 +38,9 @@ struct Shared {
 
 #[derive(Default)]
 struct Idle {
-    /// With when its last response ended; the oldest first.
+    /// With the time when its last response ended; the oldest first.
     links: VecDeque<(Instant, Box<Link>)>,
-    /// Requests for which a connection is being made; any other that comes free will do as well.
+    /// Requests for which a connection is being made; any other that becomes free will do as well.
     waiting: VecDeque<oneshot::Sender<Box<Link>>>,
     swept: bool,
 }
@@ -52,13 +52,13 @@ enum ConnectError {
 }
 
 impl Pool {
-    /// `idle_timeout`: connections without a request are closed after it.
+    /// `idle_timeout`: connections without a request are closed after this.
     pub(super) fn new(connector: Connector, upstream: Uri, http: Builder, idle_timeout: Duration) -> Self {
         Self(Arc::new(Shared { connector, upstream, http, idle_timeout, idle: Mutex::default() }))
     }
 
-    /// Sends a request in origin form, and waits for the head of its response. Where a connection that was used before
-    /// has ended without a byte of the request having been written, another one is taken.
+    /// Sends a request in origin form, and waits for the head of its response. If a connection that was used before
+    /// was closed without a byte of the request having been written, another one is used.
     pub(super) async fn send(
         &self,
         mut request: Request<Body>,
@@ -91,18 +91,18 @@ impl Pool {
         }
     }
 
-    /// Takes back a connection that is free.
+    /// Returns a free connection to the pool.
     pub(super) fn put(&self, link: Box<Link>) {
         self.0.put(link);
     }
 
-    /// Puts the connection where it belongs once the response has begun; gives back what its body has to drive.
+    /// Puts the connection where it belongs once the response has begun; returns what its body has to poll.
     fn keep(&self, link: Box<Link>, waiting: ResponseTimeout<'_>) -> Option<Box<Link>> {
         if link.is_free() {
             self.put(link);
             return None;
         }
-        // The response is read as fast as the client takes it; the rest of the request must not wait for that.
+        // The response is read at the client's speed; the rest of the request must not wait for that.
         if !waiting.is_sent() || link.is_blocked() {
             link.run_on();
             return None;
@@ -131,7 +131,7 @@ impl Shared {
         None
     }
 
-    /// Takes back a connection that is free, for whoever waits for one, or for later.
+    /// Returns a free connection, for a request that waits for one, or for later.
     fn put(self: &Arc<Self>, mut link: Box<Link>) {
         link.rest();
         let mut idle = self.idle();
@@ -159,7 +159,7 @@ impl Shared {
         }
     }
 
-    /// Makes a connection, or takes one that comes free meanwhile. Says whether it was used before.
+    /// Makes a connection, or takes one that becomes free meanwhile. Returns whether it was used before.
     async fn new_or_freed(self: Arc<Self>) -> Result<(Box<Link>, bool), UpstreamError> {
         let (give, mut given) = oneshot::channel();
         {
@@ -173,7 +173,7 @@ impl Shared {
         tokio::select! {
             biased;
             Ok(link) = &mut given => {
-                // The other one will be somebody else's.
+                // The other one will be used by another request.
                 tokio::spawn(async move { if let Ok(link) = making.await { self.put(link) } });
                 Ok((link, true))
             }
@@ -197,8 +197,8 @@ impl Shared {
         Link::new(io, &self.http).await.map(Box::new).map_err(ConnectError::Handshake)
     }
 
-    /// Closes those that are old, and those that the upstream has ended. When the next one grows old; `None` if there
-    /// is none.
+    /// Closes those that are old, and those closed by the upstream. Returns when the next one grows old; `None` if
+    /// there is none.
     fn sweep(&self) -> Option<Instant> {
         let mut idle = self.idle();
         let now = Instant::now();
@@ -235,7 +235,7 @@ impl Sweeper {
                 None => break,
             }
         }
-        // Nothing is idle; the next one will have a sweeper of its own.
+        // None is idle; the next idle one starts a sweeper of its own.
         self.0 = Weak::new();
     }
 }

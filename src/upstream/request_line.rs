@@ -1,7 +1,7 @@
-//! [`RequestLine`]: the beginning of a request, written in other bytes than hyper has for it.
+//! [`RequestLine`]: the beginning of a request, written in bytes other than hyper's.
 //!
-//! hyper writes what a `Uri` holds. Where that has stand-ins, the socket puts the target's own bytes in their places as
-//! they come by: both are of one length, so that hyper's count of what is written stays right.
+//! hyper writes what a `Uri` holds. Where that has stand-ins, the socket writes the target's own bytes in their
+//! places: both have one length, so that hyper's count of written bytes stays right.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use http::Request;
 
 use super::target::RawTarget;
 
-/// What the next request on a connection begins with; shared by what sends on it and its socket.
+/// What the next request on a connection begins with; shared by its sender and its socket.
 #[derive(Default)]
 pub(super) struct RequestLine {
     waits: AtomicBool,
@@ -19,20 +19,20 @@ pub(super) struct RequestLine {
 
 #[derive(Default)]
 struct Next {
-    /// As hyper has it, and as it is to be.
+    /// As hyper has it, and as it is to be written.
     expected: Vec<u8>,
     meant: Vec<u8>,
-    /// So much of it has been written.
+    /// The bytes of it written so far.
     written: usize,
 }
 
-/// What was to be the beginning of a request is something else.
+/// What should have been the beginning of a request is something else.
 #[derive(Debug, thiserror::Error)]
 #[error("the request line is not where it should be")]
 pub(super) struct Misplaced;
 
 impl RequestLine {
-    /// The next request is this one.
+    /// Announces the next request.
     pub(super) fn announce<B>(&self, request: &Request<B>) {
         let target = request.extensions().get::<RawTarget>();
         let Some((target, bytes)) = target.and_then(|target| Some((target.stand_in()?, target.bytes()?)))
@@ -48,8 +48,8 @@ impl RequestLine {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What to write in place of the first of these bytes; `None` if they are to be written as they are, as they
-    /// mostly are.
+    /// What to write in place of the first of these bytes; `None` if they are to be written unchanged, as they mostly
+    /// are.
     pub(super) fn instead_of(&self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Misplaced> {
         if !self.waits.load(Ordering::Relaxed) || bytes.is_empty() {
             return Ok(None);
@@ -63,7 +63,7 @@ impl RequestLine {
         Ok(next.meant.get(next.written..next.written + common).map(<[u8]>::to_vec))
     }
 
-    /// So many bytes of that have been written.
+    /// Notes that this many bytes of that have been written.
     pub(super) fn wrote(&self, count: usize) {
         let mut next = self.next();
         next.written += count;
@@ -99,7 +99,7 @@ mod tests {
                 let bytes = &bytes[..piece.min(bytes.len())];
                 match line.instead_of(bytes).unwrap() {
                     Some(meant) => {
-                        // The socket takes a byte less than it is given.
+                        // The socket accepts a byte less than it is given.
                         let taken = (meant.len() - 1).max(1);
                         out.extend_from_slice(&meant[..taken]);
                         line.wrote(taken);

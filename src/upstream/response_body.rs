@@ -1,4 +1,4 @@
-//! [`Response`]: the body of a response that comes over a [`Link`].
+//! [`ResponseBody`]: the body of a response that arrives over a [`Link`].
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -11,16 +11,16 @@ use super::body::{self, Body};
 use super::link::{Link, drive};
 use super::pool::Pool;
 
-/// The body of a response whose head has come.
+/// The body of a response whose head has arrived.
 pub(super) enum Came {
-    /// All of it is there.
+    /// It is complete.
     Whole(Body),
-    /// More has to come.
+    /// More will arrive.
     Streamed(Body),
 }
 
-/// The body of a response, which drives its connection until it is all there, and gives it back then. Dropped before,
-/// it ends the connection.
+/// The body of a response, which polls its connection until it is complete, and then returns it to the pool. Dropped
+/// before, it closes the connection.
 pub(super) struct ResponseBody {
     body: Incoming,
     link: Option<Box<Link>>,
@@ -34,12 +34,12 @@ impl ResponseBody {
         Self { body, link, pool, error: None }
     }
 
-    /// `free`: its connection could have had the next request when the head had come.
+    /// `free`: its connection could have had the next request when the head had arrived.
     pub(super) fn came(mut self, free: bool) -> Came {
         if self.is_end_stream() && self.link.is_none() {
             return Came::Whole(body::empty());
         }
-        // All of it is there, in one piece.
+        // It is complete, in one piece.
         let length = if free { self.size_hint().exact() } else { None };
         let Some(length) = length else { return Came::Streamed(body::boxed(self)) };
         match Pin::new(&mut self.body).poll_frame(&mut Context::from_waker(Waker::noop())) {
@@ -52,10 +52,10 @@ impl ResponseBody {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // Only the connection can bring more, so that it need not wake anybody.
+        // Only the connection can bring more, so that it need not wake a task.
         let mut silent = Context::from_waker(Waker::noop());
         if let Some(link) = &self.link {
-            // To take what is there makes room for more. That is looked for when this is polled again.
+            // Taking what is buffered makes room for more. The connection is read again when this is polled again.
             link.rest();
             if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(&mut silent) {
                 return Poll::Ready(frame);
@@ -85,7 +85,7 @@ impl http_body::Body for ResponseBody {
         }
         let next = ready!(self.poll_next(cx));
         let Some(Err(error)) = next else { return Poll::Ready(next) };
-        // Whoever writes it on writes nothing more after an error: first let go what has come before.
+        // The writer downstream writes nothing more after an error: first pass on what has arrived before.
         self.error = Some(error);
         cx.waker().wake_by_ref();
         Poll::Pending

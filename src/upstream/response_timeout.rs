@@ -1,4 +1,4 @@
-//! [`ResponseTimeout`]: until when a request is waited for.
+//! [`ResponseTimeout`]: when a request times out.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use tokio::time::Instant;
 
 use super::watch::Watch;
 
-/// How long a request is waited for.
+/// Which timeout applies to a request.
 #[derive(Clone, Copy)]
 pub(super) enum ResponseTimeout<'a> {
-    /// Somebody else does, by what goes on with its body.
+    /// None here: its body is watched, and times out there.
     Watched(&'a Watch),
-    /// All of it is there: so long from `since` for a connection, and for the response.
+    /// The request is complete: from `since`, this long for a connection, and for the response.
     Since {
         since: Instant,
         connection: Option<Duration>,
         response: Option<Duration>,
-        /// The response's time begins when the request has been sent.
+        /// The response timeout starts when the request has been sent.
         once_sent: bool,
     },
 }
 
 impl ResponseTimeout<'_> {
-    /// When it began: for a request that is watched, about now.
+    /// When it started: for a watched request, about now.
     pub(super) fn since(self) -> Instant {
         match self {
             Self::Watched(_) => Instant::now(),
@@ -37,7 +37,7 @@ impl ResponseTimeout<'_> {
         }
     }
 
-    /// `used`: there was no wait for a connection.
+    /// `used`: no connection had to be made.
     pub(super) fn answered(self, used: bool) -> Option<Instant> {
         match self {
             Self::Watched(_) => None,

@@ -1,8 +1,8 @@
-//! Requests that come back to us: an upstream that leads, through other proxies, to this process again.
+//! Request loops: an upstream that leads, through other proxies, to this process again.
 //!
-//! Requests are sent on unchanged, so that nothing in them tells. Only once an upstream owes many responses and has
-//! given none meanwhile, as it does where each request begets another one, they carry a mark. One that comes back with
-//! it ends the circle, and for a while every request is marked.
+//! Requests are sent on unmarked by default. Only once an upstream has many requests outstanding and has answered
+//! none meanwhile, as it does where each request causes another one, do they carry a mark. One that comes back with
+//! it ends the loop, and for a while every request is marked.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
-/// The header of the mark. Others' marks in it go on: theirs are the circles through several of us.
+/// The header of the mark. Marks of other processes are kept: theirs show loops through several of us.
 const HEADER: HeaderName = HeaderName::from_static("x-rerankd-hop");
 /// How long every request is marked after one has come back.
 const ALERT: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ struct Marked {
     alert: AtomicU64,
 }
 
-/// Responses that one upstream owes.
+/// The requests that one upstream has outstanding.
 #[derive(Debug)]
 pub(super) struct Owed {
     /// Requests that were sent since its last response.
@@ -41,7 +41,7 @@ pub(super) struct Owed {
 }
 
 impl Mark {
-    /// A random one: it says nothing of us.
+    /// A random one: it reveals nothing about this process.
     pub fn random() -> Self {
         let value = uuid::Uuid::new_v4().simple().to_string();
         let value = HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("rerankd"));
@@ -67,12 +67,12 @@ impl Mark {
 }
 
 impl Owed {
-    /// Suspects a circle at so many.
+    /// Suspects a loop at this many.
     pub(super) fn new(suspect: u32) -> Self {
         Self { count: AtomicU32::new(0), suspect }
     }
 
-    /// One more request is sent: marks it where there may be a circle.
+    /// Counts one more request: marks it where there may be a loop.
     pub(super) fn sending(&self, mark: &Mark, headers: &mut HeaderMap) {
         let owed = self.count.fetch_add(1, Ordering::Relaxed);
         if owed >= self.suspect || mark.is_alert() {
@@ -91,7 +91,7 @@ impl Owed {
 mod tests {
     use super::*;
 
-    /// Whether the next request is marked, and comes back as ours.
+    /// Whether the next request is marked, and recognised as ours when it comes back.
     fn marked(owed: &Owed, mark: &Mark) -> bool {
         let mut headers = HeaderMap::new();
         owed.sending(mark, &mut headers);

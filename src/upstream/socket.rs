@@ -1,7 +1,7 @@
-//! Connections to the upstream that do not wait for ever for it to take what is written.
+//! Connections to the upstream with a write timeout.
 //!
-//! hyper writes what it has before it closes a connection, even if nobody wants it any more: without a limit, an
-//! upstream that takes nothing would hold on to the request for ever.
+//! hyper writes what it has buffered before it closes a connection, even if nobody needs it any more: without a
+//! timeout, an upstream that accepts nothing would hold on to the request indefinitely.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use super::request_line::RequestLine;
 use crate::bounds::DeadlineTimer;
 
-/// So few bytes cost less to put together than to be handed to the kernel piece by piece.
+/// Fewer bytes than this cost less to join than to be handed to the kernel piece by piece.
 pub const FEW: usize = 1 << 10;
 
 /// The slices as one: a single one as it is, several in `room`; `None` if they are more than [`FEW`].
@@ -40,16 +40,16 @@ pub(super) struct Socket<S> {
     alarm: DeadlineTimer,
     blocked: Arc<AtomicBool>,
     line: Arc<RequestLine>,
-    /// So many reads in a row had something.
+    /// Consecutive reads that had something.
     reads: u32,
 }
 
-/// After so many reads that had something, others have a turn: hyper goes on for as long as there is something to read,
-/// and a read fills its buffer, 128 KiB as a rule.
+/// After this many reads that had something, the task yields: hyper goes on for as long as there is something to
+/// read, and a read fills its buffer, 128 KiB as a rule.
 const READS_IN_A_ROW: u32 = 8;
 
 impl<S> Socket<S> {
-    /// `limit`: how long the upstream may take no byte.
+    /// `limit`: how long the upstream may accept no byte.
     pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
         Self {
             stream,
@@ -61,17 +61,17 @@ impl<S> Socket<S> {
         }
     }
 
-    /// Whether the upstream did not take what was written last.
+    /// Whether the upstream did not accept what was written last.
     pub(super) fn blocked(&self) -> Arc<AtomicBool> {
         self.blocked.clone()
     }
 
-    /// Where the next request is announced that begins otherwise than hyper writes it.
+    /// Where the next request is announced that begins with other bytes than hyper writes.
     pub(super) fn line(&self) -> Arc<RequestLine> {
         self.line.clone()
     }
 
-    /// Passes on the result of a write; an error if the upstream has taken nothing for too long.
+    /// Passes on the result of a write; an error if the upstream has accepted nothing for too long.
     fn timed<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         self.blocked.store(written.is_pending(), Ordering::Relaxed);
         let (Poll::Pending, Some(limit)) = (&written, self.limit) else {
@@ -107,7 +107,7 @@ impl<S: Read + Unpin> Read for Socket<S> {
 }
 
 impl<S: Write + Unpin> Socket<S> {
-    /// Writes what is to be written in place of these bytes' beginning; `None` if they are to be written as they are.
+    /// Writes the replacement of these bytes' beginning; `None` if they are to be written unchanged.
     fn poll_write_line(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
         let meant = match self.line.instead_of(bytes) {
             Ok(meant) => meant?,
@@ -153,7 +153,7 @@ impl<S: Write + Unpin> Write for Socket<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         self.blocked.store(flushed.is_pending(), Ordering::Relaxed);
-        // A flush that has nothing to do says nothing of the upstream.
+        // A flush with nothing to do says nothing about the upstream.
         if flushed.is_pending() { self.timed(flushed, cx) } else { flushed }
     }
 

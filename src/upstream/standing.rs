@@ -1,4 +1,4 @@
-//! [`Standing`]: whether the last exchange with an upstream went well, for whoever looks. One that goes well costs a
+//! [`Standing`]: whether the last exchange with an upstream succeeded, for the inspector. A success costs one load.
 //! load.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-/// Exchanges that have failed one after the other, up to the last there was.
+/// Consecutive failed exchanges, up to the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failing {
     /// Why the last one failed: a word of a closed list.
@@ -22,7 +22,7 @@ pub struct Failing {
     pub requests: u64,
 }
 
-/// How it stands with one upstream. Nobody is asked: it is what the clients' own requests met.
+/// The state of one upstream. It is not probed: this is what the clients' own requests met.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     is_failing: AtomicBool,
@@ -30,7 +30,7 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// An exchange went well: those that failed before are over.
+    /// Notes a success: earlier failures are over.
     pub(super) fn works(&self) {
         if self.is_failing.load(Ordering::Relaxed) {
             let mut failing = self.lock();
@@ -39,7 +39,7 @@ impl Standing {
         }
     }
 
-    /// An exchange failed.
+    /// Notes a failure.
     pub(super) fn fails(&self, cause: &'static str, now: SystemTime) {
         let mut failing = self.lock();
         let before = failing.unwrap_or(Failing { cause, since: now, last: now, requests: 0 });
@@ -47,7 +47,7 @@ impl Standing {
         self.is_failing.store(true, Ordering::Relaxed);
     }
 
-    /// The failures up to the last exchange; `None` where that went well, or there was none.
+    /// The failures up to the last exchange; `None` if that one succeeded, or there was none.
     pub(super) fn failing(&self) -> Option<Failing> {
         *self.lock()
     }

@@ -22,7 +22,7 @@ pub const fn is_odd(byte: u8) -> bool {
     matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | b'#' | 0x80..)
 }
 
-/// A target in origin form, with bytes that [`is_odd`] tells. An extension of the request whose target it is.
+/// A target in origin form, with bytes for which [`is_odd`] holds. An extension of the request whose target it is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawTarget {
     text: Arc<str>,

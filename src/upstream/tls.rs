@@ -1,4 +1,4 @@
-//! Whom an `https://` upstream may be, and who we are to it.
+//! TLS to an `https://` upstream: which certificates it may have, and ours.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -16,10 +16,10 @@ use crate::tls::{authorities, certificates, crypto, private_key};
 pub struct UpstreamTls {
     /// Trust these certificates (PEM) instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Our certificate with its chain, and its private key (PEM), for an upstream that asks who we are.
+    /// Our certificate with its chain, and its private key (PEM), for an upstream that requires client certificates.
     pub client: Option<ClientIdentity>,
-    /// Ask for this name (SNI) and expect it in the certificate, instead of the URL's host. An IP address is
-    /// expected but not asked for (RFC 6066 §3).
+    /// Sent as server name (SNI) and expected in the certificate, instead of the URL's host. An IP address is
+    /// expected but not sent (RFC 6066 §3).
     pub server_name: Option<ServerName<'static>>,
 }
 

@@ -1,5 +1,5 @@
-//! Time-outs of one exchange with the upstream. They count only while no byte moves, so that a long stream may
-//! take as long as it likes; and what the client is slow with is not the upstream's fault.
+//! Timeouts of one exchange with the upstream. They run only while no byte moves, so that a stream has no limit on
+//! its total time; and a slow client is not counted as the upstream's fault.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::bounds::{TimeoutKind, Timeouts};
 use crate::upstream::body::{BoxError, Stalled};
 
-/// When bytes of an exchange last moved, and whom it waits for. Shared by its two bodies and the wait between.
+/// When bytes of an exchange last moved, and which side it waits for. Shared by its two bodies and the wait between.
 #[derive(Debug, Clone)]
 pub(super) struct Watch(Arc<Progress>);
 
@@ -31,10 +31,10 @@ struct Progress {
     answered: AtomicBool,
 }
 
-/// Limits on the wait for the head of a response.
+/// The timeouts until the head of a response.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SilenceLimits {
-    /// While the upstream takes no byte of the request's body.
+    /// While the upstream accepts no byte of the request's body.
     pub(super) body: Option<Duration>,
     /// Once it has all of the request.
     pub(super) response: Option<Duration>,
@@ -66,7 +66,7 @@ impl Watch {
         self.0.start + Duration::from_millis(self.0.moved.load(Ordering::Relaxed) >> 1)
     }
 
-    /// Ends when the upstream itself has kept us waiting for longer than `max_wait`.
+    /// Ends when the upstream itself has been silent for longer than `max_wait`.
     pub(super) async fn silence(&self, max_wait: SilenceLimits) {
         let SilenceLimits { body, response } = max_wait;
         loop {
@@ -79,7 +79,7 @@ impl Watch {
             if until <= now {
                 return;
             }
-            // Which limit counts may have changed by the time the other one would be over.
+            // Which limit applies may have changed by the time the other one would be over.
             let shorter = response.filter(|_| !sent).map_or(until, |other| until.min(now + other));
             sleep_until(shorter).await;
         }
@@ -103,8 +103,8 @@ impl Watch {
     }
 }
 
-/// Wakes whoever sends a request's body when the client has sent more of it. From then on it is the upstream that is
-/// waited for: where it takes nothing, nobody comes to fetch what has arrived.
+/// Wakes the task that sends a request's body when the client has sent more of it. From then on the upstream is
+/// waited for: where it accepts nothing, what has arrived is never read.
 struct Arrival {
     watch: Watch,
     task: AtomicWaker,
@@ -136,7 +136,7 @@ pin_project! {
         side: Side,
         limit: Option<Duration>,
         waits: Timeouts,
-        // Set at the first wait, looked at when it goes off, never moved in between.
+        // Set at the first wait, checked when it expires, never moved in between.
         #[pin]
         alarm: Option<Sleep>,
         waiting: bool,
@@ -186,7 +186,7 @@ impl<B: http_body::Body> Watched<B> {
                 Some(mut alarm) => {
                     ready!(alarm.as_mut().poll(cx));
                     if *this.side == Side::Request && this.watch.0.answered.load(Ordering::Relaxed) {
-                        // The response is on its way: whether anything moves is for its side to say.
+                        // The response is on its way: whether anything moves is for its side to decide.
                         *this.limit = None;
                     } else if until <= Instant::now() {
                         return Poll::Ready(());

@@ -21,7 +21,7 @@ thread_local! {
     static PLACE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Which worker this thread is, from 1 on; 0 if it is none.
+/// The number of this thread's worker, from 1; 0 if it is none.
 pub fn place() -> usize {
     PLACE.get()
 }
@@ -53,12 +53,12 @@ impl Drop for Open {
 }
 
 impl Workers {
-    /// No threads: a connection is served by the runtime that has accepted it.
+    /// No threads: a connection is served by the runtime that accepted it.
     pub fn here() -> Self {
         Self::default()
     }
 
-    /// Starts so many threads.
+    /// Starts this many threads.
     pub fn start(count: usize) -> io::Result<Self> {
         let until = CancellationToken::new();
         let workers = (1..=count).map(|place| Worker::start(place, until.clone()));
@@ -80,7 +80,7 @@ impl Workers {
             tokio::spawn(serve(stream));
             return;
         };
-        // Registered with the runtime that has accepted it; the worker's has to wake for it.
+        // Registered with the runtime that accepted it; it has to be registered anew with the worker's.
         let Ok(stream) = stream.into_std() else { return };
         worker.open.fetch_add(1, Ordering::Relaxed);
         let open = Open(worker.open.clone());
@@ -106,7 +106,7 @@ impl Worker {
         thread::Builder::new().name(format!("worker-{place}")).spawn(move || {
             PLACE.set(place);
             runtime.block_on(until.cancelled());
-            // A look-up of a name that hangs must not keep the thread.
+            // A name lookup that hangs must not block the thread.
             runtime.shutdown_background();
         })?;
         Ok(Self { runtime: handle, open: Arc::default() })

@@ -1,4 +1,4 @@
-//! A request in parts, and what becomes of the parts that are rejected as too large.
+//! A request in parts, and how parts are handled that are rejected as too large.
 
 use std::collections::VecDeque;
 
@@ -15,25 +15,26 @@ use crate::rerank::{
     FailureClass, Rerank, RerankError, RerankRequest, RerankResult, StatedLimits, limits::cut,
 };
 
-/// After so many rejections the rest of a search stays as it is: a window of two hundred is halved to single documents in
-/// eight steps.
+/// After this many rejections the rest of a search stays unscored: a window of two hundred is halved to single
+/// documents in eight steps.
 pub(super) const MOST_REFUSALS: usize = 16;
 
-/// After so many documents that were rejected alone, and none that was taken, it is not their texts that are too long.
+/// After this many documents that were rejected alone, and none that was accepted, the texts' length is not the
+/// cause.
 const MOST_ALONE: usize = 3;
 
-/// What is tried of a text that was rejected alone where nothing is known of the limit: the physical batch of llama.cpp is
-/// 512 tokens.
+/// The first cut of a text that was rejected alone where nothing is known of the limit: the physical batch of
+/// llama.cpp is 512 tokens.
 const FIRST_CUT: usize = 1024;
 
-/// A document of a request: its place there, and the most bytes that go of it.
+/// A document of a request: its index there, and the most bytes of it that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Text {
     pub(super) place: usize,
     pub(super) most: usize,
 }
 
-/// Some documents of a request, in its order, which go in one call.
+/// Some documents of a request, in its order, sent in one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) texts: Vec<Text>,
@@ -67,14 +68,14 @@ pub(super) struct Divided<'a, S> {
     /// The calls of several documents that were rejected.
     rejected: Vec<(Size, Part)>,
     taken: Vec<Size>,
-    /// The places and pairs that were rejected alone.
+    /// The indices and pairs that were rejected alone.
     alone: Vec<(usize, usize)>,
     /// How many documents they are.
     at_fault: usize,
     rejections: usize,
-    /// What is known by now, with what this search has been told.
+    /// What is known so far, with what this search has learned.
     known: Known,
-    /// Bytes that are taken for a token.
+    /// The assumed bytes of a token.
     per_token: usize,
 }
 
@@ -114,7 +115,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         self
     }
 
-    /// Asks for all parts, a few at a time, and makes one response of theirs.
+    /// Sends all parts, a few at a time, and merges their responses.
     pub(super) async fn run(mut self) -> RerankResult {
         let mut running = FuturesUnordered::new();
         loop {
@@ -144,12 +145,12 @@ impl<'a, S: Rerank> Divided<'a, S> {
         self.merged.finish()
     }
 
-    /// How many calls may be in flight: one, as long as nobody knows whether anything is taken.
+    /// How many calls may be in flight: one, until something is known to be accepted.
     fn at_once(&self) -> usize {
         if self.rejections > 0 && self.taken.is_empty() { 1 } else { PARALLEL_PARTS }
     }
 
-    /// With its texts cut to what is known by now.
+    /// With its texts cut to what is known so far.
     fn fitted(&self, mut part: Part) -> Part {
         for text in part.texts.iter_mut().filter(|_| self.rejections > 0 && !part.last_try) {
             let length = self.request.documents.get(text.place).map_or(0, |document| document.text().len());
@@ -164,7 +165,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         let document = |text: &Text| Some(cut(self.request.documents.get(text.place)?, text.most));
         let keys = self.request.keys.as_ref();
         let keys = keys.map(|keys| part.places().filter_map(|place| keys.get(place).copied()).collect());
-        // What one part brings is of use although another one fails, or is too late.
+        // The result of one part is of use although another one fails, or is too late.
         RerankRequest {
             documents: part.texts.iter().filter_map(document).collect(),
             keys,
@@ -191,7 +192,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         }
     }
 
-    /// What a rejected part is made of; `None` if nothing smaller is left.
+    /// The parts of a rejected part; `None` if nothing smaller is left.
     fn smaller(&mut self, part: &Part, told: StatedLimits) -> Option<Vec<Part>> {
         let size = self.size(part);
         if let Some(most) = told.documents.filter(|most| *most < size.documents) {
@@ -217,7 +218,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
     fn stated_cut(&mut self, size: Size, told: StatedLimits) -> Option<usize> {
         let query = self.request.query.len();
         let pair = match (told.tokens, told.had_tokens) {
-            // Its own count of the one text tells what a token takes here.
+            // The service's count for this text shows how many bytes a token takes here.
             (Some(most), Some(had)) if size.documents == 1 && had > most => {
                 (size.longest as f64 * most as f64 / had as f64 * 0.95) as usize
             }
@@ -230,7 +231,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         (pair < size.longest).then_some(most)
     }
 
-    /// What is tried of a text that was rejected alone: as much as was taken of others beside this query.
+    /// The next cut of a text that was rejected alone: as much as was accepted of others beside this query.
     fn last_cut(&self, size: Size) -> Option<usize> {
         let query = self.request.query.len();
         let text = size.longest - query;
@@ -261,7 +262,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         for (at, text) in part.texts.iter().enumerate() {
             if long.contains(&at) { one.push(*text) } else { others.push(*text) }
         }
-        // What is taken of the others says how much to try of the one.
+        // What is accepted of the others says how much to send of the one.
         [Part::new(others), Part::new(one)]
     }
 
@@ -275,7 +276,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         Size { documents: part.texts.len(), bytes, longest: longest + self.request.query.len() }
     }
 
-    /// The most bytes that went of a text, if not all went of each.
+    /// The most bytes of a text that were sent, if any was cut.
     fn cut(&self, part: &Part) -> Option<usize> {
         let documents = &self.request.documents;
         let is_cut = |text: &&Text| {
@@ -284,7 +285,7 @@ impl<'a, S: Rerank> Divided<'a, S> {
         part.texts.iter().filter(is_cut).map(|text| text.most).min()
     }
 
-    /// For the next searches.
+    /// Remembers the findings for the next searches.
     fn remember(&self) {
         if self.rejections == 0 && self.known.is_empty() {
             return;

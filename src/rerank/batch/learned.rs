@@ -1,4 +1,4 @@
-//! What a provider has been found to take: remembered from one search for the next ones.
+//! What a provider has been found to accept: remembered from one search for the next ones.
 
 use std::{
     collections::HashMap,
@@ -10,16 +10,16 @@ use tokio::time::Instant;
 
 use crate::rerank::StatedLimits;
 
-/// Only the provider can count tokens. Most texts have more bytes to each: rather two calls than one that fails.
+/// Only the provider can count tokens. Most texts have more bytes to each: better two calls than one that fails.
 pub(super) const BYTES_PER_TOKEN: usize = 3;
 
-/// What was learned holds for so long: the server may have been started anew with other limits.
+/// How long a finding is valid: the server may have been restarted with other limits.
 const HOLDS: Duration = Duration::from_secs(300);
 
-/// So many models of one provider are remembered.
+/// The most models of one provider that are remembered.
 const MOST_MODELS: usize = 16;
 
-/// No text is cut to less for the sake of a limit: what is left would not be what was found.
+/// The shortest cut of a text: less would not be what was found.
 pub(super) const LEAST_CUT: usize = 256;
 
 /// How much one call had: documents, and the bytes of their texts.
@@ -35,42 +35,42 @@ pub(super) struct Size {
 #[derive(Debug, Default)]
 pub(super) struct Learned(Mutex<HashMap<Option<Arc<str>>, Remembered>>);
 
-/// What is known, and until when it holds.
+/// The findings, and until when they are valid.
 type Remembered = (Known, Instant);
 
-/// What one model has been found to take. Empty while nothing was rejected.
+/// What one model has been found to accept. Empty while nothing was rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
-    /// What rejections have said.
+    /// The limits that rejections have stated.
     documents: Option<usize>,
     pair: Option<usize>,
-    /// The least that was rejected of calls whose every single text is good, and the most that was taken since.
+    /// The least that was rejected of calls whose every single text is good, and the most that was accepted since.
     rejected: Option<Size>,
     taken: Size,
     /// The shortest pair of query and text that was rejected alone.
     rejected_pair: Option<usize>,
 }
 
-/// What is to be done with a text.
+/// How to send a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// It goes as it is.
+    /// Unchanged.
     Whole,
-    /// Only so many bytes of it.
+    /// Cut to this many bytes.
     Cut(usize),
-    /// It has been rejected, and so would what can be left of it.
+    /// Not at all: it has been rejected, and so would be what can be left of it.
     Not,
 }
 
 impl Learned {
-    /// What is known by now.
+    /// The findings so far.
     pub(super) fn of(&self, model: Option<&Arc<str>>) -> Known {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.get(&model.cloned()).filter(|(_, until)| Instant::now() < *until);
         known.map(|(known, _)| *known).unwrap_or_default()
     }
 
-    /// Takes in what a search has found out.
+    /// Adds what a search has found.
     pub(super) fn learn(&self, model: Option<&Arc<str>>, found: impl FnOnce(&mut Known)) {
         let now = Instant::now();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +78,7 @@ impl Learned {
         let (mut known, until) = all.get(&model.cloned()).copied().unwrap_or((Known::default(), now));
         let before = known;
         found(&mut known);
-        // What only confirms it makes it last no longer: else a limit that was raised would never be found.
+        // A confirmation does not extend the time: else a limit that was raised would never be found.
         let lowered = known.limits_changed(before);
         let until = if lowered { now.checked_add(HOLDS).unwrap_or(now) } else { until };
         if known != Known::default() && (all.len() < MOST_MODELS || all.contains_key(&model.cloned())) {
@@ -88,7 +88,7 @@ impl Learned {
 }
 
 impl Known {
-    /// Whether anything was rejected that tells something of the next call.
+    /// Whether any rejection bears on the next call.
     pub(super) fn is_empty(self) -> bool {
         self == Self::default()
     }
@@ -114,7 +114,7 @@ impl Known {
         (self.taken.bytes < rejected.bytes).then_some(self.taken.bytes.max(rejected.bytes / 2))
     }
 
-    /// What goes of a text of so many bytes beside a query of so many.
+    /// How to send a text of this many bytes beside a query of this many.
     pub(super) fn fit(self, query: usize, text: usize) -> Fit {
         let pair = query + text;
         if let Some(most) = self.pair.filter(|most| pair > *most) {
@@ -125,14 +125,14 @@ impl Known {
         }
         let Some(rejected) = self.rejected_pair else { return Fit::Whole };
         match self.taken.longest.checked_sub(query).filter(|left| *left >= LEAST_CUT) {
-            // Between what was taken and what was rejected nobody knows: half way, as lengths of texts go.
+            // Between accepted and rejected nothing is known: half way, as lengths of texts go.
             Some(left) if pair > between(self.taken.longest, rejected) => Fit::Cut(left.min(text)),
             None if pair >= rejected => Fit::Not,
             _ => Fit::Whole,
         }
     }
 
-    /// A call was taken.
+    /// Notes that a call was accepted.
     pub(super) fn took(&mut self, size: Size) {
         if self.is_empty() {
             return;
@@ -155,7 +155,7 @@ impl Known {
         }
     }
 
-    /// A call of several documents was rejected although each of them alone is good.
+    /// Notes that a call of several documents was rejected although each of them alone is good.
     pub(super) fn rejected(&mut self, size: Size) {
         let least = self.rejected.unwrap_or(size);
         self.rejected = Some(Size {
@@ -168,7 +168,7 @@ impl Known {
         }
     }
 
-    /// A document alone was rejected.
+    /// Notes that a document alone was rejected.
     pub(super) fn rejected_alone(&mut self, pair: usize) {
         self.rejected_pair = Some(self.rejected_pair.map_or(pair, |least| least.min(pair)));
         if self.taken.longest >= pair {
@@ -176,13 +176,13 @@ impl Known {
         }
     }
 
-    /// What a search was told, which began with what was known here.
+    /// The findings of one search, which started from what was known here.
     pub(super) fn adopt(&mut self, told: Self) {
         self.documents = told.documents.or(self.documents);
         self.pair = told.pair.or(self.pair);
     }
 
-    /// What a rejection says, and the bytes of the pair that are taken for one token of it.
+    /// Adds what a rejection states, and the bytes of the pair that count as one token of it.
     pub(super) fn told(&mut self, told: StatedLimits, pair: Option<usize>) {
         self.documents = told.documents.or(self.documents);
         self.pair = pair.or(self.pair);

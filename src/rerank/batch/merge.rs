@@ -1,4 +1,4 @@
-//! One response of several parts'.
+//! Merging the responses to the parts of a request.
 
 use futures_util::{StreamExt, stream};
 use tower::ServiceExt;
@@ -9,7 +9,7 @@ use crate::{
     search::Fusion,
 };
 
-/// What has come by now.
+/// What has arrived so far.
 pub(super) struct Merged {
     whole: Scores,
     failure: Option<RerankError>,
@@ -20,8 +20,8 @@ impl Merged {
         Self { whole: Scores { scores: vec![None; documents], ..Scores::default() }, failure: None }
     }
 
-    /// Takes in the response to the part of these places, of whose texts at most so many bytes went; fails if it cannot be
-    /// one with those before.
+    /// Adds the response to the part of these indices, whose texts were cut to at most this many bytes; fails if it
+    /// cannot be merged with those before.
     pub(super) fn answered(
         &mut self,
         places: impl Iterator<Item = usize>,
@@ -58,7 +58,7 @@ impl Merged {
         whole.calls_left = response.calls_left.or(whole.calls_left);
         whole.sent_bytes = [whole.sent_bytes, response.sent_bytes, cut].into_iter().flatten().min();
         if !response.model.is_empty() {
-            // The host has pointed the name at another model in between: two models' scores do not mix.
+            // The host has pointed the name to another model in between: two models' scores must not mix.
             if !whole.model.is_empty() && whole.model != response.model {
                 return Err(RerankError::BadResponse("two models have answered"));
             }
@@ -67,14 +67,14 @@ impl Merged {
         Ok(())
     }
 
-    /// A part stays unscored. That its texts are too large says least: whoever takes that takes nothing else.
+    /// A part stays unscored. That its texts are too large is the weakest reason: any other one replaces it.
     pub(super) fn failed(&mut self, error: RerankError) {
         if self.failure.is_none() || error.class() != FailureClass::TooLarge {
             self.failure = Some(error);
         }
     }
 
-    /// A failed part leaves its documents unscored and says so; if all fail, the whole does.
+    /// A failed part leaves its documents unscored and gives the reason; if all fail, the whole does.
     pub(super) fn finish(mut self) -> RerankResult {
         match self.failure {
             Some(error) if self.whole.scores.iter().all(Option::is_none) => Err(error),
@@ -91,14 +91,14 @@ fn weakest(one: Option<Fusion>, other: Option<Fusion>) -> Option<Fusion> {
     one.into_iter().chain(other).min_by(|one, other| one.weight.total_cmp(&other.weight))
 }
 
-/// Asks for all parts of a request, in its order, a few at a time, and makes one response of theirs.
+/// Sends all parts of a request, in its order, a few at a time, and merges their responses.
 pub(in crate::rerank) async fn together<S: Rerank>(inner: &S, parts: Vec<RerankRequest>) -> RerankResult {
     let mut merged = Merged::new(parts.iter().map(|part| part.documents.len()).sum());
     let (mut from, siblings) = (0, Siblings::default());
     let calls = parts.into_iter().map(|part| {
         let places = from..from + part.documents.len();
         from = places.end;
-        // What one part brings is of use although another one fails, or is too late.
+        // The result of one part is of use although another one fails, or is too late.
         let call = inner.clone().oneshot(RerankRequest {
             deferred: None,
             siblings: part.siblings.clone().or(Some(siblings.clone())),

@@ -1,4 +1,4 @@
-//! Splits a request at the provider's limits: those that it has, and those that its rejections have taught.
+//! Splits a request at the provider's limits: those that it has, and those learned from its rejections.
 
 mod divide;
 mod learned;
@@ -16,7 +16,7 @@ use divide::{Divided, Part, Text};
 use learned::{BYTES_PER_TOKEN, Fit, Known, Learned, Size};
 pub(super) use merge::together;
 
-/// Parts of one request in flight at a time: a large one is not to take all the places of a provider.
+/// Parts of one request in flight at a time: a large one must not take all permits of a provider.
 const PARALLEL_PARTS: usize = 4;
 
 /// No model reads more of a document, and the query with it.
@@ -31,9 +31,9 @@ pub(super) struct BatchLimit {
     pub(super) tokens: Option<usize>,
 }
 
-/// Splits a request at the provider's limits. A failed part leaves its documents unscored and says so; if all fail, the
-/// whole does. What the provider finds too large is divided until the text that is at fault is alone, which is cut once
-/// more and else left unscored. What that has shown of the provider's limits holds for the next searches.
+/// Splits a request at the provider's limits. A failed part leaves its documents unscored and gives the reason; if
+/// all fail, the whole does. What the provider finds too large is divided until the text at fault is alone, which is
+/// cut once more and else left unscored. What that has shown of the provider's limits applies to the next searches.
 #[derive(Clone)]
 pub(super) struct Batch<S> {
     inner: S,

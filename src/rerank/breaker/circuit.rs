@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::window::OutcomeWindow;
 use crate::rerank::FailureClass;
 
-/// When to stop asking a provider, and when to ask again.
+/// When to stop calling a provider, and when to try again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CircuitSettings {
     /// Share of failed calls, over 0 up to 1, that opens the circuit. Default 0.5.
@@ -38,10 +38,10 @@ impl Default for CircuitSettings {
     }
 }
 
-/// No circuit is open for longer without a probe, unless a response said so.
+/// The longest time open without a probe, unless a response stated a longer one.
 const LONGEST_OPEN: Duration = Duration::from_secs(60);
 
-/// Where a circuit is.
+/// The state of a circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CircuitState {
     /// Calls pass.
@@ -52,20 +52,20 @@ pub enum CircuitState {
     Open(FailureClass),
 }
 
-/// What a call says of the provider's health.
+/// What a call shows of the provider's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It works.
+    /// The provider works.
     Good,
-    /// It does not.
+    /// The provider fails.
     Bad,
     /// Nothing: the request was at fault, or a limit answered.
     Silent,
-    /// It will not work until an operator acts: opens at once, for so long.
+    /// It will not work until an operator acts: opens at once, for this long.
     Rejected(FailureClass, Duration),
 }
 
-/// Leave to make one call.
+/// A permit for one call.
 #[derive(Debug)]
 pub(super) struct Permit {
     epoch: u64,
@@ -77,7 +77,7 @@ pub(super) struct Permit {
 pub(super) struct Circuit {
     settings: CircuitSettings,
     state: State,
-    /// Counts changes of state: results of calls from before a change say nothing of what is now.
+    /// Counts changes of state: results of calls from before a change say nothing about the present.
     epoch: u64,
     /// Times that it opened without closing in between.
     opened: u32,
@@ -142,7 +142,7 @@ impl Circuit {
         }
     }
 
-    /// What came of a call that took `took`.
+    /// Records the result of a call that took `took`.
     pub(super) fn record(&mut self, permit: &Permit, verdict: Verdict, took: Duration, now: Instant) {
         // A rejection is news whenever the call began; all else only in the state that it began in.
         if let Verdict::Rejected(class, time) = verdict {

@@ -13,14 +13,14 @@ use crate::rerank::{
 };
 use crate::trouble::{self, Lines};
 
-/// Leaves a provider alone while its circuit is open.
+/// Makes no calls to a provider while its circuit is open.
 #[derive(Clone)]
 pub(in crate::rerank) struct Breaker<S> {
     inner: S,
     switch: Arc<Switch>,
 }
 
-/// A circuit with what tells of its changes.
+/// A circuit with the log and metrics of its changes.
 pub(in crate::rerank) struct Switch {
     circuit: Mutex<Circuit>,
     provider: Arc<str>,
@@ -44,7 +44,7 @@ impl<S: Rerank> Breaker<S> {
         }
     }
 
-    /// The circuit itself, for who looks at it.
+    /// The circuit itself, for its readers.
     pub(in crate::rerank) fn switch(&self) -> Arc<Switch> {
         self.switch.clone()
     }
@@ -129,8 +129,8 @@ impl Switch {
     }
 }
 
-/// A call in flight. If it is dropped without a response, its permit goes back: after a short while that says
-/// nothing of the provider, after a long one that it was slow.
+/// A call in flight. If it is dropped without a response, its permit is returned: dropped early it says nothing about
+/// the provider, dropped late it counts as slow.
 struct Call {
     switch: Arc<Switch>,
     permit: Option<Permit>,
@@ -153,7 +153,7 @@ impl Drop for Call {
     }
 }
 
-/// What a response says of the provider's health.
+/// What a response shows of the provider's health.
 fn verdict(response: &RerankResult, own_model: bool) -> Verdict {
     let Err(error) = response else { return Verdict::Good };
     match error.class() {

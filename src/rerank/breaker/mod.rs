@@ -1,4 +1,4 @@
-//! Stops asking a provider that fails, and asks again with care.
+//! Stops calling a provider that fails, and probes it before it is used again.
 
 mod circuit;
 mod layer;

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The window is counted in so many parts; the oldest goes as a whole.
+/// The window is counted in this many parts; the oldest is dropped as a whole.
 const PARTS: u32 = 10;
 
-/// Calls of the last while, by result.
+/// Recent calls, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counts {
     pub(super) calls: u32,

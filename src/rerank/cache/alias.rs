@@ -3,16 +3,16 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// So many models a provider is asked for at most; further ones are taken to be what they are called.
+/// The most models of a provider that are remembered; further ones are assumed to be what they are called.
 const MOST: usize = 100;
 
-/// Which model responses where another name is asked for. A host may point a name at another model at any time;
-/// from then on the old one's scores must not be found.
+/// Which model answers where another name is requested. A host may point a name to another model at any time; from
+/// then on the old one's scores must not be found.
 #[derive(Debug, Default)]
 pub(super) struct Aliases(RwLock<HashMap<Arc<str>, Arc<str>>>);
 
 impl Aliases {
-    /// The model behind a name, as far as responses have told.
+    /// The model behind a name, as far as responses have shown.
     pub(super) fn behind(&self, asked: &Arc<str>) -> Arc<str> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.get(asked).unwrap_or(asked).clone()

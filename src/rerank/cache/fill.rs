@@ -11,8 +11,8 @@ use crate::rerank::{
 };
 use crate::trouble::Lines;
 
-/// Remembers what a call has scored. It stands inside the flight and the batch, so that scores are kept
-/// although their caller has left, or another part of the batch has failed.
+/// Stores what a call has scored. It is inside the single-flight and the batch, so that scores are kept although
+/// their caller is gone, or another part of the batch has failed.
 #[derive(Clone)]
 pub(in crate::rerank) struct Fill<S> {
     inner: S,
@@ -28,7 +28,7 @@ impl<S: Rerank> Fill<S> {
 
     async fn run(self, request: RerankRequest) -> RerankResult {
         let Some(keys) = request.keys.clone() else { return self.inner.oneshot(request).await };
-        // A flight that landed between the look-up and now has brought them all.
+        // A call that ended between the lookup and now has brought them all.
         let with_spans = request.spans.is_some();
         let spans: Option<Vec<_>> = match with_spans {
             true => keys.iter().map(|key| self.store.spans(key).map(Some)).collect(),
@@ -45,7 +45,7 @@ impl<S: Rerank> Fill<S> {
         if response.scores.len() != keys.len() {
             return Err(RerankError::BadResponse("wrong number of scores"));
         }
-        // Named for another model than the one that has answered, the keys would mix the scores of two.
+        // Made for another model than the one that has answered, the keys would mix the scores of two.
         if !self.base.aliases.confirms(&asked, &response.model) {
             self.lines.say("model", || {
                 let (asked, answered) = (asked.clone(), response.model.clone());

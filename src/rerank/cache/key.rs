@@ -13,10 +13,10 @@ use crate::{
     rerank::{ProviderFacts, RerankRequest, Scoring, spans},
 };
 
-/// Goes up when documents are rendered or keys are made otherwise: old scores are then no longer found.
+/// Incremented when documents are rendered or keys are made differently: old scores are then no longer found.
 const RENDERING_VERSION: u8 = 4;
 
-/// Names one score: 128 bits of a keyed hash, so that the store can be read without telling what was searched.
+/// The cache key of one score: 128 bits of a keyed hash, so that the store reveals nothing of what was searched.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ScoreKey(pub(in crate::rerank) [u8; 16]);
 
@@ -70,7 +70,7 @@ impl KeySecret {
     }
 }
 
-/// Names one call's work: equal keys, equal responses.
+/// The single-flight key of one call's work: equal keys, equal responses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::rerank) struct SingleFlightKey([u8; 16]);
 
@@ -131,12 +131,12 @@ impl KeyBase {
         digests.map(|digest| ScoreKey(of_this_query.hash(&digest).as_bytes())).collect()
     }
 
-    /// Whether this model tells passages.
+    /// Whether this model returns passages.
     pub(super) fn gives_spans(&self, model: &str) -> bool {
         self.spans && spans::given_by(model)
     }
 
-    /// Whether scores of a list are of use one by one.
+    /// Whether scores of a list can be cached one by one.
     pub(super) fn one_by_one(&self) -> bool {
         self.scoring == Scoring::Pointwise
     }

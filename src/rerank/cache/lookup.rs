@@ -12,8 +12,8 @@ use crate::rerank::{
     Rerank, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Scores, Spans,
 };
 
-/// Asks only for scores that are not known. With some known when the others fail, these are the response, which
-/// says so.
+/// Requests only scores that are not cached. With some cached when the others fail, these are the response, with the
+/// reason.
 #[derive(Clone)]
 pub(in crate::rerank) struct Lookup<S> {
     inner: S,
@@ -22,13 +22,13 @@ pub(in crate::rerank) struct Lookup<S> {
     metrics: Arc<RerankMetrics>,
 }
 
-/// The documents of a request that have to be asked for.
+/// The documents of a request that have to be sent.
 struct Missing {
-    /// Their places in the request.
+    /// Their indices in the request.
     places: Vec<usize>,
-    /// Of each, its place among the documents that are sent: equal ones are sent once.
+    /// Of each, its index among the documents that are sent: equal ones are sent once.
     sent_as: Vec<usize>,
-    /// The places in the request of the documents that are sent.
+    /// The indices in the request of the documents that are sent.
     sent: Vec<usize>,
 }
 
@@ -45,17 +45,17 @@ impl<S: Rerank> Lookup<S> {
     async fn run(self, mut request: RerankRequest) -> RerankResult {
         let asked = request.model.as_ref().unwrap_or(&self.base.model);
         if !self.base.gives_spans(asked) {
-            // What is known without them is then as good.
+            // What is cached without them is then as good.
             request.spans = None;
         }
         match self.once(&request).await {
             Some(response) => response,
-            // Asked again, nothing of the old model is known any more.
+            // On the second attempt nothing of the old model is in the cache any more.
             None => self.once(&request).await.unwrap_or(Err(RerankError::BadResponse("the model changes"))),
         }
     }
 
-    /// `None` if another model has answered than the one whose scores were known: the two must not meet.
+    /// `None` if another model has answered than the one whose scores were cached: the two must not mix.
     async fn once(&self, request: &RerankRequest) -> Option<RerankResult> {
         let asked = request.model.as_ref().unwrap_or(&self.base.model);
         let model = self.base.aliases.behind(asked);
@@ -78,7 +78,7 @@ impl<S: Rerank> Lookup<S> {
                     response = missing.fill(&mut scores, fresh, response);
                 }
                 Err(error) => {
-                    // Parts of a batch may have come although the whole has failed.
+                    // Parts of a batch may have arrived although the whole has failed.
                     scores = self.known(&keys, with_spans);
                     if !scores.iter().any(Option::is_some) {
                         return Some(Err(error));
@@ -95,8 +95,8 @@ impl<S: Rerank> Lookup<S> {
         Some(Ok(response))
     }
 
-    /// What the store knows; of a list whose scores are of use only together, all or none.
-    /// Where passages are asked for, a score without them is not enough.
+    /// What the store knows; of a list whose scores are of use only together, all or none. Where passages are
+    /// requested, a score without them is not enough.
     fn known(&self, keys: &[ScoreKey], with_spans: bool) -> Vec<Option<f32>> {
         let known = |key| self.store.get(key).filter(|_| !with_spans || self.store.spans(key).is_some());
         let scores: Vec<_> = keys.iter().map(known).collect();
@@ -106,7 +106,7 @@ impl<S: Rerank> Lookup<S> {
         vec![None; keys.len()]
     }
 
-    /// The passages of every document: those that have just come, else those that are known.
+    /// The passages of every document: those that have just arrived, else those in the cache.
     fn spans(&self, keys: &[ScoreKey], mut fresh: Vec<Option<Spans>>) -> Vec<Option<Spans>> {
         fresh.resize(keys.len(), None);
         fresh.into_iter().zip(keys).map(|(spans, key)| spans.or_else(|| self.store.spans(key))).collect()
@@ -153,7 +153,7 @@ impl Missing {
         Self { places, sent_as, sent }
     }
 
-    /// The passages that have come, at their places in the request.
+    /// The passages that have arrived, at their indices in the request.
     fn spans(&self, fresh: &Scores, documents: usize) -> Vec<Option<Spans>> {
         let mut spans = vec![None; documents];
         for (&at, &sent_as) in self.places.iter().zip(&self.sent_as) {
@@ -162,7 +162,7 @@ impl Missing {
         spans
     }
 
-    /// Puts fresh scores into their places; who scored is said by the response, where it does.
+    /// Puts fresh scores at their indices; the response names the model, where it does.
     fn fill(&self, scores: &mut [Option<f32>], fresh: Scores, own: Scores) -> Scores {
         for (&at, &sent_as) in self.places.iter().zip(&self.sent_as) {
             scores[at] = fresh.scores[sent_as];

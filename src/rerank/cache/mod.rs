@@ -1,4 +1,4 @@
-//! Scores that are known already. Only keyed hashes and scores are held, never text.
+//! The score cache. Only keyed hashes and scores are held, never text.
 
 mod alias;
 mod fill;

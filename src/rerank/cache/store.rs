@@ -14,15 +14,15 @@ use crate::{
     rerank::{Span, Spans},
 };
 
-/// What one entry takes: key, score and the store's own bookkeeping, measured as resident memory of a full store.
+/// Size of one entry: key, score and the store's own bookkeeping, measured as resident memory of a full store.
 const ENTRY_BYTES: u32 = 320;
 
 type Scores = Cache<ScoreKey, f32, BuildHasherDefault<AsItIs>>;
 type Passages = Cache<ScoreKey, Spans, BuildHasherDefault<AsItIs>>;
 
-/// What passages may take of the store's bytes: one of so many parts, beside the scores.
+/// Passages may take one part in this many of the store's bytes, beside the scores.
 const SPANS_SHARE: u64 = 4;
-/// What one passage takes.
+/// Size of one passage.
 const SPAN_BYTES: u32 = size_of::<Span>() as u32;
 
 /// Takes a key's own bits for its hash: whoever does not know the secret cannot choose them.
@@ -47,14 +47,14 @@ impl Hasher for AsItIs {
 
 /// Scores by keyed hash, bounded in bytes and time. Outlives a reload of the configuration.
 pub struct ScoreStore {
-    /// `None` remembers nothing; the secret still names equal work.
+    /// `None` caches nothing; the secret still keys equal work.
     scores: Option<Scores>,
-    /// The passages of documents, where they were asked for; not in the second tier.
+    /// The passages of documents, where they were requested; not in the second tier.
     spans: Option<Passages>,
     secret: KeySecret,
     /// The second tier.
     fleet: Option<Arc<Fleet>>,
-    /// Whether its members keep limits together.
+    /// Whether its members share limits.
     share_limits: bool,
 }
 
@@ -93,7 +93,7 @@ impl ScoreStore {
         self.fleet.clone().filter(|_| self.share_limits)
     }
 
-    /// Begins to connect to the second tier, if there is one and it has not begun.
+    /// Starts to connect to the second tier, if there is one and it has not started.
     pub fn connect(&self) {
         self.fleet.iter().for_each(|fleet| fleet.connect());
     }
@@ -105,7 +105,7 @@ impl ScoreStore {
         }
     }
 
-    /// Waits until what is to be written to the second tier is written, but not longer than `within`.
+    /// Waits until everything queued for the second tier is written, but not longer than `within`.
     pub async fn flush(&self, within: Duration) {
         if let Some(fleet) = &self.fleet {
             fleet.flush(within).await;
@@ -127,7 +127,7 @@ impl ScoreStore {
         self.settled().map_or(0, Cache::weighted_size)
     }
 
-    /// With the store's put-off work done, so that its numbers are right.
+    /// With the store's deferred work done, so that its numbers are right.
     fn settled(&self) -> Option<&Scores> {
         self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
     }
@@ -141,31 +141,31 @@ impl ScoreStore {
         &self.secret
     }
 
-    /// The score of this name, if it is known here.
+    /// The score of this key, if it is cached here.
     pub fn get(&self, key: &ScoreKey) -> Option<f32> {
         self.scores.as_ref()?.get(key)
     }
 
-    /// The passages of this name, if they are known here.
+    /// The passages of this key, if they are cached here.
     pub(super) fn spans(&self, key: &ScoreKey) -> Option<Spans> {
         self.spans.as_ref()?.get(key)
     }
 
-    /// Keeps passages here.
+    /// Stores passages here.
     pub(super) fn keep_spans(&self, key: ScoreKey, spans: Spans) {
         if let Some(all) = &self.spans {
             all.insert(key, spans);
         }
     }
 
-    /// Keeps a score here, not in the second tier.
+    /// Stores a score here, not in the second tier.
     pub fn put(&self, key: ScoreKey, score: f32) {
         if let Some(scores) = &self.scores {
             scores.insert(key, score);
         }
     }
 
-    /// Keeps fresh scores, in the second tier too.
+    /// Stores fresh scores, in the second tier too.
     pub(super) fn keep(&self, fresh: impl Iterator<Item = (ScoreKey, f32)>) {
         let mut shared = Vec::new();
         for (key, score) in fresh {
@@ -177,7 +177,7 @@ impl ScoreStore {
         }
     }
 
-    /// Brings here what the second tier knows of `keys`, all that are missing at once, and waits for it until `until`.
+    /// Reads what the second tier knows of `keys`, all that are missing at once, until the deadline `until`.
     pub(super) async fn fetch(&self, keys: &[ScoreKey], until: Instant) {
         let Some(fleet) = &self.fleet else { return };
         let missing: Vec<[u8; 16]> =
@@ -192,7 +192,7 @@ impl ScoreStore {
 }
 
 impl fmt::Debug for ScoreStore {
-    /// Without the secret.
+    /// Shows no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScoreStore").field("entries", &self.entries()).finish_non_exhaustive()
     }

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::{gate::Gate, shared::SharedEntry, spend::Reservation};
 
-/// What a call has taken of its provider's limits. Dropped before the call began it gives all back; after that nobody
-/// knows how the call ended, and what it was counted as stands.
+/// What a call has taken of its provider's limits. Dropped before the call began it releases all; after that the
+/// result of the call is unknown, and its estimate stands.
 pub(super) struct LimitEntry {
     gate: Arc<Gate>,
     pub(super) reserved: Option<Reservation>,
@@ -24,7 +24,7 @@ impl LimitEntry {
         self.begun = true;
     }
 
-    /// Puts right what the call was counted as: whether it was sent, and its bill where that is known.
+    /// Corrects the estimate of the call: whether it was sent, and its bill where that is known.
     pub(super) fn end(mut self, sent: bool, billed: Option<f64>) {
         self.settle(sent, billed);
     }

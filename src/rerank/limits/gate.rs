@@ -53,12 +53,12 @@ impl Gate {
         }
     }
 
-    /// The same, going on with the calls that the account of this identity has made and the pauses that it was told.
+    /// The same, continuing the call counts and the pauses of the account of this identity.
     pub(in crate::rerank) fn continuing(self, rates: &Rates, identity: [u8; 32]) -> Self {
         Self { rate: self.rate.of(rates, identity), ..self }
     }
 
-    /// The same, with limits that a fleet keeps together.
+    /// The same, with limits that a fleet shares.
     pub(in crate::rerank) fn sharing(self, fleet: Option<Arc<Fleet>>, settings: &LimitSettings) -> Self {
         let (provider, per_minute) = (self.provider.clone(), settings.requests_per_minute);
         let spend = spend_of(self.billing, settings);
@@ -66,7 +66,7 @@ impl Gate {
         Self { shared, ..self }
     }
 
-    /// Leave for a second try, which stays taken.
+    /// A permit for a retry, which is not returned.
     pub(in crate::rerank) async fn take_retry(self: &Arc<Self>) -> bool {
         let mut entry = LimitEntry::new(self.clone());
         let at = Instant::now();
@@ -84,7 +84,7 @@ impl Gate {
         true
     }
 
-    /// Brings the gauges of the budget and what is left of it up to date.
+    /// Updates the gauges of the budget and what is left of it.
     pub(in crate::rerank) fn observe(&self) {
         let now = self.now();
         let (minute, day) = self.spend.left(now);
@@ -112,10 +112,10 @@ impl Gate {
         Ok(entry)
     }
 
-    /// Puts right what a call was counted as, and learns from its response.
+    /// Corrects the estimate of a call, and learns from its response.
     pub(super) fn leave(&self, entry: LimitEntry, response: &RerankResult) {
         let (sent, bill) = match response {
-            // Not every host says what it bills: then the estimate stands.
+            // Not every host reports its bill: then the estimate stands.
             Ok(scores) => (true, Some(self.billed(scores)).filter(|billed| *billed > 0.0)),
             Err(error) => (error.was_sent(), (!error.may_be_billed()).then_some(0.0)),
         };
@@ -131,7 +131,7 @@ impl Gate {
         }
     }
 
-    /// What a response says of the calls that may follow it.
+    /// The limits that a response states for the next calls.
     pub(in crate::rerank) fn learn(&self, response: &RerankResult) {
         match response {
             Ok(scores) => {
@@ -182,7 +182,7 @@ impl Gate {
         }
     }
 
-    /// Whether a pause is known that lasts until after `then`.
+    /// Whether a known pause lasts until after `then`.
     pub(in crate::rerank) fn is_paused_at(&self, then: Instant) -> bool {
         self.rate.is_paused_at(then)
     }

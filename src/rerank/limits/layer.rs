@@ -11,7 +11,7 @@ use crate::rerank::{
     breaker::Switch,
 };
 
-/// Sheds a call that is over a limit, at once; but for places that other calls of the same request have, it waits.
+/// Sheds a call that is over a limit, at once; only for permits that other calls of the same request hold it waits.
 #[derive(Clone)]
 pub(in crate::rerank) struct Limits<S> {
     inner: S,
@@ -24,7 +24,7 @@ impl<S: Rerank> Limits<S> {
         Self { inner, gate, circuit: None }
     }
 
-    /// The same, asking first whether the circuit behind it would let a call through: an open one costs nothing.
+    /// The same, checking first whether the circuit behind it would let a call through: an open one costs nothing.
     pub(in crate::rerank) fn before(self, circuit: Arc<Switch>) -> Self {
         Self { circuit: Some(circuit), ..self }
     }

@@ -1,5 +1,5 @@
-//! Limits of one provider, which shed at once: a call that may not go now fails now. Only the calls of one request wait
-//! for each other.
+//! Limits of one provider, which shed at once: a call over a limit fails immediately. Only the calls of one request
+//! wait for each other.
 
 mod entry;
 mod gate;

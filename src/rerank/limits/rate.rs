@@ -7,21 +7,21 @@ use std::{
 use tokio::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// What a rejection means that does not say when to come back, at first.
+/// The first pause after a rejection that states none.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// A shorter one would be over before the second try.
+/// A shorter one would be over before the retry.
 const LEAST_PAUSE: Duration = Duration::from_millis(25);
-/// No response stops a provider for longer.
+/// The longest pause that a response can cause.
 const LONGEST_PAUSE: Duration = MINUTE;
-/// Ends of one minute, told by two responses, are not further apart.
+/// Two responses' reset times that are no further apart mean the same minute.
 const SAME_MINUTE: Duration = Duration::from_secs(30);
 
-/// What each account of a service has called and was told of its limits: a reload begins no new minute.
+/// The calls and the stated limits of each account of a service: a reload starts no new minute.
 #[derive(Debug, Default)]
 pub(in crate::rerank) struct Rates(Mutex<HashMap<[u8; 32], Arc<Mutex<Rate>>>>);
 
 impl Rates {
-    /// That of one account. What nobody uses any more and has nothing to say is forgotten.
+    /// Those of one account. Dropped once unused and without state.
     fn of(&self, identity: [u8; 32], now: Instant) -> Arc<Mutex<Rate>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, rate| Arc::strong_count(rate) > 1 || step(rate, |rate| rate.says_something(now)));
@@ -33,7 +33,7 @@ fn step<T>(rate: &Mutex<Rate>, step: impl FnOnce(&mut Rate) -> T) -> T {
     step(&mut rate.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// How many calls may go, shared by the layer that counts calls and the retry that makes more of them.
+/// The rate of calls, shared by the layer that counts calls and the retry that makes more of them.
 #[derive(Debug)]
 pub(in crate::rerank) struct RateLimiter {
     max: Option<usize>,
@@ -41,18 +41,18 @@ pub(in crate::rerank) struct RateLimiter {
 }
 
 impl RateLimiter {
-    /// At most `per_minute` calls in any 60 seconds; `None` knows no limit of its own.
+    /// At most `per_minute` calls in any 60 seconds; `None`: no limit of its own.
     pub(in crate::rerank) fn new(per_minute: Option<u32>) -> Self {
         let max = per_minute.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
         Self { max, rate: Arc::default() }
     }
 
-    /// The same, going on with the calls of this account.
+    /// The same, continuing the counts of this account.
     pub(super) fn of(self, rates: &Rates, identity: [u8; 32]) -> Self {
         Self { rate: rates.of(identity, Instant::now()), ..self }
     }
 
-    /// Takes leave for one call now, or says in what time one may be had.
+    /// Takes a permit for one call now, or returns the time until one is available.
     pub(in crate::rerank) fn take(&self, now: Instant) -> Result<(), Duration> {
         self.with(|rate| rate.take(now, self.max))
     }
@@ -67,23 +67,23 @@ impl RateLimiter {
         self.with(|rate| rate.give_back(at));
     }
 
-    /// The provider has rejected a call for the rate of calls: nobody calls for as long as it `said`. Gives how long that
-    /// is from now on, if this rejection is the first to say so.
+    /// The provider has rejected a call for its rate: no calls for as long as it `said`. Returns how long that is
+    /// from now on, if this rejection is the first of its pause.
     pub(super) fn rejected(&self, said: Option<Duration>, now: Instant) -> Option<Duration> {
         self.with(|rate| rate.rejected(said, now))
     }
 
-    /// The provider has answered: what it rejects next is another matter.
+    /// The provider has answered: its next rejection starts the pauses anew.
     pub(super) fn answered(&self) {
         self.with(|rate| rate.rejections = 0);
     }
 
-    /// Whether it is known now that nobody may call at `then`.
+    /// Whether it is known now that no call may be made at `then`.
     pub(in crate::rerank) fn is_paused_at(&self, then: Instant) -> bool {
         self.with(|rate| rate.paused.is_some_and(|until| then < until))
     }
 
-    /// The provider says that `left` calls are left until `until`.
+    /// The provider reports that `left` calls are left until `until`.
     pub(super) fn learn(&self, left: u64, until: Instant) {
         self.with(|rate| rate.learn(left, until));
     }
@@ -100,7 +100,7 @@ struct Rate {
     calls: VecDeque<Instant>,
     paused: Option<Instant>,
     learned: Option<(Instant, u64)>,
-    /// How often it was rejected in a row: each time after the pause of the time before.
+    /// Consecutive rejections: each one after the pause of the one before.
     rejections: u32,
 }
 
@@ -119,7 +119,7 @@ impl Rate {
         while self.calls.front().is_some_and(|at| now.duration_since(*at) >= MINUTE) {
             self.calls.pop_front();
         }
-        // More than `max` may be there: a reload has lowered it.
+        // There may be more than `max`: a reload has lowered it.
         let Some(too_many) = self.calls.len().checked_sub(max) else {
             self.calls.push_back(now);
             return Ok(());
@@ -143,21 +143,21 @@ impl Rate {
         }
     }
 
-    /// Of the same minute the least stands: responses come out of order.
+    /// Of the same minute the least applies: responses arrive out of order.
     fn learn(&mut self, left: u64, until: Instant) {
         let known = self.learned.filter(|(known_until, _)| until < *known_until + SAME_MINUTE);
         self.learned = Some((until, known.map_or(left, |(_, known)| known.min(left))));
     }
 
-    /// What the provider said holds; without that, or where it did not hold the time before, a second, doubled each time
-    /// up to a minute.
+    /// The provider's own delay applies; without one, or where it did not suffice the time before, a second, doubled
+    /// each time up to a minute.
     fn rejected(&mut self, said: Option<Duration>, now: Instant) -> Option<Duration> {
         let said = said.map(|said| said.clamp(LEAST_PAUSE, LONGEST_PAUSE));
         let paused = self.paused.filter(|until| now < *until);
         if paused.is_none() {
             self.rejections = self.rejections.saturating_add(1);
         }
-        // Calls that were under way together say the same.
+        // Calls in flight together report the same.
         let doubled = self.rejections.saturating_sub(if said.is_some() { 2 } else { 1 });
         let own = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doubled)).min(LONGEST_PAUSE);
         let wait = match said {
@@ -165,7 +165,7 @@ impl Rate {
             Some(said) => said.max(own),
             None => own,
         };
-        // A longer pause stands.
+        // A longer pause stays.
         self.paused = self.paused.max(Some(now + wait));
         paused.is_none().then_some(wait)
     }

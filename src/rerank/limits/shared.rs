@@ -8,18 +8,18 @@ use crate::{
     rerank::{FailureClass, wall::Calendar},
 };
 
-/// The limits of one provider that a whole fleet keeps together. Where the fleet is away each member's own limits
-/// stand alone.
+/// The limits of one provider that a whole fleet shares. While Redis is unreachable each member's own limits apply
+/// alone.
 pub(super) struct SharedLimits {
     fleet: Arc<Fleet>,
     provider: Arc<str>,
     /// Of each call, but for what it costs.
     wanted: Wanted,
-    /// What the fleet granted last, which tells what it had left.
+    /// The fleet's last response, with what was left.
     last: Mutex<Option<Leave>>,
 }
 
-/// What a call has taken of the fleet's limits. All of it goes back if it is dropped.
+/// A call's share of the fleet's limits. All of it is returned if it is dropped.
 pub(super) struct SharedEntry {
     fleet: Arc<Fleet>,
     leave: Option<Leave>,
@@ -37,7 +37,7 @@ impl SharedLimits {
         Self { fleet, provider, wanted, last: Mutex::default() }
     }
 
-    /// Takes all that one call needs, or nothing; `None` where there is no limit or the fleet is away.
+    /// Takes all that one call needs, or nothing; `None` where there is no limit or Redis is unreachable.
     pub(super) async fn enter(&self, amount: f64) -> Result<Option<SharedEntry>, FailureClass> {
         let entry = self.take(Wanted { amount, ..self.wanted }).await?;
         if let Some(leave) = entry.as_ref().and_then(|entry| entry.leave.clone()) {
@@ -46,20 +46,20 @@ impl SharedLimits {
         Ok(entry)
     }
 
-    /// Leave for a second try of a call, which costs no more.
+    /// A permit for a retry of a call, which costs no more.
     pub(super) async fn enter_again(&self) -> Result<Option<SharedEntry>, FailureClass> {
         let calls_per_minute = self.wanted.calls_per_minute;
         self.take(Wanted { calls_per_minute, ..Wanted::default() }).await
     }
 
     /// What the fleet had left of this minute's and of this day's budget when it granted the last call; none where it
-    /// has not said so.
+    /// has not reported it.
     pub(super) fn left(&self, now: Calendar) -> (Option<f64>, Option<f64>) {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.as_ref().map_or((None, None), |last| last.left_at(now.minute, now.day))
     }
 
-    /// Asks in a task of its own: what the fleet grants to a caller who has left meanwhile goes back.
+    /// Runs in a task of its own: what the fleet grants to a caller that is gone meanwhile is returned.
     async fn take(&self, wanted: Wanted) -> Result<Option<SharedEntry>, FailureClass> {
         if !wanted.is_limited() {
             return Ok(None);
@@ -75,13 +75,13 @@ impl SharedLimits {
             };
             let _ = tell.send(response);
         });
-        // Without a response the runtime is going down.
+        // Without a response the runtime is shutting down.
         told.await.unwrap_or(Ok(None))
     }
 }
 
 impl SharedEntry {
-    /// Puts right what a call was counted as: whether it was sent, and its bill where that is known.
+    /// Corrects the estimate of a call: whether it was sent, and its bill where that is known.
     pub(super) fn end(mut self, sent: bool, billed: Option<f64>) {
         let Some(leave) = self.leave.take() else { return };
         if !sent {

@@ -8,7 +8,7 @@ use crate::{
     rerank::{Billing, wall::Calendar},
 };
 
-/// What a provider may bill. Search units or tokens, whichever it bills.
+/// The most that a provider may bill, in search units or tokens, whichever it bills.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SpendSettings {
     /// In any minute of the clock.
@@ -17,7 +17,7 @@ pub struct SpendSettings {
     pub per_day: Option<u64>,
 }
 
-/// What a call was counted as before its bill came.
+/// A call's estimate, until its bill arrives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Reservation {
     amount: f64,
@@ -25,11 +25,11 @@ pub(super) struct Reservation {
     day: u64,
 }
 
-/// A budget that is over for now.
+/// A budget that is spent for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OverBudget;
 
-/// What each provider has spent, by name and unit: a reload begins no new day. Counts begin anew with the process,
+/// What each provider has spent, by name and unit: a reload starts no new day. Counts start anew with the process,
 /// unless a fleet shares them.
 #[derive(Debug, Default)]
 pub(in crate::rerank) struct Ledger(Mutex<HashMap<(Arc<str>, Billing), Account>>);
@@ -66,7 +66,7 @@ impl SpendLimit {
         self.with(|spent, settings| spent.reserve(amount, now, settings))
     }
 
-    /// Puts the bill in the place of the estimate.
+    /// Replaces the estimate by the bill.
     pub(super) fn settle(&self, reserved: Reservation, billed: f64) {
         self.with(|spent, _| spent.settle(reserved, billed));
     }
@@ -134,7 +134,7 @@ impl Spent {
 
 /// Tokens are only known to the provider; about four bytes of English, and of most other scripts.
 pub(super) const BYTES_PER_TOKEN: usize = 4;
-/// No service reads more of one document unless told to.
+/// No service reads more of one document by default.
 const TOKENS_READ: usize = 4_096;
 /// A document of more tokens, those of the query with it, is billed as several.
 pub(super) const TOKENS_PER_PIECE: usize = 500;

@@ -41,7 +41,7 @@ impl<S: Rerank> Trim<S> {
     }
 }
 
-/// What fits, and the most bytes that it has of a document; `None` if all does as it is.
+/// What fits, and the most bytes of a document in it; `None` if all of it fits.
 fn trim(query: &str, documents: &[Document], units: usize) -> Option<(Arc<[Document]>, usize)> {
     let query = tokens(query);
     let room = units.saturating_mul(PIECES_PER_UNIT);
@@ -57,7 +57,7 @@ fn trim(query: &str, documents: &[Document], units: usize) -> Option<(Arc<[Docum
     Some((documents.iter().take(kept).map(|document| cut(document, bytes)).collect(), bytes))
 }
 
-/// The beginning of a text, never nothing: an empty document fails a whole call.
+/// The beginning of a text, never empty: an empty document fails a whole call.
 pub(in crate::rerank) fn cut(document: &Document, bytes: usize) -> Document {
     let text = document.text();
     if text.len() <= bytes {

@@ -1,4 +1,5 @@
-//! What a server says of itself: text-embeddings-inference at `/info`, llama.cpp at `/props`, vLLM at `/v1/models`.
+//! What a server reports about itself: text-embeddings-inference at `/info`, llama.cpp at `/props`, vLLM at
+//! `/v1/models`.
 
 use std::{
     pin::pin,
@@ -13,15 +14,15 @@ use tokio::time::Instant;
 use super::http::HttpClient;
 use crate::rerank::HttpKind;
 
-/// A server that did not say it is asked again no sooner.
+/// The least time between two requests to a server that did not answer.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The same for what makes only texts shorter that it would reject: behind a gateway nobody ever says it.
+/// The same for servers whose report only shortens texts: behind a gateway it is never answered.
 const LONG_PAUSE: Duration = Duration::from_secs(600);
 
-/// What it said holds for so long: it may have been restarted with another model since.
+/// How long a report is valid: the server may have been restarted with another model since.
 const REFRESH: Duration = Duration::from_secs(60);
 
-/// A server that is slow to say it must not hold up a call.
+/// Timeout of the report: it must not delay a call.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
 /// No server takes more; a larger number is no limit but a mistake.
@@ -30,17 +31,17 @@ const MOST: usize = 100_000;
 /// No model reads more tokens of a text.
 const MOST_TOKENS: u64 = 10_000_000;
 
-/// More than a token takes in any script on average: what the server says is the most, not what it likes.
+/// More than a token takes in any script on average: the server's report is the most, not what it prefers.
 const BYTES_PER_TOKEN: usize = 6;
 
-/// What is known of the server by now.
+/// What is known about the server so far.
 #[derive(Debug)]
 pub(super) struct Server {
     says: Says,
     known: Mutex<Known>,
 }
 
-/// Where a server says it, and how.
+/// Where a server reports it, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Says {
     Tei,
@@ -78,7 +79,7 @@ impl Says {
 }
 
 impl Server {
-    /// Of a kind whose servers say it.
+    /// For a kind whose servers report themselves.
     pub(super) fn of(kind: HttpKind) -> Option<Self> {
         let says = match kind {
             HttpKind::Tei => Says::Tei,
@@ -94,24 +95,24 @@ impl Server {
         self.with(|known| known.info.as_ref()?.max_documents)
     }
 
-    /// The most bytes that can make a difference of a text, if it is known.
+    /// The most bytes of a text that can make a difference, if known.
     pub(super) fn max_bytes(&self) -> Option<usize> {
         self.with(|known| Some(known.info.as_ref()?.max_tokens?.saturating_mul(BYTES_PER_TOKEN)))
     }
 
-    /// The model that it serves, if it is known.
+    /// The model that it serves, if known.
     pub(super) fn model(&self) -> Option<Arc<str>> {
         self.with(|known| known.info.as_ref()?.model.as_deref().map(Arc::from))
     }
 
-    /// Runs a call and asks beside it, if it is time to: the call is never held up.
+    /// Runs a call, and requests the report beside it if it is due: the call is never delayed.
     pub(super) async fn beside<T>(
         &self,
         http: &HttpClient,
         until: Instant,
         call: impl Future<Output = T>,
     ) -> T {
-        // The others say nothing that a call needs before it is rejected.
+        // The others report nothing that a call needs before it is rejected.
         if self.says != Says::Tei || !self.take_turn() {
             return call.await;
         }
@@ -121,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Asks now: the server has rejected what was thought to be within its limits.
+    /// Requests it now: the server has rejected what seemed to be within its limits.
     pub(super) async fn rejected(&self, http: &HttpClient, until: Instant) {
         if self.says == Says::Tei || self.take_turn() {
             self.ask(http, until).await;
@@ -141,7 +142,7 @@ impl Server {
         self.with(|known| *known = Known { info: Some(info), ask_again });
     }
 
-    /// Whether this caller is to ask.
+    /// Whether this caller is the one to request it.
     fn take_turn(&self) -> bool {
         let now = Instant::now();
         self.with(|known| {
@@ -174,12 +175,12 @@ fn read(says: Says, success: bool, body: &[u8]) -> Option<Info> {
             let (max_documents, max_tokens) = (Some(documents), tokens("/max_input_length"));
             Some(Info { max_documents, max_tokens, model: model.map(str::to_owned) })
         }
-        // The physical batch may be smaller: that is only told when it rejects.
+        // The physical batch may be smaller: that is only reported when it rejects.
         Says::LlamaCpp => {
             let max_tokens = tokens("/n_ubatch").or(tokens("/default_generation_settings/n_ctx"));
             max_tokens.map(|_| Info { max_tokens, ..Info::default() })
         }
-        // Of several, the longest: a cut too long is mended by the server, one too short is not.
+        // Of several, the longest: the server corrects a cut that is too long, not one that is too short.
         Says::Vllm => {
             let models = response.get("data")?.as_array()?.iter();
             let lengths = models.filter_map(|model| model.get("max_model_len")?.as_u64());

@@ -37,14 +37,14 @@ struct Inner {
     http: HttpClient,
     settings: HttpSettings,
     facts: ProviderFacts,
-    /// What a server says of itself, of a kind that does.
+    /// The server's report about itself, for kinds that have one.
     server: Option<about::Server>,
-    /// The models that have given logits.
+    /// The models that have returned logits.
     logits_seen: Mutex<Vec<Arc<str>>>,
     near_zero: NearZero,
     /// Scheme, host and port.
     address: String,
-    /// What was logged of it.
+    /// What was logged about it.
     lines: Lines,
 }
 
@@ -97,7 +97,7 @@ impl HttpProvider {
     }
 }
 
-/// What a provider of these settings says of itself.
+/// The properties of a provider with these settings.
 pub fn provider_facts(settings: &HttpSettings) -> ProviderFacts {
     let model = settings.model.as_deref().unwrap_or_default();
     facts(settings, presets::shape(settings.kind, &settings.base_url, model))
@@ -125,7 +125,7 @@ fn facts(settings: &HttpSettings, shape: &Shape) -> ProviderFacts {
     }
 }
 
-/// As configured; else as the model's name or the service says.
+/// As configured; else by the model's name or the service.
 fn scoring(settings: &HttpSettings, shape: &Shape, model: &str) -> Scoring {
     match settings.scoring {
         Some(scoring) => scoring,
@@ -171,7 +171,7 @@ impl Inner {
         let scores = self.scaled(shape, &model, &read)?;
         let mut spans = std::mem::take(&mut read.spans);
         spans.resize(request.documents.len(), None);
-        // None are told of a document that has none: that is known then.
+        // A document without passages gets none: that is known then.
         let spans = spans.into_iter().map(|spans| Some(spans.unwrap_or_default()));
         let calls_left = failure::trial_calls_left(&response.headers);
         Ok(Scores {
@@ -193,7 +193,7 @@ impl Inner {
 
     fn content<'a>(&self, model: Option<&'a str>, request: &'a RerankRequest) -> Content<'a> {
         let takes = |setting| self.settings.kind.takes(setting);
-        // What nobody waits for goes last.
+        // Calls that no client waits for get the lowest priority.
         let priority = if request.background { Some(LOWEST_PRIORITY) } else { self.settings.priority };
         Content {
             model,
@@ -206,7 +206,7 @@ impl Inner {
         }
     }
 
-    /// The most bytes that go of a text, by the settings and by what the server says of itself.
+    /// The most bytes of a text that are sent, by the settings and by the server's report.
     fn most_bytes(&self) -> usize {
         let HttpSettings { kind, max_bytes_per_doc, max_tokens_per_doc, .. } = self.settings;
         let tokens = max_tokens_per_doc.filter(|_| !kind.takes(Setting::MaxTokensPerDoc));
@@ -259,14 +259,14 @@ impl Inner {
         said.or_else(|| self.server.as_ref()?.model()).unwrap_or(asked)
     }
 
-    /// A batch that was too large says that the server's limit is not the known one.
+    /// A batch that was too large shows that the server's limit is not the known one.
     async fn learn_from(&self, error: &RerankError, until: Instant) {
         if let (Some(server), FailureClass::TooLarge) = (&self.server, error.class()) {
             server.rejected(&self.http, until).await;
         }
     }
 
-    /// Logs what went wrong at the provider or on the way to it: one line for each cause and minute.
+    /// Logs a failure of the provider or of the network to it: one line for each cause and minute.
     fn tell(&self, response: &RerankResult) {
         let Err(error) = response else { return };
         if let Some(remedy) = error.remedy() {

@@ -37,12 +37,12 @@ pub(super) struct Bytes {
 /// What a token takes at least in most texts: for services that reject what is too long instead of cutting it.
 const BYTES_PER_TOKEN_AT_LEAST: usize = 3;
 
-/// The bytes of so many tokens, for a service that is not told of them.
+/// The bytes of this many tokens, for a service that gets no such limit.
 pub(super) fn of_tokens(tokens: u32) -> usize {
     (tokens as usize).saturating_mul(BYTES_PER_TOKEN_AT_LEAST)
 }
 
-/// The most that makes a difference.
+/// The most bytes that make a difference.
 pub(super) fn bytes(cut: Cut, model: &str, max_tokens_per_doc: Option<u32>) -> Bytes {
     let Cut::Cohere { chunks } = cut else { return Bytes { query: usize::MAX, document: usize::MAX } };
     let limits = limits(model);

@@ -1,5 +1,5 @@
-//! What a response that is no success means. Its text tells only errors of one status apart; it goes nowhere else,
-//! since it may quote the query or a document.
+//! What an error response means. Its text only distinguishes errors of one status; it goes nowhere else, since it may
+//! quote the query or a document.
 
 use std::{borrow::Cow, time::SystemTime};
 
@@ -61,7 +61,7 @@ fn said(shape: &Shape, headers: &HeaderMap, body: &[u8]) -> String {
     format!("{text} {kind}")
 }
 
-/// How many calls a trial key of Cohere's has left in this minute, where the service says so.
+/// How many calls a trial key of Cohere's has left in this minute, where the service reports it.
 pub(super) fn trial_calls_left(headers: &HeaderMap) -> Option<u64> {
     headers.get("x-trial-endpoint-call-remaining")?.to_str().ok()?.trim().parse().ok()
 }

@@ -22,9 +22,9 @@ use crate::{
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
 
-/// More than any response needs beside the documents that some services send back: 10,000 scores take well under 1 MiB.
+/// More than any response needs beside the documents that some services return: 10,000 scores take well under 1 MiB.
 const MAX_RESPONSE: usize = 8 << 20;
-/// The same for what a server says of itself.
+/// The same for a server's report about itself.
 const MAX_ABOUT: usize = 64 << 10;
 
 const JSON: &str = "application/json";
@@ -49,10 +49,10 @@ impl HttpResponse {
 /// Asks one service, within a time, without following redirects.
 pub(super) struct HttpClient {
     client: Client,
-    /// Where its connections live.
+    /// The thread of its connections.
     runtime: ProviderRuntime,
     base: Url,
-    /// For notes only.
+    /// For the call log only.
     sender: Sender,
 }
 
@@ -65,7 +65,7 @@ impl HttpClient {
         builder: impl Fn() -> ClientBuilder,
     ) -> Result<Self, BuildError> {
         let (provider, name) = (provider.to_owned(), Arc::from(provider));
-        // Fails only if one is installed already, which is as good.
+        // Fails only if one is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let base = match Url::parse(&format!("{}/", settings.base_url.trim_end_matches('/'))) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
@@ -87,8 +87,8 @@ impl HttpClient {
                 .connect_timeout(Duration::from_secs(5))
                 .pool_idle_timeout(Duration::from_secs(50));
             if plain {
-                // No roots are needed, and a bare container has none. Nor is a second try of the client's own: it is for
-                // what only HTTP/2 can reject, and costs a copy of every request.
+                // No roots are needed, and a bare container has none. Nor are the client's own retries: they are for
+                // what only HTTP/2 can reject, and cost a copy of every request.
                 builder = builder.tls_certs_only([]).retry(retry::never().max_retries_per_request(0));
             } else if !certificates.is_empty() {
                 builder = builder.tls_certs_merge(certificates.clone());
@@ -108,8 +108,8 @@ impl HttpClient {
         self.base.origin().ascii_serialization()
     }
 
-    /// Posts JSON below the base URL: one try, which ends at `until`. Its response is counted in `room`; so many documents
-    /// are noted in `log`.
+    /// Posts JSON below the base URL: one attempt, which ends at `until`. Its response is counted in `room`; the
+    /// number of documents is noted in `log`.
     pub(super) async fn post(
         &self,
         path: &str,
@@ -134,7 +134,7 @@ impl HttpClient {
         response
     }
 
-    /// Gets what is below the base URL: one try, which ends at `until`.
+    /// Gets what is below the base URL: one attempt, which ends at `until`.
     pub(super) async fn get(&self, path: &str, until: Instant) -> Result<HttpResponse, RerankError> {
         let request = self.client.get(self.url(path)?).header(header::ACCEPT, JSON);
         let request = request.build().map_err(|error| sort(&error))?;
@@ -188,7 +188,7 @@ async fn exchange(
                 take((2 * body.len()).saturating_add(parsed))?;
                 return Ok(HttpResponse { status, headers, body: body.freeze(), certificate, _room: room });
             }
-            // An unreadable error body leaves the status, which says enough.
+            // If an error body cannot be read, its status says enough.
             Err(_) if !status.is_success() => {
                 return Ok(HttpResponse { status, headers, body: Bytes::new(), certificate, _room: None });
             }

@@ -142,13 +142,13 @@ struct Counted {
 }
 
 impl Counted {
-    /// The places of the terms that count as learned from it.
+    /// The indices of the terms that count as learned from it.
     fn has(&self) -> Vec<usize> {
         self.learned.iter().enumerate().filter(|(_, learned)| **learned).map(|(at, _)| at).collect()
     }
 }
 
-/// What is to be learned from the documents on the way.
+/// What is to be learned from the documents.
 struct Learning<'a> {
     wanted: Vec<bool>,
     names: &'a [u64],
@@ -208,13 +208,13 @@ async fn count(
     Ok(counted)
 }
 
-/// Gives others their turn; ends the work when nobody waits for it any more.
+/// Yields to other tasks; ends the work when no caller is left.
 async fn others_first(respond_by: Instant) -> Result<(), RerankError> {
     yield_now().await;
     if respond_by <= Instant::now() { Err(RerankError::Deadline) } else { Ok(()) }
 }
 
-/// How rare each term is: among the documents at hand, and others that are known.
+/// How rare each term is: among these documents, and among others that are known.
 fn rarity_within(documents: &[Counted], terms: &Terms, others: Option<&Known>) -> Vec<f32> {
     let all = documents.len() as f32 + others.map_or(0.0, |known| known.documents as f32);
     let rarity = |at: usize| {

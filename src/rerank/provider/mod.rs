@@ -1,4 +1,4 @@
-//! The rerank services: what each is sent and what its responses mean.
+//! The rerank services: what is sent to each and what its responses mean.
 
 mod about;
 mod call;

@@ -181,7 +181,7 @@ const PINECONE_LIKE: Shape = Shape {
     ..JINA_LIKE
 };
 
-/// Its own models reject a text over their context unless told to cut it.
+/// Its own models reject a text over their context unless `truncate` is set.
 static PINECONE: Shape = Shape {
     constants: &[
         ("rank_fields", Constant::Words(&["text"])),
@@ -198,7 +198,7 @@ static PINECONE_COHERE: Shape = Shape {
     ..PINECONE_LIKE
 };
 
-/// Both reject a text over their context unless told to cut it.
+/// Both reject a text over their context unless truncation is requested.
 const NVIDIA_LIKE: Shape = Shape {
     path: "v1/ranking",
     query: Form::Object,
@@ -231,8 +231,8 @@ const SERVER_LIKE: Shape = Shape {
     ..COHERE_LIKE
 };
 
-/// The batch limit is read from the server; this one holds until it is known. A 429 says that all its places
-/// are taken at the moment.
+/// The batch limit is read from the server; this one applies until it is known. A 429 says that all its slots are
+/// taken at the moment.
 static TEI: Shape = Shape {
     path: "rerank",
     model_in_body: false,
@@ -251,7 +251,7 @@ static TEI: Shape = Shape {
     ..SERVER_LIKE
 };
 
-/// A pair over the model's context is rejected unless the server is told to cut it.
+/// A pair over the model's context is rejected unless truncation is requested.
 static VLLM: Shape = Shape {
     constants: &[("truncate_prompt_tokens", Constant::Number(-1))],
     quirks: &[Quirk::new(400, "maximum context length", FailureClass::TooLarge)],

@@ -1,4 +1,4 @@
-//! The way to a service: how its name is looked up, and what it means that it was not reached.
+//! The connection to a service: name lookup, and what a failure to connect means.
 
 use std::error::Error;
 
@@ -9,12 +9,12 @@ use crate::{
     trouble::{NameNotFound, Trouble},
 };
 
-/// The system's resolver. The client's own is the same, but its error has no type to know it by.
+/// The system's resolver. The client's own is the same, but its error has no type to identify it by.
 pub(super) struct Resolver;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        // The client puts the port in.
+        // The client sets the port.
         let asked = (name.as_str().to_owned(), 0);
         Box::pin(async move {
             let found = tokio::net::lookup_host(asked).await.map_err(NameNotFound)?;
@@ -32,7 +32,7 @@ pub(super) fn sort(error: &reqwest::Error) -> RerankError {
     if error.is_connect() {
         return RerankError::NotConnected(Trouble::of(error));
     }
-    // The client calls a broken connection a decoding error too; only its source tells them apart.
+    // The client reports a broken connection as a decoding error too; only its source distinguishes them.
     if causes(error).any(|cause| cause.is::<hyper::Error>()) || !error.is_decode() {
         return RerankError::Unreachable("connection broke");
     }

@@ -1,11 +1,11 @@
-//! A rejection of what is too large: how services word it, and the limit that they name.
+//! Rejections of what is too large: how services word them, and the limit that they state.
 
 use http::StatusCode;
 use serde_json::Value;
 
 use crate::rerank::StatedLimits;
 
-/// So much of an error is read.
+/// The most bytes of an error that are read.
 const MOST_BYTES: usize = 4096;
 
 /// The members of an error that are the service's own words. Others may quote the query or a document.
@@ -134,7 +134,7 @@ enum Unit {
     Bytes,
 }
 
-/// The limits that an error names, as far as they can be told; `said` is in small letters.
+/// The limits that an error states, as far as they can be determined; `said` is in lower case.
 pub(super) fn told(said: &str) -> StatedLimits {
     let mut told = StatedLimits { at: index(said), ..StatedLimits::default() };
     let words: Vec<&str> = said

@@ -11,12 +11,12 @@ use crate::{document::Document, json::write_string, rerank::SpanRequest};
 
 /// One call's content.
 pub(super) struct Content<'a> {
-    /// `None` if the service has one model and is told none.
+    /// `None` if the service has one model and is sent no name.
     pub(super) model: Option<&'a str>,
     pub(super) query: &'a str,
     pub(super) documents: &'a [Document],
     pub(super) max_tokens_per_doc: Option<u32>,
-    /// The most bytes that go of a document.
+    /// The most bytes of a document that are sent.
     pub(super) most_bytes: usize,
     pub(super) spans: Option<SpanRequest>,
     pub(super) priority: Option<u16>,
@@ -68,7 +68,7 @@ pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     body.end()
 }
 
-/// What of passages is wanted, as the service reads it.
+/// Which passages are requested, in the service's form.
 #[derive(Serialize)]
 struct Wanted {
     mode: &'static str,
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::rerank::{HttpKind, provider::presets};
 
-    /// The same body, told to serde_json member by member.
+    /// The same body, as serde_json builds it member by member.
     struct Plain<'a>(&'a Shape, &'a Content<'a>);
 
     impl Serialize for Plain<'_> {

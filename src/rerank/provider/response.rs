@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct ParsedScores {
     /// One finite score per document, in the order of the request.
     pub(super) scores: Vec<f64>,
-    /// The passages of each document, where some are told; else empty.
+    /// The passages of each document, where there are any; else empty.
     pub(super) spans: Vec<Option<Spans>>,
     pub(super) billed_units: f64,
     pub(super) billed_tokens: u64,
@@ -140,7 +140,7 @@ fn place(places: &mut [Option<f64>], index: Option<u64>, score: Option<f64>) -> 
     }
 }
 
-/// No service tells so many of one document.
+/// More passages than any service returns for one document.
 const MOST_SPANS: usize = 1000;
 
 /// The passages of one document. An odd one is no reason to reject good scores: it is left out.

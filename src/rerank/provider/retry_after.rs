@@ -1,10 +1,10 @@
-//! When a service says to come back. Every service has its own header for it, and its own way to write a time.
+//! When a service says to retry. Every service has its own header for it, and its own way to write a time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, header};
 
-/// Of each limit: the headers that say when it begins anew, and what is left of it by then. `{}` is one of [`PARTS`].
+/// Of each limit: the headers that say when it resets, and how much of it is left. `{}` is one of [`PARTS`].
 const RESETS: [(&str, &str); 6] = [
     ("x-ratelimit-reset{}", "x-ratelimit-remaining{}"),
     ("x-rate-limit-reset{}", "x-rate-limit-remaining{}"),
@@ -29,7 +29,7 @@ const PARTS: [&str; 11] = [
     "-second",
 ];
 
-/// When the service says to come back, if it says so: never 0, which says nothing.
+/// When the service says to retry, if it does: never 0, which says nothing.
 pub(super) fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     // The service's own clock, so that ours may be wrong.
     let date = text(headers, header::DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok());
@@ -45,7 +45,7 @@ pub(super) fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         .or_else(|| structured(headers, now))
 }
 
-/// The longest wait of the limits that are used up; where no header tells these, the shortest of all.
+/// The longest wait of the exhausted limits; where no header names these, the shortest of all.
 fn reset(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let (mut used_up, mut any): (Option<Duration>, Option<Duration>) = (None, None);
     for part in PARTS {
@@ -89,7 +89,7 @@ const MOST: f64 = 1e19;
 /// Smaller numbers are seconds from now: as times since 1970 they would be long over, by decades.
 const EPOCH_SECONDS: f64 = 1e9;
 
-/// How long from now until what a header's value says; 0 for what is over. `None` for what is no time.
+/// The time from now until the moment in a header's value; 0 for the past. `None` for what is no time.
 fn time(text: &str, now: SystemTime) -> Option<Duration> {
     let from_now = |since_epoch: Duration| {
         let time = UNIX_EPOCH.checked_add(since_epoch)?;

@@ -1,8 +1,8 @@
-//! A thread of its own for what goes on with one provider.
+//! A thread of its own for the connections of one provider.
 //!
-//! The workers that serve clients read no byte of a provider's: whatever it sends, and however long the client library is
-//! busy with that in one go (a response without end, a bomb in a coding, a flood of informational heads), only calls of
-//! this very provider wait, and each no longer than its own time, which is kept by who has made it.
+//! The workers that serve clients read no byte of a provider's: whatever it sends, and however long the client
+//! library is busy with that in one go (an unlimited response, a decompression bomb, a flood of informational heads),
+//! only calls to this very provider wait, and each no longer than its own timeout, which its caller enforces.
 
 use std::sync::OnceLock;
 
@@ -17,14 +17,14 @@ const BLOCKING_THREADS: usize = 4;
 pub(super) struct ProviderRuntime(OnceLock<Option<Runtime>>);
 
 impl ProviderRuntime {
-    /// Does this on the thread; ends it if nobody waits for it any more. `None` if it has ended by a panic.
+    /// Runs this on the thread; cancels it if its caller is gone. `None` if it has panicked.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
         match self.0.get_or_init(start) {
             Some(runtime) => AbortOnDropHandle::new(runtime.spawn(work)).await.ok(),
-            // Without a thread it is done here, as well as can be.
+            // Without a thread it runs here, as well as possible.
             None => Some(work.await),
         }
     }
@@ -38,7 +38,7 @@ fn start() -> Option<Runtime> {
 
 impl Drop for ProviderRuntime {
     fn drop(&mut self) {
-        // Nothing waits for what is under way, and where this is dropped nothing may.
+        // Nothing waits for what is running, and a drop must not block.
         if let Some(runtime) = self.0.take().flatten() {
             runtime.shutdown_background();
         }

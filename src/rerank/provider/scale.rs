@@ -22,15 +22,15 @@ pub(super) enum Mapping {
 /// No model that ranks scores every document of response after response so low (llama.cpp's servers do without a rank
 /// head: ggml-org/llama.cpp#16407).
 const NEAR_ZERO: f64 = 1e-10;
-/// So many responses in a row are no chance.
+/// This many responses in a row are no coincidence.
 const SUSPICIOUS: u32 = 10;
 
-/// How many responses in a row have scored nothing.
+/// How many consecutive responses have scored nothing.
 #[derive(Debug, Default)]
 pub(super) struct NearZero(AtomicU32);
 
 impl NearZero {
-    /// Takes note of a response; true for the one with which it begins to be suspicious.
+    /// Notes a response; true for the one at which a warning is due.
     pub(super) fn begins_with(&self, scores: &[f64]) -> bool {
         if !scores.iter().all(|score| score.abs() < NEAR_ZERO) {
             self.0.store(0, Ordering::Relaxed);

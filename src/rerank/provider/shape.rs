@@ -6,26 +6,26 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::rerank::{Billing, FailureClass, Scoring};
 
-/// How one service is asked and what it answers. Presets say exactly what to send and read; nothing is guessed.
+/// How one service is called and how it answers. Presets say exactly what to send and read; nothing is guessed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
-    /// After the base URL; `{model}` stands for the model.
+    /// Path after the base URL; `{model}` stands for the model.
     pub(super) path: &'static str,
     /// How the model is written in the path.
     pub(super) model_in_path: PathModel,
     /// Whether the body names the model.
     pub(super) model_in_body: bool,
-    /// Where the key goes.
+    /// How the key is sent.
     pub(super) auth: Auth,
     /// Sent with every call.
     pub(super) headers: &'static [(&'static str, &'static str)],
     /// How `query` is written.
     pub(super) query: Form,
-    /// The name of the documents.
+    /// The name of the documents' member.
     pub(super) documents: &'static str,
     /// How each document is written.
     pub(super) document: Form,
-    /// The name of the number of results, sent only where leaving it out does not give all.
+    /// The name of the member for the number of results, sent only where the default is not all.
     pub(super) count: Option<&'static str>,
     /// Further members of every body.
     pub(super) constants: &'static [(&'static str, Constant)],
@@ -45,7 +45,7 @@ pub(super) struct Shape {
     pub(super) units: Units,
     /// Where the response says the tokens (a JSON pointer).
     pub(super) tokens: Option<&'static str>,
-    /// Where the response says which model made it, if that may be another than the one asked (a JSON pointer).
+    /// Where the response names its model, if that may be another than the requested one (a JSON pointer).
     pub(super) responding_model: Option<&'static str>,
     /// The most documents of one call.
     pub(super) max_documents: usize,
@@ -53,7 +53,7 @@ pub(super) struct Shape {
     pub(super) max_tokens: Option<usize>,
     /// Where an error's text may be (JSON pointers).
     pub(super) errors: &'static [&'static str],
-    /// Errors that mean something else here than their status says.
+    /// Errors whose meaning here differs from their status.
     pub(super) quirks: &'static [Quirk],
 }
 
@@ -68,7 +68,7 @@ pub(super) enum PathModel {
     Underscored,
 }
 
-/// Where the key goes.
+/// How the key is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Auth {
     /// `Authorization: Bearer`.
@@ -145,14 +145,14 @@ fn object<S: Serializer>(
     map.end()
 }
 
-/// An error that means something else than its status says.
+/// An error whose meaning differs from its status.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quirk {
     pub(super) status: u16,
     /// Part of the error's text, or of AWS's `x-amzn-errortype`; empty for every error of that status.
     pub(super) says: &'static str,
     pub(super) class: FailureClass,
-    /// When to come back, if the response does not say.
+    /// The retry delay, if the response states none.
     pub(super) wait: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! What is noted of a call for whoever asked: its bytes, and `***` where the key stood.
+//! The bytes of a call for the call log, with `***` where the key stood.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -13,13 +13,13 @@ use crate::rerank::{ApiKey, CallEnd, ProviderCall};
 /// What stands for a secret.
 const MASK: &str = "***";
 
-/// Shorter keys are masked where they are meant to stand only: any text may hold them.
+/// Shorter keys are masked only in their own places: any text may contain them.
 const LEAST_SECRET: usize = 6;
 
-/// So much of a response is noted: enough to see why it is a rejection.
+/// The most bytes of a response that are noted: enough to see why it is an error.
 const RESPONSE: usize = 2048;
 
-/// Whose requests are noted, and what each carries beside its own headers.
+/// Notes the requests of a provider, and what each carries beside its own headers.
 pub(super) struct Sender {
     provider: Arc<str>,
     defaults: HeaderMap,
@@ -41,7 +41,7 @@ impl Sender {
                 headers.insert(name.clone(), value.clone());
             }
         }
-        // The client takes this coding, and says so by itself.
+        // The client adds this coding and its header by itself.
         headers.entry(header::ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
         let host = request.url().host_str().unwrap_or_default();
         let host = request.url().port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));

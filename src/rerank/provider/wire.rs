@@ -38,7 +38,7 @@ pub(super) async fn read_request(socket: &mut TcpStream) -> String {
     }
 }
 
-/// Responses the first request of every connection as the script says; every request is told to the test.
+/// Answers the first request of every connection as the script says; every request is sent to the test.
 pub(super) async fn serve<F>(
     then: Then,
     script: impl Fn(String) -> F + Send + Sync + 'static,
@@ -66,7 +66,7 @@ where
     (address, requests)
 }
 
-/// Responses every request with these bytes.
+/// Answers every request with these bytes.
 pub(super) async fn server(response: Vec<u8>, then: Then) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     serve(then, move |_| std::future::ready(response.clone())).await
 }

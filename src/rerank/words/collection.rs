@@ -62,8 +62,8 @@ impl Collection {
         self.current.put_in(terms);
     }
 
-    /// Takes over what another has learned, in the place of what was learned here: they may have documents in
-    /// common, and none is to be counted twice.
+    /// Replaces what was learned here by what another member has learned: they may have documents in common, and none
+    /// may be counted twice.
     pub(super) fn adopt(&mut self, learned: Generation, now: Instant) {
         *self = Self { current: Generation::default(), former: learned, begun: now };
     }
@@ -94,7 +94,7 @@ impl Collection {
         of(&self.current) + of(&self.former)
     }
 
-    /// What it takes in memory.
+    /// Its size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.current.bytes() + self.former.bytes() + size_of::<Self>()
     }

@@ -1,6 +1,6 @@
-//! The members of a fleet tell each other what they have learned: whoever knows most documents of a collection writes
-//! all that it knows, and whoever knows clearly less takes that over. So no document is ever counted twice, and a member
-//! that has just started knows what the others do.
+//! The members of a fleet share what they have learned: the one that knows most documents of a collection writes all
+//! that it knows, and those that know clearly less load it. So no document is ever counted twice, and a member that
+//! has just started knows what the others do.
 
 use std::{
     collections::HashMap,
@@ -16,21 +16,21 @@ use super::{
 };
 use crate::fleet::Fleet;
 
-/// How often at most a collection is asked for and told of.
+/// The least time between two exchanges of a collection.
 const EVERY: Duration = Duration::from_secs(60);
-/// How long it stands in Redis.
+/// Its time to live in Redis.
 const TTL: Duration = Duration::from_secs(48 * 60 * 60);
-/// Collections whose turn is remembered.
+/// The most collections whose last exchange is remembered.
 const MOST_TURNS: usize = 4_096;
 /// The first byte of what is written.
 const VERSION: u8 = 1;
 /// Bytes of the check at the end.
 const CHECK: usize = 8;
 
-/// The way to the others, if there are any.
+/// The connection to the others, if there are any.
 pub(super) struct Exchange {
     fleet: Option<Arc<Fleet>>,
-    /// When each collection had its turn last.
+    /// The last exchange of each collection.
     turns: Mutex<HashMap<u64, Instant>>,
 }
 
@@ -39,7 +39,7 @@ impl Exchange {
         Self { fleet, turns: Mutex::default() }
     }
 
-    /// The fleet, if it is the collection's turn.
+    /// The fleet, if the collection's exchange is due.
     fn due(&self, collection: u64) -> Option<Arc<Fleet>> {
         let fleet = self.fleet.clone()?;
         let now = Instant::now();
@@ -57,7 +57,7 @@ impl Exchange {
 }
 
 impl Words {
-    /// Exchanges what is known of a collection with the fleet, in a task of its own, if it is its turn.
+    /// Exchanges what is known of a collection with the fleet, in a task of its own, if it is due.
     pub(in crate::rerank) fn exchange(self: &Arc<Self>, collection: &str) {
         let name = self.collection(collection);
         let (Some(fleet), Ok(runtime)) = (self.exchange.due(name), Handle::try_current()) else { return };
@@ -70,7 +70,7 @@ impl Words {
         });
     }
 
-    /// Takes over what others know if it is clearly more; else gives what is to be told to them, if that is.
+    /// Loads what others know if it is clearly more; else writes what is known here, if that is clearly more.
     fn settle(&self, collection: &str, name: u64, theirs: Option<Generation>) -> Option<Generation> {
         let known = theirs.as_ref().map_or(0, |theirs| theirs.documents.len());
         let own = self.look(name, |collection| collection.documents()).unwrap_or(0);
@@ -84,7 +84,7 @@ impl Words {
     }
 }
 
-/// Whether so many documents are clearly more: by a quarter, since each telling costs what all of them do.
+/// Whether these are clearly more documents: by a quarter, since each exchange costs as much as all of them.
 fn is_more(one: usize, other: usize) -> bool {
     one > other + other / 4
 }

@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 use super::{ToLearn, Words};
 use crate::{bounds::Permit, document::Document, rerank::RerankRequest};
 
-/// Lists that wait to be read. More are passed over: what is searched for passes again.
+/// Lists that wait to be read. Further ones are skipped: what is searched for comes again.
 const WAITING: usize = 16;
 
-/// Learns from what passes while another provider scores, one list at a time, behind the responses.
+/// Learns from what passes while another provider scores, one list at a time, after the responses.
 #[derive(Clone)]
 pub(in crate::rerank) struct Learner {
     words: Arc<Words>,
@@ -28,7 +28,7 @@ struct Queue {
 struct List {
     collection: Arc<str>,
     documents: Vec<Document>,
-    /// What they hold of a budget.
+    /// The permit for what they hold.
     _held: Option<Arc<Permit>>,
 }
 
@@ -37,7 +37,7 @@ impl Learner {
         Self { words, queue: Arc::default() }
     }
 
-    /// Takes note of the lists of a request; reads nothing yet.
+    /// Queues the lists of a request; reads nothing yet.
     pub(in crate::rerank) fn see(&self, request: &RerankRequest) {
         let Ok(runtime) = Handle::try_current() else { return };
         let lists: Vec<List> =

@@ -4,14 +4,14 @@ use moka::sync::Cache;
 
 use super::Known;
 
-/// The most that is remembered.
+/// The most searches remembered.
 pub(super) const MOST_BYTES: u64 = 1 << 20;
-/// How long: a walk through the pages of one search is done by then.
+/// Time to live: a walk through the pages of one search is done by then.
 const FOR: Duration = Duration::from_secs(5 * 60);
-/// An entry beside its counts: key, pointers, the cache's own bookkeeping.
+/// Size of an entry beside its counts: key, pointers, the cache's own bookkeeping.
 const ENTRY_BYTES: usize = 320;
 
-/// What was known when a search was ranked: all pages of one walk are ranked by the same.
+/// What was known when a search was ranked: all pages of one walk are ranked by the same numbers.
 pub(super) struct Memo(Cache<u64, Arc<Known>>);
 
 impl Memo {

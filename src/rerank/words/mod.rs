@@ -3,8 +3,8 @@
 //! 1. [`text`]: which words a document has.
 //! 2. [`Collection`]: in how many documents a word was, each document counted once, bounded and aged.
 //! 3. [`Words`]: those of all collections, by keyed hashes; no text is kept.
-//! 4. [`Learner`]: what passes while another provider scores is learned behind the response.
-//! 5. [`exchange`](Words::exchange): who has learned most tells the others of a fleet.
+//! 4. [`Learner`]: what passes while another provider scores is learned after the response.
+//! 5. [`exchange`](Words::exchange): the member of a fleet that has learned most shares it with the others.
 
 mod collection;
 mod exchange;
@@ -28,7 +28,7 @@ pub const ENOUGH_DOCUMENTS: u32 = 200;
 /// The `k` of the fusion with the database's order.
 const FUSION_K: f32 = 20.0;
 
-/// What the order by words weighs beside the database's where nothing has been learned.
+/// The weight of the order by words beside the database's where nothing has been learned.
 const COLD_WEIGHT: f32 = 0.25;
 
 /// How to fuse an order by words with the database's, where the words of so many other documents are known.

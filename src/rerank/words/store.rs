@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{ENOUGH_DOCUMENTS, Reader, collection::Collection, exchange::Exchange, memo::Memo, names::Names};
 use crate::{document::Document, rerank::ScoreStore};
 
-/// The most that all collections together take; whoever was not searched for longest is forgotten first.
+/// The most bytes of all collections together; the least recently searched is forgotten first.
 const MOST_BYTES: usize = 16 << 20;
 
 /// How rare words are in each collection, learned from the candidates that pass. Keyed hashes and counts, no text; at
@@ -27,14 +27,14 @@ pub struct Words {
 #[derive(Default)]
 struct State {
     collections: HashMap<u64, CollectionEntry>,
-    /// Goes up with each search.
+    /// Incremented with each search.
     tick: u64,
 }
 
 struct CollectionEntry {
     collection: Collection,
     used: u64,
-    /// The log says that enough is learned.
+    /// It has been logged that enough is learned.
     told: bool,
 }
 
@@ -65,7 +65,7 @@ pub struct LearnedCounts {
 }
 
 impl Words {
-    /// Nothing is known yet. Names are made under the secret of the store; where that has a fleet, it is told, and asked.
+    /// Empty. Keys are made under the secret of the store; where that has a fleet, words are exchanged with it.
     pub fn new(store: &Arc<ScoreStore>) -> Self {
         Self {
             names: Names::new(store.secret().words()),
@@ -90,7 +90,7 @@ impl Words {
         counts
     }
 
-    /// Reads documents for [`Words::learn`].
+    /// A reader of documents for [`Words::learn`].
     pub(in crate::rerank) fn reader(&self) -> Reader {
         Reader::new(self.names)
     }
@@ -150,7 +150,7 @@ impl Words {
         self.tell(collection, news);
     }
 
-    /// Does something with what is known of a collection, if anything is.
+    /// Reads what is known of a collection, if anything is.
     pub(super) fn look<T>(&self, collection: u64, look: impl FnOnce(&Collection) -> T) -> Option<T> {
         self.state().collections.get(&collection).map(|entry| look(&entry.collection))
     }
@@ -200,7 +200,7 @@ impl Words {
 }
 
 impl State {
-    /// Forgets those that were not searched for longest, until the rest takes no more than it may.
+    /// Forgets the least recently searched, until the rest is within the limit.
     fn forget(&mut self) {
         let mut bytes: usize = self.collections.values().map(|entry| entry.collection.bytes()).sum();
         while bytes > MOST_BYTES {
@@ -241,7 +241,7 @@ fn of_others(collection: &Collection, terms: &[u32], documents: &[(u64, Vec<usiz
 }
 
 impl fmt::Debug for Words {
-    /// How much is known only.
+    /// Shows how much is known only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Words").field("counts", &self.counts()).finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::names::Names;
 
-/// Words read in one go, about a millisecond's: then others have their turn.
+/// Words read in one go, about a millisecond's: then the task yields.
 pub(in crate::rerank) const SLICE: u32 = 1_000;
 
 /// Words of a document that are learned: longer ones say the rest with the same words, mostly.
@@ -48,7 +48,7 @@ impl Reader {
         terms
     }
 
-    /// The words of one document, read in slices between which others have their turn.
+    /// The words of one document, read in slices between which the task yields.
     pub(super) async fn read(&mut self, text: &str) -> Box<[u32]> {
         let texts = text.unicode_words().take(LEARNED_WORDS as usize);
         for (at, word) in texts.enumerate() {
