@@ -1,5 +1,5 @@
-//! [`Access`]: who may see more than probes and metrics. Decides by what cannot be said by a web page of somebody
-//! else: the connection's two ends, `Host`, `Origin`, a bearer token.
+//! [`Access`]: who may see more than probes and metrics. Decides by what a foreign web page cannot forge: the
+//! connection's two ends, `Host`, `Origin`, a bearer token.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,7 +10,7 @@ use http::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-/// What lets peers of other machines in; nothing by default.
+/// What admits peers on other machines; nothing by default.
 #[derive(Default)]
 pub struct Access {
     /// Of the token. Compared in constant time.
@@ -20,9 +20,9 @@ pub struct Access {
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Who connected.
+    /// The peer's address.
     pub peer: SocketAddr,
-    /// To which address of this machine.
+    /// The local address that it connected to.
     pub local: SocketAddr,
 }
 
@@ -36,13 +36,13 @@ pub(super) enum Rejection {
     NotLocal,
     #[error("send the token of admin.token_file as `Authorization: Bearer …`")]
     Token,
-    #[error("this name in Host is not taken: open it as localhost, or by an IP address")]
+    #[error("this name in Host is not accepted: open it as localhost, or by an IP address")]
     Host,
-    #[error("a page of another origin asks; open this address itself")]
+    #[error("the request is from a page of another origin; open this address itself")]
     Origin,
 }
 
-/// Headers of whoever passes on the requests of others. They open nothing; they say that the peer is not the client.
+/// Headers that proxies add. They admit nobody; they show that the peer is not the client.
 const OF_PROXIES: [HeaderName; 5] = [
     FORWARDED,
     VIA,
@@ -52,12 +52,12 @@ const OF_PROXIES: [HeaderName; 5] = [
 ];
 
 impl Access {
-    /// Also for those who show this token.
+    /// Admits those who send this token as well.
     pub fn new(token: Option<&SecretString>) -> Self {
         Self { token: token.map(|token| blake3::hash(token.expose_secret().as_bytes())) }
     }
 
-    /// Whether a request is from somebody who may see everything.
+    /// Whether a request may see everything.
     pub(super) fn check<B>(&self, ends: Ends, request: &Request<B>) -> Result<(), Rejection> {
         let headers = request.headers();
         let is_foreign = |origin: &str| !is_own(origin, headers);

@@ -52,7 +52,7 @@ impl Readiness {
 }
 
 impl Condition {
-    /// Says whether it holds.
+    /// Sets whether it holds.
     pub fn set(&self, holds: bool) {
         if let Some(slot) = self.readiness.lock().all.iter_mut().find(|(number, ..)| *number == self.number) {
             slot.2 = holds;

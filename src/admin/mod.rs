@@ -1,4 +1,5 @@
-//! The admin listener: `/livez`, `/readyz` and `/metrics` for everyone, the inspector for whom [`Access`] lets in.
+//! The admin listener: `/livez`, `/readyz` and `/metrics` for everyone, the inspector for those that [`Access`]
+//! admits.
 
 mod access;
 mod gzip;

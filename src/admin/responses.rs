@@ -1,4 +1,4 @@
-//! The responses of the admin listener, each with the headers that keep a browser from doing more than it should.
+//! The responses of the admin listener, each with headers that restrict what a browser does with it.
 
 use std::convert::Infallible;
 
@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 
-/// Whole or, for events, without end.
+/// Complete or, for events, unlimited.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 
-/// Nothing from elsewhere, nothing inline, in nobody's frame.
+/// No resources from elsewhere, nothing inline, in no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

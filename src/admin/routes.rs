@@ -9,16 +9,16 @@ use super::{
     responses::{Body, text},
 };
 
-/// What the admin listener tells.
+/// What the admin listener serves.
 #[derive(Clone)]
 pub struct Admin {
-    /// Everything counted.
+    /// All metrics.
     pub scrape: Scrape,
     /// For `/readyz`.
     pub readiness: Readiness,
     /// What `/readyz` says after its first line, in whole lines: which configuration is active.
     pub about: Arc<dyn Fn() -> String + Send + Sync>,
-    /// All else, for those who may see it.
+    /// All else, for requests that may see it.
     pub inspector: Arc<Inspector>,
 }
 

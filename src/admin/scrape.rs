@@ -1,5 +1,5 @@
-//! [`Scrape`]: everything counted, as text. It is written by one at a time, and not by the thread that responses probes;
-//! whoever asks meanwhile gets the next one, together with all others who do.
+//! [`Scrape`]: all metrics as text. Only one is written at a time, and not by the thread that answers probes;
+//! requests that arrive meanwhile share the next one.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 #[derive(Clone)]
 pub struct Scrape {
     registry: Registry,
-    /// Called before each, to bring gauges up to date.
+    /// Called before each, to update gauges.
     refresh: Arc<dyn Fn() + Send + Sync>,
     asked: Arc<AtomicU64>,
     written: Arc<Mutex<Written>>,
@@ -22,7 +22,7 @@ pub struct Scrape {
 
 #[derive(Default)]
 struct Written {
-    /// Who had asked by the time that it was begun.
+    /// The requests that had arrived when it began.
     for_asked: u64,
     text: Option<Bytes>,
 }
@@ -33,13 +33,13 @@ impl Scrape {
         Self { registry, refresh: Arc::new(refresh), asked: Arc::default(), written: Arc::default() }
     }
 
-    /// Everything counted, its gauges up to date.
+    /// All metrics, the gauges updated.
     pub(super) fn refreshed(&self) -> &Registry {
         (self.refresh)();
         &self.registry
     }
 
-    /// The text, as it is now or a little later; `None` if it cannot be written.
+    /// The text, as of now or a little later; `None` if it cannot be written.
     pub(super) async fn text(&self) -> Option<Bytes> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let mut written = self.written.clone().lock_owned().await;
@@ -47,7 +47,7 @@ impl Scrape {
             return written.text.clone();
         }
         let this = self.clone();
-        // It goes on where the client leaves meanwhile, so that never two are at work.
+        // It is finished even if the client disconnects meanwhile, so that there are never two at a time.
         let writing = spawn_blocking(move || {
             written.for_asked = this.asked.load(Ordering::Relaxed);
             let text = TextEncoder::new().encode_to_string(&this.refreshed().gather());

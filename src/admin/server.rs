@@ -17,21 +17,21 @@ use super::{
 };
 use crate::trouble::Lines;
 
-/// Probes, scrapers and a few readers need few; who comes when all are taken gets that of the one who has been still
-/// for longest.
+/// Probes, scrapers and a few readers need few; a new connection when all slots are taken gets that of the longest
+/// idle one.
 const MAX_CONNECTIONS: usize = 64;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// For heads, and for responses on their way.
 const BUFFER: usize = 16 << 10;
 
 impl Admin {
-    /// Responses on `listener` for ever; drop the future to stop. Open connections end with the runtime.
+    /// Serves `listener` until the future is dropped. Open connections end with the runtime.
     pub async fn serve(self, listener: TcpListener) {
         let (slots, admin) = (Slots::new(MAX_CONNECTIONS), Arc::new(self));
         let lines = Lines::default();
         loop {
             match listener.accept().await {
-                // Who hung up already is no longer there to be answered.
+                // The client closed the connection before it was accepted.
                 Ok((stream, _)) => {
                     if let Ok(ends) = ends(&stream) {
                         tokio::spawn(admin.clone().serve_one(stream, ends, slots.take()));
@@ -48,7 +48,7 @@ impl Admin {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
-            // Who was let in is looked at before the next one can take his seat.
+            // The accepted connection is polled before the next one can take its slot.
             yield_now().await;
         }
     }
@@ -65,7 +65,7 @@ impl Admin {
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         tokio::select! {
-            // A scraper that hangs up is no event.
+            // A scraper that disconnects is not an event.
             _ = connection => {}
             () = slot.place.over() => {}
         }

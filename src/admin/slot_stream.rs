@@ -1,4 +1,4 @@
-//! [`SlotStream`]: a socket of the admin listener, which tells its seat what moves.
+//! [`SlotStream`]: a socket of the admin listener, which notes in its slot when bytes move.
 
 use std::{
     io,
@@ -28,7 +28,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for SlotStream<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // What is read says nothing of a client that takes no responses.
+        // Reads say nothing about a client that accepts no responses.
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }

@@ -1,5 +1,5 @@
-//! [`Slots`]: who is connected to the admin listener. When all seats are taken, whoever comes gets the one of who has
-//! been still for longest: a probe never waits for clients that say nothing, or read nothing.
+//! [`Slots`]: the connections to the admin listener. When all slots are taken, a new connection gets the slot of the
+//! longest idle one: a probe never waits for clients that send nothing, or read nothing.
 
 use std::{
     sync::{
@@ -14,37 +14,38 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// A client that takes no byte of its response for so long is let go.
+/// Timeout of a client that accepts no byte of its response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Everybody's seats. Clones share them.
+/// All slots. Clones share them.
 #[derive(Clone)]
 pub(super) struct Slots {
     most: usize,
     taken: Arc<Mutex<Vec<Arc<Place>>>>,
 }
 
-/// One connection's; free again when it is dropped.
+/// One connection's slot; free again when it is dropped.
 pub(super) struct Slot {
     pub(super) place: Arc<Place>,
     slots: Slots,
 }
 
-/// How a connection fares.
+/// The state of a connection.
 pub(super) struct Place {
     start: Instant,
-    /// When a byte moved last, in milliseconds since `start`; one more than twice that while bytes wait to be taken.
+    /// When a byte moved last, in milliseconds since `start`; one more than twice that while bytes wait to be
+    /// accepted.
     moved: AtomicU64,
     given_up: Notify,
 }
 
 impl Slots {
-    /// So many, none taken.
+    /// This many slots, all free.
     pub(super) fn new(most: usize) -> Self {
         Self { most, taken: Arc::default() }
     }
 
-    /// A seat; if all are taken, that of whoever has been still for longest, who is told to leave.
+    /// A slot; if all are taken, that of the longest idle connection, which is closed.
     pub(super) fn take(&self) -> Slot {
         let (moved, given_up) = (AtomicU64::new(0), Notify::new());
         let place = Arc::new(Place { start: Instant::now(), moved, given_up });
@@ -71,11 +72,11 @@ impl Drop for Slot {
 }
 
 impl Place {
-    /// Notes that bytes moved, or that some wait for the client to take them.
+    /// Notes that bytes moved, or that some wait for the client to accept them.
     pub(super) fn note(&self, blocked: bool) {
         let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX >> 1);
         match blocked {
-            // Since when they wait is what counts.
+            // The time since they wait is what counts.
             true => drop(self.moved.fetch_or(1, Ordering::Relaxed)),
             false => self.moved.store(now << 1, Ordering::Relaxed),
         }
@@ -85,7 +86,7 @@ impl Place {
         self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed) >> 1)
     }
 
-    /// Ends when the connection has to: its seat is another's, or its client takes nothing.
+    /// Ends when the connection has to close: its slot was reassigned, or its client accepts nothing.
     pub(super) async fn over(&self) {
         tokio::select! {
             () = self.given_up.notified() => {}

@@ -1,4 +1,4 @@
-//! What the inspector tells of the active configuration, without a secret.
+//! The inspector's description of the active configuration, without a secret.
 
 use std::time::SystemTime;
 

@@ -17,7 +17,7 @@ pub(super) enum Ending {
     Unchanged,
 }
 
-/// When one of our certificates ends.
+/// The expiry of one of our certificates.
 pub(super) struct Expiry {
     /// `listener` or `upstream_client`.
     pub(super) used_as: &'static str,
@@ -106,7 +106,7 @@ impl ActiveConfig {
         })
     }
 
-    /// A configuration came into force; `passthrough` if it is the stand-in for a bad one.
+    /// A configuration became active; `passthrough` if it is the substitute for a bad one.
     pub(super) fn set(&self, hash: String, passthrough: bool, certificates: &[Expiry]) {
         let now = SystemTime::now();
         self.info.reset();
@@ -134,12 +134,12 @@ impl ActiveConfig {
         }
     }
 
-    /// Whether the stand-in for a bad configuration is active.
+    /// Whether the substitute for a bad configuration is active.
     pub(super) fn is_passthrough(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).passthrough
     }
 
-    /// The same for programs.
+    /// The same as JSON fields.
     pub(super) fn to_json(&self) -> Value {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let age = SystemTime::now().duration_since(state.since).unwrap_or_default();
@@ -152,7 +152,7 @@ impl ActiveConfig {
         })
     }
 
-    /// Whole lines for people.
+    /// The same as whole lines of text.
     pub(super) fn about(&self) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let age = SystemTime::now().duration_since(state.since).unwrap_or_default();

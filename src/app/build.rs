@@ -17,7 +17,7 @@ use crate::{
     upstream::{ClientIdentity, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
 
-/// Documents are cut here before they reach a provider, which cuts to its own context.
+/// Documents are cut here before they are sent to a provider, which cuts to its own context.
 const DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// The pool of connections to one database. Blocks on the disk.
@@ -151,7 +151,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
     }
 }
 
-/// Every provider that some section names and that can be used; what is unchanged is activated from `before`.
+/// Every provider that some section names and that can be used; what is unchanged is reused from `before`.
 pub(super) fn providers(
     config: &Config,
     before: &Providers,
@@ -161,13 +161,13 @@ pub(super) fn providers(
     let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name)).cloned();
-    // One that needs a key and has none is as if it were not configured.
+    // One that lacks its key counts as not configured.
     let (without_key, used): (Vec<_>, Vec<_>) = used.partition(ProviderSettings::lacks_key);
     let built = Providers::build(used, before, stack)?;
     Ok(built.beside(without_key.into_iter().map(|section| section.name).collect()))
 }
 
-/// The rerank API, and the settings of its listener; `None` if it is not to listen. Blocks on the disk.
+/// The rerank API, and the settings of its listener; `None` if it is off. Blocks on the disk.
 pub(super) fn rerank_api(
     config: &Config,
     shared: &Shared,

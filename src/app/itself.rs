@@ -1,5 +1,5 @@
-//! Whether what the process connects to is one of its own listeners, where only the system can tell: by name, or on a
-//! listener that takes every address of this machine.
+//! Whether what the process connects to is one of its own listeners, where only the system knows: by name, or on a
+//! listener bound to every address of this machine.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket},
@@ -11,10 +11,10 @@ use std::{
 use super::StartError;
 use crate::config::{Config, OwnAddress, Target, is_at};
 
-/// A name server that takes longer does not keep the program from starting.
+/// Timeout of name lookups, so that they do not delay the start.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// An error for the first that is. Blocks, but for no longer than it takes to look up a few names in vain.
+/// An error for the first that is. Blocks, at most for that timeout.
 pub(super) fn check(config: &Config) -> Result<(), StartError> {
     let own = config.own_addresses();
     for target in config.targets() {
@@ -32,13 +32,13 @@ pub(super) fn check(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-/// What the system resolves a host to; nothing if that takes too long.
+/// The addresses of a host by the system's resolver; none if that takes too long.
 fn addresses(target: &Target) -> Vec<IpAddr> {
     let (found, asked) = (mpsc::channel(), (target.host.clone(), target.port));
     let (tell, told) = found;
     let looking = thread::Builder::new().name("lookup".to_owned()).spawn(move || {
         let addresses = asked.to_socket_addrs().map(|all| all.map(|each| each.ip()).collect());
-        // Nobody may be waiting any more.
+        // The receiver may have gone.
         tell.send(addresses.unwrap_or_default()).ok();
     });
     match looking {

@@ -47,7 +47,7 @@ fn tls(listen: SocketAddr, tls: Option<&ListenerTlsConfig>) -> Result<Option<Ser
     loaded.transpose().map_err(|source| StartError::Tls { listen, source })
 }
 
-/// How many connections a listener takes at most.
+/// The most connections of a listener.
 pub(super) fn max_connections(config: &Config, listener: &ListenerConfig, shared: &Shared) -> usize {
     every(config, listener.max_connections, shared).max_connections
 }
@@ -73,7 +73,7 @@ fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSe
 
 /// Sockets and files for other than clients and their databases.
 const OTHER_FILES: u64 = 128;
-/// A system that lets so few be open is no reason to serve nobody.
+/// A low limit of open files is no reason to serve nobody.
 const LEAST_CONNECTIONS: usize = 16;
 
 /// As configured, but no more than the process may have open beside one connection to the database for each: a

@@ -20,14 +20,14 @@ use crate::{
     workers::Workers,
 };
 
-/// What a configuration became, before anything of it is active.
+/// A configuration that has been built, before any of it is active.
 pub(super) struct Built {
     config: Config,
     shared: Shared,
     pools: Pools,
     /// In the configuration's order, then the rerank API.
     listeners: Vec<BuiltListener>,
-    /// When our own certificates end.
+    /// The expiry of our own certificates.
     certificates: Vec<Expiry>,
 }
 
@@ -39,7 +39,7 @@ struct BuiltListener {
     settings: ListenerSettings,
 }
 
-/// What a listener does with requests.
+/// How a listener handles requests.
 enum ListenerService {
     Proxy(Box<Proxy>),
     RerankApi(RerankApi),
@@ -56,11 +56,11 @@ pub(super) struct Live {
     readiness: Readiness,
     /// Ends every listener.
     pub(super) stop: CancellationToken,
-    /// The listeners that run, and those that are on their way out.
+    /// The listeners that run, and those that are draining.
     pub(super) tasks: JoinSet<()>,
 }
 
-/// A socket that stays, and what is done with its requests.
+/// A socket that stays, and its current handler.
 struct LiveListener {
     /// As configured, where port 0 means any.
     listen: SocketAddr,
@@ -71,12 +71,12 @@ struct LiveListener {
 }
 
 enum Place {
-    /// The one at this index.
+    /// The handler at this index.
     Kept(usize),
     New(Listener),
 }
 
-/// What [`build`] activates from the one before.
+/// What [`build`] reuses from the configuration before.
 #[derive(Clone)]
 pub(super) struct Before {
     pub(super) config: Option<Config>,
@@ -123,7 +123,7 @@ fn expiries(listener: &ListenerConfig, own: Option<&ServerTls>) -> impl Iterator
     expiry(listen, own).into_iter().chain(client)
 }
 
-/// When the certificate that a listener shows ends.
+/// The expiry of a listener's certificate.
 fn expiry(listen: SocketAddr, own: Option<&ServerTls>) -> Option<Expiry> {
     Some(Expiry { used_as: "listener", listen, not_after: own.and_then(ServerTls::not_after)? })
 }
@@ -164,13 +164,13 @@ impl Live {
         self.pools.clone()
     }
 
-    /// What a new configuration is built upon.
+    /// What a new configuration is built on.
     pub(super) fn before(&self) -> Before {
         let config = (!self.listeners.is_empty()).then(|| self.config.clone());
         Before { config, shared: Shared::clone(&self.shared.load()), pools: Pools::clone(&self.pools.load()) }
     }
 
-    /// Puts `built` active; tells when its certificates end. If an address cannot be bound nothing has changed.
+    /// Makes `built` active; returns when its certificates expire. If an address cannot be bound nothing has changed.
     pub(super) async fn activate(&mut self, built: Built) -> Result<Vec<Expiry>, StartError> {
         let places = self.places(&built).await?;
         // From here on nothing fails and nothing waits.
@@ -202,7 +202,7 @@ impl Live {
         Ok(built.certificates)
     }
 
-    /// Where each listener that is wanted has its socket: one that is open already, or a new one.
+    /// The socket of each listener that is wanted: one that is open already, or a new one.
     async fn places(&self, built: &Built) -> Result<Vec<Place>, StartError> {
         let mut free: Vec<Option<SocketAddr>> = self.listeners.iter().map(|old| Some(old.listen)).collect();
         let mut places = Vec::new();
@@ -251,7 +251,7 @@ impl ListenerService {
 }
 
 impl LiveListener {
-    /// The same socket for what comes now.
+    /// The same socket with a new handler.
     fn renewed(self, service: ListenerService, settings: ListenerSettings) -> Self {
         self.service.store(Arc::new(service));
         self.settings.send_replace(settings);

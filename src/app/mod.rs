@@ -1,4 +1,4 @@
-//! The composition root: a configuration becomes running listeners, and another one takes its place.
+//! The composition root: a configuration becomes running listeners, and a later one replaces it.
 
 mod about;
 mod active_config;
@@ -79,7 +79,7 @@ pub enum StartError {
         /// Why not.
         source: TlsError,
     },
-    /// What is connected to is this process itself.
+    /// The process connects to itself.
     #[error("{setting} leads to {own}, this process itself: requests would go round in a circle")]
     Itself {
         /// The setting with the URL.
@@ -99,7 +99,7 @@ pub enum StartError {
     /// Redis cannot be used as configured.
     #[error(transparent)]
     Fleet(#[from] FleetError),
-    /// Setting up ended before its time.
+    /// Setup was cancelled before it ended.
     #[error("setting up was not completed")]
     Ended(#[from] JoinError),
 }
@@ -109,7 +109,7 @@ impl StartError {
         Self::Listen { address, source: BindError::new(config, address, error) }
     }
 
-    /// Whether another configuration could mend it.
+    /// Whether another configuration could fix it.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Upstream { .. }
@@ -141,9 +141,9 @@ pub struct App {
 struct Running {
     live: Mutex<Live>,
     active_config: ActiveConfig,
-    /// The one active, for who only reads it.
+    /// The active one, for readers.
     config: ArcSwap<Config>,
-    /// Those active, for who only reads them.
+    /// Those active, for readers.
     pools: Arc<ArcSwap<Pools>>,
 }
 
@@ -178,7 +178,7 @@ impl App {
         Self::begin(workers, config, false).await
     }
 
-    /// Like [`App::start_on`], with the plain proxy that stands in for a bad configuration, and says so.
+    /// Like [`App::start_on`], with the plain proxy that replaces a bad configuration, and logs so.
     pub async fn passthrough(workers: Workers, config: &Config) -> Result<Self, StartError> {
         tracing::error!("BAD CONFIGURATION: serving as a plain proxy, nothing is reranked");
         Self::begin(workers, config, true).await

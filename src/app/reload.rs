@@ -19,8 +19,8 @@ use crate::{
     telemetry::chain,
 };
 
-/// How often the files are looked at. Their contents are read: notifications do not come from network file systems,
-/// nor for a file that is mounted alone.
+/// How often the files are checked. Their contents are read: network file systems, and files that are mounted alone,
+/// send no notifications.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Keeps what runs in step with the files. The environment and the flags stay what they were at start.
@@ -30,13 +30,13 @@ pub struct Reloader {
     last: Mutex<Last>,
 }
 
-/// The files that were loaded last, and whether they were activated.
+/// The files that were loaded last, and whether they became active.
 struct Last {
     files: Fingerprint,
     good: bool,
 }
 
-/// What came of a reload.
+/// The result of a reload.
 #[derive(Debug)]
 pub enum Reload {
     /// It is active.
@@ -47,7 +47,7 @@ pub enum Reload {
     Rejected(Rejection),
 }
 
-/// Why a configuration was not activated.
+/// Why a configuration was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// It has problems.
@@ -56,7 +56,7 @@ pub enum Rejection {
     /// It could not be built.
     #[error(transparent)]
     Build(#[from] StartError),
-    /// Building it ended before its time.
+    /// Building it was cancelled before it ended.
     #[error("the configuration could not be built")]
     Ended(#[from] JoinError),
 }
@@ -66,8 +66,8 @@ impl Reloader {
         Self { source, running, last: Mutex::new(Last { files, good }) }
     }
 
-    /// Looks at the files every second, and at once at each notification, which stands for SIGHUP. A change is taken
-    /// over when two looks in a row see the same: by then it was not caught in the middle of being written.
+    /// Checks the files every second, and at once at each notification, which stands for SIGHUP. A change is loaded
+    /// when two checks in a row see the same: by then it is not half written.
     pub async fn run(self, hangup: Arc<Notify>) {
         let mut changed = None;
         loop {
@@ -91,8 +91,7 @@ impl Reloader {
         }
     }
 
-    /// Takes over what the files hold now, if that is good and not active already. What was rejected is tried
-    /// again.
+    /// Loads what the files hold now, if that is valid and not active already. What was rejected is tried again.
     pub async fn check_now(&self) -> Reload {
         let mut last = self.last.lock().await;
         let source = self.source.clone();

@@ -1,4 +1,4 @@
-//! The end: not ready → a wait → listeners closed → what is open finishes → over.
+//! Shutdown: not ready → a delay → listeners closed → what is open finishes → over.
 
 use std::{future::pending, time::Duration};
 
@@ -6,18 +6,18 @@ use tokio::time;
 
 use super::App;
 
-/// For scores that are still to be written to Redis.
+/// Time for scores that are still to be written to Redis.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Like [`App::drain`], with nobody to hurry it.
+    /// Like [`App::drain`], without a second signal.
     pub async fn stop(self) {
         self.drain(pending()).await;
     }
 
     /// `/readyz` fails at once. After `shutdown.delay` the listeners close; open requests, streams and tunnels have
     /// `shutdown.grace` to finish, and responses on connections that stay open say `connection: close`. Returns when
-    /// all is over, or at once, cutting what is open, when `hurry` does. `/livez` and `/metrics` response until then.
+    /// all is over, or at once, closing what is open, when `hurry` does. `/livez` and `/metrics` answer until then.
     pub async fn drain(self, hurry: impl Future<Output = ()>) {
         self.serving.set(false);
         let mut live = self.running.live.lock().await;
@@ -36,7 +36,7 @@ impl App {
         };
         if hurried {
             tracing::warn!("a second signal: ending at once");
-            // A listener that is dropped cuts its connections.
+            // A listener that is dropped closes its connections.
             live.tasks.shutdown().await;
         } else {
             live.shared().load().stack.store.flush(LAST_WRITES).await;
@@ -47,7 +47,7 @@ impl App {
     }
 }
 
-/// No wait at all is not even a tick of the timer.
+/// No delay at all is not even a tick of the timer.
 async fn wait(delay: Duration) {
     if !delay.is_zero() {
         time::sleep(delay).await;

@@ -76,7 +76,7 @@ fn differing(
     Ok(())
 }
 
-/// The indices whose text stays here, for people; `None` where there are none.
+/// The indices whose text never leaves, for people; `None` where there are none.
 fn kept_out(config: &Config) -> Option<String> {
     let rerank = &config.rerank;
     let (out, let_in): (Vec<&String>, Vec<&String>) =
@@ -96,7 +96,7 @@ fn kept_out(config: &Config) -> Option<String> {
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// Whether certificates, keys and all else that the settings only name are good for what they are named for.
+/// Whether certificates, keys and other files that the settings name can be used for their purpose.
 fn built(config: &Config) -> io::Result<Result<(), StartError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();

@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// Said of every figure of the demo without a key.
+/// The note on every figure of the demo without a key.
 const DEMO_CAVEAT: &str = "The demo's embedding is a toy and its reranker counts words: the figures show the mechanism, not \
                            the quality to expect.";
 
@@ -145,7 +145,7 @@ async fn run(
     Ok(eval::run(request, stop).await?)
 }
 
-/// The queries, the judgments, and what is to be said of them.
+/// The queries, the judgments, and the note on them.
 struct Files {
     queries: Input,
     judgments: Option<Input>,

@@ -78,10 +78,10 @@ pub struct ExplainArgs {
     /// The URL of the search database, such as http://127.0.0.1:6333
     #[arg(long, value_name = "URL", hide_env_values = true)]
     upstream: Option<String>,
-    /// Which listener's database to ask, counted from 1
+    /// Which listener's database to search, counted from 1
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     listener: u16,
-    /// Leave out the scores that the fleet has in Redis: the provider is asked
+    /// Leave out the scores that the fleet has in Redis, so that the provider is called
     #[arg(long)]
     fresh: bool,
     /// Show every text and body to its end, and the texts of all hits

@@ -1,4 +1,4 @@
-//! What `rerankd eval` and `rerankd calibrate` are told.
+//! The flags of `rerankd eval` and `rerankd calibrate`.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ pub struct MeasureArgs {
     /// The URL of the search database, such as http://127.0.0.1:6333
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub upstream: Option<String>,
-    /// Which listener's database to ask, counted from 1
+    /// Which listener's database to search, counted from 1
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub listener: u16,
     /// The queries, one JSON object a line
@@ -70,7 +70,7 @@ pub struct MeasureArgs {
     /// Spend no more search units than this with any provider
     #[arg(long, value_name = "N")]
     pub max_search_units: Option<u64>,
-    /// Ask the database only, and tell what the provider would bill
+    /// Query the database only, and report what the provider would bill
     #[arg(long)]
     pub dry_run: bool,
     /// What 1,000 search units, or a million tokens, cost
@@ -104,7 +104,7 @@ pub struct MeasureArgs {
 pub struct EvalArgs {
     #[command(flatten)]
     pub(super) measure: MeasureArgs,
-    /// Measure a TREC run that somebody else made; twice: before and after. Nothing is sent
+    /// Measure a TREC run made elsewhere; twice: before and after. Nothing is sent
     #[arg(long, value_name = "FILE", num_args = 1, requires = "judgments", conflicts_with_all = ["queries", "demo"])]
     pub(super) run: Vec<PathBuf>,
 }

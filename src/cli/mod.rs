@@ -105,7 +105,7 @@ pub fn run(cli: Cli) -> u8 {
     }
 }
 
-/// Logs only where `RUST_LOG` asks for it: a report is to be read.
+/// Logs only where `RUST_LOG` asks for it: the output is a report.
 fn with_log(env: &HashMap<String, String>, command: impl FnOnce() -> u8) -> u8 {
     let Some(directives) = env.get("RUST_LOG") else { return command() };
     match telemetry::init_logging(LogFormat::Text, Some(directives)) {

@@ -35,7 +35,7 @@ async fn until_signal(args: &ServeArgs, source: Source) -> io::Result<u8> {
     let Some((app, files)) = start(workers, args, &source).await else { return Ok(EXIT_FAILURE) };
     let reloads = tokio::spawn(app.reloader(source, files).run(hangups));
     stop.next().await;
-    // What began to stop activates nothing new.
+    // Nothing new is loaded while stopping.
     reloads.abort();
     app.drain(stop.next()).await;
     Ok(EXIT_OK)

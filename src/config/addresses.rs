@@ -1,5 +1,5 @@
 //! Where the process listens, and where it connects to: no two listeners on one address, and nothing that leads back
-//! to itself. What needs the system's response, such as a name's addresses, is asked by who may wait.
+//! to itself. What only the system knows, such as a name's addresses, is resolved by callers that may block.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -121,7 +121,7 @@ pub(super) fn check(config: &Config, root: &Node, problems: &mut Problems) {
     let own = config.own_addresses();
     for (at, one) in own.iter().enumerate() {
         for other in own.iter().skip(at + 1).filter(|other| overlap(one.listen, other.listen)) {
-            // Told where it is written; the other may be a default.
+            // Reported where it is written; the other may be a default.
             let (here, there) = match origin(root, &other.setting) {
                 Some(_) => (other, one),
                 None => (one, other),

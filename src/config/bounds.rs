@@ -14,7 +14,7 @@ const MOST_NODES: u64 = 50_000;
 /// The deepest setting stands at depth 5.
 const DEEPEST: usize = 32;
 
-/// Where a text leaves the bounds, and by what. What is not YAML at all is for the loader to tell.
+/// Where a text exceeds the bounds, and how. What is not YAML at all is for the loader to report.
 pub(super) fn check(text: &str) -> Result<(), (Origin, String)> {
     if text.len() > MOST_BYTES {
         return Err((Origin::Nowhere, too_large()));

@@ -1,4 +1,4 @@
-//! One YAML file, the environment and flags, made into plain settings; every problem is told at once.
+//! One YAML file, the environment and flags, made into plain settings; every problem is reported at once.
 //!
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 

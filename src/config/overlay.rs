@@ -12,7 +12,7 @@ use super::{
     variables,
 };
 
-/// What the command line says of the configuration; as typed, so that its problems are told with the others.
+/// What the command line says of the configuration; as typed, so that its problems are reported with the others.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--listen`

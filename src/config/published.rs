@@ -96,7 +96,7 @@ fn open_sections(out: &mut String, open: &mut Vec<String>, parts: &[&str]) {
     open.truncate(same);
     for part in sections.iter().skip(same) {
         let name = part.trim_end_matches("[]");
-        // What is off is only told of.
+        // A section that is off is only described.
         if !matches!(*part, "tls" | "redis") {
             let name = if *part == "<name>" { "cohere" } else { name };
             let about = SECTIONS.iter().find(|(each, _)| *each == name).map_or("", |(_, about)| *about);

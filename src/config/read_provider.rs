@@ -62,7 +62,7 @@ pub(super) fn provider(
     provider
 }
 
-/// A provider whose kind cannot be told: only that is a problem, not the keys, which depend on it.
+/// A provider whose kind is unknown: only that is a problem, not the keys, which depend on it.
 fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problems) -> ProviderSettings {
     let every: Vec<&str> = HttpKind::ALL.iter().flat_map(|kind| keys(Some(*kind))).collect();
     let section = Section::open(node, path, &every, problems);

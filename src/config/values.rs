@@ -98,7 +98,7 @@ pub(super) fn duration_or_none(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Clocks cannot tell when much longer ones end.
+/// Clocks cannot represent when much longer ones end.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 fn too_long(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! What can be meant but most likely is not: told by `check` and at start, and activated all the same.
+//! What can be meant but most likely is not: reported by `check` and at start, and loaded all the same.
 
 use std::path::Path;
 

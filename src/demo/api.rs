@@ -225,7 +225,7 @@ fn info() -> String {
     )
 }
 
-/// `default`: unless told otherwise Qdrant shows payloads in scrolls, but not in retrievals.
+/// `default`: without the member Qdrant shows payloads in scrolls, but not in retrievals.
 fn read_selection(read: &ReadRequest, default: bool) -> Outcome<Selection> {
     Selection::read(read.with_payload.as_ref(), read.with_vector.as_ref(), default)
         .ok_or_else(wrong_selection)

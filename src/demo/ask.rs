@@ -30,7 +30,7 @@ pub struct FoundPoint {
 pub struct Found {
     /// Best first.
     pub points: Vec<FoundPoint>,
-    /// What the proxy said.
+    /// The `x-rerank-status` header.
     pub status: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub enum AskError {
     Understand(#[from] serde_json::Error),
 }
 
-/// Asks a question of the server at `address` for `limit` hits; `off` asks the proxy not to rerank.
+/// Sends a question to the server at `address` for `limit` hits; `off` switches reranking off.
 pub async fn ask(
     address: SocketAddr,
     question: &Question,

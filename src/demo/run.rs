@@ -1,4 +1,4 @@
-//! `rerankd demo`: database and proxy on loopback, every question asked of both.
+//! `rerankd demo`: database and proxy on loopback, every question sent to both.
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,6 @@
 use crate::search::KeepReason;
 
-/// Why a dialect leaves a request or a response alone.
+/// Why a dialect leaves a request or a response unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DialectError {
     /// Not what the dialect expects at all: not JSON, or a member of the wrong type.

@@ -5,7 +5,7 @@ use crate::{
     search::{Field, Fields, Hit},
 };
 
-/// The most members of an object that are noted: hits have fewer, and a table in one is not to take memory.
+/// The most members of an object that are noted: hits have fewer, and a table in one must not use up memory.
 pub(super) const MOST_NOTED: usize = 32;
 /// As many as most have.
 const FEW: usize = 8;

@@ -1,4 +1,4 @@
-//! What databases call their hits.
+//! The ids that databases give their hits.
 
 use crate::{
     json::{Kind, Object},

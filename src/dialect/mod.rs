@@ -30,10 +30,10 @@ use crate::search::{FetchPlan, Head, Hit, HitId, HitPage, Ranking, Rewrite, Sear
 pub enum Operation {
     /// Not a search: forwarded, streamed.
     Forward,
-    /// A search, by the name it has in metrics and logs.
+    /// A search, by its name in metrics and logs.
     Search(SearchKind),
-    /// What would be a search, were there not more before its path: forwarded, since nothing tells whether that is a
-    /// prefix of somebody between or means something to the database.
+    /// What would be a search if its path did not begin with something more: forwarded, since it may be a prefix
+    /// added by a proxy in between, or mean something to the database.
     BelowPrefix(SearchKind),
 }
 
@@ -101,27 +101,31 @@ impl SearchKind {
     }
 }
 
-/// One database's way to say "search". Pure, so that one suite of laws holds every implementation to the
-/// same promises.
+/// One database's wire format of searches. Pure, so that one suite of laws holds every implementation to the same
+/// promises.
+///
+/// One search calls, in this order: `classify` (is it a search?), `read` and `parse` (one intent each), `widen` (the
+/// request upstream), `split` (hits as byte ranges of the response), `join` (those ranges in the new order). For
+/// searches of a batch that failed, `pick` makes the second request and `merge` puts its response in.
 pub trait Dialect: Send + Sync + 'static {
     /// The dialect's name, as in the configuration and the metric label.
     fn name(&self) -> &'static str;
-    /// The kinds of search that `classify` may give.
+    /// The kinds of search that `classify` may return.
     fn kinds(&self) -> &'static [SearchKind];
-    /// Decides from the head alone; the body has not been read yet.
+    /// Decides from the head alone, before the body is read.
     fn classify(&self, head: &Head<'_>) -> Operation;
     /// Reads through a body (already decompressed), once for all that follows. On `Err` the request is forwarded
     /// untouched.
     fn read(&self, head: &Head<'_>, body: Bytes) -> Result<Reading, DialectError>;
     /// One intent per search in head and body. On `Err` the request is forwarded untouched.
     fn parse(&self, head: &Head<'_>, reading: &Reading) -> Result<Vec<SearchIntent>, DialectError>;
-    /// The same searches, asking for the hits and fields of each plan, without the proxy's own members.
-    /// A plan of [`FetchPlan::as_asked`] changes nothing else; if no search needs a change the target and
-    /// the body are the client's own bytes.
+    /// The same searches, requesting the hits and fields of each plan, without the proxy's own members. A plan of
+    /// [`FetchPlan::as_asked`] changes nothing else; if no search needs a change, target and body are the client's
+    /// own bytes.
     fn widen(&self, head: &Head<'_>, reading: &Reading, plans: &[FetchPlan])
     -> Result<Rewrite, DialectError>;
-    /// The searches of a batch with these numbers, in their order, as a batch of their own, and what is stripped of
-    /// each. `None` where a batch fails as a whole, and where there is none.
+    /// The searches of a batch with these numbers, in their order, as a batch of their own, and what to strip from
+    /// each. `None` where a batch fails as a whole, and in dialects without batches.
     fn pick(
         &self,
         _head: &Head<'_>,
@@ -131,8 +135,8 @@ pub trait Dialect: Send + Sync + 'static {
     ) -> Option<Rewrite> {
         None
     }
-    /// The response to a batch with others for some searches: the number of each in it, and in the response `other` to
-    /// what [`pick`](Self::pick) has made.
+    /// The response to a batch with those of some searches replaced: the number of each in it, and in `other`, the
+    /// response to what [`pick`](Self::pick) has made.
     fn merge(&self, _response: &Bytes, _other: &Bytes, _places: &[(usize, usize)]) -> Option<Bytes> {
         None
     }
@@ -142,9 +146,9 @@ pub trait Dialect: Send + Sync + 'static {
     /// One ranking per list of the page; one strip per search. `None` as a ranking leaves the list as it is
     /// (strips apart).
     fn join(&self, page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes;
-    /// What the database calls a hit of `body`. Reads the hit's bytes again: for records, not for every response.
+    /// The database's id of a hit of `body`. Reads the hit's bytes again: for records, not for every response.
     fn id(&self, body: &[u8], hit: &Hit) -> HitId;
-    /// Our own failure in this database's shape, so that its client libraries can read it.
+    /// Our own failure in this database's error shape, so that its client libraries can parse it.
     fn failure(&self, status: StatusCode, message: &str) -> Bytes;
 }
 
@@ -166,12 +170,12 @@ impl<D> Found<D> {
     }
 }
 
-/// The dialects that a listener speaks: none, one, or all (`auto`: their paths do not overlap).
+/// The dialects of a listener: none, one, or all (`auto`: their paths do not overlap).
 #[derive(Clone, Default)]
 pub struct Dialects(Vec<Arc<dyn Dialect>>);
 
 impl Dialects {
-    /// In the order in which they are asked.
+    /// In the order in which they are tried.
     pub fn new(dialects: Vec<Arc<dyn Dialect>>) -> Self {
         Self(dialects)
     }

@@ -87,7 +87,7 @@ fn number(value: Value<'_>) -> Option<f64> {
     }
 }
 
-/// Remembers a member that means nothing.
+/// Remembers a member without effect.
 fn ignore(options: &mut CallerOptions, name: &str) {
     if options.ignored.len() < MOST_IGNORED && name.len() <= LONGEST_NAME {
         options.ignored.push(name.to_owned());

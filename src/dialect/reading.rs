@@ -9,8 +9,8 @@ use crate::json::{Index, NoIndex};
 /// OpenSearch 3 parses 1,000 levels by default, Qdrant's parser (serde_json) 128.
 const DEEPEST: usize = 1000;
 
-/// The body of a request, without content codings, and what the one pass over all of it has found: later looks pass
-/// by what is long.
+/// The body of a request, without content codings, and what the one pass over all of it has found: later readers skip
+/// what is long.
 #[derive(Debug)]
 pub struct Reading {
     body: Bytes,

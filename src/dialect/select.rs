@@ -1,4 +1,4 @@
-//! The part of an object that a client had asked for, cut out of all of it.
+//! The part of an object that a client requested, cut out of all of it.
 
 use crate::{
     json::{Edits, Kind, ObjectEdit, Value},

@@ -17,7 +17,7 @@ pub struct HitStyle {
     pub score_key: &'static str,
 }
 
-/// What stands at some place of the response instead of what is there.
+/// The replacement of a byte range of the response.
 enum Change<'a> {
     Text(Vec<u8>),
     Hits(Hits<'a>),
@@ -70,8 +70,8 @@ fn max_score(list: &HitList, ranking: Option<&Ranking>) -> Option<(Range<usize>,
     Some((span, if none { b"null".to_vec() } else { number(best) }))
 }
 
-/// The number of the total and its relation, where they have to be others. A total that is as large as it can be is
-/// exact, whatever was counted.
+/// The number of the total and its relation, where they have to differ. A total at its maximum is exact, whatever was
+/// counted.
 fn total(list: &HitList, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8>)>; 2] {
     let (Some(total), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) else {
         return [None, None];
@@ -180,7 +180,7 @@ fn number(score: f32) -> Vec<u8> {
     serde_json::to_vec(&score).unwrap_or_else(|_| b"0.0".to_vec())
 }
 
-/// What goes of every hit of a list.
+/// What is removed from every hit of a list.
 #[derive(Default)]
 struct Removal<'a> {
     tree: StripTree,

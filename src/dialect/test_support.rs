@@ -1,4 +1,4 @@
-//! What a test asks of a request's body in one step, and the slow way to what splitting notes.
+//! Helpers that read a request's body in one step, and the slow form of what splitting notes.
 
 use std::borrow::Cow;
 

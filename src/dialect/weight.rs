@@ -1,4 +1,4 @@
-//! [`working_bytes`] and [`splitting_bytes`]: what reading a body may cost beside the body.
+//! [`working_bytes`] and [`splitting_bytes`]: the memory that reading a body may take beside the body.
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x32};
 

@@ -47,7 +47,7 @@ fn is_invisible(c: char) -> bool {
     ) || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// What becomes of a character.
+/// How a character is rewritten.
 #[derive(PartialEq)]
 enum Change {
     Keep,

@@ -106,7 +106,7 @@ pub(super) fn drop_multi_fields(members: &mut Vec<Member<'_>>) {
     members.retain(|member| !parents(&member.key));
 }
 
-/// Whether a path means LlamaIndex's node or something in it, which upstream sees as one string.
+/// Whether a path means LlamaIndex's node or something in it, which the database sees as one string.
 pub(super) fn in_node_content(path: &str) -> bool {
     path.strip_prefix(NODE_CONTENT).is_some_and(|rest| rest.is_empty() || rest == ".text")
 }

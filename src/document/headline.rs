@@ -1,4 +1,4 @@
-//! A document's first words, for people who look at a list of documents.
+//! A document's first words, for lists of documents.
 
 use std::borrow::Cow;
 

@@ -28,7 +28,7 @@ struct Part {
     value: Range<usize>,
 }
 
-/// It takes a look at the whole hit to tell.
+/// Whether it is present can only be determined from the whole hit.
 struct Unsure;
 
 impl Material {

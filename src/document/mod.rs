@@ -38,11 +38,11 @@ pub const AUTO_TITLES: [&str; 3] = ["title", "name", "heading"];
 /// LlamaIndex's node: a string that holds JSON, with the text inside.
 pub const NODE_CONTENT: &str = "_node_content";
 
-/// The most key names told for a log line, and the most bytes of one.
+/// The most key names in a log line, and the most bytes of one.
 const LOGGED_KEYS: usize = 32;
 const LOGGED_KEY_BYTES: usize = 64;
 
-/// What to ask upstream for.
+/// The fields to request upstream.
 pub fn wanted_fields(set: &FieldSet) -> WantedFields {
     static AUTO: LazyLock<Arc<[String]>> = LazyLock::new(|| {
         let names = AUTO_TITLES.iter().chain(&AUTO_FIELDS).chain([&NODE_CONTENT]);

@@ -1,4 +1,4 @@
-//! [`Document`]: a text to score, made when somebody reads it.
+//! [`Document`]: a text to score, made when it is first read.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{document, material::Material};
 use crate::search::{FieldSet, Hit};
 
-/// A text to score. That of a hit is made when it is first read: where its score is known, nobody does.
+/// A text to score. That of a hit is made when it is first read: where its score is cached, it never is.
 #[derive(Clone)]
 pub struct Document(Source);
 
@@ -40,8 +40,8 @@ impl Document {
         }
     }
 
-    /// The bytes that tell this document from all others, piece by piece: its text, or what it is made of. No text is
-    /// made for them, so that the same text has two names if it is written in two ways.
+    /// The bytes that identify this document, piece by piece: its text, or what it is made of. No text is made for
+    /// them, so that the same text has two cache keys if it is written in two ways.
     pub fn identity(&self, mut piece: impl FnMut(&[u8])) {
         match &self.0 {
             Source::Text(text) => piece(text.as_bytes()),
@@ -67,7 +67,7 @@ impl From<&str> for Document {
 }
 
 impl fmt::Debug for Document {
-    /// Without the text.
+    /// Shows no text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Document(..)")
     }

@@ -27,7 +27,7 @@ pub struct CalibratedGroup {
     pub category: Option<String>,
     /// Who scored. Scores do not carry over to another one.
     pub scorer: Scorer,
-    /// The collections that they ask.
+    /// The collections that they search.
     pub collections: Vec<String>,
     /// How many queries there are.
     pub queries: usize,

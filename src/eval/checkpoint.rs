@@ -15,7 +15,7 @@ use super::trial::Trial;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Header {
     rerankd_checkpoint: u32,
-    /// Equal for runs that may go on from each other.
+    /// Equal for runs that may resume from each other.
     run: String,
 }
 
@@ -46,7 +46,7 @@ impl Done {
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// It is there and nobody said to go on from it.
+    /// It exists, and `--resume` was not given.
     #[error("{} holds an earlier run: --resume goes on from it; delete it to begin anew", .0.display())]
     Exists(PathBuf),
     /// It was made with something else.
@@ -65,7 +65,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads what it holds, and changes nothing. `run` tells which run it is.
+    /// Reads its contents, and changes nothing. `run` identifies the run.
     pub fn read(path: &Path, run: &str, resume: bool) -> Result<Done, CheckpointError> {
         let failed = |error| CheckpointError::File(path.to_owned(), error);
         let mut done = Done::default();

@@ -23,7 +23,7 @@ const EXPECTED_QRELS: &str = "expected four columns: query, iteration, document,
 const MEMBERS: [&str; 4] = ["query", "document", "grade", "grades"];
 
 impl Judgments {
-    /// Reads either form; the first line tells which it is.
+    /// Reads either form; the first line determines which it is.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, InputProblems> {
         let mut judgments = Self::default();
         let mut problems = InputProblems::default();

@@ -1,11 +1,12 @@
 //! Does it help? `rerankd eval` measures what reranking changes, `rerankd calibrate` what floor, window and margin gate
 //! to set.
 //!
-//! 1. Files are read whole, and every problem is told before anything is sent: [`queries`], [`judgments`], [`run_file`].
-//! 2. The [`runner`] asks each query both ways through a [`crate::probe::Probe`]; what came is a [`trial::Trial`], kept
-//!    in a [`checkpoint`].
+//! 1. Files are read whole, and every problem is reported before anything is sent: [`queries`], [`judgments`],
+//!    [`run_file`].
+//! 2. The [`runner`] sends each query both ways through a [`crate::probe::Probe`]; the result is a
+//!    [`trial::Trial`], kept in a [`checkpoint`].
 //! 3. The rest is arithmetic: [`measures`] and [`bootstrap`] make the [`evaluation`]; [`floor`], [`window`] and [`margin`]
-//!    make the [`calibration`]; [`report`] says it.
+//!    make the [`calibration`]; [`report`] presents it.
 
 pub mod bootstrap;
 pub mod calibration;

@@ -1,4 +1,4 @@
-//! The queries to ask: one JSON object a line, with a ready request or with a text.
+//! The queries to run: one JSON object a line, with a ready request or with a text.
 
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
@@ -32,12 +32,12 @@ pub struct Queries {
     pub blank_categories: Vec<String>,
 }
 
-/// What lines leave open.
+/// Defaults for what lines leave out.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    /// The collection or index to ask.
+    /// The collection or index to search.
     pub collection: Option<String>,
-    /// How many hits to ask for.
+    /// How many hits to request.
     pub limit: u64,
 }
 
@@ -45,7 +45,7 @@ const MEMBERS: [&str; 11] =
     ["id", "category", "method", "path", "headers", "body", "text", "vector", "using", "collection", "limit"];
 
 impl Queries {
-    /// Reads a file; every bad line is told.
+    /// Reads a file; every bad line is reported.
     pub fn read(file: &str, bytes: &[u8], defaults: &Defaults) -> Result<Self, InputProblems> {
         let mut found = Self::default();
         let mut problems = InputProblems::default();

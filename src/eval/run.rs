@@ -1,4 +1,4 @@
-//! A whole run: read, check, ask, measure.
+//! A whole run: read, check, send, measure.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -80,14 +80,14 @@ pub enum RunError {
     #[error(transparent)]
     Probe(#[from] ProbeError),
     /// No provider has a key.
-    #[error("no provider can be asked: set CO_API_KEY, or name another one in rerank.providers")]
+    #[error("no provider can be used: set CO_API_KEY, or name another one in rerank.providers")]
     NoProvider,
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
 }
 
-/// Reads everything, asks every query, measures. Bad files are told before anything is sent.
+/// Reads everything, runs every query, measures. Bad files are reported before anything is sent.
 pub async fn run(request: RunRequest, stop: CancellationToken) -> Result<Document, RunError> {
     let judgments = request.judgments.as_ref().map(|file| Judgments::read(&file.name, &file.bytes));
     let queries = Queries::read(&request.queries.name, &request.queries.bytes, &request.defaults);
@@ -116,7 +116,7 @@ pub async fn run(request: RunRequest, stop: CancellationToken) -> Result<Documen
     Ok(document(&request, &config, first.as_deref(), &queries, judgments.as_ref(), ran))
 }
 
-/// Both files' problems are told together.
+/// Both files' problems are reported together.
 fn both(
     queries: Result<Queries, InputProblems>,
     judgments: Result<Option<Judgments>, InputProblems>,
@@ -141,13 +141,13 @@ fn check(probe: &Probe, file: &str, queries: &Queries) -> Result<(), InputProble
     InputProblems(queries.queries.iter().filter_map(problem).collect()).or(())
 }
 
-/// What an earlier run has spent is spent.
+/// What an earlier run has spent counts.
 fn left(means: &Means, done: &Done) -> Means {
     let left = |most: u64| (most as f64 - done.search_units()).max(0.0) as u64;
     Means { max_search_units: means.max_search_units.map(left), ..*means }
 }
 
-/// Equal for runs that may go on from each other. Judgments, measures and the budget may differ.
+/// Equal for runs that may resume from each other. Judgments, measures and the budget may differ.
 fn fingerprint(request: &RunRequest) -> String {
     let config = &setup::measuring(&request.config, &Means { max_search_units: None, ..request.means });
     let mut hasher = blake3::Hasher::new();
@@ -198,7 +198,7 @@ fn document(
     if request.means.dry_run {
         evaluation.groups.clear();
         notes.push(
-            "a dry run: no provider was asked, and nothing is measured but what it would cost".to_owned(),
+            "a dry run: no provider was called, and nothing is measured but what it would cost".to_owned(),
         );
     }
     if billing == Billing::Tokens && request.means.max_search_units.is_some() {
@@ -284,8 +284,8 @@ fn calibration(
     Calibration::of(trials, &setting, request.objective)
 }
 
-/// Measures one or two runs that somebody else made; nothing is sent. Judged queries that a run does not have count as
-/// empty responses, as in `ir-measures`.
+/// Measures one or two runs made elsewhere; nothing is sent. Judged queries that a run lacks count as empty
+/// responses, as in `ir-measures`.
 pub fn compare(
     runs: &[Input],
     judgments_file: &Input,

@@ -1,4 +1,4 @@
-//! Orders that somebody else made: a TREC run.
+//! Orders made elsewhere: a TREC run.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Asks the queries, some at a time, until all are done, something stops it, or somebody does.
+//! Runs the queries, some at a time, until all are done or the run is stopped.
 
 use std::{
     collections::HashMap,
@@ -23,16 +23,16 @@ use crate::{
     search::KeepReason,
 };
 
-/// After so many failures in a row the rest is not asked.
+/// After this many failures in a row the rest is not sent.
 const MOST_FAILURES: usize = 5;
-/// Waits between tries, where a limit says to come back later. Together over a minute.
+/// Delays between retries, where a limit asks for one. Together over a minute.
 const WAITS: [Duration; 4] =
     [Duration::from_secs(3), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(35)];
 
-/// For what is under way when somebody stops the run.
+/// Time for queries in flight when the run is stopped.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How to ask.
+/// How to run the queries.
 #[derive(Clone, Copy, Debug)]
 pub struct RunSettings {
     /// Queries at a time.
@@ -41,7 +41,7 @@ pub struct RunSettings {
     pub max_search_units: Option<u64>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Default)]
 pub struct Ran {
     /// Results, in the order of the queries.
@@ -61,7 +61,7 @@ enum Lost {
     Paid(ProbeError, f64),
     /// The rerank failed.
     Rerank(KeepReason),
-    /// Somebody stopped the run.
+    /// The run was stopped by the user.
     Stopped,
 }
 
@@ -79,7 +79,7 @@ impl Lost {
         if let Self::Paid(_, units) = self { *units } else { 0.0 }
     }
 
-    /// Whether the next query would fail alike.
+    /// Whether the next query would fail in the same way.
     fn is_final(&self) -> bool {
         use KeepReason::{Auth, Billing, Budget, NoProvider, NotFound, QuotaExhausted};
         matches!(self, Self::Rerank(Auth | Billing | Budget | NoProvider | NotFound | QuotaExhausted))
@@ -145,7 +145,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Of an earlier run, as far as it is about these queries; all of what it has cost.
+    /// From an earlier run, as far as it is about these queries; all of its cost.
     fn of(earlier: Done, queries: &[Query]) -> Self {
         let search_units = earlier.search_units();
         let mut done = earlier.trials;
@@ -153,7 +153,7 @@ impl Tally {
         Self { done, search_units, ..Self::default() }
     }
 
-    /// Says in `stopped` if nothing is left to spend on the rest.
+    /// Sets `stopped` if nothing is left to spend on the rest.
     fn look_at_budget(&mut self, settings: &RunSettings, all: usize) {
         let spent = self.search_units;
         if settings.max_search_units.is_some_and(|most| spent >= most as f64) && self.done.len() < all {
@@ -161,7 +161,7 @@ impl Tally {
         }
     }
 
-    /// One more; says in `stopped` if it was to be the last.
+    /// Adds one result; sets `stopped` if it was to be the last.
     fn count(&mut self, query: &Query, response: Result<Trial, Lost>, settings: &RunSettings, all: usize) {
         match response {
             Ok(trial) => {
@@ -204,7 +204,7 @@ impl Tally {
     }
 }
 
-/// Asks again where a limit says to come back later.
+/// Retries where a limit says to come back later.
 async fn ask_with_deadline(
     probe: &Probe,
     query: &Query,
@@ -228,7 +228,7 @@ async fn ask_with_deadline(
     ask(probe, query, plain_first).await
 }
 
-/// Asks both ways; which comes first changes from query to query, so that the database's caches favour neither.
+/// Sends it both ways; which comes first changes from query to query, so that the database's caches favour neither.
 async fn ask(probe: &Probe, query: &Query, plain_first: bool) -> Result<Trial, Lost> {
     let (plain, reranked) = if plain_first {
         let plain = probe.plain(&query.ask).await.map_err(Lost::Database)?;

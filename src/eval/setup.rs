@@ -1,4 +1,4 @@
-//! The configuration to measure with: the server's own, but that every query is reranked and waited for.
+//! The configuration to measure with: the server's own, except that every query is reranked and waited for.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use crate::{
     rerank::{Billing, LexicalSettings, ProviderKind, ProviderSettings, Scoring, provider_facts},
 };
 
-/// A rerank is waited for at least as long: what takes longer than the configured deadline is told, not lost.
+/// The least time to wait for a rerank: what exceeds the configured deadline is reported, not lost.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// The provider that stands in for the others where only the cost is counted.
+/// The provider that replaces the others where only the cost is counted.
 const COUNTING: &str = "dry-run";
 
 /// What a run is for.
@@ -29,7 +29,7 @@ pub enum Purpose {
 pub struct Means {
     /// What for.
     pub purpose: Purpose,
-    /// Ask no provider.
+    /// Call no provider.
     pub dry_run: bool,
     /// The most search units of each provider.
     pub max_search_units: Option<u64>,
@@ -89,7 +89,7 @@ pub fn charges(config: &Config, provider: &str) -> (Billing, bool) {
     }
 }
 
-/// The provider that is asked first: the first of the chain that has the key that it needs.
+/// The provider that is called first: the first of the chain that has the key that it needs.
 pub fn first_provider(config: &Config) -> Option<&str> {
     let usable = |name: &&String| {
         config.providers.iter().any(|provider| provider.name == **name && !provider.lacks_key())

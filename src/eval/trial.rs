@@ -1,4 +1,4 @@
-//! [`Trial`]: what came of one query. A line of the checkpoint; ids and numbers only, no text.
+//! [`Trial`]: the result of one query. A line of the checkpoint; ids and numbers only, no text.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use crate::{
     search::{self, Fusion, OrderRule},
 };
 
-/// What came of one query, asked twice.
+/// The result of one query, sent twice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// The query's id.
     pub query: String,
     /// Its kind.
     pub category: Option<String>,
-    /// The collections or indices that it asks.
+    /// The collections or indices that it searches.
     pub collections: Vec<String>,
     /// The ids of the database's own response, best first.
     pub before: Vec<String>,

@@ -1,4 +1,4 @@
-//! What is told both as a table and as JSON.
+//! What is shown both in the table and in JSON.
 
 use crate::{
     document::{AUTO_FIELDS, NODE_CONTENT},

@@ -1,4 +1,4 @@
-//! An explanation for programs. Searches and hits are as the inspector tells them; bodies are whole.
+//! An explanation for programs. Searches and hits are as in the inspector's API; bodies are whole.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn search(explanation: &Explanation, at: usize, record: &SearchRecord) -> Value 
     told
 }
 
-/// What was decided beforehand.
+/// The plan of the search.
 fn plan(planned: &PlannedSearch) -> Value {
     let work = planned.work.as_ref().ok();
     json!({

@@ -34,7 +34,7 @@ pub struct Explanation {
     pub status: StatusCode,
     /// What the database says instead of hits, credentials masked.
     pub rejection: Option<String>,
-    /// What is to be said beside that.
+    /// Notes to be shown beside that.
     pub notes: Vec<String>,
     /// What was done.
     pub seen: Seen,

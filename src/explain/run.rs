@@ -1,4 +1,4 @@
-//! Sends the search through the pipeline and puts together what is known of it.
+//! Sends the search through the pipeline and collects what is known of it.
 
 use http::StatusCode;
 
@@ -16,7 +16,7 @@ use crate::{
 /// A path, and what may follow it.
 type Endings = (&'static str, &'static [&'static str]);
 
-/// The operations that are searches: of which dialect, by which methods, and where.
+/// The operations that are searches: by dialect, methods and path.
 const SEARCHES: [(&str, &str, &[Endings]); 2] = [
     (
         "Qdrant",
@@ -47,7 +47,7 @@ const REFUSAL: usize = 2000;
 pub struct Subject<'a> {
     /// The server's own configuration.
     pub config: &'a Config,
-    /// Which listener's database is asked, counted from 0.
+    /// Which listener's database is searched, counted from 0.
     pub listener: usize,
     /// Leave out the scores that a fleet has in its Redis.
     pub fresh: bool,
@@ -59,7 +59,7 @@ pub enum ExplainError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// There are not so many listeners.
+    /// There are fewer listeners.
     #[error("the configuration has {has} listeners: --listener counts them from 1")]
     NoListener {
         /// How many there are.
@@ -69,10 +69,10 @@ pub enum ExplainError {
     #[error("this is a search only with POST, and with a body: --body")]
     PostIt,
     /// Not a search in any dialect.
-    #[error("this is no search, so rerankd passes it on as it is. Searches are:\n{}", searches())]
+    #[error("this is no search, so rerankd passes it on unchanged. Searches are:\n{}", searches())]
     NotASearch,
-    /// The listener passes everything on.
-    #[error("this listener's dialect is `none`: it passes everything on as it is")]
+    /// The listener forwards everything.
+    #[error("this listener's dialect is `none`: it passes everything on unchanged")]
     NoDialect,
     /// A search without its body.
     #[error("this search needs a body: --body '{{…}}', --body @FILE, or --body @- for standard input")]
@@ -87,7 +87,7 @@ pub enum ExplainError {
     },
 }
 
-/// Asks, and explains the response. Blocks on the disk; needs a Tokio runtime.
+/// Sends the search, and explains the response. Blocks on the disk; needs a Tokio runtime.
 pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, ExplainError> {
     let Subject { config, listener, fresh } = *subject;
     let no_listener = ExplainError::NoListener { has: config.listeners.len() };
@@ -121,7 +121,7 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
         let said = masks.text(&keys.text(&String::from_utf8_lossy(&body)));
         said.chars().take(REFUSAL).collect::<String>()
     };
-    // One provider's client knows no other one's key.
+    // One provider's client does not mask another one's key.
     let mut calls = seen.calls.take().map(|log| log.calls()).unwrap_or_default();
     for call in &mut calls {
         keys.body(&mut call.body);
@@ -144,7 +144,7 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
     }
 }
 
-/// Where the server would have done otherwise, and why a request could not be read.
+/// Where the server would have acted differently, and why a request could not be read.
 fn notes(config: &Config, explained: &Explained) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(error) = &explained.unread {

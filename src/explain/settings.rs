@@ -1,10 +1,10 @@
-//! The configuration to explain with: the server's own, but that the scores are waited for.
+//! The configuration to explain with: the server's own, except that the scores are waited for.
 
 use std::time::Duration;
 
 use crate::config::{Config, Mode, RerankConfig};
 
-/// Scores are waited for at least as long: what comes after the configured deadline is told, not lost.
+/// The least time to wait for scores: what arrives after the configured deadline is reported, not lost.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// `config` for explaining; `fresh`: without the scores that a fleet has in its Redis.

@@ -92,7 +92,7 @@ fn a_text_is_shown_to_its_end_only_if_that_is_asked_for() {
     assert!(brief.contains("bytes more: --full") && !brief.contains("docs/off, place"), "{brief}");
     assert!(!full.contains("--full") && full.contains("docs/off, place 1"), "{full}");
     assert!(
-        full.contains("its score was known: nothing was sent") && full.contains("the rest was cut"),
+        full.contains("its score was cached: nothing was sent") && full.contains("the rest was cut"),
         "{full}"
     );
 }

@@ -228,7 +228,7 @@ impl Lane {
         self.metrics.breaker_changed(self.purpose.as_str(), to);
         let (lane, redis) = (self.purpose.as_str(), &self.address);
         match because.map(Failure::as_str) {
-            Some(because) => tracing::warn!(lane, %redis, because, "Redis is left alone until it answers"),
+            Some(because) => tracing::warn!(lane, %redis, because, "Redis gets no commands until it answers"),
             None => tracing::info!(lane, %redis, "Redis answers again and is used"),
         }
     }

@@ -6,14 +6,15 @@ use bytes::Bytes;
 
 use super::{Member, Object, Pieces, Value};
 
-/// Replacements in one body. Ranges must not overlap; an insertion is an empty range.
+/// Replacements in one body. Ranges must not overlap; an insertion is an empty range. Every other byte is kept: with
+/// `replace(1..2, "7")`, the body `[1, 2]` becomes `[7, 2]`.
 #[derive(Debug, Default)]
 pub struct Edits {
     changes: Vec<(Range<usize>, Vec<u8>)>,
 }
 
 impl Edits {
-    /// No change yet.
+    /// No edit yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -28,7 +29,7 @@ impl Edits {
         self.changes.push((range, new.into()));
     }
 
-    /// Takes over the changes of `other`.
+    /// Adds the edits of `other`, which must be of the same body.
     pub fn append(&mut self, other: Edits) {
         self.changes.extend(other.changes);
     }

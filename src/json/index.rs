@@ -29,7 +29,7 @@ pub struct Index {
 pub enum NoIndex {
     /// It is not one JSON value.
     Malformed,
-    /// It nests deeper than is wanted.
+    /// It nests deeper than allowed.
     TooDeep,
 }
 
@@ -64,7 +64,7 @@ impl Index {
         Self { spans, ..Self::default() }
     }
 
-    /// What it holds in memory beside itself, in bytes.
+    /// The memory that it holds beside itself, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.spans.capacity() * size_of::<(usize, usize)>()
     }
@@ -85,7 +85,7 @@ impl Index {
     }
 }
 
-/// An index on the way.
+/// An index while it is built.
 struct Open {
     levels: usize,
     spans: Vec<(usize, usize)>,

@@ -1,9 +1,9 @@
 //! JSON as byte ranges of a body: what is not changed is never parsed and printed again.
 //!
-//! [`Value`] looks into a body without copying it, [`Scanner`] goes through one once, [`Index`] keeps what was found on
-//! the way for those who come after, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte alone,
-//! [`Pieces`] moves parts of it. The scanner is ours, since it is what splitting a response costs; tests hold it to what
-//! serde_json takes and rejects.
+//! [`Value`] reads a body without copying it, [`Scanner`] passes through one once, [`Index`] keeps what was found on
+//! that pass for later readers, [`ObjectEdit`] and [`Edits`] change members of it and leave every other byte
+//! unchanged, [`Pieces`] moves parts of it. The scanner is our own, since it dominates the cost of splitting a
+//! response; tests hold it to what serde_json accepts and rejects.
 
 mod edit;
 mod index;

@@ -1,4 +1,4 @@
-//! [`Pieces`]: a body made of parts of another one, put together with one copy.
+//! [`Pieces`]: a body made of parts of another one, joined with one copy.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
-//! Runs of bytes that need no look one by one.
+//! Runs of bytes that need not be read one by one.
 //!
 //! Plain code that the compiler turns into the vector instructions which every processor of the target has.
 
-/// How many bytes are looked at together.
+/// How many bytes are compared at once.
 const WIDE: usize = 32;
 
 /// From `at` on, the place of the first byte that is `special`; else the end. `filler` is a byte that is not.

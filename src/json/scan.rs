@@ -6,8 +6,8 @@ use fearless_simd::{Level, dispatch};
 
 use super::{Index, Malformed, Value, unescape, walk::Walk};
 
-/// Reads a text from one value to the next. Every byte is checked once, whether or not anybody looks at the value
-/// that it belongs to; nothing recurses, so a text may nest as deep as it likes.
+/// Reads a text from one value to the next. Every byte is checked once, whether or not the value that it belongs to
+/// is used; nothing recurses, so a text may nest to any depth.
 pub struct Scanner<'a> {
     text: &'a str,
     walk: Walk<'a>,
@@ -102,7 +102,8 @@ impl<'a> Scanner<'a> {
         Ok(Some((self.since(from, false), readable)))
     }
 
-    /// Takes the next value. If it is an array, `each` may take every element in its order; what it leaves is skipped.
+    /// Reads the next value. If it is an array, `each` may read every element in its order; what it leaves is
+    /// skipped.
     /// `None` for any other kind.
     pub fn items(
         &mut self,

@@ -6,12 +6,12 @@ use fearless_simd::{Simd, mask8x32, prelude::*, u8x16, u8x32};
 
 use super::{Malformed, nest::Nest};
 
-/// How many bytes are looked at together.
+/// How many bytes are compared at once.
 const BLOCK: usize = 32;
 /// As many as most keys have.
 const SHORT: usize = 16;
 
-/// Told of the objects and arrays that a walk comes through.
+/// Is notified of the objects and arrays that a walk passes.
 pub(super) trait Notes {
     /// One begins here.
     fn open(&mut self, at: usize) -> Result<(), Malformed>;
@@ -19,7 +19,7 @@ pub(super) trait Notes {
     fn close(&mut self, at: usize);
 }
 
-/// Nobody wants to know.
+/// The one that ignores them.
 impl Notes for () {
     #[inline(always)]
     fn open(&mut self, _at: usize) -> Result<(), Malformed> {
@@ -30,7 +30,7 @@ impl Notes for () {
     fn close(&mut self, _at: usize) {}
 }
 
-/// A place in a text.
+/// A position in a text.
 ///
 /// `simd` says how bytes are compared. What takes it has to become one piece of code with its caller, which is where
 /// the compiler may use those instructions.

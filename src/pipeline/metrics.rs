@@ -75,7 +75,7 @@ impl SearchMetrics {
         let shadows = IntCounterVec::new(
             Opts::new(
                 "rerankd_shadow_searches_total",
-                "Searches reranked behind the database's own response, by how that ended and why.",
+                "Searches reranked in shadow, by how that ended and why.",
             ),
             &["dialect", "operation", "outcome", "reason"],
         )?;

@@ -46,7 +46,7 @@ pub enum Unexplained {
 }
 
 impl Probe {
-    /// Sends a search through the pipeline and tells everything about it.
+    /// Sends a search through the pipeline and reports everything about it.
     pub async fn explained(&self, ask: &Ask) -> Result<Explained, Unexplained> {
         let asked = self.proxy.seen(head(ask));
         let Some((dialect, kind)) = self.proxy.dialects.search(&asked) else {

@@ -1,5 +1,5 @@
-//! One search asked from inside the program, twice: as the database ranks it, and through the same pipeline as the
-//! server. What `rerankd eval`, `calibrate` and `explain` have in common.
+//! One search run inside the program, twice: as the database ranks it, and through the same pipeline as the server.
+//! Shared by `rerankd eval`, `calibrate` and `explain`.
 
 mod explained;
 
@@ -22,10 +22,10 @@ use crate::{
 
 pub use explained::{Explained, Unexplained};
 
-/// A larger response is not looked into.
+/// A larger response is not read.
 const RESPONSE_BYTES: usize = 64 << 20;
 
-/// A Redis that has not answered by then is done without.
+/// Timeout of connecting to Redis: after it the search goes on without.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request as a client would send it. Without `Debug`: it holds the query's text.
@@ -48,16 +48,16 @@ pub struct Probe {
     store: Arc<ScoreStore>,
 }
 
-/// What a response holds.
+/// The parts of a response that are compared.
 #[derive(Clone, Debug)]
 pub struct ProbeResponse {
     /// The ids of its hits, best first.
     pub ids: Vec<String>,
-    /// Until the last byte was there.
+    /// The time until the last byte had arrived.
     pub took: Duration,
 }
 
-/// What came of a search through the pipeline.
+/// The result of a search through the pipeline.
 #[derive(Clone)]
 pub struct Reranked {
     /// The client's response.
@@ -90,7 +90,7 @@ pub enum ProbeError {
 }
 
 impl Probe {
-    /// Before the database of this listener, counted from 0. Blocks on the disk; needs a Tokio runtime.
+    /// A probe of this listener's database, counted from 0. Blocks on the disk; needs a Tokio runtime.
     pub fn new(config: &Config, listener: usize) -> Result<Result<Self, ProbeError>, StartError> {
         let Offline { proxies, store } = app::offline(config)?;
         let proxy = proxies.into_iter().nth(listener);
@@ -170,7 +170,7 @@ fn request(proxy: &Proxy, ask: &Ask, witness: &Witness) -> Request<Body> {
     *request.method_mut() = ask.method.clone();
     *request.uri_mut() = proxy.below_prefix(&ask.target);
     *request.headers_mut() = ask.headers.clone();
-    // It need not say to whom it is sent.
+    // It need not name the recipient.
     *request.version_mut() = Version::HTTP_10;
     request.extensions_mut().insert(witness.clone());
     request

@@ -98,7 +98,7 @@ impl<S: Rerank> SingleFlight<S> {
             Err(_) => None,
         };
         drop(caller);
-        let mut response = response.unwrap_or(Err(RerankError::Unreachable("the call was given up")));
+        let mut response = response.unwrap_or(Err(RerankError::Unreachable("the call was cancelled")));
         // The cost of a call is reported once: to the caller for whom it was made.
         if let (Ok(scores), true) = (&mut response, joined) {
             (scores.billed_units, scores.billed_tokens) = (0.0, 0);

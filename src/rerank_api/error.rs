@@ -42,7 +42,7 @@ pub(super) enum ApiError {
     #[error("{}", tell(*class))]
     Failed {
         class: FailureClass,
-        /// When the provider said to come back.
+        /// The provider's retry delay.
         told: Option<Duration>,
     },
 }
@@ -54,7 +54,7 @@ pub(super) struct Meaning {
     /// The metric label.
     pub(super) reason: &'static str,
     pub(super) fault: Fault,
-    /// Whole seconds until another try may do better.
+    /// Whole seconds until a retry may succeed.
     pub(super) retry_after: Option<u64>,
 }
 
@@ -67,11 +67,11 @@ pub(super) enum Fault {
     Service,
 }
 
-/// The SDKs wait no longer, whatever they are told.
+/// The longest delay of the SDKs, whatever `Retry-After` says.
 const LONGEST_WAIT: u64 = 60;
 
 impl ApiError {
-    /// What becomes of a failed call of the stack; `model` is what the caller had asked a provider for.
+    /// The error for a failed call of the stack; `model` is what the caller had requested of a provider.
     pub(super) fn of(error: &RerankError, model: Option<&str>) -> Self {
         let told = match error {
             RerankError::Status { retry_after, .. } => *retry_after,
@@ -115,10 +115,10 @@ impl ApiError {
     }
 }
 
-/// The table of failures, and the only one: status and what to say about coming back. `docs/rerank-api.md` repeats it.
+/// The table of failures, and the only one: status and retry delay. `docs/rerank-api.md` repeats it.
 ///
-/// A provider's 401 or 402 is about our key, not the caller's: it becomes a 502. 429 and what is 500 or more make
-/// the SDKs try twice more; waits without end in sight are kept short, since they sleep that long inside the call.
+/// A provider's 401 or 402 is about our key, not the caller's: it becomes a 502. 429 and 500 or more make the SDKs
+/// retry twice; open-ended delays are kept short, since they sleep that long inside the call.
 fn class(class: FailureClass) -> Meaning {
     use FailureClass::*;
     let (status, retry_after) = match class {
@@ -164,7 +164,7 @@ pub(super) fn failures() -> impl Iterator<Item = Meaning> {
     EVERY.into_iter().map(class)
 }
 
-/// What is said of a failure.
+/// The message for a failure.
 fn tell(class: FailureClass) -> &'static str {
     use FailureClass::*;
     match class {
@@ -173,7 +173,7 @@ fn tell(class: FailureClass) -> &'static str {
         RateLimited => "the rerank provider's rate limit is reached, please wait and try again later",
         Budget => "the budget for rerank calls is spent, please wait and try again later",
         Overloaded => "too many rerank calls in flight, please wait and try again later",
-        CircuitOpen => "the rerank provider fails and is left alone for a while",
+        CircuitOpen => "the rerank provider fails and gets no calls for a while",
         ProviderUnavailable => "the rerank provider cannot be reached or fails",
         NoProvider => "no rerank provider is configured, or none has a key",
         Auth => "the rerank provider rejects the key that rerankd is configured with",

@@ -7,7 +7,7 @@ use super::{
     route::Version,
 };
 
-/// What the endpoint did, for Prometheus. Labels are closed sets.
+/// Metrics of the endpoint. Labels are closed sets.
 #[derive(Clone)]
 pub struct ApiMetrics {
     requests: IntCounterVec,

@@ -4,7 +4,7 @@
 //! 1. `route`: which version of the API a request means, if any.
 //! 2. `request`: what it asks for, from its JSON body.
 //! 3. `offer`: whether the configured providers can give that.
-//! 4. `service`: reads, asks the stack, responds.
+//! 4. `service`: reads, calls the stack, responds.
 //! 5. `response` and `error`: Cohere's shapes of both; `error` has the one table of statuses.
 //!
 //! Here the caller asked for scores: there is no order to fall back on, so what the chain of providers cannot

@@ -10,7 +10,7 @@ use super::{error::ApiError, request::BadRequest};
 const DEFAULT_TOKENS_PER_DOC: u32 = 4096;
 
 /// Providers that are not Cohere's cut by themselves.
-const NO_CUT: &str = "max_tokens_per_doc has no effect here: no provider is asked for it";
+const NO_CUT: &str = "max_tokens_per_doc has no effect here: no provider takes it";
 
 /// A provider of the chain that knows Cohere's models by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +26,13 @@ pub struct CohereProvider {
 /// What callers may name.
 #[derive(Clone, Debug, Default)]
 pub struct Offer {
-    /// The providers of the chain to which a model's name means anything. The others score by their own.
+    /// The providers of the chain to which a model's name means anything. The others use their own model.
     pub cohere: Vec<CohereProvider>,
-    /// Patterns of models that these are asked for, beside their own.
+    /// Patterns of models that may be requested of these, beside their own.
     pub allow_models: Vec<String>,
 }
 
-/// A model that some providers are to be asked for instead of their own.
+/// A model that some providers are sent instead of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ModelChoice {
     pub(super) model: Arc<str>,
@@ -40,7 +40,7 @@ pub(super) struct ModelChoice {
 }
 
 impl Offer {
-    /// What a caller's model means: `None` if every provider is to score by its own.
+    /// What a caller's model means: `None` if every provider is to use its own.
     pub(super) fn model(&self, asked: Option<&str>) -> Result<Option<ModelChoice>, ApiError> {
         let Some(asked) = asked else { return Ok(None) };
         let own = self.cohere.iter().any(|provider| provider.model == asked);
@@ -53,8 +53,8 @@ impl Offer {
         Ok((!of.is_empty()).then(|| ModelChoice { model: asked.into(), of }))
     }
 
-    /// Scores depend on the cut, and those of different cuts must not meet in the cache: only the configured one
-    /// may be asked for. Gives what to tell where there is none.
+    /// Scores depend on the cut, and those of different cuts must not mix in the cache: only the configured one may
+    /// be requested. Returns the warning for a chain without one.
     pub(super) fn check_cut(&self, asked: Option<u64>) -> Result<Option<&'static str>, BadRequest> {
         let Some(asked) = asked else { return Ok(None) };
         let cuts = self.cohere.iter().map(|own| own.max_tokens_per_doc.unwrap_or(DEFAULT_TOKENS_PER_DOC));

@@ -17,14 +17,14 @@ pub(super) struct RerankCall {
     pub(super) query: Arc<str>,
     /// None is blank.
     pub(super) documents: Arc<[Arc<str>]>,
-    /// The texts to give back with the results, one per document (v1's `return_documents`).
+    /// The texts to return with the results, one per document (v1's `return_documents`).
     pub(super) echo: Option<Vec<Arc<str>>>,
     /// Shortens the response, and nothing else.
     pub(super) top_n: Option<usize>,
     pub(super) max_tokens_per_doc: Option<u64>,
-    /// The passages of each document are asked for.
+    /// Whether the passages of each document are requested.
     pub(super) spans: Option<SpanRequest>,
-    /// Options that were asked for and do nothing here.
+    /// Options that were sent and have no effect here.
     pub(super) warnings: Vec<String>,
 }
 
@@ -149,18 +149,18 @@ pub(super) fn read(version: Version, body: &[u8], most: usize) -> Result<RerankC
     })
 }
 
-/// Only some models tell passages.
-const NO_SPANS: &str = "relevant_spans are not told by the model that has scored";
+/// Only some models return passages.
+const NO_SPANS: &str = "relevant_spans are not returned by the model that has scored";
 
 impl RerankCall {
-    /// Says so if passages were asked for and there are none.
+    /// The warning if passages were requested and there are none.
     pub(super) fn warn_of_no_spans(&mut self, scores: &Scores) {
         if self.spans.is_some() && scores.spans.is_empty() {
             self.warnings.push(NO_SPANS.to_owned());
         }
     }
 
-    /// Says so if the scores are not of the model that was asked for.
+    /// The warning if the scores are not of the requested model.
     pub(super) fn warn_of_other_model(&mut self, scores: &Scores) {
         if let Some(asked) = self.model.as_deref().filter(|asked| **asked != *scores.model) {
             let (model, provider) = (&scores.model, &scores.provider);
@@ -169,7 +169,7 @@ impl RerankCall {
     }
 }
 
-/// Providers are asked by v2 of the API, which knows no chunks.
+/// Providers are called by v2 of the API, which has no chunks.
 const NO_CHUNKS: &str = "max_chunks_per_doc has no effect here: documents are cut at max_tokens_per_doc";
 
 impl<'a> Members<'a> {
@@ -185,7 +185,7 @@ impl<'a> Members<'a> {
                 "max_tokens_per_doc" => &mut found.max_tokens_per_doc,
                 "priority" => &mut found.priority,
                 "relevant_spans" => &mut found.relevant_spans,
-                // v2 gives no documents back; LiteLLM asks it to, by default.
+                // v2 returns no documents; LiteLLM requests them by default.
                 "return_documents" => &mut found.return_documents,
                 "rank_fields" if v1 => &mut found.rank_fields,
                 "max_chunks_per_doc" if v1 => &mut found.max_chunks_per_doc,
@@ -198,7 +198,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A document as it is scored, and as it is given back.
+/// A document as it is scored, and as it is returned.
 struct CallDocument {
     text: Arc<str>,
     echo: Arc<str>,

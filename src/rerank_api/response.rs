@@ -62,7 +62,7 @@ enum Count {
     Part(f64),
 }
 
-/// The scores of every document, or why there are none that could be given out.
+/// The scores of every document, or the reason why they cannot be returned.
 pub(super) fn whole(asked: &RerankCall, scores: &Scores) -> Result<Vec<f32>, FailureClass> {
     if let Some(failure) = scores.failure {
         return Err(failure);

@@ -29,7 +29,7 @@ use crate::{
     upstream::body::{self, Body, BodyRead},
 };
 
-/// How the endpoint serves.
+/// The endpoint's settings.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// What callers may name.
@@ -42,11 +42,11 @@ pub struct ApiSettings {
     pub max_request_bytes: usize,
     /// Whether responses carry `x-rerank-*` and `server-timing`.
     pub response_headers: bool,
-    /// What callers have to show, if anything.
+    /// The token that callers have to send, if any.
     pub token: Option<SecretString>,
 }
 
-/// Responses rerank requests from one chain of providers.
+/// Answers rerank requests from one chain of providers.
 pub struct RerankApi {
     settings: ApiSettings,
     reranker: Reranker,
@@ -73,12 +73,12 @@ struct Scored {
 }
 
 impl RerankApi {
-    /// Serves what `reranker` scores; a request counts as a search, and what has no room is rejected.
+    /// Serves what `reranker` scores; a request counts as a search, and one without a permit is rejected.
     pub fn new(settings: ApiSettings, reranker: Reranker, bounds: Bounds, metrics: ApiMetrics) -> Self {
         Self { settings, reranker, bounds, metrics, lines: Lines::default() }
     }
 
-    /// Responses one request. Never fails: what cannot be scored is answered in Cohere's error shape.
+    /// Answers one request. Never fails: what cannot be scored is answered in Cohere's error shape.
     pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
@@ -121,7 +121,7 @@ impl RerankApi {
         self.score(id, version, asked, respond_by, held).await
     }
 
-    /// Whether this caller may ask here, and for which version.
+    /// Whether this caller is authorised, and which version it calls.
     fn admit(&self, parts: &Parts) -> Result<Version, ApiError> {
         if let Some(token) = &self.settings.token {
             check_token(&parts.headers, token)?;

@@ -18,7 +18,7 @@ impl KeepReason {
                  than two"
             }
             PastWindow => "the page begins behind the window that is reranked",
-            Unsupported => "this kind of search is not understood, so it is left alone",
+            Unsupported => "this kind of search is not understood, so it is not reranked",
             Malformed => "the request or the response could not be read",
             UpstreamError => "the database answered with an error, or not at all",
             Shadow => "the mode is shadow: the response is the database's own",
@@ -125,7 +125,7 @@ impl KeepReason {
             Billing | QuotaExhausted => "See the account at the provider, or name a second provider.",
             NotFound => "See the provider's base_url and model.",
             ProviderUnavailable => {
-                "See whether its address can be reached from here; a second provider stands in meanwhile."
+                "See whether its address can be reached from here; a second provider would score meanwhile."
             }
             Timeout => "Raise the provider's timeout, or make the window smaller.",
             BadResponse => "See the provider's kind, model and activation.",

@@ -8,14 +8,14 @@ pub struct SearchIntent {
     /// The collections or indices that the client named, decoded; a list because Elasticsearch takes several.
     /// `["_all"]` where none was named.
     pub collections: Vec<String>,
-    /// Those names are an index expression, which may reach other indices than it spells, and every hit says which one
-    /// it is from (Elasticsearch).
+    /// Those names are an index expression, which may reach indices other than it spells, and every hit names the
+    /// index it comes from (Elasticsearch).
     pub expression: bool,
     /// How many hits the client asked for, its default filled in.
     pub limit: u64,
     /// How many of the best hits the client skips.
     pub offset: u64,
-    /// Set where this search is not to be reranked whatever its text: sorted, sampled, size 0, not understood.
+    /// Set where this search is not to be reranked, whatever its text: sorted, sampled, size 0, not understood.
     pub keep: Option<KeepReason>,
     /// Query text in the request's own query.
     pub native: NativeText,
@@ -23,36 +23,36 @@ pub struct SearchIntent {
     pub caller: CallerOptions,
     /// Whether the body holds members that are the proxy's own and have to go before it is forwarded.
     pub own_members: bool,
-    /// Whether one of them is also what a pipeline of the database's would read, and fail without (OpenSearch's
+    /// Whether one of them is also read by a search pipeline of the database, which fails without it (OpenSearch's
     /// `ext.rerank`, where an index has a pipeline by default).
     pub own_ext: bool,
     /// The first components of the dense query vector, at most 16; empty where there is none.
     pub vector: Vec<f64>,
-    /// How this search may be asked for more hits.
+    /// How this search may be widened.
     pub widening: Widening,
-    /// The most hits that may be asked for (engine limit or a compound retriever's window).
+    /// The most hits that may be requested (engine limit or a compound retriever's window).
     pub max_hits: u64,
-    /// Each shard gives so many hits at most, whatever the page (a kNN query's `k`).
+    /// Each shard returns this many hits at most, whatever the page (a kNN query's `k`).
     pub most_per_shard: Option<u64>,
     /// Hits come in groups: reranked inside each group, never widened.
     pub grouped: bool,
-    /// How long the client lets the database search, where it says so; zero is possible.
+    /// The client's own timeout for the search, where it sets one; zero is possible.
     pub timeout: Option<Duration>,
-    /// A pipeline that the search goes through in the database, by its name there (OpenSearch): what it does to the
+    /// A search pipeline that the search goes through, by its name in the database (OpenSearch): what it does to the
     /// order is not seen.
     pub pipeline: Option<String>,
-    /// A reranker that the request itself names. Where its id is not served the search is left alone.
+    /// A reranker that the request itself names. Where its id is not served, the search is forwarded unchanged.
     pub reranker: Option<NamedReranker>,
-    /// The documents that it puts at places of their own.
+    /// The documents that it pins.
     pub pins: Pins,
 }
 
-/// What a search says of documents that somebody has put where they are: they stay there.
+/// Documents that a search pins: they keep their place.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Pins {
     /// Documents that the request names.
     pub documents: Vec<Pin>,
-    /// Rules that the database keeps may pin others.
+    /// Rules stored in the database may pin others.
     pub ruled: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Pin {
 }
 
 impl Pins {
-    /// Whether there are none.
+    /// Whether no document is pinned.
     pub fn are_none(&self) -> bool {
         self.documents.is_empty() && !self.ruled
     }
@@ -81,7 +81,7 @@ pub struct NamedReranker {
     pub query: String,
     /// The field that is read.
     pub field: String,
-    /// How many candidates are reranked; no page reaches further.
+    /// How many candidates are reranked; no page goes further.
     pub window: u64,
     /// A floor for relevance scores.
     pub min_score: Option<f32>,
@@ -108,14 +108,14 @@ pub struct CallerOptions {
     pub ignored: Vec<String>,
 }
 
-/// Whether asking for more hits changes which hits the client would get.
+/// Whether requesting more hits changes which hits the client would get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Widening {
     /// The widened response, cut back, is the client's response.
     Neutral,
     /// Inner limits move too; on failure the client's own request must be sent instead.
     NotNeutral,
-    /// The page is reranked as it is.
+    /// Not widened: the page is reranked as it is.
     Never,
 }
 

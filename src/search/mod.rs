@@ -1,4 +1,4 @@
-//! The words that all other modules share. Pure: no clock, no socket, no runtime.
+//! The types that all other modules share. Pure: no clock, no socket, no runtime.
 
 mod advice;
 mod head;

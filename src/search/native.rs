@@ -9,11 +9,11 @@ pub enum NativeText {
     One(String),
     /// Several different texts.
     Several,
-    /// Which of these is the question depends on the fields that documents are made of: see
+    /// Which of these is the query depends on the fields that documents are made of: see
     /// [`NativeText::among`].
     ByField(Vec<ClauseText>),
-    /// The order is by chance, popularity or nearness in time or space: no text of the query ranks, and only one
-    /// that came outright, in a header or the body, may.
+    /// The order is by chance, popularity or nearness in time or space: no text in the query ranks, and only one
+    /// given explicitly, in a header or the body, may.
     OtherOrder,
 }
 
@@ -24,14 +24,14 @@ pub struct ClauseText {
     pub parts: Vec<TextPart>,
 }
 
-/// Words of a clause that look for the same fields.
+/// Words of a clause that search the same fields.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TextPart {
     /// The words.
     pub words: String,
     /// The names, which may be patterns; none where the database has a default for them.
     pub fields: Arc<[String]>,
-    /// Whether the words count only where documents are made of one of the fields: elsewhere they select.
+    /// Whether the words count only where documents are made of one of the fields: elsewhere they only select.
     pub of_document: bool,
 }
 
@@ -61,7 +61,7 @@ impl NativeText {
         }
     }
 
-    /// How long the texts are, in bytes.
+    /// The length of the texts, in bytes.
     pub fn bytes(&self) -> usize {
         match self {
             Self::One(text) => text.len(),

@@ -1,15 +1,16 @@
-/// What ranking knows of one hit of a list.
+/// What ranking knows about one hit of a list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// The provider's relevance score; `None` for hits without text, past the window, or not scored.
     pub score: Option<f32>,
-    /// Inside the window.
+    /// Whether it is among the best candidates, which are reranked.
     pub in_window: bool,
-    /// It holds its place, whatever the others do; it has no score then.
+    /// It keeps its position, whatever the others do; it has no score then.
     pub holds: bool,
 }
 
-/// How to make an order of scores.
+/// How scores become an order. The default sorts by score and drops nothing; `min_score: Some(0.2), min_keep: 3`
+/// drops the hits below 0.2, but keeps the best three whatever they score.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct OrderRule {
     /// Drop hits of the window that scored lower.
@@ -23,17 +24,17 @@ pub struct OrderRule {
 /// Reciprocal-rank fusion of the database's order and the reranker's. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fusion {
-    /// How little the first places stand out; 60 in the source.
+    /// The damping of the first ranks; 60 in the source.
     pub k: f32,
-    /// What the reranker's order weighs beside the database's; 0 leaves the latter as it is.
+    /// The weight of the reranker's order relative to the database's; 0 leaves the latter unchanged.
     pub weight: f32,
 }
 
 impl Fusion {
-    /// As in the source: both orders weigh the same.
+    /// As in the source: both orders have the same weight.
     pub const USUAL: Fusion = Fusion { k: 60.0, weight: 1.0 };
 
-    /// What two places, counted from 0, come to: 1 for the first in both orders, more than 0 for the last.
+    /// The fused score of two ranks, counted from 0: 1 for the first in both orders, more than 0 for the last.
     fn number(self, database: usize, reranker: usize) -> f64 {
         let (k, weight) = (f64::from(self.k), f64::from(self.weight));
         let of = |place: usize| (k + 1.0) / (k + 1.0 + place as f64);
@@ -46,7 +47,7 @@ impl Fusion {
 pub struct Ranking {
     /// The hits, best first.
     pub hits: Vec<Ranked>,
-    /// What becomes of the hits' own scores.
+    /// How the hits' own scores are written.
     pub scores: ScoreWriting,
     /// Add `rerank_score` and `rerank_from` (`annotate: true`).
     pub annotate: bool,
@@ -68,7 +69,7 @@ pub enum ScoreWriting {
 }
 
 impl ScoreWriting {
-    /// The number to write; hits without a relevance score get 0. `None` leaves what is there.
+    /// The number to write; hits without a relevance score get 0. `None` leaves the hit's own score.
     pub fn number(self, relevance: Option<f32>) -> Option<f32> {
         match (self, relevance) {
             (ScoreWriting::Keep, _) => None,
@@ -84,20 +85,19 @@ impl ScoreWriting {
 pub struct Ranked {
     /// Index into the list's hits.
     pub hit: usize,
-    /// Its place in the list's new order, from 0. Places at the end of the window that a floor has emptied stay empty,
-    /// so that the hits behind the window are where every other page of the same walk has them.
+    /// Its position in the list's new order, from 0. Positions at the end of the window that a floor has emptied stay
+    /// empty, so that the hits behind the window are where every other page of the same walk has them.
     pub place: usize,
     /// Its relevance score.
     pub score: Option<f32>,
-    /// The number that stands for it where scores are replaced: its own relevance score, or what the fusion of both orders
-    /// comes to. A hit that holds its place has none,
-    /// and gets that of the hit before it (of the next one at the top), so that a client which sorts by scores again
-    /// finds the same order.
+    /// The number written where scores are replaced: its own relevance score, or the fused score of both orders. A
+    /// hit that keeps its place has none, and gets that of the hit before it (of the next one at the top), so that a
+    /// client which sorts by scores again finds the same order.
     pub written: Option<f32>,
 }
 
 impl Ranked {
-    /// A hit where the database has it, without a score.
+    /// A hit at the database's position, without a score.
     pub fn unscored(hit: usize) -> Self {
         Self { hit, place: hit, score: None, written: None }
     }
@@ -108,8 +108,10 @@ impl Ranked {
 ///
 /// The floor drops hits of the window only, never below `min_keep`, and never unscored ones.
 ///
-/// Hits that hold their place are fixed first and the others fill what is left. Where a floor leaves too few others to
-/// fill the places before one, it moves up behind the last of them, and no further.
+/// Hits that keep their place are fixed first and the others fill the positions between. Where a floor leaves too few
+/// others to fill the positions before one, it moves up behind the last of them, and no further.
+///
+/// For example, scores `[0.1, None, 0.9]` give the hits 2, 0, 1; with `min_score: Some(0.5)` they give 2, 1.
 pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
     let free = |hit: &usize| candidates[*hit].in_window && !candidates[*hit].holds;
     let window = || (0..candidates.len()).filter(free);
@@ -131,7 +133,7 @@ pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
     hits
 }
 
-/// A hit on its way into the order.
+/// A hit to be put into the order.
 struct Slot {
     hit: usize,
     score: Option<f32>,
@@ -149,12 +151,12 @@ impl Slot {
     }
 }
 
-/// The hits of the window: `ranked` around those that hold their place.
+/// The hits of the window: `ranked` around those that keep their place.
 fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Slot>) -> Vec<Ranked> {
     let holds = |hit: &usize| candidates[*hit].in_window && candidates[*hit].holds;
     let mut held = (0..candidates.len()).filter(holds).peekable();
     let mut ranked = ranked.peekable();
-    // What a held hit at the top gets is the first score below it.
+    // A held hit at the top gets the first score below it.
     let mut written = ranked.peek().and_then(|next| next.written);
     let mut hits = Vec::with_capacity(candidates.len());
     loop {
@@ -169,7 +171,7 @@ fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Slot>) -> 
     }
 }
 
-/// Orders what is scored, the best first, by both orders.
+/// Sorts the scored hits, the best first, by both orders.
 fn fuse(scored: &[(usize, f32)], fusion: Fusion) -> Vec<Slot> {
     let number = |(rank, &(hit, score)): (usize, &(usize, f32))| (fusion.number(hit, rank), hit, score);
     let mut fused: Vec<(f64, usize, f32)> = scored.iter().enumerate().map(number).collect();

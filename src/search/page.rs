@@ -2,18 +2,18 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// A response and where its hits stand in it. Nothing inside a hit is copied.
+/// A response and the byte ranges of its hits. Nothing inside a hit is copied.
 #[derive(Clone, Debug)]
 pub struct HitPage {
     /// The whole response.
     pub body: Bytes,
     /// The lists of hits, in body order. One for a plain search, one per search of a batch, one per group.
     pub lists: Vec<HitList>,
-    /// The searches of the request that the database answered not at all, or in part.
+    /// The searches of the request that the database did not answer, or only in part.
     pub failed: Vec<Failure>,
 }
 
-/// A search of a request that got no whole response.
+/// A search of a request without a complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Which one, counted from 0.
@@ -25,17 +25,17 @@ pub struct Failure {
 /// What a search got instead of a whole response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Got {
-    /// An error that has nothing to do with how much was asked for: who asks, or for what.
+    /// An error that has nothing to do with how much was requested: credentials or target.
     Denied,
     /// Any other error.
     Rejected,
-    /// A response that shows no list of hits, as the client wants it.
+    /// A response without a list of hits, as the client requested it.
     NoList,
-    /// Hits, but not of everything.
+    /// Hits, but not all of them.
     Part {
-        /// How many shards and clusters gave none.
+        /// How many shards and clusters failed.
         lost: u64,
-        /// The time was over before all had been looked at.
+        /// The search timed out before all had been looked at.
         timed_out: bool,
     },
 }
@@ -51,13 +51,13 @@ impl HitPage {
         self.failed.iter().any(|failure| failure.search == search && failure.got != Got::NoList)
     }
 
-    /// How many searches it answers, each with hits or with none.
+    /// How many searches it answers, with hits or without.
     pub fn responses(&self) -> usize {
         let searches = self.lists.iter().map(|list| list.search);
         searches.chain(self.failed.iter().map(|failure| failure.search)).max().map_or(0, |last| last + 1)
     }
 
-    /// The memory that the places of the hits take, in bytes.
+    /// The memory of the hits' byte ranges, in bytes.
     pub fn place_bytes(&self) -> usize {
         let of_list = |list: &HitList| {
             let members = list.hits.iter().flat_map(|hit| [&hit.source, &hit.fields]).flatten();
@@ -82,27 +82,27 @@ pub struct HitList {
     pub max_score: Option<Range<usize>>,
     /// `hits.total`, where there is one.
     pub total: Option<Total>,
-    /// The hits have values that they are sorted by, which a client may go on from: their order stays.
+    /// The hits have sort values, from which a client may continue: their order stays.
     pub sorted: bool,
 }
 
-/// How many hits there are, as the database says it.
+/// `hits.total`: how many hits there are, as the database counts them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Total {
     /// Where the number stands.
     pub value: Range<usize>,
     /// The number; `None` for none that a count can be.
     pub count: Option<u64>,
-    /// The text that says whether it is exact, or the least that it can be.
+    /// The text that says whether it is exact or a lower bound.
     pub relation: Option<Range<usize>>,
-    /// How many shards were asked, where the response says so.
+    /// How many shards were searched, where the response says so.
     pub shards: Option<u64>,
 }
 
 impl Total {
-    /// Whether this count, made with `asked` at most from each shard, tells what it would be with `most` from each: it
-    /// does where all shards together hold no more than `most`, and where each holds all that was asked for. Between
-    /// them some hold fewer than `most`, and nobody says which.
+    /// Whether this count, made with `asked` at most from each shard, determines what it would be with `most` from
+    /// each: it does where all shards together hold no more than `most`, and where each holds all that was requested.
+    /// Between these cases some hold fewer than `most`, and the response does not say which.
     pub fn tells(&self, most: u64, asked: u64) -> bool {
         let Some(count) = self.count else { return true };
         let full = |shards: u64| shards <= 1 || count >= asked.saturating_mul(shards);
@@ -115,16 +115,16 @@ impl Total {
 pub struct HitId {
     /// Unique in its collection or index; a number as its digits. Empty where the hit has none.
     pub id: String,
-    /// The index that it is from, where the database says so (Elasticsearch: one search may ask several).
+    /// The index that it comes from, where the database says so (Elasticsearch: one search may cover several).
     pub index: Option<String>,
 }
 
-/// Why a hit holds its place while the others are ranked around it.
+/// Why a hit keeps its place while the others are ranked around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holds {
-    /// The index that it is from is not let in: nobody reads it.
+    /// Its index is excluded: its text is never read.
     Excluded,
-    /// The client or the database has put it there.
+    /// It is pinned, by the client or the database.
     Pinned,
 }
 
@@ -148,15 +148,15 @@ pub struct Hit {
     pub span: Range<usize>,
     /// The number of its score member, or the `null` that stands there, if it has one.
     pub score: Option<Range<usize>>,
-    /// The object that holds its fields (`payload`, `_source`), if there.
+    /// The object that holds its fields (`payload`, `_source`), if there is one.
     pub source: Option<Fields>,
     /// A second object with fields, each an array of values (Elasticsearch's `fields`).
     pub fields: Option<Fields>,
     /// The number of its `_rank` member (Elasticsearch 8.8–8.15 RRF).
     pub rank: Option<Range<usize>>,
-    /// The text of the member that says which index it is from, without quotes (Elasticsearch).
+    /// The text of the member that names its index, without quotes (Elasticsearch).
     pub index: Option<Range<usize>>,
-    /// Set once it is known that it holds its place.
+    /// Set once it is known that it keeps its place.
     pub holds: Option<Holds>,
 }
 
@@ -165,7 +165,8 @@ pub struct Hit {
 pub struct Fields {
     /// The object.
     pub span: Range<usize>,
-    /// Its members, in their order; `None` where nobody noted them: they are many, or a name is written with escapes.
+    /// Its members, in their order; `None` where they were not noted: they are many, or a name is written with
+    /// escapes.
     pub members: Option<Vec<Field>>,
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 /// Which fields of a hit make its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldSet {
-    /// The names that the ecosystem uses; see `document::AUTO_FIELDS`.
+    /// The well-known names; see `document::AUTO_FIELDS`.
     Auto,
     /// These dotted paths, in this order.
     Named(Vec<String>),
@@ -13,42 +13,43 @@ pub enum FieldSet {
     All,
 }
 
-/// How many lists, one inside the other, a key on the way to a field may hold and the field still be found. More than
-/// anybody writes; each costs names that a database is asked for.
+/// How many lists, one inside the other, a key on a field's path may hold and the field still be found. More than
+/// occurs in practice; each level adds names that are requested from the database.
 pub const NESTED_LISTS: usize = 2;
 
-/// The fields that a response has to hold, whatever the client asked to see.
+/// The fields that a response has to hold, whatever fields the client requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedFields {
-    /// These dotted paths; none asks for nothing more. A dot may also be part of a key, and the way may lead through
-    /// lists, up to [`NESTED_LISTS`] one inside the other: whatever a document reads there has to come.
+    /// These dotted paths; none requests nothing more. A dot may also be part of a key, and the path may lead through
+    /// lists, up to [`NESTED_LISTS`] one inside the other: every field that a document may be made of has to be
+    /// returned.
     Named(Arc<[String]>),
     /// Every field.
     All,
 }
 
 impl WantedFields {
-    /// Nothing beyond what the client asked to see.
+    /// Nothing beyond the fields that the client requested.
     pub fn none() -> Self {
         Self::Named(Arc::default())
     }
 
-    /// Whether nothing is asked for beyond that.
+    /// Whether nothing is requested beyond that.
     pub fn is_none(&self) -> bool {
         matches!(self, Self::Named(names) if names.is_empty())
     }
 }
 
-/// What to ask upstream for one search.
+/// What to request upstream for one search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchPlan {
-    /// Ask for this many hits from offset 0; `None` leaves limit and offset as the client wrote them.
+    /// Requests this many hits from offset 0; `None` leaves limit and offset as the client wrote them.
     pub hits: Option<u64>,
     /// What documents are made of.
     pub fields: WantedFields,
-    /// Ask each hit to say which index it is from, where the client has it hidden.
+    /// Requests the index name of each hit, where the client has it hidden.
     pub origins: bool,
-    /// Ask for the candidates of the request's own reranker instead of for its result.
+    /// Requests the candidates of the request's own reranker instead of its result.
     pub without_reranker: bool,
 }
 
@@ -66,29 +67,30 @@ pub struct Rewrite {
     pub target: String,
     /// The body.
     pub body: Bytes,
-    /// For each search, what the rewrite added to its hits and `join` has to take away.
+    /// For each search, what the rewrite added to its hits and `join` has to remove.
     pub strips: Vec<Strip>,
 }
 
-/// Members to take out of every hit of a search again.
+/// Members to remove from every hit of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strip {
     /// The paths, from the hit's own object down.
     pub paths: Vec<StripPath>,
-    /// What stays of an object that was asked for as a whole.
+    /// What is kept of an object that was requested as a whole.
     pub selection: Option<Selection>,
     /// Cut `hits.total` back to this.
     pub total_at_most: Option<MostHits>,
-    /// The list goes too where none of its hits stays, with what holds nothing else (Elasticsearch's `filter_path`).
+    /// The list is removed too if none of its hits is kept, with what holds nothing else (Elasticsearch's
+    /// `filter_path`).
     pub hides_empty: bool,
 }
 
 /// The most hits that a search can have counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MostHits {
-    /// So many (Elasticsearch's top-level kNN: the nearest `k` of all).
+    /// This many (Elasticsearch's top-level kNN: the nearest `k` of all).
     InAll(u64),
-    /// So many on each shard (a kNN query of either product).
+    /// This many on each shard (a kNN query of either product).
     OnEachShard(u64),
 }
 
@@ -101,7 +103,7 @@ pub struct StripPath {
     pub keep: usize,
 }
 
-/// The part of an object of the hit that the client had asked for.
+/// The part of an object of the hit that the client requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// The hit's member that holds the object.

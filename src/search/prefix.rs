@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// What a segment of a path may hold as it is.
+/// The characters that are not escaped in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -31,7 +31,7 @@ pub struct PathPrefix {
     segments: Vec<Vec<u8>>,
 }
 
-/// A prefix that is none.
+/// Not a valid prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPrefix;
 
@@ -54,7 +54,7 @@ impl PathPrefix {
         Ok(prefix)
     }
 
-    /// Percent-encoded, with its slash before and none behind; empty where there is none.
+    /// Percent-encoded, with a leading slash and no trailing one; empty where there is none.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -65,7 +65,7 @@ impl PathPrefix {
     }
 
     /// The prefix as it is written in `path`, and what comes after it: nothing, or a path. `None` if the path is not
-    /// below it. Doubled slashes and needless escapes are as good, as servers take them.
+    /// below it. Doubled slashes and needless escapes match, as servers accept them.
     pub fn strip<'a>(&self, path: &'a str) -> Option<(&'a str, &'a str)> {
         let mut end = 0;
         for segment in &self.segments {

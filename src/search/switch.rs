@@ -1,4 +1,4 @@
-/// What a word says to a question of yes or no, in the ways that people write it; `None` if it is neither.
+/// The meaning of a word where yes or no is expected, in the ways that people write it; `None` if it is neither.
 pub fn yes_or_no(word: &str) -> Option<bool> {
     const YES: [&str; 8] = ["on", "true", "1", "yes", "y", "t", "enable", "enabled"];
     const NO: [&str; 10] = ["off", "false", "0", "no", "n", "f", "none", "never", "disable", "disabled"];

@@ -27,12 +27,12 @@ pub enum LogError {
     /// `RUST_LOG` has a directive that is not one.
     #[error("RUST_LOG is not a list of directives such as info,rerankd=debug")]
     Filter,
-    /// Somebody else logs in this process already.
+    /// Another logger is installed in this process already.
     #[error("logging is set up already")]
     Twice,
 }
 
-/// The client for Redis tells of every try to reconnect; `rerankd_fleet_*` and one line for each outage say enough.
+/// The client for Redis logs every attempt to reconnect; `rerankd_fleet_*` and one line for each outage are enough.
 const DEFAULT: &str = "info,redis=off";
 
 /// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
@@ -49,7 +49,7 @@ pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), L
 }
 
 /// Below `info` only this program's own lines, which are known to hold no text of requests: HTTP and TLS libraries
-/// quote what they were sent (h2 the path of a malformed request, with its query).
+/// quote what they receive (h2 the path of a malformed request, with its query).
 fn may_be_said(metadata: &Metadata<'_>) -> bool {
     is_own(metadata) || *metadata.level() <= Level::INFO
 }

@@ -15,16 +15,16 @@ use x509_cert::{
     ext::pkix::{BasicConstraints, SubjectAltName},
 };
 
-/// Why a PEM file cannot be used. Names the file, never what it holds.
+/// Why a PEM file cannot be used. Names the file, never its contents.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
     /// It cannot be read.
     #[error("`{}` cannot be read: {}", .0.display(), .1.kind())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// No certificate in it, or one that is none.
+    /// It has no certificate, or an invalid one.
     #[error("`{}` holds no usable certificate in PEM form", .0.display())]
     NoCertificate(PathBuf),
-    /// No private key in it.
+    /// It has no private key.
     #[error("`{}` holds no private key in PEM form", .0.display())]
     NoKey(PathBuf),
 }
@@ -52,23 +52,23 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
     }
 }
 
-/// When a certificate ends, in seconds since 1970 (RFC 5280 §4.1.2.5); `None` if it cannot be parsed.
+/// When a certificate expires, in seconds since 1970 (RFC 5280 §4.1.2.5); `None` if it cannot be parsed.
 pub fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
     let parsed = Certificate::from_der(certificate).ok()?;
     Some(parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs())
 }
 
-/// What is odd about a certificate that others are to be trusted by.
+/// What is suspicious about a certificate in a CA file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Misuse {
-    /// It has signed itself, may sign others, and names hosts: most likely a server shows it as its own, which none of
-    /// our connections takes.
+    /// It is self-signed, may sign others, and names hosts: most likely a server shows it as its own, which our
+    /// connections do not accept.
     AuthorityWithHosts,
-    /// It has ended, or not begun.
+    /// It has expired, or is not valid yet.
     OutOfDate,
 }
 
-/// Why a certificate of a CA file may not do what it is there for; `None` if it looks right or cannot be parsed.
+/// Why a certificate of a CA file may not work as an authority; `None` if it looks right or cannot be parsed.
 pub fn misuse(certificate: &CertificateDer<'_>, now: SystemTime) -> Option<Misuse> {
     let parsed = Certificate::from_der(certificate).ok()?;
     let parsed = parsed.tbs_certificate();

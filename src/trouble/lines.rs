@@ -40,7 +40,7 @@ type Pending = Box<dyn FnOnce(Option<u64>) + Send>;
 /// Whom a line is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer<'a> {
-    /// What it is to us: `upstream`, `provider`.
+    /// Its role: `upstream`, `provider`.
     pub role: &'static str,
     /// Its name in the configuration; empty where it has none.
     pub name: &'a str,

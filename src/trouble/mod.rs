@@ -1,5 +1,5 @@
-//! Why a peer could not be reached or did not answer, in one word, with what to do; and the log's lines that say so.
-//! Metrics, log, responses and `explain` have the word from here.
+//! Why a peer could not be reached or did not answer, in one word, with the remedy; and the log lines for it.
+//! Metrics, log, responses and `explain` use the word from here.
 
 mod lines;
 
@@ -12,27 +12,27 @@ pub use lines::{Failure, Lines, Peer, after, milliseconds, warn};
 /// Why no connection could be made: a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Its name has no address, or nobody could be asked.
+    /// Its name has no address, or no name server answered.
     NameNotFound,
-    /// Nobody listens there.
+    /// Connection refused: nothing listens at that address and port.
     ConnectionRefused,
-    /// No way leads there.
+    /// There is no route to it.
     NoRoute,
-    /// It took too long.
+    /// The connection timed out.
     ConnectTimeout,
-    /// It was cut while it was made.
+    /// The connection was reset while it was made.
     Reset,
-    /// Nobody whom we trust has signed its certificate.
+    /// Its certificate is signed by no authority that we trust.
     TlsUntrusted,
     /// Its certificate is for another name.
     TlsWrongName,
-    /// Its certificate has ended or not begun.
+    /// Its certificate has expired or is not valid yet.
     TlsExpired,
     /// It shows an authority's certificate as its own.
     TlsCaAsEndEntity,
-    /// What responses does not speak TLS.
+    /// The peer does not speak TLS.
     TlsNotSpoken,
-    /// It wants to know who we are.
+    /// It requires a client certificate.
     TlsClientCertificate,
     /// TLS failed in another way.
     Tls,
@@ -40,13 +40,13 @@ pub enum Trouble {
     Unreachable,
 }
 
-/// A name that could not be looked up. The system's own error has no type to know it by.
+/// A name lookup that failed. The system's own error has no type to identify it by.
 #[derive(Debug, thiserror::Error)]
 #[error("the name was not found")]
 pub struct NameNotFound(#[source] pub io::Error);
 
 impl Trouble {
-    /// Every one.
+    /// Every cause, in the order of the metric's labels.
     pub const ALL: [Self; 13] = [
         Self::NameNotFound,
         Self::ConnectionRefused,
@@ -82,19 +82,19 @@ impl Trouble {
         }
     }
 
-    /// What to do about it.
+    /// The remedy.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::NameNotFound => {
                 "its name was not found: check the URL's host, and the name server of this machine"
             }
-            Self::ConnectionRefused => "nobody listens there: does it run, and is the port right?",
-            Self::NoRoute => "no way leads there: check the network, firewalls and network policies",
+            Self::ConnectionRefused => "nothing listens there: does it run, and is the port right?",
+            Self::NoRoute => "there is no route to it: check the network, firewalls and network policies",
             Self::ConnectTimeout => {
                 "no connection in time: check firewalls and network policies, and whether it is up"
             }
             Self::Reset => "the connection was cut: does it restart, or does something between cut it?",
-            Self::TlsUntrusted => "its certificate is not trusted: name in ca_file who has signed it",
+            Self::TlsUntrusted => "its certificate is not trusted: name the authority that signed it in ca_file",
             Self::TlsWrongName => {
                 "its certificate is for another name: use one of its names in the URL, or set server_name"
             }
@@ -112,7 +112,7 @@ impl Trouble {
         }
     }
 
-    /// What an error while connecting comes to.
+    /// Classifies an error while connecting.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         if find::<NameNotFound>(error).is_some() {
             return Self::NameNotFound;
@@ -126,7 +126,7 @@ impl Trouble {
         find::<io::Error>(error).map_or(Self::Unreachable, |error| Self::of_io(error.kind()))
     }
 
-    /// That of an error of TLS, which may come after a connection was made.
+    /// Classifies a TLS error, which may come after a connection was made.
     pub fn of_tls_in(error: &(dyn Error + 'static)) -> Option<Self> {
         find::<rustls::Error>(error).map(Self::of_tls)
     }
@@ -156,7 +156,7 @@ impl Trouble {
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => Self::TlsExpired,
-            // The library that checks certificates has a word for it, but no type that it shows.
+            // The library that checks certificates has a word for it, but exposes no type.
             CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
                 Self::TlsCaAsEndEntity
             }
@@ -180,7 +180,7 @@ impl Trouble {
     }
 }
 
-/// Whether a connection was cut, not closed.
+/// Whether a connection was reset, not closed.
 pub fn is_reset(error: &(dyn Error + 'static)) -> bool {
     find::<io::Error>(error).is_some_and(|error| Trouble::of_io(error.kind()) == Trouble::Reset)
 }

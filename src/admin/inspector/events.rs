@@ -28,7 +28,7 @@ struct Events {
     _place: OwnedSemaphorePermit,
 }
 
-/// A body that goes on for as long as somebody reads it, and holds its place for so long.
+/// An unlimited body, and the slot that it holds until its reader disconnects.
 pub(super) fn body(admin: Admin, place: OwnedSemaphorePermit) -> Body {
     let mut state = interval(STATE_EVERY);
     state.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -25,10 +25,11 @@ use figures::Figures;
 use rates::Rates;
 pub use record_json::search_json;
 
-/// Streams of events at a time. Fewer than the listener's connections, so that probes and scrapes always get in.
+/// The most streams of events at a time. Fewer than the listener's connections, so that probes and scrapes always get
+/// one.
 const MAX_STREAMS: usize = 8;
 
-/// What the inspector tells, and to whom.
+/// The inspector's data, and who may see it.
 pub struct Inspector {
     /// The last searches.
     pub records: Arc<RecordRing>,
@@ -41,8 +42,8 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// `about` tells what is configured, as an object with the lists `listeners` and `providers` and the objects
-    /// `configuration` and `cache`; `config` tells the active configuration as YAML. Neither tells a secret.
+    /// `about` describes the configuration, as an object with the lists `listeners` and `providers` and the objects
+    /// `configuration` and `cache`; `config` is the active configuration as YAML. Neither contains a secret.
     pub fn new(
         records: Arc<RecordRing>,
         access: Arc<ArcSwap<Access>>,
@@ -91,7 +92,7 @@ impl Admin {
         }
     }
 
-    /// What is active and how it goes.
+    /// The active configuration and the current state.
     pub(super) fn state(&self) -> Value {
         state::state(&self.inspector, &Figures::of(self.scrape.refreshed()), &self.readiness)
     }

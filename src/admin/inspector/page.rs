@@ -71,7 +71,7 @@ mod tests {
                 let there = asked.starts_with('#') || file(&format!("/{asked}")).is_some();
                 assert!(there, "{path} asks for {asked}");
             }
-            // An address that names a language is asked for by nobody.
+            // No request asks for an address that names a language.
             let outside = text.split("://").count() - 1 - text.matches("http://www.w3.org/2000/svg").count();
             assert_eq!(outside, 0, "{path}");
             assert!(!text.contains("innerHTML") && !text.contains("style=\""), "{path}");

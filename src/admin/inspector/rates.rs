@@ -1,4 +1,4 @@
-//! [`Rates`]: from counters to events a second, taken whenever somebody looks; nobody looking costs nothing.
+//! [`Rates`]: from counters to events a second, computed at each request; costs nothing without one.
 
 use std::{
     collections::VecDeque,
@@ -8,9 +8,9 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A rate is that of about so long.
+/// The span of a rate, about.
 const SPAN: Duration = Duration::from_secs(10);
-/// Looks closer to each other are not remembered.
+/// Requests closer to each other are not remembered.
 const LEAST: Duration = Duration::from_millis(500);
 
 /// The counters of some moments of the last seconds.
@@ -18,7 +18,7 @@ const LEAST: Duration = Duration::from_millis(500);
 pub(super) struct Rates<const N: usize>(Mutex<VecDeque<(Instant, [f64; N])>>);
 
 impl<const N: usize> Rates<N> {
-    /// Events a second of each counter, and the seconds that they were counted over; `None` at the first look in a
+    /// Events a second of each counter, and the seconds that they were counted over; `None` at the first request in a
     /// while.
     pub(super) fn look(&self, counters: [f64; N]) -> Option<(Duration, [f64; N])> {
         let now = Instant::now();

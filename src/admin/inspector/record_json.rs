@@ -66,7 +66,7 @@ pub(super) fn whole(numbered: &Numbered) -> Value {
     whole
 }
 
-/// One search with its hits, as the inspector tells it.
+/// One search with its hits, as the inspector's API returns it.
 pub fn search_json(record: &SearchRecord) -> Value {
     let mut whole = of_search(record);
     let lists = record.lists.iter().map(|list| list.hits.iter().map(hit).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! What is active and how it goes, as JSON: what the program was configured to, with what its metrics say.
+//! The active configuration and the current state as JSON, with values from the metrics.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -88,7 +88,7 @@ fn with_figures(provider: &mut Value, figures: &Figures) {
     provider.insert("spend".into(), Value::Array(spend));
 }
 
-/// What is counted, without a fraction where it has none.
+/// A count, without a fraction where it has none.
 fn counted(value: f64) -> Value {
     let whole = value.trunc() == value && value.abs() < 9e15;
     if whole { json!(value as i64) } else { json!(value) }
@@ -137,7 +137,7 @@ fn upstream(figures: &Figures) -> Value {
     })
 }
 
-/// What reranking does to orders: to answers (`on`), or behind them (`shadow`).
+/// What reranking does to orders: in responses (`on`), or in shadow (`shadow`).
 fn effects(figures: &Figures, mode: &str) -> Value {
     let mode = [("mode", mode)];
     let changed = figures.mean("rerankd_top_changed_ratio", &mode);

@@ -1,4 +1,4 @@
-//! Asking for what documents are made of, and knowing how to take it out of the hits again.
+//! Requesting the fields that documents are made of, and how to remove them from the hits again.
 
 use super::{
     request::hit_member,
@@ -12,7 +12,7 @@ use crate::{
     search::{StripPath, WantedFields},
 };
 
-/// One search as far as it says what its hits show. `shared` and `own` as for [`super::request::intent`].
+/// What one search says about the fields that its hits show. `shared` and `own` as for [`super::request::intent`].
 pub(super) struct Search<'a> {
     pub(super) kind: SearchKind,
     pub(super) shared: &'a Params<'a>,
@@ -20,7 +20,7 @@ pub(super) struct Search<'a> {
     pub(super) body: Option<&'a Object<'a>>,
 }
 
-/// Asks for what `_source` would not show, where the client has not excluded it.
+/// Requests what `_source` would not show, where the client has not excluded it.
 pub(super) fn ask(
     search: &Search<'_>,
     wanted: &WantedFields,
@@ -32,8 +32,8 @@ pub(super) fn ask(
         (_, SourceRule::All) => {}
         (WantedFields::All, SourceRule::None) => whole_source(search, root, changes),
         (WantedFields::All, SourceRule::Filter { includes, excludes }) => {
-            // Neither `fields` nor a longer list of includes could leave out what is excluded, and nobody
-            // could tell the client's own `fields` from all of them afterwards.
+            // Neither `fields` nor a longer list of includes could leave out what is excluded, and the client's own
+            // `fields` could not be told from the rest afterwards.
             if !includes.is_empty() && excludes.is_empty() && shown_under_fields(search).is_empty() {
                 in_fields(search, false, &["*".to_owned()], root, changes);
             }
@@ -42,7 +42,7 @@ pub(super) fn ask(
     }
 }
 
-/// The client wants no `_source`: all of it goes again.
+/// The client wants no `_source`: all of it is removed again.
 fn whole_source(search: &Search<'_>, root: Option<&mut ObjectEdit<'_>>, changes: &mut Changes) {
     match root.filter(|_| !search.own.has("_source")) {
         Some(root) => root.set("_source", "true"),
@@ -93,7 +93,7 @@ fn ask_for(
     in_fields(search, hidden, &missing, root, changes);
 }
 
-/// What of the client's comes under the hits' `fields`.
+/// Which of the client's fields are returned under the hits' `fields`.
 fn shown_under_fields(search: &Search<'_>) -> Vec<String> {
     let member = |name: &str| search.body.and_then(|body| body.get(name));
     let mut theirs = Vec::new();
@@ -144,8 +144,8 @@ fn in_fields(
     }
 }
 
-/// Asks for the index of each hit, where a `filter_path` hides it. Not where the filter drops hits for having nothing to
-/// show: they would come back.
+/// Requests the index name of each hit, where a `filter_path` hides it. Not where the filter drops hits for having
+/// nothing to show: they would come back.
 pub(super) fn ask_origins(search: &Search<'_>, changes: &mut Changes) {
     if settings::source_rule(search.own, search.body) == SourceRule::None {
         return;
@@ -173,7 +173,7 @@ fn with_names(fields: Option<Value<'_>>, names: &[String]) -> String {
     }
 }
 
-/// The same where the client sees no `_source` at all: one that holds these names goes again as a whole.
+/// The same where the client sees no `_source` at all: one that holds these names is removed again as a whole.
 fn as_source(own: &Params<'_>, missing: &[String], changes: &mut Changes) {
     if missing.is_empty() || own.has("_source_excludes") {
         return;

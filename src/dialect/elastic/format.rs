@@ -10,7 +10,7 @@ pub(super) fn is_foreign_type(content_type: &str) -> bool {
 }
 
 /// Whether the response will not be JSON. `format` wins over `Accept`. Of several types that a client accepts the
-/// products may take any, so that JSON among them is JSON.
+/// products may choose any, so that JSON among them is JSON.
 pub(super) fn is_foreign_response(headers: &HeaderMap, params: &Params<'_>) -> bool {
     if let Some(format) = params.get("format").map(str::trim).filter(|format| !format.is_empty()) {
         return !format.eq_ignore_ascii_case("json") && !media_type(format).ends_with("json");
@@ -36,7 +36,7 @@ fn is_foreign(media_type: &str) -> bool {
     ["yaml", "cbor", "smile"].iter().any(|format| media_type.contains(format))
 }
 
-/// A type with the weight 0 is one that the client does not take.
+/// A type with the weight 0 is one that the client does not accept.
 fn is_rejected(accepted: &str) -> bool {
     accepted.split(';').skip(1).any(|parameter| {
         let Some((name, weight)) = parameter.split_once('=') else { return false };

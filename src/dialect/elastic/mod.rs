@@ -251,14 +251,14 @@ impl Dialect for Elastic {
     }
 }
 
-/// The search of a list of which no hit stays.
+/// The response to a search of whose list no hit is left.
 fn emptied((list, ranking): (&HitList, &Option<Ranking>)) -> Option<usize> {
     let none_left = ranking.as_ref().is_some_and(|ranking| ranking.hits.is_empty());
     (none_left && !list.hits.is_empty()).then_some(list.search)
 }
 
-/// What asks for the index of every hit of a batch, if any search needs it. The response's filter is one for all: what is
-/// added to it for one of them, the hits of all show.
+/// What requests the index of every hit of a batch, if any search needs it. The response's filter is one for all:
+/// what is added to it for one of them, the hits of all show.
 fn origins_of_all(
     request: &Request<'_>,
     reading: &Reading,

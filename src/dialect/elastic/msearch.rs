@@ -1,4 +1,4 @@
-//! `_msearch`: lines of header and body by turns.
+//! `_msearch`: header and body lines, alternating.
 
 use std::borrow::Cow;
 

@@ -48,7 +48,7 @@ pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: 
     sole(body.get("query")?, MAX_DEPTH).filter(|nearest| nearest.k > 0 && reaches(nearest.k))
 }
 
-/// Whether the response speaks of the `k` that was asked for.
+/// Whether the response mentions the `k` that was requested.
 pub(super) fn tells_k(own: &Params<'_>, body: &Object<'_>) -> bool {
     let wanted = |value: Value<'_>| !matches!(value.text(), "false" | "\"false\"" | "null");
     ["explain", "profile"]
@@ -56,8 +56,8 @@ pub(super) fn tells_k(own: &Params<'_>, body: &Object<'_>) -> bool {
         .any(|key| own.get(key).is_some_and(|value| value != "false") || body.get(key).is_some_and(wanted))
 }
 
-/// Whether the client says that it wants to know how many there are, or that it does not. The total is put back, but
-/// between shards of which some hold fewer than `k` it cannot be told exactly.
+/// Whether the client says that it wants to know how many there are, or that it does not. The total is set back, but
+/// between shards of which some hold fewer than `k` it cannot be determined exactly.
 fn counts(own: &Params<'_>, body: &Object<'_>) -> Option<bool> {
     match own.get("track_total_hits") {
         Some(wanted) => Some(wanted != "false"),
@@ -106,7 +106,7 @@ fn only_clause(bool_query: Value<'_>) -> Option<Value<'_>> {
 }
 
 impl Nearest<'_> {
-    /// Has each shard give so many, and look at so many at least on its way.
+    /// Requests this many from each shard, and at least as many candidates on its way.
     pub(super) fn deepen(&self, hits: u64, edits: &mut Edits) {
         let Some(mut edit) = ObjectEdit::new(self.settings) else { return };
         let less = |value: Option<Value<'_>>| value.and_then(whole).is_some_and(|number| number < hits);
@@ -126,7 +126,7 @@ impl Nearest<'_> {
     }
 }
 
-/// Whether the response shows a total without the number of shards that it would have to be put back by.
+/// Whether the response shows a total without the number of shards that is needed to set it back.
 pub(super) fn hides_shards(kind: SearchKind, shared: &Params<'_>) -> bool {
     let at = |path: [&'static str; 2]| -> Vec<&str> {
         let batch = matches!(kind, SearchKind::Msearch | SearchKind::MsearchTemplate);

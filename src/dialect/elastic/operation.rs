@@ -8,7 +8,7 @@ use crate::{
     search::Head,
 };
 
-/// The header by which Kibana and its kin say that a request is their own.
+/// The header by which Kibana and its kin mark a request as their own.
 const ORIGIN: &str = "x-elastic-product-origin";
 
 /// What the head means.
@@ -34,8 +34,8 @@ fn operation(path: &str) -> Option<Operation> {
     }
 }
 
-/// The search that a path would be without its beginning: `/es/docs/_search`, where `es` may be what an ingress takes
-/// off, or an index and `docs` a type of Elasticsearch 7.
+/// The search that a path would be without its beginning: `/es/docs/_search`, where `es` may be removed by an
+/// ingress, or be an index and `docs` a type of Elasticsearch 7.
 fn below_prefix(path: &str) -> Option<SearchKind> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (before, kind) = match parts.as_slice() {

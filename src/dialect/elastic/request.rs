@@ -31,8 +31,8 @@ pub(super) fn object<'a>(body: &'a [u8], index: &'a Index) -> Result<Object<'a>,
     if keys.windows(2).any(|pair| pair[0] == pair[1]) { Err(BODY) } else { Ok(object) }
 }
 
-/// What is read from one search. `shared` are the parameters of the whole request, `own` those that this
-/// search obeys as its own settings (none of them for a sub-search of `_msearch`).
+/// What is read from one search. `shared` are the parameters of the whole request, `own` those that this search
+/// obeys as its own settings (none of them for a sub-search of `_msearch`).
 pub(super) fn intent(
     kind: SearchKind,
     collections: Vec<String>,
@@ -71,7 +71,7 @@ pub(super) fn intent(
     };
     let caller_keep = caller.malformed.then_some(KeepReason::Malformed);
     if matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate) {
-        // What a template makes of its parameters is the upstream's to know.
+        // What a template makes of its parameters is known to the upstream only.
         intent.limit = MAX_RESULT_WINDOW;
         let scrolled = shared.has("scroll").then_some(KeepReason::NotRanked);
         intent.keep = caller_keep
@@ -119,7 +119,7 @@ pub(super) fn intent(
     intent
 }
 
-/// Notes a pipeline that the search goes through. It may depend on how many hits it is given.
+/// Notes a search pipeline that the search goes through. It may depend on how many hits it is given.
 pub(super) fn goes_through(intent: &mut SearchIntent, pipeline: String) {
     if intent.widening == Widening::Neutral {
         intent.widening = Widening::NotNeutral;

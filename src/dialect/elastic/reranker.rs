@@ -110,7 +110,7 @@ fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
         "terminate_after",
         "min_score",
         "slice",
-        // It is not rejected, but is meant for what the reranker leaves.
+        // It is accepted, but applies to the reranker's output.
         "post_filter",
     ];
     body.members()

@@ -51,7 +51,7 @@ pub(super) fn split(
 struct SearchResponse {
     list: Option<HitList>,
     shards: Option<u64>,
-    /// Some gave nothing: an index may have a smaller `max_result_window` than the others.
+    /// Some failed: an index may have a smaller `max_result_window` than the others.
     failed_shards: u64,
     /// The same of remote clusters.
     failed_clusters: u64,
@@ -61,7 +61,7 @@ struct SearchResponse {
 }
 
 impl SearchResponse {
-    /// What it is instead of a whole response.
+    /// What it is instead of a complete response.
     fn got(&self) -> Option<Got> {
         if self.list.is_none() {
             return Some(match self.status {

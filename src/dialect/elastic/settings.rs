@@ -45,7 +45,7 @@ pub(super) fn decimal(value: Value<'_>) -> Option<f64> {
     value.as_f64().or_else(of_text).filter(|number| number.is_finite())
 }
 
-/// How long the search may take: `timeout` of the query string, else of the body. `-1` is none, and so is
+/// The client's own timeout for the search: `timeout` of the query string, else of the body. `-1` is none, and so is
 /// what the upstream will reject.
 pub(super) fn timeout(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<Duration> {
     if let Some(text) = params.get("timeout") {

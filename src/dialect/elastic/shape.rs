@@ -1,4 +1,4 @@
-//! What kind of query a search holds, as far as asking for more hits depends on it.
+//! The shape of a search's query, as far as widening depends on it.
 
 use super::{
     nearest::{nearest, tells_k},
@@ -15,12 +15,12 @@ use crate::{
 
 /// Deeper queries are taken for ones that cannot be widened.
 const MAX_DEPTH: usize = 40;
-/// How many components tell one vector from another.
+/// How many components distinguish one vector from another.
 const VECTOR_HEAD: usize = 16;
 /// `rank_window_size` where the client names none.
 pub(super) const DEFAULT_RANK_WINDOW: u64 = 10;
 
-/// How a search may be asked for more.
+/// How a search may be widened.
 pub(super) struct Shape {
     pub(super) widening: Widening,
     pub(super) max_hits: u64,
@@ -113,9 +113,8 @@ pub(super) fn of_retriever(retriever: Value<'_>) -> Result<(Widening, u64), ()> 
     }
 }
 
-/// Whether the first page, or the total, depends on how many hits are asked for: `hybrid`, `semantic`, and
-/// `knn` whose `k` follows the size. Looks at every key, so a field of such a name counts too: too careful
-/// is safe.
+/// Whether the first page, or the total, depends on how many hits are requested: `hybrid`, `semantic`, and `knn`
+/// whose `k` follows the size. Looks at every key, so a field of such a name counts too: that errs on the safe side.
 fn follows_size(query: Value<'_>, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return true };
     match query.kind() {

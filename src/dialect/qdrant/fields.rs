@@ -1,4 +1,4 @@
-//! `with_payload`: asking for the fields of documents, and knowing how to take them out again.
+//! `with_payload`: requesting the fields of documents, and how to remove them again.
 
 use crate::{
     dialect::qdrant::object::Object,
@@ -16,13 +16,13 @@ const DEEPEST_LISTED: usize = 64;
 /// A name of this many parts has 16 spellings, of one more 64.
 const MOST_SPELT_OUT: usize = 3;
 
-/// What the client's own search would bring.
+/// What the client's own search would return.
 enum PayloadSelector<'a> {
     /// No payload.
     Nothing,
     /// The fields of this list.
     Listed(Value<'a>),
-    /// All of it, all but what is excluded, or nothing that is understood: left as it is.
+    /// All of it, all but what is excluded, or nothing that is understood: left unchanged.
     Settled,
 }
 
@@ -39,7 +39,7 @@ impl<'a> PayloadSelector<'a> {
     }
 }
 
-/// Asks for what is wanted where the client's own search would not bring it. What the client excludes stays
+/// Requests what is wanted where the client's own search would not return it. What the client excludes stays
 /// excluded, and what is not understood is left for the server to reject.
 pub(super) fn ask(
     search: &Object<'_>,
@@ -91,7 +91,7 @@ fn all_but(listed: Vec<Path>) -> Option<Strip> {
     Some(Strip { selection: Some(selection), ..Strip::default() })
 }
 
-/// The client wants no payload at all: all of it goes again.
+/// The client wants no payload at all: all of it is removed again.
 fn ask_anew(fields: &[Path], edit: &mut ObjectEdit<'_>) -> Option<Strip> {
     if fields.is_empty() {
         return None;
@@ -100,7 +100,7 @@ fn ask_anew(fields: &[Path], edit: &mut ObjectEdit<'_>) -> Option<Strip> {
     Some(all_of_it())
 }
 
-/// The client wants some fields: all of them are asked for, and the others go again.
+/// The client wants some fields: all of them are requested, and the others removed again.
 fn ask_all(list: Value<'_>, edit: &mut ObjectEdit<'_>) -> Option<Strip> {
     let strip = all_but(listed(list)?)?;
     edit.set(ASKED, "true");

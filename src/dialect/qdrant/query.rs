@@ -13,7 +13,7 @@ use crate::{
     search::{KeepReason, NativeText, Widening},
 };
 
-/// As many components of a vector as tell it from others.
+/// How many components distinguish one vector from others.
 const VECTOR_HEAD: usize = 16;
 
 /// How the hits of a search were ranked.

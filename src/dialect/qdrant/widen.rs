@@ -1,4 +1,4 @@
-//! The request again, asking for more hits and fields, without the proxy's own members.
+//! The request again, for more hits and fields, without the proxy's own members.
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ use crate::{
     search::{FetchPlan, Strip},
 };
 
-/// The body for `plans` and what each search's hits have to lose again.
+/// The body for `plans` and what to strip from each search's hits.
 pub(super) fn widen(
     endpoint: &Endpoint,
     reading: &Reading,
@@ -46,8 +46,8 @@ fn one(
 ) -> Result<Strip, DialectError> {
     let mut edit = search.edit();
     edit.remove(OWN);
-    // The limits of prefetches stay. They say which hits there are to be found, and how many: with others the pages of
-    // one walk would not be of the same hits, and those behind the window, which are asked for as they come, of others
+    // The limits of prefetches stay. They determine which hits can be found, and how many: with others, the pages of
+    // one walk would not be of the same hits, and those behind the window, which are requested unchanged, of others
     // again.
     if let Some(hits) = plan.hits.filter(|_| endpoint.form != Form::Groups) {
         let (limit, offset) = page(endpoint, search)?;

@@ -60,7 +60,7 @@ pub struct Setup {
     pub caveat: Option<String>,
 }
 
-/// A file that was read, so that a later reader can tell whether it is the same one.
+/// A file that was read, so that a later reader can check whether it is the same one.
 #[derive(Clone, Debug, Serialize)]
 pub struct InputFile {
     /// What it holds.

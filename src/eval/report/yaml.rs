@@ -7,8 +7,8 @@ use crate::eval::calibration::{CalibratedGroup, Calibration};
 /// The fragment. `provider` is the first of the chain, for which floors are meant; `window` the largest that was
 /// measured.
 ///
-/// Floors belong to categories, routes to collections: where several categories ask one collection, the route has the
-/// lowest of their floors, and the higher ones are told as what the caller may send.
+/// Floors belong to categories, routes to collections: where several categories search one collection, the route has
+/// the lowest of their floors, and the higher ones are listed as what the caller may send.
 pub fn fragment(calibration: &Calibration, provider: &str, window: usize) -> String {
     let mut out = String::from(
         "# Suggested by rerankd calibrate. Scores do not carry across categories or models: measure again\n\
@@ -29,7 +29,7 @@ pub fn fragment(calibration: &Calibration, provider: &str, window: usize) -> Str
         match collections.as_slice() {
             [one] if one != "_all" => route(&mut routes, one, &groups, window),
             _ => {
-                let _ = writeln!(out, "# {} ask no single collection: no route fits them", names(&groups));
+                let _ = writeln!(out, "# {} search no single collection: no route fits them", names(&groups));
                 for line in settings(&groups, window) {
                     let _ = writeln!(out, "#   {}", line.trim_start_matches("# "));
                 }

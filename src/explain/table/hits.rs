@@ -89,7 +89,7 @@ fn told(explanation: &Explanation, hit: &HitRecord, width: usize) -> String {
     match (hit.scored_by, &hit.document) {
         (ScoredBy::Nobody(Unscored::NoText), _) => no_text(explanation, hit),
         (ScoredBy::Nobody(Unscored::Holds(Holds::Excluded)), _) => {
-            "[holds its place: its index is not let in, so it was not read]".to_owned()
+            "[holds its place: its index is excluded, so it was not read]".to_owned()
         }
         (ScoredBy::Nobody(Unscored::Holds(Holds::Pinned)), _) => "[holds its place: pinned]".to_owned(),
         (ScoredBy::Nobody(Unscored::Reason(reason)), None) => format!("[{}]", reason.meaning()),
@@ -186,7 +186,7 @@ pub(super) fn texts(out: &mut String, record: &SearchRecord, style: Style, sent:
         let Some(document) = &hit.document else { continue };
         let cut = if document.cut { ", the rest was cut" } else { "" };
         let how = match hit.scored_by {
-            ScoredBy::Cache => "its score was known: nothing was sent",
+            ScoredBy::Cache => "its score was cached: nothing was sent",
             _ if sent => "as it left",
             _ => "as it was read",
         };

@@ -13,7 +13,7 @@ use crate::{
 /// The most characters of a body that are shown without `--full`.
 const BODY: usize = 1000;
 
-/// What the database was asked.
+/// The requests to the database.
 pub(super) fn database(out: &mut String, explanation: &Explanation, style: Style) {
     let asked = &explanation.seen.asked;
     if asked.is_empty() {

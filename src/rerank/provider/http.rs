@@ -154,7 +154,7 @@ impl HttpClient {
     ) -> Result<HttpResponse, RerankError> {
         let exchange = self.runtime.run(exchange(self.client.clone(), request, most, room));
         let response = timeout_at(until, exchange).await.map_err(|_| RerankError::Timeout)?;
-        response.unwrap_or(Err(RerankError::Unreachable("the call was given up")))
+        response.unwrap_or(Err(RerankError::Unreachable("the call was cancelled")))
     }
 }
 

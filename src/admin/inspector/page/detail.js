@@ -84,7 +84,7 @@ function candidate(hit, capture) {
   return [list, document];
 }
 
-/** The whole of an opened search, as the API tells it. */
+/** The whole of an opened search, as the API returns it. */
 export function detail(search, capture, close) {
   const { word, kind } = outcome(search);
   const names = search.collections ? search.collections.join(", ") : search.dialect;

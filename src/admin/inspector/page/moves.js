@@ -26,7 +26,7 @@ export function unscored(hit) {
   const why = hit.unscored_because;
   if (why === "no_text") return "no text in its document fields";
   if (why === "past_window") return "not among the candidates that are reranked";
-  if (why === "excluded") return "its index is not let in: it was not read and holds its place";
+  if (why === "excluded") return "its index is excluded: it was not read and keeps its place";
   if (why === "pinned") return "pinned: it holds its place";
   return reason(why);
 }

@@ -1,11 +1,11 @@
-// The tiles and cards: what is active, and how it goes.
+// The tiles and cards: the active configuration and the current state.
 
 import { byId, el } from "./dom.js";
 import { age, bytes, cause, clock, ms, number, percent, plural, reason } from "./words.js";
 
 const sum = (counts) => Object.values(counts).reduce((all, one) => all + one, 0);
 
-/** Of one provider, what stands first: whether it can be asked. */
+/** Of one provider, what stands first: whether it can be used. */
 function health(provider) {
   if (provider.lacks_key) return ["no key", "bad"];
   if (!provider.in_use) return ["not in use", "still"];
@@ -20,7 +20,7 @@ function tile(name, value, note, kind = "") {
     el("strong", { text: value }), el("span", { class: "tile-note", text: note }));
 }
 
-/** How it stands with the databases, by the last exchange with each; what failed before is told beside. */
+/** How it stands with the databases, by the last exchange with each; earlier failures are shown beside it. */
 function upstream(state) {
   const failing = state.listeners.filter((one) => one.failing);
   const failures = sum(state.upstream.failed_by_cause);

@@ -1,4 +1,4 @@
-//! What a script that gives scores makes them of.
+//! What a script computes scores from.
 
 use crate::json::{Kind, Value};
 
@@ -9,7 +9,7 @@ pub(super) struct Script {
     pub(super) uses_score: bool,
     /// It compares vectors.
     pub(super) vector: bool,
-    /// It is not in the request, so nobody can tell.
+    /// It is not in the request, so it is unknown.
     pub(super) unknown: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What tells a value from words.
+//! How to distinguish a value from words.
 
 use crate::{dialect::elastic::settings::decimal, json::Value};
 
