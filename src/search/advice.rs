@@ -66,7 +66,7 @@ impl KeepReason {
         )
     }
 
-    /// What whoever asked, or the operator, can do about it: whole sentences.
+    /// What the client's author, or the operator, can do about it: whole sentences.
     pub fn remedy(self) -> &'static str {
         use KeepReason::*;
         match self {

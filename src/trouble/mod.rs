@@ -94,7 +94,9 @@ impl Trouble {
                 "no connection in time: check firewalls and network policies, and whether it is up"
             }
             Self::Reset => "the connection was cut: does it restart, or does something between cut it?",
-            Self::TlsUntrusted => "its certificate is not trusted: name the authority that signed it in ca_file",
+            Self::TlsUntrusted => {
+                "its certificate is not trusted: name the authority that signed it in ca_file"
+            }
             Self::TlsWrongName => {
                 "its certificate is for another name: use one of its names in the URL, or set server_name"
             }

@@ -120,7 +120,7 @@ impl Switch {
                             until,
                             left_out,
                             help = reason.help(),
-                            "circuit open: the provider is not asked until then"
+                            "circuit open: no calls to the provider until then"
                         );
                     }
                 });

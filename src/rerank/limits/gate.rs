@@ -161,7 +161,7 @@ impl Gate {
                     wait,
                     left_out,
                     help = KeepReason::RateLimited.help(),
-                    "the provider responded with 429: it is not asked until then; requests_per_minute keeps below its limit"
+                    "the provider responded with 429: no calls until then; requests_per_minute keeps below its limit"
                 );
             }
         });
