@@ -105,7 +105,7 @@ async fn each_problem_is_numbered_with_its_place_and_what_to_do_and_fails_the_ch
         "2. providers.cohere, scored pair: provider answered 401 (auth), after ",
         "   It rejects the API key",
         "3. providers.second, scored pair: no connection to the provider: connection_refused, after ",
-        "   Nobody listens there: does it run, and is the port right?",
+        "   Nothing listens there: does it run, and is the port right?",
         "4. cache.redis, reached: no connection\n   See that it runs",
         "5. providers.third, key (warning): none: this provider is left out\n   Set VOYAGE_API_KEY, or api_key_file",
     ] {

@@ -99,7 +99,7 @@ async fn relevant_spans_are_passed_on_given_back_and_cached_with_what_was_asked_
     // A model that tells none is not asked for any, and what is known of it without them is as good.
     for spans in [json!({"mode": "disabled"}), wanted] {
         let got = json_of(&ask(&app, &with("rerank-v3.5", spans.clone())).await);
-        let warned = got["meta"]["warnings"].to_string().contains("relevant_spans are not told");
+        let warned = got["meta"]["warnings"].to_string().contains("relevant_spans are not returned");
         assert_eq!(warned, spans["mode"] == "enabled", "{got}");
         assert_eq!(got["results"][0], json!({"index": 0, "relevance_score": 0.5}));
     }

@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(connect(&args, &HashMap::new(), &mut out).unwrap(), EXIT_FAILURE);
         let out = String::from_utf8(out).unwrap();
         let said = "2 problems:\n1. listeners[0], reached: http://127.0.0.1:9: cannot connect to the upstream (connection_refused)\n   \
-                    Nobody listens there: ";
+                    Nothing listens there: ";
         assert!(out.contains(said), "{out}");
         assert!(out.contains("2. providers.cohere, key: none: nothing is reranked"), "{out}");
     }
