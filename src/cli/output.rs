@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-/// A line on standard error; lost where nobody reads it.
+/// A line on standard error; lost where standard error is closed.
 pub(super) fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }

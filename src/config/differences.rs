@@ -19,7 +19,7 @@ pub struct Written {
     pub(super) file: Option<String>,
 }
 
-/// One setting that is not as it would be if nobody had said anything.
+/// One setting that differs from its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Its path, such as `routes[0].window`.
@@ -30,7 +30,7 @@ pub struct Difference {
     pub from: String,
 }
 
-/// Settings that are always somebody's word.
+/// Settings that are always listed.
 const NO_DEFAULT: [&str; 5] =
     ["upstream.url", "].collection", "tls.cert_file", "tls.key_file", "cache.redis.url"];
 

@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Duration,
     /// A duration, maybe of zero.
     Delay,
-    /// A duration after which is given up; zero or null is unlimited.
+    /// A timeout; zero or null is unlimited.
     Patience,
     /// A size in bytes, from a least to a most one.
     Size(u64, u64),
@@ -146,7 +146,7 @@ impl Kind {
 
     /// The bounds or choices, for people; empty where the help says it or there are none.
     pub(super) fn bounds(self) -> String {
-        /// A bound that nobody meets is not worth its place.
+        /// A bound that no value reaches is not worth showing.
         const FAR: u64 = 1_000_000_000;
         match self {
             Self::Whole(least, most) if most < FAR => format!("{least} to {most}"),

@@ -66,7 +66,7 @@ pub use types::{
 };
 pub use words::{DialectChoice, PartialScores, WidenMode};
 
-/// Settings types of whoever uses them.
+/// Settings types of the modules that use them.
 pub use crate::{
     pipeline::{AllowList, Capture, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
     upstream::HostHeader,

@@ -54,7 +54,7 @@ fn provider(out: &mut Out, each: &ProviderSettings) {
 }
 
 /// Eight hex digits that stand for the effective configuration. Keys are masked before: they change nothing in it,
-/// and it tells nothing of them.
+/// and it reveals nothing of them.
 pub fn short_hash(config: &Config) -> String {
     let mut hex = blake3::hash(to_yaml(config).as_bytes()).to_hex().to_string();
     hex.truncate(8);

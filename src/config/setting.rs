@@ -7,7 +7,7 @@
 //! instead; `null` in a route undoes what the base says; variables lie over the file value by value. A derived reader
 //! ends at the first problem and no longer knows where a value stood, and each kind of value (`5%`, `64MiB`, `1h`, a
 //! certificate that can be read) would still need a type of its own for reader, printer and schema. The settings types
-//! stay plain structs of whoever uses them, with their own defaults; a list's entry points to the field.
+//! stay plain structs of the modules that use them, with their own defaults; a list's entry points to the field.
 
 use super::{
     kind::Kind,

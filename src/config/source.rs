@@ -72,7 +72,7 @@ impl Source {
         });
         let mut config = match of_file {
             Some(config) => config,
-            // Never in cleartext, and open to everybody, where the file asks for TLS.
+            // Never in cleartext, and open to everybody, where the file requires TLS.
             None if self.text().is_some_and(|text| text.contains("tls")) => return self.load().config,
             None => load(None, &env, &self.flags)?,
         };

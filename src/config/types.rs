@@ -74,7 +74,7 @@ pub struct ListenerTlsConfig {
     pub key_file: PathBuf,
     /// Let in only clients with a certificate of these authorities (PEM).
     pub client_ca_file: Option<PathBuf>,
-    /// A handshake that takes longer is given up.
+    /// A handshake that takes longer is aborted.
     pub handshake_timeout: Duration,
 }
 
@@ -91,11 +91,11 @@ pub struct UpstreamConfig {
     pub http2: bool,
     /// Trust this certificate authority instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Our certificate, then its chain (PEM), for an upstream that asks for one; never without the key.
+    /// Our certificate, then its chain (PEM), for an upstream that requires one; never without the key.
     pub client_cert_file: Option<PathBuf>,
     /// Its private key (PEM).
     pub client_key_file: Option<PathBuf>,
-    /// The name to ask for and to expect in the certificate instead of the URL's host.
+    /// The name to send (SNI) and to expect in the certificate instead of the URL's host.
     pub server_name: Option<ServerName<'static>>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
@@ -131,7 +131,7 @@ pub struct RerankConfig {
     pub providers: Vec<String>,
     /// How many of the best hits are reranked.
     pub window: u64,
-    /// No window is larger, whoever asks.
+    /// The largest window, whoever sets it.
     pub max_window: u64,
     /// What makes a hit's document.
     pub fields: FieldSet,
@@ -163,7 +163,7 @@ pub struct RerankConfig {
     pub inference_ids: Vec<String>,
     /// Patterns of OpenSearch's search pipelines behind which hits are reranked; `-` excludes.
     pub search_pipelines: Vec<String>,
-    /// What callers may ask for beyond narrowing.
+    /// What callers may choose beyond narrowing.
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
     pub response_headers: bool,

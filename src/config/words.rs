@@ -70,7 +70,7 @@ words! {
     }
 }
 
-/// The words in the file for a type of whoever uses it; values that no file can ask for have none.
+/// The words in the file for a type of the module that uses it; values that no file can ask for have none.
 macro_rules! words_of {
     ($words:ident: $type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {
         /// The words in the file.

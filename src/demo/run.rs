@@ -42,7 +42,7 @@ pub enum DemoError {
     /// Signals cannot be caught.
     #[error("signals cannot be caught")]
     Signals(#[source] io::Error),
-    /// Nobody reads what is printed, or it cannot be printed.
+    /// Standard output is closed, or cannot be written.
     #[error("the demo cannot be printed")]
     Print(#[from] io::Error),
     /// The provider that was asked for has no key.
@@ -88,7 +88,7 @@ impl Demo {
         Ok(Self { database, app, config, scorer, idle_key })
     }
 
-    /// Asks every question, directly and through the proxy, and prints what came: the one that gains most first, the one
+    /// Sends every question, directly and through the proxy, and prints the results: the one that gains most first, the one
     /// that loses most last.
     pub async fn show(&self, out: &mut dyn Write) -> Result<Reranked, DemoError> {
         writeln!(out, "{}", self.opening())?;

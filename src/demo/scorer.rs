@@ -42,7 +42,7 @@ pub fn configuration(
     // All of its passages are in the window: there is nothing to learn how rare a word is from, and its order alone
     // shows best what a reranker does.
     let alone = if scorer == Scorer::Lexical { ", fuse: false" } else { "" };
-    // Nobody waits for a page here.
+    // No client waits for a page here.
     let file = format!(
         "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
          admin: {{ listen: \"127.0.0.1:0\" }}\n\

@@ -6,7 +6,7 @@ use crate::search::KeepReason;
 /// How many places are shown and measured.
 pub(super) const PLACES: usize = 5;
 
-/// A question and what came of it.
+/// A question and its results.
 pub(super) struct Asked {
     pub(super) question: &'static Question,
     /// The database's order.

@@ -12,8 +12,8 @@ const LONGEST_NAME: usize = 256;
 
 /// Reads `{"query": …, "window": …}`, `true`, `false`, or `null`, which says nothing.
 ///
-/// Members that this does not know go to `other`, the dialect's, which gives whether it knows them; those that nobody
-/// knows are remembered as ignored. `None` if a value has the wrong type: nothing of it is used then.
+/// Members that this does not know go to `other`, the dialect's, which gives whether it knows them; those unknown to
+/// both are remembered as ignored. `None` if a value has the wrong type: nothing of it is used then.
 pub(super) fn options(
     own: Value<'_>,
     mut other: impl FnMut(&mut CallerOptions, &str, Value<'_>) -> Option<bool>,
@@ -70,7 +70,7 @@ fn milliseconds(value: Value<'_>) -> Option<u64> {
 /// A whole number from 0 up, also as `20.0` or `"20"`.
 fn whole(value: Value<'_>) -> Option<u64> {
     let number = number(value)?;
-    // Beyond this, floats are no longer exact; nobody means such a number.
+    // Beyond this, floats are no longer exact; such a number is not meant.
     let is_whole = number.fract() == 0.0 && (0.0..9e15).contains(&number);
     value.as_u64().or(is_whole.then_some(number as u64))
 }

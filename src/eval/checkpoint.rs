@@ -1,4 +1,4 @@
-//! What is done so far, on disk: a run that ended early goes on from there, and pays nothing twice.
+//! What is done so far, on disk: a run that ended early resumes from there, and pays nothing twice.
 
 use std::{
     collections::HashMap,

@@ -141,7 +141,7 @@ impl<'a> Rules<'a> {
 }
 
 impl Evaluation {
-    /// Measures what came.
+    /// Measures the results.
     pub fn of(trials: &[Trial], rules: &Rules<'_>) -> Self {
         let queries: Vec<QueryResult> = trials.iter().map(|trial| measured(trial, rules)).collect();
         let mut groups = vec![group(None, &queries.iter().collect::<Vec<_>>(), rules)];

@@ -55,7 +55,7 @@ fn refs(ids: &[String]) -> Vec<&str> {
     ids.iter().map(String::as_str).collect()
 }
 
-/// What is odd about what came.
+/// What is odd about the results.
 pub fn of_trials(trials: &[Trial], judgments: Option<&Judgments>, k: usize) -> Vec<String> {
     let mut notes = Vec::new();
     let mut tell = |test: &dyn Fn(&Trial) -> bool, what: &str| {

@@ -1,4 +1,4 @@
-//! The floor: which relevance score to ask for, how much of what is relevant it keeps, and how sure that is.
+//! The floor: which relevance score to require, how much of what is relevant it keeps, and how sure that is.
 
 use serde::Serialize;
 
@@ -126,7 +126,7 @@ pub struct FloorAdvice {
     pub notes: Vec<String>,
 }
 
-/// So many queries are a sample, unless somebody says otherwise.
+/// The default of the least number of queries in a sample.
 pub const MIN_QUERIES: usize = 30;
 /// How often the sample is drawn again for a floor.
 const DRAWS: usize = 1_000;

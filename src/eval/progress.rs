@@ -44,7 +44,7 @@ impl Progress {
         if self.done == self.all || self.told.elapsed() >= EVERY {
             self.told = Instant::now();
             let line = line(self.done - self.before, self.done, self.all, self.begun.elapsed());
-            // Nobody may be reading it.
+            // Standard error may be closed.
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }

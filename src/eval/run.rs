@@ -171,7 +171,7 @@ fn document(
     ran: Ran,
 ) -> Document {
     let measure = &request.measure;
-    // A dry run is billed as the provider that it stands in for would.
+    // A dry run is billed as the provider that it replaces would be.
     let (billing, _) = setup::charges(&request.config, first.or(named(&request.config)).unwrap_or_default());
     let window = usize::try_from(config.rerank.window).unwrap_or(usize::MAX);
     let rules = Rules {

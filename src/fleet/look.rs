@@ -49,7 +49,7 @@ pub async fn look(settings: Settings, within: Duration) -> Result<Look, LookErro
     let took = begun.elapsed();
     let mut info = redis::cmd("INFO");
     info.arg("server");
-    // A user may not be allowed to ask for it: that is no fault.
+    // A user may lack the permission to read it: that is no fault.
     let product = connection.run(&info, until).await.ok().and_then(|said| product(&said));
     let mut script = redis::cmd("EVAL");
     script.arg("return 1").arg(0);

@@ -13,7 +13,7 @@ use super::{
 const SHORTEST: usize = 96;
 
 /// What one pass over a JSON text has found: that it is well-formed, and where its long objects and arrays end. A
-/// [`Value`](super::Value) that has it passes them by, however often it is asked for its parts.
+/// [`Value`](super::Value) that has it skips them, however often its parts are read.
 #[derive(Debug, Default)]
 pub struct Index {
     /// How long the text is.

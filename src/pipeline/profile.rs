@@ -65,7 +65,7 @@ pub enum FailOpen {
     Replay,
 }
 
-/// What callers may ask for beyond narrowing; nothing by default.
+/// What callers may choose beyond narrowing; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
     /// Models, by name.

@@ -64,7 +64,7 @@ struct Line {
     /// Hits of indices that are kept out.
     excluded: Option<usize>,
     provider: Option<Arc<str>>,
-    /// When the provider is asked again.
+    /// When the provider is called again.
     until: Option<String>,
     timings: Timings,
 }
@@ -101,7 +101,7 @@ impl SearchLog {
         self.lines.flush();
     }
 
-    /// Keeps the names for the line that will say how many were left out. Nobody waits for that.
+    /// Keeps the names for the line that will say how many were left out. Nothing waits for it.
     fn gather(&self, key: &'static str, collections: &str) {
         if let Ok(mut all) = self.left_out.try_lock() {
             all.entry(key).or_default().add(collections);

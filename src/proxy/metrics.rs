@@ -85,7 +85,7 @@ impl ProxyMetrics {
         })
     }
 
-    /// Counts a request that got a response, whoever made it.
+    /// Counts a request that got a response, the database's or our own.
     pub(super) fn answered(&self, handling: Handling, status: StatusCode) {
         let classes = self.by_class(handling);
         let [other, ..] = classes;

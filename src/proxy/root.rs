@@ -23,7 +23,7 @@ pub struct Root {
 }
 
 impl Proxy {
-    /// Asks the database for its root; or says why there is no response and what to do.
+    /// Requests the database's root, or returns why there is no response and what to do.
     pub async fn root(&self) -> Result<Root, String> {
         let asked = self.forwarder.forward(Request::new(body::empty())).await;
         let response = asked.map_err(|error| error.explained())?;

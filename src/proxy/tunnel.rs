@@ -20,7 +20,7 @@ use crate::bounds::{TimeoutKind, Timeouts};
 pub struct TunnelSettings {
     /// A tunnel is closed when no byte has passed for this long; `None`: unlimited.
     pub timeout: Option<Duration>,
-    /// Counts the waits that were given up.
+    /// Counts the timeouts that expired.
     pub waits: Timeouts,
 }
 

@@ -36,7 +36,7 @@ pub struct ProviderCall {
     pub end: CallEnd,
     /// The beginning of the response's body, key masked; empty where there is none.
     pub response: Bytes,
-    /// What came with the response beside its body; `None` where no whole response came.
+    /// The response's headers and the like; `None` where no complete response arrived.
     pub heard: Option<Heard>,
 }
 

@@ -352,7 +352,7 @@ impl RerankMetrics {
         }
     }
 
-    /// Counts a call that all its callers have left.
+    /// Counts a call whose callers are all gone.
     pub(super) fn given_up(&self, provider: &str, took: Duration) {
         self.calls.with_label_values(&[provider, "given_up"]).inc();
         self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());

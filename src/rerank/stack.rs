@@ -76,7 +76,7 @@ struct Provider {
     asked_again: AskedAgain,
 }
 
-/// In what time a provider that was not asked for this reason may be; `None` where nobody knows, or it is another reason.
+/// After what time a provider that was not called for this reason may be; `None` if unknown, or for other reasons.
 pub type AskedAgain = Arc<dyn Fn(KeepReason) -> Option<Duration> + Send + Sync>;
 
 /// The layers of a provider, and what is known of them from outside.

@@ -46,7 +46,7 @@ impl KeepReason {
         format!("docs/reasons.md#{}", self.as_str())
     }
 
-    /// Whether it says that something is amiss that an operator can mend, rather than that the search was left alone on
+    /// Whether it says that something is amiss that an operator can mend, rather than that the search was kept on
     /// purpose: the level of the log's line.
     pub fn is_trouble(self) -> bool {
         use KeepReason::*;

@@ -193,7 +193,7 @@ impl Upstream {
         self.mark.returned(headers)
     }
 
-    /// Notes a failure, and tells the log of it in one line for each cause and minute.
+    /// Notes a failure, and logs it in one line for each cause and minute.
     pub fn tell(&self, cause: &'static str, remedy: &'static str, error: &(dyn std::error::Error + 'static)) {
         self.standing.fails(cause, SystemTime::now());
         let address = format!("{}://{}", self.address.scheme, self.address.authority);

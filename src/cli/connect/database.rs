@@ -13,7 +13,7 @@ use crate::{
     tls,
 };
 
-/// After the connection: for what is asked of it, which is little.
+/// Timeout after the connection is made: the request is small.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is found at the root.
@@ -24,7 +24,7 @@ enum Product {
     OpenSearch,
 }
 
-/// Asks the database of one listener.
+/// Sends a request to the database of one listener.
 pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -> Section {
     let url = listener.upstream.url.to_string();
     let url = url.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! `rerankd check --connect`: asks the databases, the providers and Redis, and says what to do about what is wrong.
+//! `rerankd check --connect`: calls the databases, the providers and Redis, and reports each problem with its remedy.
 
 mod database;
 mod facts;

@@ -8,7 +8,7 @@ use crate::{
     config::{CacheConfig, Config, RedisConfig},
 };
 
-/// For the connection and all that is asked.
+/// Timeout of the connection and all commands.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks Redis as the server would.

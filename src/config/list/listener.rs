@@ -21,7 +21,7 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting(
         "path_prefix",
         Kind::PathPrefix,
-        "the path below which clients find the database here, such as /es; it is taken off what goes on",
+        "the path below which clients find the database here, such as /es; it is removed before forwarding",
         |to| &mut to.path_prefix,
     ),
     setting(
@@ -48,7 +48,7 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     by(
         "upstream.path_prefix",
         Kind::PathPrefix,
-        "the path below which the database is found there; it is put before what goes on",
+        "the path below which the database is found there; it is added before forwarding",
         By::Hand(|of| Shown::One(of.upstream.path_prefix.to_text())),
     ),
     setting(
@@ -72,7 +72,7 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting(
         "upstream.client_cert_file",
         Kind::Certificate,
-        "our certificate, then its chain (PEM), if the database asks for one",
+        "our certificate, then its chain (PEM), if the database requires one",
         |to| &mut to.upstream.client_cert_file,
     ),
     setting("upstream.client_key_file", Kind::PrivateKey, "its private key (PEM)", |to| {
@@ -81,7 +81,7 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting(
         "upstream.server_name",
         Kind::ServerName,
-        "ask for this name (SNI) and expect it in the certificate, not the URL's host",
+        "send this name (SNI) and expect it in the certificate, not the URL's host",
         |to| &mut to.upstream.server_name,
     ),
     setting("upstream.connect_timeout", Kind::Duration, "for the connection, TLS included", |to| {
@@ -111,7 +111,7 @@ pub(in crate::config) static TLS: &[Setting<ListenerTlsConfig>] = &[
         "let in only clients with a certificate of these authorities (PEM)",
         |to| &mut to.client_ca_file,
     ),
-    setting("handshake_timeout", Kind::Duration, "a handshake that takes longer is given up", |to| {
+    setting("handshake_timeout", Kind::Duration, "a handshake that takes longer is aborted", |to| {
         &mut to.handshake_timeout
     }),
 ];

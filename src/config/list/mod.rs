@@ -1,5 +1,5 @@
 //! Every setting, one list a section. A new setting is a line here, a field with its default in the settings type of
-//! whoever uses it, and its use.
+//! the module that uses it, and its use.
 
 mod listener;
 mod others;

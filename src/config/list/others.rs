@@ -126,7 +126,7 @@ pub(in crate::config) static REDIS: &[Setting<RedisConfig>] = &[
     setting(
         "timeout",
         Kind::Duration,
-        "no search waits longer for it; a breaker leaves a slow or dead one alone",
+        "timeout of a search's reads; a breaker skips a slow or dead one",
         |to| &mut to.fleet.timeout,
     ),
     setting("ca_file", Kind::Certificate, "trust this PEM file instead of the system's roots", |to| {
@@ -207,13 +207,13 @@ pub(in crate::config) static SHUTDOWN: &[Setting<ShutdownConfig>] = &[
     setting(
         "delay",
         Kind::Delay,
-        "go on serving so long before the listeners close; behind a Kubernetes Service 5s",
+        "how long to go on serving before the listeners close; behind a Kubernetes Service 5s",
         |to| &mut to.delay,
     ),
     setting(
         "grace",
         Kind::Delay,
-        "then open requests, streams and tunnels may take so long to finish",
+        "then how long open requests, streams and tunnels may take to finish",
         |to| &mut to.grace,
     ),
 ];

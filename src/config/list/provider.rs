@@ -79,7 +79,7 @@ pub(in crate::config) static HTTP: &[Setting<HttpSettings>] = &[
     }),
 ];
 
-/// What a provider behind HTTP may be asked and may cost, and when it is left alone.
+/// The limits of a provider behind HTTP on calls and cost, and its circuit.
 pub(in crate::config) static LIMITS: &[Setting<ProviderSettings>] = &[
     setting("max_concurrency", Kind::Whole(1, 100_000), "calls at the same time; more are shed", |to| {
         &mut to.limits.max_concurrency
@@ -112,19 +112,19 @@ pub(in crate::config) static LIMITS: &[Setting<ProviderSettings>] = &[
     setting(
         "finish_in_background",
         Kind::Bool,
-        "calls whose callers have all left run on to fill the cache",
+        "calls whose callers are all gone go on, to fill the cache",
         |to| &mut to.single_flight.finish_in_background,
     ),
-    setting("max_in_background", Kind::Whole(0, 100_000), "so many of them at most; others end", |to| {
-        &mut to.single_flight.max_in_background
-    }),
     setting(
-        "breaker.failure_ratio",
-        Kind::Share,
-        "the provider is left alone from this share of failed calls on",
-        |to| &mut to.circuit.failure_ratio,
+        "max_in_background",
+        Kind::Whole(0, 100_000),
+        "the most of them at a time; others are cancelled",
+        |to| &mut to.single_flight.max_in_background,
     ),
-    setting("breaker.slow_ratio", Kind::Share, "or from this share of slow calls on", |to| {
+    setting("breaker.failure_ratio", Kind::Share, "the circuit opens at this share of failed calls", |to| {
+        &mut to.circuit.failure_ratio
+    }),
+    setting("breaker.slow_ratio", Kind::Share, "or at this share of slow calls", |to| {
         &mut to.circuit.slow_ratio
     }),
     setting("breaker.slow_call", Kind::Duration, "from when on a call is slow", |to| {

@@ -45,7 +45,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         "how many of the best hits are reranked, no more than max_window",
         |to| &mut to.window,
     ),
-    setting("max_window", Kind::Whole(1, MOST_HITS), "no window is larger, whoever asks", |to| {
+    setting("max_window", Kind::Whole(1, MOST_HITS), "the largest window, whoever sets it", |to| {
         &mut to.max_window
     }),
     by(
@@ -80,7 +80,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     setting(
         "shadow_deadline",
         Kind::Duration,
-        "for the rerank step of mode: shadow, where nobody waits",
+        "for the rerank step of mode: shadow, for which no client waits",
         |to| &mut to.shadow_deadline,
     ),
     setting(
@@ -98,7 +98,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     setting(
         "fail_open",
         Kind::Word(FAIL_OPEN),
-        "on failure: cut (the widened response) | replay (ask as the client did)",
+        "on failure: cut (the widened response) | replay (the client's own request)",
         |to| &mut to.fail_open,
     ),
     setting(

@@ -24,7 +24,7 @@ pub(super) struct Nearest<'a> {
 }
 
 /// The only clause of a search, where it is a kNN clause, and nothing counts or cuts what it finds. Of a page that
-/// reaches beyond `k` the total has to tell how much there is. `own` as for [`super::request::intent`].
+/// reaches beyond `k` the total has to show how much there is. `own` as for [`super::request::intent`].
 pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: u64) -> Option<Nearest<'a>> {
     const AFTER: [&str; 11] = [
         "knn",

@@ -34,7 +34,7 @@ pub(super) fn of<'a>(params: &'a Params<'_>, body: Option<&Object<'a>>) -> Searc
 
 /// Whether all that an inline pipeline does is known to leave a reranked order right, whatever the size: it prepares
 /// the query, normalises scores, or changes hits one by one. What reranks, collapses, cuts by rank, personalises or
-/// asks for more is not, nor is what nobody here knows.
+/// asks for more is not, nor is any processor not known here.
 pub(super) fn only_prepares(inline: Value<'_>) -> bool {
     let known: [(&str, &[&str]); 3] = [
         ("request_processors", &["filter_query", "neural_query_enricher"]),

@@ -114,7 +114,7 @@ fn by(search: &Object<'_>, query: Value<'_>) -> Order {
     }
 }
 
-/// Who recommends by average and asks for the vectors chooses among the hits by itself (as LangChain's MMR
+/// A client that recommends by average and requests the vectors chooses among the hits by itself (as LangChain's MMR
 /// does), and counts on the database's order.
 fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
     let average = strategy.is_none_or(|strategy| strategy.as_str().as_deref() == Some("average_vector"));
@@ -152,7 +152,7 @@ fn collect_texts(search: &Object<'_>, depth: usize, texts: &mut Vec<String>) -> 
     search.prefetches()?.iter().try_for_each(|inner| collect_texts(inner, depth + 1, texts))
 }
 
-/// What a query looks for: itself, or what stands in it under the name of its kind.
+/// What a query searches for: itself, or its member named after its kind.
 fn target(query: Value<'_>) -> Value<'_> {
     let nearest = query.get("nearest");
     let of = |kind: &str| query.get(kind)?.get("target");

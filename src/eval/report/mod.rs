@@ -1,4 +1,4 @@
-//! What came of a run, for people and programs: [`Document`] is the JSON, [`table`] the text, [`html`] the page,
+//! The results of a run, for people and programs: [`Document`] is the JSON, [`table`] the text, [`html`] the page,
 //! [`yaml`] what to paste into the configuration.
 
 pub mod html;

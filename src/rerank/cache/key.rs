@@ -124,7 +124,7 @@ impl KeyBase {
     }
 
     /// The digests once more under a key that only who knows the secret can have, and that is another one for each query:
-    /// what stands in a store tells nothing of a text, nor which of two queries have a document in common.
+    /// an entry of a store reveals nothing of a text, nor which of two queries have a document in common.
     /// SipHash-2-4: Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012.
     fn names(&self, common: &blake3::Hasher, digests: impl Iterator<Item = [u8; 32]>) -> Vec<ScoreKey> {
         let of_this_query = SipHasher24::new_with_key(&short(common.finalize()));
@@ -143,7 +143,7 @@ impl KeyBase {
 }
 
 impl SingleFlightKey {
-    /// The work of scoring the documents of these keys. What nobody waits for goes at another priority, and so
+    /// The work of scoring the documents of these keys. Work without a waiting caller has another priority, and so
     /// is other work.
     pub(super) fn of(keys: &[ScoreKey], background: bool) -> Self {
         let mut hasher = blake3::Hasher::new();

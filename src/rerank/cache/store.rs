@@ -25,7 +25,7 @@ const SPANS_SHARE: u64 = 4;
 /// Size of one passage.
 const SPAN_BYTES: u32 = size_of::<Span>() as u32;
 
-/// Takes a key's own bits for its hash: whoever does not know the secret cannot choose them.
+/// Takes a key's own bits for its hash: without the secret they cannot be chosen.
 #[derive(Default)]
 struct AsItIs(u64);
 

@@ -16,14 +16,14 @@ use crate::{
     rerank::{BuildError, CallLog, Heard, HttpSettings, RerankError, RerankRequest},
 };
 
-/// What is sent, of nobody's data.
+/// The pair that is sent, which is no one's data.
 const QUERY: &str = "red shoes";
 const DOCUMENT: &str = "A pair of red running shoes";
 
 /// So many headers about limits are worth reading.
 const MOST_LIMITS: usize = 6;
 
-/// What came of the pair.
+/// The result of the pair.
 #[derive(Debug)]
 pub struct Trial {
     /// Its score, or why there is none.
@@ -40,7 +40,7 @@ pub struct Trial {
     pub certificate: Option<CertificateDer<'static>>,
 }
 
-/// Asks the service of these settings for one score, for no longer than `within`. It may cost a search unit.
+/// Requests one score of the service with these settings, within the timeout `within`. It may cost a search unit.
 pub async fn trial(name: &str, settings: &HttpSettings, within: Duration) -> Result<Trial, BuildError> {
     let mut provider = HttpProvider::over(|| Client::builder().tls_info(true), name.into(), settings)?;
     let begun = Instant::now();

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 pub(super) const MOST_DOCUMENTS: usize = 2_048;
 /// Words of one generation: common ones come early; what comes later is rare, and taken for it.
 pub(super) const MOST_TERMS: usize = 28_672;
-/// A full generation learns no more until it is so old: to go on costs time, and tells little.
+/// A full generation learns no more until it is so old: more documents cost time and add little.
 const FULL_FOR: Duration = Duration::from_secs(60 * 60);
 /// The oldest that a generation gets: what has not passed while two of them were is forgotten.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -145,7 +145,7 @@ impl Generation {
 
 type AsIs = BuildHasherDefault<Spread>;
 
-/// Spreads the bits of what is a keyed hash already: whoever does not know the secret cannot choose it.
+/// Spreads the bits of what is a keyed hash already: without the secret it cannot be chosen.
 #[derive(Default)]
 pub(super) struct Spread(u64);
 

@@ -18,7 +18,7 @@ impl Names {
         low
     }
 
-    /// Of its keyed digest, which nobody is to see either.
+    /// Of its keyed digest, which must not be seen either.
     pub(super) fn document(&self, digest: &[u8; 32]) -> u64 {
         self.hash(1, digest)
     }
