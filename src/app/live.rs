@@ -76,7 +76,7 @@ enum Place {
     New(Listener),
 }
 
-/// What [`build`] reuses from the configuration before.
+/// What [`build()`] reuses from the configuration before.
 #[derive(Clone)]
 pub(super) struct Before {
     pub(super) config: Option<Config>,

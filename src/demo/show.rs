@@ -1,4 +1,4 @@
-//! What the demo prints of the questions that were asked, as plain text.
+//! What the demo prints of its questions, as plain text.
 
 use super::{Question, Row, Scorer, question_table};
 use crate::search::KeepReason;
@@ -26,7 +26,7 @@ impl Asked {
     }
 }
 
-/// All of it in the order in which it is to be read: first the question that gains most, last the one that loses most.
+/// All questions in reading order: first the one that gains most, last the one that loses most.
 pub(super) fn ordered(mut asked: Vec<Asked>) -> Vec<Asked> {
     // The first of several that are alike.
     let best = (0..asked.len()).rev().max_by(|&a, &b| asked[a].gain().total_cmp(&asked[b].gain()));

@@ -1,4 +1,4 @@
-//! A look at Redis for `rerankd check --connect`: who it is, whether it lets us do what we need.
+//! A look at Redis for `rerankd check --connect`: its product, and whether it permits what we need.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use super::{Connection, Connector, Failure, Settings};
 pub struct Look {
     /// Product and version, as far as it says.
     pub product: String,
-    /// Of one `PING`, on a connection that was there.
+    /// The time of one `PING`, on an open connection.
     pub took: Duration,
     /// Why scripts do not run, if they do not: shared limits need them.
     pub no_scripts: Option<LookError>,
@@ -20,13 +20,13 @@ pub struct Look {
     pub clock: Option<SystemTime>,
 }
 
-/// Why it is of no use: a sentence, and what to do about it.
+/// Why it cannot be used: a sentence, and the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct LookError(&'static str, &'static str);
 
 impl LookError {
-    /// What to do, as a whole sentence.
+    /// The remedy, as a whole sentence.
     pub fn remedy(&self) -> &'static str {
         self.1
     }
@@ -38,7 +38,7 @@ impl From<Failure> for LookError {
     }
 }
 
-/// Connects as the server would, and asks; for no longer than `within`.
+/// Connects as the server would, and reads its facts, within the timeout `within`.
 pub async fn look(settings: Settings, within: Duration) -> Result<Look, LookError> {
     let until = Instant::now() + within;
     let connector = Connector::new(settings, within);
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_server_is_known_by_its_own_version_also_in_a_cluster() {
         let redis = bulk("# Server\r\nredis_version:7.2.4\r\nredis_mode:standalone\r\n");
-        // Valkey says the version of Redis that it began from too.
+        // Valkey also states the version of Redis that it was forked from.
         let valkey =
             bulk("# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n");
         assert_eq!(product(&redis).as_deref(), Some("Redis 7.2.4"));

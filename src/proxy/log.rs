@@ -43,7 +43,7 @@ pub(super) struct Searched<'a> {
     pub(super) kind: SearchKind,
     /// The listener's address.
     pub(super) listener: &'a Arc<str>,
-    /// What [`super::report::names`] gives.
+    /// The names from [`super::report::names`].
     pub(super) collections: &'a str,
     pub(super) report: &'a Report,
     pub(super) timings: Timings,
@@ -61,7 +61,7 @@ struct Line {
     collections: String,
     /// The names of the fields of a hit without text.
     fields_seen: Option<Arc<str>>,
-    /// Hits of indices that are kept out.
+    /// Hits of excluded indices.
     excluded: Option<usize>,
     provider: Option<Arc<str>>,
     /// When the provider is called again.
@@ -70,7 +70,7 @@ struct Line {
 }
 
 impl SearchLog {
-    /// Logs a search that ended. `asked_again`: in what time the provider that was not asked may be.
+    /// Logs a search that ended. `asked_again`: after what time the provider that was not called may be.
     pub(super) fn ended(&self, search: &Searched<'_>, asked_again: impl Fn(KeepReason) -> Option<Duration>) {
         let written = match search.report.outcome {
             Outcome::Applied => false,

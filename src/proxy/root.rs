@@ -1,4 +1,4 @@
-//! The database's root, asked for from inside the program: who it is.
+//! The database's root, requested from inside the program: its product and version.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -9,16 +9,16 @@ use crate::{
     upstream::body::{self, BodyRead},
 };
 
-/// More than any database says of itself.
+/// Larger than any database's response at its root.
 const MOST: usize = 64 << 10;
 
-/// What the database said at `GET /`.
+/// The database's response to `GET /`.
 pub struct Root {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body; empty where it broke off or is long.
+    /// The body; empty where it broke off or is too long.
     pub body: Bytes,
 }
 

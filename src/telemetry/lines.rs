@@ -18,7 +18,7 @@ use tracing_subscriber::{
 
 use super::log::is_own;
 
-/// `2026-01-31T12:00:00.000Z  WARN message key="value"`. Where a line is from is said of other people's only.
+/// `2026-01-31T12:00:00.000Z  WARN message key="value"`. The target is shown only for lines of other crates.
 pub(super) struct TextLines;
 
 /// `{"timestamp":…,"level":…,"message":…,"key":"value","target":…}`.
@@ -128,7 +128,7 @@ impl Members {
     fn put(&mut self, field: &Field, value: Value) {
         match field.name() {
             "message" => self.message = Some(value),
-            // What comes by way of the `log` crate says itself where it is from.
+            // A record of the `log` crate names its target itself.
             "log.target" => self.target = value.as_str().unwrap_or_default().to_owned(),
             name if name.starts_with("log.") => {}
             name => {

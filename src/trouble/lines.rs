@@ -1,4 +1,4 @@
-//! [`Lines`]: of lines for one reason, one a minute, which says how many others there were.
+//! [`Lines`]: one line a minute for each reason, with the number of those left out.
 
 use std::{
     error::Error,
@@ -26,9 +26,9 @@ struct Shared(Mutex<Vec<Entry>>);
 struct Entry {
     /// A word of a closed list.
     reason: &'static str,
-    /// Of the last line.
+    /// When the last line was written.
     at: time::Instant,
-    /// Lines since then.
+    /// Lines left out since then.
     left_out: u64,
     /// The first of them.
     pending: Option<Pending>,
@@ -37,7 +37,7 @@ struct Entry {
 /// Writes a line; it gets the number of those that were left out.
 type Pending = Box<dyn FnOnce(Option<u64>) + Send>;
 
-/// Whom a line is about.
+/// The peer that a line is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer<'a> {
     /// Its role: `upstream`, `provider`.
@@ -51,13 +51,13 @@ pub struct Peer<'a> {
 /// What went wrong with a peer.
 #[derive(Clone, Debug)]
 pub struct Failure<'a> {
-    /// The word of metric, response and `explain`.
+    /// The cause, in the word of metric, response and `explain`.
     pub cause: &'static str,
-    /// What the operator can do.
+    /// The operator's remedy.
     pub remedy: &'static str,
-    /// The place in the documentation.
+    /// The anchor in the documentation.
     pub help: String,
-    /// What the system said.
+    /// The system's message.
     pub error: &'a (dyn Error + 'static),
 }
 
@@ -95,7 +95,7 @@ impl Lines {
         true
     }
 
-    /// Writes what was left out and not yet said.
+    /// Writes what was left out and is still pending.
     pub fn flush(&self) {
         self.0.write(|_| true);
     }

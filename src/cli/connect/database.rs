@@ -16,7 +16,7 @@ use crate::{
 /// Timeout after the connection is made: the request is small.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is found at the root.
+/// What the root's response shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Product {
     Qdrant,
@@ -86,7 +86,7 @@ fn reached(section: &mut Section, listener: &ListenerConfig, root: &Root, took: 
     }
 }
 
-/// What the dialect ought to be, where it is another.
+/// The right dialect, where the configured one is wrong.
 fn misfit(dialect: DialectChoice, product: Product) -> Option<&'static str> {
     match (dialect, product) {
         (DialectChoice::Qdrant, Product::Elasticsearch | Product::OpenSearch) => Some("elasticsearch"),
@@ -95,7 +95,7 @@ fn misfit(dialect: DialectChoice, product: Product) -> Option<&'static str> {
     }
 }
 
-/// Product and version, from what it says at its root.
+/// Product and version, as the root states them.
 fn product(body: &[u8]) -> Option<(Product, String)> {
     let said: Value = serde_json::from_slice(body).ok()?;
     let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str);
@@ -110,7 +110,7 @@ fn product(body: &[u8]) -> Option<(Product, String)> {
     }
 }
 
-/// The database's certificate, by a handshake of its own.
+/// The database's certificate, from a TLS handshake of its own.
 async fn shown(section: &mut Section, listener: &ListenerConfig) {
     if listener.upstream.url.scheme_str() != Some("https") {
         return section.note("certificate", "none: plain HTTP");
@@ -127,7 +127,7 @@ async fn shown(section: &mut Section, listener: &ListenerConfig) {
 /// The certificate that clients of this listener see.
 fn own_certificate(section: &mut Section, listener: &ListenerConfig) {
     let Some(own) = &listener.tls else { return };
-    // What cannot be read is a problem of the configuration, which has been said by now.
+    // An unreadable file is a problem of the configuration, which has been reported by now.
     let Ok(chain) = tls::certificates(&own.cert_file) else { return };
     let Some(first) = chain.first() else { return };
     let remedy = format!("Renew {}: a new file is loaded without a restart.", own.cert_file.display());

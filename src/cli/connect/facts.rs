@@ -1,4 +1,4 @@
-//! Clocks and certificates: what is said of them, wherever they were seen.
+//! Clocks and certificates: their checks, for whatever peer they belong to.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,12 +8,12 @@ use rustls_pki_types::CertificateDer;
 use super::report::Section;
 use crate::tls::not_after;
 
-/// From here on a difference of clocks is worth a warning: signed requests, certificates and logs depend on them.
+/// Larger differences between clocks are worth a warning: signed requests, certificates and logs depend on them.
 const SKEW: Duration = Duration::from_secs(30);
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// A certificate with less is worth a warning.
+/// A certificate with less time left is worth a warning.
 const SOON_DAYS: u64 = 14;
 
 /// The time in the `Date` header.
@@ -38,7 +38,7 @@ pub(super) fn clock(section: &mut Section, theirs: Option<SystemTime>, now: Syst
     );
 }
 
-/// How long a certificate is good.
+/// How long a certificate is still valid.
 pub(super) fn certificate(section: &mut Section, shown: &CertificateDer<'_>, now: SystemTime, renew: &str) {
     let (Some(end), Ok(now)) = (not_after(shown), now.duration_since(UNIX_EPOCH)) else {
         return section.note("certificate", "its end cannot be read");

@@ -21,12 +21,12 @@ use crate::{
 };
 use report::{Marks, Section};
 
-/// Asks everything that the configuration names, all at once, each within its time; 1 if anything is a problem.
+/// Calls everything that the configuration names, concurrently, each with its timeout; 1 if anything is a problem.
 pub fn connect(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn Write) -> io::Result<u8> {
     let Ok(config) = load_path(args.config.as_deref(), env, &args.flags()) else { return Ok(EXIT_FAILURE) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sections = runtime.block_on(sections(&config, env));
-    // A lookup of a name that hangs must not keep the process.
+    // A name lookup that hangs must not keep the process.
     runtime.shutdown_background();
     match sections {
         Ok(sections) => {

@@ -15,10 +15,10 @@ use crate::{
     telemetry::chain,
 };
 
-/// For the pair; a provider's own timeout may be shorter.
+/// Timeout of the pair; a provider's own timeout may be shorter.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Asks one provider, if it can be asked.
+/// Checks one provider, if it can be called.
 pub(super) async fn check(
     config: &Config,
     provider: &ProviderSettings,
@@ -65,7 +65,7 @@ fn lacks_key(section: &mut Section, config: &Config, provider: &ProviderSettings
     }
 }
 
-/// Where the key is from; never what it is.
+/// Where the key comes from; never the key itself.
 fn key_source(http: &HttpSettings, key: &str, env: &HashMap<String, String>) -> String {
     let holds = |name: &str| env.get(name).is_some_and(|value| value.trim() == key.trim());
     let usual =

@@ -44,10 +44,10 @@ impl Marks {
     }
 }
 
-/// The checks of one thing: a database, a provider.
+/// The checks of one peer: a database, a provider.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Section {
-    /// What it is, by its place in the configuration.
+    /// The peer, by its place in the configuration.
     name: String,
     /// More of it for the heading.
     detail: String,
@@ -126,7 +126,7 @@ pub(super) fn text(sections: &[Section], marks: Marks) -> String {
     out + &end(sections)
 }
 
-/// `OK`, or what is to be done, numbered: problems first.
+/// `OK`, or the numbered remedies: problems first.
 fn end(sections: &[Section]) -> String {
     let of = |mark: Mark| {
         let each = |section| move |line| (section, line);

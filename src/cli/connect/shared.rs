@@ -11,7 +11,7 @@ use crate::{
 /// Timeout of the connection and all commands.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks Redis as the server would.
+/// Checks Redis as the server would use it.
 pub(super) async fn redis(cache: &CacheConfig, redis: &RedisConfig) -> Section {
     let mut section = Section::new("cache.redis", redis.fleet.address.to_string());
     let look = match app::redis(cache, redis, PATIENCE).await {

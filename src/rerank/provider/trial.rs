@@ -20,7 +20,7 @@ use crate::{
 const QUERY: &str = "red shoes";
 const DOCUMENT: &str = "A pair of red running shoes";
 
-/// So many headers about limits are worth reading.
+/// The most headers about limits that are kept.
 const MOST_LIMITS: usize = 6;
 
 /// The result of the pair.
@@ -28,15 +28,15 @@ const MOST_LIMITS: usize = 6;
 pub struct Trial {
     /// Its score, or why there is none.
     pub scored: Result<f32, RerankError>,
-    /// The model that scored it, or was asked to.
+    /// The model that scored it, or was requested.
     pub model: Arc<str>,
-    /// From the beginning of the connection to the last byte.
+    /// From the start of the connection to the last byte.
     pub took: Duration,
-    /// What the service's HTTP response said of limits: header names and values.
+    /// The limits in the service's HTTP response: header names and values.
     pub limits: Vec<(String, String)>,
     /// The service's clock, from its `Date` header.
     pub date: Option<SystemTime>,
-    /// The certificate that it showed; `None` without TLS.
+    /// The service's certificate; `None` without TLS.
     pub certificate: Option<CertificateDer<'static>>,
 }
 
@@ -62,7 +62,7 @@ pub async fn trial(name: &str, settings: &HttpSettings, within: Duration) -> Res
     Ok(Trial { scored, model, took, limits, date, certificate: heard.certificate })
 }
 
-/// The headers that speak of limits, by the names that services use for them.
+/// The headers that state limits, by the names that services use for them.
 fn limits(heard: &Heard) -> Vec<(String, String)> {
     let speaks =
         |name: &str| ["limit", "remaining", "quota", "retry-after"].iter().any(|word| name.contains(word));

@@ -1,7 +1,7 @@
 //! How rare words are in a collection, learned from the candidates of its searches: what `lexical` weighs words by.
 //!
 //! 1. [`text`]: which words a document has.
-//! 2. [`Collection`]: in how many documents a word was, each document counted once, bounded and aged.
+//! 2. `Collection`: in how many documents a word was, each document counted once, bounded and aged.
 //! 3. [`Words`]: those of all collections, by keyed hashes; no text is kept.
 //! 4. [`Learner`]: what passes while another provider scores is learned after the response.
 //! 5. [`exchange`](Words::exchange): the member of a fleet that has learned most shares it with the others.
