@@ -15,7 +15,7 @@ pub struct Row<'a> {
     pub title: &'a str,
     /// The score that this order is by.
     pub score: Option<f32>,
-    /// Its grade as a response, 0 for none.
+    /// Its grade as an answer to the question, 0 for none.
     pub grade: u32,
 }
 
