@@ -174,7 +174,7 @@ fn demonstration(
     let file = |name: &str, text: String| Input { name: name.to_owned(), bytes: text.into_bytes() };
     let files = Files {
         queries: file("the demo's questions", demo::queries_file()),
-        judgments: Some(file("the demo's responses", demo::judgments_file())),
+        judgments: Some(file("the demo's answers", demo::judgments_file())),
         caveat: (scorer == demo::Scorer::Lexical).then(|| DEMO_CAVEAT.to_owned()),
     };
     Ok((config, files))

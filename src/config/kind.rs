@@ -27,7 +27,7 @@ pub(super) enum Kind {
     /// A duration, maybe of zero.
     Delay,
     /// A timeout; zero or null is unlimited.
-    Patience,
+    MaxWait,
     /// A size in bytes, from a least to a most one.
     Size(u64, u64),
     /// A size in bytes, or 0 to switch something off.
@@ -35,7 +35,7 @@ pub(super) enum Kind {
     /// One of these words.
     Word(&'static [&'static str]),
     /// The kind of a provider.
-    ProviderKind,
+    Provider,
     /// A word of on, shadow, off; YAML 1.1's booleans are understood.
     Switch(&'static [&'static str]),
     /// An IP address with a port.
@@ -89,7 +89,7 @@ impl Kind {
             Self::Share => values::share(text).map(|value| Some(value.to_string())),
             Self::Duration => values::duration(text).and(as_is),
             Self::Delay => values::duration_or_none(text).and(as_is),
-            Self::Patience => {
+            Self::MaxWait => {
                 let time = values::duration_or_none(text)?;
                 Ok((!time.is_zero()).then(|| text.to_owned()))
             }
@@ -118,7 +118,7 @@ impl Kind {
             Self::Dotted => values::dotted(text).map(Some),
             Self::FieldName => values::field(text).map(Some),
             Self::KeyPrefix => values::key_prefix(text).map(Some),
-            Self::ProviderKind => one_of(text, &KINDS),
+            Self::Provider => one_of(text, &KINDS),
             Self::RedisUrl | Self::Text | Self::Fields | Self::List(_) | Self::Section => as_is,
         }
     }
@@ -133,9 +133,9 @@ impl Kind {
             | Self::Score
             | Self::Duration
             | Self::Delay
-            | Self::Patience
+            | Self::MaxWait
             | Self::Word(_)
-            | Self::ProviderKind
+            | Self::Provider
             | Self::Switch(_)
             | Self::Address => text.to_owned(),
             Self::Fields if text == "auto" => text.to_owned(),
@@ -153,7 +153,7 @@ impl Kind {
             Self::Score => "0 to 1".to_owned(),
             Self::Share => "over 0, up to 1 (or in %)".to_owned(),
             Self::Size(least, most) if most < FAR => format!("{} to {}", size_words(least), size_words(most)),
-            Self::Patience => "0s or null: unlimited".to_owned(),
+            Self::MaxWait => "0s or null: unlimited".to_owned(),
             _ => String::new(),
         }
     }
@@ -162,7 +162,7 @@ impl Kind {
     pub(super) fn choices(self) -> &'static [&'static str] {
         match self {
             Self::Word(words) | Self::Switch(words) => words,
-            Self::ProviderKind => &KINDS,
+            Self::Provider => &KINDS,
             Self::List(kind) => kind.choices(),
             _ => &[],
         }
@@ -189,7 +189,7 @@ impl Kind {
             Self::Score => number(0.0, 1.0, "^[0-9.eE+-]+$"),
             Self::Share => number(0.0, 1.0, "^[0-9.eE+-]+ *%?$"),
             Self::Duration => pattern("^[0-9]+(\\.[0-9]+)? *[a-zA-Zµ]+[0-9a-zA-Zµ. ]*$"),
-            Self::Delay | Self::Patience => pattern("^(0|[0-9]+(\\.[0-9]+)? *[a-zA-Zµ]+[0-9a-zA-Zµ. ]*)$"),
+            Self::Delay | Self::MaxWait => pattern("^(0|[0-9]+(\\.[0-9]+)? *[a-zA-Zµ]+[0-9a-zA-Zµ. ]*)$"),
             Self::Size(..) | Self::SizeOrOff => json!({ "anyOf": [
                 { "type": "integer", "minimum": 0 },
                 { "type": "string", "pattern": "^[0-9][0-9.]* *([kKmMgGtTpP][iI]?)?[bB]?$" },
@@ -198,7 +198,7 @@ impl Kind {
             Self::Word(words) => {
                 json!({ "enum": words.iter().map(|word| json!(word)).chain([Json::Null]).collect::<Vec<_>>() })
             }
-            Self::ProviderKind => Kind::Word(&KINDS).schema(),
+            Self::Provider => Kind::Word(&KINDS).schema(),
             Self::Switch(words) => {
                 let booleans = [json!(true), json!(false), json!("true"), json!("false"), Json::Null];
                 json!({ "enum": words.iter().map(|word| json!(word)).chain(booleans).collect::<Vec<_>>() })

@@ -36,7 +36,7 @@ fn secret(settings: &HttpSettings) -> Option<&str> {
 }
 
 /// What the smallest entry of each kind gives: its variable, address and model.
-const SMALLEST: [(&str, &str, &str, Option<&str>); 18] = [
+const SMALLEST: [(&str, &str, &str, Option<&str>); HttpKind::ALL.len()] = [
     ("a: { kind: cohere }", "CO_API_KEY", "https://api.cohere.com", Some("rerank-v3.5")),
     ("a: { kind: cohere-v1, base_url: 'http://h' }", "COHERE_API_KEY", "http://h", Some("rerank-v3.5")),
     ("a: { kind: jina }", "JINA_API_KEY", "https://api.jina.ai", Some("jina-reranker-v2-base-multilingual")),

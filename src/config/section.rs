@@ -97,7 +97,7 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         match &self.node(key)?.value {
             Value::Null => None,
-            Value::Text(text) => match self.meant(key, text).and_then(|text| parse(text)) {
+            Value::Text(text) => match self.meant(key, text).and_then(&parse) {
                 Ok(value) => Some(value),
                 Err(sentence) => {
                     self.complain(key, sentence, problems);

@@ -290,8 +290,8 @@ impl Scalar for std::time::Duration {
         match seconds {
             _ if self.subsec_nanos() > 0 => humantime::format_duration(*self).to_string(),
             0 => "0s".to_owned(),
-            _ if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-            _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+            _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+            _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
             _ => format!("{seconds}s"),
         }
     }

@@ -134,7 +134,7 @@ pub(super) fn size(text: &str, least: u64, most: u64) -> Result<u64, String> {
 /// A size in the largest unit that gives a whole number.
 pub(super) fn size_words(size: u64) -> String {
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-        if size >= unit && size % unit == 0 {
+        if size >= unit && size.is_multiple_of(unit) {
             return format!("{}{name}", size / unit);
         }
     }

@@ -6,9 +6,9 @@
 mod clean;
 mod fields;
 mod headline;
+mod lazy;
 mod material;
 mod names;
-mod text;
 mod yaml;
 
 use std::{
@@ -19,8 +19,8 @@ use std::{
 
 pub use clean::is_blank;
 pub use headline::headline;
+pub use lazy::{Document, documents};
 pub use names::is_text_field;
-pub use text::{Document, documents};
 use yaml::Scalar;
 
 use crate::{

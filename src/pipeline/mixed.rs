@@ -75,7 +75,25 @@ fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
         query_path: each().find_map(|profile| profile.query_path.clone()),
         inference_ids: if served { first.inference_ids.clone() } else { Vec::new() },
         allow: AllowList { max_window: longer, ..first.allow.clone() },
-        ..first.clone()
+        // The rest asks the database for nothing, so that any of them will do. All are named: a new setting has to be
+        // thought of here.
+        collections: first.collections.clone(),
+        reranker: first.reranker.clone(),
+        has_provider: first.has_provider,
+        may_ask: first.may_ask.clone(),
+        asked_again: first.asked_again.clone(),
+        providers: first.providers.clone(),
+        first_provider: first.first_provider.clone(),
+        document_bytes: first.document_bytes,
+        score: first.score,
+        annotate: first.annotate,
+        min_score: first.min_score,
+        min_keep: first.min_keep,
+        deadline: first.deadline,
+        shadow_deadline: first.shadow_deadline,
+        partial: first.partial,
+        margin_gate: first.margin_gate,
+        search_pipelines: first.search_pipelines.clone(),
     }
 }
 
@@ -125,7 +143,20 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
             max_window: each().map(|profile| profile.allow.max_window).min().flatten(),
             max_deadline: each().map(|profile| profile.allow.max_deadline).min().flatten(),
         },
-        ..base.clone()
+        // What goes with the provider, and what has been decided before this. All are named: a new setting has to be
+        // thought of here.
+        collections: base.collections.clone(),
+        reranker: base.reranker.clone(),
+        has_provider: base.has_provider,
+        may_ask: base.may_ask.clone(),
+        asked_again: base.asked_again.clone(),
+        providers: base.providers.clone(),
+        first_provider: base.first_provider.clone(),
+        document_bytes: base.document_bytes,
+        fail_open: base.fail_open,
+        widen: base.widen,
+        query_path: base.query_path.clone(),
+        search_pipelines: base.search_pipelines.clone(),
     })
 }
 

@@ -39,7 +39,7 @@ const GUIDES: [&str; 4] = [
 ];
 
 /// Flags of other programs that the pages tell to run: cargo's and docker's.
-const FOREIGN_FLAGS: [&str; 4] = ["--locked", "--read-only", "--release", "--rm"];
+const FOREIGN_FLAGS: [&str; 5] = ["--locked", "--now", "--read-only", "--release", "--rm"];
 
 /// Every setting by its dotted path, the elements of a list under the list's own, with its value as text.
 fn settings(text: &str) -> BTreeMap<String, String> {

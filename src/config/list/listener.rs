@@ -89,13 +89,13 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     }),
     setting(
         "upstream.response_timeout",
-        Kind::Patience,
+        Kind::MaxWait,
         "until the head of the response to a search; half of it for a widened one",
         |to| &mut to.upstream.response_timeout,
     ),
     setting(
         "upstream.forward_timeout",
-        Kind::Patience,
+        Kind::MaxWait,
         "the same for any other request: a reindex that is waited for may take long",
         |to| &mut to.upstream.forward_timeout,
     ),

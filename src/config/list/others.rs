@@ -173,21 +173,21 @@ pub(in crate::config) static LIMITS: &[Setting<LimitsConfig>] = &[
     setting("max_head_bytes", Kind::Size(8 << 10, 1 << 20), "likewise, target and headers together", |to| {
         &mut to.max_head_bytes
     }),
-    setting("head_timeout", Kind::Patience, "from the first byte of a request's head to its last", |to| {
+    setting("head_timeout", Kind::MaxWait, "from the first byte of a request's head to its last", |to| {
         &mut to.head_timeout
     }),
-    setting("idle_timeout", Kind::Patience, "a client's connection without a request is closed", |to| {
+    setting("idle_timeout", Kind::MaxWait, "a client's connection without a request is closed", |to| {
         &mut to.idle_timeout
     }),
     setting(
         "body_timeout",
-        Kind::Patience,
+        Kind::MaxWait,
         "while no byte of a body moves, whichever side is to blame",
         |to| &mut to.body_timeout,
     ),
     setting(
         "tunnel_timeout",
-        Kind::Patience,
+        Kind::MaxWait,
         "while nothing goes through a connection that has switched protocols",
         |to| &mut to.tunnel_timeout,
     ),

@@ -10,7 +10,7 @@ use crate::{
 
 /// What every provider behind HTTP has, and what only some kinds have (`priority` and on).
 pub(in crate::config) static HTTP: &[Setting<HttpSettings>] = &[
-    by("kind", Kind::ProviderKind, KIND, By::Hand(|of| Shown::One(of.kind.as_str().to_owned()))),
+    by("kind", Kind::Provider, KIND, By::Hand(|of| Shown::One(of.kind.as_str().to_owned()))),
     by(
         "base_url",
         Kind::Url,
@@ -153,7 +153,7 @@ pub(in crate::config) static LIMITS: &[Setting<ProviderSettings>] = &[
 
 /// What the provider that needs no network has.
 pub(in crate::config) static LEXICAL: &[Setting<LexicalSettings>] = &[
-    by("kind", Kind::ProviderKind, KIND, By::Hand(|_| Shown::One("lexical".to_owned()))),
+    by("kind", Kind::Provider, KIND, By::Hand(|_| Shown::One("lexical".to_owned()))),
     setting(
         "fuse",
         Kind::Bool,

@@ -1,5 +1,6 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
+mod failure;
 mod fields;
 mod format;
 mod lucene;
@@ -247,7 +248,7 @@ impl Dialect for Elastic {
     }
 
     fn failure(&self, status: StatusCode, message: &str) -> Bytes {
-        response::failure(status, message)
+        failure::failure(status, message)
     }
 }
 

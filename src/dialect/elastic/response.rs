@@ -3,7 +3,6 @@
 use std::{cell::Cell, ops::Range};
 
 use bytes::Bytes;
-use http::StatusCode;
 
 use crate::{
     dialect::{
@@ -260,14 +259,6 @@ fn nothing(body: &[u8]) -> Bytes {
 /// The end of the last line, where there is one.
 fn end_of(body: &[u8]) -> &[u8] {
     if body.ends_with(b"\n") { b"\n" } else { b"" }
-}
-
-/// An error as every client library of the family reads it.
-pub(super) fn failure(status: StatusCode, reason: &str) -> Bytes {
-    let cause = serde_json::json!({"type": "rerankd_exception", "reason": reason});
-    let mut error = cause.clone();
-    error["root_cause"] = serde_json::Value::Array(vec![cause]);
-    Bytes::from(serde_json::json!({"error": error, "status": status.as_u16()}).to_string())
 }
 
 #[cfg(test)]

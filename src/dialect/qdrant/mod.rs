@@ -1,5 +1,6 @@
 //! Qdrant's REST interface.
 
+mod failure;
 mod fields;
 mod formula;
 mod object;
@@ -94,8 +95,7 @@ impl Dialect for Qdrant {
     }
 
     fn failure(&self, _status: StatusCode, message: &str) -> Bytes {
-        let message = serde_json::Value::from(message);
-        Bytes::from(format!(r#"{{"status":{{"error":{message}}},"time":0.0}}"#))
+        failure::failure(message)
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     if let (true, Some(model)) = (shape.model_in_body, content.model) {
         body.add("model", |out| write_string(out, model));
     }
-    body.add("query", |out| shape.query.write(out, query));
+    body.add(shape.query_name, |out| shape.query.write(out, query));
     body.add(shape.documents, |out| {
         out.push(b'[');
         for (at, text) in documents().enumerate() {
@@ -183,7 +183,7 @@ mod tests {
             if let (true, Some(model)) = (shape.model_in_body, content.model) {
                 map.serialize_entry("model", model)?;
             }
-            map.serialize_entry("query", &form(shape.query, cut(content.query, most.query)))?;
+            map.serialize_entry(shape.query_name, &form(shape.query, cut(content.query, most.query)))?;
             map.serialize_entry(shape.documents, &documents)?;
             if let Some(count) = shape.count {
                 map.serialize_entry(count, &documents.len())?;

@@ -64,13 +64,13 @@ impl<'a> Found<'a> {
     fn scan(shape: &Shape, documents: usize, scanner: &mut Scanner<'a>) -> json::ScanResult<Self> {
         let mut found = Self::default();
         let Some(results) = shape.results else {
-            found.scores = scores(scanner, shape.score, documents)?;
+            found.scores = scores(scanner, shape, documents)?;
             return Ok(found);
         };
         let units = if let Units::At(pointer) = shape.units { Some(pointer) } else { None };
         let object = scanner.members(|key, scanner| {
             if key.name == results {
-                found.scores = scores(scanner, shape.score, documents)?;
+                found.scores = scores(scanner, shape, documents)?;
                 return Ok(());
             }
             let value = scanner.skip()?;
@@ -96,7 +96,7 @@ impl<'a> Found<'a> {
 /// The scores of a list of results, or what is wrong with it; `None` for what is no list.
 fn scores(
     scanner: &mut Scanner<'_>,
-    name: &str,
+    shape: &Shape,
     documents: usize,
 ) -> json::ScanResult<Option<Result<Scored, &'static str>>> {
     let mut places = vec![None; documents];
@@ -106,8 +106,8 @@ fn scores(
         let (mut index, mut score, mut told) = (None, None, None);
         let object = scanner.members(|key, scanner| {
             match &*key.name {
-                "index" => index = scanner.skip()?.as_u64(),
-                other if other == name => score = scanner.skip()?.as_f64(),
+                name if name == shape.index => index = scanner.skip()?.as_u64(),
+                name if name == shape.score => score = scanner.skip()?.as_f64(),
                 "relevant_spans" => told = spans(scanner.skip()?),
                 _ => {}
             }
@@ -174,7 +174,7 @@ mod tests {
         let results = shape.results.map_or(Some(&response), |name| response.as_object()?.get(name))?;
         let mut places = vec![None; documents];
         for result in results.as_array()? {
-            let place = places.get_mut(usize::try_from(result.get("index")?.as_u64()?).ok()?)?;
+            let place = places.get_mut(usize::try_from(result.get(shape.index)?.as_u64()?).ok()?)?;
             if place.replace(result.get(shape.score)?.as_f64()?).is_some() {
                 return None;
             }

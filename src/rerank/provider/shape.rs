@@ -19,7 +19,9 @@ pub(super) struct Shape {
     pub(super) auth: Auth,
     /// Sent with every call.
     pub(super) headers: &'static [(&'static str, &'static str)],
-    /// How `query` is written.
+    /// The name of the query.
+    pub(super) query_name: &'static str,
+    /// How the query is written.
     pub(super) query: Form,
     /// The name of the documents' member.
     pub(super) documents: &'static str,
@@ -33,7 +35,9 @@ pub(super) struct Shape {
     pub(super) cut: Cut,
     /// The member that holds the results; `None` for a response that is the list itself.
     pub(super) results: Option<&'static str>,
-    /// The score's name in a result; the document's place is always `index`.
+    /// The name of the document's place in a result.
+    pub(super) index: &'static str,
+    /// The score's name in a result.
     pub(super) score: &'static str,
     /// What scores can be.
     pub(super) range: Range,

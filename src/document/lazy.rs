@@ -109,5 +109,5 @@ pub fn documents<'a>(
 }
 
 #[cfg(test)]
-#[path = "text_tests.rs"]
+#[path = "lazy_tests.rs"]
 mod tests;
