@@ -339,7 +339,7 @@ impl Upstream {
         tokio::select! {
             result = Box::pin(self.send_once(request, upgrade, ResponseTimeout::Watched(&watch))) => result,
             () = watch.silence(SilenceLimits { body: self.body_timeout, response }) => {
-                self.waits.given_up(TimeoutKind::ResponseBody);
+                self.waits.given_up(TimeoutKind::Response);
                 Err(UpstreamError::Silent)
             }
         }
@@ -357,7 +357,7 @@ impl Upstream {
         let response = Box::pin(client.send(request, upgrade, waiting)).await;
         self.owed.answered();
         if let Err(UpstreamError::Silent) = response {
-            self.waits.given_up(TimeoutKind::ResponseBody);
+            self.waits.given_up(TimeoutKind::Response);
         }
         let response = response?;
         // hyper's own limit is its buffer, which may be larger.
