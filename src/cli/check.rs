@@ -39,7 +39,7 @@ pub fn check(
     if let Some(kept_out) = kept_out(&config) {
         writeln!(
             out,
-            "# Hits of these indices are never read, by whatever name they were reached: {kept_out}."
+            "# Hits of these indices are never read, by whatever name they were reached: {kept_out}"
         )?;
     }
     for sentence in ended_services(&config) {
@@ -237,14 +237,14 @@ mod tests {
             let line = out.lines().find(|line| line.contains("never read"));
             line.map_or(String::new(), |line| line.split(": ").nth(1).unwrap_or_default().to_owned())
         };
-        assert_eq!(told(""), ".*.");
+        assert_eq!(told(""), ".*");
         assert_eq!(told("rerank: { collections: ['*'] }"), "");
         let file =
             "rerank: { collections: ['wiki-*', '-wiki-x'] }\nroutes: [{ collection: 'hr-*', mode: off }]\n";
-        assert_eq!(told(file), "all but wiki-*, wiki-x, hr-* (a route).");
+        assert_eq!(told(file), "all but wiki-*, wiki-x, hr-* (a route)");
         let file = "rerank: { mode: off, collections: ['*'] }\nroutes: [{ collection: 'docs', mode: on }]\n";
-        assert_eq!(told(file), "all but those of routes (docs).");
-        assert_eq!(told("rerank: { collections: ['-hr'] }"), "all, hr.");
+        assert_eq!(told(file), "all but those of routes (docs)");
+        assert_eq!(told("rerank: { collections: ['-hr'] }"), "all, hr");
     }
 
     #[test]

@@ -29,11 +29,11 @@ pub fn demo(args: &DemoArgs, env: &HashMap<String, String>) -> u8 {
 async fn run(args: &DemoArgs, env: &HashMap<String, String>) -> Result<Reranked, DemoError> {
     let out = &mut io::stdout();
     let demo = Demo::start(env, args.provider).await?;
-    let reranked = demo.show(out).await?;
+    let shown = demo.show(out).await?;
     if !args.once {
-        demo.show_addresses(out)?;
+        demo.show_addresses(out, &shown)?;
         Stop::listen().map_err(DemoError::Signals)?.next().await;
     }
     demo.stop().await;
-    Ok(reranked)
+    Ok(shown.reranked)
 }

@@ -193,7 +193,7 @@ pub(super) fn server_name(text: &str) -> Result<ServerName<'static>, String> {
 pub(super) fn url(text: &str) -> Result<Uri, String> {
     if !text.contains("://") {
         return Err(
-            "the URL has to begin with http:// or https:// (where TLS is spoken); the scheme is missing."
+            "the URL has to begin with http:// or https:// (where TLS is spoken); the scheme is missing: write http:// before it."
                 .to_owned(),
         );
     }

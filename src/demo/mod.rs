@@ -20,7 +20,7 @@ pub use embedding::{DIMENSIONS, embed};
 pub use files::{judgments_file, queries_file, search};
 pub use measures::ndcg;
 pub use report::{Row, question_table};
-pub use run::{Demo, DemoError, Reranked};
+pub use run::{Demo, DemoError, Reranked, Shown};
 pub use scorer::{Scorer, configuration};
 
 /// The collection's name.

@@ -64,6 +64,14 @@ pub enum Reranked {
     None,
 }
 
+/// What has been shown.
+pub struct Shown {
+    /// How much of it was reranked.
+    pub reranked: Reranked,
+    /// The question that stood first.
+    pub first: Option<&'static Question>,
+}
+
 /// The demo, running.
 pub struct Demo {
     database: DemoDatabase,
@@ -90,7 +98,7 @@ impl Demo {
 
     /// Sends every question, directly and through the proxy, and prints the results: the one that gains most first, the one
     /// that loses most last.
-    pub async fn show(&self, out: &mut dyn Write) -> Result<Reranked, DemoError> {
+    pub async fn show(&self, out: &mut dyn Write) -> Result<Shown, DemoError> {
         writeln!(out, "{}", self.opening())?;
         out.flush()?;
         let (mut asked, mut failed) = (Vec::new(), None);
@@ -111,11 +119,12 @@ impl Demo {
         writeln!(out, "{}", summary_text(&asked, passages().len()))?;
         self.show_off(out).await?;
         let kept = asked.iter().filter(|each| each.kept.is_some()).count();
-        Ok(match kept {
+        let reranked = match kept {
             0 => Reranked::All,
             _ if kept < asked.len() => Reranked::Some,
             _ => Reranked::None,
-        })
+        };
+        Ok(Shown { reranked, first: asked.first().map(|each| each.question) })
     }
 
     /// What is shown, and who scores it.
@@ -217,14 +226,14 @@ impl Demo {
         Ok(())
     }
 
-    /// Prints where everything listens and what to try.
-    pub fn show_addresses(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Prints where everything listens and what to try with the question that stood first.
+    pub fn show_addresses(&self, out: &mut dyn Write, shown: &Shown) -> io::Result<()> {
         let (database, proxy, admin) = (self.database.addr(), self.proxy(), self.app.admin);
         writeln!(
             out,
             "database  http://{database}\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
         )?;
-        let Some(question) = questions().first() else { return Ok(()) };
+        let Some(question) = shown.first else { return Ok(()) };
         let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");
         let path = format!("/collections/{COLLECTION}/points/query");
         let text = question.text.replace('\'', "%27");
@@ -232,10 +241,10 @@ impl Demo {
             out,
             "curl -s http://{database}{path} -H 'content-type: application/json' -d '{body}'\n\n\
              curl -si http://{proxy}{path} -H 'content-type: application/json' -H 'x-rerank-query: {text}' -d '{body}'\n\n\
-             RERANKD_RERANK__PROVIDERS={} rerankd explain --upstream http://{database} 'POST {path}' --query '{}' --body '{body}'\n\n\
+             {} rerankd explain --upstream http://{database} 'POST {path}' --query '{}' --body '{body}'\n\n\
              curl -s http://{admin}/metrics | grep rerankd_searches_total | grep -v ' 0$'\n\n\
              All of it runs until Ctrl-C.",
-            self.scorer.as_str(),
+            self.scorer.variables(),
             question.text.replace('\'', "’"),
         )?;
         out.flush()

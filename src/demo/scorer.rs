@@ -25,6 +25,14 @@ impl Scorer {
             Self::Cohere => "cohere",
         }
     }
+
+    /// The variables that have `rerankd explain` score as the demo does.
+    pub(super) fn variables(self) -> &'static str {
+        match self {
+            Self::Lexical => "RERANKD_RERANK__PROVIDERS=lexical RERANKD_PROVIDERS__LEXICAL__FUSE=false",
+            Self::Cohere => "RERANKD_RERANK__PROVIDERS=cohere",
+        }
+    }
 }
 
 /// The first variable that holds a key for Cohere.

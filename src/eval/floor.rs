@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn precision_gives_the_lowest_floor_and_response_rate_the_highest() {
+    fn precision_gives_the_lowest_floor_and_answer_rate_the_highest() {
         let queries = vec![
             hits(&[(0.9, true), (0.8, false), (0.7, true), (0.6, true), (0.5, false), (0.4, false)]),
             hits(&[(0.3, false)]),

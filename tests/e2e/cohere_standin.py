@@ -1,6 +1,6 @@
 """A stand-in for Cohere's rerank API (v2). It is NOT Cohere: tests cannot reach the real service.
 
-It responses `POST /v2/rerank` with a deterministic scorer (the share of the query's words that a document has), is as strict
+It answers `POST /v2/rerank` with a deterministic scorer (the share of the query's words that a document has), is as strict
 as the documentation says the real one is, and can be told to fail:
 
     POST /control  {"mode": "ok" | "429" | "500" | "401" | "hang" | "garbage" | "short"}   forgets calls and violations

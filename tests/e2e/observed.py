@@ -74,7 +74,7 @@ class Traffic:
         http("POST", API + "/v2/rerank", {"query": "and no documents"})
         for path in ["/collections", "/no/such/path"]:
             http("GET", URLS["main"] + path)
-        for _ in range(2 * QUERIES):
+        for _ in range(4 * QUERIES):
             http("GET", URLS["unreachable"] + "/collections")
         self.search("unreachable", 0, "is anybody there")
         self.wait_for_shadows()

@@ -13,7 +13,7 @@ import corpus
 DIRECT = os.environ.get("E2E_DIRECT", "")
 """The database itself."""
 PROXY = os.environ.get("E2E_PROXY", "")
-"""rerankd in front of it, with a provider that responses."""
+"""rerankd in front of it, with a provider that answers."""
 FAILING = os.environ.get("E2E_FAILING", "")
 """rerankd in front of it, with a provider that the tests break."""
 COHERE = os.environ.get("E2E_COHERE", "")

@@ -226,7 +226,7 @@ def test_a_paused_redis_costs_its_time_out_until_the_breaker_opens(redis, pair, 
     eventually("Redis is used again", lambda: one.breaker("reads") == one.breaker("writes") == 0)
     log = one.log.read_text()
     assert log.count('Redis gets no commands until it answers lane="reads"') == 1, log
-    assert log.count('Redis responses again and is used lane="reads"') == 1, log
+    assert log.count('Redis answers again and is used lane="reads"') == 1, log
 
 
 def test_a_full_redis_is_still_read_from(redis, pair, collection, calls):

@@ -7,7 +7,7 @@ use crate::harness::{Program, Scripted, Sidecar, Wire, body_of, header, json_of,
 
 const JSON: &str = "application/json";
 
-/// A Qdrant of points that responses batches.
+/// A Qdrant of points that answers batches.
 async fn batches() -> Scripted {
     Scripted::start(|request| {
         let asked = json_of(request);

@@ -27,7 +27,7 @@ const SERVICE: [&str; 16] = [
     "applied", "e400", "e401", "e402", "e404", "e422", "e429", "e500", "e503", "garbage", "cut", "html",
     "index", "gone", "silent", "tls",
 ];
-/// What the database does; these collections have the provider that responses.
+/// What the database does; these collections have the provider that answers.
 const DATABASE: [&str; 8] = ["d401", "d400", "d500", "dgarbage", "dhtml", "dcut", "dgone", "dsilent"];
 
 /// The service tells all it knows in whatever goes wrong.

@@ -34,7 +34,9 @@ pub(super) fn database(out: &mut String, explanation: &Explanation, style: Style
 
 fn changes(out: &mut String, question: &Question) {
     let taken = facts::taken_out(&question.strips);
-    let what = if question.unchanged {
+    let what = if question.body.is_empty() {
+        "no body"
+    } else if question.unchanged {
         "the client's own body, byte for byte"
     } else {
         "the client's body, changed"

@@ -1,7 +1,7 @@
 //! A thread of its own for the connections of one provider.
 //!
 //! The workers that serve clients read no byte of a provider's: whatever it sends, and however long the client
-//! library is busy with that in one go (an unlimited response, a decompression bomb, a flood of informational heads),
+//! library is busy with that in one go (an endless response, a decompression bomb, a flood of informational heads),
 //! only calls to this very provider wait, and each no longer than its own timeout, which its caller enforces.
 
 use std::sync::OnceLock;

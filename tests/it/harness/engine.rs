@@ -1,4 +1,4 @@
-//! A small engine that responses as Qdrant does: queries over prefetches, limits, pages, chosen fields of the payload.
+//! A small engine that answers as Qdrant does: queries over prefetches, limits, pages, chosen fields of the payload.
 
 use serde_json::{Map, Value, json};
 

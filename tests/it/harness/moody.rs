@@ -1,4 +1,4 @@
-//! A database that responses, breaks off, or says nothing, as a closure has it.
+//! A database that answers, breaks off, or says nothing, as a closure has it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -20,7 +20,7 @@ pub enum Reply {
     Last(Vec<u8>),
 }
 
-/// Listens on a free port. Takes requests by the strictest reading only, and responses nothing after what is none.
+/// Listens on a free port. Takes requests by the strictest reading only, and answers nothing after what is none.
 pub struct Tap {
     pub addr: SocketAddr,
     seen: Transcripts,

@@ -104,7 +104,7 @@ pub struct Seen {
     pub version: http::Version,
 }
 
-/// A database behind TLS that responses `ok`; stops when dropped.
+/// A database behind TLS that answers `ok`; stops when dropped.
 pub struct TlsDatabase {
     pub addr: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,

@@ -1,4 +1,4 @@
-//! The program between a client that says what was recorded and a database that responses what was recorded.
+//! The program between a client that says what was recorded and a database that answers what was recorded.
 
 use std::sync::{Arc, Mutex};
 
