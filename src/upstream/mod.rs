@@ -208,8 +208,34 @@ impl Upstream {
     pub fn responded(&self, status: StatusCode) {
         match status.is_server_error() {
             true => self.standing.fails("5xx", SystemTime::now()),
-            false => self.standing.works(),
+            false => {
+                if let Some(over) = self.standing.works() {
+                    self.log_recovery(over);
+                }
+            }
         }
+    }
+
+    /// One line a minute. Errors of the database's own come and go with the requests, and have no line when they begin.
+    fn log_recovery(&self, over: Failing) {
+        if over.cause == "5xx" {
+            return;
+        }
+        self.lines.say("answers_again", || {
+            let address = format!("{}://{}", self.address.scheme, self.address.authority);
+            let failed_for = SystemTime::now().duration_since(over.since).unwrap_or_default().as_secs();
+            move |left_out: Option<u64>| {
+                let Failing { cause, requests, .. } = over;
+                tracing::info!(
+                    address,
+                    cause,
+                    requests,
+                    failed_for_s = failed_for,
+                    left_out,
+                    "upstream: it answers again"
+                );
+            }
+        });
     }
 
     /// The failures up to the last exchange; `None` if that one succeeded, or there was none.

@@ -1,5 +1,4 @@
 //! [`Standing`]: whether the last exchange with an upstream succeeded, for the inspector. A success costs one load.
-//! load.
 
 use std::{
     sync::{
@@ -30,13 +29,14 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Notes a success: earlier failures are over.
-    pub(super) fn works(&self) {
-        if self.is_failing.load(Ordering::Relaxed) {
-            let mut failing = self.lock();
-            *failing = None;
-            self.is_failing.store(false, Ordering::Relaxed);
+    /// Notes a success. Returns the failures that are over with it, once.
+    pub(super) fn works(&self) -> Option<Failing> {
+        if !self.is_failing.load(Ordering::Relaxed) {
+            return None;
         }
+        let mut failing = self.lock();
+        self.is_failing.store(false, Ordering::Relaxed);
+        failing.take()
     }
 
     /// Notes a failure.
@@ -66,14 +66,13 @@ mod tests {
     #[test]
     fn an_upstream_fails_from_the_first_failure_until_an_exchange_goes_well() {
         let standing = Standing::default();
-        standing.works();
-        assert_eq!(standing.failing(), None);
+        assert_eq!(standing.works(), None);
         let (first, second) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(9));
-        standing.fails("rejected", first);
+        standing.fails("connection_refused", first);
         standing.fails("silent", second);
         let failing = Failing { cause: "silent", since: first, last: second, requests: 2 };
         assert_eq!(standing.failing(), Some(failing));
-        standing.works();
-        assert_eq!(standing.failing(), None);
+        assert_eq!(standing.works(), Some(failing));
+        assert_eq!((standing.works(), standing.failing()), (None, None));
     }
 }

@@ -1,5 +1,7 @@
 //! Why nothing changed, from the log of the real binary alone.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::harness::{Process, Scripted, Wire, response};
@@ -130,4 +132,28 @@ async fn at_debug_every_search_has_one_line() {
     assert_eq!(count("\"message\":\"reranked\""), 2, "{log}");
     // At the end there is one more for the number of those that were left out.
     assert_eq!((count("\"outcome\":\"kept\""), count("\"left_out\":1")), (4, 1), "{log}");
+}
+
+#[tokio::test]
+async fn a_database_that_answers_again_has_one_line_with_the_requests_that_failed_until_then() {
+    let requests = AtomicUsize::new(0);
+    let database = Scripted::start(move |_| match requests.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => Some("no HTTP at all\r\n\r\n".to_owned()),
+        _ => Some(response(200, JSON, "{}")),
+    })
+    .await;
+    let upstream = format!("http://{}", database.addr);
+    let args = ["--upstream", &upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let program = Process::start(&args, &[]).await;
+    for status in ["502", "502", "200", "200"] {
+        let mut client = Wire::connect(program.listening[0]).await;
+        client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
+        let got = client.message().await.unwrap();
+        assert!(got.starts_with(&format!("HTTP/1.1 {status}")), "{got}");
+    }
+    let log = program.stop().await.stderr;
+    let again: Vec<&str> = log.lines().filter(|line| line.contains("answers again")).collect();
+    let [line] = again.as_slice() else { panic!("{log}") };
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&line["cause"], &line["requests"]), (&"bad_response".into(), &2.into()), "{line}");
 }
