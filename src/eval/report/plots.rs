@@ -73,7 +73,7 @@ struct Size {
 }
 
 const WIDE: Size = Size { name: "wide", width: 560, height: 300, font: 13.5, labels: (11, 6), left: 62 };
-const NARROW: Size = Size { name: "narrow", width: 300, height: 240, font: 13.0, labels: (6, 5), left: 58 };
+const NARROW: Size = Size { name: "narrow", width: 300, height: 240, font: 13.8, labels: (6, 5), left: 58 };
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
