@@ -190,8 +190,7 @@ impl Lane {
         let started = Instant::now();
         let dialled = timeout(CONNECT_TIMEOUT, self.dial()).await.unwrap_or(Err(Failure::Timeout));
         let failure = dialled.as_ref().err().copied();
-        self.metrics.round_trip(Operation::Probe, failure, started.elapsed());
-        let now = Instant::now();
+        let (now, took) = (Instant::now(), started.elapsed());
         let (opened, closed) = self.with(|state| match dialled {
             Ok(connection) => {
                 state.connection = Some(connection);
@@ -203,6 +202,8 @@ impl Lane {
                 (state.breaker.trip(now), false)
             }
         });
+        // Counted once the connection can be used: who sees the probe may rely on it.
+        self.metrics.round_trip(Operation::Probe, failure, took);
         match failure {
             Some(_) if opened => self.changed(BreakerState::Open, failure),
             Some(_) => self.observe(BreakerState::Open),
