@@ -57,17 +57,9 @@ fn about(provider: &ProviderSettings) -> (&'static str, String, String) {
     match &provider.kind {
         ProviderKind::Http(http) => {
             let model = http.model.clone().unwrap_or_else(|| "the server's own".to_owned());
-            (http.kind.as_str(), model, without_login(&http.base_url))
+            (http.kind.as_str(), model, http.base_url.clone())
         }
         ProviderKind::Lexical(_) => ("lexical", "bm25".to_owned(), "in this process".to_owned()),
-    }
-}
-
-/// A URL without a user's name and password.
-fn without_login(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
     }
 }
 
@@ -198,11 +190,5 @@ mod tests {
             "listeners: [{ upstream: { url: 'http://db' } }]\nrerank: { mode: shadow, providers: [lexical] }\n",
         );
         assert!(shadow.starts_with("reordering: rerank.mode is shadow"), "{shadow}");
-    }
-
-    #[test]
-    fn an_address_is_shown_without_its_login() {
-        assert_eq!(without_login("https://user:p@ss@host/v1"), "https://host/v1");
-        assert_eq!(without_login("https://host/v1"), "https://host/v1");
     }
 }

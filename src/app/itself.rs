@@ -12,7 +12,7 @@ use super::StartError;
 use crate::config::{Config, OwnAddress, Target, is_at};
 
 /// Timeout of name lookups, so that they do not delay the start.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// An error for the first that is. Blocks, at most for that timeout.
 pub(super) fn check(config: &Config) -> Result<(), StartError> {
@@ -42,7 +42,7 @@ fn addresses(target: &Target) -> Vec<IpAddr> {
         tell.send(addresses.unwrap_or_default()).ok();
     });
     match looking {
-        Ok(_) => told.recv_timeout(PATIENCE).unwrap_or_default(),
+        Ok(_) => told.recv_timeout(MAX_WAIT).unwrap_or_default(),
         Err(_) => Vec::new(),
     }
 }

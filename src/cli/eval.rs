@@ -23,7 +23,7 @@ use crate::{
         floor::{MIN_QUERIES, Objective},
         input::InputProblems,
         queries::Defaults,
-        report::{Document, html, table},
+        report::{ReportDocument, html, table},
         setup::{Means, Purpose},
     },
 };
@@ -98,7 +98,7 @@ fn ended(code: Result<u8, CommandError>) -> u8 {
     })
 }
 
-fn compare(args: &EvalArgs) -> Result<Document, CommandError> {
+fn compare(args: &EvalArgs) -> Result<ReportDocument, CommandError> {
     let runs: Result<Vec<Input>, InputProblems> = args.run.iter().map(|path| Input::read(path)).collect();
     let Some(judgments) = &args.measure.judgments else { return Err(CommandError::Nothing) };
     let judgments = Input::read(judgments)?;
@@ -114,7 +114,7 @@ async fn run(
     env: &HashMap<String, String>,
     purpose: Purpose,
     (objective, min_queries): (Objective, usize),
-) -> Result<Document, CommandError> {
+) -> Result<ReportDocument, CommandError> {
     let stop = stop_on_signal()?;
     // Dropped at the end of the run, and with it the database.
     let database = match args.demo {
@@ -210,7 +210,7 @@ fn stop_on_signal() -> Result<CancellationToken, CommandError> {
 }
 
 /// Prints and writes the report; returns the exit code.
-fn give(args: &MeasureArgs, document: &Document) -> Result<u8, CommandError> {
+fn give(args: &MeasureArgs, document: &ReportDocument) -> Result<u8, CommandError> {
     if let Some(path) = &args.report {
         fs::write(path, html::page(document)).map_err(|error| CommandError::Report(path.clone(), error))?;
     }
@@ -221,7 +221,7 @@ fn give(args: &MeasureArgs, document: &Document) -> Result<u8, CommandError> {
 }
 
 /// What is not a number is null.
-fn json(document: &Document) -> String {
+fn json(document: &ReportDocument) -> String {
     serde_json::to_string_pretty(document).map_or_else(|error| error.to_string(), |json| json + "\n")
 }
 

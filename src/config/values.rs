@@ -204,7 +204,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
     }
     let Some(authority) = uri.authority() else { return Err("the URL names no host.".to_owned()) };
     if authority.as_str().contains('@') {
-        return Err("the URL must not hold a user name or password; clients send their own.".to_owned());
+        return Err("the URL must not hold a user name or password; a database's login comes from its clients, a provider's key from api_key_env or api_key_file.".to_owned());
     }
     // `http` takes any digits as a port and then knows none.
     let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::{
     ask::{AskError, Found, ask, query_body},
     ndcg, passages, questions,
     scorer::{configuration, key_of},
-    show::{Asked, PLACES, ordered, questions_text, summary_text},
+    show::{Comparison, PLACES, ordered, questions_text, summary_text},
 };
 use crate::{
     app::{App, StartError},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// For the call that finds out why a provider fails.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
@@ -165,13 +165,13 @@ impl Demo {
         &self,
         question: &'static Question,
         failed: Option<KeepReason>,
-    ) -> Result<Asked, DemoError> {
+    ) -> Result<Comparison, DemoError> {
         let direct = ask(self.database.addr(), question, passages().len(), false).await?;
         let reranked = ask(self.proxy(), question, PLACES, failed.is_some()).await?;
         let kept = failed.or_else(|| reranked.kept());
         let measures = (measure(question, &direct), measure(question, &reranked));
         let (before, after) = (rows(question, &direct), rows(question, &reranked));
-        Ok(Asked { question, before, after, measures, kept })
+        Ok(Comparison { question, before, after, measures, kept })
     }
 
     /// Why a question was not reranked, in words: the way to a provider is tried once more for a cause.
@@ -191,7 +191,7 @@ impl Demo {
                 | KeepReason::CircuitOpen
         );
         if let Some((name, http)) = http.filter(|_| unclear)
-            && let Ok(tried) = trial(name, http, PATIENCE).await
+            && let Ok(tried) = trial(name, http, MAX_WAIT).await
             && let Err(error) = tried.scored
         {
             meaning = error.with_cause();

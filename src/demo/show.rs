@@ -7,7 +7,7 @@ use crate::search::KeepReason;
 pub(super) const PLACES: usize = 5;
 
 /// A question and its results.
-pub(super) struct Asked {
+pub(super) struct Comparison {
     pub(super) question: &'static Question,
     /// The database's order.
     pub(super) before: Vec<Row<'static>>,
@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) kept: Option<KeepReason>,
 }
 
-impl Asked {
+impl Comparison {
     /// What reranking changed; 0 where the order was kept.
     fn gain(&self) -> f64 {
         self.measures.1 - self.measures.0
@@ -27,7 +27,7 @@ impl Asked {
 }
 
 /// All questions in reading order: first the one that gains most, last the one that loses most.
-pub(super) fn ordered(mut asked: Vec<Asked>) -> Vec<Asked> {
+pub(super) fn ordered(mut asked: Vec<Comparison>) -> Vec<Comparison> {
     // The first of several that are alike.
     let best = (0..asked.len()).rev().max_by(|&a, &b| asked[a].gain().total_cmp(&asked[b].gain()));
     if let Some(best) = best.filter(|&at| asked[at].gain() > 0.0) {
@@ -43,7 +43,7 @@ pub(super) fn ordered(mut asked: Vec<Asked>) -> Vec<Asked> {
 }
 
 /// Every question of `asked` with its two orders, under a line that says what became of it.
-pub(super) fn questions_text(asked: &[Asked], scorer: Scorer) -> String {
+pub(super) fn questions_text(asked: &[Comparison], scorer: Scorer) -> String {
     let mut out = String::new();
     let last = asked.len().saturating_sub(1);
     for (at, each) in asked.iter().enumerate() {
@@ -57,7 +57,7 @@ pub(super) fn questions_text(asked: &[Asked], scorer: Scorer) -> String {
     out
 }
 
-fn what_became(asked: &Asked, first: bool, last: bool) -> String {
+fn what_became(asked: &Comparison, first: bool, last: bool) -> String {
     let (before, after) = asked.measures;
     let figures = format!("nDCG@{PLACES} from {before:.3} to {after:.3}");
     match asked.kept {
@@ -82,8 +82,8 @@ fn lesson(scorer: Scorer) -> &'static str {
 }
 
 /// How many questions were mended and spoiled, and the means; of those that were reranked.
-pub(super) fn summary_text(asked: &[Asked], passages: usize) -> String {
-    let reranked: Vec<&Asked> = asked.iter().filter(|each| each.kept.is_none()).collect();
+pub(super) fn summary_text(asked: &[Comparison], passages: usize) -> String {
+    let reranked: Vec<&Comparison> = asked.iter().filter(|each| each.kept.is_none()).collect();
     let mut out = format!("{} questions over {passages} passages.", asked.len());
     let kept = asked.len() - reranked.len();
     if kept > 0 {
@@ -93,10 +93,11 @@ pub(super) fn summary_text(asked: &[Asked], passages: usize) -> String {
     if reranked.is_empty() {
         return out;
     }
-    let count = |of: fn(&Asked) -> bool| reranked.iter().filter(|each| of(each)).count();
+    let count = |of: fn(&Comparison) -> bool| reranked.iter().filter(|each| of(each)).count();
     let (mended, spoiled) = (count(|each| each.gain() > 0.0), count(|each| each.gain() < 0.0));
-    let mean =
-        |of: fn(&Asked) -> f64| reranked.iter().map(|each| of(each)).sum::<f64>() / reranked.len() as f64;
+    let mean = |of: fn(&Comparison) -> f64| {
+        reranked.iter().map(|each| of(each)).sum::<f64>() / reranked.len() as f64
+    };
     out += &format!(
         "Reranked {}: {mended} mended, {spoiled} spoiled, {} as before; mean nDCG@{PLACES}: database {:.3}, reranked \
          {:.3}.\n",
@@ -114,9 +115,9 @@ mod tests {
     use super::*;
     use crate::demo::questions;
 
-    fn asked(at: usize, before: f64, after: f64, kept: Option<KeepReason>) -> Asked {
+    fn asked(at: usize, before: f64, after: f64, kept: Option<KeepReason>) -> Comparison {
         let row = Row { id: 1, title: "Salt", score: Some(0.5), grade: 3 };
-        Asked {
+        Comparison {
             question: &questions()[at],
             before: vec![row],
             after: vec![row],

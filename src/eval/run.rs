@@ -13,7 +13,7 @@ use super::{
     input::{Input, InputProblem, InputProblems},
     judgments::Judgments,
     queries::{Defaults, Queries},
-    report::{Document, InputFile, Setup, yaml},
+    report::{InputFile, ReportDocument, Setup, yaml},
     run_file,
     runner::{self, Ran, RunSettings},
     setup::{self, Means, Purpose},
@@ -88,7 +88,7 @@ pub enum RunError {
 }
 
 /// Reads everything, runs every query, measures. Bad files are reported before anything is sent.
-pub async fn run(request: RunRequest, stop: CancellationToken) -> Result<Document, RunError> {
+pub async fn run(request: RunRequest, stop: CancellationToken) -> Result<ReportDocument, RunError> {
     let judgments = request.judgments.as_ref().map(|file| Judgments::read(&file.name, &file.bytes));
     let queries = Queries::read(&request.queries.name, &request.queries.bytes, &request.defaults);
     let (queries, judgments) = both(queries, judgments.transpose())?;
@@ -169,7 +169,7 @@ fn document(
     queries: &Queries,
     judgments: Option<&Judgments>,
     ran: Ran,
-) -> Document {
+) -> ReportDocument {
     let measure = &request.measure;
     // A dry run is billed as the provider that it replaces would be.
     let (billing, _) = setup::charges(&request.config, first.or(named(&request.config)).unwrap_or_default());
@@ -205,7 +205,7 @@ fn document(
         notes.push("--max-search-units limits search units; this provider bills tokens".to_owned());
     }
     let listener = config.listeners.get(request.listener);
-    Document {
+    ReportDocument {
         command: match request.means.purpose {
             Purpose::Evaluate => "eval",
             Purpose::Calibrate { .. } => "calibrate",
@@ -290,7 +290,7 @@ pub fn compare(
     runs: &[Input],
     judgments_file: &Input,
     measure: &MeasureSettings,
-) -> Result<Document, InputProblems> {
+) -> Result<ReportDocument, InputProblems> {
     let mut read: Vec<BTreeMap<String, Vec<String>>> = Vec::new();
     let mut problems = InputProblems::default();
     for file in runs {
@@ -339,7 +339,7 @@ pub fn compare(
     if missing > 0 {
         notes.push(format!("{missing} judged queries are missing in a run: they count as empty responses"));
     }
-    Ok(Document {
+    Ok(ReportDocument {
         command: "eval",
         version: env!("CARGO_PKG_VERSION"),
         date: now(),

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    pipeline::{Document, HitRecord, ListRecord, NewPlace, Origin, Question, Report, ScoredBy, Unscored},
+    pipeline::{
+        DocumentRecord, HitRecord, ListRecord, NewPlace, Origin, Question, Report, ScoredBy, Unscored,
+    },
     rerank::{CallEnd, FailureClass, ProviderCall},
     search::{HitId, KeepReason},
 };
@@ -16,7 +18,7 @@ fn hit(id: &str, from: u64, to: NewPlace, scored_by: ScoredBy) -> HitRecord {
         database_score: Some("12.3456789012345".into()),
         relevance: scored.then_some(0.5),
         scored_by,
-        document: scored.then(|| Document { text: "long \u{1b}[2J ".repeat(300).into(), cut: true }),
+        document: scored.then(|| DocumentRecord { text: "long \u{1b}[2J ".repeat(300).into(), cut: true }),
     }
 }
 

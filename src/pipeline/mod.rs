@@ -33,7 +33,7 @@ pub use plan::{PlannedSearch, QuerySource};
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};
 pub use record::{
-    Asked, Capture, Document, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
+    Asked, Capture, DocumentRecord, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
 pub use record_ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use rejection::{Extra, blamed};

@@ -113,7 +113,7 @@ pub struct HitRecord {
     /// Where that score is from.
     pub scored_by: ScoredBy,
     /// What the reranker reads, from [`Capture::Text`] on.
-    pub document: Option<Document>,
+    pub document: Option<DocumentRecord>,
 }
 
 /// Where a hit went. Places are those of the whole search, from 0.
@@ -153,7 +153,7 @@ pub enum Unscored {
 
 /// The text that a reranker reads for a hit.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Document {
+pub struct DocumentRecord {
     /// As much as was sent. Where the score was cached nothing was: then what was sent when it was scored.
     pub text: Arc<str>,
     /// Whether the hit's own text is longer.
@@ -163,7 +163,7 @@ pub struct Document {
 /// The most characters of a headline.
 const HEADLINE: usize = 90;
 
-impl Document {
+impl DocumentRecord {
     /// A name for it on one line: its title, or how it begins.
     pub fn headline(&self) -> String {
         crate::document::headline(&self.text, HEADLINE)
@@ -237,9 +237,9 @@ impl fmt::Debug for Asked {
     }
 }
 
-impl fmt::Debug for Document {
+impl fmt::Debug for DocumentRecord {
     /// Shows its length only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Document").field("bytes", &self.text.len()).field("cut", &self.cut).finish()
+        f.debug_struct("DocumentRecord").field("bytes", &self.text.len()).field("cut", &self.cut).finish()
     }
 }

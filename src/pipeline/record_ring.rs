@@ -257,7 +257,7 @@ mod tests {
     use super::*;
     use crate::{
         pipeline::{
-            Asked, Document, HitRecord, ListRecord, Mode, NewPlace, Origin, Report, ScoredBy, Timings,
+            Asked, DocumentRecord, HitRecord, ListRecord, Mode, NewPlace, Origin, Report, ScoredBy, Timings,
         },
         search::{HitId, KeepReason},
     };
@@ -273,7 +273,7 @@ mod tests {
             database_score: None,
             relevance: None,
             scored_by: ScoredBy::Provider,
-            document: Some(Document { text: "x".repeat(text).into(), cut: false }),
+            document: Some(DocumentRecord { text: "x".repeat(text).into(), cut: false }),
         };
         SearchRecord {
             started: SystemTime::UNIX_EPOCH,

@@ -7,7 +7,7 @@ use super::{
     list_order::Places,
     plan::Work,
     rank::{first_place, in_window},
-    record::{Capture, Document, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
+    record::{Capture, DocumentRecord, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
 };
 use crate::{
     document,
@@ -154,14 +154,14 @@ impl ListView<'_> {
         document::document(&self.page.body, hit, &work.fields, usize::MAX)
     }
 
-    fn document(&self, hit: &Hit, at: usize) -> Option<Document> {
+    fn document(&self, hit: &Hit, at: usize) -> Option<DocumentRecord> {
         let (text, work) = (self.trace.documents.get(at)?.text(), self.search.work.as_ref().ok()?);
         let sent = self.trace.sent_bytes.filter(|&bytes| !self.is_from_cache(at) && bytes < text.len());
         Some(match sent {
-            Some(bytes) => Document { text: text[..text.floor_char_boundary(bytes)].into(), cut: true },
+            Some(bytes) => DocumentRecord { text: text[..text.floor_char_boundary(bytes)].into(), cut: true },
             None => {
                 let cut = self.whole_document(hit, work).is_some_and(|whole| whole.len() > text.len());
-                Document { text: text.into(), cut }
+                DocumentRecord { text: text.into(), cut }
             }
         })
     }

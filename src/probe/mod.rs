@@ -26,7 +26,7 @@ pub use explained::{Explained, Unexplained};
 const RESPONSE_BYTES: usize = 64 << 20;
 
 /// Timeout of connecting to Redis: after it the search goes on without.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// A request as a client would send it. Without `Debug`: it holds the query's text.
 #[derive(Clone)]
@@ -99,12 +99,12 @@ impl Probe {
 
     /// Waits until Redis, if it is configured, has been connected to or cannot be: until then its scores are not known.
     pub async fn ready(&self) {
-        self.store.tried(PATIENCE).await;
+        self.store.tried(MAX_WAIT).await;
     }
 
     /// Waits until what was paid for is written to Redis, if it is configured.
     pub async fn flush(&self) {
-        self.store.flush(PATIENCE).await;
+        self.store.flush(MAX_WAIT).await;
     }
 
     /// Whether the request is one search; nothing is sent.

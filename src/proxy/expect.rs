@@ -14,7 +14,7 @@ use super::guarded_body::Tied;
 use crate::upstream::body::{Body, BoxError};
 
 /// An upstream that never sends 100 gets the body after this (RFC 9110 §10.1.1 forbids waiting indefinitely).
-const PATIENCE: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Keeps the response and the withheld body together: when the response is over, a body that was never requested is
 /// dropped, rather than left on the upstream's connection.
@@ -29,7 +29,7 @@ pub(super) fn hold(request: Request<Body>) -> (Request<Body>, Option<Held>) {
         tokio::select! {
             biased;
             asked = opened => asked.is_ok(),
-            () = tokio::time::sleep(PATIENCE) => true,
+            () = tokio::time::sleep(MAX_WAIT) => true,
         }
     };
     let mut request = request.map(|inner| Body::new(Withheld { inner, gate: Some(Box::pin(gate)) }));

@@ -35,9 +35,9 @@ impl Forwarder {
     }
 
     /// Logs a failure that is not the client's fault.
-    pub(super) fn tell(&self, error: &ProxyError) {
+    pub(super) fn log_failure(&self, error: &ProxyError) {
         if let Some(remedy) = error.remedy() {
-            self.upstream.tell(error.cause().as_str(), remedy, error);
+            self.upstream.log_failure(error.cause().as_str(), remedy, error);
         }
     }
 

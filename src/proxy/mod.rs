@@ -100,7 +100,7 @@ impl Proxy {
         }
         let response = response.unwrap_or_else(|error| {
             self.metrics.failed(error.cause());
-            self.forwarder.tell(&error);
+            self.forwarder.log_failure(&error);
             match &shape {
                 Some(dialect) => {
                     respond::failure(&error, Some(&|status, text| dialect.failure(status, text)))

@@ -180,7 +180,7 @@ impl Notes {
             let records = self.records(&**dialect, kind, reports.to_vec(), timings);
             return witness.see(Seen { records, searches, asked, calls, fields, failure: None });
         }
-        if !reports.iter().any(is_logged) {
+        if !reports.iter().any(is_recorded) {
             return;
         }
         if self.capture == Capture::Off {
@@ -227,7 +227,7 @@ impl Notes {
             lists,
         };
         let all = reports.into_iter().zip(lists).enumerate();
-        all.filter(|(_, (report, _))| self.witness.is_some() || is_logged(report)).map(record).collect()
+        all.filter(|(_, (report, _))| self.witness.is_some() || is_recorded(report)).map(record).collect()
     }
 }
 
@@ -240,6 +240,6 @@ fn wanted(ring: &RecordRing) -> (Capture, bool) {
 
 /// Whether a search is worth a record: not if it was not to be reranked at all, or is recorded once it has been
 /// reranked in shadow.
-fn is_logged(report: &Report) -> bool {
+fn is_recorded(report: &Report) -> bool {
     !matches!(report.outcome, Outcome::Kept(KeepReason::Off | KeepReason::Shadow))
 }

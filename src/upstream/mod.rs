@@ -6,6 +6,7 @@ mod client;
 mod connect;
 mod error;
 mod link;
+mod log;
 mod pool;
 mod request_line;
 mod response_body;
@@ -18,12 +19,12 @@ mod tls;
 mod watch;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -44,7 +45,7 @@ pub use tls::{ClientIdentity, UpstreamTls, certificate};
 use watch::{SilenceLimits, Watch};
 
 use crate::bounds::{TimeoutKind, Timeouts};
-use crate::trouble::{self, Failure, Lines, Peer};
+use crate::trouble::Lines;
 use crate::workers;
 
 /// Which `Host` the upstream sees.
@@ -191,56 +192,6 @@ impl Upstream {
     /// Whether a request has been sent by this process before: the upstream leads back to it.
     pub fn comes_back(&self, headers: &HeaderMap) -> bool {
         self.mark.returned(headers)
-    }
-
-    /// Notes a failure, and logs it in one line for each cause and minute.
-    pub fn tell(&self, cause: &'static str, remedy: &'static str, error: &(dyn std::error::Error + 'static)) {
-        self.standing.fails(cause, SystemTime::now());
-        let address = format!("{}://{}", self.address.scheme, self.address.authority);
-        trouble::warn(
-            &self.lines,
-            Peer { role: "upstream", name: "", address: &address },
-            &Failure { cause, remedy, help: "docs/runbook.md#rerankdupstreamunreachable".to_owned(), error },
-        );
-    }
-
-    /// Notes how a request was answered: an error of the server's own is a failure.
-    pub fn responded(&self, status: StatusCode) {
-        match status.is_server_error() {
-            true => self.standing.fails("5xx", SystemTime::now()),
-            false => {
-                if let Some(over) = self.standing.works() {
-                    self.log_recovery(over);
-                }
-            }
-        }
-    }
-
-    /// One line a minute. Errors of the database's own come and go with the requests, and have no line when they begin.
-    fn log_recovery(&self, over: Failing) {
-        if over.cause == "5xx" {
-            return;
-        }
-        self.lines.say("answers_again", || {
-            let address = format!("{}://{}", self.address.scheme, self.address.authority);
-            let failed_for = SystemTime::now().duration_since(over.since).unwrap_or_default().as_secs();
-            move |left_out: Option<u64>| {
-                let Failing { cause, requests, .. } = over;
-                tracing::info!(
-                    address,
-                    cause,
-                    requests,
-                    failed_for_s = failed_for,
-                    left_out,
-                    "upstream: it answers again"
-                );
-            }
-        });
-    }
-
-    /// The failures up to the last exchange; `None` if that one succeeded, or there was none.
-    pub fn failing(&self) -> Option<Failing> {
-        self.standing.failing()
     }
 
     /// The pool of the worker that this runs on.

@@ -8,11 +8,16 @@ use std::{
     time::SystemTime,
 };
 
+/// The cause of a response whose status is an error of the server's own.
+pub(super) const SERVER_ERROR: &str = "5xx";
+
 /// Consecutive failed exchanges, up to the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failing {
     /// Why the last one failed: a word of a closed list.
     pub cause: &'static str,
+    /// Why the last one failed for which there was no response; `None` if all had one, with an error status.
+    pub unanswered: Option<&'static str>,
     /// When the first one failed.
     pub since: SystemTime,
     /// When the last one failed.
@@ -42,8 +47,10 @@ impl Standing {
     /// Notes a failure.
     pub(super) fn fails(&self, cause: &'static str, now: SystemTime) {
         let mut failing = self.lock();
-        let before = failing.unwrap_or(Failing { cause, since: now, last: now, requests: 0 });
-        *failing = Some(Failing { cause, last: now, requests: before.requests + 1, ..before });
+        let none = Failing { cause, unanswered: None, since: now, last: now, requests: 0 };
+        let before = failing.unwrap_or(none);
+        let unanswered = if cause == SERVER_ERROR { before.unanswered } else { Some(cause) };
+        *failing = Some(Failing { cause, unanswered, last: now, requests: before.requests + 1, ..before });
         self.is_failing.store(true, Ordering::Relaxed);
     }
 
@@ -70,7 +77,9 @@ mod tests {
         let (first, second) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(9));
         standing.fails("connection_refused", first);
         standing.fails("silent", second);
-        let failing = Failing { cause: "silent", since: first, last: second, requests: 2 };
+        standing.fails(SERVER_ERROR, second);
+        let unanswered = Some("silent");
+        let failing = Failing { cause: SERVER_ERROR, unanswered, since: first, last: second, requests: 3 };
         assert_eq!(standing.failing(), Some(failing));
         assert_eq!(standing.works(), Some(failing));
         assert_eq!((standing.works(), standing.failing()), (None, None));

@@ -139,13 +139,15 @@ async fn a_database_that_answers_again_has_one_line_with_the_requests_that_faile
     let requests = AtomicUsize::new(0);
     let database = Scripted::start(move |_| match requests.fetch_add(1, Ordering::SeqCst) {
         0 | 1 => Some("no HTTP at all\r\n\r\n".to_owned()),
+        // It starts: that is not yet over.
+        2 => Some(response(503, JSON, "{}")),
         _ => Some(response(200, JSON, "{}")),
     })
     .await;
     let upstream = format!("http://{}", database.addr);
     let args = ["--upstream", &upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
     let program = Process::start(&args, &[]).await;
-    for status in ["502", "502", "200", "200"] {
+    for status in ["502", "502", "503", "200", "200"] {
         let mut client = Wire::connect(program.listening[0]).await;
         client.send("POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await;
         let got = client.message().await.unwrap();
@@ -155,5 +157,5 @@ async fn a_database_that_answers_again_has_one_line_with_the_requests_that_faile
     let again: Vec<&str> = log.lines().filter(|line| line.contains("answers again")).collect();
     let [line] = again.as_slice() else { panic!("{log}") };
     let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!((&line["cause"], &line["requests"]), (&"bad_response".into(), &2.into()), "{line}");
+    assert_eq!((&line["cause"], &line["requests"]), (&"bad_response".into(), &3.into()), "{line}");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::pipeline::{Document, HitRecord, NewPlace, Numbered, ScoredBy, SearchRecord, Unscored};
+use crate::pipeline::{DocumentRecord, HitRecord, NewPlace, Numbered, ScoredBy, SearchRecord, Unscored};
 
 /// One row of the list: all but the hits.
 pub(super) fn row((number, record): &Numbered) -> Value {
@@ -104,7 +104,7 @@ fn hit(hit: &HitRecord) -> Value {
         "relevance": hit.relevance.map(shortest),
         "scored_by": scored_by,
         "unscored_because": why,
-        "title": document.map(Document::headline),
+        "title": document.map(DocumentRecord::headline),
         "document": document.map(|document| json!({ "text": &*document.text, "cut": document.cut })),
     })
 }

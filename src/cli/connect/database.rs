@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Timeout after the connection is made: the request is small.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// What the root's response shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -
     let url = listener.upstream.url.to_string();
     let url = url.trim_end_matches('/');
     let mut section = Section::new(format!("listeners[{at}]"), format!("{} -> {url}", listener.listen));
-    let max_wait = listener.upstream.connect_timeout.saturating_add(PATIENCE);
+    let max_wait = listener.upstream.connect_timeout.saturating_add(MAX_WAIT);
     let begun = Instant::now();
     match timeout(max_wait, proxy.root()).await {
         Ok(Ok(root)) => {

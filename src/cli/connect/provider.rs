@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Timeout of the pair; a provider's own timeout may be shorter.
-const PATIENCE: Duration = Duration::from_secs(15);
+const MAX_WAIT: Duration = Duration::from_secs(15);
 
 /// Checks one provider, if it can be called.
 pub(super) async fn check(
@@ -40,7 +40,7 @@ pub(super) async fn check(
         ApiKey::Secret(key) => section.good("key", key_source(http, key.expose_secret(), env)),
         ApiKey::NotNeeded | ApiKey::Missing => section.note("key", "none, and none is needed"),
     }
-    match timeout(PATIENCE + Duration::from_secs(1), trial(&provider.name, http, PATIENCE)).await {
+    match timeout(MAX_WAIT + Duration::from_secs(1), trial(&provider.name, http, MAX_WAIT)).await {
         Ok(Ok(tried)) => tried_pair(&mut section, config, provider, &tried),
         Ok(Err(error)) => section.problem("scored pair", chain(&error), "See the settings of this provider."),
         Err(_) => {

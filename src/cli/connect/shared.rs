@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// Timeout of the connection and all commands.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Checks Redis as the server would use it.
 pub(super) async fn redis(cache: &CacheConfig, redis: &RedisConfig) -> Section {
     let mut section = Section::new("cache.redis", redis.fleet.address.to_string());
-    let look = match app::redis(cache, redis, PATIENCE).await {
+    let look = match app::redis(cache, redis, MAX_WAIT).await {
         Ok(look) => look,
         Err(error) => {
             section.problem("reached", error.to_string(), error.remedy());

@@ -1,4 +1,4 @@
-//! The results of a run, for people and programs: [`Document`] is the JSON, [`table`] the text, [`html`] the page,
+//! The results of a run, for people and programs: [`ReportDocument`] is the JSON, [`table`] the text, [`html`] the page,
 //! [`yaml`] what to paste into the configuration.
 
 pub mod html;
@@ -12,7 +12,7 @@ use super::{calibration::Calibration, evaluation::Evaluation, floor::MIN_QUERIES
 
 /// Everything that a run found. No text of queries or documents: queries and documents are named by their ids.
 #[derive(Clone, Debug, Serialize)]
-pub struct Document {
+pub struct ReportDocument {
     /// `eval` or `calibrate`.
     pub command: &'static str,
     /// Of rerankd.
@@ -117,7 +117,7 @@ fn name(category: &Option<String>) -> &str {
     category.as_deref().unwrap_or("all queries")
 }
 
-impl Document {
+impl ReportDocument {
     /// What the means say, in one sentence: whether the gain is more than chance.
     pub fn verdict(&self) -> String {
         let evaluation = &self.evaluation;

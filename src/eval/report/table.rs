@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Document, interval, ms, name, number, percent, range, signed};
+use super::{ReportDocument, interval, ms, name, number, percent, range, signed};
 use crate::eval::{
     calibration::CalibratedGroup,
     evaluation::{Comparison, Evaluation, QueryResult},
@@ -14,9 +14,9 @@ const EXTREMES: usize = 5;
 const WIDTH: usize = 100;
 
 /// The whole report.
-pub fn table(document: &Document) -> String {
+pub fn table(document: &ReportDocument) -> String {
     let mut out = String::new();
-    let Document { setup, evaluation, .. } = document;
+    let ReportDocument { setup, evaluation, .. } = document;
     line(
         &mut out,
         &format!(
@@ -167,7 +167,7 @@ fn extremes(out: &mut String, evaluation: &Evaluation) {
     list("biggest losses", &losses);
 }
 
-fn outcomes(out: &mut String, document: &Document) {
+fn outcomes(out: &mut String, document: &ReportDocument) {
     line(out, "\nhow searches ended");
     for (outcome, count) in &document.evaluation.outcomes {
         let _ = writeln!(out, "  {count:>6} {outcome}");

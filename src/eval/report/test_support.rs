@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Document, Failure, InputFile, Setup, yaml};
+use super::{Failure, InputFile, ReportDocument, Setup, yaml};
 use crate::{
     eval::{
         calibration::Calibration,
@@ -59,12 +59,12 @@ pub(crate) fn calibration(count: usize) -> Calibration {
 }
 
 /// A whole report.
-pub(crate) fn document(judged: bool) -> Document {
-    static BOTH: LazyLock<[Document; 2]> = LazyLock::new(|| [false, true].map(made));
+pub(crate) fn document(judged: bool) -> ReportDocument {
+    static BOTH: LazyLock<[ReportDocument; 2]> = LazyLock::new(|| [false, true].map(made));
     BOTH[usize::from(judged)].clone()
 }
 
-fn made(judged: bool) -> Document {
+fn made(judged: bool) -> ReportDocument {
     let (trials, judgments) = sample(40);
     let judgments = judged.then_some(&judgments);
     let rules = Rules {
@@ -78,7 +78,7 @@ fn made(judged: bool) -> Document {
     };
     let calibration = calibrated(&trials, judgments);
     let yaml = yaml::fragment(&calibration, "cohere", 100);
-    Document {
+    ReportDocument {
         command: "calibrate",
         version: "0.1.0",
         date: "2026-02-03T04:05:06Z".into(),

@@ -4,13 +4,13 @@ use super::{Card, Cell, Part, Section, Setting, Table, figures};
 use crate::eval::{
     calibration::CalibratedGroup,
     evaluation::{Comparison, Evaluation, QueryResult},
-    report::{Document, interval, ms, name, number, percent, range, signed, table::per_1000},
+    report::{ReportDocument, interval, ms, name, number, percent, range, signed, table::per_1000},
 };
 
 /// So many gains and losses are listed.
 const EXTREMES: usize = 10;
 
-pub(super) fn sections(document: &Document) -> Vec<Section> {
+pub(super) fn sections(document: &ReportDocument) -> Vec<Section> {
     let mut sections = vec![measures(&document.evaluation), latency_and_cost(document)];
     if let Some(calibration) = &document.calibration {
         sections.extend(calibration.groups.iter().map(calibrated));
@@ -89,7 +89,7 @@ pub(super) fn query_row(query: &QueryResult) -> Vec<String> {
     ]
 }
 
-fn latency_and_cost(document: &Document) -> Section {
+fn latency_and_cost(document: &ReportDocument) -> Section {
     let evaluation = &document.evaluation;
     let outcomes =
         evaluation.outcomes.iter().map(|(outcome, count)| vec![outcome.clone(), count.to_string()]);

@@ -6,12 +6,12 @@ mod figures;
 
 use askama::Template;
 
-use super::{Document, plots::Chart};
+use super::{ReportDocument, plots::Chart};
 
 const STYLE: &str = include_str!("../style.css");
 
 /// The whole page.
-pub fn page(document: &Document) -> String {
+pub fn page(document: &ReportDocument) -> String {
     let page = Page {
         document,
         title: "Does it help?",
@@ -29,7 +29,7 @@ pub fn page(document: &Document) -> String {
 #[derive(Template)]
 #[template(path = "page.html", config = "src/eval/report/askama.toml")]
 struct Page<'a> {
-    document: &'a Document,
+    document: &'a ReportDocument,
     title: &'static str,
     style: &'static str,
     verdict: String,
@@ -104,12 +104,12 @@ impl Table {
     }
 }
 
-fn warnings(document: &Document) -> Vec<String> {
+fn warnings(document: &ReportDocument) -> Vec<String> {
     let stopped = document.stopped.as_ref().map(|stopped| format!("Not complete: {stopped}"));
     stopped.into_iter().chain(document.setup.caveat.clone()).collect()
 }
 
-fn facts(document: &Document) -> Vec<(&'static str, String)> {
+fn facts(document: &ReportDocument) -> Vec<(&'static str, String)> {
     let setup = &document.setup;
     let mut facts = vec![
         ("Date", document.date.clone()),
