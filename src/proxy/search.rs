@@ -145,7 +145,7 @@ impl SearchHandler {
         Self { log, listener, ..self }
     }
 
-    /// Responses one search, and says and counts how it ended.
+    /// Responds to one search; logs and counts how it ended.
     pub async fn respond(
         self: &Arc<Self>,
         forwarder: &Forwarder,
@@ -154,10 +154,10 @@ impl SearchHandler {
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
         let span = report::span(request.headers());
-        self.response_inside(forwarder, dialect, kind, request).instrument(span).await
+        self.respond_inside(forwarder, dialect, kind, request).instrument(span).await
     }
 
-    async fn response_inside(
+    async fn respond_inside(
         self: &Arc<Self>,
         forwarder: &Forwarder,
         dialect: &Arc<dyn Dialect>,
@@ -225,7 +225,7 @@ impl SearchHandler {
             BodyRead::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
                 let asked = ReadSearch { forwarder, dialect, caller, parts, raw, at };
-                return self.response_whole(asked, kind, (timings, notes)).await;
+                return self.respond_whole(asked, kind, (timings, notes)).await;
             }
             BodyRead::TooLarge(stream) => (stream, KeepReason::TooLarge),
             BodyRead::NoRoom(stream) => (stream, KeepReason::Overloaded),
@@ -234,7 +234,7 @@ impl SearchHandler {
         Ok((response, vec![Report::kept(reason)]))
     }
 
-    async fn response_whole(
+    async fn respond_whole(
         self: &Arc<Self>,
         asked: ReadSearch<'_>,
         kind: SearchKind,

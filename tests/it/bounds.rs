@@ -14,7 +14,7 @@ fn status(message: &str) -> &str {
     header(message, "x-rerank-status").expect("a status header")
 }
 
-/// Responses with as many hits as are asked for, each with a text of `length` letters.
+/// Answers with as many hits as are asked for, each with a text of `length` letters.
 fn found(length: usize) -> impl Fn(&str) -> Option<String> {
     move |request| {
         Some(response(200, JSON, &qdrant_hits(json_of(request)["limit"].as_u64().unwrap_or(10), length)))

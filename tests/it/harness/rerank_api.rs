@@ -74,7 +74,7 @@ pub fn by_length(text: &str) -> f64 {
     text.len() as f64 / 100.0
 }
 
-/// Responses every call with this status and these headers.
+/// Answers every call with this status and these headers.
 pub async fn failing(status: u16, headers: &'static str) -> Scripted {
     Scripted::start(move |_| {
         let body = r#"{"id":"x","message":"quoting zebra crossing"}"#;

@@ -17,7 +17,7 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// Responses each request with what `script` makes of its bytes, or with silence for `None`.
+    /// Answers each request with what `script` makes of its bytes, or with silence for `None`.
     pub async fn start(script: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self::start_bytes(move |request| script(request).map(String::into_bytes)).await
     }

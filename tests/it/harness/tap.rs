@@ -29,7 +29,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Responses each request as `response` says.
+    /// Answers each request as `response` says.
     pub async fn start(response: impl Fn(&Message) -> Reply + Send + Sync + 'static) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = socket.local_addr().unwrap();
