@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_is_gone_keeps_nobody_waiting_and_a_name_is_told_once() {
+    fn a_condition_that_is_gone_keeps_nobody_waiting_and_a_name_is_reported_once() {
         let readiness = Readiness::new();
         let (first, second) = (readiness.condition("upstream"), readiness.condition("upstream"));
         assert_eq!(readiness.missing(), ["upstream"]);

@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_force_is_told_with_its_hash_age_and_flaws() {
+    fn what_is_active_is_reported_with_its_hash_age_and_flaws() {
         let registry = Registry::new();
         let active_config = ActiveConfig::register(&registry).unwrap();
         active_config.set("0123abcd".to_owned(), true, &[]);

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_cannot_be_had_is_told_with_its_setting_and_a_way_out() {
+    fn an_address_that_cannot_be_had_is_reported_with_its_setting_and_a_way_out() {
         let in_use = said("127.0.0.1:9464", io::ErrorKind::AddrInUse);
         for part in
             ["perhaps by another rerankd", "sport = :9464", "give admin.listen (--admin) another port"]

@@ -35,14 +35,14 @@ pub(super) fn check(config: &Config) -> Result<(), StartError> {
 /// The addresses of a host by the system's resolver; none if that takes too long.
 fn addresses(target: &Target) -> Vec<IpAddr> {
     let (found, asked) = (mpsc::channel(), (target.host.clone(), target.port));
-    let (tell, told) = found;
+    let (tell, reported) = found;
     let looking = thread::Builder::new().name("lookup".to_owned()).spawn(move || {
         let addresses = asked.to_socket_addrs().map(|all| all.map(|each| each.ip()).collect());
         // The receiver may have gone.
         tell.send(addresses.unwrap_or_default()).ok();
     });
     match looking {
-        Ok(_) => told.recv_timeout(MAX_WAIT).unwrap_or_default(),
+        Ok(_) => reported.recv_timeout(MAX_WAIT).unwrap_or_default(),
         Err(_) => Vec::new(),
     }
 }

@@ -210,8 +210,8 @@ impl App {
         let (config, pools) = (ArcSwap::from_pointee(config.clone()), live.pools());
         let running = Arc::new(Running { live: Mutex::new(live), active_config, config, pools });
         let inspector = Arc::new(inspector(&shared, &running));
-        let told = running.clone();
-        let about = Arc::new(move || told.active_config.about());
+        let reported = running.clone();
+        let about = Arc::new(move || reported.active_config.about());
         let admin = Admin { scrape, readiness, about, inspector };
         let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);

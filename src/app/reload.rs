@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_change_on_disk_is_taken_over_once_two_looks_in_a_row_see_the_same() {
+    async fn a_change_on_disk_is_loaded_once_two_looks_in_a_row_see_the_same() {
         let setup = Setup::start().await;
         for window in 1..=5 {
             setup.write(window);

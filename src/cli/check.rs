@@ -81,19 +81,23 @@ fn kept_out(config: &Config) -> Option<String> {
     let rerank = &config.rerank;
     let (out, let_in): (Vec<&String>, Vec<&String>) =
         rerank.collections.iter().partition(|pattern| pattern.starts_with('-'));
-    let mut told: Vec<String> = Vec::new();
+    let mut reported: Vec<String> = Vec::new();
     if rerank.mode == Mode::Off {
         let on = |route: &&RouteConfig| route.rerank.mode != Mode::Off;
         let on = config.routes.iter().filter(on).map(|route| route.collection.as_str());
-        told.push(format!("all but those of routes ({})", on.collect::<Vec<_>>().join(", ")));
+        reported.push(format!("all but those of routes ({})", on.collect::<Vec<_>>().join(", ")));
     } else if !let_in.iter().any(|pattern| *pattern == "*") {
         let names: Vec<&str> = let_in.iter().map(|pattern| pattern.as_str()).collect();
-        told.push(if names.is_empty() { "all".to_owned() } else { format!("all but {}", names.join(", ")) });
+        reported.push(if names.is_empty() {
+            "all".to_owned()
+        } else {
+            format!("all but {}", names.join(", "))
+        });
     }
-    told.extend(out.iter().filter_map(|pattern| pattern.strip_prefix('-')).map(str::to_owned));
+    reported.extend(out.iter().filter_map(|pattern| pattern.strip_prefix('-')).map(str::to_owned));
     let off = |route: &&RouteConfig| route.rerank.mode == Mode::Off;
-    told.extend(config.routes.iter().filter(off).map(|route| format!("{} (a route)", route.collection)));
-    (!told.is_empty()).then(|| told.join(", "))
+    reported.extend(config.routes.iter().filter(off).map(|route| format!("{} (a route)", route.collection)));
+    (!reported.is_empty()).then(|| reported.join(", "))
 }
 
 /// Whether certificates, keys and other files that the settings name can be used for their purpose.
@@ -231,20 +235,20 @@ mod tests {
     #[test]
     fn what_is_never_read_is_said() {
         let env = [("RERANKD_UPSTREAM__URL", "http://db:9200")];
-        let told = |file: &str| {
+        let reported = |file: &str| {
             let (code, out) = run(file, &env);
             assert_eq!(code, 0, "{out}");
             let line = out.lines().find(|line| line.contains("never read"));
             line.map_or(String::new(), |line| line.split(": ").nth(1).unwrap_or_default().to_owned())
         };
-        assert_eq!(told(""), ".*");
-        assert_eq!(told("rerank: { collections: ['*'] }"), "");
+        assert_eq!(reported(""), ".*");
+        assert_eq!(reported("rerank: { collections: ['*'] }"), "");
         let file =
             "rerank: { collections: ['wiki-*', '-wiki-x'] }\nroutes: [{ collection: 'hr-*', mode: off }]\n";
-        assert_eq!(told(file), "all but wiki-*, wiki-x, hr-* (a route)");
+        assert_eq!(reported(file), "all but wiki-*, wiki-x, hr-* (a route)");
         let file = "rerank: { mode: off, collections: ['*'] }\nroutes: [{ collection: 'docs', mode: on }]\n";
-        assert_eq!(told(file), "all but those of routes (docs)");
-        assert_eq!(told("rerank: { collections: ['-hr'] }"), "all, hr");
+        assert_eq!(reported(file), "all but those of routes (docs)");
+        assert_eq!(reported("rerank: { collections: ['-hr'] }"), "all, hr");
     }
 
     #[test]
@@ -252,8 +256,8 @@ mod tests {
         let file = "listeners: [{ upstream: { url: 'http://db' } }]\nproviders: { zeroentropy: {} }\n";
         let (code, out) = run(file, &[("ZEROENTROPY_API_KEY", "k"), ("CO_API_KEY", "k")]);
         assert_eq!(code, 0);
-        let told = "# The provider zeroentropy: ZeroEntropy's hosted service is shut since 2026-09-04: ";
-        assert!(out.contains(told), "{out}");
+        let reported = "# The provider zeroentropy: ZeroEntropy's hosted service is shut since 2026-09-04: ";
+        assert!(out.contains(reported), "{out}");
         assert_eq!(out.matches("# The provider").count(), 1, "{out}");
     }
 

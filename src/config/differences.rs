@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_from_the_defaults_is_told_in_the_users_words_with_its_place() {
+    fn what_differs_from_the_defaults_is_reported_in_the_users_words_with_its_place() {
         let text = "listeners:\n  - upstream:\n      url: http://db:6333\n      connect_timeout: 5000ms\n\
                     rerank:\n  window: 50\n  deadline: 1500ms\n  fields: [title, 'a b']\n\
                     cache: { max_bytes: 128MiB, ttl: 24h }\n\
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_told_of_what_nobody_has_said() {
+    fn nothing_is_reported_of_what_nobody_has_said() {
         let shown = shown("", &[("RERANKD_UPSTREAM__URL", "http://db")], &Flags::default());
         assert_eq!(shown, ["listeners[0].upstream.url: http://db # RERANKD_UPSTREAM__URL"]);
     }

@@ -45,7 +45,7 @@ fn redis_is_a_url_or_a_map_and_variables_set_either() {
 }
 
 #[test]
-fn a_redis_that_cannot_be_used_is_told_and_its_url_never_quoted() {
+fn a_redis_that_cannot_be_used_is_reported_and_its_url_never_quoted() {
     let pem = tempfile::NamedTempFile::new().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
     std::fs::write(pem.path(), made.cert.pem()).unwrap();
@@ -72,7 +72,7 @@ fn a_redis_that_cannot_be_used_is_told_and_its_url_never_quoted() {
 }
 
 #[test]
-fn redis_without_a_common_secret_or_a_first_tier_is_told() {
+fn redis_without_a_common_secret_or_a_first_tier_is_reported() {
     let problems = bad("cache: { redis: 'redis://a' }");
     assert!(
         problems.contains("cache.secret_file: cache.redis needs a secret file, the same for all"),

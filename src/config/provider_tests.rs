@@ -150,7 +150,7 @@ fn bedrock_and_voyage_find_their_address() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_told_with_what_to_do() {
+fn what_does_not_fit_together_is_reported_with_what_to_do() {
     for (provider, expected) in [
         ("a: {}", "providers.a.kind: a provider needs its kind: cohere, cohere-v1, jina"),
         ("a: { kind: jinna }", "2:25 providers.a.kind: `jinna` is not one of"),

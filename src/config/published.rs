@@ -22,7 +22,7 @@ const HEAD: &str = "\
 #
 # Scalars can also be set from the environment, RERANKD_<SECTION>__<KEY>, for example RERANKD_RERANK__WINDOW=100;
 # flags go before the environment, the environment before this file. RERANKD_LISTEN and RERANKD_UPSTREAM__URL mean the
-# single listener. null stands for \"not set\". Durations: 300ms, 1s, 24h. Sizes: 64MiB. `rerankd check` tells every
+# single listener. null stands for \"not set\". Durations: 300ms, 1s, 24h. Sizes: 64MiB. `rerankd check` names every
 # problem with its line.
 ";
 

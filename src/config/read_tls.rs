@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_or_of_no_use_is_told_with_its_setting() {
+    fn a_file_that_is_missing_or_of_no_use_is_reported_with_its_setting() {
         let folder = folder();
         for (tls, upstream, expected) in [
             ("{ cert_file: DIR/crt }", "", "listeners[0].tls.key_file: TLS needs a certificate and its key"),

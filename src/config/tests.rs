@@ -102,7 +102,7 @@ fn an_unknown_key_of_every_section_is_named_with_its_place_and_the_nearest_known
 }
 
 #[test]
-fn a_bad_value_is_told_with_its_path() {
+fn a_bad_value_is_reported_with_its_path() {
     for (text, expected) in [
         ("admin: { listen: 'x:1' }", "2:18 admin.listen: `x:1` is not an address"),
         ("admin: { listen: '1.2.3.4:70000' }", "port from 0 to 65535"),
@@ -173,7 +173,7 @@ fn a_bad_value_is_told_with_its_path() {
 }
 
 #[test]
-fn a_bad_upstream_is_told_and_its_url_never_quoted() {
+fn a_bad_upstream_is_reported_and_its_url_never_quoted() {
     for url in [
         "ftp://s3cret",
         "s3cret",
@@ -194,7 +194,7 @@ fn a_bad_upstream_is_told_and_its_url_never_quoted() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+fn every_problem_is_reported_at_once_in_the_order_of_the_file() {
     let problems = bad("cache: { ttl: x }\nrerank: { window: x, score: x }\nadmin: { listen: x }");
     let paths: Vec<&str> = problems.lines().map(|l| l.split([' ', ':']).nth(2).unwrap()).collect();
     assert_eq!(paths, ["cache.ttl", "rerank.window", "rerank.score", "admin.listen"]);
@@ -234,7 +234,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
 }
 
 #[test]
-fn a_bad_variable_is_told_by_its_name() {
+fn a_bad_variable_is_reported_by_its_name() {
     for (name, expected) in [
         ("RERANKD_RERANK__WINDOW", "rerank.window (RERANKD_RERANK__WINDOW): `x` is not"),
         ("RERANKD_RERANK__WINDWO", "rerank.windwo (RERANKD_RERANK__WINDWO): unknown key"),
@@ -316,7 +316,7 @@ fn the_printed_configuration_gives_itself_again() {
 }
 
 #[test]
-fn the_rerank_api_listens_only_if_it_is_told_where_and_then_needs_no_upstream() {
+fn the_rerank_api_listens_only_if_it_is_reported_where_and_then_needs_no_upstream() {
     let config = good("", &[]);
     assert!(config.rerank_api.listen.is_none() && config.rerank_api_providers().is_empty());
     let pairs = [("RERANKD_RERANK_API__LISTEN", "127.0.0.1:6353"), ("CO_API_KEY", "k")];

@@ -147,7 +147,7 @@ mod tests {
     use crate::config::tests::good;
 
     #[test]
-    fn a_route_behind_a_wider_one_is_told() {
+    fn a_route_behind_a_wider_one_is_reported() {
         for (one, other, never) in [
             ("legal-*", "legal-eu", true),
             ("*", "a", true),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_blank_in_it_is_told_with_the_list_that_was_meant() {
+    fn a_name_with_a_blank_in_it_is_reported_with_the_list_that_was_meant() {
         let said = good("rerank: { fields: 'title body' }", &[]).warnings();
         assert_eq!(said.len(), 1);
         assert!(said[0].starts_with("rerank.fields: ") && said[0].ends_with("[title, body]."), "{said:?}");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_that_may_be_used_as_a_servers_own_certificate_is_told() {
+    fn an_authority_that_may_be_used_as_a_servers_own_certificate_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("ca.pem");
         let key = rcgen::KeyPair::generate().unwrap();

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn categories_without_scores_and_no_queries_are_told() {
+    fn categories_without_scores_and_no_queries_are_reported() {
         let mut lost = Trial { query: "x".into(), category: Some("lost".into()), ..Trial::default() };
         lost.reason = "no_text".into();
         let calibration = Calibration::of(&[lost], &|_| one_setting(None), Objective::Recall(0.95));

@@ -11,7 +11,7 @@ const MOST_NAMED: usize = 10;
 /// What is odd about the files alone, before any call.
 pub fn of_input(queries: &Queries, judgments: Option<&Judgments>) -> Vec<String> {
     let mut notes = Vec::new();
-    let mut tell = |ids: Vec<&str>, what: &str| notes.extend(told(ids, what));
+    let mut tell = |ids: Vec<&str>, what: &str| notes.extend(reported(ids, what));
     tell(refs(&queries.blank_categories), "have a blank category, as if they had none");
     let mut requests: BTreeMap<[u8; 32], Vec<&str>> = BTreeMap::new();
     for query in &queries.queries {
@@ -59,7 +59,7 @@ fn refs(ids: &[String]) -> Vec<&str> {
 pub fn of_trials(trials: &[Trial], judgments: Option<&Judgments>, k: usize) -> Vec<String> {
     let mut notes = Vec::new();
     let mut tell = |test: &dyn Fn(&Trial) -> bool, what: &str| {
-        notes.extend(told(
+        notes.extend(reported(
             trials.iter().filter(|trial| test(trial)).map(|t| t.query.as_str()).collect(),
             what,
         ));
@@ -94,7 +94,7 @@ fn equal_scores(trial: &Trial) -> bool {
     trial.scored() > 1 && scores.all(|score| score == first)
 }
 
-fn told(ids: Vec<&str>, what: &str) -> Option<String> {
+fn reported(ids: Vec<&str>, what: &str) -> Option<String> {
     if ids.is_empty() {
         return None;
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn many_ids_are_counted() {
         let ids: Vec<String> = (0..14).map(|id| id.to_string()).collect();
-        let line = told(refs(&ids), "do this").unwrap();
+        let line = reported(refs(&ids), "do this").unwrap();
         assert!(line.starts_with("14 queries: 0, 1,") && line.ends_with("9 and 4 more do this"), "{line}");
     }
 

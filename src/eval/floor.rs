@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_nothing_relevant_and_no_queries_are_told_and_give_no_floor() {
+    fn equal_scores_nothing_relevant_and_no_queries_are_reported_and_give_no_floor() {
         for (queries, word) in [
             (vec![hits(&[(0.5, true), (0.5, false)]); 40], "equal"),
             (vec![hits(&[(0.5, false), (0.7, false)]); 40], "relevant"),

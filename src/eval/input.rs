@@ -72,14 +72,14 @@ impl fmt::Display for InputProblem {
 }
 
 /// More than so many problems are counted only.
-const MOST_TOLD: usize = 50;
+const MOST_REPORTED: usize = 50;
 
 impl fmt::Display for InputProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.0.iter().take(MOST_TOLD).enumerate() {
+        for (at, problem) in self.0.iter().take(MOST_REPORTED).enumerate() {
             write!(f, "{}{problem}", if at == 0 { "" } else { "\n" })?;
         }
-        match self.0.len().checked_sub(MOST_TOLD) {
+        match self.0.len().checked_sub(MOST_REPORTED) {
             None | Some(0) => Ok(()),
             Some(more) => write!(f, "\nand {more} more"),
         }

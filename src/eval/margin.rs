@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_and_no_judgments_are_told() {
+    fn equal_scores_and_no_judgments_are_reported() {
         let flat = trial("q", &[("a", 1.0, 0.1), ("b", 1.0, 0.2), ("c", 1.0, 0.3)]);
         let advice = advise(&[&flat], &setting(None), 50);
         assert!(advice.curve.is_empty() && advice.notes[0].contains("tell no lead"));

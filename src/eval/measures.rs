@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn change_is_told_by_overlap_places_and_order() {
+    fn change_is_reported_by_overlap_places_and_order() {
         let change = Change::between(&ids("a b c d"), &ids("c a b e"), 3);
         assert_eq!(change.overlap, Some(1.0));
         close(change.displacement.unwrap(), 4.0 / 3.0);

@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(10);
 pub struct Progress {
     bar: Option<ProgressBar>,
     begun: Instant,
-    told: Instant,
+    reported: Instant,
     /// Done by an earlier run.
     before: usize,
     done: usize,
@@ -32,7 +32,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, begun: now, told: now, before: done, done, all }
+        Self { bar, begun: now, reported: now, before: done, done, all }
     }
 
     /// One more is done.
@@ -41,8 +41,8 @@ impl Progress {
         if let Some(bar) = &self.bar {
             return bar.inc(1);
         }
-        if self.done == self.all || self.told.elapsed() >= EVERY {
-            self.told = Instant::now();
+        if self.done == self.all || self.reported.elapsed() >= EVERY {
+            self.reported = Instant::now();
             let line = line(self.done - self.before, self.done, self.all, self.begun.elapsed());
             // Standard error may be closed.
             let _ = writeln!(std::io::stderr(), "{line}");

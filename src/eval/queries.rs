@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_line_is_told_and_none_is_quoted() {
+    fn every_bad_line_is_reported_and_none_is_quoted() {
         let text = [
             r#"{"path": "/a/_search", "body": {}}"#,
             r#"{"text": "secret"}"#,
@@ -258,8 +258,8 @@ mod tests {
         ]
         .join("\n");
         let Err(problems) = read(&text) else { panic!("read") };
-        let told: Vec<usize> = problems.0.iter().map(|problem| problem.line).collect();
-        assert_eq!(told, (2..=14).collect::<Vec<_>>(), "{problems}");
+        let reported: Vec<usize> = problems.0.iter().map(|problem| problem.line).collect();
+        assert_eq!(reported, (2..=14).collect::<Vec<_>>(), "{problems}");
         let text = problems.to_string();
         assert!(!text.contains("secret") && text.lines().all(|line| line.contains("expected")), "{text}");
         assert!(read("\n").is_err());
@@ -284,13 +284,13 @@ mod tests {
             {"id": "4", "path": "/x"}
             {"id": "q1", "path": "/z"}"#;
         let Err(problems) = read(text) else { panic!("read") };
-        let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+        let reported: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
         for (at, (line, first)) in [(3, 1), (6, 2), (7, 4), (8, 1)].into_iter().enumerate() {
             assert!(
-                told[at].starts_with(&format!("f:{line}: expected an id of its own: line {first} has")),
-                "{told:?}"
+                reported[at].starts_with(&format!("f:{line}: expected an id of its own: line {first} has")),
+                "{reported:?}"
             );
         }
-        assert_eq!(told.len(), 4);
+        assert_eq!(reported.len(), 4);
     }
 }

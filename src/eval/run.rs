@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn problems_of_all_files_are_told_together() {
+    fn problems_of_all_files_are_reported_together() {
         let problems = compare(&[input("q1 0 a"), input("?")], &input("q1"), &MEASURE).unwrap_err();
         assert_eq!(problems.0.len(), 3);
     }

@@ -32,27 +32,29 @@ pub fn json(explanation: &Explanation) -> Value {
 }
 
 fn search(explanation: &Explanation, at: usize, record: &SearchRecord) -> Value {
-    let mut told = search_json(record);
+    let mut reported = search_json(record);
     if let Outcome::Kept(reason) | Outcome::Partial(reason) = record.report.outcome {
-        told["meaning"] = json!(reason.meaning());
-        told["remedy"] = json!(reason.remedy());
-        told["help"] = json!(reason.help());
+        reported["meaning"] = json!(reason.meaning());
+        reported["remedy"] = json!(reason.remedy());
+        reported["help"] = json!(reason.help());
     }
-    told["billed"] = json!({
+    reported["billed"] = json!({
         "search_units": record.report.billed_units,
         "tokens": record.report.billed_tokens,
     });
     if let Some(planned) = explanation.seen.searches.get(at) {
-        told["plan"] = plan(planned);
+        reported["plan"] = plan(planned);
     }
-    for hit in told["lists"].as_array_mut().into_iter().flatten().filter_map(Value::as_array_mut).flatten() {
+    for hit in
+        reported["lists"].as_array_mut().into_iter().flatten().filter_map(Value::as_array_mut).flatten()
+    {
         if hit["unscored_because"] == "no_text" {
             let id = |hit: &Value, name: &str| hit[name].as_str().map(str::to_owned);
             let id = crate::search::HitId { id: id(hit, "id").unwrap_or_default(), index: id(hit, "index") };
             hit["came_with"] = json!(explanation.seen.fields.get(&id));
         }
     }
-    told
+    reported
 }
 
 /// The plan of the search.

@@ -148,7 +148,7 @@ mod tests {
         })
     }
 
-    fn told(found: Result<Ask, RequestError>) -> String {
+    fn reported(found: Result<Ask, RequestError>) -> String {
         let Ask { method, target, headers, body } = found.unwrap_or_else(|error| panic!("{error}"));
         let media = headers.get(CONTENT_TYPE).map_or("-", |media| media.to_str().unwrap());
         format!("{method} {target} {media} {}", String::from_utf8_lossy(&body))
@@ -157,25 +157,28 @@ mod tests {
     #[test]
     fn a_request_line_with_a_body_is_what_curl_would_send() {
         let line = Some("POST /collections/docs/points/query");
-        let told = |body| told(typed(Typed { request: line, body: Some(body), ..Typed::default() }));
-        assert_eq!(told("{}"), "POST /collections/docs/points/query application/json {}");
-        assert_eq!(told("@a.json"), "POST /collections/docs/points/query application/json body of a.json");
-        assert_eq!(told("@-"), "POST /collections/docs/points/query application/json body of -");
+        let reported = |body| reported(typed(Typed { request: line, body: Some(body), ..Typed::default() }));
+        assert_eq!(reported("{}"), "POST /collections/docs/points/query application/json {}");
+        assert_eq!(
+            reported("@a.json"),
+            "POST /collections/docs/points/query application/json body of a.json"
+        );
+        assert_eq!(reported("@-"), "POST /collections/docs/points/query application/json body of -");
     }
 
     #[test]
     fn a_file_with_a_path_is_posted_and_a_query_string_alone_is_got() {
         let request = |request, path| typed(Typed { request, path, ..Typed::default() });
         let file = request(Some("body.json"), Some("/docs/_search"));
-        assert_eq!(told(file), "POST /docs/_search application/json body of body.json");
+        assert_eq!(reported(file), "POST /docs/_search application/json body of body.json");
         let lines = request(Some("-"), Some("/_msearch"));
-        assert_eq!(told(lines), "POST /_msearch application/x-ndjson body of -");
-        assert_eq!(told(request(None, Some("/docs/_search?q=red"))), "GET /docs/_search?q=red - ");
-        assert_eq!(told(request(Some("/docs/_search?q=red"), None)), "GET /docs/_search?q=red - ");
-        assert_eq!(told(request(Some("get /docs/_search?q=red"), None)), "GET /docs/_search?q=red - ");
-        assert_eq!(told(request(Some("/docs/_search"), None)), "POST /docs/_search - ");
+        assert_eq!(reported(lines), "POST /_msearch application/x-ndjson body of -");
+        assert_eq!(reported(request(None, Some("/docs/_search?q=red"))), "GET /docs/_search?q=red - ");
+        assert_eq!(reported(request(Some("/docs/_search?q=red"), None)), "GET /docs/_search?q=red - ");
+        assert_eq!(reported(request(Some("get /docs/_search?q=red"), None)), "GET /docs/_search?q=red - ");
+        assert_eq!(reported(request(Some("/docs/_search"), None)), "POST /docs/_search - ");
         let raw = request(Some("/docs/_search?q=\"caf\u{e9}\"&a=<b>"), None);
-        assert_eq!(told(raw), "GET /docs/_search?q=%22caf%C3%A9%22&a=%3Cb%3E - ");
+        assert_eq!(reported(raw), "GET /docs/_search?q=%22caf%C3%A9%22&a=%3Cb%3E - ");
     }
 
     #[test]

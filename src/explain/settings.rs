@@ -38,8 +38,8 @@ mod tests {
         let mut config = Config::default();
         config.rerank.mode = Mode::Shadow;
         config.rerank.deadline = Duration::from_millis(50);
-        let told = explaining(&config, false);
-        assert_eq!((told.rerank.mode, told.rerank.deadline), (Mode::On, DEADLINE));
+        let reported = explaining(&config, false);
+        assert_eq!((reported.rerank.mode, reported.rerank.deadline), (Mode::On, DEADLINE));
         config.rerank.mode = Mode::Off;
         assert_eq!(explaining(&config, true).rerank.mode, Mode::Off);
     }

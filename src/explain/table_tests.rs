@@ -38,14 +38,14 @@ fn explanation(outcome: Outcome, hits: Vec<HitRecord>) -> Explanation {
     explanation
 }
 
-fn told(explanation: &Explanation, full: bool) -> String {
+fn reported(explanation: &Explanation, full: bool) -> String {
     table(explanation, Style { full })
 }
 
 #[test]
 fn every_way_of_a_hit_has_a_row_in_its_part() {
     let nobody = |why| ScoredBy::Nobody(why);
-    let out = told(
+    let out = reported(
         &explanation(
             Outcome::Partial(KeepReason::Timeout),
             vec![
@@ -90,7 +90,7 @@ fn a_text_is_shown_to_its_end_only_if_that_is_asked_for() {
             hit("off", 0, NewPlace::OffPage(1), ScoredBy::Cache),
         ],
     );
-    let (brief, full) = (told(&explanation, false), told(&explanation, true));
+    let (brief, full) = (reported(&explanation, false), reported(&explanation, true));
     assert!(brief.contains("bytes more: --full") && !brief.contains("docs/off, place"), "{brief}");
     assert!(!full.contains("--full") && full.contains("docs/off, place 1"), "{full}");
     assert!(
@@ -102,7 +102,7 @@ fn a_text_is_shown_to_its_end_only_if_that_is_asked_for() {
 #[test]
 fn calls_and_questions_are_shown_with_how_they_ended() {
     let mut explanation = explanation(Outcome::Kept(KeepReason::Timeout), Vec::new());
-    assert!(told(&explanation, false).contains("nothing: no call was made"));
+    assert!(reported(&explanation, false).contains("nothing: no call was made"));
     let took = Duration::from_micros(12_340);
     for end in [
         CallEnd::Open,
@@ -129,7 +129,7 @@ fn calls_and_questions_are_shown_with_how_they_ended() {
         status: None,
         took,
     });
-    let out = told(&explanation, false);
+    let out = reported(&explanation, false);
     for part in [
         "cohere: nobody waited for its end; 2 documents, 2 bytes",
         "cohere: 429 after 12.3 ms",

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_and_never_quoted() {
+    fn what_is_no_address_is_reported_and_never_quoted() {
         for (text, expected) in [
             ("s3cret", AddressError::Scheme),
             ("http://s3cret", AddressError::Scheme),

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_broken_handshake_is_told_from_a_broken_connection() {
+    fn a_broken_handshake_is_distinguished_from_a_broken_connection() {
         let tls = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::HandshakeNotComplete);
         assert_eq!(Failure::of(&RedisError::from(tls)), Failure::Tls);
         assert_eq!(Failure::of(&RedisError::from(io::Error::other("x"))), Failure::Unreachable);

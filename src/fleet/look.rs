@@ -67,10 +67,10 @@ async fn clock(connection: &Connection, until: Instant) -> Option<SystemTime> {
 
 /// The product of the first server that `INFO server` names; a cluster's nodes answer together.
 fn product(said: &Value) -> Option<String> {
-    let mut told = Vec::new();
-    texts(said, &mut told);
+    let mut reported = Vec::new();
+    texts(said, &mut reported);
     let field = |name: &str| {
-        let mut lines = told.iter().flat_map(|text| text.lines());
+        let mut lines = reported.iter().flat_map(|text| text.lines());
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim().to_owned()))
     };
     let valkey = field("valkey_version").map(|version| format!("Valkey {version}"));

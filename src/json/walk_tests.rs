@@ -106,7 +106,7 @@ fn what_stands_between_numbers_is_checked() {
 }
 
 #[test]
-fn arrays_and_objects_are_told_apart_however_deep_they_stand() {
+fn arrays_and_objects_are_distinguished_however_deep_they_stand() {
     for depth in 0..200 {
         for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]"), ("[[[{\"a\":", "}]]]")] {
             let (opened, closed) = (open.repeat(depth), close.repeat(depth));

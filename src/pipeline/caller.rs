@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_told() {
+    fn what_means_nothing_is_reported() {
         for (name, value) in [
             ("x-rerank-window", "abc"),
             ("x-rerank-window", "-3"),

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_once_and_never_break_the_header() {
+    fn names_are_reported_once_and_never_break_the_header() {
         let names = ["x-rerank-window", "x-rerank-window", "a\r\nb: c", "\u{e9}", &"x".repeat(100), "d"];
         let caller = CallerHeaders { ignored: names.map(str::to_owned).into(), ..CallerHeaders::default() };
         let ignored = Ignored::of(&caller, &[]);

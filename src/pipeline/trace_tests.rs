@@ -147,10 +147,10 @@ async fn every_hit_says_where_it_went_and_who_scored_it_or_why_nobody_did() {
     let (searches, hits) = record(by_number(), Capture::Scores).await;
     let asked = Asked::of(&searches[0], Capture::Scores);
     assert_eq!((asked.window, asked.widened_to, asked.query), (Some(5), Some(5), None));
-    let told: Vec<_> = hits.iter().map(|hit| (hit.from, hit.to, hit.scored_by)).collect();
+    let reported: Vec<_> = hits.iter().map(|hit| (hit.from, hit.to, hit.scored_by)).collect();
     let budget = Unscored::Reason(KeepReason::Budget);
     assert_eq!(
-        told,
+        reported,
         [
             (0, NewPlace::Response(1), ScoredBy::Cache),
             (1, NewPlace::BelowFloor, ScoredBy::Cache),
@@ -188,7 +188,7 @@ async fn text_is_kept_as_it_was_sent_and_never_in_debug() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_call_failed_nothing_moved_and_the_reason_is_told() {
+async fn where_the_call_failed_nothing_moved_and_the_reason_is_reported() {
     let (_, hits) = record(failing(), Capture::Scores).await;
     let places: Vec<_> = hits.iter().map(|hit| hit.to).collect();
     let off = NewPlace::OffPage;

@@ -121,7 +121,7 @@ impl Exchange {
     }
 
     /// The request with all that it says to the proxy left in.
-    pub(super) async fn as_it_came(
+    pub(super) async fn unchanged_form(
         &mut self,
         searches: &[PlannedSearch],
     ) -> Result<ReportedResponse, ProxyError> {
@@ -134,7 +134,7 @@ impl Exchange {
 
     /// An index may have a pipeline by default that reranks, and that fails without what the proxy has taken out
     /// of the request. Where all of the request succeeds, that is the response.
-    pub(super) async fn or_as_it_came(
+    pub(super) async fn or_unchanged(
         &mut self,
         response: Result<ReportedResponse, ProxyError>,
         searches: &[PlannedSearch],
@@ -147,7 +147,7 @@ impl Exchange {
         {
             return response;
         }
-        match self.as_it_came(searches).await {
+        match self.unchanged_form(searches).await {
             Ok((response, reports)) if response.status() == StatusCode::OK => {
                 self.handler.pipeline.reranked_upstream(&intent.collections);
                 Ok((response, reports))

@@ -266,10 +266,10 @@ impl SearchHandler {
             _plans: Arc::new(permit),
         };
         let response = match exchange.is_reranked_upstream(&searches) {
-            true => exchange.as_it_came(&searches).await,
+            true => exchange.unchanged_form(&searches).await,
             false => exchange.run(&searches).await,
         };
-        let response = exchange.or_as_it_came(response, &searches).await;
+        let response = exchange.or_unchanged(response, &searches).await;
         if response.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
             exchange.follow(kind, &searches);
         }

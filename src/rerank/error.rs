@@ -138,7 +138,7 @@ pub enum RerankError {
         /// The HTTP status.
         status: u16,
         /// The limits that the response states.
-        told: StatedLimits,
+        stated: StatedLimits,
     },
     /// No connection could be made: nothing was sent.
     #[error("no connection to the provider: {}", .0.as_str())]

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::rerank::ApiKey;
 
-    fn told(kind: HttpKind, base_url: Option<&str>, model: Option<&str>, today: &str) -> Option<String> {
+    fn stated(kind: HttpKind, base_url: Option<&str>, model: Option<&str>, today: &str) -> Option<String> {
         let mut settings = HttpSettings::new(kind, ApiKey::NotNeeded);
         settings.base_url = base_url.map_or(settings.base_url, str::to_owned);
         settings.model = model.map(str::to_owned).or(settings.model);
@@ -82,26 +82,26 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_is_told_with_its_day_and_what_to_do() {
+    fn what_has_ended_is_reported_with_its_day_and_what_to_do() {
         const TODAY: &str = "2026-11-28";
-        let zero = told(HttpKind::ZeroEntropy, None, None, TODAY).unwrap();
+        let zero = stated(HttpKind::ZeroEntropy, None, None, TODAY).unwrap();
         assert!(zero.contains("since 2026-09-04") && zero.contains("another provider"), "{zero}");
-        let before = told(HttpKind::ZeroEntropy, None, None, "2026-09-03").unwrap();
+        let before = stated(HttpKind::ZeroEntropy, None, None, "2026-09-03").unwrap();
         assert!(before.contains("from 2026-09-04"), "{before}");
         assert_eq!(
-            told(HttpKind::ZeroEntropy, Some("http://ours:8000"), None, TODAY),
+            stated(HttpKind::ZeroEntropy, Some("http://ours:8000"), None, TODAY),
             None,
             "run by oneself"
         );
-        assert!(told(HttpKind::Cohere, None, Some("rerank-english-v2.0"), TODAY).is_some());
-        assert!(told(HttpKind::Pinecone, None, Some("cohere-rerank-3.5"), TODAY).is_some());
-        assert!(told(HttpKind::Together, None, Some("Salesforce/Llama-Rank-V1"), TODAY).is_some());
+        assert!(stated(HttpKind::Cohere, None, Some("rerank-english-v2.0"), TODAY).is_some());
+        assert!(stated(HttpKind::Pinecone, None, Some("cohere-rerank-3.5"), TODAY).is_some());
+        assert!(stated(HttpKind::Together, None, Some("Salesforce/Llama-Rank-V1"), TODAY).is_some());
     }
 
     #[test]
     fn no_default_of_a_service_that_lives_has_ended() {
         for kind in HttpKind::ALL.into_iter().filter(|kind| *kind != HttpKind::ZeroEntropy) {
-            assert_eq!(told(kind, None, None, "2099-01-01"), None, "{kind:?}");
+            assert_eq!(stated(kind, None, None, "2099-01-01"), None, "{kind:?}");
         }
     }
 }

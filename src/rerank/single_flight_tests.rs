@@ -176,16 +176,16 @@ async fn a_second_try_is_made_while_the_most_patient_of_all_who_joined_waits() {
 
 /// Flights whose calls leave a word in `told` behind the response, and what they answer.
 fn leaving_work(
-    told: &Arc<Mutex<Vec<&'static str>>>,
+    stated: &Arc<Mutex<Vec<&'static str>>>,
     finish_in_background: bool,
     response: fn(RerankRequest) -> RerankResult,
 ) -> (SingleFlight<impl Rerank>, Arc<AtomicUsize>) {
-    let (begun, told) = (Arc::new(AtomicUsize::new(0)), told.clone());
+    let (begun, stated) = (Arc::new(AtomicUsize::new(0)), stated.clone());
     let count = begun.clone();
     let inner = tower::service_fn(move |r: RerankRequest| {
         count.fetch_add(1, Ordering::SeqCst);
-        let told = told.clone();
-        DeferredWork::put(r.deferred.as_ref(), move || told.lock().unwrap().push("kept"));
+        let stated = stated.clone();
+        DeferredWork::put(r.deferred.as_ref(), move || stated.lock().unwrap().push("kept"));
         async move { response(r) }
     });
     let settings = SingleFlightSettings { finish_in_background, ..Default::default() };
@@ -195,14 +195,14 @@ fn leaving_work(
 #[tokio::test(start_paused = true)]
 async fn callers_have_their_response_before_what_they_need_not_wait_for_and_later_ones_until_it_is_done() {
     for finish_in_background in [true, false] {
-        let told = Arc::default();
-        let (single_flight, begun) = leaving_work(&told, finish_in_background, half_for_each);
+        let stated = Arc::default();
+        let (single_flight, begun) = leaving_work(&stated, finish_in_background, half_for_each);
         assert!(single_flight.clone().oneshot(of_key(1)).await.is_ok());
-        told.lock().unwrap().push("answered");
+        stated.lock().unwrap().push("answered");
         assert!(single_flight.clone().oneshot(of_key(1)).await.is_ok(), "the flight is still on the board");
         assert_eq!(single_flight.tower.background.available_permits(), 32, "nothing runs on without callers");
         settle().await;
-        assert_eq!(*told.lock().unwrap(), ["answered", "kept"]);
+        assert_eq!(*stated.lock().unwrap(), ["answered", "kept"]);
         assert_eq!(begun.load(Ordering::SeqCst), 1);
         assert!(single_flight.tower.lock().is_empty());
         assert_eq!(single_flight.tower.background.available_permits(), 32);
@@ -213,11 +213,11 @@ async fn callers_have_their_response_before_what_they_need_not_wait_for_and_late
 async fn a_response_with_gaps_comes_after_what_was_kept_of_it() {
     let gaps = |r| half_for_each(r).map(|scores| Scores { failure: Some(FailureClass::Budget), ..scores });
     for response in [gaps, |_| Err(RerankError::BadResponse("x"))] {
-        let told = Arc::default();
-        let (single_flight, _) = leaving_work(&told, true, response);
+        let stated = Arc::default();
+        let (single_flight, _) = leaving_work(&stated, true, response);
         let _ = single_flight.clone().oneshot(of_key(1)).await;
-        told.lock().unwrap().push("answered");
+        stated.lock().unwrap().push("answered");
         settle().await;
-        assert_eq!(*told.lock().unwrap(), ["kept", "answered"]);
+        assert_eq!(*stated.lock().unwrap(), ["kept", "answered"]);
     }
 }

@@ -43,7 +43,7 @@ pub(super) enum ApiError {
     Failed {
         class: FailureClass,
         /// The provider's retry delay.
-        told: Option<Duration>,
+        reported: Option<Duration>,
     },
 }
 
@@ -73,13 +73,13 @@ const LONGEST_WAIT: u64 = 60;
 impl ApiError {
     /// The error for a failed call of the stack; `model` is what the caller had requested of a provider.
     pub(super) fn of(error: &RerankError, model: Option<&str>) -> Self {
-        let told = match error {
+        let reported = match error {
             RerankError::Status { retry_after, .. } => *retry_after,
             _ => None,
         };
         match (error.class(), model) {
             (FailureClass::NotFound, Some(model)) => ApiError::NoSuchModel(model.to_owned()),
-            (class, _) => ApiError::Failed { class, told },
+            (class, _) => ApiError::Failed { class, reported },
         }
     }
 
@@ -95,10 +95,10 @@ impl ApiError {
             ApiError::Bad(bad) => rejected(bad.status(), bad.reason()),
             ApiError::NoSuchModel(_) => rejected(404, "no_such_model"),
             ApiError::Overloaded => class(FailureClass::Overloaded),
-            ApiError::Failed { class: failed, told } => {
+            ApiError::Failed { class: failed, reported } => {
                 let meaning = class(*failed);
-                let told = told.map(|told| told.as_secs_f64().ceil() as u64);
-                Meaning { retry_after: told.or(meaning.retry_after).map(seconds), ..meaning }
+                let reported = reported.map(|reported| reported.as_secs_f64().ceil() as u64);
+                Meaning { retry_after: reported.or(meaning.retry_after).map(seconds), ..meaning }
             }
         }
     }

@@ -7,7 +7,7 @@ fn meaning(class: FailureClass) -> Meaning {
 }
 
 #[test]
-fn a_providers_rejection_of_our_key_is_never_told_as_the_callers() {
+fn a_providers_rejection_of_our_key_is_never_reported_as_the_callers() {
     for class in EVERY {
         let status = meaning(class).status.as_u16();
         assert!(!matches!(status, 401..=403), "{class:?}");

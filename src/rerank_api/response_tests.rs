@@ -80,7 +80,7 @@ fn recorded_responses_are_given_again_as_they_were() {
 }
 
 #[test]
-fn what_was_billed_is_told_as_it_was() {
+fn what_was_billed_is_reported_as_it_was() {
     let of = |billed_units, billed_tokens| {
         let scores = Scores { billed_units, billed_tokens, ..scores(&[0.5]) };
         let body = body(Version::V1, Uuid::nil(), &asked(1, None), &[0.5], &scores);

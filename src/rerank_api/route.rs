@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_that_names_a_version_is_told_apart_from_a_wrong_path() {
+    fn a_base_url_that_names_a_version_is_distinguished_from_a_wrong_path() {
         for path in ["/v1/v2/rerank", "/v2/v2/rerank", "/a/v2/v1/rerank"] {
             assert_eq!(to(path), Err(ApiError::VersionInBase), "{path}");
         }

@@ -186,7 +186,8 @@ impl RerankApi {
             .unwrap_or(Err(RerankError::Deadline))
             .map_err(|error| ApiError::of(&error, choice.as_ref().map(|choice| &*choice.model)))?;
         let took = started.elapsed();
-        let all = response::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, told: None })?;
+        let all =
+            response::whole(&asked, &scores).map_err(|class| ApiError::Failed { class, reported: None })?;
         asked.warn_of_other_model(&scores);
         asked.warn_of_no_spans(&scores);
         Ok(Scored { id, version, asked, all, scores, took, held })

@@ -91,9 +91,9 @@ fn scores_that_are_written_never_rise_down_the_page() {
     let written: Vec<_> =
         order(&c, &OrderRule::default()).iter().map(|r| (r.hit, r.score, r.written)).collect();
     let (high, low) = (Some(0.9), Some(0.2));
-    let told =
+    let reported =
         [(0, None, high), (3, high, high), (2, None, high), (1, low, low), (4, None, None), (5, None, None)];
-    assert_eq!(written, told);
+    assert_eq!(written, reported);
 }
 
 prop_compose! {

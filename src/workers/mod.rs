@@ -144,11 +144,11 @@ mod tests {
     async fn connections_are_dealt_evenly_and_a_free_place_is_taken_again() {
         let workers = Workers::start(2).unwrap();
         assert_eq!(workers.count(), 2);
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut reported) = mpsc::unbounded_channel();
         let (mut clients, mut of_place) = (Vec::new(), HashMap::new());
         for _ in 0..6 {
             clients.push(connect(&workers, tell.clone()).await);
-            *of_place.entry(told.recv().await.unwrap()).or_insert(0) += 1;
+            *of_place.entry(reported.recv().await.unwrap()).or_insert(0) += 1;
         }
         assert_eq!(of_place, HashMap::from([(1, 3), (2, 3)]));
         for client in &mut clients {
@@ -159,17 +159,17 @@ mod tests {
 
     #[tokio::test]
     async fn without_threads_a_connection_stays_where_it_was_accepted() {
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut reported) = mpsc::unbounded_channel();
         let _client = connect(&Workers::here(), tell).await;
-        assert_eq!(told.recv().await, Some(0));
+        assert_eq!(reported.recv().await, Some(0));
     }
 
     #[tokio::test]
     async fn what_is_open_ends_with_the_workers() {
         let workers = Workers::start(1).unwrap();
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut reported) = mpsc::unbounded_channel();
         let mut client = connect(&workers, tell).await;
-        assert_eq!(told.recv().await, Some(1));
+        assert_eq!(reported.recv().await, Some(1));
         drop(workers);
         assert_eq!(client.read(&mut [0]).await.unwrap_or(0), 0);
     }

@@ -218,19 +218,19 @@ async fn own_members_of_a_wrong_type_go_and_the_rest_is_forwarded() {
 }
 
 #[tokio::test]
-async fn own_headers_that_say_nothing_are_told_and_go() {
+async fn own_headers_that_say_nothing_are_reported_and_go() {
     let setup = setup("").await;
     let unsorted = "x-rerank-window: -3\r\nx-rerank-min-score: NaN\r\nx-rerank-deadline: soon\r\n\
          x-rerank-fields: ,\r\nx-rerank-unheard-of: 1\r\n";
-    let told = "no_query; ignored=x-rerank-window,x-rerank-min-score,x-rerank-deadline,x-rerank-fields,\
+    let reported = "no_query; ignored=x-rerank-window,x-rerank-min-score,x-rerank-deadline,x-rerank-fields,\
                 x-rerank-unheard-of";
-    judged(&setup, QUERY, unsorted, br#"{"query":[1]}"#, br#"{"query":[1]}"#, told).await;
-    judged(&setup, SEARCH, unsorted, b"{}", b"{}", told).await;
+    judged(&setup, QUERY, unsorted, br#"{"query":[1]}"#, br#"{"query":[1]}"#, reported).await;
+    judged(&setup, SEARCH, unsorted, b"{}", b"{}", reported).await;
     // These may say that nothing is to be sent.
     for (header, name) in [("x-rerank: maybe", "x-rerank"), ("x-rerank-vector: a,b", "x-rerank-vector")] {
-        let (header, told) = (format!("{TEXT}{header}\r\n"), format!("malformed; ignored={name}"));
-        judged(&setup, QUERY, &header, br#"{"query":[1]}"#, br#"{"query":[1]}"#, &told).await;
-        judged(&setup, SEARCH, &header, b"{}", b"{}", &told).await;
+        let (header, reported) = (format!("{TEXT}{header}\r\n"), format!("malformed; ignored={name}"));
+        judged(&setup, QUERY, &header, br#"{"query":[1]}"#, br#"{"query":[1]}"#, &reported).await;
+        judged(&setup, SEARCH, &header, b"{}", b"{}", &reported).await;
     }
 }
 
@@ -326,7 +326,7 @@ async fn unknown_members_are_forwarded_with_the_search() {
 }
 
 #[tokio::test]
-async fn a_compressed_request_that_cannot_be_unpacked_is_forwarded_as_it_came() {
+async fn a_compressed_request_that_cannot_be_unpacked_is_forwarded_unchanged() {
     let setup = setup("").await;
     let good = gzip(br#"{"query":[1]}"#);
     let (cut, plain) = (&good[..good.len() - 6], &br#"{"query":[1]}"#[..]);

@@ -94,7 +94,7 @@ async fn a_compressed_response_that_cannot_be_unpacked_passes() {
 }
 
 #[tokio::test]
-async fn a_compressed_response_is_reranked_and_told_uncompressed() {
+async fn a_compressed_response_is_reranked_and_reported_uncompressed() {
     let points: Vec<String> =
         (1..3).map(|id| format!(r#"{{"id":{id},"score":0.50,"payload":{{"text":"text {id}"}}}}"#)).collect();
     let page = |a: &str, b: &str| format!(r#"{{"result":{{"points":[{a},{b}]}}}}"#);

@@ -21,7 +21,7 @@ fn file(upstream: std::net::SocketAddr, service: std::net::SocketAddr) -> tempfi
 }
 
 #[tokio::test]
-async fn it_forwards_and_reranks_and_leaves_with_0_when_told_to_stop() {
+async fn it_forwards_and_reranks_and_leaves_with_0_when_reported_to_stop() {
     let database = Scripted::start(|_| Some(response(200, "application/json", PAGE))).await;
     let service = Scripted::scoring(|text| if text.starts_with('b') { 0.9 } else { 0.1 }).await;
     let file = file(database.addr, service.addr);
@@ -86,9 +86,12 @@ async fn check_tells_what_is_in_effect_or_every_problem() {
     for args in [&["check", "--config", path][..], &["serve", "--config", path]] {
         let ended = run(args, &[]).await;
         assert_eq!(ended.status.code(), Some(1));
-        let told = ended.stdout + &ended.stderr;
-        assert!(told.contains("2:11 rerank.windwo: unknown key `windwo`; did you mean `window`?"), "{told}");
-        assert!(told.contains("listeners"), "{told}");
+        let reported = ended.stdout + &ended.stderr;
+        assert!(
+            reported.contains("2:11 rerank.windwo: unknown key `windwo`; did you mean `window`?"),
+            "{reported}"
+        );
+        assert!(reported.contains("listeners"), "{reported}");
     }
 }
 

@@ -67,7 +67,7 @@ async fn a_widened_response_that_there_is_no_room_for_is_asked_for_again_as_the_
 }
 
 #[tokio::test]
-async fn a_response_as_the_client_asked_for_it_passes_as_it_came_where_there_is_no_room() {
+async fn a_response_as_the_client_asked_for_it_passes_unchanged_where_there_is_no_room() {
     let database = Scripted::start(found(10_000)).await;
     let program =
         Program::with_key(database.addr, &format!("{LEXICAL}memory: {{ max_buffered: 256KiB }}")).await;
@@ -121,7 +121,7 @@ fn packed(json: &str) -> (String, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_bomb_passes_as_it_came_where_it_was_not_widened_and_is_asked_for_again_where_it_was() {
+async fn a_bomb_passes_unchanged_where_it_was_not_widened_and_is_asked_for_again_where_it_was() {
     let (head, bomb) = packed(&qdrant_hits(100, 10_000));
     assert!(bomb.len() < 32 << 10);
     let whole = [head.as_bytes(), &bomb].concat();

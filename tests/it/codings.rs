@@ -115,7 +115,7 @@ async fn a_compressed_response_is_reranked_and_comes_back_plain() {
 }
 
 #[tokio::test]
-async fn a_response_whose_coding_cannot_be_read_is_passed_on_as_it_came() {
+async fn a_response_whose_coding_cannot_be_read_is_passed_on_unchanged() {
     let plain = page([1, 2, 3]);
     let mut cut = gzip(plain.as_bytes());
     cut.truncate(cut.len() / 2);
@@ -156,7 +156,7 @@ async fn a_compressed_search_is_understood() {
 }
 
 #[tokio::test]
-async fn a_compressed_search_that_is_not_changed_goes_on_as_it_came() {
+async fn a_compressed_search_that_is_not_changed_goes_on_unchanged() {
     for (coding, body, reason) in [
         ("gzip", gzip(SEARCH.as_bytes()), None),
         ("gzip", gzip(b"no JSON"), Some("malformed")),

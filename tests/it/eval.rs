@@ -174,7 +174,7 @@ async fn before_and_after_are_those_of_database_and_server() {
 }
 
 #[tokio::test]
-async fn every_bad_line_is_told_before_anything_is_sent() {
+async fn every_bad_line_is_reported_before_anything_is_sent() {
     let bench = Bench::start(NO_LIMIT, 500).await;
     let good = json!({"text": QUERY, "vector": [1], "collection": "docs"});
     let lines = format!("{good}\n{{\"text\": \"{QUERY}\n{{\"path\": \"/{QUERY}\", \"body\": {{}}}}\n");
@@ -265,7 +265,7 @@ async fn a_budget_holds_over_resumed_runs_and_a_larger_one_goes_on() {
 }
 
 #[tokio::test]
-async fn an_id_that_comes_again_and_a_second_grade_are_told_before_anything_is_sent() {
+async fn an_id_that_comes_again_and_a_second_grade_are_reported_before_anything_is_sent() {
     let bench = Bench::start(NO_LIMIT, 500).await;
     let query = |id: Value| json!({"id": id, "text": QUERY, "vector": [1], "collection": "docs"});
     let lines = [query(json!("1")), query(json!("b")), query(json!(1))].map(|line| line.to_string());
@@ -345,11 +345,11 @@ async fn an_interrupted_run_reports_what_is_done() {
 async fn no_text_and_no_key_is_in_any_output() {
     let bench = Bench::start(6, 500).await;
     let page = bench.path("report.html");
-    let told = ["--report", page.to_str().unwrap(), "--checkpoint"];
+    let reported = ["--report", page.to_str().unwrap(), "--checkpoint"];
     let mut seen = String::new();
     for (command, form) in [("eval", "--json"), ("calibrate", "--seed=1")] {
         let checkpoint = bench.path(&format!("{command}.checkpoint"));
-        let more = [&told[..], &[checkpoint.to_str().unwrap(), "--concurrency=1", form]].concat();
+        let more = [&reported[..], &[checkpoint.to_str().unwrap(), "--concurrency=1", form]].concat();
         let args = bench.args(command, &more);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let ended = run(&args, &[("CO_API_KEY", KEY), ("RUST_LOG", "trace")]).await;

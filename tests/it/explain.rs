@@ -36,13 +36,13 @@ fn assert_is_request(call: &Value, request: &str, host: SocketAddr) {
 #[tokio::test]
 async fn the_call_shown_is_the_one_that_the_provider_received_with_the_key_masked() {
     let bench = Bench::start().await;
-    let told = bench.search(&[]).await;
+    let reported = bench.search(&[]).await;
     let seen = bench.service.seen();
-    assert_eq!((seen.len(), told["calls"].as_array().unwrap().len()), (1, 1));
+    assert_eq!((seen.len(), reported["calls"].as_array().unwrap().len()), (1, 1));
     assert!(seen[0].contains(KEY), "it was sent");
-    assert_is_request(&told["calls"][0], &seen[0], bench.service.addr);
-    assert_eq!(told["calls"][0]["status"], 200);
-    assert_eq!(told["calls"][0]["documents"], COUNT - 1);
+    assert_is_request(&reported["calls"][0], &seen[0], bench.service.addr);
+    assert_eq!(reported["calls"][0]["status"], 200);
+    assert_eq!(reported["calls"][0]["documents"], COUNT - 1);
 }
 
 #[tokio::test]
@@ -54,9 +54,9 @@ async fn the_text_shown_is_the_text_that_left_and_what_was_cut_is_said() {
         service.addr
     );
     let bench = Bench::with(database, service, &yaml);
-    let told = bench.search(&[]).await;
+    let reported = bench.search(&[]).await;
     let sent = json_of(&bench.service.seen()[0])["documents"].clone();
-    let hits = told["searches"][0]["lists"][0].as_array().unwrap();
+    let hits = reported["searches"][0]["lists"][0].as_array().unwrap();
     let documents: Vec<&Value> =
         hits.iter().filter(|hit| !hit["document"].is_null()).map(|hit| &hit["document"]["text"]).collect();
     assert_eq!(documents, sent.as_array().unwrap().iter().collect::<Vec<_>>());
@@ -68,20 +68,20 @@ async fn the_text_shown_is_the_text_that_left_and_what_was_cut_is_said() {
 #[tokio::test]
 async fn the_database_was_asked_what_is_shown_and_what_was_added_is_named() {
     let bench = Bench::start().await;
-    let told = bench.search(&[]).await;
+    let reported = bench.search(&[]).await;
     let request = &bench.database.seen()[0];
-    assert_eq!(told["database"].as_array().unwrap().len(), 1);
-    assert_eq!(told["database"][0]["body"], body_of(request));
-    assert_eq!(told["database"][0]["target"], "/collections/docs/points/query");
-    assert_eq!(told["database"][0]["unchanged"], false);
-    let taken: Vec<&str> = told["database"][0]["taken_out_again"]
+    assert_eq!(reported["database"].as_array().unwrap().len(), 1);
+    assert_eq!(reported["database"][0]["body"], body_of(request));
+    assert_eq!(reported["database"][0]["target"], "/collections/docs/points/query");
+    assert_eq!(reported["database"][0]["unchanged"], false);
+    let taken: Vec<&str> = reported["database"][0]["taken_out_again"]
         .as_array()
         .unwrap()
         .iter()
         .map(|name| name.as_str().unwrap())
         .collect();
     assert_eq!(taken, ["payload"], "the client asked for none of it");
-    let search = &told["searches"][0];
+    let search = &reported["searches"][0];
     assert_eq!(
         (&search["limit"], &search["window"], &search["widened_to"]),
         (&json!(3), &json!(50), &json!(50))
@@ -113,8 +113,8 @@ async fn second_tries_batches_and_the_next_provider_are_calls_of_their_own() {
         busy.addr, service.addr
     );
     let bench = Bench::with(database, service, &yaml);
-    let told = bench.search(&[]).await;
-    let calls = told["calls"].as_array().unwrap();
+    let reported = bench.search(&[]).await;
+    let calls = reported["calls"].as_array().unwrap();
     let ended: Vec<String> = calls
         .iter()
         .map(|call| {
@@ -180,8 +180,8 @@ async fn the_clients_credentials_reach_the_database_and_are_shown_nowhere() {
     let seen = &bench.database.seen()[0];
     assert_eq!(seen.matches(SECRET).count(), 3, "all went to the database: {seen}");
     let (_, out, _) = bench.explain(&[&args[..], &["--json"]].concat()).await;
-    let told: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(told["request"]["headers"][0], json!(["authorization", "***"]));
+    let reported: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(reported["request"]["headers"][0], json!(["authorization", "***"]));
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn a_fallback_provider_answers_for_one_that_fails_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order_and_are_told_apart() {
+async fn a_name_that_does_not_resolve_and_a_port_without_tls_keep_the_order_and_are_distinguished() {
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = plain.local_addr().unwrap();
     tokio::spawn(async move {

@@ -63,7 +63,7 @@ async fn limits_of_heads_can_be_raised_until_a_target_is_too_long_for_any() {
 }
 
 #[tokio::test]
-async fn a_search_whose_head_is_too_large_is_told_in_the_databases_shape() {
+async fn a_search_whose_head_is_too_large_is_reported_in_the_databases_shape() {
     let program = Program::with_key(FakeDatabase::answering(OK).await.addr, "").await;
     let long = format!("x-long: {}\r\nhost:", "a".repeat(64 << 10));
     let got = program.ask(&search("{}").replace("host:", &long)).await;

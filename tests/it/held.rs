@@ -72,9 +72,9 @@ fn status(message: &str) -> &str {
 }
 
 /// No word of an excluded text has left.
-fn assert_nothing_left(sidecar: &Sidecar, told: &str) {
+fn assert_nothing_left(sidecar: &Sidecar, reported: &str) {
     let sent = sidecar.service.seen().join("\n");
-    assert!(!sent.contains("SECRET"), "{told}: {sent}");
+    assert!(!sent.contains("SECRET"), "{reported}: {sent}");
 }
 
 #[tokio::test]
@@ -166,8 +166,8 @@ async fn data_streams_and_remote_indices_that_are_let_in_are_ranked() {
 async fn hits_that_do_not_say_where_they_are_from_are_asked_to_or_not_read() {
     // A database that obeys the filter as far as `_index` goes.
     let database = Scripted::start(|request| {
-        let told = request.lines().next().unwrap_or("").contains("_index");
-        let index = if told { r#""_index":"wiki","# } else { "" };
+        let reported = request.lines().next().unwrap_or("").contains("_index");
+        let index = if reported { r#""_index":"wiki","# } else { "" };
         let hit = |text: &str| format!(r#"{{{index}"_source":{{"content":"{text}"}}}}"#);
         let hits = format!("{},{}", hit("short"), hit("much longer"));
         Some(response(200, JSON, &format!(r#"{{"hits":{{"hits":[{hits}]}}}}"#)))
@@ -199,19 +199,19 @@ async fn nobody_is_shown_a_text_that_may_not_leave() {
     let more = format!("inspector: {{ capture: text }}\n{ROUTE}");
     let sidecar = Sidecar::start(database.addr, by_length().await, EXCLUDING, &more).await;
     sidecar.post("/_search", "", MATCH).await;
-    let told = loop {
-        let list = json_of(&sidecar.told("/api/searches").await);
+    let reported = loop {
+        let list = json_of(&sidecar.reported("/api/searches").await);
         if let Some(number) = list["searches"][0]["number"].as_u64() {
-            break json_of(&sidecar.told(&format!("/api/searches/{number}")).await);
+            break json_of(&sidecar.reported(&format!("/api/searches/{number}")).await);
         }
         tokio::task::yield_now().await;
     };
-    let hits = &told["lists"][0];
+    let hits = &reported["lists"][0];
     assert_eq!((&hits[0]["scored_by"], &hits[0]["document"]["cut"]), (&json!("provider"), &json!(false)));
     assert_eq!((&hits[1]["id"], &hits[1]["document"]), (&json!("s1"), &Value::Null));
     assert_eq!((&hits[1]["unscored_because"], &hits[1]["place"]), (&json!("excluded"), &json!(1)));
-    assert_eq!(told["held"], json!({"excluded": 1, "pinned": 0}));
-    assert!(!told.to_string().contains("SECRET"), "{told}");
+    assert_eq!(reported["held"], json!({"excluded": 1, "pinned": 0}));
+    assert!(!reported.to_string().contains("SECRET"), "{reported}");
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rerankd.yaml");
@@ -224,9 +224,9 @@ async fn nobody_is_shown_a_text_that_may_not_leave() {
     for format in [&["--json"][..], &["--full"]] {
         let args = ["explain", "--config", file.to_str().unwrap(), "POST /_search", "--body", MATCH];
         let ended = run(&[&args[..], format].concat(), &[("CO_API_KEY", "key")]).await;
-        let told = ended.stdout + &ended.stderr;
-        assert!(told.contains("salary FAQ") && told.contains("s1"), "{told}");
-        assert!(!told.contains("SECRET"), "{told}");
+        let reported = ended.stdout + &ended.stderr;
+        assert!(reported.contains("salary FAQ") && reported.contains("s1"), "{reported}");
+        assert!(!reported.contains("SECRET"), "{reported}");
     }
 }
 

@@ -45,7 +45,7 @@ async fn next_search(events: &mut Wire) -> Value {
 }
 
 #[tokio::test]
-async fn a_search_is_told_as_it_happens_and_hit_by_hit_when_asked_for() {
+async fn a_search_is_reported_as_it_happens_and_hit_by_hit_when_asked_for() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "rerank: { window: 4 }\n").await;
     let admin = points.program.admin;
@@ -54,12 +54,21 @@ async fn a_search_is_told_as_it_happens_and_hit_by_hit_when_asked_for() {
     points.search_with(QUERY, 2, trace).await;
 
     let row = next_search(&mut events).await;
-    let told = |name: &str| row[name].clone();
-    assert_eq!((told("outcome"), told("reason")), ("applied".into(), "none".into()));
-    assert_eq!((told("limit"), told("window"), told("widened_to")), (2.into(), 4.into(), 4.into()));
-    assert_eq!((told("collections"), told("provider")), (serde_json::json!(["docs"]), "cohere".into()));
-    assert_eq!((told("cache_hits"), told("cache_lookups"), told("query")), (0.into(), 4.into(), Value::Null));
-    assert_eq!(told("trace_id"), "0af7651916cd43dd8448eb211c80319c");
+    let reported = |name: &str| row[name].clone();
+    assert_eq!((reported("outcome"), reported("reason")), ("applied".into(), "none".into()));
+    assert_eq!(
+        (reported("limit"), reported("window"), reported("widened_to")),
+        (2.into(), 4.into(), 4.into())
+    );
+    assert_eq!(
+        (reported("collections"), reported("provider")),
+        (serde_json::json!(["docs"]), "cohere".into())
+    );
+    assert_eq!(
+        (reported("cache_hits"), reported("cache_lookups"), reported("query")),
+        (0.into(), 4.into(), Value::Null)
+    );
+    assert_eq!(reported("trace_id"), "0af7651916cd43dd8448eb211c80319c");
 
     let whole = json(admin, &format!("/api/searches/{}", row["number"])).await;
     let hits: Vec<String> = whole["lists"][0]
@@ -120,7 +129,7 @@ async fn a_search_whose_order_was_kept_says_why() {
 }
 
 #[tokio::test]
-async fn in_shadow_what_is_told_is_what_was_done_behind_the_response() {
+async fn in_shadow_what_is_reported_is_what_was_done_behind_the_response() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "rerank: { mode: shadow, window: 4 }\n").await;
     let admin = points.program.admin;
@@ -139,7 +148,7 @@ async fn in_shadow_what_is_told_is_what_was_done_behind_the_response() {
 }
 
 #[tokio::test]
-async fn the_state_tells_what_is_in_force_and_no_key() {
+async fn the_state_tells_what_is_active_and_no_key() {
     let service = Faulty::start(Fault::Hang).await;
     let more = format!(
         "providers:\n  cohere: {{ base_url: \"http://{}\", max_search_units_per_day: 9 }}\n\
@@ -213,7 +222,7 @@ async fn others_see_probes_and_metrics_alone_unless_they_show_the_token_and_a_re
 }
 
 #[tokio::test]
-async fn a_foreign_name_and_a_foreign_page_are_rejected_and_told_what_to_do() {
+async fn a_foreign_name_and_a_foreign_page_are_rejected_and_reported_what_to_do() {
     let service = Faulty::start(Fault::Hang).await;
     let points = Points::before(service.addr, "").await;
     let admin = points.program.admin;
@@ -342,7 +351,7 @@ async fn the_page_has_plain_words_for_every_cause_of_a_failure() {
 }
 
 #[tokio::test]
-async fn text_is_told_where_it_is_wanted_and_gone_once_it_is_not() {
+async fn text_is_reported_where_it_is_wanted_and_gone_once_it_is_not() {
     let database = Scripted::start(|_| Some(response(200, "application/json", PAGE))).await;
     let yaml = format!(
         "listeners: [{{ listen: '127.0.0.1:0', upstream: {{ url: 'http://{}' }} }}]\n\
@@ -367,8 +376,8 @@ async fn text_is_told_where_it_is_wanted_and_gone_once_it_is_not() {
 
     assert!(matches!(sidecar.reload(&yaml).await, Reload::Applied));
     for path in [path.as_str(), "/api/searches"] {
-        let told = get(admin, path, LOCAL).await;
-        assert!(told.starts_with("HTTP/1.1 200") && !told.contains("canary"), "{told}");
+        let reported = get(admin, path, LOCAL).await;
+        assert!(reported.starts_with("HTTP/1.1 200") && !reported.contains("canary"), "{reported}");
     }
     let off = format!("{yaml}inspector: {{ capture: off }}\n");
     assert!(matches!(sidecar.reload(&off).await, Reload::Applied));

@@ -212,7 +212,7 @@ async fn an_error_that_both_requests_get_teaches_nothing() {
 }
 
 #[tokio::test]
-async fn who_asks_and_for_what_is_told_once() {
+async fn who_asks_and_for_what_is_reported_once() {
     for search in ALL {
         for status in [401, 404] {
             let database = Moody::start(move |_| Act::Say(response(status, JSON, "{}"))).await;

@@ -122,7 +122,7 @@ async fn an_index_whose_own_pipeline_reranks_gets_the_words_that_it_needs() {
 }
 
 #[tokio::test]
-async fn a_search_that_fails_with_and_without_them_is_told_why_it_fails_without() {
+async fn a_search_that_fails_with_and_without_them_is_reported_why_it_fails_without() {
     let database = Scripted::start(|request| {
         let spoken = json_of(request)["ext"]["rerank"].is_object();
         Some(response(

@@ -131,7 +131,7 @@ async fn a_prefix_is_taken_off_put_before_or_changed_for_another() {
 }
 
 #[tokio::test]
-async fn what_is_not_below_the_clients_prefix_goes_on_as_it_came_and_is_no_search() {
+async fn what_is_not_below_the_clients_prefix_goes_on_unchanged_and_is_no_search() {
     for upstream in ["", "path_prefix: /es", "path_prefix: /c"] {
         let setup = Setup::new("path_prefix: /es", upstream, "").await;
         for target in [

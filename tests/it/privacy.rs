@@ -32,8 +32,8 @@ const DATABASE: [&str; 8] = ["d401", "d400", "d500", "dgarbage", "dhtml", "dcut"
 
 /// The service tells all it knows in whatever goes wrong.
 fn service(request: &str) -> Option<String> {
-    let told = json_of(request).to_string() + request;
-    let told = serde_json::json!({"message": told, "error": told}).to_string();
+    let reported = json_of(request).to_string() + request;
+    let reported = serde_json::json!({"message": reported, "error": reported}).to_string();
     let mode = request.split('/').nth(1).unwrap();
     match mode {
         "applied" => {
@@ -43,13 +43,13 @@ fn service(request: &str) -> Option<String> {
             let results: Vec<_> = (0..count).map(result).collect();
             Some(response(200, JSON, &serde_json::json!({"results": results}).to_string()))
         }
-        "garbage" => Some(response(200, JSON, &format!("{{{told}"))),
-        "cut" => Some(format!("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{told}")),
-        "html" => Some(response(200, "text/html", &told)),
+        "garbage" => Some(response(200, JSON, &format!("{{{reported}"))),
+        "cut" => Some(format!("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n{reported}")),
+        "html" => Some(response(200, "text/html", &reported)),
         "index" => Some(response(200, JSON, r#"{"results":[{"index":99,"relevance_score":0.5}]}"#)),
         "gone" => Some(format!("{QUERY} is no HTTP\r\n\r\n")),
         "silent" => None,
-        status => Some(response(status[1..].parse().unwrap(), JSON, &told)),
+        status => Some(response(status[1..].parse().unwrap(), JSON, &reported)),
     }
 }
 
@@ -250,7 +250,7 @@ async fn no_canary_is_heard_of_again() {
 
     let mut events = Wire::connect(program.admin).await;
     events.send("GET /api/events HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    let mut told = events.until("event: state\n").await;
+    let mut reported = events.until("event: state\n").await;
 
     let mut own = String::new();
     for request in requests() {
@@ -281,13 +281,14 @@ async fn no_canary_is_heard_of_again() {
         .collect();
     assert!(list.contains("\"applied\"") && list.contains("\"stale_query\"") && numbers.len() > 20, "{list}");
     for number in &numbers {
-        told += &local(program.admin, &format!("/api/searches/{number}")).await;
+        reported += &local(program.admin, &format!("/api/searches/{number}")).await;
     }
-    assert!(told.contains("\"scored_by\":\"provider\"") && told.contains("\"database_score\":0.5"));
-    told += &events.so_far();
-    assert!(told.contains("event: search\n"), "{told}");
-    told += &(list + &local(program.admin, "/api/state").await + &local(program.admin, "/api/config").await);
-    assert_silent("the inspector", &told);
+    assert!(reported.contains("\"scored_by\":\"provider\"") && reported.contains("\"database_score\":0.5"));
+    reported += &events.so_far();
+    assert!(reported.contains("event: search\n"), "{reported}");
+    reported +=
+        &(list + &local(program.admin, "/api/state").await + &local(program.admin, "/api/config").await);
+    assert_silent("the inspector", &reported);
     let sent = service.seen().join("\n");
     for secret in [KEY, QUERY, DOCUMENT] {
         assert!(sent.contains(secret), "{secret} did go to the service");
@@ -322,8 +323,8 @@ async fn check_and_a_rejected_configuration_tell_no_secret() {
     ] {
         let ended = run(args, &env).await;
         assert_eq!(ended.status.code(), Some(code), "{args:?}");
-        let told = ended.stdout + &ended.stderr;
-        assert!(!told.is_empty());
-        assert_silent(args[0], &told);
+        let reported = ended.stdout + &ended.stderr;
+        assert!(!reported.is_empty());
+        assert_silent(args[0], &reported);
     }
 }

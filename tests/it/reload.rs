@@ -156,8 +156,8 @@ async fn a_new_key_in_its_file_is_the_one_that_the_provider_sees_and_no_hash_tel
     let keys: Vec<String> =
         service.seen().iter().map(|call| header(call, "authorization").unwrap().to_owned()).collect();
     assert_eq!(keys, ["Bearer first-key", "Bearer second-key"]);
-    let told = sidecar.admin("/metrics").await + &sidecar.admin("/readyz").await;
-    assert!(!told.contains("first-key") && !told.contains("second-key"));
+    let reported = sidecar.admin("/metrics").await + &sidecar.admin("/readyz").await;
+    assert!(!reported.contains("first-key") && !reported.contains("second-key"));
 }
 
 #[tokio::test]

@@ -249,10 +249,10 @@ async fn only_the_order_changes(folder: &str, applied: usize) {
     let page = replayed_with_reranking_on(folder, PAGE, false).await;
     let widened = replayed_with_reranking_on(folder, WIDENED, true).await;
     let floor = replayed_with_reranking_on(folder, FLOOR, true).await;
-    let told = format!("{page:?} {widened:?} {floor:?}");
-    assert!([&page, &widened, &floor].iter().all(|count| count.applied >= applied), "{told}");
-    assert!(page.moved > applied / 2 && widened.moved > applied / 2, "{told}");
-    assert!(page.cut == 0 && floor.cut > applied / 2, "{told}");
+    let reported = format!("{page:?} {widened:?} {floor:?}");
+    assert!([&page, &widened, &floor].iter().all(|count| count.applied >= applied), "{reported}");
+    assert!(page.moved > applied / 2 && widened.moved > applied / 2, "{reported}");
+    assert!(page.cut == 0 && floor.cut > applied / 2, "{reported}");
 }
 
 #[tokio::test]

@@ -63,9 +63,9 @@ async fn top_n_shortens_the_response_and_every_document_is_scored() {
 async fn relevant_spans_are_passed_on_given_back_and_cached_with_what_was_asked_for() {
     let service = Scripted::start(|request| {
         let asked = json_of(request);
-        let told = asked["relevant_spans"]["mode"] == "enabled";
+        let reported = asked["relevant_spans"]["mode"] == "enabled";
         let results: Vec<Value> = (0..asked["documents"].as_array().unwrap().len())
-            .map(|at| match told && at == 0 {
+            .map(|at| match reported && at == 0 {
                 true => {
                     let spans = json!([{"start": 8, "end": 28, "score": 0.88}, {"start": "odd"}]);
                     json!({"index": at, "relevance_score": 0.5, "relevant_spans": spans})

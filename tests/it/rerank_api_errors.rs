@@ -12,7 +12,7 @@ use crate::harness::{FakeDatabase, Folder, Scripted, Watched, Wire, gzip, header
 
 #[tokio::test]
 async fn every_failure_is_an_honest_error_that_says_when_to_come_back() {
-    for (told, headers, status, retry_after, word) in [
+    for (reported, headers, status, retry_after, word) in [
         (429, "", 429, Some("1"), "rate limit"),
         (429, "retry-after: 7\r\n", 429, Some("7"), "rate limit"),
         (429, "retry-after: 0.2\r\n", 429, Some("1"), "rate limit"),
@@ -24,14 +24,14 @@ async fn every_failure_is_an_honest_error_that_says_when_to_come_back() {
         (422, "", 400, None, "rejected the request as invalid"),
         (413, "", 413, None, "may be scored in one request"),
     ] {
-        let service = failing(told, headers).await;
+        let service = failing(reported, headers).await;
         // Too short for a second try when the provider says.
         let app = start(service.addr, "deadline: 900ms", "").await;
         let got = ask(&app, &of(&["a"])).await;
         let message = rejected(&got, status);
-        assert!(message.contains(word), "{told}: {message}");
+        assert!(message.contains(word), "{reported}: {message}");
         assert!(!message.contains("zebra"), "a provider's words may quote the request");
-        assert_eq!(header(&got, "retry-after"), retry_after, "{told} {headers}");
+        assert_eq!(header(&got, "retry-after"), retry_after, "{reported} {headers}");
     }
 }
 
@@ -46,7 +46,7 @@ async fn a_rejected_key_is_a_502_also_while_the_provider_is_left_alone_for_it() 
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_or_cannot_be_reached_is_told_within_the_deadline() {
+async fn a_provider_that_hangs_or_cannot_be_reached_is_reported_within_the_deadline() {
     let service = Scripted::start(|_| None).await;
     let app = start(service.addr, "deadline: 100ms", "").await;
     let got = ask(&app, &of(&["a"])).await;
@@ -101,7 +101,7 @@ async fn with_a_token_only_those_who_show_it_are_served() {
 }
 
 #[tokio::test]
-async fn what_is_not_rerank_is_told_apart() {
+async fn what_is_not_rerank_is_distinguished() {
     let service = Scripted::scoring(by_length).await;
     let app = start(service.addr, "", "").await;
     for path in ["/v2/embed", "/v2/chat", "/v1/models", "/"] {
@@ -198,7 +198,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn another_token_is_asked_for_on_the_open_connection_as_soon_as_it_is_taken_over() {
+async fn another_token_is_asked_for_on_the_open_connection_as_soon_as_it_is_loaded() {
     let service = Scripted::scoring(by_length).await;
     let yaml = format!(
         "admin: {{ listen: '127.0.0.1:0' }}\n\

@@ -263,7 +263,7 @@ async fn searches_of_an_msearch_that_share_a_text_keep_their_own_windows_and_flo
 }
 
 #[tokio::test]
-async fn with_replay_a_search_whose_order_is_kept_goes_as_it_came_beside_others() {
+async fn with_replay_a_search_whose_order_is_kept_goes_unchanged_beside_others() {
     let database = Scripted::start(|_| Some(response(200, JSON, r#"{"responses":[]}"#))).await;
     let sidecar = sidecar(&database, &format!("{SERVED}, fail_open: replay")).await;
     let past = search("my-cohere", r#","rank_window_size":20"#, r#","from":20"#);

@@ -59,9 +59,9 @@ async fn no_is_no_in_header_and_body_and_what_is_neither_sends_nothing() {
 }
 
 #[tokio::test]
-async fn what_means_nothing_is_told_by_its_name() {
+async fn what_means_nothing_is_reported_by_its_name() {
     let sidecar = sidecar().await;
-    for (headers, rerank, told) in [
+    for (headers, rerank, reported) in [
         ("x-rerank-window: abc\r\n", "", "applied; ignored=x-rerank-window"),
         (
             "x-rerank-window: 3.5\r\nx-rerank-min-score: high\r\n",
@@ -81,17 +81,21 @@ async fn what_means_nothing_is_told_by_its_name() {
         ("", r#"{"window":"4"}"#, "applied"),
         ("x-rerank-window: 4\r\nx-rerank-deadline: 2s\r\nx-rerank-min-score: 0.1\r\n", "", "applied"),
     ] {
-        assert_eq!(status(&sidecar, &format!("{QUERY}{headers}"), rerank).await, told, "{headers}{rerank}");
+        assert_eq!(
+            status(&sidecar, &format!("{QUERY}{headers}"), rerank).await,
+            reported,
+            "{headers}{rerank}"
+        );
     }
     let elastic = |own: &str| format!(r#"{{"query":{{"match":{{"text":"a"}}}},{own}}}"#);
-    for (own, told) in [
+    for (own, reported) in [
         (r#""rerank":{"windw":1}"#, "applied; ignored=rerank.windw"),
         (r#""ext":{"rerank":{"windw":1}}"#, "applied; ignored=rerank.windw"),
         (r#""ext":{"rerank":"off"}"#, "kept; reason=malformed"),
         (r#""rerank":{"window":"abc"}"#, "kept; reason=malformed"),
     ] {
         let got = sidecar.post("/i/_search", "", &elastic(own)).await;
-        assert_eq!(header(&got, "x-rerank-status"), Some(told), "{own}");
+        assert_eq!(header(&got, "x-rerank-status"), Some(reported), "{own}");
     }
 }
 

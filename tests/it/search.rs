@@ -231,7 +231,7 @@ async fn rejected_fields_are_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn rejected_fields_are_told_from_rejected_hits_by_the_next_search() {
+async fn rejected_fields_are_distinguished_from_rejected_hits_by_the_next_search() {
     let database = Scripted::start(rejecting_payload).await;
     let setup = Setup::new(database, Scripted::scoring(reversing).await).await;
     for asked in [2, 4, 5, 6] {

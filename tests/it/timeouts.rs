@@ -85,7 +85,7 @@ async fn over_tls_heads_and_idle_connections_end_alike() {
 }
 
 #[tokio::test]
-async fn an_idle_http2_connection_is_told_to_go_away() {
+async fn an_idle_http2_connection_is_reported_to_go_away() {
     let db = FakeDatabase::answering(OK).await;
     let program = program(db.addr, "idle_timeout: 50ms").await;
     let stream = TcpStream::connect(program.addr).await.unwrap();

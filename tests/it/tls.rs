@@ -157,7 +157,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
 }
 
 #[tokio::test]
-async fn the_database_is_reached_by_its_own_authority_and_a_new_one_is_taken_over() {
+async fn the_database_is_reached_by_its_own_authority_and_a_new_one_is_loaded() {
     let (old, new) = (Authority::new(), Authority::new());
     let before_it = TlsDatabase::start(&old.issue(&["localhost"]), None, &[]).await;
     let folder = Folder::new(&before(&before_it, ", ca_file: DIR/ca.crt"));
@@ -176,7 +176,7 @@ async fn the_database_is_reached_by_its_own_authority_and_a_new_one_is_taken_ove
 }
 
 #[tokio::test]
-async fn a_database_that_asks_who_we_are_is_told_and_a_new_certificate_is_taken_over() {
+async fn a_database_that_asks_who_we_are_is_reported_and_a_new_certificate_is_loaded() {
     let authority = Authority::new();
     let database = TlsDatabase::start(&authority.issue(&["localhost"]), Some(&authority), &[]).await;
     let anonymous = before(&database, ", ca_file: DIR/ca.crt");

@@ -170,11 +170,11 @@ mod tests {
         let index = reading::index(body.as_bytes(), request::BODY).unwrap();
         let object = request::object(body.as_bytes(), &index).unwrap();
         let pins = read(&Params::default(), Some(&object));
-        let told = |pin: &Pin| match &pin.index {
+        let reported = |pin: &Pin| match &pin.index {
             Some(index) => format!("{index}/{}", pin.id),
             None => pin.id.clone(),
         };
-        (pins.documents.iter().map(told).collect(), pins.ruled)
+        (pins.documents.iter().map(reported).collect(), pins.ruled)
     }
 
     fn ids(body: &str) -> Vec<String> {

@@ -159,9 +159,9 @@ proptest! {
 
     #[test]
     fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_response(), batch in any::<bool>(), filtered in any::<bool>()) {
-        let told = |page: HitPage| format!("{:?} {:?}", page.lists, page.failed);
+        let reported = |page: HitPage| format!("{:?} {:?}", page.lists, page.failed);
         let body = Bytes::from(body);
-        let quick = split(batch, body.clone(), || filtered).map(told);
-        prop_assert_eq!(quick, slow_split(batch, body, filtered).map(told));
+        let quick = split(batch, body.clone(), || filtered).map(reported);
+        prop_assert_eq!(quick, slow_split(batch, body, filtered).map(reported));
     }
 }

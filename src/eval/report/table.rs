@@ -240,14 +240,15 @@ fn calibrated(out: &mut String, group: &CalibratedGroup) {
             ),
         );
         if let Some(reached) = floor.reached {
-            let told = (percent(reached.recall), percent(reached.precision), percent(reached.answer_rate));
+            let reported =
+                (percent(reached.recall), percent(reached.precision), percent(reached.answer_rate));
             line(
                 out,
                 &format!(
                     "    recall {}, precision {}, answered {}, 95 % interval of the floor {}",
-                    told.0,
-                    told.1,
-                    told.2,
+                    reported.0,
+                    reported.1,
+                    reported.2,
                     range(floor.interval)
                 ),
             );

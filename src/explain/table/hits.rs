@@ -71,8 +71,8 @@ fn row(out: &mut String, explanation: &Explanation, hit: &HitRecord, ids: usize)
         text::one_line(&name(hit), 36)
     );
     let left = WIDTH.saturating_sub(row.chars().count()).max(20);
-    let told = told(explanation, hit, left);
-    let _ = writeln!(out, "{}", text::quoted(format!("{row}{told}").trim_end()));
+    let reported = reported(explanation, hit, left);
+    let _ = writeln!(out, "{}", text::quoted(format!("{row}{reported}").trim_end()));
 }
 
 /// A number as the database writes it, or rounded where that is long.
@@ -85,7 +85,7 @@ fn short(score: &str) -> String {
 }
 
 /// The beginning of its text, or why it has none.
-fn told(explanation: &Explanation, hit: &HitRecord, width: usize) -> String {
+fn reported(explanation: &Explanation, hit: &HitRecord, width: usize) -> String {
     match (hit.scored_by, &hit.document) {
         (ScoredBy::Nobody(Unscored::NoText), _) => no_text(explanation, hit),
         (ScoredBy::Nobody(Unscored::Holds(Holds::Excluded)), _) => {

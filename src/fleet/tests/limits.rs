@@ -69,7 +69,7 @@ async fn whatever_redis_says_instead_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bill_and_leave_that_was_not_used_are_told_behind_the_caller() {
+async fn a_bill_and_leave_that_was_not_used_are_reported_behind_the_caller() {
     let peer = Peer::new();
     let member = Member::of(&peer).await;
     peer.script(|words| if is_script(words) { Act::Say(GRANTED) } else { Act::Serve });

@@ -185,7 +185,7 @@ async fn a_rejected_login_opens_the_breakers_and_a_renewed_password_file_is_read
 }
 
 #[test]
-fn settings_that_can_never_work_are_told() {
+fn settings_that_can_never_work_are_reported() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let start = |url: &str, change: &dyn Fn(&mut Settings)| {
         let mut settings = Settings::new(Address::parse(url).unwrap());

@@ -175,13 +175,13 @@ impl<'a, S: Rerank> Divided<'a, S> {
     }
 
     fn failed(&mut self, part: Part, error: RerankError) {
-        let told = match error {
-            RerankError::TooLarge { told, .. } => told,
+        let stated = match error {
+            RerankError::TooLarge { stated, .. } => stated,
             _ if error.class() == FailureClass::TooLarge => StatedLimits::default(),
             _ => return self.merged.failed(error),
         };
         self.rejections += 1;
-        let smaller = if self.rejections <= MOST_REFUSALS { self.smaller(&part, told) } else { None };
+        let smaller = if self.rejections <= MOST_REFUSALS { self.smaller(&part, stated) } else { None };
         if self.taken.is_empty() && self.at_fault >= MOST_ALONE {
             self.pending.clear();
             return self.merged.failed(error);
@@ -193,19 +193,19 @@ impl<'a, S: Rerank> Divided<'a, S> {
     }
 
     /// The parts of a rejected part; `None` if nothing smaller is left.
-    fn smaller(&mut self, part: &Part, told: StatedLimits) -> Option<Vec<Part>> {
+    fn smaller(&mut self, part: &Part, stated: StatedLimits) -> Option<Vec<Part>> {
         let size = self.size(part);
-        if let Some(most) = told.documents.filter(|most| *most < size.documents) {
-            self.known.told(told, None);
+        if let Some(most) = stated.documents.filter(|most| *most < size.documents) {
+            self.known.stated(stated, None);
             return Some(part.texts.chunks(most).map(|texts| Part::new(texts.to_vec())).collect());
         }
-        if let Some(most) = self.stated_cut(size, told) {
-            self.known.told(told, Some(most + self.request.query.len()));
+        if let Some(most) = self.stated_cut(size, stated) {
+            self.known.stated(stated, Some(most + self.request.query.len()));
             return Some(vec![part.cut(most)]);
         }
         let [text] = part.texts.as_slice() else {
             self.rejected.push((size, part.clone()));
-            return Some(self.halves(part, told.at).into());
+            return Some(self.halves(part, stated.at).into());
         };
         self.alone.push((text.place, size.longest));
         self.at_fault += usize::from(!part.last_try);
@@ -215,15 +215,15 @@ impl<'a, S: Rerank> Divided<'a, S> {
     }
 
     /// To how many bytes texts are cut for a limit that the provider has named; `None` if all are within.
-    fn stated_cut(&mut self, size: Size, told: StatedLimits) -> Option<usize> {
+    fn stated_cut(&mut self, size: Size, stated: StatedLimits) -> Option<usize> {
         let query = self.request.query.len();
-        let pair = match (told.tokens, told.had_tokens) {
+        let pair = match (stated.tokens, stated.had_tokens) {
             // The service's count for this text shows how many bytes a token takes here.
             (Some(most), Some(had)) if size.documents == 1 && had > most => {
                 (size.longest as f64 * most as f64 / had as f64 * 0.95) as usize
             }
             (Some(most), _) => most.saturating_mul(self.per_token),
-            (None, _) => told.bytes?.saturating_add(query),
+            (None, _) => stated.bytes?.saturating_add(query),
         };
         // Rejected again, so a token takes fewer bytes.
         self.per_token = (self.per_token - 1).max(1);

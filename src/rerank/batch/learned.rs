@@ -177,14 +177,14 @@ impl Known {
     }
 
     /// The findings of one search, which started from what was known here.
-    pub(super) fn adopt(&mut self, told: Self) {
-        self.documents = told.documents.or(self.documents);
-        self.pair = told.pair.or(self.pair);
+    pub(super) fn adopt(&mut self, stated: Self) {
+        self.documents = stated.documents.or(self.documents);
+        self.pair = stated.pair.or(self.pair);
     }
 
     /// Adds what a rejection states, and the bytes of the pair that count as one token of it.
-    pub(super) fn told(&mut self, told: StatedLimits, pair: Option<usize>) {
-        self.documents = told.documents.or(self.documents);
+    pub(super) fn stated(&mut self, stated: StatedLimits, pair: Option<usize>) {
+        self.documents = stated.documents.or(self.documents);
         self.pair = pair.or(self.pair);
     }
 }
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(known.fit(10, 100_000), Fit::Cut(1_000));
         assert_eq!(known.fit(10, 11_000), Fit::Cut(1_000));
         assert_eq!(known.fit(10, 9_000), Fit::Whole);
-        known.told(StatedLimits::default(), Some(1_536));
+        known.stated(StatedLimits::default(), Some(1_536));
         assert_eq!(known.fit(36, 2_000), Fit::Cut(1_500));
         assert_eq!(known.fit(1_500, 2_000), Fit::Whole, "next to nothing would be left");
     }
@@ -240,7 +240,7 @@ mod tests {
         let learned = Learned::default();
         let model: Arc<str> = "m".into();
         learned.learn(None, |known| {
-            known.told(StatedLimits { documents: Some(16), ..StatedLimits::default() }, None)
+            known.stated(StatedLimits { documents: Some(16), ..StatedLimits::default() }, None)
         });
         assert_eq!((learned.of(None).documents(), learned.of(Some(&model)).documents()), (Some(16), None));
         tokio::time::advance(HOLDS / 2).await;

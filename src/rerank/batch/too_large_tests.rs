@@ -30,16 +30,16 @@ const ALL: Takes = Takes { documents: usize::MAX, bytes: usize::MAX, text: usize
 impl Takes {
     fn rejection(self, request: &RerankRequest) -> Option<RerankError> {
         let lengths = || request.documents.iter().map(|document| document.text().len());
-        let mut told = StatedLimits::default();
+        let mut stated = StatedLimits::default();
         if request.documents.len() > self.documents {
-            told.documents = Some(self.documents);
+            stated.documents = Some(self.documents);
         } else if lengths().any(|length| length > self.text) {
-            told.bytes = Some(self.text);
+            stated.bytes = Some(self.text);
         } else if lengths().sum::<usize>() <= self.bytes {
             return None;
         }
-        let told = if self.tells { told } else { StatedLimits::default() };
-        Some(RerankError::TooLarge { status: 413, told })
+        let stated = if self.tells { stated } else { StatedLimits::default() };
+        Some(RerankError::TooLarge { status: 413, stated })
     }
 }
 
@@ -138,7 +138,7 @@ async fn a_document_that_the_rejection_names_is_asked_for_apart() {
         scripted(|_, r| match r.documents.iter().position(|text| text.text().contains("044")) {
             Some(at) => Err(RerankError::TooLarge {
                 status: 400,
-                told: StatedLimits { at: Some(at), ..StatedLimits::default() },
+                stated: StatedLimits { at: Some(at), ..StatedLimits::default() },
             }),
             None => half_for_each(r),
         });
@@ -157,9 +157,9 @@ async fn tokens_that_the_rejection_counts_say_how_much_a_text_may_have() {
         let tokens = |text: &crate::document::Document| text.text().len() / 2;
         match r.documents.iter().map(tokens).find(|tokens| *tokens > 512) {
             Some(had) => {
-                let told =
+                let stated =
                     StatedLimits { tokens: Some(512), had_tokens: Some(had), ..StatedLimits::default() };
-                Err(RerankError::TooLarge { status: 500, told })
+                Err(RerankError::TooLarge { status: 500, stated })
             }
             None => half_for_each(r),
         }
@@ -192,7 +192,7 @@ async fn nothing_is_divided_on_when_nobody_waits_any_more() {
         *count.lock().unwrap() += 1;
         async {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            Err::<Scores, _>(RerankError::TooLarge { status: 413, told: StatedLimits::default() })
+            Err::<Scores, _>(RerankError::TooLarge { status: 413, stated: StatedLimits::default() })
         }
     });
     let limit = BatchLimit { documents: Arc::new(|| 1000), tokens: None };

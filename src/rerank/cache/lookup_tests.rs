@@ -139,7 +139,7 @@ async fn scores_of_a_model_that_a_name_no_longer_means_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_although_nothing_but_known_scores_came_with_it() {
+async fn a_failure_is_reported_although_nothing_but_known_scores_came_with_it() {
     // A batch of which one part was found in the cache meanwhile, which names no model, and the other has failed.
     let (inner, _) = scripted(|_, _| {
         let failure = Some(FailureClass::Timeout);

@@ -130,8 +130,8 @@ impl Rate {
     /// Whether it can still stand against a call.
     fn says_something(&self, now: Instant) -> bool {
         let called = self.calls.back().is_some_and(|at| now.duration_since(*at) < MINUTE);
-        let told = [self.paused, self.learned.map(|(until, _)| until)];
-        called || told.into_iter().flatten().any(|until| now < until)
+        let stated = [self.paused, self.learned.map(|(until, _)| until)];
+        called || stated.into_iter().flatten().any(|until| now < until)
     }
 
     fn give_back(&mut self, at: Instant) {

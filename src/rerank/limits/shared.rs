@@ -65,7 +65,7 @@ impl SharedLimits {
             return Ok(None);
         }
         let (fleet, provider) = (self.fleet.clone(), self.provider.clone());
-        let (tell, told) = oneshot::channel();
+        let (tell, stated) = oneshot::channel();
         tokio::spawn(async move {
             let response = match fleet.take(&provider, &wanted).await {
                 Shared::Granted(leave) => Ok(Some(SharedEntry { fleet, leave: Some(leave) })),
@@ -76,7 +76,7 @@ impl SharedLimits {
             let _ = tell.send(response);
         });
         // Without a response the runtime is shutting down.
-        told.await.unwrap_or(Ok(None))
+        stated.await.unwrap_or(Ok(None))
     }
 }
 

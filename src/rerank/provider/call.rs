@@ -223,8 +223,8 @@ impl Inner {
         request: &RerankRequest,
     ) -> Result<HttpResponse, RerankError> {
         let room = request.held.as_ref().map(|held| held.another());
-        let told = (request.documents.len(), request.calls.as_ref());
-        let call = self.http.post(path, body, until, room, told);
+        let stated = (request.documents.len(), request.calls.as_ref());
+        let call = self.http.post(path, body, until, room, stated);
         match &self.server {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,

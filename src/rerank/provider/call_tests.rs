@@ -185,7 +185,7 @@ async fn a_call_that_nobody_waits_for_goes_at_the_lowest_priority() {
 }
 
 #[tokio::test]
-async fn only_cohere_v2_is_told_of_a_call_that_nobody_waits_for() {
+async fn only_cohere_v2_is_reported_of_a_call_that_nobody_waits_for() {
     for kind in HttpKind::ALL.into_iter().filter(|kind| *kind != HttpKind::Cohere) {
         let (address, mut requests) = server(sized("500 x", "", b""), Then::Close).await;
         let call = HttpProvider::new("p".into(), &settings(kind, &format!("http://{address}"))).unwrap();

@@ -25,7 +25,7 @@ pub(super) fn classify(
         let words = rejection::words(body);
         let known_otherwise = quirk.is_some() && class != FailureClass::TooLarge;
         if class == FailureClass::TooLarge || !known_otherwise && rejection::is_too_large(status, &words) {
-            return RerankError::TooLarge { status, told: rejection::told(&words) };
+            return RerankError::TooLarge { status, stated: rejection::stated(&words) };
         }
     }
     let wait = quirk.and_then(|quirk| quirk.wait);

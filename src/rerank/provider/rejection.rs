@@ -135,8 +135,8 @@ enum Unit {
 }
 
 /// The limits that an error states, as far as they can be determined; `said` is in lower case.
-pub(super) fn told(said: &str) -> StatedLimits {
-    let mut told = StatedLimits { at: index(said), ..StatedLimits::default() };
+pub(super) fn stated(said: &str) -> StatedLimits {
+    let mut stated = StatedLimits { at: index(said), ..StatedLimits::default() };
     let words: Vec<&str> = said
         .split(|c: char| {
             c.is_whitespace() || matches!(c, '(' | ')' | ':' | '`' | '"' | '\'' | '=' | '[' | ']')
@@ -147,7 +147,7 @@ pub(super) fn told(said: &str) -> StatedLimits {
     for (at, word) in words.iter().enumerate() {
         if let Some(number) = number(word) {
             let before = words.get(from.max(at.saturating_sub(12))..at).unwrap_or_default();
-            tell(&mut told, number, before, words.get(at + 1).copied().unwrap_or_default(), said);
+            tell(&mut stated, number, before, words.get(at + 1).copied().unwrap_or_default(), said);
             from = at + 1;
         }
         // A sentence ends, and what it says of its numbers.
@@ -155,11 +155,11 @@ pub(super) fn told(said: &str) -> StatedLimits {
             from = at + 1;
         }
     }
-    told
+    stated
 }
 
 /// Takes in one number with the words before and after it.
-fn tell(told: &mut StatedLimits, number: usize, before: &[&str], after: &str, said: &str) {
+fn tell(stated: &mut StatedLimits, number: usize, before: &[&str], after: &str, said: &str) {
     const LIMITS: [&str; 16] = [
         "maximum",
         "max",
@@ -185,14 +185,14 @@ fn tell(told: &mut StatedLimits, number: usize, before: &[&str], after: &str, sa
     let of_call = has(&["batch", "request", "call", "total"]) && !said.contains("physical");
     let unit = unit_after(after).or_else(|| unit_before(&has, said));
     match unit {
-        Some(Unit::Tokens) if !has(&LIMITS) => told.had_tokens = told.had_tokens.or(Some(number)),
+        Some(Unit::Tokens) if !has(&LIMITS) => stated.had_tokens = stated.had_tokens.or(Some(number)),
         _ if !has(&LIMITS) => {}
         // Of the whole call: halves are known to help.
         Some(Unit::Tokens) if of_call => {}
-        Some(Unit::Tokens) => told.tokens = told.tokens.or(Some(number)),
-        Some(Unit::Documents) => told.documents = told.documents.or(Some(number)),
+        Some(Unit::Tokens) => stated.tokens = stated.tokens.or(Some(number)),
+        Some(Unit::Documents) => stated.documents = stated.documents.or(Some(number)),
         Some(Unit::Bytes) if has(&["body", "payload", "request"]) => {}
-        Some(Unit::Bytes) => told.bytes = told.bytes.or(Some(number)),
+        Some(Unit::Bytes) => stated.bytes = stated.bytes.or(Some(number)),
         None => {}
     }
 }
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> StatedLimits {
-        told(&words(body.as_bytes()))
+        stated(&words(body.as_bytes()))
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_told_from_what_was_sent() {
+    fn a_limit_is_distinguished_from_what_was_sent() {
         let tokens =
             |tokens, had| StatedLimits { tokens: Some(tokens), had_tokens: had, ..StatedLimits::default() };
         let documents = |documents| StatedLimits { documents: Some(documents), ..StatedLimits::default() };
@@ -370,7 +370,7 @@ mod tests {
             ),
             ("input is too large to process. increase the physical batch size", StatedLimits::default()),
         ] {
-            assert_eq!(told(&body.to_lowercase()), wanted, "{body}");
+            assert_eq!(stated(&body.to_lowercase()), wanted, "{body}");
         }
         let loc = r#"{"detail":[{"loc":["body","documents",7],"msg":"String should have at most 2000 characters"}]}"#;
         assert_eq!(read(loc), StatedLimits { bytes: Some(2000), at: Some(7), ..StatedLimits::default() });
@@ -381,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_error_is_too_odd(body in "[ -~]{0,200}") {
-            let _ = told(&words(body.as_bytes()));
+            let _ = stated(&words(body.as_bytes()));
         }
     }
 }

@@ -103,22 +103,22 @@ fn scores(
     let mut passages = Vec::new();
     let mut wrong = None;
     let list = scanner.items(|scanner| {
-        let (mut index, mut score, mut told) = (None, None, None);
+        let (mut index, mut score, mut stated) = (None, None, None);
         let object = scanner.members(|key, scanner| {
             match &*key.name {
                 name if name == shape.index => index = scanner.skip()?.as_u64(),
                 name if name == shape.score => score = scanner.skip()?.as_f64(),
-                "relevant_spans" => told = spans(scanner.skip()?),
+                "relevant_spans" => stated = spans(scanner.skip()?),
                 _ => {}
             }
             Ok(())
         })?;
         let (index, score) = if object.is_some() { (index, score) } else { (None, None) };
         wrong = wrong.or(place(&mut places, index, score).err());
-        if let (Some(told), Some(index)) = (told, index) {
+        if let (Some(stated), Some(index)) = (stated, index) {
             passages.resize(documents, None);
             if let Some(slot) = usize::try_from(index).ok().and_then(|index| passages.get_mut(index)) {
-                *slot = Some(told);
+                *slot = Some(stated);
             }
         }
         Ok(())

@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn ten_responses_near_zero_in_a_row_are_told_once() {
+    fn ten_responses_near_zero_in_a_row_are_reported_once() {
         let near_zero = NearZero::default();
-        let told =
+        let stated =
             |scores: &[f64], times: usize| (0..times).filter(|_| near_zero.begins_with(scores)).count();
-        assert_eq!(told(&[1e-20, -3e-21], 9), 0);
-        assert_eq!(told(&[1e-20, 0.2], 1), 0, "one that ranks begins anew");
-        assert_eq!(told(&[1e-20, 2e-20], 50), 1);
+        assert_eq!(stated(&[1e-20, -3e-21], 9), 0);
+        assert_eq!(stated(&[1e-20, 0.2], 1), 0, "one that ranks begins anew");
+        assert_eq!(stated(&[1e-20, 2e-20], 50), 1);
     }
 
     #[test]

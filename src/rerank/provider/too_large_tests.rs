@@ -75,8 +75,8 @@ fn scored(response: &Scores) -> usize {
 
 #[tokio::test]
 async fn a_window_that_was_split_is_halved_and_the_next_one_split_as_it_passes() {
-    let told = r#"{"error":"batch size 32 > maximum allowed batch size 16","error_type":"Validation"}"#;
-    for (status, rejection) in [("422 Unprocessable Entity", told), ("413 Payload Too Large", "too much")] {
+    let stated = r#"{"error":"batch size 32 > maximum allowed batch size 16","error_type":"Validation"}"#;
+    for (status, rejection) in [("422 Unprocessable Entity", stated), ("413 Payload Too Large", "too much")] {
         let (address, mut requests) = server(HttpKind::Tei, 16, usize::MAX, (status, rejection)).await;
         let stack = stack(HttpKind::Tei, address);
         let first = stack.clone().oneshot(window(1, 20)).await.unwrap();

@@ -22,7 +22,7 @@ fn knows(words: &Words, name: u64) -> (usize, u32) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_knows_clearly_more_is_taken_over_and_told() {
+async fn whoever_knows_clearly_more_is_loaded_and_reported() {
     let words = words();
     let name = words.collection("c");
     assert!(words.settle("c", name, None).is_none(), "there is nothing to tell");
@@ -30,15 +30,15 @@ async fn whoever_knows_clearly_more_is_taken_over_and_told() {
     assert_eq!(knows(&words, name), (40, 40));
     assert!(words.settle("c", name, Some(learned(10..58))).is_none(), "not clearly more");
     assert_eq!(knows(&words, name), (40, 40));
-    let told = words.settle("c", name, Some(learned(0..30))).unwrap();
-    assert_eq!((told.documents.len(), told.terms[&1]), (40, 40));
+    let stated = words.settle("c", name, Some(learned(0..30))).unwrap();
+    assert_eq!((stated.documents.len(), stated.terms[&1]), (40, 40));
     assert!(words.settle("c", name, Some(learned(0..51))).is_none());
     assert_eq!(knows(&words, name), (51, 51), "none of them is counted twice");
     assert_eq!(knows(&words, words.collection("d")), (0, 0), "collections do not mix");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_over_is_not_counted_again_when_it_passes() {
+async fn what_was_loaded_is_not_counted_again_when_it_passes() {
     let words = words();
     let name = words.collection("c");
     words.settle("c", name, Some(learned(0..40)));

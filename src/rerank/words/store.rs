@@ -35,7 +35,7 @@ struct CollectionEntry {
     collection: Collection,
     used: u64,
     /// It has been logged that enough is learned.
-    told: bool,
+    stated: bool,
 }
 
 /// A document to learn from: its name, and its words by their names.
@@ -183,7 +183,7 @@ impl Words {
         let entry = state.collections.entry(name).or_insert_with(|| CollectionEntry {
             collection: Collection::new(now),
             used,
-            told: false,
+            stated: false,
         });
         entry.used = used;
         let before = entry.collection.bytes();
@@ -215,8 +215,8 @@ impl CollectionEntry {
     /// How many documents are known, once these are enough.
     fn news(&mut self) -> Option<usize> {
         let documents = self.collection.documents();
-        let news = is_enough(documents) && !self.told;
-        self.told |= news;
+        let news = is_enough(documents) && !self.stated;
+        self.stated |= news;
         news.then_some(documents)
     }
 }

@@ -96,6 +96,6 @@ async fn how_much_is_known_is_counted() {
     let LearnedCounts { learned, learning, documents, bytes } = words.counts();
     assert_eq!((learned, learning, documents), (1, 1, 2 + ENOUGH_DOCUMENTS as usize));
     assert!(bytes > 0);
-    let told = format!("{words:?}");
-    assert!(told.contains("documents: 202"), "{told}");
+    let stated = format!("{words:?}");
+    assert!(stated.contains("documents: 202"), "{stated}");
 }

@@ -51,7 +51,7 @@ async fn a_kept_order_is_explained_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_shadow_is_seen_and_a_missed_deadline_told() {
+async fn a_shadow_is_seen_and_a_missed_deadline_reported() {
     let database = Scripted::start(|request| Some(page(request))).await;
     let service = Scripted::scoring(relevance).await;
     let bench = Bench::of(
@@ -61,10 +61,10 @@ async fn a_shadow_is_seen_and_a_missed_deadline_told() {
         "routes: [{ collection: 'd*', window: 4 }]\n",
     )
     .await;
-    let told = bench.search(&[]).await;
-    let notes = told["notes"].to_string();
+    let reported = bench.search(&[]).await;
+    let notes = reported["notes"].to_string();
     assert!(notes.contains("shadow") && notes.contains("over the deadline of 1 ms"), "{notes}");
-    let search = &told["searches"][0];
+    let search = &reported["searches"][0];
     assert_eq!(
         (&search["outcome"], &search["plan"]["route"], &search["window"]),
         (&json!("applied"), &json!("d*"), &json!(4))
@@ -94,7 +94,7 @@ async fn a_batch_is_explained_search_by_search() {
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_be_explained_is_told_plainly_and_nothing_is_sent() {
+async fn a_request_that_cannot_be_explained_is_reported_plainly_and_nothing_is_sent() {
     let bench = Bench::start().await;
     for (args, said) in [
         (&["GET /collections"][..], "/collections/docs/points/query, …/batch"),

@@ -46,7 +46,7 @@ impl Sidecar {
     }
 
     /// What the admin listener tells somebody on this machine.
-    pub async fn told(&self, path: &str) -> String {
+    pub async fn reported(&self, path: &str) -> String {
         let mut client = super::Wire::connect(self.app.admin).await;
         client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
         client.rest().await

@@ -91,7 +91,7 @@ pub fn response(bytes: &[u8], bodiless: bool, ended: bool) -> Result<Step, Strin
     let status = status.ok_or_else(|| format!("a status line {start:?}"))?;
     let framing = match framing(&headers)? {
         _ if bodiless || status < 200 || status == 204 || status == 304 => Framing::None,
-        told => told.unwrap_or(Framing::Close),
+        reported => reported.unwrap_or(Framing::Close),
     };
     body(bytes, at, start, headers, framing, ended)
 }
@@ -182,14 +182,14 @@ fn count(headers: &[(String, String)], name: &str) -> usize {
 
 /// `None` where no header tells it.
 fn framing(headers: &[(String, String)]) -> Result<Option<Framing>, String> {
-    let told: Vec<&(String, String)> = headers
+    let reported: Vec<&(String, String)> = headers
         .iter()
         .filter(|(name, _)| {
             let lower = name.to_ascii_lowercase().replace('_', "-");
             lower == "content-length" || lower == "transfer-encoding"
         })
         .collect();
-    match told[..] {
+    match reported[..] {
         [] => Some(None),
         [(name, value)] if name.eq_ignore_ascii_case("transfer-encoding") => {
             value.eq_ignore_ascii_case("chunked").then_some(Some(Framing::Chunked))
@@ -200,7 +200,7 @@ fn framing(headers: &[(String, String)]) -> Result<Option<Framing>, String> {
         }
         _ => None,
     }
-    .ok_or_else(|| format!("ambiguous framing: {told:?}"))
+    .ok_or_else(|| format!("ambiguous framing: {reported:?}"))
 }
 
 fn body(

@@ -18,8 +18,8 @@ async fn pinned_hits_stay_where_they_are_and_the_others_are_ranked_below() {
     assert_eq!((status(&got), header(&got, "x-rerank-held")), ("applied", Some("2")));
     assert_eq!(hits_of(&json_of(&got)), ["v1", "v2", "v3", "v4"], "the organic ones by their length");
     let got = search("pinned-retriever.json").await;
-    let told = hits_of(&json_of(&got));
-    assert_eq!((status(&got), &*told[0]), ("applied", "v1"));
+    let reported = hits_of(&json_of(&got));
+    assert_eq!((status(&got), &*reported[0]), ("applied", "v1"));
     let got = search("rule-query.json").await;
     assert_eq!(
         (status(&got), hits_of(&json_of(&got)).join("")),
@@ -30,7 +30,7 @@ async fn pinned_hits_stay_where_they_are_and_the_others_are_ranked_below() {
 }
 
 #[tokio::test]
-async fn what_rules_have_pinned_is_told_by_its_score() {
+async fn what_rules_have_pinned_is_reported_by_its_score() {
     let hits = vec![
         hit("docs", "a", "1.7014122E38", "x"),
         hit("docs", "b", "1.7014120E38", "xx"),

@@ -142,7 +142,7 @@ async fn of_a_batch_only_the_search_that_failed_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_search_of_a_batch_that_fails_anyway_is_told_by_its_own_error() {
+async fn a_search_of_a_batch_that_fails_anyway_is_reported_by_its_own_error() {
     for (status, again) in [(400, true), (403, false), (404, false), (429, true), (500, true), (503, true)] {
         let database = Moody::start(move |request| {
             let lines: Vec<Value> =

@@ -275,7 +275,7 @@ fn beside_a_vector_words_count_on_a_documents_fields_alone() {
 }
 
 #[test]
-fn orders_by_chance_popularity_or_nearness_are_told() {
+fn orders_by_chance_popularity_or_nearness_are_reported() {
     const TEXT: &str = r#"{"match":{"content":"red shoes"}}"#;
     for (query, text) in [
         (

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_told_from_words() {
+    fn values_are_distinguished_from_words() {
         for value in [
             "true",
             "False",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_told_by_their_fields_names() {
+    fn ids_are_reported_by_their_fields_names() {
         for name in
             ["_id", "id", "doc_id", "metadata.id", "userId", "meta.doc_uuid", "country.keyword", "_index"]
         {

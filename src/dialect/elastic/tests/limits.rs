@@ -176,7 +176,7 @@ fn a_response_of_which_a_filter_leaves_nothing_is_a_response() {
 }
 
 #[test]
-fn any_error_of_a_search_of_a_batch_is_told() {
+fn any_error_of_a_search_of_a_batch_is_reported() {
     let error = |status: u16| format!(r#"{{"error":{{"type":"x"}},"status":{status}}}"#);
     let statuses = [400, 403, 404, 408, 429, 500, 503];
     let responses = statuses.map(error).join(",");

@@ -151,7 +151,7 @@ fn a_total_is_put_back_to_what_the_shards_give_with_the_clients_k() {
 }
 
 #[test]
-fn a_named_pipeline_is_told_and_its_searches_are_not_taken_for_neutral() {
+fn a_named_pipeline_is_reported_and_its_searches_are_not_taken_for_neutral() {
     let search = r#"{"query":{"match":{"a":"b"}}}"#;
     let hybrid = r#"{"query":{"hybrid":{"queries":[{"match":{"a":"b"}}]}}}"#;
     for (target, body, pipeline, widening) in [
