@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod body;
 pub mod bounds;
 pub mod cli;
 pub mod config;
@@ -16,7 +17,6 @@ pub mod document;
 pub mod eval;
 pub mod explain;
 pub mod fleet;
-pub mod json;
 pub mod pipeline;
 pub mod probe;
 pub mod proxy;
@@ -28,4 +28,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod trouble;
 pub mod upstream;
+pub mod wire;
 pub mod workers;

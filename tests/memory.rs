@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header::RETRY_AFTER};
 use peak_alloc::PeakAlloc;
 use rerankd::{
+    body,
     bounds::{Bounds, Limits},
     dialect::{Dialect, Elastic, Reading, qdrant::Qdrant, working_bytes},
     pipeline::{
@@ -21,7 +22,6 @@ use rerankd::{
     },
     rerank_api::{ApiMetrics, ApiSettings, Offer, RerankApi},
     search::{FetchPlan, FieldSet, Head},
-    upstream::body,
 };
 
 #[global_allocator]

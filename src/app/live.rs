@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     admin::{Access, Readiness},
+    body::{self, Body},
     config::{Config, ListenerConfig},
     proxy::{Listener, ListenerSettings, Proxy, ServerTls},
     rerank_api::RerankApi,
     tls,
-    upstream::body::{self, Body},
     workers::Workers,
 };
 

@@ -1,8 +1,8 @@
 use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    json::{Key, ScanResult, Scanner, Value},
     search::{Field, Fields, Hit},
+    wire::json::{Key, ScanResult, Scanner, Value},
 };
 
 /// The most members of an object that are noted: hits have fewer, and a table in one must not use up memory.

@@ -1,8 +1,8 @@
 //! The ids that databases give their hits.
 
 use crate::{
-    json::{Kind, Object},
     search::{Hit, HitId},
+    wire::json::{Kind, Object},
 };
 
 /// Which members of a hit say which hit it is.

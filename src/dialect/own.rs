@@ -2,8 +2,8 @@
 //! people write them.
 
 use crate::{
-    json::{Kind, Value},
     search::CallerOptions,
+    wire::json::{Kind, Value},
 };
 
 /// The most members without a meaning that are remembered, and the longest name.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::DialectError;
-use crate::json::{Index, NoIndex};
+use crate::wire::json::{Index, NoIndex};
 
 /// Requests nested deeper are not read. Far above what queries need: Elasticsearch takes 30 levels of `bool`,
 /// OpenSearch 3 parses 1,000 levels by default, Qdrant's parser (serde_json) 128.

@@ -1,8 +1,8 @@
 //! The part of an object that a client requested, cut out of all of it.
 
 use crate::{
-    json::{Edits, Kind, ObjectEdit, Value},
     search::PathStep,
+    wire::json::{Edits, Kind, ObjectEdit, Value},
 };
 
 /// Takes out of `value` all that lies on no path, neither on its way nor below its end. Scalars on the way

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::select;
 use crate::{
-    json::{Edits, Index, Object, ObjectEdit, Pieces},
     search::{Hit, HitList, HitPage, MostHits, Ranked, Ranking, Selection, Strip, StripPath},
+    wire::json::{Edits, Index, Object, ObjectEdit, Pieces},
 };
 
 /// How a dialect writes its hits.
@@ -248,7 +248,7 @@ impl StripTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{json::Value, search::ScoreWriting};
+    use crate::{search::ScoreWriting, wire::json::Value};
 
     const STYLE: HitStyle = HitStyle { score_key: "score" };
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Dialect, DialectError, hits::MOST_NOTED};
 use crate::{
-    json::{Kind, Member, Value},
     search::{FetchPlan, Field, Fields, Head, Rewrite, SearchIntent},
+    wire::json::{Kind, Member, Value},
 };
 
 /// A body read for one question.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Kind, Value, runs::until, unescape::escape};
+use crate::wire::json::{Kind, Value, runs::until, unescape::escape};
 
 /// The text of a JSON string without control characters and byte-order marks, with `\n` line breaks, trimmed as a whole
 /// and at each line's end. What is like this already is not copied. `None` for other values and where a lone surrogate

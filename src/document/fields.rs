@@ -7,8 +7,8 @@ use std::{
 
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
 use crate::{
-    json::{Kind, Member, Value},
     search::NESTED_LISTS,
+    wire::json::{Kind, Member, Value},
 };
 
 /// Numbers in an array beyond this many are a vector, not words.

@@ -5,14 +5,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     document::document,
-    json::{Scanner, Value},
     search::{Field, Fields},
+    wire::json::{Scanner, Value},
 };
 
 /// The object at `span`, its members noted as a dialect notes them.
 fn fields(body: &[u8], span: std::ops::Range<usize>) -> Fields {
     let object = Value::found(body, span.clone()).unwrap();
-    let note = |member: crate::json::Member<'_>| {
+    let note = |member: crate::wire::json::Member<'_>| {
         let start = member.key_start + 1;
         let plain = matches!(member.key, std::borrow::Cow::Borrowed(_));
         plain.then(|| Field { name: start..start + member.key.len(), value: member.value.span() })

@@ -4,8 +4,8 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, yaml, yaml::Scalar};
 use crate::{
-    json::Value,
     search::{Field, FieldSet, Hit},
+    wire::json::Value,
 };
 
 /// Longer names are looked at one by one.

@@ -24,8 +24,8 @@ pub use names::is_text_field;
 use yaml::Scalar;
 
 use crate::{
-    json::{Member, Object, Value},
     search::{FieldSet, Hit, WantedFields},
+    wire::json::{Member, Object, Value},
 };
 
 /// The main text, by the names that frameworks and tutorials give it; the first with text in it wins.

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     document,
-    json::Value,
     search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
+    wire::json::Value,
 };
 
 /// Where the query text came from; `x-rerank-query-source`.

@@ -5,11 +5,11 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::{Ask, Probe, RESPONSE_BYTES, head, request};
 use crate::{
+    body::{self, BodyRead},
     bounds::Budget,
     dialect::DialectError,
     pipeline::{Seen, Witness},
     search::Head,
-    upstream::body::{self, BodyRead},
 };
 
 /// A search, its response, and everything that was done in between.

@@ -11,13 +11,13 @@ use tokio::time::{Duration, Instant};
 
 use crate::{
     app::{self, Offline, StartError},
+    body::{self, Body, BodyRead},
     bounds::Budget,
     config::Config,
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
     rerank::ScoreStore,
     search::{Head, KeepReason},
-    upstream::body::{self, Body, BodyRead},
 };
 
 pub use explained::{Explained, Unexplained};

@@ -12,13 +12,11 @@ use super::{
     search_response::{Came, with_body},
 };
 use crate::{
+    body::{self, Body, BodyRead},
     bounds::{Permit, counted},
     pipeline::{self, Extra, Loss, PlannedSearch, Report},
     search::{Got, HitList, HitPage, KeepReason, MostHits, Rewrite, Strip},
-    upstream::{
-        Turn,
-        body::{self, Body, BodyRead},
-    },
+    upstream::Turn,
 };
 
 /// The most bytes of an error that are read: errors are shorter.

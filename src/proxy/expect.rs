@@ -11,7 +11,7 @@ use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
 use super::guarded_body::Tied;
-use crate::upstream::body::{Body, BoxError};
+use crate::body::{Body, BoxError};
 
 /// An upstream that never sends 100 gets the body after this (RFC 9110 §10.1.1 forbids waiting indefinitely).
 const MAX_WAIT: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
 use super::{ProxyError, expect, headers, headers::Hop, target};
-use crate::upstream::body::{self, Body, BoxError};
+use crate::body::{self, Body, BoxError};
 use crate::upstream::{Turn, Upstream};
 
 /// Passes requests on to one upstream. Cheap to clone; clones share the pool.

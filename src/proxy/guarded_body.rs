@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::upstream::body::{Body, BoxError};
+use crate::body::{Body, BoxError};
 
 /// A body, and what is dropped with it.
 pub(super) struct Tied<T> {

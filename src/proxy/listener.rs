@@ -16,8 +16,8 @@ use super::serve::Server;
 use super::tls::ServerTls;
 use crate::bounds::{Timeouts, Traffic};
 use crate::trouble::Lines;
-use crate::upstream::{FREE_HEADERS, body::Body};
 use crate::workers::Workers;
+use crate::{body::Body, upstream::FREE_HEADERS};
 
 /// Limits of a listener. A time of `None` is unlimited.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 
 mod again;
 mod client_io;
-pub mod coding;
 mod connection;
 mod error;
 mod expect;
@@ -46,10 +45,10 @@ pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use tunnel::TunnelSettings;
 
 use crate::{
+    body::{self, Body},
     dialect::{Dialects, Found},
     pipeline::strip_own,
     search::{Head, PathPrefix},
-    upstream::{self, Body},
 };
 
 /// What one listener does with requests.
@@ -131,7 +130,7 @@ impl Proxy {
 
     fn is_large(&self, request: &Request<Body>) -> bool {
         let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-        let bytes = target + upstream::body::head_bytes(request.headers());
+        let bytes = target + body::head_bytes(request.headers());
         request.headers().len() > self.max_headers || bytes > self.max_head_bytes
     }
 }

@@ -5,7 +5,7 @@ use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::ProxyError;
-use crate::upstream::body::{self, Body};
+use crate::body::{self, Body};
 
 /// Writes a failure in a database's own shape (JSON).
 pub type Failure<'a> = &'a dyn Fn(StatusCode, &str) -> Bytes;

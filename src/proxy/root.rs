@@ -5,8 +5,8 @@ use http::{HeaderMap, Request, StatusCode};
 
 use super::Proxy;
 use crate::{
+    body::{self, BodyRead},
     bounds::Budget,
-    upstream::body::{self, BodyRead},
 };
 
 /// Larger than any database's response at its root.

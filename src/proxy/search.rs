@@ -9,7 +9,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
 use super::{
-    Forwarder, ProxyError, coding,
+    Forwarder, ProxyError,
     forward::detach,
     kept_order::{changes_response, is_not_response, kept, may_be_ours},
     log::{SearchLog, Searched},
@@ -20,6 +20,7 @@ use super::{
     target::head,
 };
 use crate::{
+    body::{self, Body, BodyRead, BoxError, Stalled, coding},
     bounds::{Bounds, Permit, TimeoutKind, Timeouts},
     dialect::{Dialect, Reading, SearchKind, working_bytes},
     pipeline::{
@@ -27,10 +28,7 @@ use crate::{
         strip_own,
     },
     search::KeepReason,
-    upstream::{
-        Turn,
-        body::{self, Body, BodyRead, BoxError, Stalled},
-    },
+    upstream::Turn,
 };
 
 /// Limits on what is held in memory for one search.

@@ -14,10 +14,11 @@ use super::{
     target::{self, head},
 };
 use crate::{
+    body::Body,
     bounds::counted,
     pipeline::PlannedSearch,
     search::{FetchPlan, KeepReason, Rewrite},
-    upstream::{Body, Turn},
+    upstream::Turn,
 };
 
 /// More than a request's new limit and field names take.

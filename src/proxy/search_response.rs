@@ -11,20 +11,18 @@ use tokio::time::Instant;
 use super::{
     ProxyError,
     again::{Mended, unsure},
-    coding, headers,
+    headers,
     kept_order::{is_changed, kept, must_replay, replayed},
     search::{Exchange, ReportedResponse, coding_reason},
     target::head,
 };
 use crate::{
+    body::{self, Body, BodyRead, coding},
     bounds::{Permit, counted},
     dialect::splitting_bytes,
     pipeline::{self, PlannedSearch, RankedPage, Waiting},
     search::{HitPage, KeepReason, Rewrite, Strip},
-    upstream::{
-        UpstreamError,
-        body::{self, Body, BodyRead},
-    },
+    upstream::UpstreamError,
 };
 
 /// Memory for documents beside the response: their texts, and the call that they are written into, escaped.

@@ -21,9 +21,9 @@ use super::connection::ConnectionHandle;
 use super::guarded_body::Tied;
 use super::listener::ListenerSettings;
 use super::{ProxyError, respond, target};
+use crate::body::Body;
 use crate::bounds::TimeoutKind;
 use crate::upstream::FREE_HEADERS;
-use crate::upstream::body::Body;
 
 /// hyper takes no smaller one.
 const SMALLEST_BUFFER: usize = 8 << 10;
@@ -196,8 +196,8 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::body;
     use crate::proxy::connection::Connections;
-    use crate::upstream::body;
 
     /// What a client of HTTP/2 begins with: its preface, and settings that change nothing.
     const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";

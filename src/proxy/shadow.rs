@@ -7,14 +7,12 @@ use tracing::Instrument;
 
 use super::search::{Exchange, FIRST_OF_RESPONSE};
 use crate::{
+    body::{self, BodyRead},
     bounds::Permit,
     dialect::SearchKind,
     pipeline::{self, PlannedSearch, Report, Timings, Waiting},
     search::KeepReason,
-    upstream::{
-        Turn,
-        body::{self, BodyRead},
-    },
+    upstream::Turn,
 };
 
 /// Searches reranked in shadow at a time; others are counted and skipped.

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::{Forwarder, ProxyError, SearchHandler, log::Searched, report, without_own_headers};
 use crate::{
+    body::Body,
     dialect::{Dialect, Found},
     pipeline::{CallerHeaders, Ignored, Report, Timings},
     search::KeepReason,
-    upstream::body::Body,
 };
 
 impl SearchHandler {

@@ -5,8 +5,8 @@ use std::{borrow::Cow, sync::Arc};
 use super::route::Version;
 use crate::{
     document,
-    json::{Kind, Value},
     rerank::{Scores, SpanRequest},
+    wire::json::{Kind, Value},
 };
 
 /// A request that can be served.

@@ -20,13 +20,13 @@ use super::{
     route::{self, Version},
 };
 use crate::{
+    body::coding::{self, CodingError},
+    body::{self, Body, BodyRead},
     bounds::{Bounds, Permit, counted},
     document::Document,
-    proxy::coding::{self, CodingError},
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     search::KeepReason,
     trouble::{Lines, milliseconds},
-    upstream::body::{self, Body, BodyRead},
 };
 
 /// The endpoint's settings.

@@ -4,9 +4,9 @@ use http::header::{COOKIE, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
-use super::body::Body;
 use super::target::{self, OwnPrefix};
 use super::{HostHeader, RawTarget, UpstreamError};
+use crate::body::Body;
 
 /// Where requests go, and the authority that they name.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout_at;
 
-use super::body::{Body, boxed};
 use super::connect::{self, Connector};
 use super::pool::Pool;
 use super::response_body::Came;
 use super::response_timeout::ResponseTimeout;
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
+use crate::body::{Body, boxed};
 
 /// The read buffer: the response to a search of fifty hits or so arrives in one piece, which is not copied. Buffers
 /// grow as they are filled.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use super::body::{BoxError, Stalled};
+use crate::body::{BoxError, Stalled};
 use crate::tls::PemError;
 
 /// A request that got no response from the upstream. Carries no text of the request.

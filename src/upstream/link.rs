@@ -16,9 +16,9 @@ use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use super::body::Body;
 use super::connect::Io;
 use super::request_line::RequestLine;
+use crate::body::Body;
 
 /// The waker of the task that polls a connection, and of none while it is idle: hyper and the kernel keep the same
 /// waker, while the task behind it changes.
@@ -206,7 +206,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::upstream::body;
+    use crate::body;
     use crate::upstream::socket::Socket;
 
     /// A connection to a peer that answers this many requests, and no more.

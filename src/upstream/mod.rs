@@ -1,7 +1,7 @@
 //! The connection pool to the search database.
 
 mod address;
-pub mod body;
+
 mod client;
 mod connect;
 mod error;
@@ -28,9 +28,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
 
+use crate::body::{self, Body, Stalled};
 use address::Address;
-pub use body::Body;
-use body::Stalled;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
 use response_body::Came;

@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::ServiceExt;
 
 use super::UpstreamError;
-use super::body::{Body, BoxError};
 use super::connect::Connector;
 use super::link::{Failed, Link, exchange, exchange_apart};
 use super::response_body::{Came, ResponseBody};
 use super::response_timeout::ResponseTimeout;
+use crate::body::{Body, BoxError};
 
 /// A connection closed by the upstream is found when it would be used, or after this.
 const SWEEP: Duration = Duration::from_secs(1);

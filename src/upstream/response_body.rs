@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::body::{self, Body};
 use super::link::{Link, drive};
 use super::pool::Pool;
+use crate::body::{self, Body};
 
 /// The body of a response whose head has arrived.
 pub(super) enum Came {

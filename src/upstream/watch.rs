@@ -13,8 +13,8 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::body::{BoxError, Stalled};
 use crate::bounds::{TimeoutKind, Timeouts};
-use crate::upstream::body::{BoxError, Stalled};
 
 /// When bytes of an exchange last moved, and which side it waits for. Shared by its two bodies and the wait between.
 #[derive(Debug, Clone)]

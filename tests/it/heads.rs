@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rerankd::upstream::{Body, body};
+use rerankd::body::{self, Body};
 use tokio::net::TcpStream;
 
 use crate::harness::{FakeDatabase, Program, Proxy, json_of, search};

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rerankd::upstream::{Body, body};
+use rerankd::body::{self, Body};
 use tokio::net::TcpListener;
 
 use crate::harness::{FakeDatabase, Proxy};

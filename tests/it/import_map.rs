@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Module, and the modules of ours that it may import.
 const MAP: &[(&str, &[&str])] = &[
-    ("json", &[]),
     ("search", &[]),
     ("telemetry", &[]),
     ("tls", &[]),
@@ -12,15 +11,20 @@ const MAP: &[(&str, &[&str])] = &[
     ("workers", &[]),
     ("bounds", &["system"]),
     ("trouble", &["telemetry"]),
-    ("dialect", &["json", "search"]),
-    ("document", &["json", "search"]),
+    ("body", &["bounds"]),
+    ("wire", &["search"]),
+    ("dialect", &["search", "wire"]),
+    ("document", &["search", "wire"]),
     ("fleet", &[]),
-    ("rerank", &["bounds", "document", "fleet", "json", "search", "trouble", "workers"]),
-    ("upstream", &["bounds", "tls", "trouble", "workers"]),
-    ("pipeline", &["bounds", "document", "json", "rerank", "search"]),
-    ("proxy", &["bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
-    ("rerank_api", &["bounds", "document", "json", "proxy", "rerank", "search", "trouble", "upstream"]),
-    ("admin", &["pipeline", "search", "telemetry", "trouble"]),
+    ("rerank", &["bounds", "document", "fleet", "wire", "search", "trouble", "workers"]),
+    ("upstream", &["body", "bounds", "tls", "trouble", "workers"]),
+    ("pipeline", &["bounds", "document", "wire", "rerank", "search"]),
+    ("proxy", &["body", "bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
+    (
+        "rerank_api",
+        &["body", "bounds", "document", "wire", "proxy", "rerank", "search", "trouble", "upstream"],
+    ),
+    ("admin", &["body", "pipeline", "search", "telemetry", "trouble"]),
     ("config", &["fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
         "app",
@@ -42,10 +46,13 @@ const MAP: &[(&str, &[&str])] = &[
             "workers",
         ],
     ),
-    ("probe", &["app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"]),
+    (
+        "probe",
+        &["body", "app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"],
+    ),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
-    ("demo", &["app", "config", "eval", "rerank", "search"]),
+    ("demo", &["body", "app", "config", "eval", "rerank", "search"]),
     (
         "cli",
         &[

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rerankd::upstream::body;
+use rerankd::body;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{FakeDatabase, Program, Scripted, Wire, qdrant_hits, response, search};

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rerankd::upstream::{Body, body};
+use rerankd::body::{self, Body};
 use serde_json::Value;
 use tokio::net::TcpListener;
 

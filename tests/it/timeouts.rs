@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rerankd::upstream::{Upstream, UpstreamSettings, body};
+use rerankd::body;
+use rerankd::upstream::{Upstream, UpstreamSettings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 

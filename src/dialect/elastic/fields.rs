@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     dialect::SearchKind,
-    json::{Object, ObjectEdit, Value},
     search::{StripPath, WantedFields},
+    wire::json::{Object, ObjectEdit, Value},
 };
 
 /// What one search says about the fields that its hits show. `shared` and `own` as for [`super::request::intent`].

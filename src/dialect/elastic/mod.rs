@@ -35,10 +35,10 @@ use super::{
     splice::{self, HitStyle},
 };
 use crate::{
-    json::Object,
     search::{
         FetchPlan, Head, Hit, HitId, HitList, HitPage, KeepReason, Ranking, Rewrite, SearchIntent, Strip,
     },
+    wire::json::Object,
 };
 use target::Params;
 

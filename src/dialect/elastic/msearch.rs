@@ -7,8 +7,8 @@ use super::request::{BODY, object};
 use super::widen::Changes;
 use crate::{
     dialect::{DialectError, reading},
-    json::{Index, Kind, Object, Value},
     search::Strip,
+    wire::json::{Index, Kind, Object, Value},
 };
 
 /// One sub-search.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     dialect::SearchKind,
-    json::{Edits, Kind, Object, ObjectEdit, Value},
+    wire::json::{Edits, Kind, Object, ObjectEdit, Value},
 };
 
 /// Deeper queries hold more than one clause.

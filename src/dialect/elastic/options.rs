@@ -4,8 +4,8 @@ use super::pipelines::{self, SearchPipeline};
 use super::target::Params;
 use crate::{
     dialect::own,
-    json::{Kind, Object, ObjectEdit, Value},
     search::CallerOptions,
+    wire::json::{Kind, Object, ObjectEdit, Value},
 };
 
 /// The member at the top of a body, and under `ext`.
@@ -56,7 +56,7 @@ pub(super) fn remove(
     params: &Params<'_>,
     body: &Object<'_>,
     root: &mut ObjectEdit<'_>,
-    edits: &mut crate::json::Edits,
+    edits: &mut crate::wire::json::Edits,
 ) {
     root.remove(OWN);
     let SearchPipeline::None = pipelines::of(params, Some(body)) else { return };

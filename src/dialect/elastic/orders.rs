@@ -1,7 +1,7 @@
 //! Orders that are not by relevance, or that a client's cursor depends on.
 
 use super::{query_text::one_or_many, settings, shape, target::Params};
-use crate::json::{Kind, Object, Value};
+use crate::wire::json::{Kind, Object, Value};
 
 /// How deep retrievers are looked at.
 const MAX_DEPTH: usize = 20;

@@ -6,8 +6,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{query_text::one_or_many, target::Params};
 use crate::{
-    json::{Kind, Object, Value},
     search::{Pin, Pins},
+    wire::json::{Kind, Object, Value},
 };
 
 /// Deeper than any query that is answered.

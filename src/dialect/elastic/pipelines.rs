@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{query_text::one_or_many, target::Params};
-use crate::json::{Kind, Object, Value};
+use crate::wire::json::{Kind, Object, Value};
 
 /// The pipeline of a request.
 pub(super) enum SearchPipeline<'a> {

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     dialect::{DialectError, SearchKind},
-    json::{Index, Kind, Object, Value},
     search::{KeepReason, NativeText, Pins, SearchIntent, Widening},
+    wire::json::{Index, Kind, Object, Value},
 };
 
 /// The most hits of one page: `index.max_result_window`'s default.

@@ -8,8 +8,8 @@ use super::{
     target::Params,
 };
 use crate::{
-    json::{Edits, Kind, Object, ObjectEdit, Value},
     search::NamedReranker,
+    wire::json::{Edits, Kind, Object, ObjectEdit, Value},
 };
 
 /// The retriever's name.

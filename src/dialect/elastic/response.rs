@@ -9,8 +9,8 @@ use crate::{
         DialectError,
         hits::{array_of_hits, fields},
     },
-    json::{Edits, Kind, ObjectEdit, ScanResult, Scanner, Value},
     search::{Failure, Got, Hit, HitList, HitPage, Total},
+    wire::json::{Edits, Kind, ObjectEdit, ScanResult, Scanner, Value},
 };
 
 const MALFORMED: DialectError =

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use super::{query_text::one_or_many, target::Params};
-use crate::json::{Kind, Object, Value};
+use crate::wire::json::{Kind, Object, Value};
 
 /// Where a setting takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

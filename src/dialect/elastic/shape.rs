@@ -9,8 +9,8 @@ use super::{
     target::Params,
 };
 use crate::{
-    json::{Kind, Object, Value},
     search::Widening,
+    wire::json::{Kind, Object, Value},
 };
 
 /// Deeper queries are taken for ones that cannot be widened.

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     dialect::SearchKind,
-    json::{Edits, Object, ObjectEdit},
     search::{FetchPlan, MostHits, Strip},
+    wire::json::{Edits, Object, ObjectEdit},
 };
 
 /// Changes to one search.

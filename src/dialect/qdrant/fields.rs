@@ -2,8 +2,8 @@
 
 use crate::{
     dialect::qdrant::object::Object,
-    json::{Edits, Kind, ObjectEdit, Value},
     search::{NESTED_LISTS, PathStep, Selection, Strip, StripPath, WantedFields},
+    wire::json::{Edits, Kind, ObjectEdit, Value},
 };
 
 type Path = Vec<PathStep>;

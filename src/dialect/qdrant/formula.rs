@@ -1,6 +1,6 @@
 //! Formulas that make scores: whether what comes out still says how relevant a hit is.
 
-use crate::json::{Kind, Value};
+use crate::wire::json::{Kind, Value};
 
 /// Deeper expressions than anybody writes.
 const MAX_DEPTH: usize = 40;

@@ -2,7 +2,7 @@
 
 use crate::{
     dialect::DialectError,
-    json::{self, ObjectEdit, Value},
+    wire::json::{self, ObjectEdit, Value},
 };
 
 /// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.

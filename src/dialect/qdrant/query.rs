@@ -9,8 +9,8 @@ use crate::{
             operation::Verb,
         },
     },
-    json::{Kind, Value},
     search::{KeepReason, NativeText, Widening},
+    wire::json::{Kind, Value},
 };
 
 /// How many components distinguish one vector from others.

@@ -13,8 +13,8 @@ use crate::{
             query,
         },
     },
-    json::{self, Value},
     search::{CallerOptions, KeepReason, SearchIntent},
+    wire::json::{self, Value},
 };
 
 /// The proxy's own member.

@@ -8,8 +8,8 @@ use crate::{
         hits::{array_of_hits, fields},
         qdrant::operation::{Endpoint, Form, Verb},
     },
-    json::{Kind, ScanResult, Scanner, Value},
     search::{Hit, HitList, HitPage},
+    wire::json::{Kind, ScanResult, Scanner, Value},
 };
 
 const BODY: DialectError = DialectError::Malformed { member: "body", expected: "JSON" };

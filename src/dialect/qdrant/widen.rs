@@ -12,8 +12,8 @@ use crate::{
             request::{OWN, Request, limit_key, page},
         },
     },
-    json::Edits,
     search::{FetchPlan, Strip},
+    wire::json::Edits,
 };
 
 /// The body for `plans` and what to strip from each search's hits.

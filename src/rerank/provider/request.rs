@@ -7,7 +7,7 @@ use super::{
     cut::{self, cut},
     shape::{Form, PathModel, Shape},
 };
-use crate::{document::Document, json::write_string, rerank::SpanRequest};
+use crate::{document::Document, rerank::SpanRequest, wire::json::write_string};
 
 /// One call's content.
 pub(super) struct Content<'a> {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::shape::{Shape, Units};
 use crate::{
-    json::{self, Scanner, Value},
     rerank::{RerankError, Span, Spans},
+    wire::json::{self, Scanner, Value},
 };
 
 /// A response as the service meant it, before its scores are mapped.

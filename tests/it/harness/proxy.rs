@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use rerankd::upstream::{Upstream, UpstreamSettings};
 use rerankd::{
+    body,
     proxy::{Forwarder, Listener, ListenerSettings, TunnelSettings, respond},
-    upstream::body,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 

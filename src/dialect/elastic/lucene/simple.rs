@@ -1,7 +1,7 @@
 //! The syntax of `simple_query_string`. Source: Lucene's `SimpleQueryParser`.
 
 use super::{Found, MOST_BRACKETS, Words, unescaped};
-use crate::json::{Kind, Value};
+use crate::wire::json::{Kind, Value};
 
 /// Which signs mean something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::json::Value;
+use crate::wire::json::Value;
 
 /// The words with their fields, as one line.
 fn line(words: &[Words]) -> String {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     dialect::elastic::{lucene, settings},
-    json::{Kind, Value},
+    wire::json::{Kind, Value},
 };
 
 impl Texts {

@@ -1,7 +1,7 @@
 //! What a `function_score` query makes of the score of the query inside it.
 
 use super::{scripts, values::is_zero};
-use crate::json::Value;
+use crate::wire::json::Value;
 
 /// The names of functions, in the query itself or in its list.
 const KINDS: [&str; 7] =

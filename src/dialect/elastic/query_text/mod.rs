@@ -10,8 +10,8 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{lucene, target::Params};
 use crate::{
-    json::{Kind, Object, Value},
     search::{ClauseText, NativeText, TextPart},
+    wire::json::{Kind, Object, Value},
 };
 use values::{is_id_name, is_value, is_zero};
 

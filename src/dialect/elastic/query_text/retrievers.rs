@@ -1,7 +1,7 @@
 //! The retrievers of a search.
 
 use super::{Texts, clauses::searched, each, values::is_zero};
-use crate::json::Value;
+use crate::wire::json::Value;
 
 impl Texts {
     pub(super) fn retriever(&mut self, retriever: Value<'_>, depth: usize) {

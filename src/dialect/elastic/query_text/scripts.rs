@@ -1,6 +1,6 @@
 //! What a script computes scores from.
 
-use crate::json::{Kind, Value};
+use crate::wire::json::{Kind, Value};
 
 /// What is known of a script.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

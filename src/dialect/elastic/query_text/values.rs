@@ -1,6 +1,6 @@
 //! How to distinguish a value from words.
 
-use crate::{dialect::elastic::settings::decimal, json::Value};
+use crate::{dialect::elastic::settings::decimal, wire::json::Value};
 
 /// Longer texts than a date with its time, an address or a hash are words.
 const LONGEST_VALUE: usize = 128;

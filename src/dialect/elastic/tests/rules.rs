@@ -474,7 +474,7 @@ proptest! {
             if dialect.parse_body(head, &body).is_ok() {
                 let plan = FetchPlan { hits: Some(50), fields: named(&["title"]), without_reranker: true, ..FetchPlan::as_asked() };
                 let rewrite = dialect.widen_body(head, &body, &[plan]).unwrap();
-                assert!(crate::json::Value::parse(&rewrite.body).is_ok());
+                assert!(crate::wire::json::Value::parse(&rewrite.body).is_ok());
             }
         });
     }

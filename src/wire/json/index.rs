@@ -116,7 +116,7 @@ impl Notes for Open {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Value;
+    use crate::wire::json::Value;
 
     #[test]
     fn depth_is_that_of_brackets_outside_of_strings() {

@@ -1,5 +1,7 @@
 //! One type for every body, and reading a body up to a limit without losing it.
 
+pub mod coding;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,0 +1,3 @@
+//! Wire formats. Pure: bytes in, bytes out.
+
+pub mod json;
