@@ -16,9 +16,9 @@ const MAP: &[(&str, &[&str])] = &[
     ("dialect", &["search", "wire"]),
     ("document", &["search", "wire"]),
     ("fleet", &[]),
-    ("rerank", &["bounds", "document", "fleet", "wire", "search", "trouble", "workers"]),
+    ("rerank", &["bounds", "document", "fleet", "search", "trouble", "wire", "workers"]),
     ("upstream", &["body", "bounds", "tls", "trouble", "workers"]),
-    ("pipeline", &["bounds", "document", "wire", "rerank", "search"]),
+    ("pipeline", &["bounds", "document", "rerank", "search", "wire"]),
     ("proxy", &["body", "bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
     (
         "rerank_api",
@@ -30,6 +30,7 @@ const MAP: &[(&str, &[&str])] = &[
         "app",
         &[
             "admin",
+            "body",
             "bounds",
             "config",
             "dialect",
