@@ -8,7 +8,6 @@
 mod edit;
 mod index;
 mod nest;
-mod pieces;
 pub(crate) mod runs;
 mod scan;
 pub(crate) mod unescape;
@@ -18,7 +17,8 @@ mod write;
 
 pub use edit::{Edits, ObjectEdit};
 pub use index::{Index, NoIndex};
-pub use pieces::Pieces;
 pub use scan::{Key, ScanResult, Scanner};
-pub use value::{Kind, Malformed, Member, Object, Value};
+pub use value::{Malformed, Member, Object, Value};
 pub use write::write_string;
+
+pub use super::{Kind, Pieces};

@@ -2,24 +2,12 @@
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use super::{Index, Scanner, unescape};
+use super::{Index, Kind, Scanner, unescape};
 
 /// The bytes are not one JSON value (RFC 8259).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not well-formed JSON")]
 pub struct Malformed;
-
-/// What a value is, read from its first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Kind {
-    Object,
-    Array,
-    String,
-    Number,
-    Bool,
-    Null,
-}
 
 /// A JSON value inside a body: its text, and where in the body that text starts.
 #[derive(Clone, Copy)]

@@ -1,0 +1,24 @@
+//! Protocol Buffers as byte ranges: the fields of a message where they stand, edits that keep all other bytes, and
+//! gRPC's framing of messages.
+//!
+//! The scanner is our own, since no message may be decoded and encoded again: fields that nobody here knows, their order
+//! and the way numbers are written have to stay. Tests hold it to what prost reads and writes.
+
+mod edit;
+mod field;
+pub mod framing;
+mod message;
+#[cfg(test)]
+mod tests;
+mod value;
+pub mod write;
+
+pub use edit::{MessageEdit, Part};
+pub use field::{Content, Field};
+pub use message::{Fields, Message};
+pub use value::{Member, Value, member};
+
+/// The bytes are not a protobuf message, or a field has not the type that it has to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed protobuf message")]
+pub struct Malformed;
