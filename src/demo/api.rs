@@ -1,18 +1,19 @@
-//! What the demonstration database answers: the part of Qdrant's REST that its clients need to search.
+//! What the demonstration database answers over REST: the part of Qdrant's API that its clients need to search.
 //!
-//! Source of the shapes: exchanges recorded with Qdrant 1.18.3. What it cannot do (filters, prefetches, writes)
-//! it rejects rather than answering wrongly.
+//! Source of the shapes: exchanges recorded with Qdrant 1.18.3 and 1.19.0. What it cannot do (prefetches, writes) it rejects
+//! rather than answering wrongly.
 
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    COLLECTION, DIMENSIONS,
-    points::{self, Point, Record, Selection},
+    COLLECTION, DIMENSIONS, TITLE, VERSION,
+    filter::Filter,
+    hits::{self, GROUP_SIZE, GROUPS, Hit, LIMIT, Query, Search},
+    points::{self, Record, Selection},
+    rejection::Rejection,
 };
-
-const VERSION: &str = r#"{"title":"qdrant - vector search engine","version":"1.18.3"}"#;
 
 /// A response before its time is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,37 +21,32 @@ pub(super) enum DemoReply {
     /// `{"result":…}`.
     Result(String),
     /// A body of its own.
-    Plain(&'static str),
-    /// `{"status":{"error":…}}`.
-    Error(StatusCode, String),
-    /// 404 with no body: not a path of this API.
-    NoSuchPath,
+    Plain(String),
+    /// `{"status":{"error":…}}`; without a body where the path is none of this API.
+    Error(Rejection),
 }
 
 impl DemoReply {
-    pub(super) fn error(status: StatusCode, message: impl Into<String>) -> Self {
-        Self::Error(status, message.into())
-    }
-
     /// Status and body.
     pub(super) fn into_body(self, seconds: f64) -> (StatusCode, String) {
         match self {
             Self::Result(json) => {
                 (StatusCode::OK, format!(r#"{{"result":{json},"status":"ok","time":{seconds}}}"#))
             }
-            Self::Plain(json) => (StatusCode::OK, json.to_owned()),
-            Self::Error(status, message) => {
-                let message = Value::String(message);
-                (status, format!(r#"{{"status":{{"error":{message}}},"time":{seconds}}}"#))
+            Self::Plain(json) => (StatusCode::OK, json),
+            Self::Error(Rejection::NoSuchMethod) => (StatusCode::NOT_FOUND, String::new()),
+            Self::Error(rejection) => {
+                let message = Value::String(rejection.over_rest());
+                let body = format!(r#"{{"status":{{"error":{message}}},"time":{seconds}}}"#);
+                (rejection.status(), body)
             }
-            Self::NoSuchPath => (StatusCode::NOT_FOUND, String::new()),
         }
     }
 }
 
-/// A search; `vector` is the older endpoint's name for `query`.
+/// A search; `vector` is the older endpoint's name for `query`. The last two are of searches for groups.
 #[derive(Deserialize)]
-struct Search {
+struct SearchBody {
     #[serde(alias = "vector")]
     query: Option<Value>,
     limit: Option<u64>,
@@ -59,13 +55,16 @@ struct Search {
     with_payload: Option<Value>,
     #[serde(alias = "with_vectors")]
     with_vector: Option<Value>,
-    filter: Option<Value>,
+    #[serde(default)]
+    filter: Value,
     prefetch: Option<Value>,
+    group_by: Option<String>,
+    group_size: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct Batch {
-    searches: Vec<Search>,
+    searches: Vec<SearchBody>,
 }
 
 /// A retrieval by ids, a scroll, or a count.
@@ -77,7 +76,8 @@ struct ReadRequest {
     with_payload: Option<Value>,
     #[serde(alias = "with_vectors")]
     with_vector: Option<Value>,
-    filter: Option<Value>,
+    #[serde(default)]
+    filter: Value,
 }
 
 #[derive(Serialize)]
@@ -86,22 +86,33 @@ struct Points {
 }
 
 #[derive(Serialize)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+#[derive(Serialize)]
+struct Group {
+    id: &'static str,
+    hits: Vec<Record>,
+}
+
+#[derive(Serialize)]
 struct Page {
     points: Vec<Record>,
     next_page_offset: Option<u64>,
 }
 
-type Outcome<T> = Result<T, DemoReply>;
+type Outcome<T> = Result<T, Rejection>;
 
 /// The response to one request.
 pub(super) fn respond(method: &Method, path: &str, body: &[u8]) -> DemoReply {
-    route(method, path, body).unwrap_or_else(|rejection| rejection)
+    route(method, path, body).unwrap_or_else(DemoReply::Error)
 }
 
 fn route(method: &Method, path: &str, body: &[u8]) -> Outcome<DemoReply> {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (method.as_str(), segments.as_slice()) {
-        ("GET", [""]) => Ok(DemoReply::Plain(VERSION)),
+        ("GET", [""]) => Ok(DemoReply::Plain(format!(r#"{{"title":"{TITLE}","version":"{VERSION}"}}"#))),
         ("GET", ["collections"]) => {
             Ok(DemoReply::Result(format!(r#"{{"collections":[{{"name":"{COLLECTION}"}}]}}"#)))
         }
@@ -112,72 +123,85 @@ fn route(method: &Method, path: &str, body: &[u8]) -> Outcome<DemoReply> {
         ("GET", ["collections", name, "points", id]) => known(name).and_then(|()| one(id)),
         ("POST", ["collections", name, "points", rest @ ..]) => match rest {
             [] => known(name).and_then(|()| retrieve(&parse(body)?)),
-            ["query"] => known(name).and_then(|()| result(&Points { points: search(&parse(body)?)? })),
+            ["query"] => known(name).and_then(|()| result(&Points { points: page(&parse(body)?)? })),
             ["query", "batch"] => known(name).and_then(|()| {
                 let batch: Batch = parse(body)?;
-                let points = |one| Ok(Points { points: search(one)? });
+                let points = |one| Ok(Points { points: page(one)? });
                 result(&batch.searches.iter().map(points).collect::<Outcome<Vec<_>>>()?)
             }),
-            ["search"] => known(name).and_then(|()| result(&search(&parse(body)?)?)),
+            ["search"] => known(name).and_then(|()| result(&page(&parse(body)?)?)),
             ["search", "batch"] => known(name).and_then(|()| {
                 let batch: Batch = parse(body)?;
-                result(&batch.searches.iter().map(search).collect::<Outcome<Vec<_>>>()?)
+                result(&batch.searches.iter().map(page).collect::<Outcome<Vec<_>>>()?)
             }),
+            ["query" | "search", "groups"] => known(name).and_then(|()| result(&groups(&parse(body)?)?)),
             ["scroll"] => known(name).and_then(|()| scroll(&parse(body)?)),
             ["count"] => known(name).and_then(|()| count(&parse(body)?)),
-            _ => Err(DemoReply::NoSuchPath),
+            _ => Err(Rejection::NoSuchMethod),
         },
-        _ => Err(DemoReply::NoSuchPath),
+        _ => Err(Rejection::NoSuchMethod),
     }
 }
 
-fn search(search: &Search) -> Outcome<Vec<Record>> {
-    reject(search.filter.as_ref(), "filters")?;
-    reject(search.prefetch.as_ref(), "prefetches")?;
-    let limit = search.limit.unwrap_or(10);
-    at_least_1(limit)?;
-    let selection = Selection::read(search.with_payload.as_ref(), search.with_vector.as_ref(), false);
-    let selection = selection.ok_or_else(wrong_selection)?;
-    let mut hits: Vec<(f32, &Point)> = match search.query.as_ref().filter(|query| !query.is_null()) {
-        None => points::all().iter().map(|point| (0.0, point)).collect(),
-        Some(query) => points::nearest(&vector(query)?, excluded(query)),
-    };
-    hits.retain(|(score, _)| search.score_threshold.is_none_or(|floor| *score >= floor));
-    let skip = usize::try_from(search.offset.unwrap_or(0)).unwrap_or(usize::MAX);
-    let take = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(hits.into_iter().skip(skip).take(take).map(|(score, p)| selection.scored(p, score)).collect())
+fn page(body: &SearchBody) -> Outcome<Vec<Record>> {
+    let (search, selection) = (search(body)?, selection(body)?);
+    let hits = search.page(body.offset.unwrap_or(0), body.limit.unwrap_or(LIMIT))?;
+    Ok(records(hits, &selection))
 }
 
-/// The vector of a query: an array, `{"nearest": …}`, or the id of a point.
-fn vector(query: &Value) -> Outcome<Vec<f32>> {
+fn groups(body: &SearchBody) -> Outcome<Groups> {
+    let (search, selection) = (search(body)?, selection(body)?);
+    let by =
+        body.group_by.as_deref().ok_or_else(|| Rejection::Json("missing field `group_by`".to_owned()))?;
+    let size = body.group_size.unwrap_or(GROUP_SIZE);
+    let found = search.groups(by, size, body.limit.unwrap_or(GROUPS))?;
+    let group = |group: hits::Group| Group { id: group.value, hits: records(group.hits, &selection) };
+    Ok(Groups { groups: found.into_iter().map(group).collect() })
+}
+
+fn records(hits: Vec<Hit>, selection: &Selection) -> Vec<Record> {
+    hits.into_iter().map(|(score, point)| selection.scored(point, score)).collect()
+}
+
+fn selection(body: &SearchBody) -> Outcome<Selection> {
+    Selection::read(body.with_payload.as_ref(), body.with_vector.as_ref(), false).ok_or_else(wrong_selection)
+}
+
+fn search(body: &SearchBody) -> Outcome<Search> {
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    if !body.prefetch.as_ref().is_none_or(empty) {
+        return Err(Rejection::Unsupported("prefetches"));
+    }
+    Ok(Search {
+        query: query(body.query.as_ref().unwrap_or(&Value::Null))?,
+        filter: Filter::from_json(&body.filter)?,
+        score_threshold: body.score_threshold,
+    })
+}
+
+/// An array, the id of a point, or either as `{"nearest": …}`.
+fn query(query: &Value) -> Outcome<Query> {
+    const UNKNOWN: Rejection = Rejection::Unsupported("this query");
     match query {
+        Value::Null => Ok(Query::None),
         Value::Array(numbers) => {
             let vector: Option<Vec<f32>> = numbers.iter().map(|n| n.as_f64().map(|n| n as f32)).collect();
-            let vector = vector.ok_or_else(|| format_error("expected a vector of numbers"))?;
-            if vector.len() != DIMENSIONS {
-                let got = vector.len();
-                return Err(DemoReply::error(
-                    StatusCode::BAD_REQUEST,
-                    format!("Wrong input: Vector dimension error: expected dim: {DIMENSIONS}, got {got}"),
-                ));
-            }
-            Ok(vector)
+            let wrong = || Rejection::Json("expected a vector of numbers".to_owned());
+            vector.map(Query::Vector).ok_or_else(wrong)
         }
-        Value::Number(_) => {
-            let point = query.as_u64().and_then(points::by_id);
-            point.map(|point| point.vector.clone()).ok_or_else(|| not_found(query))
+        Value::Number(id) => {
+            id.as_u64().map(Query::Point).ok_or_else(|| Rejection::UnknownPoint(id.to_string()))
         }
         Value::Object(object) => match object.get("nearest") {
-            Some(nearest @ (Value::Array(_) | Value::Number(_))) if object.len() == 1 => vector(nearest),
-            _ => Err(unsupported("this query")),
+            Some(nearest @ (Value::Array(_) | Value::Number(_))) if object.len() == 1 => self::query(nearest),
+            _ => Err(UNKNOWN),
         },
-        _ => Err(unsupported("this query")),
+        _ => Err(UNKNOWN),
     }
-}
-
-/// A point is not its own neighbour.
-fn excluded(query: &Value) -> Option<u64> {
-    query.as_u64().or_else(|| query.get("nearest")?.as_u64())
 }
 
 fn retrieve(read: &ReadRequest) -> Outcome<DemoReply> {
@@ -189,25 +213,21 @@ fn retrieve(read: &ReadRequest) -> Outcome<DemoReply> {
 
 fn one(id: &str) -> Outcome<DemoReply> {
     let point = id.parse().ok().and_then(points::by_id);
-    let point = point.ok_or_else(|| not_found(&Value::String(id.to_owned())))?;
+    let point = point.ok_or_else(|| Rejection::UnknownPoint(id.to_owned()))?;
     result(&Selection::everything().plain(point))
 }
 
 fn scroll(read: &ReadRequest) -> Outcome<DemoReply> {
-    reject(read.filter.as_ref(), "filters")?;
     let selection = read_selection(read, true)?;
-    let limit = read.limit.unwrap_or(10);
-    at_least_1(limit)?;
     let from = read.offset.as_ref().and_then(Value::as_u64).unwrap_or(0);
-    let mut rest = points::all().iter().filter(|point| point.passage.id >= from);
-    let take = usize::try_from(limit).unwrap_or(usize::MAX);
-    let points = rest.by_ref().take(take).map(|point| selection.plain(point)).collect();
-    result(&Page { points, next_page_offset: rest.next().map(|point| point.passage.id) })
+    let (found, next) = hits::scroll(&Filter::from_json(&read.filter)?, from, read.limit.unwrap_or(LIMIT))?;
+    let points = found.into_iter().map(|point| selection.plain(point)).collect();
+    result(&Page { points, next_page_offset: next })
 }
 
 fn count(read: &ReadRequest) -> Outcome<DemoReply> {
-    reject(read.filter.as_ref(), "filters")?;
-    Ok(DemoReply::Result(format!(r#"{{"count":{}}}"#, points::all().len())))
+    let count = hits::count(&Filter::from_json(&read.filter)?);
+    Ok(DemoReply::Result(format!(r#"{{"count":{count}}}"#)))
 }
 
 /// All that typed clients insist on.
@@ -232,63 +252,20 @@ fn read_selection(read: &ReadRequest, default: bool) -> Outcome<Selection> {
 }
 
 fn known(collection: &str) -> Outcome<()> {
-    if collection == COLLECTION {
-        return Ok(());
-    }
-    let message = format!("Not found: Collection `{collection}` doesn't exist!");
-    Err(DemoReply::error(StatusCode::NOT_FOUND, message))
+    if collection == COLLECTION { Ok(()) } else { Err(Rejection::UnknownCollection(collection.to_owned())) }
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Outcome<T> {
-    serde_json::from_slice(body).map_err(|error| format_error(&error.to_string()))
+    serde_json::from_slice(body).map_err(|error| Rejection::Json(error.to_string()))
 }
 
 fn result(value: &impl Serialize) -> Outcome<DemoReply> {
     let json = serde_json::value::to_raw_value(value).map(|raw: Box<RawValue>| raw.get().to_owned());
-    json.map(DemoReply::Result).map_err(|_| {
-        DemoReply::error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Service internal error: the response cannot be written",
-        )
-    })
+    json.map(DemoReply::Result).map_err(|_| Rejection::Write)
 }
 
-fn at_least_1(limit: u64) -> Outcome<()> {
-    if limit > 0 {
-        return Ok(());
-    }
-    let message = "Validation error in JSON body: [internal.limit: value 0 invalid, must be 1 or larger]";
-    Err(DemoReply::error(StatusCode::UNPROCESSABLE_ENTITY, message))
-}
-
-fn reject(member: Option<&Value>, what: &str) -> Outcome<()> {
-    let empty = |value: &Value| match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.values().all(Value::is_null),
-        _ => false,
-    };
-    if member.is_none_or(empty) { Ok(()) } else { Err(unsupported(what)) }
-}
-
-fn unsupported(what: &str) -> DemoReply {
-    DemoReply::error(
-        StatusCode::BAD_REQUEST,
-        format!("Wrong input: the demonstration database does not support {what}"),
-    )
-}
-
-fn format_error(message: &str) -> DemoReply {
-    DemoReply::error(StatusCode::BAD_REQUEST, format!("Format error in JSON body: {message}"))
-}
-
-fn wrong_selection() -> DemoReply {
-    format_error("data did not match any variant of untagged enum WithPayloadInterface")
-}
-
-fn not_found(id: &Value) -> DemoReply {
-    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    DemoReply::error(StatusCode::NOT_FOUND, format!("Not found: No point with id {id} found"))
+fn wrong_selection() -> Rejection {
+    Rejection::Json("data did not match any variant of untagged enum WithPayloadInterface".to_owned())
 }
 
 #[cfg(test)]

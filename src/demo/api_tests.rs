@@ -80,6 +80,47 @@ fn all_forms_of_a_query_and_batches_are_understood() {
 }
 
 #[test]
+fn filters_say_which_points_are_found() {
+    let topics = |filter: &str| {
+        let (status, body) =
+            post("/query", &query(&format!(r#","limit":100,"with_payload":["topic"],"filter":{filter}"#)));
+        assert_eq!(status, 200, "{body}");
+        let points = body["result"]["points"].as_array().unwrap();
+        let topic = |point: &Value| point["payload"]["topic"].as_str().unwrap().to_owned();
+        points.iter().map(topic).collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = topics("{}");
+    assert!(all.len() > 3);
+    assert_eq!(topics(r#"{"must":[{"key":"topic","match":{"value":"cooking"}}]}"#).len(), 1);
+    assert_eq!(topics(r#"{"must":{"key":"topic","match":{"any":["cooking","gardening"]}}}"#).len(), 2);
+    assert_eq!(topics(r#"{"must_not":[{"key":"topic","match":{"value":"cooking"}}]}"#).len(), all.len() - 1);
+    assert_eq!(topics(r#"{"must":[{"key":"topic","match":{"except":["cooking"]}}]}"#).len(), all.len() - 1);
+    let nested =
+        r#"{"should":[{"must":[{"key":"topic","match":{"value":"gardening"}}]},{"has_id":[1]}],"must":null}"#;
+    assert!(topics(nested).contains("gardening"));
+    let (_, count) = post("/count", r#"{"filter":{"must":[{"has_id":[1,2,99999]}]}}"#);
+    assert_eq!(count["result"]["count"], 2);
+}
+
+#[test]
+fn groups_have_the_best_hits_of_the_best_values() {
+    let (_, body) =
+        post("/query/groups", &query(r#","group_by":"topic","limit":2,"group_size":3,"with_payload":true"#));
+    let groups = body["result"]["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2);
+    for group in groups {
+        let hits = group["hits"].as_array().unwrap();
+        assert!(hits.len() <= 3 && hits.iter().all(|hit| hit["payload"]["topic"] == group["id"]));
+    }
+    assert_eq!(
+        post("/search/groups", &query(r#","group_by":"nothing""#)).1["result"]["groups"],
+        Value::Array(vec![])
+    );
+    assert_eq!(post("/query/groups", &query("")).0, 400, "group_by is missing");
+    assert_eq!(post("/query/groups", &query(r#","group_by":"topic","group_size":0"#)).0, 422);
+}
+
+#[test]
 fn points_are_read_scrolled_and_counted() {
     assert_eq!(ids(&post("", r#"{"ids":[2,99999,"x"],"with_payload":true}"#).1["result"]), [2]);
     let (_, page) = post("/scroll", r#"{"limit":2,"offset":3}"#);
@@ -95,7 +136,7 @@ fn points_are_read_scrolled_and_counted() {
 
 #[test]
 fn clients_find_version_and_collections() {
-    assert!(get("/").1.contains(r#""version":"1.18.3""#));
+    assert!(get("/").1.contains(r#""version":"1.19.0""#));
     assert!(
         get("/collections").1.starts_with(r#"{"result":{"collections":[{"name":"demo"}]},"status":"ok""#)
     );
@@ -111,7 +152,10 @@ fn errors_have_the_shape_of_qdrant() {
     assert_eq!(status, 404);
     assert_eq!(body, r#"{"status":{"error":"Not found: Collection `nope` doesn't exist!"},"time":0.0001}"#);
     assert_eq!(get("/no/such/path"), (404, String::new()));
-    assert_eq!(respond(&Method::PUT, "/collections/demo/points/query", b"{}"), DemoReply::NoSuchPath);
+    assert_eq!(
+        respond(&Method::PUT, "/collections/demo/points/query", b"{}"),
+        DemoReply::Error(Rejection::NoSuchMethod)
+    );
     let cases = [
         ("{\"query\":[0.1", 400),
         (r#"{"query":[0.1,0.2]}"#, 400),

@@ -17,6 +17,18 @@ pub struct Passage {
     pub topic: String,
 }
 
+impl Passage {
+    /// A field of its point's payload.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        match name {
+            "title" => Some(&self.title),
+            "text" => Some(&self.text),
+            "topic" => Some(&self.topic),
+            _ => None,
+        }
+    }
+}
+
 /// A question with its known answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Question {

@@ -7,8 +7,12 @@ mod corpus;
 mod database;
 mod embedding;
 mod files;
+mod filter;
+mod grpc;
+mod hits;
 mod measures;
 mod points;
+mod rejection;
 mod report;
 mod run;
 mod scorer;
@@ -25,3 +29,6 @@ pub use scorer::{Scorer, configuration};
 
 /// The collection's name.
 pub const COLLECTION: &str = "demo";
+/// What the database says that it is: clients look at the version, and newer ones warn of one far from their own.
+const TITLE: &str = "qdrant - vector search engine";
+const VERSION: &str = "1.19.0";

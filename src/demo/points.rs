@@ -10,6 +10,9 @@ use super::{
     embedding::{cosine, embed},
 };
 
+/// The fields of a payload, as they are shown.
+const FIELDS: [&str; 3] = ["title", "text", "topic"];
+
 /// A passage with its vector.
 #[derive(Debug)]
 pub(super) struct Point {
@@ -52,7 +55,7 @@ pub(super) struct Selection {
 }
 
 #[derive(Debug)]
-enum Payload {
+pub(super) enum Payload {
     None,
     All,
     Include(Vec<String>),
@@ -77,8 +80,30 @@ impl Selection {
         Some(Self { payload, vector: vector.is_some_and(|value| *value == Value::Bool(true)) })
     }
 
+    /// What was read otherwise.
+    pub(super) fn of(payload: Payload, vector: bool) -> Self {
+        Self { payload, vector }
+    }
+
     pub(super) fn everything() -> Self {
         Self { payload: Payload::All, vector: true }
+    }
+
+    /// The payload's fields that are shown of a point.
+    pub(super) fn fields(&self, point: &'static Point) -> Vec<(&'static str, &'static str)> {
+        let shown = |name: &str| match &self.payload {
+            Payload::None => false,
+            Payload::All => true,
+            Payload::Include(names) => names.iter().any(|n| n == name),
+            Payload::Exclude(names) => names.iter().all(|n| n != name),
+        };
+        let fields = FIELDS.into_iter().filter(|name| shown(name));
+        fields.filter_map(|name| Some((name, point.passage.field(name)?))).collect()
+    }
+
+    /// The vector, where it is shown.
+    pub(super) fn vector(&self, point: &'static Point) -> Option<&'static [f32]> {
+        self.vector.then_some(point.vector.as_slice())
     }
 
     /// A hit.
@@ -88,20 +113,10 @@ impl Selection {
 
     /// A point without score.
     pub(super) fn plain(&self, point: &'static Point) -> Record {
-        let passage = point.passage;
-        let fields = [("title", &passage.title), ("text", &passage.text), ("topic", &passage.topic)];
-        let shown = |name: &str| match &self.payload {
-            Payload::None => false,
-            Payload::All => true,
-            Payload::Include(names) => names.iter().any(|n| n == name),
-            Payload::Exclude(names) => names.iter().all(|n| n != name),
-        };
-        let fields =
-            fields.into_iter().filter(|(name, _)| shown(name)).map(|(name, text)| (name, text.as_str()));
-        let payload =
-            if matches!(self.payload, Payload::None) { None } else { Some(Fields(fields.collect())) };
-        let vector = if self.vector { Some(point.vector.as_slice()) } else { None };
-        Record { id: passage.id, version: None, score: None, payload, vector }
+        let shown = !matches!(self.payload, Payload::None);
+        let payload = shown.then(|| Fields(self.fields(point)));
+        let vector = self.vector(point);
+        Record { id: point.passage.id, version: None, score: None, payload, vector }
     }
 }
 

@@ -229,9 +229,10 @@ impl Demo {
     /// Prints where everything listens and what to try with the question that stood first.
     pub fn show_addresses(&self, out: &mut dyn Write, shown: &Shown) -> io::Result<()> {
         let (database, proxy, admin) = (self.database.addr(), self.proxy(), self.app.admin);
+        let grpc = self.database.grpc_addr();
         writeln!(
             out,
-            "database  http://{database}\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
+            "database  http://{database}  (gRPC: {grpc})\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
         )?;
         let Some(question) = shown.first else { return Ok(()) };
         let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");

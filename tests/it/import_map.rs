@@ -53,7 +53,7 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
-    ("demo", &["body", "app", "config", "eval", "rerank", "search"]),
+    ("demo", &["body", "app", "config", "eval", "rerank", "search", "wire"]),
     (
         "cli",
         &[
