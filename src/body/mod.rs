@@ -1,5 +1,6 @@
 //! One type for every body, and reading a body up to a limit without losing it.
 
+mod arrived;
 pub mod coding;
 
 use std::collections::VecDeque;
@@ -13,6 +14,8 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
+
+pub use arrived::{Arrived, arrived};
 
 use crate::bounds::{Permit, counted};
 

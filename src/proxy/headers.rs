@@ -65,6 +65,8 @@ impl Hop {
             }
             "expect" => self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             "upgrade" => (self.upgrade, self.end_to_end) = (true, false),
+            // What is kept of it in any case; every gRPC call has it.
+            "te" => self.end_to_end &= value == b"trailers",
             name => self.end_to_end &= !is_hop_by_hop(name),
         }
     }

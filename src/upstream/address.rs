@@ -28,34 +28,56 @@ impl Address {
         self.put_prefix_on(request)?;
         let asked = std::mem::take(request.uri_mut()).into_parts();
         let path = asked.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        *request.uri_mut() = match (self.http2, request.extensions().get::<RawTarget>()) {
-            (true, Some(raw)) => self.absolute(raw.escaped().ok_or(UpstreamError::Unforwardable)?)?,
-            (true, None) => self.absolute(path)?,
-            (false, _) => Uri::from(path),
-        };
-
-        let from_http2 = request.version() == Version::HTTP_2;
-        let headers = request.headers_mut();
-        let mut hosts = headers.iter_mut().filter(|(name, _)| *name == HOST);
-        let theirs = hosts.next().map(|(_, value)| value);
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let theirs = hosts.next().cloned();
         if hosts.next().is_some() {
             return Err(UpstreamError::Unforwardable);
         }
+        if self.http2 {
+            let authority = self.authority_of(asked.authority, theirs.as_ref())?;
+            let path = match request.extensions().get::<RawTarget>() {
+                Some(raw) => raw.escaped().ok_or(UpstreamError::Unforwardable)?,
+                None => path,
+            };
+            *request.uri_mut() = self.absolute(authority, path)?;
+            if request.headers().contains_key(HOST) {
+                *request.headers_mut() = without(request.headers(), &[HOST]);
+            }
+            *request.version_mut() = Version::HTTP_2;
+            return Ok(());
+        }
+        *request.uri_mut() = Uri::from(path);
         let host = match (self.host, &asked.authority) {
             (HostHeader::Upstream, _) => self.host_value.clone(),
             // An absolute target stands above the `Host` beside it (RFC 9112 §3.2.2).
             (HostHeader::Preserve, Some(authority)) => {
                 HeaderValue::from_str(authority.as_str()).map_err(|_| UpstreamError::Unforwardable)?
             }
-            (HostHeader::Preserve, None) => theirs.as_deref().unwrap_or(&self.host_value).clone(),
+            (HostHeader::Preserve, None) => theirs.unwrap_or_else(|| self.host_value.clone()),
         };
-        match theirs {
-            _ if self.http2 => *headers = without(headers, &[HOST]),
+        let from_http2 = request.version() == Version::HTTP_2;
+        let headers = request.headers_mut();
+        match headers.get_mut(HOST) {
             Some(theirs) if !from_http2 => *theirs = host,
             _ => *headers = with_host(headers, host, from_http2),
         }
-        *request.version_mut() = if self.http2 { Version::HTTP_2 } else { Version::HTTP_11 };
+        *request.version_mut() = Version::HTTP_11;
         Ok(())
+    }
+
+    /// The authority that a request names over HTTP/2, in place of `Host`.
+    fn authority_of(
+        &self,
+        asked: Option<Authority>,
+        host: Option<&HeaderValue>,
+    ) -> Result<Authority, UpstreamError> {
+        match (self.host, asked, host) {
+            (HostHeader::Preserve, Some(authority), _) => Ok(authority),
+            (HostHeader::Preserve, None, Some(host)) if !host.is_empty() => {
+                Authority::try_from(host.as_bytes()).map_err(|_| UpstreamError::Unforwardable)
+            }
+            _ => Ok(self.authority.clone()),
+        }
     }
 
     /// Puts the path below which the database is found before the target's own.
@@ -79,11 +101,11 @@ impl Address {
         Ok(())
     }
 
-    /// The target with the upstream's address, as HTTP/2 has it.
-    fn absolute(&self, path: PathAndQuery) -> Result<Uri, UpstreamError> {
+    /// The target with an authority, as HTTP/2 has it.
+    fn absolute(&self, authority: Authority, path: PathAndQuery) -> Result<Uri, UpstreamError> {
         let mut target = http::uri::Parts::default();
         target.scheme = Some(self.scheme.clone());
-        target.authority = Some(self.authority.clone());
+        target.authority = Some(authority);
         target.path_and_query = Some(path);
         Uri::from_parts(target).map_err(|_| UpstreamError::Unforwardable)
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use super::http2::Failed;
 use crate::body::{BoxError, Stalled};
 use crate::tls::PemError;
 
@@ -36,14 +37,26 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
-    /// Classifies an error of the HTTP/2 client.
-    pub(super) fn from_client(error: hyper_util::client::legacy::Error) -> Self {
-        if error.is_connect() {
-            return Self::Unreachable(error.into());
+    /// Classifies why a call over HTTP/2 got no response.
+    pub(super) fn from_http2(failed: Failed) -> Self {
+        match failed {
+            Failed::Connecting(error) => error,
+            Failed::Body(error) => match error.is::<Stalled>() {
+                true => Self::RequestStalled,
+                false => Self::RequestBody(error),
+            },
+            Failed::Http2(error) => {
+                let timed_out = error.get_io().is_some_and(|io| io.kind() == io::ErrorKind::TimedOut);
+                match () {
+                    _ if timed_out => Self::Silent,
+                    _ if error.is_io() || error.is_remote() => Self::Broken(error.into()),
+                    // What came breaks the rules.
+                    _ if error.is_library() => Self::Malformed(error.into()),
+                    // What was to be sent does.
+                    _ => Self::Unforwardable,
+                }
+            }
         }
-        let causes = || std::iter::successors(error.source(), |&cause| cause.source());
-        let class = Class::of(causes);
-        class.error(error.into())
     }
 
     /// Classifies an error of an HTTP/1 connection.

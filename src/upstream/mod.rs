@@ -5,6 +5,7 @@ mod address;
 mod client;
 mod connect;
 mod error;
+mod http2;
 mod link;
 mod log;
 mod pool;
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::TE;
 use http::request::Parts;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
 
-use crate::body::{self, Body, Stalled};
+use crate::body::{self, Arrived, Body, Stalled};
 use address::Address;
 use client::Client;
 pub use error::{UpstreamError, UpstreamSetupError};
@@ -53,7 +55,7 @@ pub enum HostHeader {
     /// The upstream's own authority.
     #[default]
     Upstream,
-    /// What the client sent. Over HTTP/2 the `:authority` is the upstream's all the same.
+    /// What the client sent; over HTTP/2 in `:authority`.
     Preserve,
 }
 
@@ -68,6 +70,8 @@ pub struct UpstreamSettings {
     pub host: HostHeader,
     /// Speak HTTP/2 (without upgrade, also in cleartext).
     pub http2: bool,
+    /// Requests are gRPC calls: they say that they take trailers.
+    pub grpc: bool,
     /// Where the URL is `https://`.
     pub tls: UpstreamTls,
     /// How long making a connection may take, TLS handshake included.
@@ -103,6 +107,9 @@ pub enum Turn {
     Last,
 }
 
+/// A body with no more bytes is handed to HTTP/2 as a whole.
+const SMALL: usize = 64 << 10;
+
 /// HTTP/1 parsers take this many headers without an allocation for each message.
 pub const FREE_HEADERS: usize = 100;
 
@@ -114,6 +121,7 @@ impl UpstreamSettings {
             path_prefix: String::new(),
             host: HostHeader::default(),
             http2: false,
+            grpc: false,
             tls: UpstreamTls::default(),
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
@@ -136,6 +144,8 @@ pub struct Upstream {
     /// One for each worker, after the one for all other threads: a connection is used by the worker that made it.
     clients: Arc<[Client]>,
     address: Address,
+    grpc: bool,
+    connect_timeout: Duration,
     response_timeout: Option<Duration>,
     forward_timeout: Option<Duration>,
     body_timeout: Option<Duration>,
@@ -176,6 +186,8 @@ impl Upstream {
                 host: settings.host,
                 http2: settings.http2,
             },
+            grpc: settings.grpc,
+            connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
             forward_timeout: settings.forward_timeout,
             body_timeout: settings.body_timeout,
@@ -203,6 +215,11 @@ impl Upstream {
         self.address.http2
     }
 
+    /// Whether requests are gRPC calls.
+    pub fn is_grpc(&self) -> bool {
+        self.grpc
+    }
+
     /// Sends a request whose target is in origin form, and waits for the head of the response.
     ///
     /// A GET or HEAD without body is sent once more if a connection breaks before a response; any request is
@@ -210,12 +227,27 @@ impl Upstream {
     ///
     /// `upgrade`: it asks for another protocol, and what follows a 101 is wanted.
     pub async fn send(&self, request: Request<Body>, upgrade: bool) -> Result<Response<Body>, UpstreamError> {
+        self.send_within(request, upgrade, self.forward_timeout).await
+    }
+
+    /// Sends a request by which a client asks whether the database is there: it has a short time, that for a connection.
+    pub async fn send_probe(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let response = self.response_timeout.unwrap_or(self.connect_timeout).min(self.connect_timeout);
+        self.send_within(request, false, Some(response)).await
+    }
+
+    async fn send_within(
+        &self,
+        request: Request<Body>,
+        upgrade: bool,
+        response: Option<Duration>,
+    ) -> Result<Response<Body>, UpstreamError> {
         let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
         if !harmless || !request.body().is_end_stream() {
-            return self.send_streamed(request, upgrade).await;
+            return self.send_streamed(request, upgrade, response).await;
         }
         let (parts, _) = request.into_parts();
-        self.send_whole(parts, Bytes::new(), upgrade, self.forward_timeout).await
+        self.send_whole(parts, Bytes::new(), upgrade, response).await
     }
 
     /// Sends a search whose body is in memory, and waits for the head of the response. It is sent once more if a
@@ -244,8 +276,8 @@ impl Upstream {
         let mut again = Some((parts.clone(), bytes.clone()));
         let (mut parts, mut bytes) = (parts, bytes);
         loop {
-            // HTTP/2 takes a body piece by piece.
-            let watched = self.address.http2 && !bytes.is_empty();
+            // HTTP/2 takes a larger body piece by piece.
+            let watched = self.address.http2 && bytes.len() > SMALL;
             // A request without a body is complete from the start.
             let (once_sent, since) = (!bytes.is_empty(), Instant::now());
             let connection = if once_sent { self.body_timeout.or(response) } else { response };
@@ -274,16 +306,36 @@ impl Upstream {
         &self,
         mut request: Request<Body>,
         upgrade: bool,
+        response: Option<Duration>,
     ) -> Result<Response<Body>, UpstreamError> {
+        if self.address.http2 {
+            let (parts, body) = request.into_parts();
+            let body = match body::arrived(body, SMALL) {
+                Arrived::Whole(bytes) if bytes.is_empty() => body::empty(),
+                Arrived::Whole(bytes) => {
+                    let waiting = ResponseTimeout::Since {
+                        since: Instant::now(),
+                        connection: response,
+                        response,
+                        once_sent: false,
+                    };
+                    return self
+                        .send_once(Request::from_parts(parts, body::full(bytes)), upgrade, waiting)
+                        .await;
+                }
+                Arrived::Rest(body) => body,
+            };
+            request = Request::from_parts(parts, body);
+        }
         if request.body().is_end_stream() {
-            let (since, response) = (Instant::now(), self.forward_timeout);
+            let since = Instant::now();
             let waiting = ResponseTimeout::Since { since, connection: response, response, once_sent: false };
             return self.send_once(request, upgrade, waiting).await;
         }
         if request.body().size_hint().exact() == Some(0) {
             request = self.said_empty(request).await?;
         }
-        self.send_watched(request, upgrade, self.forward_timeout).await
+        self.send_watched(request, upgrade, response).await
     }
 
     /// Waits for the end of a body that declares a length of 0 and goes on: over HTTP/1 the request would be
@@ -329,6 +381,9 @@ impl Upstream {
     ) -> Result<Response<Body>, UpstreamError> {
         let client = self.client().ok_or(UpstreamError::Unforwardable)?;
         self.address.put_on(&mut request)?;
+        if self.grpc && !request.headers().contains_key(TE) {
+            request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        }
         self.owed.sending(&self.mark, request.headers_mut());
         let response = Box::pin(client.send(request, upgrade, waiting)).await;
         self.owed.answered();
@@ -344,7 +399,9 @@ impl Upstream {
             Came::Whole(body) => body,
             Came::Streamed(body) => {
                 let watch = waiting.watch().cloned().unwrap_or_else(Watch::new);
-                Body::new(watch.respond(body, self.body_timeout, self.waits.clone()))
+                // A stream of gRPC's may be silent for hours. That its peers are there, pings tell on both sides.
+                let limit = self.body_timeout.filter(|_| !self.grpc);
+                Body::new(watch.respond(body, limit, self.waits.clone()))
             }
         }))
     }
