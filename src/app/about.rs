@@ -13,7 +13,9 @@ impl Running {
     /// What is configured, for `/api/state`.
     pub(super) fn about(&self) -> Value {
         let (config, pools) = (self.config.load(), self.pools.load());
-        let mut failing = pools.upstreams().map(|upstream| upstream.failing());
+        let mut failing = pools
+            .upstreams()
+            .map(|(upstream, grpc)| upstream.failing().or_else(|| grpc.and_then(|grpc| grpc.failing())));
         let mut listener = |each| listener(each, failing.next().flatten());
         json!({
             "configuration": self.active_config.to_json(),
@@ -54,6 +56,7 @@ fn listener(each: &ListenerConfig, failing: Option<Failing>) -> Value {
         "tls": each.tls.is_some(),
         "dialect": each.dialect.as_str(),
         "upstream": each.upstream.url.to_string().trim_end_matches('/'),
+        "grpc_upstream": each.grpc_url().map(|url| url.to_string().trim_end_matches('/').to_owned()),
         "failing": failing.map(|failing| json!({
             "cause": failing.cause,
             "requests": failing.requests,

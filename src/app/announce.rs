@@ -2,27 +2,33 @@
 
 use std::net::SocketAddr;
 
-use super::{Shared, ended_services, listener};
+use super::{Shared, StartError, ended_services, listener};
 use crate::{
     config::{Config, DialectChoice, Mode, short_hash},
     pipeline::Capture,
     rerank::{ProviderKind, ProviderSettings, Providers},
+    telemetry::chain,
 };
 
 /// Says what runs.
 pub(super) fn announce(
     config: &Config,
     shared: &Shared,
-    listening: &[SocketAddr],
+    (listening, grpc_listening): (&[SocketAddr], &[Option<SocketAddr>]),
     api: Option<SocketAddr>,
     admin: SocketAddr,
 ) {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, configuration = %short_hash(config), workers = shared.workers.count(), "rerankd");
-    for (each, address) in config.listeners.iter().zip(listening) {
+    for ((each, address), second) in config.listeners.iter().zip(listening).zip(grpc_listening) {
         let max_connections = listener::max_connections(config, each, shared);
         let (dialect, tls) = (each.dialect.as_str(), each.tls.is_some());
-        tracing::info!(listen = %address, upstream = %each.upstream.url, dialect, tls, max_connections, "serving");
+        let grpc_upstream = each.grpc_url().map(|url| url.to_string());
+        let grpc_listen = second.map(|second| second.to_string());
+        tracing::info!(
+            listen = %address, grpc_listen, upstream = %each.upstream.url, grpc_upstream, dialect, tls, max_connections,
+            "serving"
+        );
     }
     for (place, provider) in
         config.used_providers().into_iter().enumerate().filter(|(_, each)| !each.lacks_key())
@@ -50,6 +56,15 @@ pub(super) fn announce(
         tracing::info!(what, why, "off");
     }
     warn(config, &shared.providers);
+}
+
+/// Says that the second address of a listener, which nobody has asked for, cannot be had.
+pub(super) fn without_second(address: SocketAddr, error: &StartError) {
+    let error = chain(error);
+    tracing::warn!(
+        error,
+        "no second address for gRPC on {address}: the first one takes both; listeners[].grpc_listen names another"
+    );
 }
 
 /// Kind, model and address.
@@ -82,6 +97,13 @@ fn off(config: &Config) -> Vec<(String, String)> {
     let none = |listener: &&crate::config::ListenerConfig| listener.dialect == DialectChoice::None;
     for listener in config.listeners.iter().filter(none) {
         say(&format!("reranking on {}", listener.listen), "its dialect is none: it forwards only".to_owned());
+    }
+    let nowhere = |listener: &&crate::config::ListenerConfig| {
+        listener.dialect == DialectChoice::Qdrant && listener.grpc_url().is_none()
+    };
+    for listener in config.listeners.iter().filter(nowhere) {
+        let why = "upstream.grpc_url is not set, and the port of upstream.url is not Qdrant's 6333";
+        say(&format!("gRPC on {}", listener.listen), why.to_owned());
     }
     match config.rerank.mode {
         Mode::Off => {

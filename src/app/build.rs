@@ -1,6 +1,8 @@
 //! From the configuration's sections to the settings of the modules.
 
-use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::Uri;
 
 use super::{Shared, StartError, listener};
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
     fleet::{self, Fleet, FleetError, FleetMetrics},
     pipeline::{Pipeline, Profile, Profiles, Route},
-    proxy::{Forwarder, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
+    proxy::{Forwarder, GrpcRoute, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
     rerank::{BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared},
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{ClientIdentity, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
@@ -27,7 +29,16 @@ pub(super) fn upstream(
     shared: &Shared,
     suspect_after: u32,
 ) -> Result<Upstream, UpstreamSetupError> {
-    Upstream::new(UpstreamSettings {
+    Upstream::new(upstream_settings(settings, limits, shared, suspect_after))
+}
+
+fn upstream_settings(
+    settings: &UpstreamConfig,
+    limits: &LimitsConfig,
+    shared: &Shared,
+    suspect_after: u32,
+) -> UpstreamSettings {
+    UpstreamSettings {
         http2: settings.http2,
         tls: upstream_tls(settings),
         connect_timeout: settings.connect_timeout,
@@ -43,6 +54,30 @@ pub(super) fn upstream(
         host: settings.host,
         path_prefix: settings.path_prefix.as_str().to_owned(),
         ..UpstreamSettings::new(settings.url.clone())
+    }
+}
+
+/// How long a connection for gRPC calls may be idle: shorter than whatever stands between allows, and long enough to be
+/// there for the next one.
+const GRPC_IDLE: Duration = Duration::from_secs(60);
+
+/// The connections for the gRPC calls to one database. Blocks on the disk.
+pub(super) fn grpc_upstream(
+    url: Uri,
+    settings: &UpstreamConfig,
+    limits: &LimitsConfig,
+    shared: &Shared,
+    suspect_after: u32,
+) -> Result<Upstream, UpstreamSetupError> {
+    let settings = upstream_settings(settings, limits, shared, suspect_after);
+    let path_prefix = String::new();
+    Upstream::new(UpstreamSettings {
+        url,
+        path_prefix,
+        http2: true,
+        grpc: true,
+        idle_timeout: GRPC_IDLE,
+        ..settings
     })
 }
 
@@ -61,7 +96,7 @@ pub(super) fn proxy(
     config: &Config,
     listener: &ListenerConfig,
     shared: &Shared,
-    upstream: Upstream,
+    (upstream, grpc): (Upstream, Option<Upstream>),
 ) -> Result<Proxy, StartError> {
     let dialects = dialects(listener.dialect);
     let limits = &config.limits;
@@ -81,7 +116,12 @@ pub(super) fn proxy(
     let searches = searches.logging(shared.search_log.clone(), listener.listen.to_string().into());
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     Ok(Proxy {
-        forwarder: Forwarder::new(upstream, tunnels),
+        forwarder: Forwarder::new(upstream, tunnels.clone()),
+        grpc: match grpc {
+            _ if !listener.tells_grpc() => GrpcRoute::AsOthers,
+            None => GrpcRoute::Nowhere,
+            Some(upstream) => GrpcRoute::To(Forwarder::new(upstream, tunnels)),
+        },
         dialects: Dialects::new(dialects),
         path_prefix: listener.path_prefix.clone(),
         keeps_prefix: listener.path_prefix == listener.upstream.path_prefix,

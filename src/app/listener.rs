@@ -55,7 +55,9 @@ pub(super) fn max_connections(config: &Config, listener: &ListenerConfig, shared
 /// What every listener has, at most `max_connections` of it.
 fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSettings {
     let limits = &config.limits;
-    let listeners = config.listeners.len() + usize::from(config.rerank_api.listen.is_some());
+    // Those that nobody has asked for have few connections, with many calls on each: they take nothing from the others.
+    let seconds = config.grpc_listens().into_iter().flatten().filter(|second| !second.is_default).count();
+    let listeners = config.listeners.len() + seconds + usize::from(config.rerank_api.listen.is_some());
     ListenerSettings {
         max_connections: connections(max_connections, listeners, &shared.resources),
         max_headers: limits.max_headers,

@@ -25,14 +25,27 @@ pub(super) struct Built {
     config: Config,
     shared: Shared,
     pools: Pools,
-    /// In the configuration's order, then the rerank API.
+    /// In the configuration's order.
     listeners: Vec<BuiltListener>,
     /// The expiry of our own certificates.
     certificates: Vec<Expiry>,
 }
 
+/// Whose socket a listener is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// That of the listener with this number.
+    First(usize),
+    /// Its second one.
+    Grpc(usize),
+    RerankApi,
+}
+
 /// One listener that is wanted.
 struct BuiltListener {
+    role: Role,
+    /// Where its address cannot be had, it is left out.
+    is_default: bool,
     /// As configured, where port 0 means any.
     listen: SocketAddr,
     service: ListenerService,
@@ -48,7 +61,7 @@ enum ListenerService {
 /// Everything that a reload may replace.
 pub(super) struct Live {
     pub(super) config: Config,
-    /// Requests go on with the service that they began with. As in [`Built`].
+    /// Requests go on with the service that they began with.
     listeners: Vec<LiveListener>,
     shared: Arc<ArcSwap<Shared>>,
     pools: Arc<ArcSwap<Pools>>,
@@ -62,6 +75,7 @@ pub(super) struct Live {
 
 /// A socket that stays, and its current handler.
 struct LiveListener {
+    role: Role,
     /// As configured, where port 0 means any.
     listen: SocketAddr,
     bound: SocketAddr,
@@ -74,6 +88,7 @@ enum Place {
     /// The handler at this index.
     Kept(usize),
     New(Listener),
+    None,
 }
 
 /// What [`build()`] reuses from the configuration before.
@@ -91,17 +106,28 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
     let pools = before.pools.renewed(&config, &shared)?;
     let mut listeners = Vec::new();
     let mut certificates = Vec::new();
-    for (each, upstream) in config.listeners.iter().zip(pools.upstreams()) {
-        let proxy = build::proxy(&config, each, &shared, upstream.clone())?;
+    let seconds = config.grpc_listens();
+    for (at, ((each, (upstream, grpc)), second)) in
+        config.listeners.iter().zip(pools.upstreams()).zip(seconds).enumerate()
+    {
+        let proxy = build::proxy(&config, each, &shared, (upstream.clone(), grpc.cloned()))?;
         let settings = listener::of_searches(&config, each, &shared)?;
         certificates.extend(expiries(each, settings.tls.as_ref()));
-        let service = ListenerService::Proxy(Box::new(proxy));
-        listeners.push(BuiltListener { listen: each.listen, service, settings });
+        let service = || ListenerService::Proxy(Box::new(proxy.clone()));
+        let built = |role, listen, is_default| BuiltListener {
+            role,
+            is_default,
+            listen,
+            service: service(),
+            settings: settings.clone(),
+        };
+        listeners.push(built(Role::First(at), each.listen, false));
+        listeners.extend(second.map(|second| built(Role::Grpc(at), second.listen, second.is_default)));
     }
     if let Some((listen, api, settings)) = build::rerank_api(&config, &shared)? {
         certificates.extend(expiry(listen, settings.tls.as_ref()));
         let service = ListenerService::RerankApi(api);
-        listeners.push(BuiltListener { listen, service, settings });
+        listeners.push(BuiltListener { role: Role::RerankApi, is_default: false, listen, service, settings });
     }
     Ok(Built { config, shared, pools, listeners, certificates })
 }
@@ -145,13 +171,21 @@ impl Live {
 
     /// Where the listeners listen, in the configuration's order.
     pub(super) fn listening(&self) -> Vec<SocketAddr> {
-        let of_searches = self.listeners.iter().take(self.config.listeners.len());
-        of_searches.map(|listener| listener.bound).collect()
+        (0..self.config.listeners.len()).filter_map(|at| self.bound(Role::First(at))).collect()
+    }
+
+    /// Their second addresses, in the same order.
+    pub(super) fn grpc_listening(&self) -> Vec<Option<SocketAddr>> {
+        (0..self.config.listeners.len()).map(|at| self.bound(Role::Grpc(at))).collect()
     }
 
     /// Where the rerank API listens.
     pub(super) fn rerank_api(&self) -> Option<SocketAddr> {
-        self.listeners.get(self.config.listeners.len()).map(|listener| listener.bound)
+        self.bound(Role::RerankApi)
+    }
+
+    fn bound(&self, role: Role) -> Option<SocketAddr> {
+        self.listeners.iter().find(|listener| listener.role == role).map(|listener| listener.bound)
     }
 
     /// What all listeners share now, and will share after every reload.
@@ -178,11 +212,12 @@ impl Live {
         let mut old: Vec<Option<LiveListener>> = self.listeners.drain(..).map(Some).collect();
         for (each, place) in built.listeners.into_iter().zip(places) {
             let listener = match place {
-                Place::New(socket) => self.start(each.listen, socket, each.service),
+                Place::New(socket) => self.start(each, socket),
                 Place::Kept(at) => match old.get_mut(at).and_then(Option::take) {
-                    Some(listener) => listener.renewed(each.service, each.settings),
+                    Some(listener) => listener.renewed(each),
                     None => continue,
                 },
+                Place::None => continue,
             };
             self.listeners.push(listener);
         }
@@ -206,7 +241,7 @@ impl Live {
     async fn places(&self, built: &Built) -> Result<Vec<Place>, StartError> {
         let mut free: Vec<Option<SocketAddr>> = self.listeners.iter().map(|old| Some(old.listen)).collect();
         let mut places = Vec::new();
-        for BuiltListener { listen, settings, .. } in &built.listeners {
+        for BuiltListener { listen, settings, is_default, .. } in &built.listeners {
             let address = *listen;
             let same = free.iter_mut().enumerate().find(|(_, listen)| **listen == Some(address));
             places.push(match same {
@@ -216,15 +251,24 @@ impl Live {
                 }
                 None => {
                     let bound = Listener::bind(address, settings.clone()).await;
-                    Place::New(bound.map_err(|error| StartError::listen(&built.config, address, &error))?)
+                    match bound.map_err(|error| StartError::listen(&built.config, address, &error)) {
+                        Ok(socket) => Place::New(socket),
+                        Err(error) if *is_default => {
+                            announce::without_second(address, &error);
+                            Place::None
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
             });
         }
         Ok(places)
     }
 
-    fn start(&mut self, listen: SocketAddr, socket: Listener, service: ListenerService) -> LiveListener {
+    fn start(&mut self, built: BuiltListener, socket: Listener) -> LiveListener {
+        let BuiltListener { role, listen, service, .. } = built;
         let live = LiveListener {
+            role,
             listen,
             bound: socket.local_addr().unwrap_or(listen),
             service: Arc::new(ArcSwap::from_pointee(service)),
@@ -252,9 +296,9 @@ impl ListenerService {
 
 impl LiveListener {
     /// The same socket with a new handler.
-    fn renewed(self, service: ListenerService, settings: ListenerSettings) -> Self {
-        self.service.store(Arc::new(service));
-        self.settings.send_replace(settings);
-        self
+    fn renewed(self, built: BuiltListener) -> Self {
+        self.service.store(Arc::new(built.service));
+        self.settings.send_replace(built.settings);
+        Self { role: built.role, ..self }
     }
 }

@@ -129,6 +129,8 @@ pub struct App {
     pub admin: SocketAddr,
     /// Where the listeners listened at start, in the configuration's order.
     pub listening: Vec<SocketAddr>,
+    /// Their second addresses at start, for gRPC, in the same order.
+    pub grpc_listening: Vec<Option<SocketAddr>>,
     /// Where the rerank API listened at start, if it did.
     pub rerank_api: Option<SocketAddr>,
     running: Arc<Running>,
@@ -203,8 +205,10 @@ impl App {
         let admin_address = socket.local_addr().unwrap_or(address);
         let certificates = live.activate(built).await?;
         active_config.set(short_hash(config), passthrough, &certificates);
-        let (listening, rerank_api) = (live.listening(), live.rerank_api());
-        announce::announce(config, &live.shared().load(), &listening, rerank_api, admin_address);
+        let (listening, grpc_listening) = (live.listening(), live.grpc_listening());
+        let rerank_api = live.rerank_api();
+        let clients = (&*listening, &*grpc_listening);
+        announce::announce(config, &live.shared().load(), clients, rerank_api, admin_address);
 
         let (shared, scrape) = (live.shared().load_full(), Scrape::new(registry, refresh(live.shared())));
         let (config, pools) = (ArcSwap::from_pointee(config.clone()), live.pools());
@@ -215,7 +219,7 @@ impl App {
         let admin = Admin { scrape, readiness, about, inspector };
         let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);
-        Ok(Self { admin: admin_address, listening, rerank_api, running, serving, admin_task })
+        Ok(Self { admin: admin_address, listening, grpc_listening, rerank_api, running, serving, admin_task })
     }
 
     /// What keeps the program in step with the files of `source`; `files` are those that it was started with.

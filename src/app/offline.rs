@@ -20,6 +20,8 @@ pub fn offline(config: &Config) -> Result<Offline, StartError> {
     let store = shared.stack.store.clone();
     store.connect();
     let listeners = config.listeners.iter().zip(pools.upstreams());
-    let proxies = listeners.map(|(each, upstream)| build::proxy(config, each, &shared, upstream.clone()));
+    let proxies = listeners.map(|(each, (upstream, grpc))| {
+        build::proxy(config, each, &shared, (upstream.clone(), grpc.cloned()))
+    });
     Ok(Offline { proxies: proxies.collect::<Result<_, _>>()?, store })
 }

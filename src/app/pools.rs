@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use http::Uri;
+
 use super::{Shared, StartError, build, listener};
 use crate::{
     config::{Config, Fingerprint, LimitsConfig, UpstreamConfig},
@@ -19,6 +21,9 @@ struct Pool {
     /// Of the certificates and keys; they may change while their paths do not.
     files: Fingerprint,
     upstream: Upstream,
+    /// For gRPC calls, and where they go.
+    grpc: Option<Upstream>,
+    grpc_url: Option<Uri>,
 }
 
 /// The limits that connections to a database have.
@@ -54,14 +59,23 @@ impl Pools {
             let settings = &listener.upstream;
             // Before they are read: a change in between is then seen by the next reload.
             let files = Fingerprint::of(&files(settings));
-            let same =
-                |pool: &&Pool| pool.settings == *settings && pool.files == files && pool.limits == limits;
+            let grpc_url = listener.grpc_url();
+            let same = |pool: &&Pool| {
+                pool.settings == *settings
+                    && pool.grpc_url == grpc_url
+                    && pool.files == files
+                    && pool.limits == limits
+            };
             let pool = match self.0.iter().chain(&pools.0).find(same) {
                 Some(pool) => pool.clone(),
                 None => {
-                    let upstream = build::upstream(settings, &config.limits, shared, limits.suspect_after)
-                        .map_err(|source| StartError::Upstream { listen: listener.listen, source })?;
-                    Pool { settings: settings.clone(), limits, files, upstream }
+                    let failed = |source| StartError::Upstream { listen: listener.listen, source };
+                    let suspect = limits.suspect_after;
+                    let upstream =
+                        build::upstream(settings, &config.limits, shared, suspect).map_err(failed)?;
+                    let calls = |url| build::grpc_upstream(url, settings, &config.limits, shared, suspect);
+                    let grpc = grpc_url.clone().map(calls).transpose().map_err(failed)?;
+                    Pool { settings: settings.clone(), limits, files, upstream, grpc, grpc_url }
                 }
             };
             pools.0.push(pool);
@@ -69,9 +83,9 @@ impl Pools {
         Ok(pools)
     }
 
-    /// In the order of the listeners.
-    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
-        self.0.iter().map(|pool| &pool.upstream)
+    /// In the order of the listeners, each with the one for gRPC calls.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = (&Upstream, Option<&Upstream>)> {
+        self.0.iter().map(|pool| (&pool.upstream, pool.grpc.as_ref()))
     }
 }
 

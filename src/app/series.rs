@@ -2,7 +2,7 @@
 //! first event is right. What a reload adds is added then. Of what it takes away the states go; what was counted stays
 //! until the end of the process, so that sums over time do not lose it.
 
-use http::uri::Scheme;
+use http::{Uri, uri::Scheme};
 
 use super::{Shared, build};
 use crate::{
@@ -22,7 +22,11 @@ pub(super) fn declare(config: &Config, shared: &Shared) {
         }
     }
     if !config.listeners.is_empty() {
-        let tls = config.listeners.iter().any(|each| each.upstream.url.scheme() == Some(&Scheme::HTTPS));
+        let is_tls = |url: &Uri| url.scheme() == Some(&Scheme::HTTPS);
+        let tls = config
+            .listeners
+            .iter()
+            .any(|each| is_tls(&each.upstream.url) || each.grpc_url().as_ref().is_some_and(is_tls));
         shared.proxy_metrics.declare(!dialects.is_empty(), tls);
     }
     if config.rerank_api.listen.is_some() {

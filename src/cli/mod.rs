@@ -49,6 +49,7 @@ Environment (flags go before it, it goes before the file):
   RERANKD_CONFIG               the configuration file
   RERANKD_LISTEN               the address of the single listener
   RERANKD_UPSTREAM__URL        the URL of its upstream
+  RERANKD_UPSTREAM__GRPC_URL   where a Qdrant takes gRPC calls, if not on port 6334 beside 6333
   RERANKD_<SECTION>__<KEY>     any scalar of the file, such as RERANKD_RERANK__WINDOW=100 or
                                RERANKD_CACHE__TTL=1h; lists are written with commas
   CO_API_KEY, COHERE_API_KEY   the key for Cohere
@@ -169,6 +170,9 @@ pub struct ConfigArgs {
     /// The address of the single listener, where clients connect [default: 127.0.0.1:6343]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// A second address of it, for a client with another port for gRPC [default: 127.0.0.1:6344 before a Qdrant]
+    #[arg(long, value_name = "ADDRESS")]
+    pub grpc_listen: Option<String>,
     /// The address of the admin listener: /livez, /readyz, /metrics, the inspector at / [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
@@ -180,7 +184,12 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// What the flags say of the configuration.
     pub fn flags(&self) -> Flags {
-        Flags { listen: self.listen.clone(), admin: self.admin.clone(), upstream: self.upstream.clone() }
+        Flags {
+            listen: self.listen.clone(),
+            grpc_listen: self.grpc_listen.clone(),
+            admin: self.admin.clone(),
+            upstream: self.upstream.clone(),
+        }
     }
 }
 

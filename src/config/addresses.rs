@@ -40,6 +40,11 @@ impl Config {
         let listeners = self.listeners.iter().enumerate();
         let mut all: Vec<OwnAddress> =
             listeners.map(|(i, each)| own(format!("listeners[{i}].listen"), each.listen)).collect();
+        let seconds = self.grpc_listens().into_iter().enumerate();
+        all.extend(
+            seconds
+                .filter_map(|(i, second)| Some(own(format!("listeners[{i}].grpc_listen"), second?.listen))),
+        );
         all.push(own("admin.listen".to_owned(), self.admin.listen));
         all.extend(self.rerank_api.listen.map(|listen| own("rerank_api.listen".to_owned(), listen)));
         all.retain(|each| each.listen.port() != 0);
@@ -49,8 +54,12 @@ impl Config {
     /// Every database and every provider behind HTTP.
     pub fn targets(&self) -> Vec<Target> {
         let listeners = self.listeners.iter().enumerate();
-        let upstreams =
-            listeners.map(|(i, each)| target(format!("listeners[{i}].upstream.url"), &each.upstream.url));
+        let upstreams = listeners
+            .clone()
+            .map(|(i, each)| target(format!("listeners[{i}].upstream.url"), &each.upstream.url));
+        let calls = listeners.filter_map(|(i, each)| {
+            Some(target(format!("listeners[{i}].upstream.grpc_url"), &each.grpc_url()?))
+        });
         let providers = self.providers.iter().filter_map(|each| match &each.kind {
             ProviderKind::Http(http) => {
                 let url: Uri = http.base_url.parse().ok()?;
@@ -58,7 +67,7 @@ impl Config {
             }
             ProviderKind::Lexical(_) => None,
         });
-        upstreams.chain(providers).collect()
+        upstreams.chain(calls).chain(providers).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod elsewhere;
 mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
+mod grpc;
 mod hints;
 mod kind;
 mod limits;
@@ -53,6 +54,7 @@ use std::{
 pub use addresses::{OwnAddress, Target, is_at};
 pub use differences::{Difference, Written, differences};
 pub use fingerprint::Fingerprint;
+pub use grpc::GrpcListen;
 pub use limits::{LimitsConfig, MemoryConfig};
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};

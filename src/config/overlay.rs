@@ -17,6 +17,8 @@ use super::{
 pub struct Flags {
     /// `--listen`
     pub listen: Option<String>,
+    /// `--grpc-listen`
+    pub grpc_listen: Option<String>,
     /// `--admin`
     pub admin: Option<String>,
     /// `--upstream`
@@ -78,6 +80,9 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
     }
     if let Some(text) = &flags.listen {
         listener(root, &["listen"], "--listen", text, problems);
+    }
+    if let Some(text) = &flags.grpc_listen {
+        listener(root, &["grpc_listen"], "--grpc-listen", text, problems);
     }
     if let Some(text) = &flags.upstream {
         listener(root, &["upstream", "url"], "--upstream", text, problems);

@@ -317,6 +317,20 @@ impl Scalar for crate::search::PathPrefix {
     }
 }
 
+/// Of an upstream, whose path is said elsewhere.
+impl Scalar for http::Uri {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match super::values::upstream_url(text)? {
+            (url, prefix) if prefix.is_empty() => Ok(url),
+            _ => Err("a gRPC address has no path: write scheme, host and port.".to_owned()),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        self.to_string().trim_end_matches('/').to_owned()
+    }
+}
+
 impl Scalar for rustls_pki_types::ServerName<'static> {
     fn from_text(text: &str) -> Result<Self, String> {
         super::values::server_name(text)

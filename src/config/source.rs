@@ -31,8 +31,14 @@ pub struct Loaded {
 /// What a plain proxy needs of a file.
 const PLAIN_SECTIONS: [&str; 3] = ["listeners", "admin", "shutdown"];
 /// What it needs of the environment.
-const PLAIN_VARIABLES: [&str; 5] =
-    ["RERANKD_LISTEN", "RERANKD_UPSTREAM__", "RERANKD_TLS__", "RERANKD_ADMIN__", "RERANKD_SHUTDOWN__"];
+const PLAIN_VARIABLES: [&str; 6] = [
+    "RERANKD_LISTEN",
+    "RERANKD_GRPC_LISTEN",
+    "RERANKD_UPSTREAM__",
+    "RERANKD_TLS__",
+    "RERANKD_ADMIN__",
+    "RERANKD_SHUTDOWN__",
+];
 
 impl Source {
     /// Without a path there is no file.

@@ -218,7 +218,7 @@ fn flags_go_before_the_environment_and_it_before_the_file() {
         ("RERANKD_RERANK__MIN_SCORE", ""),
     ];
     let flags =
-        Flags { listen: Some("127.0.0.1:3".into()), admin: Some("127.0.0.1:4".into()), upstream: None };
+        Flags { listen: Some("127.0.0.1:3".into()), admin: Some("127.0.0.1:4".into()), ..Flags::default() };
     let config = load(Some((Path::new("f"), file)), &env(&pairs), &flags).unwrap();
     assert_eq!(config.listeners[0].listen.port(), 3);
     assert_eq!(config.admin.listen.port(), 4);
@@ -250,7 +250,8 @@ fn a_bad_variable_is_reported_by_its_name() {
 #[test]
 fn settings_of_the_single_listener_are_rejected_beside_several() {
     let file = include_str!("../../deploy/config/examples/qdrant.yaml");
-    let flags = Flags { listen: Some("127.0.0.1:1".into()), admin: None, upstream: Some("http://x".into()) };
+    let flags =
+        Flags { listen: Some("127.0.0.1:1".into()), upstream: Some("http://x".into()), ..Flags::default() };
     let pairs = env(&[("RERANKD_UPSTREAM__URL", "http://x")]);
     let problems = load(Some((Path::new("f"), file)), &pairs, &flags).unwrap_err();
     let mut paths: Vec<&str> = problems.0.iter().map(|p| p.path.as_str()).collect();

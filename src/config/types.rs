@@ -53,6 +53,8 @@ pub struct Config {
 pub struct ListenerConfig {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Where they may connect as well, for a client that has another port for gRPC.
+    pub grpc_listen: Option<SocketAddr>,
     /// TLS instead of cleartext.
     pub tls: Option<ListenerTlsConfig>,
     /// The database behind it.
@@ -89,6 +91,8 @@ pub struct UpstreamConfig {
     pub host: HostHeader,
     /// Speak HTTP/2, also without TLS.
     pub http2: bool,
+    /// Where gRPC calls go; the path is always `/`. Not set, it follows from `url`.
+    pub grpc_url: Option<Uri>,
     /// Trust this certificate authority instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Our certificate, then its chain (PEM), for an upstream that requires one; never without the key.
@@ -264,6 +268,7 @@ impl ListenerConfig {
                 path_prefix: PathPrefix::default(),
                 host: HostHeader::Upstream,
                 http2: false,
+                grpc_url: None,
                 ca_file: None,
                 client_cert_file: None,
                 client_key_file: None,
@@ -272,6 +277,7 @@ impl ListenerConfig {
                 response_timeout: Some(Duration::from_secs(60)),
                 forward_timeout: Some(Duration::from_secs(60 * 60)),
             },
+            grpc_listen: None,
             tls: None,
             path_prefix: PathPrefix::default(),
             dialect: DialectChoice::Auto,

@@ -25,6 +25,11 @@ pub enum ProxyError {
     /// More or larger headers than a request may have.
     #[error("the request's head is too large")]
     LargeHead,
+    /// A gRPC call, and no address that takes it.
+    #[error(
+        "the database's gRPC address is not known: set upstream.grpc_url (RERANKD_UPSTREAM__GRPC_URL) where rerankd runs"
+    )]
+    NoGrpcAddress,
     /// The request has passed through this process before.
     #[error("the upstream leads back to this rerankd")]
     Loop,
@@ -133,13 +138,18 @@ impl ProxyError {
             Self::Loop => Cause::Loop,
             Self::Upstream(UpstreamError::RequestBody(_)) | Self::RequestBody => Cause::RequestBody,
             Self::Upstream(UpstreamError::RequestStalled) | Self::RequestStalled => Cause::RequestStalled,
-            Self::Upstream(UpstreamError::Unforwardable) | Self::Unforwardable => Cause::Unforwardable,
+            Self::Upstream(UpstreamError::Unforwardable) | Self::Unforwardable | Self::NoGrpcAddress => {
+                Cause::Unforwardable
+            }
             Self::LargeHead => Cause::LargeHead,
         }
     }
 
     /// The status sent to the client.
     pub fn status(&self) -> StatusCode {
+        if let Self::NoGrpcAddress = self {
+            return StatusCode::NOT_IMPLEMENTED;
+        }
         match self.cause() {
             Cause::Silent => StatusCode::GATEWAY_TIMEOUT,
             Cause::RequestBody | Cause::Unforwardable => StatusCode::BAD_REQUEST,

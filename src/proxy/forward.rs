@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
-use super::{ProxyError, expect, headers, headers::Hop, target};
+use super::{ProxyError, expect, grpc, headers, headers::Hop, target};
 use crate::body::{self, Body, BoxError};
 use crate::upstream::{Turn, Upstream};
 
@@ -69,7 +69,10 @@ impl Forwarder {
             true => expect::hold(request),
             false => (request, None),
         };
-        let mut response = self.upstream.send(request, upgrade).await?;
+        let mut response = match self.upstream.is_grpc() && grpc::is_health_check(request.uri().path()) {
+            true => self.upstream.send_probe(request).await?,
+            false => self.upstream.send(request, upgrade).await?,
+        };
         if let (StatusCode::SWITCHING_PROTOCOLS, Some(client_side)) = (response.status(), client_side) {
             let upstream_side = hyper::upgrade::on(&mut response);
             if let Some(connection) = &connection {
@@ -108,8 +111,10 @@ impl Forwarder {
             headers::replace(&mut kept, &name, None);
         }
         let silent = body.is_empty() && !kept.contains_key(CONTENT_LENGTH);
+        // Messages of gRPC say their length themselves.
+        let length = (!self.upstream.is_grpc()).then(|| HeaderValue::from(body.len()));
         if !silent {
-            headers::replace(&mut kept, &CONTENT_LENGTH, Some(HeaderValue::from(body.len())));
+            headers::replace(&mut kept, &CONTENT_LENGTH, length);
         }
         parts.headers = kept;
 

@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod expect;
 mod forward;
+mod grpc;
 mod guarded_body;
 pub mod headers;
 mod host;
@@ -35,6 +36,7 @@ use http::{Request, Response, Uri};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
+pub use grpc::GrpcRoute;
 pub use listener::{Listener, ListenerSettings};
 pub use log::SearchLog;
 use metrics::Handling;
@@ -56,6 +58,8 @@ use crate::{
 pub struct Proxy {
     /// Sends requests to the upstream.
     pub forwarder: Forwarder,
+    /// Where gRPC calls go.
+    pub grpc: GrpcRoute,
     /// The dialects in which a request may be a search.
     pub dialects: Dialects,
     /// The path below which clients find the database.
@@ -75,7 +79,11 @@ pub struct Proxy {
 impl Proxy {
     /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
-        let is_below = target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
+        // Its path is that of a service, never below a prefix.
+        let is_call = self.grpc.is_call(&request);
+        let forwarder = self.grpc.forwarder().filter(|_| is_call).unwrap_or(&self.forwarder);
+        let is_below =
+            !is_call && target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
         let found = match is_below && !target::is_ambiguous(&request) {
             true => self.dialects.find(&target::head_of(&request)),
             false => None,
@@ -86,21 +94,23 @@ impl Proxy {
         let response = match found {
             _ if self.is_large(&request) => Err(ProxyError::LargeHead),
             _ if !host::is_clear(&request) => Err(ProxyError::Unforwardable),
-            _ if self.forwarder.comes_back(request.headers()) => Err(ProxyError::Loop),
+            _ if forwarder.comes_back(request.headers()) => Err(ProxyError::Loop),
+            _ if is_call && self.grpc.forwarder().is_none() => Err(ProxyError::NoGrpcAddress),
             // Boxed: hyper moves the future of every request, and that of a search is large.
             Some(Found { dialect, kind, below_prefix: false }) => {
-                Box::pin(self.searches.respond(&self.forwarder, &dialect, kind, request)).await
+                Box::pin(self.searches.respond(forwarder, &dialect, kind, request)).await
             }
-            Some(found) => Box::pin(self.searches.pass_by(&self.forwarder, found, request)).await,
-            None => self.forwarder.forward(without_own_headers(request)).await,
+            Some(found) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
+            None => forwarder.forward(without_own_headers(request)).await,
         };
         if let Ok(response) = &response {
-            self.forwarder.responded(response.status());
+            forwarder.responded(response.status());
         }
         let response = response.unwrap_or_else(|error| {
             self.metrics.failed(error.cause());
-            self.forwarder.log_failure(&error);
+            forwarder.log_failure(&error);
             match &shape {
+                _ if is_call => grpc::failed(&error),
                 Some(dialect) => {
                     respond::failure(&error, Some(&|status, text| dialect.failure(status, text)))
                 }
@@ -108,7 +118,7 @@ impl Proxy {
             }
         });
         self.metrics.answered(handling, response.status());
-        response
+        if is_call { grpc::ending(response) } else { response }
     }
 
     /// A head as the dialects read it: without the clients' prefix, if it has one.

@@ -20,6 +20,7 @@ mod forward;
 mod framing;
 mod framing_http2;
 mod framing_responses;
+mod grpc_forward;
 mod halves;
 mod harness;
 mod heads;

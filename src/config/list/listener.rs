@@ -12,6 +12,14 @@ use crate::config::{
 pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting("listen", Kind::Address, "where clients connect", |to: &mut ListenerConfig| &mut to.listen)
         .flag("--listen"),
+    setting(
+        "grpc_listen",
+        Kind::Address,
+        "where they may connect too, for a client with a second port for gRPC; both take both. Not set: port 6344, where \
+         listen has 6343 and a gRPC address is known; the same as listen: none",
+        |to: &mut ListenerConfig| &mut to.grpc_listen,
+    )
+    .flag("--grpc-listen"),
     by(
         "tls",
         Kind::Section,
@@ -58,9 +66,15 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
         |to| &mut to.upstream.host,
     ),
     setting(
+        "upstream.grpc_url",
+        Kind::Url,
+        "where Qdrant takes gRPC calls: http or https, host, port. Not set: port 6334 of the same host, where url has 6333",
+        |to| &mut to.upstream.grpc_url,
+    ),
+    setting(
         "upstream.http2",
         Kind::Bool,
-        "speak HTTP/2 to it, also without TLS (for Qdrant's gRPC port)",
+        "speak HTTP/2 to url, also without TLS (to grpc_url always)",
         |to| &mut to.upstream.http2,
     ),
     setting(

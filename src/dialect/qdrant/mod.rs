@@ -3,6 +3,7 @@
 mod failure;
 mod fields;
 mod formula;
+pub mod grpc;
 mod object;
 mod operation;
 mod query;

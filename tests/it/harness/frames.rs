@@ -41,6 +41,36 @@ impl Frames {
         frames
     }
 
+    /// The next connection of a client, as its server has it.
+    pub async fn accept(socket: &tokio::net::TcpListener) -> Self {
+        let (mut stream, _) = socket.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut preface = [0; 24];
+        stream.read_exact(&mut preface).await.unwrap();
+        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let mut frames = Self { stream, dead: false };
+        frames.send(SETTINGS, 0, 0, &[]).await;
+        frames
+    }
+
+    /// Reads until the head of that stream has come.
+    pub async fn until_head(&mut self, stream: u32) {
+        while let Some((kind, flags, of, payload)) = self.next().await {
+            match kind {
+                SETTINGS if flags & ACK == 0 => self.send(SETTINGS, ACK, 0, &[]).await,
+                PING if flags & ACK == 0 => self.send(PING, ACK, 0, &payload).await,
+                HEADERS if of == stream => return,
+                _ => {}
+            }
+        }
+        panic!("the connection ended");
+    }
+
+    /// Ends the connection: streams after `last` have not been looked at.
+    pub async fn go_away(&mut self, last: u32) {
+        self.send(GOAWAY, 0, 0, &[&last.to_be_bytes()[..], &[0; 4]].concat()).await;
+    }
+
     /// A request's head, each field as a literal that no table remembers (RFC 7541 §6.2.2).
     pub async fn head(&mut self, stream: u32, fields: &[(String, String)], last: bool) {
         let mut block = Vec::new();

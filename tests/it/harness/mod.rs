@@ -6,6 +6,7 @@ pub mod engine;
 mod faulty;
 pub mod fixture;
 mod frames;
+pub mod grpc;
 pub mod hits;
 mod moody;
 pub mod points;

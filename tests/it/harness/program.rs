@@ -97,6 +97,11 @@ impl Program {
         client.message().await.expect("a response")
     }
 
+    /// The second address of the first listener.
+    pub fn grpc(&self) -> SocketAddr {
+        self.app.grpc_listening[0].expect("a second address")
+    }
+
     /// Where the listeners listen, in the configuration's order.
     pub fn listening(&self) -> &[SocketAddr] {
         &self.app.listening

@@ -62,6 +62,15 @@ impl Identity {
         std::fs::write(folder.join(format!("{name}.key")), &self.key).unwrap();
     }
 
+    /// A server that shows this certificate.
+    pub fn acceptor(&self, protocols: &[&str]) -> TlsAcceptor {
+        let config = ServerConfig::builder_with_provider(rerankd::tls::crypto());
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let mut config = config.with_single_cert(vec![self.der()], self.key_der()).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
     pub fn der(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.cert.as_bytes()).unwrap()
     }

@@ -1,0 +1,3 @@
+//! Qdrant's gRPC interface.
+
+pub mod failure;

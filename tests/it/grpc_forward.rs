@@ -1,0 +1,461 @@
+//! gRPC calls through a listener before a Qdrant: every frame, every trailer, and an end that clients of gRPC understand.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::harness::grpc::{Ended, GrpcClient, GrpcServer, Move, framed, headers};
+use crate::harness::{Authority, FakeDatabase, Folder, Frames, Program, Watched, Wire, handshake};
+
+const SCROLL: &str = "/qdrant.Points/Scroll";
+const HEALTH: &str = "/qdrant.Qdrant/HealthCheck";
+const REST: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nrest";
+
+/// A configuration with both ports, before a database that speaks both. `more` are keys of the upstream, `lines` further
+/// lines of the file.
+fn yaml(rest: SocketAddr, grpc: impl std::fmt::Display, more: &str, lines: &str) -> String {
+    format!(
+        "listeners:\n  - listen: 127.0.0.1:0\n    grpc_listen: 127.0.0.1:0\n    upstream: {{ url: \"http://{rest}\", \
+         grpc_url: \"{grpc}\"{more} }}\nadmin: {{ listen: 127.0.0.1:0 }}\n{lines}"
+    )
+}
+
+/// A database that nobody has to ask over REST.
+fn nowhere() -> SocketAddr {
+    "127.0.0.1:1".parse().unwrap()
+}
+
+async fn before(server: &GrpcServer, more: &str, lines: &str) -> Program {
+    Program::start(&yaml(nowhere(), format_args!("http://{}", server.addr), more, lines), &[]).await
+}
+
+/// A call that was recorded with a real server.
+struct Recorded {
+    path: String,
+    request: Bytes,
+    response: Move,
+    headers: HeaderMap,
+    message: Vec<u8>,
+    trailers: Option<HeaderMap>,
+}
+
+fn recorded(name: &str) -> Recorded {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/qdrant-1.19-grpc");
+    let read = |end: &str| std::fs::read(folder.join(format!("{name}.{end}"))).unwrap();
+    let json: Value = serde_json::from_slice(&read("json")).unwrap();
+    let (request, response) = (&json["request"], &json["response"]);
+    let flag = |of: &Value| u8::try_from(of["compressed_flag"].as_u64().unwrap()).unwrap();
+    let pairs = |of: &Value| {
+        let text = |value: &Value| -> &'static str { value.as_str().unwrap().to_owned().leak() };
+        let pairs = of.as_array().cloned().unwrap_or_default();
+        let pairs = pairs.iter().map(|pair| (text(&pair[0]), text(&pair[1])));
+        pairs.filter(|(name, _)| !name.starts_with(':') && *name != "content-type").collect::<Vec<_>>()
+    };
+    let only = response["trailers_only"].as_bool().unwrap();
+    let (head, trailers) = (pairs(&response["headers"]), pairs(&response["trailers"]));
+    let message = if only { Vec::new() } else { framed(flag(response), read("response.bin")).to_vec() };
+    let mut headers_of = headers(&head);
+    headers_of.insert("content-type", HeaderValue::from_static("application/grpc"));
+    Recorded {
+        path: json["path"].as_str().unwrap().to_owned(),
+        request: framed(flag(request), read("request.bin")),
+        headers: headers_of,
+        trailers: (!only).then(|| headers(&trailers)),
+        response: match only {
+            true => Move::TrailersOnly(head),
+            // Split as a server may: within the prefix, and within the message.
+            false => {
+                let whole = Bytes::from(message.clone());
+                let frames = [whole.slice(..3), whole.slice(3..7), whole.slice(7..)].to_vec();
+                Move::Answer(head, frames, trailers)
+            }
+        },
+        message,
+    }
+}
+
+#[tokio::test]
+async fn recorded_calls_pass_with_every_byte_header_and_trailer() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "rerank: { mode: off }\n").await;
+    let client = GrpcClient::connect(program.addr).await;
+    for name in ["01-query-plain", "06-query-nothing", "13-error-not-found", "14-query-gzip"] {
+        let call = recorded(name);
+        server.will([call.response]);
+        let more = [("x-custom", "a"), ("grpc-timeout", "5S")];
+        let got = client.call_with(&call.path, &more, call.request.clone()).await;
+        assert_eq!((got.status, got.reset), (200, None), "{name}");
+        assert_eq!((&got.headers, &got.trailers), (&call.headers, &call.trailers), "{name}");
+        assert_eq!(got.message(), call.message, "{name}");
+        let seen = server.last();
+        assert_eq!((seen.path, seen.frames.concat()), (call.path, call.request.to_vec()), "{name}");
+        let sent = [
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("x-custom", "a"),
+            ("grpc-timeout", "5S"),
+        ];
+        assert_eq!(seen.headers, headers(&sent), "{name}");
+        assert_eq!(seen.authority, server.addr.to_string(), "{name}");
+    }
+    assert_eq!(server.connections(), 1, "all calls share a connection");
+}
+
+#[tokio::test]
+async fn trailers_only_pass_as_they_came_with_retry_after() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let limited =
+        vec![("grpc-status", "8"), ("grpc-message", "Rate%20limit"), ("retry-after", "7"), ("x-own", "b")];
+    server.will([Move::TrailersOnly(limited.clone())]);
+    let got = GrpcClient::connect(program.addr).await.call(SCROLL, "m").await;
+    let mut expected = headers(&limited);
+    expected.insert("content-type", HeaderValue::from_static("application/grpc"));
+    assert_eq!((got.headers, got.trailers, got.frames.len()), (expected, None, 0));
+}
+
+#[tokio::test]
+async fn te_is_sent_upstream_also_for_a_client_that_does_not_send_it_and_any_grpc_type_is_a_call() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    for kind in ["application/grpc+proto", "application/grpc"] {
+        let got = client.call_with(SCROLL, &[("content-type", kind)], framed(0, "m")).await;
+        assert_eq!(got.code(), "0");
+        assert_eq!(server.last().headers["te"], "trailers");
+        assert_eq!(server.last().headers["content-type"], kind);
+    }
+}
+
+#[tokio::test]
+async fn the_authority_is_the_databases_own_or_the_clients_as_configured() {
+    let server = GrpcServer::start().await;
+    for (more, authority) in
+        [("", server.addr.to_string()), (", host: preserve", "client.example".to_owned())]
+    {
+        let program = before(&server, more, "").await;
+        GrpcClient::connect(program.addr).await.call(SCROLL, "m").await;
+        assert_eq!(server.last().authority, authority);
+    }
+}
+
+#[tokio::test]
+async fn streams_pass_both_ways_frame_by_frame() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let mut call = GrpcClient::connect(program.addr).await.begin("/a.B/Both", &[]).await;
+    for text in ["one", "two", "three"] {
+        call.send(framed(0, text), false);
+        if text == "one" {
+            call.head().await.unwrap();
+        }
+        assert_eq!(call.next().await.unwrap().unwrap(), framed(0, text));
+    }
+    call.send(Bytes::new(), true);
+    assert!(call.next().await.is_none());
+    let seen = server.until(|seen| seen.iter().all(|call| call.ended == Ended::Well)).await;
+    assert_eq!(seen[0].frames.concat(), [framed(0, "one"), framed(0, "two"), framed(0, "three")].concat());
+}
+
+#[tokio::test]
+async fn a_cancelled_call_is_cancelled_at_the_database_before_and_within_its_response() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    server.will([Move::Hang]);
+    let mut waiting = client.begin(SCROLL, &[]).await;
+    waiting.send(framed(0, "m"), true);
+    server.until(|seen| seen.last().is_some_and(|call| call.ended == Ended::Well)).await;
+    waiting.cancel();
+    server.until(|seen| seen[0].ended == Ended::Reset(Reason::CANCEL)).await;
+
+    let mut streaming = client.begin("/a.B/Both", &[]).await;
+    streaming.send(framed(0, "m"), false);
+    streaming.head().await.unwrap();
+    streaming.cancel();
+    drop(client);
+    server.until(|seen| seen[1].ended == Ended::Reset(Reason::CANCEL)).await;
+    program.until_all_is_given_back().await;
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_unavailable() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let program = Program::start(&yaml(nowhere(), url, "", ""), &[]).await;
+    let got = GrpcClient::connect(program.addr).await.call(SCROLL, "m").await;
+    let message = got.own_failure("14");
+    assert!(message.contains("cannot connect to the upstream (connection_refused)"), "{message}");
+}
+
+#[tokio::test]
+async fn a_silent_database_is_a_deadline_exceeded_and_a_health_check_waits_only_as_for_a_connection() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, ", forward_timeout: 100ms", "").await;
+    server.will([Move::Hang]);
+    let got = GrpcClient::connect(program.addr).await.call(SCROLL, "m").await;
+    got.own_failure("4");
+
+    let program = before(&server, ", connect_timeout: 100ms", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    for path in [HEALTH, "/grpc.health.v1.Health/Check"] {
+        server.will([Move::Hang]);
+        client.call(path, "").await.own_failure("4");
+        let seen = server.until(|seen| matches!(seen.last().unwrap().ended, Ended::Reset(_))).await;
+        assert_eq!(seen.last().unwrap().path, path);
+    }
+    let mut slow = client.begin(SCROLL, &[]).await;
+    server.will([Move::Wait(Arc::default())]);
+    slow.send(framed(0, "m"), true);
+    server.until(|seen| seen.last().unwrap().path == SCROLL).await;
+    assert_eq!(client.call(HEALTH, "").await.code(), "0");
+}
+
+#[tokio::test]
+async fn where_no_address_is_known_the_message_names_the_setting() {
+    let rest = FakeDatabase::answering(REST).await;
+    let program = Program::before(rest.addr, "").await;
+    let got = GrpcClient::connect(program.addr).await.call(SCROLL, "m").await;
+    let message = got.own_failure("12");
+    assert!(message.contains("upstream.grpc_url (RERANKD_UPSTREAM__GRPC_URL)"), "{message}");
+    assert!(rest.requests_so_far().await.is_empty(), "it is no request for the REST port");
+}
+
+#[tokio::test]
+async fn both_ports_take_grpc_and_rest() {
+    let (server, rest) = (GrpcServer::start().await, FakeDatabase::answering(REST).await);
+    let url = format!("http://{}", server.addr);
+    let program = Program::start(&yaml(rest.addr, url, "", ""), &[]).await;
+    for addr in [program.addr, program.grpc()] {
+        server.will([Move::message("grpc")]);
+        let client = GrpcClient::connect(addr).await;
+        assert_eq!(client.call(SCROLL, "m").await.message(), framed(0, "grpc"));
+        let mut http1 = Wire::connect(addr).await;
+        http1.send("GET /collections HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(http1.message().await.unwrap().ends_with("rest"));
+        // Browsers' gRPC is no call: it goes where everything else goes.
+        let web =
+            client.call_with("/a.B/C", &[("content-type", "application/grpc-web+proto")], Bytes::new()).await;
+        assert_eq!(web.message(), b"rest");
+    }
+}
+
+#[tokio::test]
+async fn calls_pass_over_tls_on_both_sides() {
+    let authority = Authority::new();
+    let us = authority.issue(&["localhost"]);
+    let server = GrpcServer::with(|_| {}, Some(us.acceptor(&["h2"]))).await;
+    let folder = Folder::new(&format!(
+        "listeners: [{{ listen: '127.0.0.1:0', grpc_listen: '127.0.0.1:0', tls: {{ cert_file: DIR/us.crt, key_file: \
+         DIR/us.key }}, upstream: {{ url: 'http://127.0.0.1:1', grpc_url: 'https://localhost:{}', ca_file: DIR/ca.crt \
+         }} }}]\nadmin: {{ listen: '127.0.0.1:0' }}",
+        server.addr.port()
+    ));
+    us.write(&folder.path(""), "us");
+    folder.write("ca.crt", &authority.pem());
+    let sidecar = Watched::start_in(folder).await;
+    for addr in [sidecar.app.listening[0], sidecar.app.grpc_listening[0].unwrap()] {
+        let stream = handshake(addr, &authority, None, &["h2", "http/1.1"]).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        server.will([Move::message("safe")]);
+        let got = GrpcClient::over(stream, |_| {}).await.call(SCROLL, "m").await;
+        assert_eq!((got.code(), got.message()), ("0", framed(0, "safe").to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn windows_of_one_byte_carry_whole_messages_both_ways() {
+    let server = GrpcServer::with(
+        |http| {
+            http.initial_window_size(1);
+        },
+        None,
+    )
+    .await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::with(program.addr, |http| {
+        http.initial_window_size(1);
+    })
+    .await;
+    let message = framed(0, [7; 300]);
+    let got = client.call_with("/a.B/Echo", &[], message.clone()).await;
+    assert_eq!((got.message(), got.code()), (message.to_vec(), "0"));
+    assert!(got.frames.iter().all(|frame| frame.len() <= 1));
+}
+
+#[tokio::test]
+async fn a_large_response_passes_beside_one_that_nobody_reads() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let large = framed(0, vec![7; 8 << 20]);
+    let answer = || Move::Answer(vec![], vec![large.clone()], vec![("grpc-status", "0")]);
+    server.will([answer(), answer()]);
+    let client = GrpcClient::with(program.addr, |http| {
+        http.initial_window_size(4 << 20).initial_connection_window_size(32 << 20);
+    })
+    .await;
+    let mut unread = client.begin(SCROLL, &[]).await;
+    unread.send(framed(0, "m"), true);
+    unread.head().await.unwrap();
+    let got = client.call(SCROLL, "m").await;
+    assert_eq!((got.message().len(), got.code()), (large.len(), "0"));
+}
+
+#[tokio::test]
+async fn a_call_that_the_database_has_not_looked_at_is_made_once_more() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    server.will([Move::Reset(Reason::REFUSED_STREAM), Move::message("then")]);
+    assert_eq!(client.call(SCROLL, "m").await.message(), framed(0, "then"));
+    server.will([Move::Reset(Reason::REFUSED_STREAM), Move::Reset(Reason::REFUSED_STREAM)]);
+    client.call(SCROLL, "m").await.own_failure("14");
+    // Looked at, it may have been done: not again.
+    server.will([Move::Reset(Reason::INTERNAL_ERROR)]);
+    client.call("/qdrant.Points/Upsert", "m").await.own_failure("14");
+    assert_eq!(server.seen().len(), 5);
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_to_the_database_fails_no_call() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    for _ in 0..5 {
+        server.will([Move::LastOne]);
+        let got = client.call(SCROLL, "m").await;
+        assert_eq!((got.code(), got.message()), ("0", framed(0, "m").to_vec()));
+    }
+    assert_eq!(server.connections(), 5);
+}
+
+#[tokio::test]
+async fn a_call_that_is_on_its_way_when_the_database_ends_the_connection_is_made_on_another_one() {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    let program = Program::start(&yaml(nowhere(), url, "", ""), &[]).await;
+    let client = GrpcClient::connect(program.addr).await;
+    let call = client.call(SCROLL, "m");
+    let database = async {
+        let mut first = Frames::accept(&socket).await;
+        first.until_head(1).await;
+        first.go_away(0).await;
+        let mut second = Frames::accept(&socket).await;
+        second.until_head(1).await;
+        let fields = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0")];
+        second.head(1, &fields.map(|(name, value)| (name.to_owned(), value.to_owned())), true).await;
+        (first, second)
+    };
+    let (got, _open) = tokio::join!(call, database);
+    assert_eq!(got.code(), "0");
+}
+
+#[tokio::test]
+async fn a_response_that_breaks_off_ends_as_the_database_ended_it_or_with_a_status() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    for reason in [None, Some(Reason::INTERNAL_ERROR), Some(Reason::CANCEL), Some(Reason::ENHANCE_YOUR_CALM)]
+    {
+        let go = Arc::new(Notify::new());
+        server.will([Move::Begin(framed(0, "part"), go.clone(), reason)]);
+        let mut call = client.begin(SCROLL, &[]).await;
+        call.send(framed(0, "m"), true);
+        call.head().await.unwrap();
+        assert_eq!(call.next().await.unwrap().unwrap(), framed(0, "part"));
+        go.notify_one();
+        let next = call.next().await.map(|next| next.unwrap_err().reason());
+        assert_eq!(next, reason.map(Some));
+        if reason.is_none() {
+            let expected =
+                [("grpc-status", "14"), ("grpc-message", "rerankd: the upstream's response broke off")];
+            assert_eq!(call.trailers().await, Some(headers(&expected)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_forwarded_is_told_as_a_status() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "limits: { max_headers: 10, body_timeout: 200ms }\n").await;
+    let client = GrpcClient::connect(program.addr).await;
+    let name = |i: usize| -> &'static str { format!("x-{i}").leak() };
+    let many: Vec<_> = (0..20).map(|i| (name(i), "v")).collect();
+    client.call_with(SCROLL, &many, framed(0, "m")).await.own_failure("8");
+    client.call_with(SCROLL, &[("host", "a b")], framed(0, "m")).await.own_failure("3");
+    assert!(server.seen().is_empty());
+    server.will([Move::Hang]);
+    let mut stalls = client.begin(SCROLL, &[]).await;
+    stalls.send(Bytes::from_static(b"\0"), false);
+    stalls.got().await.own_failure("4");
+    server.until(|seen| matches!(seen[0].ended, Ended::Reset(_))).await;
+}
+
+#[tokio::test]
+async fn more_calls_than_a_connection_is_given_take_another_one() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let client = GrpcClient::connect(program.addr).await;
+    let go = Arc::new(Notify::new());
+    server.will((0..100).map(|_| Move::Wait(go.clone())));
+    let mut calls = Vec::new();
+    for _ in 0..100 {
+        let mut call = client.begin(SCROLL, &[]).await;
+        call.send(framed(0, "m"), true);
+        calls.push(call);
+    }
+    server.until(|seen| seen.len() == 100 && seen.iter().all(|call| call.ended == Ended::Well)).await;
+    assert_eq!(server.connections(), 2);
+    for _ in 0..100 {
+        go.notify_one();
+    }
+    for call in calls {
+        let go = go.clone();
+        let done = async { call.got().await };
+        tokio::pin!(done);
+        let got = loop {
+            tokio::select! { got = &mut done => break got, () = tokio::task::yield_now() => go.notify_waiters() }
+        };
+        assert_eq!(got.code(), "0");
+    }
+}
+
+#[tokio::test]
+async fn pings_are_answered_also_without_a_call() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "").await;
+    let stream = tokio::net::TcpStream::connect(program.addr).await.unwrap();
+    let (sender, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    tokio::spawn(connection);
+    for _ in 0..100 {
+        pings.ping(h2::Ping::opaque()).await.unwrap();
+    }
+    drop(sender);
+}
+
+#[tokio::test]
+async fn at_the_end_of_the_program_calls_in_flight_finish() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "shutdown: { grace: 60s }\n").await;
+    let client = GrpcClient::connect(program.grpc()).await;
+    let go = Arc::new(Notify::new());
+    server.will([Move::Wait(go.clone())]);
+    let mut call = client.begin(SCROLL, &[]).await;
+    call.send(framed(0, "m"), true);
+    server.until(|seen| seen.first().is_some_and(|call| call.ended == Ended::Well)).await;
+    let addr = program.grpc();
+    let stopping = tokio::spawn(program.stop());
+    Wire::connect(addr).await.until_rejected().await;
+    go.notify_one();
+    let got = call.got().await;
+    assert_eq!((got.code(), got.message()), ("0", framed(0, "late").to_vec()));
+    stopping.await.unwrap();
+}
