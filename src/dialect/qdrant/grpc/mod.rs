@@ -1,3 +1,4 @@
 //! Qdrant's gRPC interface.
 
 pub mod failure;
+pub mod health;
