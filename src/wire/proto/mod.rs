@@ -7,7 +7,11 @@
 mod edit;
 mod field;
 pub mod framing;
+mod layout;
 mod message;
+mod page;
+mod reorder;
+mod strip;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -15,7 +19,9 @@ pub mod write;
 
 pub use edit::{MessageEdit, Part};
 pub use field::{Content, Field};
+pub use layout::Layout;
 pub use message::{Fields, Message};
+pub use page::{ProtoPage, Unsure};
 pub use value::{Member, Value, member};
 
 /// The bytes are not a protobuf message, or a field has not the type that it has to have.

@@ -1,6 +1,7 @@
 //! The scanner, the editor and the view of values, held to an independent decoder and to models.
 
 mod edits;
+mod pages;
 mod scanning;
 mod values;
 

@@ -12,12 +12,12 @@ const DOUBLE: u32 = 2;
 const INTEGER: u32 = 3;
 const STRING: u32 = 4;
 const BOOL: u32 = 5;
-const STRUCT: u32 = 6;
-const LIST: u32 = 7;
-const FIELDS: u32 = 1;
-const VALUES: u32 = 1;
-const KEY: u32 = 1;
-const VALUE: u32 = 2;
+pub(super) const STRUCT: u32 = 6;
+pub(super) const LIST: u32 = 7;
+pub(super) const FIELDS: u32 = 1;
+pub(super) const VALUES: u32 = 1;
+pub(super) const KEY: u32 = 1;
+pub(super) const VALUE: u32 = 2;
 
 /// A value that knows where it stands in its body. What is inside an object or an array is read when it is asked for.
 #[derive(Clone, Copy, PartialEq)]

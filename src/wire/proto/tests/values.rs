@@ -11,13 +11,13 @@ use crate::wire::{
 
 /// Qdrant's `Value`, as its protocol file has it.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Theirs {
+pub(super) struct Theirs {
     #[prost(oneof = "Variant", tags = "1, 2, 3, 4, 5, 6, 7")]
     kind: Option<Variant>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Variant {
+pub(super) enum Variant {
     #[prost(int32, tag = "1")]
     Null(i32),
     #[prost(double, tag = "2")]
@@ -35,18 +35,18 @@ enum Variant {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Struct {
+pub(super) struct Struct {
     #[prost(btree_map = "string, message", tag = "1")]
     fields: BTreeMap<String, Theirs>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct List {
+pub(super) struct List {
     #[prost(message, repeated, tag = "1")]
     values: Vec<Theirs>,
 }
 
-fn theirs(json: &Json) -> Theirs {
+pub(super) fn theirs(json: &Json) -> Theirs {
     let kind = match json {
         Json::Null => Variant::Null(0),
         Json::Bool(truth) => Variant::Bool(*truth),
@@ -64,7 +64,7 @@ fn theirs(json: &Json) -> Theirs {
     Theirs { kind: Some(kind) }
 }
 
-fn json(value: Value<'_>) -> Json {
+pub(super) fn json(value: Value<'_>) -> Json {
     match value.kind() {
         Kind::Null => Json::Null,
         Kind::Bool => value.as_bool().unwrap().into(),
@@ -85,7 +85,7 @@ fn json(value: Value<'_>) -> Json {
     }
 }
 
-fn any_json() -> impl Strategy<Value = Json> {
+pub(super) fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),

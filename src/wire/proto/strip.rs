@@ -1,0 +1,225 @@
+//! What was added to hits is removed again: entries of their fields, and what is inside of these.
+
+use super::{
+    Field, Malformed, Message, MessageEdit,
+    value::{FIELDS, KEY, LIST, STRUCT, VALUE, VALUES},
+};
+use crate::search::{PathStep, Selection, Strip};
+
+/// What is removed from every hit of a list. A strip names members of hits as in JSON; here a hit has one with fields.
+#[derive(Default)]
+pub(super) struct Removal<'s> {
+    /// All fields go.
+    whole: bool,
+    /// Paths to what goes, from the fields down.
+    paths: Vec<Down<'s>>,
+    /// What stays, everything else goes.
+    selection: Option<&'s Selection>,
+}
+
+/// What is left of a path: the keys, and how many of them stay even when emptied.
+#[derive(Clone, Copy)]
+struct Down<'s> {
+    keys: &'s [String],
+    keep: usize,
+}
+
+type Steps<'s> = &'s [PathStep];
+
+impl<'s> Removal<'s> {
+    pub(super) fn new(strip: &'s Strip) -> Self {
+        let below = |keys: &'s [String]| keys.split_first().map(|(_, below)| below);
+        let paths = strip
+            .paths
+            .iter()
+            .filter_map(|path| Some(Down { keys: below(&path.keys)?, keep: path.keep.saturating_sub(1) }));
+        let (whole, paths): (Vec<_>, Vec<_>) = paths.partition(|path| path.keys.is_empty());
+        Self { whole: !whole.is_empty(), paths, selection: strip.selection.as_ref() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.whole && self.paths.is_empty() && self.selection.is_none()
+    }
+
+    /// Notes in `edit` what goes from a hit whose fields have this number.
+    pub(super) fn strip<'a>(
+        &self,
+        hit: Message<'a>,
+        fields: u32,
+        edit: &mut MessageEdit<'a>,
+    ) -> Result<(), Malformed> {
+        let selected: Option<Vec<Steps<'s>>> =
+            self.selection.map(|selection| selection.paths.iter().map(Vec::as_slice).collect());
+        for field in hit.fields() {
+            let field = field?;
+            if field.number != fields {
+                continue;
+            }
+            let fate = match (self.whole, &selected) {
+                (true, _) => Fate::Goes,
+                (false, Some(paths)) if self.paths.is_empty() => selected_of(&field, paths)?,
+                (false, _) => pruned_of(&field, &self.paths)?,
+            };
+            fate.note(field, edit);
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of an entry.
+enum Fate<'a> {
+    Stays,
+    Goes,
+    Changes(MessageEdit<'a>),
+}
+
+impl<'a> Fate<'a> {
+    fn note(self, field: Field<'a>, edit: &mut MessageEdit<'a>) {
+        match self {
+            Fate::Stays => {}
+            Fate::Goes => edit.remove(&field),
+            Fate::Changes(inner) => edit.change(field, inner),
+        }
+    }
+
+    /// That of an entry whose value is to be changed by `inside`, which gets the message of each value.
+    fn of_entry(
+        entry: Message<'a>,
+        mut inside: impl FnMut(Message<'a>) -> Result<MessageEdit<'a>, Malformed>,
+    ) -> Result<Self, Malformed> {
+        let mut edit = MessageEdit::of(entry);
+        for field in entry.fields() {
+            let field = field?;
+            if field.number == VALUE {
+                edit.change(field, inside(field.message()?)?);
+            }
+        }
+        Ok(Fate::Changes(edit))
+    }
+}
+
+/// Takes out of an entry all that lies on no path, neither on its way nor below its end. Scalars on the way stay, and so
+/// do lists and objects that this empties: the server that filters by itself keeps them too. Goes as deep as the longest
+/// path. Source: Qdrant's `JsonPath::value_filter` and `check_include_pattern`.
+fn selected_of<'a>(field: &Field<'a>, paths: &[Steps<'_>]) -> Result<Fate<'a>, Malformed> {
+    let entry = field.message()?;
+    let key = key(entry)?;
+    let below = after(paths, |step| matches!(step, PathStep::Key(name) if name == key));
+    if below.is_empty() {
+        return Ok(Fate::Goes);
+    }
+    if holds_all(&below) {
+        return Ok(Fate::Stays);
+    }
+    Fate::of_entry(entry, |value| selected(value, &below))
+}
+
+/// The same inside a value.
+fn selected<'a>(value: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'a>, Malformed> {
+    let mut edit = MessageEdit::of(value);
+    for variant in value.fields() {
+        let variant = variant?;
+        let inside = match variant.number {
+            STRUCT => selected_members(variant.message()?, paths)?,
+            LIST => selected_items(variant.message()?, paths)?,
+            _ => continue,
+        };
+        edit.change(variant, inside);
+    }
+    Ok(edit)
+}
+
+fn selected_members<'a>(object: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'a>, Malformed> {
+    let mut edit = MessageEdit::of(object);
+    for field in object.fields() {
+        let field = field?;
+        if field.number == FIELDS {
+            selected_of(&field, paths)?.note(field, &mut edit);
+        }
+    }
+    Ok(edit)
+}
+
+fn selected_items<'a>(list: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'a>, Malformed> {
+    let below = after(paths, |step| *step == PathStep::Elements);
+    let mut edit = MessageEdit::of(list);
+    if holds_all(&below) {
+        return Ok(edit);
+    }
+    for field in list.fields() {
+        let field = field?;
+        match field.number {
+            VALUES if below.is_empty() => edit.remove(&field),
+            VALUES => edit.change(field, selected(field.message()?, &below)?),
+            _ => {}
+        }
+    }
+    Ok(edit)
+}
+
+/// What is left of the paths that begin with such a step.
+fn after<'p>(paths: &[Steps<'p>], is_next: impl Fn(&PathStep) -> bool) -> Vec<Steps<'p>> {
+    let rest = |path: &Steps<'p>| path.split_first().filter(|(step, _)| is_next(step)).map(|(_, rest)| rest);
+    paths.iter().filter_map(rest).collect()
+}
+
+/// Whether one of the paths ends here.
+fn holds_all(paths: &[Steps<'_>]) -> bool {
+    paths.iter().any(|path| path.is_empty())
+}
+
+/// Takes out of an entry what the paths end at; objects that this empties go too, unless kept.
+fn pruned_of<'a>(field: &Field<'a>, paths: &[Down<'_>]) -> Result<Fate<'a>, Malformed> {
+    let entry = field.message()?;
+    let key = key(entry)?;
+    let below: Vec<Down<'_>> = paths.iter().filter_map(|path| path.below(key)).collect();
+    if below.is_empty() {
+        return Ok(Fate::Stays);
+    }
+    if below.iter().any(|path| path.keys.is_empty()) {
+        return Ok(Fate::Goes);
+    }
+    let is_kept = paths.iter().any(|path| path.keep > 0 && path.below(key).is_some());
+    let mut emptied = false;
+    let fate = Fate::of_entry(entry, |value| {
+        let mut edit = MessageEdit::of(value);
+        for variant in value.fields() {
+            let variant = variant?;
+            if variant.number == STRUCT {
+                let (inside, is_empty) = pruned(variant.message()?, &below)?;
+                emptied = is_empty;
+                edit.change(variant, inside);
+            }
+        }
+        Ok(edit)
+    })?;
+    Ok(if emptied && !is_kept { Fate::Goes } else { fate })
+}
+
+/// The same inside an object, and whether all of its members are gone.
+fn pruned<'a>(object: Message<'a>, paths: &[Down<'_>]) -> Result<(MessageEdit<'a>, bool), Malformed> {
+    let mut edit = MessageEdit::of(object);
+    let (mut had, mut has) = (false, false);
+    for field in object.fields() {
+        let field = field?;
+        if field.number == FIELDS {
+            let fate = pruned_of(&field, paths)?;
+            had = true;
+            has |= !matches!(fate, Fate::Goes);
+            fate.note(field, &mut edit);
+        }
+    }
+    Ok((edit, had && !has))
+}
+
+impl<'s> Down<'s> {
+    fn below(self, key: &str) -> Option<Self> {
+        let (first, keys) = self.keys.split_first()?;
+        (first == key).then_some(Self { keys, keep: self.keep.saturating_sub(1) })
+    }
+}
+
+/// The key of an entry, whatever its value is.
+fn key(entry: Message<'_>) -> Result<&str, Malformed> {
+    entry.last(KEY)?.map_or(Ok(""), |field| field.text())
+}
