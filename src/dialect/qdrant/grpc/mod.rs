@@ -1,4 +1,19 @@
-//! Qdrant's gRPC interface.
+//! Qdrant's gRPC interface: the service `qdrant.Points`. Source of all field numbers: `points.proto` of Qdrant 1.20.
 
+mod endpoint;
 pub mod failure;
-pub mod health;
+mod fields;
+mod formula;
+mod numbers;
+mod object;
+mod operation;
+mod query;
+mod request;
+mod response;
+mod status;
+#[cfg(test)]
+mod tests;
+mod widen;
+
+pub use endpoint::{GrpcEndpoint, GrpcRequest};
+pub use status::{code, is_success, message};
