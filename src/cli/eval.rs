@@ -170,7 +170,7 @@ fn demonstration(
     env: &HashMap<String, String>,
     scorer: demo::Scorer,
 ) -> Result<(Config, Files), CommandError> {
-    let config = demo::configuration(database.addr(), env, scorer).map_err(CommandError::Config)?;
+    let config = demo::configuration(database, env, scorer).map_err(CommandError::Config)?;
     let file = |name: &str, text: String| Input { name: name.to_owned(), bytes: text.into_bytes() };
     let files = Files {
         queries: file("the demo's questions", demo::queries_file()),

@@ -140,7 +140,7 @@ async fn run(args: &ExplainArgs, env: &HashMap<String, String>) -> Result<u8, Co
     };
     let (config, ask) = match &database {
         Some(database) => (
-            demo::configuration(database.addr(), env, args.provider).map_err(CommandError::Config)?,
+            demo::configuration(database, env, args.provider).map_err(CommandError::Config)?,
             question(args)?,
         ),
         None => (own(args, env)?, ask(&typed(args), read)?),

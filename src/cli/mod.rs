@@ -155,7 +155,7 @@ pub struct CheckArgs {
     /// Print every setting, not only what differs from the defaults
     #[arg(long)]
     pub all: bool,
-    /// Also ask every database (GET /), every provider (for one score: it may cost a search unit) and Redis; ends with OK,
+    /// Also ask every database (GET /, a health check over gRPC), every provider (for one score: it may cost a search unit) and Redis; ends with OK,
     /// or with numbered problems, what to do about each, and exit code 1
     #[arg(long)]
     pub connect: bool,

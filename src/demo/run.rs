@@ -90,7 +90,7 @@ impl Demo {
             return Err(DemoError::NoKey);
         }
         let database = DemoDatabase::start().await.map_err(DemoError::Database)?;
-        let config = configuration(database.addr(), env, scorer).map_err(DemoError::Config)?;
+        let config = configuration(&database, env, scorer).map_err(DemoError::Config)?;
         let app = App::start(&config).await?;
         let idle_key = key.filter(|_| scorer == Scorer::Lexical);
         Ok(Self { database, app, config, scorer, idle_key })
@@ -232,7 +232,7 @@ impl Demo {
         let grpc = self.database.grpc_addr();
         writeln!(
             out,
-            "database  http://{database}  (gRPC: {grpc})\nproxy     http://{proxy}\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
+            "database  http://{database}, gRPC {grpc}\nproxy     http://{proxy}, gRPC on the same port\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
         )?;
         let Some(question) = shown.first else { return Ok(()) };
         let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");

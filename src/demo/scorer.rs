@@ -1,7 +1,8 @@
 //! Which provider scores the demo.
 
-use std::{collections::HashMap, net::SocketAddr, path::Path};
+use std::{collections::HashMap, path::Path};
 
+use super::DemoDatabase;
 use crate::config::{self, Config, Flags};
 
 /// Who scores the demo's passages.
@@ -42,7 +43,7 @@ pub(super) fn key_of(env: &HashMap<String, String>) -> Option<&'static str> {
 
 /// The configuration of a proxy before the demo database.
 pub fn configuration(
-    database: SocketAddr,
+    database: &DemoDatabase,
     env: &HashMap<String, String>,
     scorer: Scorer,
 ) -> Result<Config, config::Problems> {
@@ -50,9 +51,10 @@ pub fn configuration(
     // All of its passages are in the window: there is nothing to learn how rare a word is from, and its order alone
     // shows best what a reranker does.
     let alone = if scorer == Scorer::Lexical { ", fuse: false" } else { "" };
+    let (rest, grpc) = (database.addr(), database.grpc_addr());
     // No client waits for a page here.
     let file = format!(
-        "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{database}\" }} }}]\n\
+        "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{rest}\", grpc_url: \"http://{grpc}\" }} }}]\n\
          admin: {{ listen: \"127.0.0.1:0\" }}\n\
          inspector: {{ capture: text }}\n\
          rerank: {{ providers: [{provider}], annotate: true, deadline: 5s }}\n\

@@ -15,6 +15,11 @@ use crate::bounds::Permit;
 /// A connection this young when draining begins may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
+/// How much longer a connection for gRPC may be idle: with the default limit 20 minutes. @qdrant/js-client-grpc, which
+/// takes the end of a connection for a failure of its next call, ends idle ones itself after 15. That the client is
+/// there, pings tell.
+const GRPC_PATIENCE: u32 = 10;
+
 /// Every connection of one listener. Dropping it closes those still open.
 pub(super) struct Connections {
     draining: CancellationToken,
@@ -38,6 +43,7 @@ struct Connection {
     ended: AtomicUsize,
     first: Notify,
     tunnel: AtomicBool,
+    grpc: AtomicBool,
     /// The targets that a `Uri` cannot hold, of requests that have not begun; by the number of the request.
     odd_targets: Mutex<VecDeque<(usize, Vec<u8>)>>,
     has_odd_targets: AtomicBool,
@@ -67,6 +73,7 @@ impl Connections {
             ended: AtomicUsize::new(0),
             first: Notify::new(),
             tunnel: AtomicBool::new(false),
+            grpc: AtomicBool::new(false),
             odd_targets: Mutex::default(),
             has_odd_targets: AtomicBool::new(false),
             draining: self.draining.clone(),
@@ -157,10 +164,17 @@ impl ConnectionHandle {
         self.0.tunnel.store(true, Ordering::Relaxed);
     }
 
-    /// Ends when nothing has been open for `limit`.
+    /// A client of gRPC's has it: one that keeps its connection, and may fail a call where the other side has ended it.
+    pub(super) fn carries_grpc(&self) {
+        self.0.grpc.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends when nothing has been open for `limit`, or for gRPC many times as long.
     pub(super) async fn idle(&self, limit: Option<Duration>) {
         let Some(limit) = limit else { return std::future::pending().await };
         loop {
+            let grpc = self.0.grpc.load(Ordering::Relaxed);
+            let limit = if grpc { limit.saturating_mul(GRPC_PATIENCE) } else { limit };
             let now = Instant::now();
             let since = match self.is_between_requests() {
                 true => self.0.start + Duration::from_millis(self.0.quiet_since.load(Ordering::Relaxed)),
@@ -224,6 +238,22 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_for_grpc_may_be_idle_ten_times_as_long() {
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let handle = Connections::new().open(place, None);
+        let start = Instant::now();
+        let call = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            let call = handle.begin(None);
+            handle.carries_grpc();
+            drop(call);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { () = handle.idle(Some(Duration::from_secs(120))) => {}, () = call => {} }
+        assert_eq!(start.elapsed().as_secs(), 1300);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_idle_a_limit_after_its_last_exchange_and_never_during_one() {

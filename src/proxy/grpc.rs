@@ -10,7 +10,7 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use super::{Forwarder, ProxyError};
 use crate::body::{self, Body, BoxError, Stalled};
-use crate::dialect::qdrant::grpc::failure;
+use crate::dialect::qdrant::grpc::{failure, health};
 
 /// Where the gRPC calls of a listener go.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl GrpcRoute {
 }
 
 /// Whether this is gRPC as it is (gRPC-Web, which browsers speak, is not).
-fn is_call<B>(request: &Request<B>) -> bool {
+pub(super) fn is_call<B>(request: &Request<B>) -> bool {
     if request.version() != Version::HTTP_2 || *request.method() != Method::POST {
         return false;
     }
@@ -56,7 +56,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Whether a call asks whether the database is there: some clients wait for its response for a minute or without an end.
 pub(super) fn is_health_check(path: &str) -> bool {
-    matches!(path, "/qdrant.Qdrant/HealthCheck" | "/grpc.health.v1.Health/Check")
+    matches!(path, health::PATH | "/grpc.health.v1.Health/Check")
 }
 
 /// The response to a call that could not be forwarded.

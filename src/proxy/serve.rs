@@ -20,7 +20,7 @@ use super::client_io::{ClientIo, ClientTimeouts};
 use super::connection::ConnectionHandle;
 use super::guarded_body::Tied;
 use super::listener::ListenerSettings;
-use super::{ProxyError, respond, target};
+use super::{ProxyError, grpc, respond, target};
 use crate::body::Body;
 use crate::bounds::TimeoutKind;
 use crate::upstream::FREE_HEADERS;
@@ -95,6 +95,9 @@ impl Server {
         let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));
+            if grpc::is_call(&request) {
+                own.carries_grpc();
+            }
             // For a tunnel.
             if request.headers().contains_key(UPGRADE) {
                 request.extensions_mut().insert(own.clone());

@@ -25,6 +25,7 @@ MONITORS = {
 }
 
 PROXY_PORT = 6343
+GRPC_PORT = 6344
 ADMIN_PORT = 9464
 MOUNTED = "/etc/rerankd/"
 
@@ -125,10 +126,10 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
     # Probes and scrapes come to the pod's own address, also while the file is broken.
     assert environment(container)["RERANKD_ADMIN__LISTEN"] in (f"0.0.0.0:{ADMIN_PORT}", f"[::]:{ADMIN_PORT}")
 
-    assert {port["name"]: port["containerPort"] for port in container["ports"]} == {
-        "rerankd": PROXY_PORT,
-        "rerankd-admin": ADMIN_PORT,
-    }
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    # Before what may be a Qdrant.
+    assert ports.pop("rerankd-grpc", GRPC_PORT) == GRPC_PORT
+    assert ports == {"rerankd": PROXY_PORT, "rerankd-admin": ADMIN_PORT}
     assert effective["listeners"][0]["listen"].endswith(f":{PROXY_PORT}")
     assert effective["admin"]["listen"] == f"0.0.0.0:{ADMIN_PORT}"
     for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):

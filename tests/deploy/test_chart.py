@@ -9,6 +9,7 @@ import yaml
 from support import (
     ADMIN_PORT,
     CHART,
+    GRPC_PORT,
     HERE,
     PROXY_PORT,
     assert_good_rerankd,
@@ -68,7 +69,10 @@ def test_one_setting_is_enough():
         "RERANKD_UPSTREAM__URL": "http://qdrant:6333",
     }
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
-    assert service["spec"]["ports"][0]["targetPort"] == PROXY_PORT
+    assert [(port["name"], port["targetPort"], port["appProtocol"]) for port in service["spec"]["ports"]] == [
+        ("http", PROXY_PORT, "http"),
+        ("grpc", GRPC_PORT, "kubernetes.io/h2c"),
+    ]
     assert deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == str(ADMIN_PORT)
 
 
@@ -119,6 +123,19 @@ def test_monitors_find_what_they_are_for():
     assert (
         pod_monitor["metadata"]["labels"]["release"] == service_monitor["metadata"]["labels"]["release"] == "prometheus"
     )
+
+
+def test_the_port_for_grpc_is_there_where_calls_have_where_to_go():
+    def ports(*values):
+        manifests = rendered("least", *values)
+        pod = one(manifests, "Deployment")["spec"]["template"]
+        names = [port["name"] for port in one(manifests, "Service")["spec"]["ports"]]
+        return names, environment(rerankd_of(pod)[0]).get("RERANKD_UPSTREAM__GRPC_URL")
+
+    assert ports() == (["http", "grpc"], None)
+    assert ports("--set", "upstream=http://elasticsearch:9200") == (["http"], None)
+    own = ports("--set", "upstream=http://gateway", "--set", "grpcUpstream=http://gateway:6334")
+    assert own == (["http", "grpc"], "http://gateway:6334")
 
 
 def test_a_policy_without_peers_lets_nobody_in_rather_than_everybody():

@@ -138,13 +138,14 @@ def test_the_configuration_in_the_guide_loads(tmp_path):
 
 def test_the_bypass_leads_the_service_to_the_databases_own_port():
     [words] = [words for words in commands(GUIDE) if "patch" in words]
-    [change] = yaml.safe_load(words[words.index("-p") + 1])
+    changes = yaml.safe_load(words[words.index("-p") + 1])
     service = one(objects((DEPLOY / "plain/qdrant.yaml").read_text()), "Service", words[words.index("service") + 1])
-    assert change["op"] == "replace" and change["path"] == "/spec/ports/0/targetPort"
-    assert service["spec"]["ports"][0]["targetPort"] == 6343
-    service["spec"]["ports"][0]["targetPort"] = change["value"]
+    for at, (change, ours) in enumerate(zip(changes, (6343, 6344), strict=True)):
+        assert change["op"] == "replace" and change["path"] == f"/spec/ports/{at}/targetPort"
+        assert service["spec"]["ports"][at]["targetPort"] == ours
+        service["spec"]["ports"][at]["targetPort"] = change["value"]
     direct = one(objects((DEPLOY / "plain/qdrant.yaml").read_text()), "Service", "qdrant-direct")
-    assert service["spec"]["ports"][0] == direct["spec"]["ports"][0]
+    assert service["spec"]["ports"] == direct["spec"]["ports"]
 
 
 def test_the_bypass_for_clients_sets_the_variable_that_the_example_has():

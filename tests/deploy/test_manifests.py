@@ -9,6 +9,7 @@ from support import (
     CHART,
     DEPLOY,
     EXAMPLES,
+    GRPC_PORT,
     PROXY_PORT,
     assert_good_rerankd,
     assert_serves_on_while_the_service_forgets_it,
@@ -98,7 +99,7 @@ def test_labels_and_ports_lead_to_pods(name):
         assert service["spec"]["selector"].items() <= labels.items()
         for port in service["spec"]["ports"]:
             # A Service of an older Kubernetes does not find a sidecar's port by name.
-            assert port["targetPort"] in own or port["targetPort"] in (PROXY_PORT, ADMIN_PORT), port
+            assert port["targetPort"] in own or port["targetPort"] in (PROXY_PORT, GRPC_PORT, ADMIN_PORT), port
     for each in manifests:
         if each["kind"] == "NetworkPolicy":
             assert each["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
@@ -134,8 +135,11 @@ def test_in_front_of_qdrant_the_service_leads_to_rerankd_and_another_one_past_it
             for port in one(manifests, "Service", name)["spec"]["ports"]
         }
 
-    assert ports("qdrant") == {"http": (6333, 6343), "grpc": (6334, "grpc")}
-    assert ports("qdrant-direct") == {"http": (6333, "http")}
+    assert ports("qdrant") == {"http": (6333, 6343), "grpc": (6334, GRPC_PORT)}
+    assert ports("qdrant-direct") == {"http": (6333, "http"), "grpc": (6334, "grpc")}
+    for name in ("qdrant", "qdrant-direct"):
+        protocols = {each["name"]: each["appProtocol"] for each in one(manifests, "Service", name)["spec"]["ports"]}
+        assert protocols == {"http": "http", "grpc": "kubernetes.io/h2c"}
     # Qdrant goes on until the pod has left the endpoints.
     qdrant = pod["spec"]["containers"][0]
     assert 0 < qdrant["lifecycle"]["preStop"]["sleep"]["seconds"] < pod["spec"]["terminationGracePeriodSeconds"]

@@ -7,6 +7,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 
+use crate::harness::grpc::GrpcClient;
 use crate::harness::{Program, Scripted, Tap, Wire, body_of, response, search};
 
 /// Passes connections on, once it is known where to.
@@ -49,6 +50,19 @@ async fn a_circle_through_another_proxy_ends_with_508() {
         assert!(program.metric("rerankd_requests_failed_total{cause=\"loop\"}").await >= 3);
         program.until_all_is_given_back().await;
     }
+}
+
+#[tokio::test]
+async fn a_circle_of_grpc_calls_ends_with_a_failed_precondition() {
+    let (addr, to) = relay().await;
+    let yaml = format!(
+        "listeners: [{{ listen: '127.0.0.1:0', upstream: {{ url: 'http://127.0.0.1:1', grpc_url: 'http://{addr}' }} }}]\n\
+         admin: {{ listen: '127.0.0.1:0' }}\n"
+    );
+    let program = Program::start(&yaml, &[]).await;
+    to.set(program.addr).unwrap();
+    let got = GrpcClient::connect(program.addr).await.call("/qdrant.Points/Scroll", "m").await;
+    assert_eq!(got.own_failure("9"), "rerankd: the upstream leads back to this rerankd (loop)");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
+use crate::harness::grpc::{GrpcServer, Move};
 use crate::harness::{Authority, Ended, FakeRedis, Folder, Scripted, TlsDatabase, response, run};
 
 const QDRANT: &str = r#"{"title":"qdrant - vector search engine","version":"1.18.3"}"#;
@@ -83,6 +84,34 @@ async fn everything_that_is_configured_is_asked_and_what_is_well_ends_with_ok() 
         assert!(line.contains(said), "{section}: {line:?} in {}", ended.stdout);
     }
     assert_eq!(service.seen().len(), 2, "one pair for each provider");
+}
+
+#[tokio::test]
+async fn the_grpc_address_is_asked_for_its_health() {
+    let qdrant = database(QDRANT).await;
+    let server = GrpcServer::start().await;
+    server.will([Move::message(b"\x0a\x06qdrant\x12\x061.19.0")]);
+    let yaml = |grpc: String| {
+        format!(
+            "listeners: [{{ listen: '127.0.0.1:0', upstream: {{ url: 'http://{}', grpc_url: 'http://{grpc}' }} }}]\nrerank: \
+             {{ providers: [here] }}\nproviders: {{ here: {{ kind: lexical }} }}\n",
+            qdrant.addr
+        )
+    };
+    let ended = check(&yaml(server.addr.to_string()), &[]).await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stdout);
+    let said = format!("ok   gRPC         Qdrant 1.19.0 at http://{}, in ", server.addr);
+    assert!(line(&ended, "listeners[0]", "gRPC").contains(&said), "{}", ended.stdout);
+    assert_eq!(server.last().path, "/qdrant.Qdrant/HealthCheck");
+
+    let closed = check(&yaml("127.0.0.1:9".to_owned()), &[]).await;
+    assert_eq!(closed.status.code(), Some(1), "{}", closed.stdout);
+    let said = "1. listeners[0], gRPC: http://127.0.0.1:9: cannot connect to the upstream (connection_refused)\n   Nothing \
+                listens there";
+    assert!(closed.stdout.contains(said), "{}", closed.stdout);
+    // It is no gRPC port.
+    let rest = check(&yaml(qdrant.addr.to_string()), &[]).await;
+    assert_eq!(rest.status.code(), Some(1), "{}", rest.stdout);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::harness::grpc::{Ended, GrpcClient, GrpcServer, Move, framed, headers};
-use crate::harness::{Authority, FakeDatabase, Folder, Frames, Program, Watched, Wire, handshake};
+use crate::harness::{Authority, End, FakeDatabase, Folder, Frames, Program, Watched, Wire, handshake};
 
 const SCROLL: &str = "/qdrant.Points/Scroll";
 const HEALTH: &str = "/qdrant.Qdrant/HealthCheck";
@@ -458,4 +458,29 @@ async fn at_the_end_of_the_program_calls_in_flight_finish() {
     let got = call.got().await;
     assert_eq!((got.code(), got.message()), ("0", framed(0, "late").to_vec()));
     stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_crosses_the_end_of_its_connection_is_served() {
+    let server = GrpcServer::start().await;
+    let program = before(&server, "", "shutdown: { grace: 60s }\n").await;
+    let mut client = Frames::connect(program.addr).await;
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", SCROLL),
+        (":authority", "x"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    client.head(1, &fields, true).await;
+    assert_eq!(client.end(1).await, End::ProbeResponse(vec![]));
+    let stopping = tokio::spawn(program.stop());
+    // The first of two: none is refused yet, and the ping behind it has not been acknowledged.
+    assert_eq!(client.until_go_away().await, 0x7fff_ffff);
+    client.head(3, &fields, true).await;
+    assert_eq!(client.end(3).await, End::ProbeResponse(vec![]));
+    stopping.await.unwrap();
+    assert_eq!(server.seen().len(), 2);
 }

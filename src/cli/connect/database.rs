@@ -9,7 +9,7 @@ use super::{facts, report::Section};
 use crate::{
     app::upstream_certificate,
     config::{DialectChoice, ListenerConfig},
-    proxy::{Proxy, Root},
+    proxy::{Health, Proxy, Root},
     tls,
 };
 
@@ -50,8 +50,51 @@ pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -
             "See whether it is overloaded, or speaks another protocol on that port.",
         ),
     }
+    grpc(&mut section, listener, proxy).await;
     own_certificate(&mut section, listener);
     section
+}
+
+/// Makes a health check where gRPC calls go. Only who has named that address needs it.
+async fn grpc(section: &mut Section, listener: &ListenerConfig, proxy: &Proxy) {
+    let Some(url) = listener.grpc_url() else { return };
+    let url = url.to_string();
+    let url = url.trim_end_matches('/');
+    let begun = Instant::now();
+    let max_wait = listener.upstream.connect_timeout.saturating_add(MAX_WAIT);
+    let (said, remedy) = match timeout(max_wait, proxy.health()).await {
+        Ok(None) => return,
+        Ok(Some(Ok(Health::Serving(version)))) => {
+            let what =
+                version.map_or_else(|| "something that speaks gRPC".to_owned(), |it| format!("Qdrant {it}"));
+            return section.good("gRPC", format!("{what} at {url}, in {} ms", begun.elapsed().as_millis()));
+        }
+        // Who has to show a key is there.
+        Ok(Some(Ok(Health::Status(status @ (7 | 16))))) => {
+            return section
+                .good("gRPC", format!("{url} wants a login (status {status}), which clients bring"));
+        }
+        Ok(Some(Ok(Health::Status(status)))) => (
+            format!("{url} answers a health check with status {status}"),
+            "See that upstream.grpc_url is Qdrant's gRPC port, and its log.".to_owned(),
+        ),
+        Ok(Some(Ok(Health::NoGrpc(status)))) => (
+            format!("{url} does not speak gRPC (HTTP status {status})"),
+            "See that upstream.grpc_url is Qdrant's gRPC port, 6334 as a rule.".to_owned(),
+        ),
+        Ok(Some(Err(why))) => {
+            let (said, remedy) =
+                why.split_once("): ").map_or((why.as_str(), ""), |(said, remedy)| (said, remedy));
+            let end = if remedy.is_empty() { "" } else { ")" };
+            let remedy = if remedy.is_empty() { "see that it runs, and its port" } else { remedy };
+            (format!("{url}: {said}{end}"), sentence(remedy))
+        }
+        Err(_) => (format!("{url} has not answered (silent)"), "See whether it is overloaded.".to_owned()),
+    };
+    match &listener.upstream.grpc_url {
+        Some(_) => section.problem("gRPC", said, remedy),
+        None => section.warning("gRPC", said, remedy + " Clients that speak REST alone do not need it."),
+    }
 }
 
 fn reached(section: &mut Section, listener: &ListenerConfig, root: &Root, took: Duration) {

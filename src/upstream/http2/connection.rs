@@ -47,9 +47,14 @@ struct State {
 pub(super) struct Call(Arc<State>);
 
 impl Connection {
-    /// Over a socket that has just been connected. It lives in a task of its own on this runtime, until it is over, has
-    /// been idle for `idle_timeout`, or nobody has it any more.
-    pub(super) async fn new(io: Io, http: &Builder, idle_timeout: Duration) -> Result<Self, h2::Error> {
+    /// Over a socket that has just been connected. It lives in a task of its own on this runtime, until it is over or
+    /// nobody has it any more. `retired` is called when it is to have no new call, as after `idle_timeout` without one.
+    pub(super) async fn new(
+        io: Io,
+        http: &Builder,
+        idle_timeout: Duration,
+        retired: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, h2::Error> {
         let state = Arc::new(State {
             opened: Instant::now(),
             calls: AtomicUsize::new(0),
@@ -67,11 +72,12 @@ impl Connection {
                 tokio::select! {
                     // Its error has been given to the calls on it.
                     _ = &mut connection => {}
-                    () = kept.keep(pings, idle_timeout) => {
+                    () = kept.keep(pings, idle_timeout, &retired) => {
                         tracing::debug!("a connection to the upstream does not acknowledge a ping: it is given up");
                     }
                 }
                 kept.retired.store(true, Ordering::Relaxed);
+                retired();
             });
         }
         Ok(Self { sender, state })
@@ -124,7 +130,7 @@ impl Drop for Call {
 
 impl State {
     /// Retires a connection that is idle for too long; ends when the peer of one that owes a response is gone.
-    async fn keep(&self, mut pings: Option<PingPong>, idle_timeout: Duration) {
+    async fn keep(&self, mut pings: Option<PingPong>, idle_timeout: Duration, retired: &(impl Fn() + Sync)) {
         let tick = PING_AFTER.min(idle_timeout).max(Duration::from_millis(10));
         let mut heard = self.heard.load(Ordering::Relaxed);
         loop {
@@ -134,6 +140,7 @@ impl State {
                 let quiet_since = Duration::from_millis(self.quiet_since.load(Ordering::Relaxed));
                 if self.opened + quiet_since + idle_timeout <= Instant::now() {
                     self.retired.store(true, Ordering::Relaxed);
+                    retired();
                 }
             } else if heard == before && tick >= PING_AFTER && self.is_gone(pings.as_mut()).await {
                 return;

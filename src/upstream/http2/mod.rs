@@ -4,6 +4,8 @@ mod call;
 mod connection;
 mod request_body;
 mod response_body;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::fmt;
@@ -151,18 +153,29 @@ impl Shared {
         }
     }
 
-    async fn connection(&self) -> Result<Connection, Shareable> {
+    async fn connection(self: &Arc<Self>) -> Result<Connection, Shareable> {
         let io = self.connector.clone().oneshot(self.upstream.clone()).await;
         let io = io.map_err(|error| Shareable(Arc::new(error)))?;
-        let made = Connection::new(io, &self.http, self.idle_timeout).await;
+        let pool = Arc::downgrade(self);
+        let retired = move || {
+            if let Some(shared) = pool.upgrade() {
+                let left = shared.pool().without_retired();
+                drop(left);
+            }
+        };
+        let made = Connection::new(io, &self.http, self.idle_timeout, retired).await;
         made.map_err(|error| Shareable(Arc::new(error.into())))
     }
 }
 
 impl Pool {
+    /// Takes out those that are not to have another call.
+    fn without_retired(&mut self) -> Vec<Connection> {
+        self.connections.extract_if(.., |connection| connection.is_retired()).collect()
+    }
+
     /// On the oldest connection that has room, so that surplus ones become idle and end.
     fn begin(&mut self, most: usize) -> Option<(SendRequest<Bytes>, Call)> {
-        self.connections.retain(|connection| !connection.is_retired());
         self.connections.iter().find_map(|connection| connection.begin(most))
     }
 

@@ -66,6 +66,16 @@ impl Frames {
         panic!("the connection ended");
     }
 
+    /// Reads until the other side ends the connection; the last stream that it looks at. Acknowledges nothing.
+    pub async fn until_go_away(&mut self) -> u32 {
+        while let Some((kind, _, _, payload)) = self.next().await {
+            if kind == GOAWAY {
+                return u32::from_be_bytes(payload[..4].try_into().unwrap());
+            }
+        }
+        panic!("the connection ended");
+    }
+
     /// Ends the connection: streams after `last` have not been looked at.
     pub async fn go_away(&mut self, last: u32) {
         self.send(GOAWAY, 0, 0, &[&last.to_be_bytes()[..], &[0; 4]].concat()).await;

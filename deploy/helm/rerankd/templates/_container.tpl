@@ -21,12 +21,20 @@ env:
     value: {{ (($values.config).admin).listen | default "0.0.0.0:9464" | quote }}
   - name: RERANKD_UPSTREAM__URL
     value: {{ required "upstream: the URL of the database has to be set, such as http://qdrant:6333" $values.upstream | quote }}
+  {{- with $values.grpcUpstream }}
+  - name: RERANKD_UPSTREAM__GRPC_URL
+    value: {{ . | quote }}
+  {{- end }}
   {{- with $values.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 ports:
   - name: rerankd
     containerPort: 6343
+  {{- if include "rerankd.grpc" .root }}
+  - name: rerankd-grpc
+    containerPort: 6344
+  {{- end }}
   - name: rerankd-admin
     containerPort: 9464
 startupProbe:

@@ -24,6 +24,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* Whether gRPC calls have where to go: rerankd opens its port for them then, 6344. */}}
+{{- define "rerankd.grpc" -}}
+{{- if or .Values.grpcUpstream (hasSuffix ":6333" (trimSuffix "/" .Values.upstream)) -}}
+true
+{{- end }}
+{{- end }}
+
 {{- define "rerankd.image" -}}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}

@@ -4,6 +4,7 @@ mod endpoint;
 pub mod failure;
 mod fields;
 mod formula;
+pub mod health;
 mod numbers;
 mod object;
 mod operation;
