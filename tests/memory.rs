@@ -11,7 +11,7 @@ use peak_alloc::PeakAlloc;
 use rerankd::{
     body,
     bounds::{Bounds, Limits},
-    dialect::{Dialect, Elastic, Reading, qdrant::Qdrant, working_bytes},
+    dialect::{Dialect, Elastic, qdrant::Qdrant},
     pipeline::{
         AllowList, CallerHeaders, FailOpen, Mode, Pipeline, PlannedSearch, Profile, Profiles, QuerySource,
         ScoreMode, plan_bytes,
@@ -118,21 +118,22 @@ fn reading_a_request_takes_no_more_than_is_counted_for_it() {
         ("/i/_msearch", &Elastic, many("", "{}\n{}\n", "")),
         (&long, &Elastic, Bytes::from("{}\n{}\n".repeat(1000))),
     ] {
-        let (counted, head) = (working_bytes(path, &body), head(path, &headers));
+        let endpoint = dialect.route(&head(path, &headers)).unwrap().endpoint;
+        let counted = endpoint.working_bytes(&body);
         let case = String::from_utf8_lossy(&body[..30]).into_owned();
-        let (mut intents, mut reading) = (Vec::new(), None);
+        let (mut intents, mut request) = (Vec::new(), None);
         let parsed = peak(|| {
-            reading = dialect.read(&head, body.clone()).ok();
-            if let Some(reading) = &reading {
-                intents = dialect.parse(&head, reading).unwrap_or_default();
+            request = endpoint.clone().read(body.clone()).ok();
+            if let Some(request) = &request {
+                intents = request.intents().unwrap_or_default();
             }
         });
         assert!(parsed <= counted + SLACK, "{case}: parsing took {parsed}, counted {counted}");
 
         let before = ALLOCATED.current_usage();
-        let again = dialect.read(&head, body.clone()).ok();
+        let again = endpoint.clone().read(body.clone()).ok();
         let held = ALLOCATED.current_usage().saturating_sub(before);
-        let held_counted = again.as_ref().map_or(0, Reading::held_bytes);
+        let held_counted = again.as_ref().map_or(0, |request| request.held_bytes());
         assert!(held <= held_counted + SLACK, "{case}: a reading holds {held}, counted {held_counted}");
         drop(again);
 
@@ -158,7 +159,7 @@ fn reading_a_request_takes_no_more_than_is_counted_for_it() {
                 };
                 let searches = if behind.is_empty() { &searches } else { &behind };
                 let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
-                reading.as_ref().map(|reading| dialect.widen(&head, reading, &plans))
+                request.as_ref().map(|request| request.rewrite(&plans))
             });
             let most = counted + plans_counted + body.len() + SLACK;
             assert!(planned + widened <= most, "{case}: {planned} + {widened} for widening, counted {most}");
@@ -182,13 +183,14 @@ fn reading_a_response_takes_no_more_than_is_counted_for_it() {
         ("/i/_search", &Elastic, many(r#"{"hits":{"hits":["#, r#"{"_score":1.0},"#, "{}]}}")),
         ("/i/_search", &Elastic, many(r#"{"hits":{"hits":["#, r#"{"_source":{"a":1,"b":2}},"#, "{}]}}")),
     ] {
-        let counted = working_bytes("", &body);
-        let head = head(path, &headers);
+        let endpoint = dialect.route(&head(path, &headers)).unwrap().endpoint;
+        let request = endpoint.read(Bytes::from_static(b"{}")).unwrap();
+        let counted = request.page_bytes(&body);
         let mut places = 0;
         let copy = body.clone();
         let split = peak(|| {
-            let page = dialect.split(&head, copy);
-            places = page.as_ref().map_or(0, |page| page.place_bytes());
+            let page = request.page(copy);
+            places = page.as_ref().map_or(0, |page| page.held_bytes());
             page
         });
         let start = String::from_utf8_lossy(&body[..30]).into_owned();

@@ -5,13 +5,14 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
-    dialect::{Dialect, Elastic, qdrant::Qdrant, splitting_bytes},
+    dialect::{Dialect, Elastic, SearchRequest, qdrant::Qdrant},
     document::{self, Document},
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
     },
-    search::{FetchPlan, FieldSet, Head, HitPage, Ranked, Ranking, ScoreWriting, Strip, StripPath},
+    search::{FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip, StripPath},
+    wire::{Page, json::page_bytes},
 };
 use tokio::time::Instant;
 
@@ -100,8 +101,17 @@ impl Speech {
         f(&Head { method: &Method::POST, path, query: None, headers: &HeaderMap::new() })
     }
 
-    fn split(self, body: &Bytes) -> HitPage {
-        self.with_head(|head| self.dialect().split(head, body.clone())).expect("a response")
+    fn read(self, body: Bytes) -> Arc<dyn SearchRequest> {
+        let route = self.with_head(|head| self.dialect().route(head)).expect("a search");
+        route.endpoint.read(body).expect("a search")
+    }
+
+    fn page(self, body: &Bytes) -> Arc<dyn Page> {
+        self.split(&*self.read(self.request()), body)
+    }
+
+    fn split(self, request: &dyn SearchRequest, body: &Bytes) -> Arc<dyn Page> {
+        request.page(body.clone()).expect("a response")
     }
 }
 
@@ -115,12 +125,12 @@ fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
     let body = move || speech.respond(hits, text);
     let mut cases = vec![
         case(name("split"), move || {
-            let body = body();
-            Box::new(move || drop(black_box(speech.split(&body))))
+            let (request, body) = (speech.read(speech.request()), body());
+            Box::new(move || drop(black_box(speech.split(&*request, &body))))
         }),
         case(name("documents"), move || {
-            let page = speech.split(&body());
-            Box::new(move || drop(black_box(texts(&page))))
+            let page = speech.page(&body());
+            Box::new(move || drop(black_box(texts(&*page))))
         }),
         case(name("join"), move || join(speech, &body(), Strip::default())),
         case(name("join_stripped"), move || join(speech, &body(), speech.added())),
@@ -131,17 +141,17 @@ fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
         cases.push(case(format!("weigh/{hits}/{style}"), move || {
             let body = body();
             Box::new(move || {
-                black_box(splitting_bytes(black_box(&body)));
+                black_box(page_bytes(black_box(&body)));
             })
         }));
         cases.push(case(format!("keys/{hits}/{style}"), move || {
-            let request = request(documents(&speech.split(&body())));
+            let request = request(documents(&speech.page(&body())));
             let namer = namer();
             Box::new(move || drop(black_box(keys(&namer, &request))))
         }));
         if text == Text::Plain {
             cases.push(case(format!("lookup/{hits}/{style}"), move || {
-                let request = request(documents(&speech.split(&body())));
+                let request = request(documents(&speech.page(&body())));
                 let (keys, store) = filled(&request);
                 Box::new(move || drop(black_box(look_up(&store, &keys))))
             }));
@@ -152,23 +162,24 @@ fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
 
 /// All that a reranked search whose scores are known adds between two sockets, but for the request.
 fn search(speech: Speech, body: Bytes) -> Work {
-    let warm = request(documents(&speech.split(&body)));
+    let search = speech.read(speech.request());
+    let warm = request(documents(&speech.page(&body)));
     let (_, store) = filled(&warm);
     let namer = namer();
     Box::new(move || {
-        let page = speech.split(&body);
+        let page = speech.split(&*search, &body);
         let request = request(documents(&page));
         let scores = look_up(&store, &keys(&namer, &request));
-        let joined = speech.dialect().join(&page, &[Strip::default()], &[Some(ranking(&scores))]);
+        let joined = page.reordered(&[Strip::default()], &[Some(ranking(&scores))]);
         drop(black_box(joined));
     })
 }
 
 fn join(speech: Speech, body: &Bytes, strip: Strip) -> Work {
-    let page = speech.split(body);
-    let rankings = [Some(ranking(&vec![None; page.lists[0].hits.len()]))];
+    let page = speech.page(body);
+    let rankings = [Some(ranking(&vec![None; page.lists()[0].hits]))];
     let strips = [strip];
-    Box::new(move || drop(black_box(speech.dialect().join(&page, &strips, &rankings))))
+    Box::new(move || drop(black_box(page.reordered(&strips, &rankings))))
 }
 
 /// Every hit somewhere else.
@@ -182,16 +193,15 @@ fn ranking(scores: &[Option<f32>]) -> Ranking {
     Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
 }
 
-fn texts(page: &HitPage) -> Vec<Arc<str>> {
-    let hits = page.lists.iter().flat_map(|list| &list.hits);
-    let document = |hit| document::document(&page.body, hit, &FieldSet::Auto, DOCUMENT_BYTES);
+fn texts(page: &dyn Page) -> Vec<Arc<str>> {
+    let hits = (0..page.lists()[0].hits).map(|hit| HitAt { list: 0, hit });
+    let document = |at| document::document(page, at, &FieldSet::Auto, DOCUMENT_BYTES);
     hits.filter_map(document).map(Arc::from).collect()
 }
 
 /// The same where nobody reads them: the scores may be known.
-fn documents(page: &HitPage) -> Arc<[Document]> {
-    let hits = page.lists.iter().flat_map(|list| &list.hits);
-    document::documents(&page.body, hits, &FieldSet::Auto, DOCUMENT_BYTES).1.into()
+fn documents(page: &Arc<dyn Page>) -> Arc<[Document]> {
+    document::documents(page, 0, 0..page.lists()[0].hits, &FieldSet::Auto, DOCUMENT_BYTES).1.into()
 }
 
 fn request(documents: Arc<[Document]>) -> RerankRequest {
@@ -237,19 +247,15 @@ fn look_up(store: &ScoreStore, keys: &[ScoreKey]) -> Vec<Option<f32>> {
 fn parse(speech: Speech) -> Work {
     let body = speech.request();
     Box::new(move || {
-        speech.with_head(|head| {
-            let reading = speech.dialect().read(head, body.clone()).expect("a search");
-            drop(black_box(speech.dialect().parse(head, &reading).expect("a search")));
-        });
+        drop(black_box(speech.read(body.clone()).intents().expect("a search")));
     })
 }
 
 fn widen(speech: Speech) -> Work {
-    let reading = speech.with_head(|head| speech.dialect().read(head, speech.request())).expect("a search");
+    let request = speech.read(speech.request());
     let fields = document::wanted_fields(&FieldSet::Auto);
     let plans = [FetchPlan { hits: Some(50), fields, ..FetchPlan::as_asked() }];
     Box::new(move || {
-        let rewrite = speech.with_head(|head| speech.dialect().widen(head, &reading, &plans));
-        drop(black_box(rewrite.expect("a search")));
+        drop(black_box(request.rewrite(&plans).expect("a search")));
     })
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_ENCODING};
+use http::{HeaderMap, HeaderName};
 use ruzstd::decoding::StreamingDecoder;
 
 use crate::bounds::{Budget, Permit, counted};
@@ -25,15 +25,16 @@ pub enum CodingError {
     NoRoom,
 }
 
-/// `body` without its content codings (RFC 9110 §8.4), at most `limit` bytes of it. What is unpacked is taken
-/// from the budget before it is written.
+/// `body` without the codings that the header `named_by` names (`content-encoding`, RFC 9110 §8.4), at most `limit` bytes
+/// of it. What is unpacked is taken from the budget before it is written.
 pub fn decode(
     headers: &HeaderMap,
+    named_by: HeaderName,
     body: &Bytes,
     limit: usize,
     budget: &Budget,
 ) -> Result<Bytes, CodingError> {
-    let mut names: Vec<&str> = codings(headers).collect();
+    let mut names: Vec<&str> = codings(headers, named_by).collect();
     let mut decoded = body.clone();
     while let Some(name) = names.pop() {
         decoded = decode_one(name, &decoded, Unpacking { limit, budget })?;
@@ -41,8 +42,8 @@ pub fn decode(
     Ok(decoded)
 }
 
-fn codings(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(CONTENT_ENCODING).iter();
+fn codings(headers: &HeaderMap, named_by: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(named_by).iter();
     let names = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
     names.map(str::trim).filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
 }
@@ -127,7 +128,7 @@ impl Unpacking<'_> {
 mod tests {
     use std::io::Write;
 
-    use http::HeaderValue;
+    use http::{HeaderValue, header::CONTENT_ENCODING};
 
     use super::*;
 
@@ -142,7 +143,7 @@ mod tests {
     }
 
     fn unpack(name: &'static str, body: &Bytes, limit: usize) -> Result<Bytes, CodingError> {
-        decode(&coded(name), body, limit, &Budget::new(usize::MAX))
+        decode(&coded(name), CONTENT_ENCODING, body, limit, &Budget::new(usize::MAX))
     }
 
     #[test]
@@ -171,10 +172,16 @@ mod tests {
         let bomb = gzip(&vec![0; 64 << 20]);
         assert!(bomb.len() < 1 << 20);
         let small = Budget::new(1 << 20);
-        assert_eq!(decode(&coded("gzip"), &bomb, 128 << 20, &small), Err(CodingError::NoRoom));
+        assert_eq!(
+            decode(&coded("gzip"), CONTENT_ENCODING, &bomb, 128 << 20, &small),
+            Err(CodingError::NoRoom)
+        );
         // Old buffer, new buffer and window, when the last step grows it to the limit.
         let enough = Budget::new((1 << 20) + (1 << 19) + DEFLATE_WINDOW + 1);
-        assert_eq!(decode(&coded("gzip"), &bomb, 1 << 20, &enough), Err(CodingError::TooLarge));
+        assert_eq!(
+            decode(&coded("gzip"), CONTENT_ENCODING, &bomb, 1 << 20, &enough),
+            Err(CodingError::TooLarge)
+        );
         assert_eq!((small.used(), enough.used()), (0, 0));
     }
 

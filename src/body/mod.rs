@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Incoming;
 
 pub use arrived::{Arrived, arrived};
@@ -33,6 +33,16 @@ pub fn empty() -> Body {
 /// These bytes.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Body::new(Full::new(bytes.into()).map_err(|never| match never {}))
+}
+
+/// These bytes after that prefix, if it is not empty, and trailers.
+pub fn whole(prefix: Bytes, bytes: Bytes, trailers: Option<HeaderMap>) -> Body {
+    if prefix.is_empty() && trailers.is_none() {
+        return full(bytes);
+    }
+    let data = [prefix, bytes].into_iter().filter(|part| !part.is_empty()).map(Frame::data);
+    let frames = data.chain(trailers.map(Frame::trailers)).map(Ok::<_, BoxError>);
+    Body::new(StreamBody::new(futures_util::stream::iter(frames)))
 }
 
 /// Any other body, streamed.

@@ -12,7 +12,7 @@ const DEEPEST: usize = 1000;
 /// The body of a request, without content codings, and what the one pass over all of it has found: later readers skip
 /// what is long.
 #[derive(Debug)]
-pub struct Reading {
+pub(super) struct Reading {
     body: Bytes,
     /// One for each JSON text with a search, or with a batch of them, in their order.
     texts: Vec<Index>,
@@ -25,7 +25,7 @@ impl Reading {
     }
 
     /// The body that was read.
-    pub fn body(&self) -> &Bytes {
+    pub(super) fn body(&self) -> &Bytes {
         &self.body
     }
 
@@ -34,7 +34,7 @@ impl Reading {
     }
 
     /// What it holds in memory beside the body, in bytes.
-    pub fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         let each = self.texts.iter().map(Index::held_bytes).sum::<usize>();
         self.texts.capacity() * size_of::<Index>() + each
     }

@@ -1,43 +1,46 @@
-//! Helpers that read a request's body in one step, and the slow form of what splitting notes.
+//! Requests read in one step.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Dialect, DialectError, hits::MOST_NOTED};
-use crate::{
-    search::{FetchPlan, Field, Fields, Head, Rewrite, SearchIntent},
-    wire::json::{Kind, Member, Value},
-};
+use super::{Dialect, DialectError, SearchKind, SearchRequest};
+use crate::search::{FetchPlan, Head, Rewrite, SearchIntent};
 
 /// A body read for one question.
 pub(super) trait OfBody: Dialect {
-    /// As [`Dialect::parse`].
-    fn parse_body(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
-        self.parse(head, &self.read(head, body.clone())?)
+    /// The kind of search that a head asks for.
+    fn kind(&self, head: &Head<'_>) -> Option<SearchKind> {
+        let found = self.route(head).filter(|route| !route.below_prefix);
+        found.map(|route| route.endpoint.kind())
     }
 
-    /// As [`Dialect::widen`].
+    /// What it would be without the beginning of its path.
+    fn kind_below_prefix(&self, head: &Head<'_>) -> Option<SearchKind> {
+        let found = self.route(head).filter(|route| route.below_prefix);
+        found.map(|route| route.endpoint.kind())
+    }
+
+    /// The request, read.
+    fn read_body(&self, head: &Head<'_>, body: &Bytes) -> Result<Arc<dyn SearchRequest>, DialectError> {
+        let found = self.route(head).filter(|route| !route.below_prefix);
+        found.ok_or(DialectError::Unsupported("this path"))?.endpoint.read(body.clone())
+    }
+
+    /// As [`SearchRequest::intents`].
+    fn parse_body(&self, head: &Head<'_>, body: &Bytes) -> Result<Vec<SearchIntent>, DialectError> {
+        self.read_body(head, body)?.intents()
+    }
+
+    /// As [`SearchRequest::rewrite`].
     fn widen_body(
         &self,
         head: &Head<'_>,
         body: &Bytes,
         plans: &[FetchPlan],
     ) -> Result<Rewrite, DialectError> {
-        self.widen(head, &self.read(head, body.clone())?, plans)
+        self.read_body(head, body)?.rewrite(plans)
     }
 }
 
 impl<D: Dialect + ?Sized> OfBody for D {}
-
-/// The object of fields, its members noted one by one.
-pub(super) fn slow_fields(object: Value<'_>) -> Option<Fields> {
-    let name = |member: &Member<'_>| match member.key {
-        Cow::Borrowed(key) => Some(member.key_start + 1..member.key_start + 1 + key.len()),
-        Cow::Owned(_) => None,
-    };
-    let note = |member: Member<'_>| Some(Field { name: name(&member)?, value: member.value.span() });
-    let members = object.members().filter(|members| members.len() <= MOST_NOTED);
-    let members = members.and_then(|members| members.into_iter().map(note).collect());
-    (object.kind() == Kind::Object).then(|| Fields { span: object.span(), members })
-}

@@ -2,16 +2,22 @@
 
 use std::borrow::Cow;
 
-use crate::wire::json::{Kind, Value, runs::until, unescape::escape};
+use crate::wire::{
+    Kind, Value,
+    json::{runs::until, unescape::escape},
+};
 
-/// The text of a JSON string without control characters and byte-order marks, with `\n` line breaks, trimmed as a whole
+/// The text of a string without control characters and byte-order marks, with `\n` line breaks, trimmed as a whole
 /// and at each line's end. What is like this already is not copied. `None` for other values and where a lone surrogate
 /// is in it.
 pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let quoted = value.text();
     if value.kind() != Kind::String {
         return None;
     }
+    let quoted = match value {
+        Value::Json(value) => value.text(),
+        Value::Proto(value) => return value.as_str().map(text),
+    };
     let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
     // No control characters stand there as they are, but for one.
     let special = |byte| (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2) | (byte == 0xe2) | (byte == 0xef);
@@ -140,6 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::json;
 
     fn text(text: &str) -> String {
         super::text(text).into_owned()
@@ -202,15 +209,15 @@ mod tests {
         ) {
             for sample in [&odd, &long, &any] {
                 let json = with_halves(sample, half, &halves);
-                let value = Value::parse(json.as_bytes()).unwrap();
+                let value = json::Value::parse(json.as_bytes()).unwrap();
                 prop_assert_eq!(value.as_str(), Some(Cow::Borrowed(&**sample)));
-                prop_assert_eq!(string(value).map(Cow::into_owned), Some(slow_text(sample)), "{}", json);
+                prop_assert_eq!(string(Value::Json(value)).map(Cow::into_owned), Some(slow_text(sample)), "{}", json);
                 prop_assert_eq!(text(sample), slow_text(sample));
                 for nth in 0..4 {
                     let json = written(sample, nth);
-                    let value = Value::parse(json.as_bytes()).unwrap();
+                    let value = json::Value::parse(json.as_bytes()).unwrap();
                     prop_assert_eq!(value.as_str(), Some(Cow::Borrowed(&**sample)));
-                    prop_assert_eq!(string(value).map(Cow::into_owned), Some(slow_text(sample)), "{}", json);
+                    prop_assert_eq!(string(Value::Json(value)).map(Cow::into_owned), Some(slow_text(sample)), "{}", json);
                 }
             }
         }
@@ -219,14 +226,14 @@ mod tests {
     #[test]
     fn a_clean_text_is_not_copied() {
         let clean = "\" One line, another — «quoted», caf\u{e9}. ，A third. \"";
-        let value = Value::parse(clean.as_bytes()).unwrap();
+        let value = Value::Json(json::Value::parse(clean.as_bytes()).unwrap());
         assert!(matches!(string(value), Some(Cow::Borrowed(text)) if text == clean.trim_matches(['"', ' '])));
     }
 
     #[test]
     fn what_is_no_string_or_no_text_is_none() {
         for json in ["1", "null", "{}", r#"["a"]"#] {
-            assert_eq!(string(Value::parse(json.as_bytes()).unwrap()), None, "{json}");
+            assert_eq!(string(Value::Json(json::Value::parse(json.as_bytes()).unwrap())), None, "{json}");
         }
     }
 
@@ -242,7 +249,11 @@ mod tests {
             (r#""\ud83d""#, ""),
             (r#""\ud83d\u0000\ufeff \u2003""#, ""),
         ] {
-            assert_eq!(string(Value::parse(json.as_bytes()).unwrap()).as_deref(), Some(left), "{json}");
+            assert_eq!(
+                string(Value::Json(json::Value::parse(json.as_bytes()).unwrap())).as_deref(),
+                Some(left),
+                "{json}"
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
 use crate::{
     search::NESTED_LISTS,
-    wire::json::{Kind, Member, Value},
+    wire::{Kind, Member, Value, json},
 };
 
 /// Numbers in an array beyond this many are a vector, not words.
@@ -141,8 +141,8 @@ fn string_within(value: Value<'_>, depth: usize) -> Option<Cow<'_, str>> {
 
 /// The text inside a `_node_content` string: `text`, or `text_resource.text` in newer versions.
 fn node_text(value: Value<'_>) -> Option<Cow<'_, str>> {
-    let json = value.as_str()?;
-    let node = Value::parse(json.as_bytes()).ok()?;
+    let text = value.as_str()?;
+    let node = json::Value::parse(text.as_bytes()).map(Value::Json).ok()?;
     let text = node.get("text").and_then(string);
     let text = text.or_else(|| node.at(&["text_resource", "text"]).and_then(string))?;
     Some(Cow::Owned(text.into_owned()))
@@ -214,7 +214,7 @@ fn one_of(mut scalars: Vec<Scalar<'_>>, numbers: bool) -> Option<Scalar<'_>> {
 fn scalar(value: Value<'_>) -> Option<Scalar<'_>> {
     match value.kind() {
         Kind::String | Kind::Object => string(value).map(Scalar::Text),
-        Kind::Number | Kind::Bool => Some(Scalar::AsIs(value.text())),
+        Kind::Number | Kind::Bool => Some(Scalar::AsIs(value.scalar_text())),
         Kind::Array | Kind::Null => None,
     }
 }
@@ -288,7 +288,7 @@ fn holds_more(array: Value<'_>) -> bool {
 fn push_lists<'a>(entries: &mut Vec<FieldEntry<'a>>, key: Cow<'a, str>, values: &[Value<'a>], numbers: bool) {
     let mut lists = Vec::new();
     for value in values {
-        let mut left = FEW_BYTES.saturating_add(value.text().len().saturating_mul(PASSES));
+        let mut left = FEW_BYTES.saturating_add(value.bytes().saturating_mul(PASSES));
         gather(*value, &key, (DEPTH, &mut left), &mut lists);
     }
     for (key, scalars) in lists {
@@ -307,7 +307,7 @@ fn gather<'a>(
     if !nested {
         return note(key, scalar(value), lists);
     }
-    let (Some(depth), Some(less)) = (depth.checked_sub(1), left.checked_sub(value.text().len())) else {
+    let (Some(depth), Some(less)) = (depth.checked_sub(1), left.checked_sub(value.bytes())) else {
         return;
     };
     *left = less;

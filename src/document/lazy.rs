@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use bytes::Bytes;
-
 use super::{document, material::Material};
-use crate::search::{FieldSet, Hit};
+use crate::{
+    search::{FieldSet, HitAt},
+    wire::Page,
+};
 
 /// A text to score. That of a hit is made when it is first read: where its score is cached, it never is.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ enum Source {
 
 /// What the documents of a list are made of.
 struct Hits {
-    body: Bytes,
+    page: Arc<dyn Page>,
     set: FieldSet,
     max_bytes: usize,
     hits: Vec<(Material, OnceLock<Box<str>>)>,
@@ -35,7 +36,7 @@ impl Document {
         match &self.0 {
             Source::Text(text) => text,
             Source::Hit(of, at) => of.hits.get(*at).map_or("", |(material, text)| {
-                text.get_or_init(|| material.text(&of.body, &of.set, of.max_bytes).into())
+                text.get_or_init(|| material.text(&*of.page, &of.set, of.max_bytes).into())
             }),
         }
     }
@@ -47,7 +48,7 @@ impl Document {
             Source::Text(text) => piece(text.as_bytes()),
             Source::Hit(of, at) => {
                 if let Some((material, _)) = of.hits.get(*at) {
-                    material.identity(&of.body, &of.set, of.max_bytes, piece);
+                    material.identity(&*of.page, &of.set, of.max_bytes, piece);
                 }
             }
         }
@@ -73,11 +74,12 @@ impl fmt::Debug for Document {
     }
 }
 
-/// The documents of these hits of `body`, each at most `max_bytes` long, and which hits they belong to, counted from 0:
-/// one without text has none.
-pub fn documents<'a>(
-    body: &Bytes,
-    hits: impl Iterator<Item = &'a Hit>,
+/// The documents of these hits of a list of `page`, each at most `max_bytes` long, and the places in the list of those
+/// that have one: without text there is none.
+pub fn documents(
+    page: &Arc<dyn Page>,
+    list: usize,
+    hits: impl Iterator<Item = usize>,
     set: &FieldSet,
     max_bytes: usize,
 ) -> (Vec<usize>, Vec<Document>) {
@@ -86,21 +88,22 @@ pub fn documents<'a>(
         Text(Document),
     }
     let (mut places, mut found, mut materials) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, hit) in hits.enumerate() {
-        let material = Material::find(body, hit, set).filter(|_| max_bytes > 0);
+    for hit in hits {
+        let at = HitAt { list, hit };
+        let material = Material::find(&**page, at, set).filter(|_| max_bytes > 0);
         found.push(match material {
             Some(material) => {
                 materials.push((material, OnceLock::new()));
                 Found::Material(materials.len() - 1)
             }
-            None => match document(body, hit, set, max_bytes) {
+            None => match document(&**page, at, set, max_bytes) {
                 Some(text) => Found::Text(Document(Source::Text(text.into()))),
                 None => continue,
             },
         });
-        places.push(place);
+        places.push(hit);
     }
-    let hits = Arc::new(Hits { body: body.clone(), set: set.clone(), max_bytes, hits: materials });
+    let hits = Arc::new(Hits { page: page.clone(), set: set.clone(), max_bytes, hits: materials });
     let document = |found| match found {
         Found::Material(at) => Document(Source::Hit(hits.clone(), at)),
         Found::Text(document) => document,

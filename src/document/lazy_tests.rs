@@ -4,34 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    document::document,
-    search::{Field, Fields},
-    wire::json::{Scanner, Value},
+    document::{
+        document,
+        test_support::{HIT, noted},
+    },
+    wire::json::Scanner,
 };
-
-/// The object at `span`, its members noted as a dialect notes them.
-fn fields(body: &[u8], span: std::ops::Range<usize>) -> Fields {
-    let object = Value::found(body, span.clone()).unwrap();
-    let note = |member: crate::wire::json::Member<'_>| {
-        let start = member.key_start + 1;
-        let plain = matches!(member.key, std::borrow::Cow::Borrowed(_));
-        plain.then(|| Field { name: start..start + member.key.len(), value: member.value.span() })
-    };
-    let members = object.members().and_then(|members| members.into_iter().map(note).collect());
-    Fields { span, members }
-}
-
-/// A hit with these two objects.
-fn hit(source: &str, second: Option<&str>) -> (Bytes, Hit) {
-    let body = Bytes::from(format!("{source}{}", second.unwrap_or_default()));
-    let hit = Hit {
-        span: 0..body.len(),
-        source: Some(fields(&body, 0..source.len())),
-        fields: second.map(|_| fields(&body, source.len()..body.len())),
-        ..Hit::default()
-    };
-    (body, hit)
-}
 
 fn name_of(document: &Document) -> Vec<u8> {
     let mut name = Vec::new();
@@ -40,8 +18,8 @@ fn name_of(document: &Document) -> Vec<u8> {
 }
 
 /// The one document of a hit, if it has text.
-fn one(body: &Bytes, hit: &Hit, set: &FieldSet, max_bytes: usize) -> Option<Document> {
-    let (places, mut documents) = documents(body, [hit].into_iter(), set, max_bytes);
+fn one(page: &Arc<dyn Page>, set: &FieldSet, max_bytes: usize) -> Option<Document> {
+    let (places, mut documents) = documents(page, 0, [0].into_iter(), set, max_bytes);
     assert_eq!(places.len(), documents.len());
     documents.pop()
 }
@@ -100,10 +78,10 @@ proptest! {
     fn a_text_made_when_it_is_read_is_the_one_made_at_once(
         source in payload(), second in prop::option::of(payload()), set in set(), max_bytes in 0..40_usize,
     ) {
-        let (body, hit) = hit(&source, second.as_deref());
+        let page = noted(&source, second.as_deref());
         prop_assert!(Scanner::whole(source.as_bytes(), Scanner::skip).is_ok());
-        let made = one(&body, &hit, &set, max_bytes);
-        let at_once = document(&body, &hit, &set, max_bytes);
+        let made = one(&page, &set, max_bytes);
+        let at_once = document(&*page, HIT, &set, max_bytes);
         prop_assert_eq!(made.as_ref().map(Document::text), at_once.as_deref());
     }
 
@@ -113,9 +91,9 @@ proptest! {
     ) {
         let mut texts: HashMap<Vec<u8>, String> = HashMap::new();
         for payload in &payloads {
-            let (body, hit) = hit(payload, None);
+            let page = noted(payload, None);
             for (set, max_bytes) in [(&set, cuts[0]), (&set, cuts[1]), (&others, cuts[0])] {
-                if let Some(document) = one(&body, &hit, set, max_bytes) {
+                if let Some(document) = one(&page, set, max_bytes) {
                     let text = document.text().to_owned();
                     let before = texts.entry(name_of(&document)).or_insert_with(|| text.clone());
                     prop_assert_eq!(&*before, &text);
@@ -128,8 +106,8 @@ proptest! {
 #[test]
 fn what_a_document_is_not_made_of_does_not_change_its_name() {
     let of = |payload: &str, set: &FieldSet| {
-        let (body, hit) = hit(payload, None);
-        let document = one(&body, &hit, set, 99).unwrap();
+        let page = noted(payload, None);
+        let document = one(&page, set, 99).unwrap();
         assert!(is_made_later(&document), "{payload}");
         name_of(&document)
     };
@@ -143,8 +121,8 @@ fn what_a_document_is_not_made_of_does_not_change_its_name() {
 
 #[test]
 fn a_text_and_what_another_is_made_of_never_have_one_name() {
-    let (body, hit) = hit(r#"{"text":"a"}"#, None);
-    let made = name_of(&one(&body, &hit, &FieldSet::Auto, 99).unwrap());
+    let page = noted(r#"{"text":"a"}"#, None);
+    let made = name_of(&one(&page, &FieldSet::Auto, 99).unwrap());
     assert!(std::str::from_utf8(&made).is_err(), "no text has such bytes");
     assert_eq!(name_of(&Document::from("a")), b"a");
 }

@@ -1,11 +1,11 @@
 //! What a document is made of, found without making it.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, yaml, yaml::Scalar};
 use crate::{
-    search::{Field, FieldSet, Hit},
-    wire::json::Value,
+    search::{FieldSet, HitAt},
+    wire::{Found, Page, Place},
 };
 
 /// Longer names are looked at one by one.
@@ -24,8 +24,8 @@ pub(super) struct Material {
 struct Part {
     /// Which of the set's names it has.
     name: usize,
-    /// Where its value stands in the body.
-    value: Range<usize>,
+    /// Where its value stands.
+    value: Place,
 }
 
 /// Whether it is present can only be determined from the whole hit.
@@ -33,25 +33,19 @@ struct Unsure;
 
 impl Material {
     /// `None` where only making the document shows what is in it, or that nothing is.
-    pub(super) fn find(body: &[u8], hit: &Hit, set: &FieldSet) -> Option<Self> {
-        let mut objects: [&[Field]; 2] = [&[], &[]];
-        for (object, noted) in objects.iter_mut().zip([&hit.source, &hit.fields]) {
-            if let Some(noted) = noted {
-                *object = noted.members.as_deref()?;
-            }
-        }
+    pub(super) fn find(page: &dyn Page, at: HitAt, set: &FieldSet) -> Option<Self> {
         let found = match set {
-            FieldSet::Auto => auto(body, objects),
-            FieldSet::Named(paths) => named(body, objects, paths),
+            FieldSet::Auto => auto(page, at),
+            FieldSet::Named(paths) => named(page, at, paths),
             FieldSet::All => Err(Unsure),
         };
         found.ok()
     }
 
     /// The document, at most `max_bytes` long.
-    pub(super) fn text(&self, body: &[u8], set: &FieldSet, max_bytes: usize) -> String {
+    pub(super) fn text(&self, page: &dyn Page, set: &FieldSet, max_bytes: usize) -> String {
         let entry = |part: &Part| {
-            let value = Value::found(body, part.value.clone())?;
+            let value = page.value(&part.value)?;
             let scalar = match set {
                 FieldSet::Auto => fields::string(value).map(Scalar::Text),
                 FieldSet::Named(_) | FieldSet::All => fields::joined(&[value], true),
@@ -73,7 +67,7 @@ impl Material {
     /// The bytes of the parts, and what is made of them: one after the other they are those of no other document.
     pub(super) fn identity(
         &self,
-        body: &[u8],
+        page: &dyn Page,
         set: &FieldSet,
         max_bytes: usize,
         mut piece: impl FnMut(&[u8]),
@@ -85,11 +79,11 @@ impl Material {
             let name = if self.plain { "" } else { name(set, part.name) };
             shape.extend(number(name.len()));
             shape.extend(name.as_bytes());
-            shape.extend(number(part.value.len()));
+            shape.extend(number(page.written(&part.value).len()));
         }
         piece(&shape);
         for part in &self.parts {
-            piece(body.get(part.value.clone()).unwrap_or_default());
+            piece(page.written(&part.value));
         }
     }
 }
@@ -109,35 +103,31 @@ fn name(set: &FieldSet, at: usize) -> &str {
 }
 
 /// Title and main text, as `fields::title` and `fields::main_text` have them.
-fn auto(body: &[u8], objects: [&[Field]; 2]) -> Result<Material, Unsure> {
-    let title = first(body, objects, &AUTO_TITLES)?;
-    let main = first(body, objects, &AUTO_FIELDS)?.ok_or(Unsure)?;
-    let main = Part { name: AUTO_TITLES.len() + main.name, ..main };
+fn auto(page: &dyn Page, at: HitAt) -> Result<Material, Unsure> {
+    let title = part(page.field(at, &AUTO_TITLES), 0)?;
+    let main = part(page.field(at, &AUTO_FIELDS), AUTO_TITLES.len())?.ok_or(Unsure)?;
     Ok(Material { plain: title.is_none(), parts: title.into_iter().chain([main]).collect() })
 }
 
-/// The first of these names that there is.
-fn first(body: &[u8], objects: [&[Field]; 2], names: &[&str]) -> Result<Option<Part>, Unsure> {
-    for (at, name) in names.iter().enumerate() {
-        for members in objects {
-            if let Some(value) = last(body, members, name) {
-                return certain(body, Part { name: at, value }).map(Some);
-            }
-        }
+/// The part that was found, its name counted from `first`.
+fn part(found: Found, first: usize) -> Result<Option<Part>, Unsure> {
+    match found {
+        Found::Nothing => Ok(None),
+        Found::Unsure => Err(Unsure),
+        Found::Text { name, value } => Ok(Some(Part { name: first + name, value })),
     }
-    Ok(None)
 }
 
 /// As `fields::named` has them.
-fn named(body: &[u8], objects: [&[Field]; 2], paths: &[String]) -> Result<Material, Unsure> {
+fn named(page: &dyn Page, at: HitAt, paths: &[String]) -> Result<Material, Unsure> {
     let mut parts: Vec<Part> = Vec::with_capacity(paths.len());
-    for (at, path) in paths.iter().enumerate() {
+    for (nth, path) in paths.iter().enumerate() {
         if !is_simple(path) || fields::in_node_content(path) {
             return Err(Unsure);
         }
-        match objects.iter().find_map(|members| last(body, members, path)) {
-            _ if paths.iter().take(at).any(|before| before == path) => {}
-            Some(value) => parts.push(certain(body, Part { name: at, value })?),
+        match part(page.field(at, &[path]), nth)? {
+            _ if paths.iter().take(nth).any(|before| before == path) => {}
+            Some(part) => parts.push(part),
             // It may be a way into an object.
             None if path.contains('.') => return Err(Unsure),
             None => {}
@@ -152,22 +142,4 @@ fn named(body: &[u8], objects: [&[Field]; 2], paths: &[String]) -> Result<Materi
 /// Whether a document has a field's name as it is.
 fn is_simple(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// The value of the last member of that name.
-fn last(body: &[u8], members: &[Field], name: &str) -> Option<Range<usize>> {
-    let named = |field: &&Field| body.get(field.name.clone()) == Some(name.as_bytes());
-    members.iter().rev().find(named).map(|field| field.value.clone())
-}
-
-/// A string, or an array that begins with one, whose first character can be seen.
-fn certain(body: &[u8], part: Part) -> Result<Part, Unsure> {
-    match body.get(part.value.clone()) {
-        Some([b'"', first, ..] | [b'[', b'"', first, ..])
-            if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\') =>
-        {
-            Ok(part)
-        }
-        _ => Err(Unsure),
-    }
 }

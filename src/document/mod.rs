@@ -24,8 +24,8 @@ pub use names::is_text_field;
 use yaml::Scalar;
 
 use crate::{
-    search::{FieldSet, Hit, WantedFields},
-    wire::json::{Member, Object, Value},
+    search::{FieldSet, HitAt, WantedFields},
+    wire::{FieldObjects, Member, Page, Value},
 };
 
 /// The main text, by the names that frameworks and tutorials give it; the first with text in it wins.
@@ -60,10 +60,15 @@ pub fn wanted_fields(set: &FieldSet) -> WantedFields {
     }
 }
 
-/// The document of one hit of `body`, at most `max_bytes` long; `None` where there is no text. A text that can be read as
-/// it stands in the body is not copied.
-pub fn document<'a>(body: &'a [u8], hit: &Hit, set: &'a FieldSet, max_bytes: usize) -> Option<Cow<'a, str>> {
-    let mut objects = objects(body, hit);
+/// The document of one hit of `page`, at most `max_bytes` long; `None` where there is no text. A text that can be read as
+/// it stands in the response is not copied.
+pub fn document<'a>(
+    page: &'a dyn Page,
+    at: HitAt,
+    set: &'a FieldSet,
+    max_bytes: usize,
+) -> Option<Cow<'a, str>> {
+    let FieldObjects { mut objects, last_is_flat } = page.fields(at);
     let text = match set {
         FieldSet::Auto => {
             let (key, text) = fields::main_text(&objects)?;
@@ -77,7 +82,7 @@ pub fn document<'a>(body: &'a [u8], hit: &Hit, set: &'a FieldSet, max_bytes: usi
         }
         FieldSet::Named(paths) => named(&objects, paths),
         FieldSet::All => {
-            if let (Some(_), Some(last)) = (&hit.fields, objects.last_mut()) {
+            if let (true, Some(last)) = (last_is_flat, objects.last_mut()) {
                 fields::drop_multi_fields(last);
             }
             Cow::Owned(yaml::render(&fields::all(&objects)))
@@ -97,7 +102,7 @@ pub fn document<'a>(body: &'a [u8], hit: &Hit, set: &'a FieldSet, max_bytes: usi
     })
 }
 
-/// The document of a JSON object that is no hit: its fields at `paths`, in that order; `None` where there is no
+/// The document of an object that is no hit: its fields at `paths`, in that order; `None` where there is no
 /// text.
 pub fn of_object<'a>(object: Value<'a>, paths: &'a [String]) -> Option<Cow<'a, str>> {
     let objects = [object.members()?];
@@ -116,9 +121,9 @@ fn named<'a>(objects: &[Vec<Member<'a>>], paths: &'a [String]) -> Cow<'a, str> {
 }
 
 /// The names of a hit's top-level keys (names only), for the log line that says why there was no text.
-pub fn top_level_keys(body: &[u8], hit: &Hit) -> Vec<String> {
+pub fn top_level_keys(page: &dyn Page, at: HitAt) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
-    for member in objects(body, hit).iter().flatten() {
+    for member in page.fields(at).objects.iter().flatten() {
         let key = clean::cut(&clean::line(&member.key), LOGGED_KEY_BYTES).to_owned();
         if keys.len() < LOGGED_KEYS && !keys.contains(&key) {
             keys.push(key);
@@ -127,17 +132,7 @@ pub fn top_level_keys(body: &[u8], hit: &Hit) -> Vec<String> {
     keys
 }
 
-/// The members of `source`, then those of `fields`, parsed once per hit.
-fn objects<'a>(body: &'a [u8], hit: &Hit) -> Vec<Vec<Member<'a>>> {
-    [&hit.source, &hit.fields]
-        .into_iter()
-        .flatten()
-        .map(|fields| {
-            let object = Object::within(body, fields.span.clone());
-            object.map(Object::into_members).unwrap_or_default()
-        })
-        .collect()
-}
-
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,11 @@
-use bytes::Bytes;
 use proptest::prelude::*;
 use saphyr::{LoadableYamlNode, Yaml};
 
 use super::*;
-use crate::search::Fields;
-
-fn hit(source: &str) -> Hit {
-    Hit { span: 0..source.len(), source: Some(Fields::unread(0..source.len())), ..Hit::default() }
-}
+use test_support::{HIT, of_objects, page};
 
 fn render(source: &str, set: &FieldSet) -> Option<String> {
-    document(source.as_bytes(), &hit(source), set, 1 << 20).map(Cow::into_owned)
+    document(&*page(source), HIT, set, 1 << 20).map(Cow::into_owned)
 }
 
 fn auto(source: &str) -> Option<String> {
@@ -139,41 +134,33 @@ fn a_path_leads_through_lists_and_literal_keys_go_first() {
 
 #[test]
 fn elasticsearch_fields_are_read_after_the_source() {
-    let body =
-        br#"{"_source":{"title":"T"},"fields":{"body":["one"],"user.name":["Ana"],"title":["other"]}}"#;
-    let hit = Hit {
-        span: 0..body.len(),
-        source: Some(Fields::unread(11..24)),
-        fields: Some(Fields::unread(34..body.len() - 1)),
-        ..Hit::default()
-    };
-    assert_eq!(&body[11..24], br#"{"title":"T"}"#);
-    assert_eq!(document(body, &hit, &FieldSet::Auto, 99).unwrap(), "title: T\nbody: one");
-    assert_eq!(document(body, &hit, &named(&["user.name"]), 99).unwrap(), "Ana");
-    assert_eq!(top_level_keys(body, &hit), ["title", "body", "user.name"]);
+    let page = of_objects(r#"{"title":"T"}"#, r#"{"body":["one"],"user.name":["Ana"],"title":["other"]}"#);
+    assert_eq!(document(&*page, HIT, &FieldSet::Auto, 99).unwrap(), "title: T\nbody: one");
+    assert_eq!(document(&*page, HIT, &named(&["user.name"]), 99).unwrap(), "Ana");
+    assert_eq!(top_level_keys(&*page, HIT), ["title", "body", "user.name"]);
 }
 
 #[test]
 fn all_fields_of_elasticsearch_come_once_without_their_multi_fields() {
-    let body = br#"{"_source":{"title":"T","m":{"a":"A"},"x.y":"kept"},"fields":{"title":["T"],"title.keyword":["T"],"m.a":["A"],"m.a.raw":["A"],"body":["B"],"v":[0.1,0.2]}}"#;
-    let (source, fields) = (11..51, 61..body.len() - 1);
-    assert_eq!(&body[source.clone()], br#"{"title":"T","m":{"a":"A"},"x.y":"kept"}"#);
-    let [source, fields] = [source, fields].map(Fields::unread).map(Some);
-    let hit = Hit { span: 0..body.len(), source, fields, ..Hit::default() };
-    assert_eq!(document(body, &hit, &FieldSet::All, 99).unwrap(), "title: T\nm.a: A\nx.y: kept\nbody: B");
+    let page = of_objects(
+        r#"{"title":"T","m":{"a":"A"},"x.y":"kept"}"#,
+        r#"{"title":["T"],"title.keyword":["T"],"m.a":["A"],"m.a.raw":["A"],"body":["B"],"v":[0.1,0.2]}"#,
+    );
+    assert_eq!(document(&*page, HIT, &FieldSet::All, 99).unwrap(), "title: T\nm.a: A\nx.y: kept\nbody: B");
 }
 
 #[test]
 fn a_document_is_cut_between_characters_and_never_empty() {
     let source = r#"{"text":"ééé"}"#;
-    assert_eq!(document(source.as_bytes(), &hit(source), &FieldSet::Auto, 3).unwrap(), "é");
-    assert_eq!(document(source.as_bytes(), &hit(source), &FieldSet::Auto, 1), None);
+    assert_eq!(document(&*page(source), HIT, &FieldSet::Auto, 3).unwrap(), "é");
+    assert_eq!(document(&*page(source), HIT, &FieldSet::Auto, 1), None);
 }
 
 #[test]
-fn a_span_outside_the_body_gives_nothing() {
-    let hit = Hit { span: 0..9, source: Some(Fields::unread(5..99)), ..Hit::default() };
-    assert_eq!(document(b"{}", &hit, &FieldSet::All, 99), None);
+fn a_hit_that_is_not_there_gives_nothing() {
+    for at in [HitAt { list: 1, ..HIT }, HitAt { hit: 1, ..HIT }] {
+        assert_eq!(document(&*page(r#"{"text":"x"}"#), at, &FieldSet::All, 99), None);
+    }
 }
 
 #[test]
@@ -187,7 +174,7 @@ fn no_depth_or_breadth_of_a_payload_is_too_much() {
         assert_eq!(render(&nested, &set), None);
     }
     assert_eq!(render(&broad, &FieldSet::All).unwrap().lines().count(), 256);
-    assert_eq!(top_level_keys(broad.as_bytes(), &hit(&broad)).len(), 32);
+    assert_eq!(top_level_keys(&*page(&broad), HIT).len(), 32);
 }
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -238,7 +225,8 @@ proptest! {
     #[test]
     fn no_payload_panics(source in "\\PC{0,60}", max in 0usize..50) {
         for set in [FieldSet::Auto, FieldSet::All, named(&["a.b", "_node_content"])] {
-            let document = document(source.as_bytes(), &hit(&source), &set, max);
+            let page = page(&source);
+            let document = document(&*page, HIT, &set, max);
             prop_assert!(document.is_none_or(|d| !d.is_empty() && d.len() <= max));
         }
     }
@@ -289,7 +277,7 @@ fn what_shows_nothing_is_no_document() {
     }
     // Nor what is cut before anything can be seen.
     let source = "{\"text\":\"\u{200b}\u{200b}red\"}";
-    assert_eq!(document(source.as_bytes(), &hit(source), &FieldSet::Auto, 6), None);
+    assert_eq!(document(&*page(source), HIT, &FieldSet::Auto, 6), None);
 }
 
 proptest! {
@@ -310,10 +298,10 @@ proptest! {
             format!(r#"{{"title":"{text}","text":["{text}"]}}"#),
         ] {
             for set in [FieldSet::Auto, named(&["text"]), named(&["title", "text"]), FieldSet::All] {
-                let made = document(source.as_bytes(), &hit(&source), &set, most);
+                let page = page(&source);
+                let made = document(&*page, HIT, &set, most);
                 prop_assert!(made.is_none_or(|text| !is_blank(&text) && text.len() <= most), "{}", source);
-                let body = Bytes::from(source.clone());
-                let (_, all) = documents(&body, [hit(&source)].iter(), &set, most);
+                let (_, all) = documents(&page, 0, [0].into_iter(), &set, most);
                 prop_assert!(all.iter().all(|document| !is_blank(document.text())), "{}", source);
             }
         }

@@ -10,14 +10,14 @@ pub(super) enum Scalar<'a> {
     /// A text, cleaned and not empty.
     Text(Cow<'a, str>),
     /// A number or boolean in its JSON spelling.
-    AsIs(&'a str),
+    AsIs(Cow<'a, str>),
 }
 
 impl<'a> Scalar<'a> {
     pub(super) fn into_text(self) -> Cow<'a, str> {
         match self {
             Self::Text(text) => text,
-            Self::AsIs(text) => Cow::Borrowed(text),
+            Self::AsIs(text) => text,
         }
     }
 }

@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        dialect::{Dialect, Elastic, Operation, qdrant::Qdrant},
+        dialect::{Dialect, Elastic, qdrant::Qdrant},
         search::Head,
     };
 
@@ -214,7 +214,7 @@ mod tests {
                 for (method, named) in [(Method::GET, methods.contains("GET")), (Method::POST, true)] {
                     let head = Head { method: &method, path: &path, query: None, headers: &HeaderMap::new() };
                     assert_eq!(
-                        matches!(dialect.classify(&head), Operation::Search(_)),
+                        dialect.route(&head).is_some_and(|route| !route.below_prefix),
                         named,
                         "{method} {path}"
                     );

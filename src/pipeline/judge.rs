@@ -4,13 +4,16 @@
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use super::{
-    Mode, Pipeline, PlannedSearch, Profile, Profiles,
+    Holding, Mode, Pipeline, PlannedSearch, Profile, Profiles,
     mixed::Mixed,
     plan::{Work, work as work_of},
     rank::in_window,
     reach::Reach,
 };
-use crate::search::{Hit, HitId, HitList, HitPage, Holds, IndexNames, KeepReason, Pin, Pins};
+use crate::{
+    search::{HitAt, HitId, HitList, Holds, IndexNames, KeepReason, Pin, Pins},
+    wire::Page,
+};
 
 /// The `pinned` and `rule` queries of Elasticsearch leave no other hit a score above this (the largest power of two that
 /// a 32-bit float holds) and give every hit that they pin one.
@@ -18,21 +21,20 @@ const MOST_ORGANIC: f64 = 1.701_411_834_604_692_3e38;
 
 impl Pipeline {
     /// Finds the hits of `page` that keep their place, and settles how the searches it belongs to are ranked: by the
-    /// strictest of the profiles of the indices that their hits come from. `id` is the dialect's.
-    pub fn judge<'a>(
-        &'a self,
-        searches: &'a [PlannedSearch],
-        page: &mut HitPage,
-        id: impl Fn(&[u8], &Hit) -> HitId,
-    ) -> Cow<'a, [PlannedSearch]> {
+    /// strictest of the profiles of the indices that their hits come from.
+    pub fn judge<'a>(&'a self, searches: &'a [PlannedSearch], page: &dyn Page) -> Judged<'a> {
         let mut settled = Cow::Borrowed(searches);
-        let mut judging = Judging { profiles: &self.profiles, mixed: Mixed::default(), verdicts: None };
-        let HitPage { body, lists, .. } = page;
-        for list in lists {
+        let mut judging = Judging {
+            profiles: &self.profiles,
+            mixed: Mixed::default(),
+            verdicts: None,
+            holding: Holding::default(),
+        };
+        for (nth, list) in page.lists().iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
             let Ok(work) = &search.work else { continue };
-            let judged = judging.list(search, work, (&*body, &mut *list)).and_then(|judged| {
-                pinned(search, work, (&*body, &mut *list), &id)?;
+            let judged = judging.list(search, work, (page, nth, list)).and_then(|judged| {
+                pinned(search, work, (page, nth, list), &mut judging.holding)?;
                 Ok(judged)
             });
             let at = list.search;
@@ -45,9 +47,20 @@ impl Pipeline {
                 Err(reason) => settled.to_mut()[at].work = Err(reason),
             }
         }
-        settled
+        Judged { searches: settled, holding: judging.holding }
     }
 }
+
+/// How the lists of a page are to be ranked.
+pub struct Judged<'a> {
+    /// The searches that it answers, as they apply to it.
+    pub searches: Cow<'a, [PlannedSearch]>,
+    /// The hits that keep their place.
+    pub holding: Holding,
+}
+
+/// A list of a page, with its number.
+type ListOf<'p> = (&'p dyn Page, usize, &'p HitList);
 
 /// State kept while the hits of one response are judged.
 struct Judging<'a> {
@@ -55,6 +68,7 @@ struct Judging<'a> {
     mixed: Mixed,
     /// For the last names only: the searches of a batch often have the same.
     verdicts: Option<(&'a [String], Verdicts<'a>)>,
+    holding: Holding,
 }
 
 impl<'a> Judging<'a> {
@@ -63,7 +77,7 @@ impl<'a> Judging<'a> {
         &mut self,
         search: &'a PlannedSearch,
         work: &Work,
-        (body, list): (&[u8], &mut HitList),
+        (page, nth, list): ListOf<'_>,
     ) -> Result<Option<(Arc<Profile>, Work)>, KeepReason> {
         let Some(caller) = &search.judged else { return Ok(None) };
         let names = search.intent.collections.as_slice();
@@ -71,10 +85,11 @@ impl<'a> Judging<'a> {
         let (_, verdicts) =
             self.verdicts.insert(known.unwrap_or_else(|| (names, Verdicts::of_names(self.profiles, names))));
         let mut found: Vec<Arc<Profile>> = Vec::new();
-        for (place, hit) in list.hits.iter_mut().enumerate() {
-            let verdict = verdicts.of(body, hit);
+        for place in 0..list.hits {
+            let at = HitAt { list: nth, hit: place };
+            let verdict = verdicts.of(page, at);
             if verdict.is_none() {
-                hit.holds = Some(Holds::Excluded);
+                self.holding.hold(at, Holds::Excluded);
             }
             for profile in verdict.iter().flat_map(|profiles| profiles.iter()) {
                 if in_window(search, work, place) && !found.iter().any(|known| Arc::ptr_eq(known, profile)) {
@@ -86,7 +101,7 @@ impl<'a> Judging<'a> {
         found.sort_by(|a, b| (&a.route, Arc::as_ptr(a)).cmp(&(&b.route, Arc::as_ptr(b))));
         let profile = match self.mixed.strictest(found) {
             Some(profile) => profile?,
-            None if list.hits.is_empty() => return Ok(None),
+            None if list.hits == 0 => return Ok(None),
             None => return Err(KeepReason::Off),
         };
         if Arc::ptr_eq(&profile, &search.profile) {
@@ -118,8 +133,8 @@ impl<'a> Verdicts<'a> {
     }
 
     /// The profiles of a hit; `None` where its text may not leave.
-    fn of(&mut self, body: &[u8], hit: &Hit) -> &Option<Vec<Arc<Profile>>> {
-        let Some(index) = hit.index.clone().and_then(|span| body.get(span)) else { return &self.unknown };
+    fn of(&mut self, page: &dyn Page, at: HitAt) -> &Option<Vec<Arc<Profile>>> {
+        let Some(index) = page.index(at) else { return &self.unknown };
         if !self.known.contains_key(index) {
             // A name with escapes in it is no name that the database gives.
             let name = std::str::from_utf8(index).ok().filter(|name| !name.contains('\\'));
@@ -133,25 +148,26 @@ impl<'a> Verdicts<'a> {
 fn pinned(
     search: &PlannedSearch,
     work: &Work,
-    (body, list): (&[u8], &mut HitList),
-    id: &impl Fn(&[u8], &Hit) -> HitId,
+    (page, nth, list): ListOf<'_>,
+    holding: &mut Holding,
 ) -> Result<(), KeepReason> {
     let Pins { documents, ruled } = &search.intent.pins;
     // A template may pin, too; then the score of the first hit shows it.
-    let shown = list.hits.first().is_some_and(|hit| is_above_organic(body, hit));
+    let of = |place| HitAt { list: nth, hit: place };
+    let shown = is_above_organic(page, of(0));
     if documents.is_empty() && !shown {
         return if *ruled { Err(KeepReason::NotRanked) } else { Ok(()) };
     }
     // Behind the window every hit is where it was.
-    let window = (0..list.hits.len()).take_while(|&place| in_window(search, work, place)).count();
+    let window = (0..list.hits).take_while(|&place| in_window(search, work, place)).count();
     let ids: Vec<HitId> = match documents.is_empty() {
         true => Vec::new(),
-        false => list.hits.iter().take(window).map(|hit| id(body, hit)).collect(),
+        false => (0..window).map(|place| page.id(of(place))).collect(),
     };
     let named = |pin: &Pin, of: &HitId| pin.id == of.id && is_of(pin, of);
-    for (place, hit) in list.hits.iter_mut().take(window).enumerate() {
+    for place in 0..window {
         let own = ids.get(place);
-        if own.is_some_and(|own| own.id.is_empty()) && hit.score.is_none() {
+        if own.is_some_and(|own| own.id.is_empty()) && page.score(of(place)).is_none() {
             return Err(KeepReason::NotRanked);
         }
         let by_id = own.is_some_and(|own| {
@@ -160,8 +176,8 @@ fn pinned(
                 named(pin, own) || (pin.id == own.id && !ids.iter().any(|other| named(pin, other)))
             })
         });
-        if hit.holds.is_none() && (by_id || is_above_organic(body, hit)) {
-            hit.holds = Some(Holds::Pinned);
+        if by_id || is_above_organic(page, of(place)) {
+            holding.hold(of(place), Holds::Pinned);
         }
     }
     if *ruled && !shown { Err(KeepReason::NotRanked) } else { Ok(()) }
@@ -176,9 +192,6 @@ fn is_of(pin: &Pin, hit: &HitId) -> bool {
     }
 }
 
-fn is_above_organic(body: &[u8], hit: &Hit) -> bool {
-    let text = hit.score.clone().and_then(|span| std::str::from_utf8(body.get(span)?).ok());
-    // Nearly every score is short.
-    let long = text.filter(|text| text.len() > 30 || text.contains(['e', 'E']));
-    long.and_then(|text| text.parse::<f64>().ok()).is_some_and(|score| score > MOST_ORGANIC)
+fn is_above_organic(page: &dyn Page, at: HitAt) -> bool {
+    page.score(at).is_some_and(|score| score.is_above(MOST_ORGANIC))
 }

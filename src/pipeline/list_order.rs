@@ -1,29 +1,31 @@
 //! The order of one list, and what of it is the client's page.
 
-use super::{PlannedSearch, ScoreMode, plan::Work, rank::in_window};
+use super::{Holding, PlannedSearch, ScoreMode, plan::Work, rank::in_window};
 use crate::search::{
-    Candidate, Fusion, Hit, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
+    Candidate, Fusion, HitAt, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
 };
 
 /// The places of hits in a list: the database's, and the new one. Those of hits that were dropped are missing.
 pub(super) type Places = Vec<(usize, usize)>;
+
+/// A list of a page: its number, and which hits of the page keep their place.
+pub(super) type HeldList<'p> = (usize, &'p HitList, &'p Holding);
 
 /// The order of all hits of a list, and how many of the window have no score. `hits` are those that were asked about, with
 /// their `scores`.
 fn whole_order(
     search: &PlannedSearch,
     work: &Work,
-    list: &HitList,
-    hits: &[usize],
-    scores: &[Option<f32>],
+    (nth, list, holding): HeldList<'_>,
+    (hits, scores): (&[usize], &[Option<f32>]),
     rule: &OrderRule,
 ) -> (Vec<Ranked>, usize) {
-    let candidate = |(place, hit): (usize, &Hit)| Candidate {
+    let candidate = |hit: usize| Candidate {
         score: None,
-        in_window: in_window(search, work, place),
-        holds: hit.holds.is_some(),
+        in_window: in_window(search, work, hit),
+        holds: holding.of(HitAt { list: nth, hit }).is_some(),
     };
-    let mut candidates: Vec<Candidate> = list.hits.iter().enumerate().map(candidate).collect();
+    let mut candidates: Vec<Candidate> = (0..list.hits).map(candidate).collect();
     for (&hit, &score) in hits.iter().zip(scores) {
         candidates[hit].score = score;
     }
@@ -47,20 +49,19 @@ pub(super) fn rule(
 pub(super) fn rank_list(
     search: &PlannedSearch,
     work: &Work,
-    list: &HitList,
-    hits: &[usize],
-    scores: &[Option<f32>],
+    list: HeldList<'_>,
+    scored: (&[usize], &[Option<f32>]),
     rule: &OrderRule,
     places: Option<&mut Option<Places>>,
 ) -> (Ranking, usize) {
-    let (ordered, unscored) = whole_order(search, work, list, hits, scores, rule);
+    let (ordered, unscored) = whole_order(search, work, list, scored, rule);
     if let Some(places) = places {
         *places = Some(ordered.iter().map(|ranked| (ranked.hit, ranked.place)).collect());
     }
     let scored = ordered.iter().filter(|ranked| ranked.score.is_some());
     let best = scored.filter_map(|ranked| ranked.written).reduce(f32::max);
     let ranking = Ranking {
-        hits: cut(search, list, ordered),
+        hits: cut(search, list.1, ordered),
         scores: match work.score {
             ScoreMode::Keep | ScoreMode::Rrf => ScoreWriting::Keep,
             ScoreMode::Replace => ScoreWriting::Relevance,
@@ -93,7 +94,7 @@ fn own_hits(intent: &SearchIntent, list: &HitList) -> Option<u64> {
 /// The database's own order of a widened list, cut back to the client's page; `None` where nothing was widened.
 pub(super) fn database_order(search: &PlannedSearch, list: &HitList) -> Option<Ranking> {
     search.widened().then(|| Ranking {
-        hits: cut(search, list, (0..list.hits.len()).map(Ranked::unscored).collect()),
+        hits: cut(search, list, (0..list.hits).map(Ranked::unscored).collect()),
         scores: ScoreWriting::Keep,
         annotate: false,
         best: None,

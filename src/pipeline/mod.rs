@@ -5,6 +5,7 @@
 
 mod caller;
 mod header_text;
+mod holding;
 mod ignored;
 mod judge;
 mod list_order;
@@ -25,7 +26,9 @@ mod weight;
 mod witness;
 
 pub use caller::{CallerHeaders, strip_own};
+pub use holding::Holding;
 pub use ignored::Ignored;
+pub use judge::Judged;
 pub use losses::Loss;
 pub use metrics::{Endings, SearchMetrics, Timings};
 pub use outcome::{HeldHits, Outcome, Report};
@@ -40,7 +43,7 @@ pub use rejection::{Extra, blamed};
 pub use tie::cuts_a_tie;
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
-pub use witness::{Question, Seen, Witness, field_names};
+pub use witness::{Question, Seen, Witness};
 
 use losses::Known;
 use rejection::Rejections;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::QuerySource;
-use crate::search::{Fusion, Hit, Holds, KeepReason};
+use crate::search::{Fusion, Holds, KeepReason};
 
 /// How one search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,15 +101,10 @@ impl HeldHits {
         }
     }
 
-    /// Counts these hits too.
-    pub fn count<'a>(&mut self, hits: impl IntoIterator<Item = &'a Hit>) {
-        for hit in hits {
-            match hit.holds {
-                None => {}
-                Some(Holds::Excluded) => self.excluded += 1,
-                Some(Holds::Pinned) => self.pinned += 1,
-            }
-        }
+    /// Counts these too.
+    pub(super) fn add(&mut self, others: HeldHits) {
+        self.excluded += others.excluded;
+        self.pinned += others.pinned;
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt;
 
 use super::{
-    Outcome, Pipeline, PlannedSearch, Profile, Report,
+    Judged, Outcome, Pipeline, PlannedSearch, Profile, Report,
     list_order::{Places, database_order, rank_list, rule},
     outcome::Moves,
     plan::Work,
@@ -18,7 +18,8 @@ use crate::{
     bounds::Permit,
     document::{self, Document},
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
-    search::{Hit, HitList, HitPage, KeepReason, Ranking, lead},
+    search::{Got, HitAt, HitList, KeepReason, Ranking, lead},
+    wire::Page,
 };
 
 /// The rankings of a response, and how each search ended.
@@ -75,43 +76,44 @@ impl Waiting {
 type CallResult = Result<Scores, KeepReason>;
 
 impl Pipeline {
-    /// Ranks the lists of `page`, the response to `searches`, while a client waits for it or after the response.
+    /// Ranks the lists of `page`, as it was judged, while a client waits for it or after the response.
     /// `held` is the permit for the documents: it is released when the last call that uses some of them is over. At
     /// any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
     pub async fn rank(
         &self,
-        searches: &[PlannedSearch],
-        page: &HitPage,
+        judged: &Judged<'_>,
+        page: &Arc<dyn Page>,
         waiting: Waiting,
         held: Permit,
         capture: Capture,
     ) -> RankedPage {
-        let (calls, mut reports) = self.collect_calls(searches, page);
+        let searches = &*judged.searches;
+        let (calls, mut reports) = self.collect_calls(judged, page);
         let (held, log) = (Arc::new(held), (capture >= Capture::Calls).then(CallLog::default));
         let siblings = Siblings::default();
         let score = |call| self.score(call, waiting, &held, log.clone(), siblings.clone());
         let results = join_all(calls.iter().map(score)).await;
-        let mut rankings: Vec<Option<Ranking>> = page
-            .lists
-            .iter()
-            .map(|list| searches.get(list.search).and_then(|s| database_order(s, list)))
-            .collect();
-        let recorded = if capture == Capture::Off { 0 } else { page.lists.len() };
+        let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
+        let mut rankings: Vec<Option<Ranking>> = page.lists().iter().map(own).collect();
+        let recorded = if capture == Capture::Off { 0 } else { page.lists().len() };
         let mut places: Vec<Option<Places>> = vec![None; recorded];
         for (call, result) in calls.iter().zip(&results) {
-            apply_call(searches, page, call, result, &mut rankings, &mut reports, &mut places);
+            apply_call(judged, page.lists(), call, result, &mut rankings, &mut reports, &mut places);
         }
-        let trace = (capture != Capture::Off)
-            .then(|| RankTrace { lists: trace(calls, &results, &mut places), calls: log });
+        let trace = (capture != Capture::Off).then(|| RankTrace {
+            lists: trace(calls, &results, &mut places),
+            holding: judged.holding.clone(),
+            calls: log,
+        });
         RankedPage { rankings, reports, trace }
     }
 
     /// The database's own order of every list, cut back to the client's page, for a `reason`.
-    pub fn keep_order(&self, searches: &[PlannedSearch], page: &HitPage, reason: KeepReason) -> RankedPage {
+    pub fn keep_order(&self, searches: &[PlannedSearch], page: &dyn Page, reason: KeepReason) -> RankedPage {
         let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
         let why = |search: &PlannedSearch| search.work.as_ref().err().copied().unwrap_or(reason);
         RankedPage {
-            rankings: page.lists.iter().map(own).collect(),
+            rankings: page.lists().iter().map(own).collect(),
             reports: searches.iter().map(|search| Report::kept(why(search))).collect(),
             trace: None,
         }
@@ -119,9 +121,10 @@ impl Pipeline {
 
     fn collect_calls<'a>(
         &self,
-        searches: &'a [PlannedSearch],
-        page: &HitPage,
+        judged: &'a Judged<'_>,
+        page: &Arc<dyn Page>,
     ) -> (Vec<Call<'a>>, Vec<Report>) {
+        let searches = &*judged.searches;
         let mut calls: Vec<Call<'a>> = Vec::new();
         let mut reports: Vec<Report> = searches
             .iter()
@@ -129,17 +132,18 @@ impl Pipeline {
             .map(|(at, search)| match &search.work {
                 Err(reason) => Report::kept(*reason),
                 Ok(work) => {
-                    let failed = page.has_failed(at);
+                    let failed = has_failed(&**page, at);
                     let reason = if failed { KeepReason::UpstreamError } else { KeepReason::NotRanked };
                     Report { source: Some(work.source), ..Report::kept(reason) }
                 }
             })
             .collect();
-        for (at, list) in page.lists.iter().enumerate() {
+        for (at, list) in page.lists().iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
-            reports[list.search].held.count(&list.hits);
-            let (Ok(work), true) = (&search.work, !list.hits.is_empty()) else { continue };
-            let free = list.hits.iter().filter(|hit| hit.holds.is_none()).count();
+            let held = judged.holding.count(at);
+            reports[list.search].held.add(held);
+            let (Ok(work), true) = (&search.work, list.hits > 0) else { continue };
+            let free = list.hits - held.all();
             // One hit has no order, and a client continues from the values that hits are sorted by.
             if free == 0 || free < work.fewest || list.sorted {
                 continue;
@@ -148,11 +152,12 @@ impl Pipeline {
                 reports[list.search].outcome = Outcome::Kept(KeepReason::PastWindow);
                 continue;
             }
-            if is_clear(search, work, list, page) {
+            let window = free_in_window(search, work, (at, list), judged);
+            if is_clear(search, &**page, window) {
                 reports[list.search].outcome = Outcome::Kept(KeepReason::Margin);
                 continue;
             }
-            let documents = list_documents(search, work, at, list, page);
+            let documents = list_documents(search, work, (at, list), judged, page);
             if documents.documents.is_empty() {
                 if reports[list.search].documents == 0 {
                     // Which fields there are says nothing where the database has refused to show them.
@@ -161,8 +166,9 @@ impl Pipeline {
                         continue;
                     }
                     reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
-                    let first = list.hits.iter().find(|hit| hit.holds.is_none());
-                    let keys = first.map(|hit| document::top_level_keys(&page.body, hit).join(", "));
+                    let mut all = (0..list.hits).map(|hit| HitAt { list: at, hit });
+                    let first = all.find(|&at| judged.holding.of(at).is_none());
+                    let keys = first.map(|at| document::top_level_keys(&**page, at).join(", "));
                     reports[list.search].fields_seen = keys.map(Into::into);
                 }
                 continue;
@@ -228,45 +234,40 @@ impl Call<'_> {
     }
 }
 
+/// Whether a search got an error, or hits but not of everything.
+fn has_failed(page: &dyn Page, search: usize) -> bool {
+    page.failed().iter().any(|failure| failure.search == search && failure.got != Got::NoList)
+}
+
 fn list_documents(
     search: &PlannedSearch,
     work: &Work,
-    at: usize,
-    list: &HitList,
-    page: &HitPage,
+    (at, list): (usize, &HitList),
+    judged: &Judged<'_>,
+    page: &Arc<dyn Page>,
 ) -> ListDocuments {
-    let free = free_in_window(search, work, list).map(|(_, hit)| hit);
-    let (mut hits, documents) =
-        document::documents(&page.body, free, &work.fields, search.profile.document_bytes);
-    if list.hits.iter().any(|hit| hit.holds.is_some()) {
-        // They are counted among the free ones.
-        let places: Vec<usize> = free_in_window(search, work, list).map(|(place, _)| place).collect();
-        hits.iter_mut().for_each(|hit| *hit = places.get(*hit).copied().unwrap_or(*hit));
-    }
+    let free = free_in_window(search, work, (at, list), judged).map(|at| at.hit);
+    let (hits, documents) = document::documents(page, at, free, &work.fields, search.profile.document_bytes);
     let collection = search.intent.collections.join(",").into();
     ListDocuments { list: at, search: list.search, collection, hits, documents }
 }
 
-/// Whether the database's best hit of the window leads so far that an order change at the top is improbable.
-fn is_clear(search: &PlannedSearch, work: &Work, list: &HitList, page: &HitPage) -> bool {
+/// Whether the database's best hit of the `window` leads so far that an order change at the top is improbable.
+fn is_clear(search: &PlannedSearch, page: &dyn Page, window: impl Iterator<Item = HitAt>) -> bool {
     let Some(gate) = search.profile.margin_gate else { return false };
-    let hits = free_in_window(search, work, list).map(|(_, hit)| hit);
-    let score = |hit: &Hit| {
-        let text = std::str::from_utf8(page.body.get(hit.score.clone()?)?).ok()?;
-        text.parse().ok()
-    };
-    let scores: Option<Vec<f64>> = hits.map(score).collect();
+    let scores: Option<Vec<f64>> = window.map(|at| page.score(at)?.number()).collect();
     scores.and_then(|scores| lead(&scores)).is_some_and(|lead| lead >= gate)
 }
 
-/// The hits of the window that do not keep their place, each with its position. The others are never read.
+/// The hits of the window that do not keep their place. The others are never read.
 fn free_in_window<'a>(
     search: &'a PlannedSearch,
     work: &'a Work,
-    list: &'a HitList,
-) -> impl Iterator<Item = (usize, &'a Hit)> {
-    let window = list.hits.iter().enumerate().take_while(|(place, _)| in_window(search, work, *place));
-    window.filter(|(_, hit)| hit.holds.is_none())
+    (nth, list): (usize, &'a HitList),
+    judged: &'a Judged<'_>,
+) -> impl Iterator<Item = HitAt> + 'a {
+    let window = (0..list.hits).take_while(|&hit| in_window(search, work, hit));
+    window.map(move |hit| HitAt { list: nth, hit }).filter(|&at| judged.holding.of(at).is_none())
 }
 
 /// Whether the hit at `place` of a response is among the best candidates of the whole search.
@@ -308,8 +309,8 @@ fn floor(search: &PlannedSearch, work: &Work, scores: &Scores) -> Option<f32> {
 }
 
 fn apply_call(
-    searches: &[PlannedSearch],
-    page: &HitPage,
+    judged: &Judged<'_>,
+    lists: &[HitList],
     call: &Call<'_>,
     result: &CallResult,
     rankings: &mut [Option<Ranking>],
@@ -318,7 +319,7 @@ fn apply_call(
 ) {
     let mut from = 0;
     for (nth, documents) in call.lists.iter().enumerate() {
-        let list = &page.lists[documents.list];
+        let list = &lists[documents.list];
         let report = &mut reports[list.search];
         let scores = match result {
             Ok(scores) => scores,
@@ -329,7 +330,7 @@ fn apply_call(
         };
         let own = &scores.scores[from..from + documents.hits.len()];
         from += documents.hits.len();
-        let search = &searches[list.search];
+        let search = &judged.searches[list.search];
         // Searches of one call may differ in window and floor.
         let work = search.work.as_ref().unwrap_or(call.work);
         if own.iter().all(Option::is_none) {
@@ -338,7 +339,8 @@ fn apply_call(
         }
         let rule = rule(search, work, floor(search, work, scores), scores.fusion);
         let places = places.get_mut(documents.list);
-        let (ranking, unscored) = rank_list(search, work, list, &documents.hits, own, &rule, places);
+        let held_list = (documents.list, list, &judged.holding);
+        let (ranking, unscored) = rank_list(search, work, held_list, (&documents.hits, own), &rule, places);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
             None => Outcome::Applied,

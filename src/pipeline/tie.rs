@@ -2,19 +2,29 @@
 //! requested.
 
 use super::{Outcome, PlannedSearch, Report};
-use crate::search::{Hit, HitList, HitPage};
+use crate::{
+    search::{HitAt, HitList},
+    wire::{Page, Score},
+};
 
 /// Whether a list that was widened and not reranked is cut between two hits of the same score, so that the client's own
 /// search may have other hits than what is left of this one.
-pub fn cuts_a_tie(searches: &[PlannedSearch], page: &HitPage, reports: &[Report]) -> bool {
-    page.lists.iter().any(|list| {
+pub fn cuts_a_tie(searches: &[PlannedSearch], page: &dyn Page, reports: &[Report]) -> bool {
+    page.lists().iter().enumerate().any(|(nth, list)| {
         let kept = |report: &Report| matches!(report.outcome, Outcome::Kept(_));
         let was_kept = reports.get(list.search).is_some_and(kept);
-        was_kept && searches.get(list.search).is_some_and(|search| is_cut_at_a_tie(search, list, &page.body))
+        was_kept
+            && searches.get(list.search).is_some_and(|search| {
+                is_cut_at_a_tie(search, list, |hit| page.score(HitAt { list: nth, hit }))
+            })
     })
 }
 
-fn is_cut_at_a_tie(search: &PlannedSearch, list: &HitList, body: &[u8]) -> bool {
+fn is_cut_at_a_tie<'p>(
+    search: &PlannedSearch,
+    list: &HitList,
+    score: impl Fn(usize) -> Option<Score<'p>>,
+) -> bool {
     let (from, limit) = (search.intent.offset, search.intent.limit);
     let to = from.saturating_add(limit);
     // Requested no further than its own page reaches, it is the client's own search; and a sort leaves nothing open.
@@ -22,18 +32,17 @@ fn is_cut_at_a_tie(search: &PlannedSearch, list: &HitList, body: &[u8]) -> bool 
         return false;
     }
     // A page behind the last hit is empty either way.
-    let hits = list.hits.len() as u64;
-    from < hits && [from, to].into_iter().any(|place| is_tie(list, place, body))
+    let hits = list.hits as u64;
+    from < hits && [from, to].into_iter().any(|place| is_tie(list, place, &score))
 }
 
 /// Whether the hits before and behind a place have one score.
-fn is_tie(list: &HitList, place: u64, body: &[u8]) -> bool {
+fn is_tie<'p>(list: &HitList, place: u64, score: &impl Fn(usize) -> Option<Score<'p>>) -> bool {
     let Ok(place) = usize::try_from(place) else { return false };
-    let before = place.checked_sub(1).and_then(|before| list.hits.get(before));
-    let (Some(before), Some(after)) = (before, list.hits.get(place)) else { return false };
-    let text = |hit: &Hit| std::str::from_utf8(body.get(hit.score.clone()?)?).ok();
-    let (before, after) = (text(before), text(after));
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok());
-    // Two that are not numbers count as equal too: nothing says which of them comes first.
-    before == after || number(before).is_some_and(|score| Some(score) == number(after))
+    let Some(before) = place.checked_sub(1).filter(|_| place < list.hits) else { return false };
+    match (score(before), score(place)) {
+        (None, None) => true,
+        (Some(before), after) => before.ties_with(after),
+        (None, Some(_)) => false,
+    }
 }

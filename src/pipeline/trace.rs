@@ -3,16 +3,18 @@
 use std::{borrow::Cow, collections::HashMap, fmt};
 
 use super::{
-    Outcome, PlannedSearch, Report,
+    Holding, Outcome, PlannedSearch, Report,
     list_order::Places,
     plan::Work,
     rank::{first_place, in_window},
     record::{Capture, DocumentRecord, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
+    witness::field_names,
 };
 use crate::{
     document,
     rerank::{CallLog, FailureClass},
-    search::{Hit, HitId, HitList, HitPage, KeepReason},
+    search::{HitAt, HitId, HitList, KeepReason},
+    wire::{Page, Score},
 };
 
 /// What ranking keeps for the records of a page.
@@ -20,6 +22,8 @@ use crate::{
 pub struct RankTrace {
     /// Only lists that have documents.
     pub(super) lists: Vec<ListTrace>,
+    /// The hits that kept their place.
+    pub(super) holding: Holding,
     /// The calls to providers, from [`Capture::Calls`] on.
     pub calls: Option<CallLog>,
 }
@@ -41,22 +45,26 @@ pub(super) struct ListTrace {
 }
 
 impl RankTrace {
+    /// The names of the fields that each hit of `page` came with, except of those that may not be read.
+    pub fn field_names(&self, page: &dyn Page) -> HashMap<HitId, Vec<String>> {
+        field_names(page, &self.holding)
+    }
+
     /// The records of the lists of `page`, each with the number of its search. `reports` are the final ones: where
-    /// the order was kept after all, no hit has moved. `id` is the dialect's.
+    /// the order was kept after all, no hit has moved.
     pub fn lists(
         &self,
         searches: &[PlannedSearch],
-        page: &HitPage,
+        page: &dyn Page,
         reports: &[Report],
         capture: Capture,
-        id: impl Fn(&[u8], &Hit) -> HitId,
     ) -> Vec<(usize, ListRecord)> {
-        let lists = page.lists.iter().enumerate().filter_map(|(at, list)| {
+        let lists = page.lists().iter().enumerate().filter_map(|(at, list)| {
             let (search, report) = (searches.get(list.search)?, reports.get(list.search)?);
             let none = ListTrace::default();
             let trace = self.lists.iter().find(|trace| trace.list == at).unwrap_or(&none);
-            let view = ListView { search, report, page, list, trace, capture };
-            Some((list.search, ListRecord { hits: view.hits(&id) }))
+            let view = ListView { search, report, page, at, list, trace, holding: &self.holding, capture };
+            Some((list.search, ListRecord { hits: view.hits() }))
         });
         lists.collect()
     }
@@ -66,40 +74,44 @@ impl RankTrace {
 struct ListView<'a> {
     search: &'a PlannedSearch,
     report: &'a Report,
-    page: &'a HitPage,
+    page: &'a dyn Page,
+    at: usize,
     list: &'a HitList,
     trace: &'a ListTrace,
+    holding: &'a Holding,
     capture: Capture,
 }
 
 impl ListView<'_> {
-    fn hits(&self, id: &impl Fn(&[u8], &Hit) -> HitId) -> Vec<HitRecord> {
+    fn hits(&self) -> Vec<HitRecord> {
         let first = first_place(self.search);
-        let (places, body) = (self.places(), &self.page.body);
+        let places = self.places();
         let known: HashMap<usize, usize> =
             self.trace.hits.iter().enumerate().map(|(at, &hit)| (hit, at)).collect();
-        let record = |(place, hit): (usize, &Hit)| {
-            let at = known.get(&place).copied();
-            let written = hit.score.clone().and_then(|span| std::str::from_utf8(body.get(span)?).ok());
-            let written = written.filter(|&score| score != "null");
+        let record = |place: usize| {
+            let (hit, at) = (self.hit(place), known.get(&place).copied());
             HitRecord {
-                id: id(body, hit),
+                id: self.page.id(hit),
                 from: first.saturating_add(place as u64),
                 to: places.get(&place).map_or(NewPlace::BelowFloor, |&new| self.new_place(new)),
-                database_score: written.map(Into::into),
+                database_score: self.page.score(hit).and_then(Score::text).map(Into::into),
                 relevance: at.and_then(|at| self.score(at)),
-                scored_by: self.scored_by(place, hit, at),
+                scored_by: self.scored_by(place, at),
                 document: at.filter(|_| self.capture >= Capture::Text).and_then(|at| self.document(hit, at)),
             }
         };
-        self.list.hits.iter().enumerate().map(record).collect()
+        (0..self.list.hits).map(record).collect()
+    }
+
+    fn hit(&self, place: usize) -> HitAt {
+        HitAt { list: self.at, hit: place }
     }
 
     /// From old to new places in the list, less those of hits that were dropped.
     fn places(&self) -> HashMap<usize, usize> {
         match (&self.trace.places, self.report.outcome) {
             (Some(places), Outcome::Applied | Outcome::Partial(_)) => places.iter().copied().collect(),
-            _ => (0..self.list.hits.len()).map(|place| (place, place)).collect(),
+            _ => (0..self.list.hits).map(|place| (place, place)).collect(),
         }
     }
 
@@ -114,11 +126,12 @@ impl ListView<'_> {
         }
     }
 
-    fn scored_by(&self, place: usize, hit: &Hit, at: Option<usize>) -> ScoredBy {
+    fn scored_by(&self, place: usize, at: Option<usize>) -> ScoredBy {
         if let Some(at) = at.filter(|&at| self.score(at).is_some()) {
             return if self.is_from_cache(at) { ScoredBy::Cache } else { ScoredBy::Provider };
         }
-        if let Some(why) = hit.holds {
+        let hit = self.hit(place);
+        if let Some(why) = self.holding.of(hit) {
             return ScoredBy::Nobody(Unscored::Holds(why));
         }
         let unscored = match &self.search.work {
@@ -150,11 +163,11 @@ impl ListView<'_> {
         self.trace.from_cache.get(at).copied().unwrap_or(false)
     }
 
-    fn whole_document<'b>(&'b self, hit: &Hit, work: &'b Work) -> Option<Cow<'b, str>> {
-        document::document(&self.page.body, hit, &work.fields, usize::MAX)
+    fn whole_document<'b>(&'b self, hit: HitAt, work: &'b Work) -> Option<Cow<'b, str>> {
+        document::document(self.page, hit, &work.fields, usize::MAX)
     }
 
-    fn document(&self, hit: &Hit, at: usize) -> Option<DocumentRecord> {
+    fn document(&self, hit: HitAt, at: usize) -> Option<DocumentRecord> {
         let (text, work) = (self.trace.documents.get(at)?.text(), self.search.work.as_ref().ok()?);
         let sent = self.trace.sent_bytes.filter(|&bytes| !self.is_from_cache(at) && bytes < text.len());
         Some(match sent {

@@ -13,6 +13,10 @@ use crate::{
     },
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     search::{CallerOptions, FieldSet, NativeText, SearchIntent, Widening},
+    wire::json::{
+        HitArray, IdKeys, JsonPage, PageStyle, Value,
+        hits::{Fields, Hit},
+    },
 };
 
 /// Scores documents by the number that they begin with; what has none stays without. The first two are known.
@@ -95,24 +99,20 @@ fn intent() -> SearchIntent {
 }
 
 /// One list; the hits' payloads.
-fn page(payloads: &[&str]) -> HitPage {
-    let (mut body, mut hits) = (String::from("["), Vec::new());
-    for (id, payload) in payloads.iter().enumerate() {
-        let start = body.len();
-        body += &format!(r#"{{"id":{id},"score":0.50,"payload":"#);
-        let source = body.len()..body.len() + payload.len();
-        body += &format!("{payload}}}");
-        let score = Some(start + format!(r#"{{"id":{id},"score":"#).len()).map(|at| at..at + 4);
-        hits.push(Hit {
-            span: start..body.len(),
-            score,
-            source: Some(crate::search::Fields::unread(source)),
-            ..Hit::default()
-        });
-        body.push(',');
-    }
-    let list = HitList { search: 0, hits, array: 0..body.len(), max_score: None, total: None, sorted: false };
-    HitPage { body: Bytes::from(body), lists: vec![list], failed: Vec::new() }
+fn page(payloads: &[&str]) -> Arc<dyn Page> {
+    let hit = |(id, payload): (usize, &&str)| format!(r#"{{"id":{id},"score":0.50,"payload":{payload}}}"#);
+    let hits: Vec<String> = payloads.iter().enumerate().map(hit).collect();
+    let body = Bytes::from(format!("[{}]", hits.join(",")));
+    let found = |hit: Value<'_>| Hit {
+        span: hit.span(),
+        score: hit.get("score").map(Value::span),
+        source: hit.get("payload").map(|payload| Fields { span: payload.span(), members: None }),
+        ..Hit::default()
+    };
+    let hits = Value::parse(&body).unwrap().items().unwrap().into_iter().map(found).collect();
+    let list = HitArray { hits, array: 0..body.len(), ..HitArray::default() };
+    static STYLE: PageStyle = PageStyle { ids: IdKeys { id: "id", index: None }, without_lists: None };
+    Arc::new(JsonPage::new(body, vec![list], Vec::new(), &STYLE))
 }
 
 /// For documents that nobody counts.
@@ -133,10 +133,11 @@ async fn record(reranker: Reranker, capture: Capture) -> (Vec<PlannedSearch>, Ve
         r#"{"text":"none"}"#,
         r#"{"text":"0.99 late"}"#,
     ]);
-    let ranked = pipeline.rank(&searches, &page, Waiting::Client(Instant::now()), held(), capture).await;
+    let ranked = pipeline
+        .rank(&pipeline.judge(&searches, &*page), &page, Waiting::Client(Instant::now()), held(), capture)
+        .await;
     let trace = ranked.trace.expect("it was asked for");
-    let id = |_: &[u8], _: &Hit| HitId::default();
-    let mut lists = trace.lists(&searches, &page, &ranked.reports, capture, id);
+    let mut lists = trace.lists(&searches, &*page, &ranked.reports, capture);
     let (search, list) = lists.remove(0);
     assert_eq!((search, lists.len()), (0, 0));
     (searches, list.hits)
@@ -204,6 +205,7 @@ async fn nothing_is_kept_where_nobody_asks() {
     let caller = CallerHeaders { query: Some("q".to_owned()), ..CallerHeaders::default() };
     let searches = pipeline.plan(vec![intent()], &caller, b"{}");
     let page = page(&[r#"{"text":"0.5"}"#, r#"{"text":"0.6"}"#]);
-    let ranked = pipeline.rank(&searches, &page, Waiting::Nobody, held(), Capture::Off).await;
+    let ranked =
+        pipeline.rank(&pipeline.judge(&searches, &*page), &page, Waiting::Nobody, held(), Capture::Off).await;
     assert!(ranked.trace.is_none() && ranked.rankings[0].is_some());
 }

@@ -2,8 +2,11 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{CallerHeaders, PlannedSearch, rank::in_window};
-use crate::search::{HitList, HitPage, SearchIntent};
+use super::{CallerHeaders, Judged, PlannedSearch, rank::in_window};
+use crate::{
+    search::{HitAt, HitList, SearchIntent},
+    wire::Page,
+};
 
 /// What planning one search takes, in bytes: the intent again, the plan with its fields, what is sent and taken out
 /// for it, its report.
@@ -36,13 +39,13 @@ pub fn calls(searches: &[PlannedSearch]) -> usize {
 }
 
 /// The most bytes of text that the documents of `page` have: a document is no longer than its hit.
-pub fn document_bytes(searches: &[PlannedSearch], page: &HitPage) -> usize {
-    let of_list = |list: &HitList| {
-        let Some(search) = searches.get(list.search) else { return 0 };
+pub fn document_bytes(judged: &Judged<'_>, page: &dyn Page) -> usize {
+    let of_list = |(nth, list): (usize, &HitList)| {
+        let Some(search) = judged.searches.get(list.search) else { return 0 };
         let Ok(work) = &search.work else { return 0 };
-        let window = list.hits.iter().enumerate().take_while(|(place, _)| in_window(search, work, *place));
-        let free = window.filter(|(_, hit)| hit.holds.is_none());
-        free.map(|(_, hit)| hit.span.len().min(search.profile.document_bytes)).sum()
+        let window = (0..list.hits).take_while(|&hit| in_window(search, work, hit));
+        let free = window.map(|hit| HitAt { list: nth, hit }).filter(|&at| judged.holding.of(at).is_none());
+        free.map(|at| page.hit_bytes(at).min(search.profile.document_bytes)).sum()
     };
-    page.lists.iter().map(of_list).fold(0, usize::saturating_add)
+    page.lists().iter().enumerate().map(of_list).fold(0, usize::saturating_add)
 }

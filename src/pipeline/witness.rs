@@ -9,11 +9,12 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Capture, PlannedSearch, SearchRecord};
+use super::{Capture, Holding, PlannedSearch, SearchRecord};
 use crate::{
     document,
     rerank::CallLog,
-    search::{Hit, HitId, HitPage, Strip},
+    search::{HitAt, HitId, Strip},
+    wire::Page,
 };
 
 /// Put into a request's extensions by a caller inside the program (`rerankd eval`, `rerankd explain`): all that was
@@ -58,11 +59,12 @@ pub struct Question {
     pub took: Duration,
 }
 
-/// The names of the fields that the hits of a page came with, except those that may not be read; `id` is the
-/// dialect's.
-pub fn field_names(page: &HitPage, id: impl Fn(&[u8], &Hit) -> HitId) -> HashMap<HitId, Vec<String>> {
-    let hits = page.lists.iter().flat_map(|list| &list.hits).filter(|hit| hit.holds.is_none());
-    hits.map(|hit| (id(&page.body, hit), document::top_level_keys(&page.body, hit))).collect()
+/// The names of the fields that the hits of a page came with, except those that may not be read.
+pub(super) fn field_names(page: &dyn Page, holding: &Holding) -> HashMap<HitId, Vec<String>> {
+    let of_list = |(list, hits): (usize, usize)| (0..hits).map(move |hit| HitAt { list, hit });
+    let all = page.lists().iter().map(|list| list.hits).enumerate().flat_map(of_list);
+    let free = all.filter(|&at| holding.of(at).is_none());
+    free.map(|at| (page.id(at), document::top_level_keys(page, at))).collect()
 }
 
 impl Default for Witness {

@@ -7,7 +7,7 @@ use super::{Ask, Probe, RESPONSE_BYTES, head, request};
 use crate::{
     body::{self, BodyRead},
     bounds::Budget,
-    dialect::DialectError,
+    dialect::{DialectError, Routed},
     pipeline::{Seen, Witness},
     search::Head,
 };
@@ -49,11 +49,12 @@ impl Probe {
     /// Sends a search through the pipeline and reports everything about it.
     pub async fn explained(&self, ask: &Ask) -> Result<Explained, Unexplained> {
         let asked = self.proxy.seen(head(ask));
-        let Some((dialect, kind)) = self.proxy.dialects.search(&asked) else {
+        let Some(Routed { dialect, route }) = self.proxy.dialects.search(&asked) else {
             return Err(self.no_search(&asked));
         };
-        let unread =
-            dialect.read(&asked, ask.body.clone()).and_then(|reading| dialect.parse(&asked, &reading)).err();
+        let (dialect, operation) = (dialect.name(), route.endpoint.kind().as_str());
+        let read = route.endpoint.read(ask.body.clone());
+        let unread = read.and_then(|request| request.intents()).err();
         if ask.body.is_empty() && unread.is_some() {
             return Err(Unexplained::NoBody);
         }
@@ -65,7 +66,6 @@ impl Probe {
             Ok(BodyRead::Whole { bytes, .. }) => bytes,
             Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => Bytes::new(),
         };
-        let (dialect, operation) = (dialect.name(), kind.as_str());
         Ok(Explained { dialect, operation, unread, status, headers, body, seen: witness.take_all() })
     }
 

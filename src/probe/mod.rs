@@ -17,7 +17,7 @@ use crate::{
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
     rerank::ScoreStore,
-    search::{Head, KeepReason},
+    search::{Head, HitAt, KeepReason},
 };
 
 pub use explained::{Explained, Unexplained};
@@ -110,10 +110,11 @@ impl Probe {
     /// Whether the request is one search; nothing is sent.
     pub fn check(&self, ask: &Ask) -> Result<(), ProbeError> {
         let head = self.proxy.seen(head(ask));
-        let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
-        let intents =
-            dialect.read(&head, ask.body.clone()).and_then(|reading| dialect.parse(&head, &reading));
-        let intents = intents.map_err(|error| ProbeError::Unread(error.reason()))?;
+        let found = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
+        let request = found.route.endpoint.read(ask.body.clone());
+        let intents = request
+            .and_then(|request| request.intents())
+            .map_err(|error| ProbeError::Unread(error.reason()))?;
         if intents.len() == 1 { Ok(()) } else { Err(ProbeError::NotOne(intents.len())) }
     }
 
@@ -148,10 +149,12 @@ impl Probe {
 
     fn ids(&self, ask: &Ask, response: Bytes) -> Result<Vec<String>, ProbeError> {
         let head = self.proxy.seen(head(ask));
-        let (dialect, _) = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
-        let page = dialect.split(&head, response).map_err(|_| ProbeError::Response)?;
-        let hits = page.lists.iter().flat_map(|list| &list.hits);
-        Ok(hits.map(|hit| dialect.id(&page.body, hit).id).collect())
+        let found = self.proxy.dialects.search(&head).ok_or(ProbeError::NotASearch)?;
+        let request = found.route.endpoint.read(ask.body.clone());
+        let page = request.and_then(|request| request.page(response)).map_err(|_| ProbeError::Response)?;
+        let of_list = |(list, hits): (usize, usize)| (0..hits).map(move |hit| HitAt { list, hit });
+        let hits = page.lists().iter().map(|list| list.hits).enumerate().flat_map(of_list);
+        Ok(hits.map(|at| page.id(at).id).collect())
     }
 }
 

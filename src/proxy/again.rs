@@ -1,22 +1,23 @@
 //! Second requests to the database, in the client's own form, for what it failed of the changed request.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, response};
+use http::{Response, StatusCode};
 use tokio::time::Instant;
 
 use super::{
     ProxyError,
-    kept_order::{changes_response, is_changed, is_not_response, kept, may_be_ours},
-    search::{Exchange, ReportedResponse},
+    exchange::{Came, Exchange, Received, ReportedResponse, responses},
+    kept_order::{changes_response, is_changed, is_not_response, kept},
     search_request::send_own,
-    search_response::{Came, with_body},
 };
 use crate::{
     body::{self, Body, BodyRead},
     bounds::{Permit, counted},
+    dialect::Verdict,
     pipeline::{self, Extra, Loss, PlannedSearch, Report},
-    search::{Got, HitList, HitPage, KeepReason, MostHits, Rewrite, Strip},
+    search::{Got, HitList, KeepReason, MostHits, Rewrite, Strip},
     upstream::Turn,
+    wire::Page,
 };
 
 /// The most bytes of an error that are read: errors are shorter.
@@ -57,11 +58,11 @@ impl Exchange {
         let changed = changes_response(&own, &rewrite);
         let turn = if changed { Turn::First } else { Turn::Last };
         let rejection = match self.ask(&rewrite, turn).await {
-            Ok(response) if response.status() == StatusCode::OK => {
+            Ok(response) if self.is_success(&response) => {
                 self.learn(searches, blamed);
                 return self.rank(&own, rewrite, response, permit, changed).await;
             }
-            Ok(response) if changed && may_be_ours(response.status()) => Ok(response),
+            Ok(response) if changed && self.verdict(&response) == Verdict::Rejected => Ok(response),
             Ok(response) => return Ok((response, kept(&own, Some(KeepReason::UpstreamError)))),
             Err(error) if changed && is_not_response(&error) => Err(error),
             Err(error) => return failed(rejection.or(Err(error))),
@@ -81,6 +82,11 @@ impl Exchange {
             |response: &Response<Body>| matches!(response.status().as_u16(), 400 | 403 | 413 | 422);
         let response = match rejection {
             Ok(response) if adds_both && of_request(&response) => response,
+            Ok(response) if adds_both => {
+                let complaint = self.request.complaint(response.headers());
+                let blamed = complaint.and_then(|complaint| pipeline::blamed(&complaint));
+                return (Ok(response), blamed);
+            }
             rejection => return (rejection, None),
         };
         let (parts, stream) = response.into_parts();
@@ -104,7 +110,7 @@ impl Exchange {
         reason: KeepReason,
     ) -> Result<ReportedResponse, ProxyError> {
         let response = self.keep(searches, Some(reason)).await?;
-        if response.0.status() == StatusCode::OK {
+        if self.is_success(&response.0) {
             self.learn(searches, None);
         }
         Ok(response)
@@ -146,7 +152,7 @@ impl Exchange {
             return response;
         }
         match self.unchanged_form(searches).await {
-            Ok((response, reports)) if response.status() == StatusCode::OK => {
+            Ok((response, reports)) if self.is_success(&response) => {
                 self.handler.pipeline.reranked_upstream(&intent.collections);
                 Ok((response, reports))
             }
@@ -167,8 +173,8 @@ impl Exchange {
         &mut self,
         searches: &[PlannedSearch],
         strips: &[Strip],
-        parts: &response::Parts,
-        page: &HitPage,
+        received: &Received,
+        page: &dyn Page,
     ) -> Option<Mended> {
         let (lacking, unsure) = (self.lacking(searches, strips, page), unsure(searches, strips, page));
         let again: Vec<usize> =
@@ -184,32 +190,33 @@ impl Exchange {
         let rewrite = self.rewrite_some(&own, &again)?;
         let response = self.ask(&rewrite, Turn::Last).await.ok()?;
         let theirs = self.read_whole(response, again.len()).await?;
-        if searches.len() > 1 && theirs.page.responses() != again.len() {
+        if searches.len() > 1 && responses(&*theirs.page) != again.len() {
             return None;
         }
-        let taken = self.compared(searches, page, &theirs.page, (&again, &unsure));
+        let taken = self.compared(searches, page, &*theirs.page, (&again, &unsure));
         if taken.is_empty() {
             return None;
         }
         if searches.len() == 1 {
             return Some(Mended { searches: own, strips: rewrite.strips, came: theirs });
         }
-        let merged = self.dialect.merge(&page.body, &theirs.page.body, &taken)?;
-        let raw = counted(merged.clone(), self.handler.bounds.response_bytes.take(merged.len())?);
-        let (parts, _) = with_body(parts.clone(), raw.clone()).into_parts();
-        let (page, places) = self.page(searches.len(), &parts, &raw).ok()?;
+        let merged = self.request.merge(page.body(), theirs.page.body(), &taken)?;
+        let message = counted(merged.clone(), self.handler.bounds.response_bytes.take(merged.len())?);
+        let received = Received::new(received.parts.clone(), Bytes::new(), received.trailers.clone());
+        let received = received.with_message(message, self.endpoint.framing());
+        let (page, places) = self.page(searches.len(), &received).ok()?;
         let (mut searches, mut strips) = (searches.to_vec(), strips.to_vec());
         for &(search, place) in &taken {
             *searches.get_mut(search)? = own.get(search)?.clone();
             *strips.get_mut(search)? = rewrite.strips.get(place)?.clone();
         }
-        Some(Mended { searches, strips, came: Came { parts, raw, page, places } })
+        Some(Mended { searches, strips, came: Came { received, page, places } })
     }
 
     /// The searches that the database may have answered otherwise as their client wrote them.
-    fn lacking(&self, searches: &[PlannedSearch], strips: &[Strip], page: &HitPage) -> Vec<usize> {
+    fn lacking(&self, searches: &[PlannedSearch], strips: &[Strip], page: &dyn Page) -> Vec<usize> {
         let mut lacking = Vec::new();
-        for failure in &page.failed {
+        for failure in page.failed() {
             let Some(search) = searches.get(failure.search) else { continue };
             let changed = is_changed(search, strips.get(failure.search));
             if !changed || search.reranks_upstream_as_asked() {
@@ -234,8 +241,8 @@ impl Exchange {
     fn compared(
         &self,
         searches: &[PlannedSearch],
-        first: &HitPage,
-        second: &HitPage,
+        first: &dyn Page,
+        second: &dyn Page,
         (again, unsure): (&[usize], &[usize]),
     ) -> Vec<(usize, usize)> {
         let pipeline = &self.handler.pipeline;
@@ -271,18 +278,22 @@ impl Exchange {
 
     /// All of a response to so many searches, if it is one and there is room for it.
     async fn read_whole(&self, response: Response<Body>, searches: usize) -> Option<Came> {
-        if response.status() != StatusCode::OK {
+        if !self.is_success(&response) {
             return None;
         }
         let (parts, stream) = response.into_parts();
         let permit = self.handler.bounds.response_bytes.nothing();
         let limit = self.handler.limits.response_bytes;
-        let Ok(BodyRead::Whole { bytes: raw, .. }) = body::read_up_to(stream, limit, permit, None).await
+        let Ok(BodyRead::Whole { bytes, trailers }) = body::read_up_to(stream, limit, permit, None).await
         else {
             return None;
         };
-        let (page, places) = self.page(searches, &parts, &raw).ok()?;
-        Some(Came { parts, raw, page, places })
+        let received = Received::new(parts, bytes, trailers);
+        if !self.has_succeeded(&received) {
+            return None;
+        }
+        let (page, places) = self.page(searches, &received).ok()?;
+        Some(Came { received, page, places })
     }
 }
 
@@ -292,22 +303,22 @@ fn may_have_pipelines(response: &Result<ReportedResponse, ProxyError>) -> bool {
 }
 
 /// The searches whose own total cannot be derived from what was counted for more candidates.
-pub(super) fn unsure(searches: &[PlannedSearch], strips: &[Strip], page: &HitPage) -> Vec<usize> {
+pub(super) fn unsure(searches: &[PlannedSearch], strips: &[Strip], page: &dyn Page) -> Vec<usize> {
     let unsure = |list: &HitList| {
         let asked = searches.get(list.search)?.fetch.hits?;
         let Some(MostHits::OnEachShard(most)) = strips.get(list.search)?.total_at_most else { return None };
         (!list.total.as_ref()?.tells(most, asked)).then_some(list.search)
     };
-    page.lists.iter().filter_map(unsure).collect()
+    page.lists().iter().filter_map(unsure).collect()
 }
 
 /// What a search got; `None` for a whole response.
-fn got(page: &HitPage, search: usize) -> Option<Got> {
-    page.failed.iter().find(|failure| failure.search == search).map(|failure| failure.got)
+fn got(page: &dyn Page, search: usize) -> Option<Got> {
+    page.failed().iter().find(|failure| failure.search == search).map(|failure| failure.got)
 }
 
-fn hits_of(page: &HitPage, search: usize) -> u64 {
-    page.lists.iter().filter(|list| list.search == search).map(|list| list.hits.len() as u64).sum()
+fn hits_of(page: &dyn Page, search: usize) -> u64 {
+    page.lists().iter().filter(|list| list.search == search).map(|list| list.hits as u64).sum()
 }
 
 /// Whether less is missing of the second response than of the first.

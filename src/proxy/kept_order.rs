@@ -1,12 +1,11 @@
 //! How searches whose order was kept are reported, and when their own form has to be sent.
 
-use http::StatusCode;
-
 use super::ProxyError;
 use crate::{
     pipeline::{Outcome, PlannedSearch, Report},
-    search::{HitPage, KeepReason, Rewrite, Strip},
+    search::{KeepReason, Rewrite, Strip},
     upstream::UpstreamError,
+    wire::Page,
 };
 
 pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Vec<Report> {
@@ -31,11 +30,6 @@ pub(super) fn is_changed(search: &PlannedSearch, strip: Option<&Strip>) -> bool 
     search.widened() || search.fetch.without_reranker || added
 }
 
-/// Whether the client's own request may have another status. Credentials and target are the same in both.
-pub(super) fn may_be_ours(status: StatusCode) -> bool {
-    !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
-}
-
 /// Whether the database was reachable, but gave no response that could be passed on.
 pub(super) fn is_not_response(error: &ProxyError) -> bool {
     use UpstreamError::{RequestBody, RequestStalled, Unreachable};
@@ -43,8 +37,8 @@ pub(super) fn is_not_response(error: &ProxyError) -> bool {
 }
 
 /// Whether a search failed whose widened response, cut back, may not be the client's own.
-pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report], page: &HitPage) -> bool {
-    let sorted = |at: usize| page.lists.iter().any(|list| list.search == at && list.sorted);
+pub(super) fn must_replay(searches: &[PlannedSearch], reports: &[Report], page: &dyn Page) -> bool {
+    let sorted = |at: usize| page.lists().iter().any(|list| list.search == at && list.sorted);
     searches.iter().zip(reports).enumerate().any(|(at, (search, report))| {
         // Of one hit or none there is no other order.
         let kept =

@@ -4,10 +4,13 @@ mod again;
 mod client_io;
 mod connection;
 mod error;
+mod exchange;
 mod expect;
 mod forward;
+mod framing;
 mod grpc;
 mod guarded_body;
+mod handler;
 pub mod headers;
 mod health;
 mod host;
@@ -38,19 +41,19 @@ use http::{Request, Response, Uri};
 pub use error::ProxyError;
 pub use forward::Forwarder;
 pub use grpc::GrpcRoute;
+pub use handler::{SearchHandler, SearchLimits};
 pub use health::Health;
 pub use listener::{Listener, ListenerSettings};
 pub use log::SearchLog;
 use metrics::Handling;
 pub use metrics::ProxyMetrics;
 pub use root::Root;
-pub use search::{SearchHandler, SearchLimits};
 pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use tunnel::TunnelSettings;
 
 use crate::{
     body::{self, Body},
-    dialect::{Dialects, Found},
+    dialect::{Dialects, Routed},
     pipeline::strip_own,
     search::{Head, PathPrefix},
 };
@@ -87,20 +90,20 @@ impl Proxy {
         let is_below =
             !is_call && target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
         let found = match is_below && !target::is_ambiguous(&request) {
-            true => self.dialects.find(&target::head_of(&request)),
+            true => self.dialects.route(&target::head_of(&request)),
             false => None,
         };
-        let found = found.map(|found| found.map(Arc::clone));
         let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
-        let shape = found.as_ref().map(|found| found.dialect.clone()).or(self.dialects.only().cloned());
+        let shape = found.as_ref().map(|found| &found.dialect).or(self.dialects.speaking(request.headers()));
+        let shape = shape.cloned();
         let response = match found {
             _ if self.is_large(&request) => Err(ProxyError::LargeHead),
             _ if !host::is_clear(&request) => Err(ProxyError::Unforwardable),
             _ if forwarder.comes_back(request.headers()) => Err(ProxyError::Loop),
             _ if is_call && self.grpc.forwarder().is_none() => Err(ProxyError::NoGrpcAddress),
             // Boxed: hyper moves the future of every request, and that of a search is large.
-            Some(Found { dialect, kind, below_prefix: false }) => {
-                Box::pin(self.searches.respond(forwarder, &dialect, kind, request)).await
+            Some(Routed { dialect, route }) if !route.below_prefix => {
+                Box::pin(self.searches.respond(forwarder, &dialect, &route.endpoint, request)).await
             }
             Some(found) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
             None => forwarder.forward(without_own_headers(request)).await,
@@ -111,12 +114,9 @@ impl Proxy {
         let response = response.unwrap_or_else(|error| {
             self.metrics.failed(error.cause());
             forwarder.log_failure(&error);
-            match &shape {
-                _ if is_call => grpc::failed(&error),
-                Some(dialect) => {
-                    respond::failure(&error, Some(&|status, text| dialect.failure(status, text)))
-                }
-                None => respond::failure(&error, None),
+            match is_call {
+                true => grpc::failed(&error),
+                false => respond::failure(&error, shape.as_deref()),
             }
         });
         self.metrics.answered(handling, response.status());

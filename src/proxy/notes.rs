@@ -13,9 +13,10 @@ use crate::{
     dialect::{Dialect, SearchKind},
     pipeline::{
         Asked, Capture, Ignored, ListRecord, Origin, Outcome, PlannedSearch, Profile, Question, RankTrace,
-        RecordRing, Report, SearchRecord, Seen, Timings, Witness, field_names,
+        RecordRing, Report, SearchRecord, Seen, Timings, Witness,
     },
-    search::{HitPage, KeepReason, Rewrite},
+    search::{KeepReason, Rewrite},
+    wire::Page,
 };
 
 /// At [`Capture::Off`] it holds nothing but names, and does nothing else.
@@ -38,7 +39,7 @@ pub(super) struct Notes {
     status: Option<u16>,
     /// Why there is no response of the database's.
     failure: Option<&'static str>,
-    ranked: Option<(HitPage, RankTrace)>,
+    ranked: Option<(Arc<dyn Page>, RankTrace)>,
     /// The requests to the database, at [`Capture::Calls`].
     asked: Vec<Question>,
     /// Gets all of the records, instead of the ring.
@@ -96,7 +97,12 @@ impl Notes {
     }
 
     /// Notes the result of ranking `page`.
-    pub(super) fn ranked(&mut self, searches: &[PlannedSearch], page: &HitPage, trace: Option<RankTrace>) {
+    pub(super) fn ranked(
+        &mut self,
+        searches: &[PlannedSearch],
+        page: &Arc<dyn Page>,
+        trace: Option<RankTrace>,
+    ) {
         if let Some(trace) = trace {
             self.searches = searches.to_vec();
             self.ranked = Some((page.clone(), trace));
@@ -172,12 +178,10 @@ impl Notes {
             let (searches, asked) = (self.searches.clone(), self.asked.clone());
             let calls = self.ranked.as_ref().and_then(|(_, trace)| trace.calls.clone());
             let fields = match &self.ranked {
-                Some((page, _)) if self.capture >= Capture::Calls => {
-                    field_names(page, |body, hit| dialect.id(body, hit))
-                }
+                Some((page, trace)) if self.capture >= Capture::Calls => trace.field_names(&**page),
                 _ => Default::default(),
             };
-            let records = self.records(&**dialect, kind, reports.to_vec(), timings);
+            let records = self.records(dialect.name(), kind, reports.to_vec(), timings);
             return witness.see(Seen { records, searches, asked, calls, fields, failure: None });
         }
         if !reports.iter().any(is_recorded) {
@@ -189,21 +193,20 @@ impl Notes {
             }
             return;
         }
-        let (dialect, reports) = (dialect.clone(), reports.to_vec());
-        ring.write(move || self.records(&*dialect, kind, reports, timings));
+        let (dialect, reports) = (dialect.name(), reports.to_vec());
+        ring.write(move || self.records(dialect, kind, reports, timings));
     }
 
     fn records(
         self,
-        dialect: &dyn Dialect,
+        dialect: &'static str,
         kind: SearchKind,
         reports: Vec<Report>,
         timings: Timings,
     ) -> Vec<SearchRecord> {
         let mut lists: Vec<Vec<ListRecord>> = vec![Vec::new(); reports.len()];
         if let Some((page, trace)) = &self.ranked {
-            let id = |body: &[u8], hit: &_| dialect.id(body, hit);
-            for (search, list) in trace.lists(&self.searches, page, &reports, self.capture, id) {
+            for (search, list) in trace.lists(&self.searches, &**page, &reports, self.capture) {
                 if let Some(of_search) = lists.get_mut(search).filter(|_| !list.hits.is_empty()) {
                     of_search.push(list);
                 }
@@ -213,7 +216,7 @@ impl Notes {
         let record = |(at, (report, lists)): (usize, (Report, Vec<ListRecord>))| SearchRecord {
             started: self.started,
             origin: Origin {
-                dialect: dialect.name(),
+                dialect,
                 operation: kind.as_str(),
                 trace_id: self.trace_id.clone(),
                 search: (at, count),

@@ -1,13 +1,15 @@
 //! The client's own search where the budget has no room for one: the proxy's own members are removed all the same,
 //! since the database need not know them.
 
-use bytes::Bytes;
-use http::{header::CONTENT_ENCODING, request};
+use std::sync::Arc;
 
-use super::{search::SearchHandler, target::head};
+use bytes::Bytes;
+use http::request;
+
+use super::{framing, handler::SearchHandler};
 use crate::{
-    bounds::counted,
-    dialect::{Dialect, Reading, working_bytes},
+    bounds::{Budget, counted},
+    dialect::{Endpoint, Framing, SearchRequest},
     pipeline::{self, CallerHeaders, PlannedSearch},
     search::{FetchPlan, Rewrite},
 };
@@ -20,50 +22,54 @@ impl SearchHandler {
     /// or the request is not understood.
     pub(super) fn own_request(
         &self,
-        dialect: &dyn Dialect,
+        endpoint: &Arc<dyn Endpoint>,
         caller: &CallerHeaders,
         parts: &request::Parts,
         raw: &Bytes,
     ) -> Option<Rewrite> {
-        let working = working_bytes(parts.uri.path(), raw);
-        if working > SCRATCH || parts.headers.contains_key(CONTENT_ENCODING) {
+        let packing = endpoint.framing();
+        if raw.len() > SCRATCH || parts.headers.contains_key(framing::coding_header(packing)) {
             return None;
         }
-        let reading = dialect.read(&head(parts), raw.clone()).ok()?;
-        let intents = dialect.parse(&head(parts), &reading).ok()?;
-        let held = reading.held_bytes().saturating_add(pipeline::plan_bytes(&intents, caller));
+        // Nothing is unpacked: it takes nothing.
+        let message = framing::unpack(packing, &parts.headers, raw, SCRATCH, &Budget::new(0)).ok()?;
+        let working = endpoint.working_bytes(&message);
+        if working > SCRATCH {
+            return None;
+        }
+        let request = endpoint.clone().read(message).ok()?;
+        let intents = request.intents().ok()?;
+        let held = request.held_bytes().saturating_add(pipeline::plan_bytes(&intents, caller));
         if working.saturating_add(held) > SCRATCH {
             return None;
         }
-        let searches = self.pipeline.plan(intents, caller, raw);
+        let searches = self.pipeline.plan(intents, caller, request.body());
         let own: Vec<FetchPlan> = searches.iter().map(|search| search.as_asked().fetch).collect();
-        rewrite(dialect, parts, &reading, &own)
+        let rewrite = rewrite(&**endpoint, &*request, &own)?;
+        Some(match packing {
+            Framing::Http => rewrite,
+            Framing::Grpc => Rewrite { body: framing::pack(packing, &rewrite.body), ..rewrite },
+        })
     }
 }
 
 /// What to send for searches that were planned; `None` if finding that out would take too much.
 pub(super) fn own_searches(
-    dialect: &dyn Dialect,
-    parts: &request::Parts,
-    reading: &Reading,
+    endpoint: &dyn Endpoint,
+    request: &dyn SearchRequest,
     own: &[PlannedSearch],
 ) -> Option<Rewrite> {
     let plans: Vec<FetchPlan> = own.iter().map(|search| search.fetch.clone()).collect();
-    rewrite(dialect, parts, reading, &plans)
+    rewrite(endpoint, request, &plans)
 }
 
 /// The new body, which is no longer than the old one, replaces it under the same permit.
-fn rewrite(
-    dialect: &dyn Dialect,
-    parts: &request::Parts,
-    reading: &Reading,
-    plans: &[FetchPlan],
-) -> Option<Rewrite> {
-    let body = reading.body();
-    if working_bytes(parts.uri.path(), body).saturating_add(body.len()) > SCRATCH {
+fn rewrite(endpoint: &dyn Endpoint, request: &dyn SearchRequest, plans: &[FetchPlan]) -> Option<Rewrite> {
+    let body = request.body();
+    if endpoint.working_bytes(body).saturating_add(body.len()) > SCRATCH {
         return None;
     }
-    let rewrite = dialect.widen(&head(parts), reading, plans).ok()?;
+    let rewrite = request.rewrite(plans).ok()?;
     let body = counted(rewrite.body, body.clone());
     Some(Rewrite { body, ..rewrite })
 }

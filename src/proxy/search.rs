@@ -1,94 +1,39 @@
 //! A search on its way: read, plan, widen, send, rank, respond. Every way out that is not a rerank is the database's
 //! own response.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request};
-use tokio::{sync::Semaphore, time::Instant};
+use http::{Request, Response, request};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
     Forwarder, ProxyError,
+    exchange::{Exchange, FIRST_OF_RESPONSE, ReportedResponse},
     forward::detach,
-    kept_order::{changes_response, is_not_response, kept, may_be_ours},
-    log::{SearchLog, Searched},
+    framing,
+    handler::SearchHandler,
+    kept_order::{changes_response, is_not_response, kept},
+    log::Searched,
     notes::Notes,
     report, scratch,
     search_request::send_own,
-    shadow,
-    target::head,
 };
 use crate::{
-    body::{self, Body, BodyRead, BoxError, Stalled, coding},
-    bounds::{Bounds, Permit, TimeoutKind, Timeouts},
-    dialect::{Dialect, Reading, SearchKind, working_bytes},
-    pipeline::{
-        self, CallerHeaders, Ignored, Pipeline, PlannedSearch, RecordRing, Report, SearchMetrics, Timings,
-        strip_own,
-    },
+    body::{self, Body, BodyRead, BoxError, Stalled},
+    bounds::{Permit, TimeoutKind},
+    dialect::{Dialect, Endpoint, SearchRequest, Verdict},
+    pipeline::{self, CallerHeaders, Ignored, PlannedSearch, Report, Timings, strip_own},
     search::KeepReason,
     upstream::Turn,
 };
-
-/// Limits on what is held in memory for one search.
-#[derive(Clone, Copy, Debug)]
-pub struct SearchLimits {
-    /// Larger request bodies are forwarded unread.
-    pub request_bytes: usize,
-    /// Larger responses, unpacked, are passed on unchanged, or the client's own request is sent again.
-    pub response_bytes: usize,
-    /// Timeout for the next bytes of the client's body.
-    pub body_timeout: Option<Duration>,
-}
-
-/// Answers searches.
-pub struct SearchHandler {
-    /// Plans and ranks.
-    pub pipeline: Pipeline,
-    /// Limits on each search.
-    pub limits: SearchLimits,
-    /// Limits on all searches together.
-    pub bounds: Bounds,
-    /// Counts the timeouts that expired.
-    pub waits: Timeouts,
-    /// Counts what happened.
-    pub metrics: SearchMetrics,
-    /// Whether responses carry `x-rerank-*` and `server-timing`.
-    pub response_headers: bool,
-    /// Where records of searches are kept, if any are wanted.
-    pub records: Arc<RecordRing>,
-    /// Permits for the work after responses (shadow).
-    pub(super) shadow_places: Arc<Semaphore>,
-    /// Says how searches ended.
-    pub(super) log: SearchLog,
-    /// The address of the listener, for the log.
-    pub(super) listener: Arc<str>,
-}
-
-/// One search being answered.
-#[derive(Clone)]
-pub(super) struct Exchange {
-    pub(super) handler: Arc<SearchHandler>,
-    pub(super) forwarder: Forwarder,
-    pub(super) dialect: Arc<dyn Dialect>,
-    pub(super) parts: request::Parts,
-    /// The body as the client sent it.
-    pub(super) raw: Bytes,
-    /// The body without content codings, read.
-    pub(super) reading: Arc<Reading>,
-    /// What reading the body takes each time.
-    pub(super) working_bytes: usize,
-    pub(super) asked_at: Instant,
-    pub(super) timings: Timings,
-    pub(super) notes: Notes,
-    _plans: Arc<Permit>,
-}
 
 /// A request that has been read.
 struct ReadSearch<'a> {
     forwarder: &'a Forwarder,
     dialect: &'a Arc<dyn Dialect>,
+    endpoint: &'a Arc<dyn Endpoint>,
     caller: CallerHeaders,
     parts: request::Parts,
     raw: Bytes,
@@ -98,74 +43,38 @@ struct ReadSearch<'a> {
 
 /// A request that has been understood.
 struct Planned {
-    reading: Reading,
+    request: Arc<dyn SearchRequest>,
     working_bytes: usize,
     searches: Vec<PlannedSearch>,
-    /// The permit for the reading and the searches.
+    /// The permit for what was read and for the searches.
     permit: Permit,
 }
 
-/// A response with what to say about it.
-pub(super) type ReportedResponse = (Response<Body>, Vec<Report>);
-
-/// Reserved for a response before it is requested: where there is not even this much, sending the client's own
-/// request saves the database a second one.
-pub(super) const FIRST_OF_RESPONSE: usize = 64 << 10;
-
 impl SearchHandler {
-    /// Plans and ranks with `pipeline`, within `limits` and `bounds`.
-    pub fn new(
-        pipeline: Pipeline,
-        limits: SearchLimits,
-        bounds: Bounds,
-        waits: Timeouts,
-        metrics: SearchMetrics,
-        response_headers: bool,
-        records: Arc<RecordRing>,
-    ) -> Self {
-        let shadow_places = Arc::new(Semaphore::new(shadow::MAX_IN_FLIGHT));
-        Self {
-            pipeline,
-            limits,
-            bounds,
-            waits,
-            metrics,
-            response_headers,
-            records,
-            shadow_places,
-            log: SearchLog::default(),
-            listener: "".into(),
-        }
-    }
-
-    /// The same, saying in `log` how the searches of this listener end.
-    pub fn logging(self, log: SearchLog, listener: Arc<str>) -> Self {
-        Self { log, listener, ..self }
-    }
-
     /// Responds to one search; logs and counts how it ended.
-    pub async fn respond(
+    pub(super) async fn respond(
         self: &Arc<Self>,
         forwarder: &Forwarder,
         dialect: &Arc<dyn Dialect>,
-        kind: SearchKind,
+        endpoint: &Arc<dyn Endpoint>,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
         let span = report::span(request.headers());
-        self.respond_inside(forwarder, dialect, kind, request).instrument(span).await
+        self.respond_inside(forwarder, dialect, endpoint, request).instrument(span).await
     }
 
     async fn respond_inside(
         self: &Arc<Self>,
         forwarder: &Forwarder,
         dialect: &Arc<dyn Dialect>,
-        kind: SearchKind,
+        endpoint: &Arc<dyn Endpoint>,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
-        let started = Instant::now();
+        let (started, kind) = (Instant::now(), endpoint.kind());
         let mut timings = Timings::default();
         let mut notes = Notes::begin(&self.records, &request);
-        let response = self.exchange(forwarder, dialect, kind, request, (&mut timings, &mut notes)).await;
+        let response =
+            self.exchange(forwarder, (dialect, endpoint), request, (&mut timings, &mut notes)).await;
         timings.total = started.elapsed();
         let (mut response, reports) = match response {
             Ok(response) => response,
@@ -206,8 +115,7 @@ impl SearchHandler {
     async fn exchange(
         self: &Arc<Self>,
         forwarder: &Forwarder,
-        dialect: &Arc<dyn Dialect>,
-        kind: SearchKind,
+        (dialect, endpoint): (&Arc<dyn Dialect>, &Arc<dyn Endpoint>),
         request: Request<Body>,
         (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<ReportedResponse, ProxyError> {
@@ -222,8 +130,8 @@ impl SearchHandler {
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
             BodyRead::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
-                let asked = ReadSearch { forwarder, dialect, caller, parts, raw, at };
-                return self.respond_whole(asked, kind, (timings, notes)).await;
+                let asked = ReadSearch { forwarder, dialect, endpoint, caller, parts, raw, at };
+                return self.respond_whole(asked, (timings, notes)).await;
             }
             BodyRead::TooLarge(stream) => (stream, KeepReason::TooLarge),
             BodyRead::NoRoom(stream) => (stream, KeepReason::Overloaded),
@@ -235,28 +143,28 @@ impl SearchHandler {
     async fn respond_whole(
         self: &Arc<Self>,
         asked: ReadSearch<'_>,
-        kind: SearchKind,
         (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<ReportedResponse, ProxyError> {
-        let ReadSearch { forwarder, dialect, ref caller, ref parts, ref raw, at } = asked;
-        let planned = match self.plan(dialect.as_ref(), caller, parts, raw) {
+        let ReadSearch { forwarder, dialect, endpoint, ref caller, ref parts, ref raw, at } = asked;
+        let planned = match self.plan(endpoint, caller, parts, raw) {
             Ok(planned) => planned,
             Err(reason) => {
                 let overloaded = reason == KeepReason::Overloaded;
-                let own = overloaded.then(|| self.own_request(dialect.as_ref(), caller, parts, raw));
+                let own = overloaded.then(|| self.own_request(endpoint, caller, parts, raw));
                 let response = send_own(forwarder, parts, raw.clone(), own.flatten()).await?;
                 return Ok((response, vec![Report::kept(reason)]));
             }
         };
-        let Planned { reading, working_bytes, searches, permit } = planned;
+        let Planned { request, working_bytes, searches, permit } = planned;
         notes.ignored = Ignored::of(caller, &searches);
         let mut exchange = Exchange {
             handler: self.clone(),
             forwarder: forwarder.clone(),
             dialect: dialect.clone(),
+            endpoint: endpoint.clone(),
             parts: asked.parts,
             raw: asked.raw,
-            reading: Arc::new(reading),
+            request,
             working_bytes,
             asked_at: at,
             timings: *timings,
@@ -268,8 +176,8 @@ impl SearchHandler {
             false => exchange.run(&searches).await,
         };
         let response = exchange.or_unchanged(response, &searches).await;
-        if response.as_ref().is_ok_and(|(response, _)| response.status() == StatusCode::OK) {
-            exchange.follow(kind, &searches);
+        if response.as_ref().is_ok_and(|(response, _)| exchange.is_success(response)) {
+            exchange.follow(&searches);
         }
         exchange.notes.planned(&searches);
         (*timings, *notes) = (exchange.timings, exchange.notes);
@@ -286,21 +194,21 @@ impl SearchHandler {
 
     fn plan(
         &self,
-        dialect: &dyn Dialect,
+        endpoint: &Arc<dyn Endpoint>,
         caller: &CallerHeaders,
         parts: &request::Parts,
         raw: &Bytes,
     ) -> Result<Planned, KeepReason> {
         let (limit, budget) = (self.limits.request_bytes, &self.bounds.request_bytes);
-        let body = coding::decode(&parts.headers, raw, limit, budget).map_err(coding_reason)?;
-        let working_bytes = working_bytes(parts.uri.path(), &body);
+        let body = framing::unpack(endpoint.framing(), &parts.headers, raw, limit, budget)?;
+        let working_bytes = endpoint.working_bytes(&body);
         let _working = budget.take(working_bytes).ok_or(KeepReason::Overloaded)?;
-        let reading = dialect.read(&head(parts), body).map_err(|error| error.reason())?;
-        let intents = dialect.parse(&head(parts), &reading).map_err(|error| error.reason())?;
-        let held = reading.held_bytes().saturating_add(pipeline::plan_bytes(&intents, caller));
+        let request = endpoint.clone().read(body).map_err(|error| error.reason())?;
+        let intents = request.intents().map_err(|error| error.reason())?;
+        let held = request.held_bytes().saturating_add(pipeline::plan_bytes(&intents, caller));
         let permit = budget.take(held).ok_or(KeepReason::Overloaded)?;
-        let searches = self.pipeline.plan(intents, caller, reading.body());
-        Ok(Planned { reading, working_bytes, searches, permit })
+        let searches = self.pipeline.plan(intents, caller, request.body());
+        Ok(Planned { request, working_bytes, searches, permit })
     }
 }
 
@@ -323,10 +231,10 @@ impl Exchange {
         let changed = changes_response(searches, &rewrite);
         let turn = if changed { Turn::First } else { Turn::Last };
         let rejection = match self.ask(&rewrite, turn).await {
-            Ok(response) if response.status() == StatusCode::OK => {
+            Ok(response) if self.is_success(&response) => {
                 return self.rank(searches, rewrite, response, permit, changed).await;
             }
-            Ok(response) if changed && may_be_ours(response.status()) => Ok(response),
+            Ok(response) if changed && self.verdict(&response) == Verdict::Rejected => Ok(response),
             Ok(response) => return Ok((response, kept(searches, Some(KeepReason::UpstreamError)))),
             Err(error) if changed && is_not_response(&error) => Err(error),
             Err(error) => return Err(error),
@@ -345,7 +253,7 @@ impl Exchange {
         let response = match self.rewrite(&own) {
             Ok(rewrite) => self.asked_own(&rewrite).await?,
             Err(KeepReason::Overloaded) => {
-                match scratch::own_searches(self.dialect.as_ref(), &self.parts, &self.reading, &own) {
+                match scratch::own_searches(&*self.endpoint, &*self.request, &own) {
                     Some(rewrite) => self.asked_own(&rewrite).await?,
                     None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
                 }
@@ -354,14 +262,5 @@ impl Exchange {
         };
         self.timings.upstream += started.elapsed();
         Ok((response, kept(searches, reason)))
-    }
-}
-
-pub(super) fn coding_reason(error: coding::CodingError) -> KeepReason {
-    match error {
-        coding::CodingError::Unknown => KeepReason::Unsupported,
-        coding::CodingError::Broken => KeepReason::Malformed,
-        coding::CodingError::TooLarge => KeepReason::TooLarge,
-        coding::CodingError::NoRoom => KeepReason::Overloaded,
     }
 }

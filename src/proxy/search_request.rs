@@ -1,18 +1,10 @@
 //! A search's requests to the database: as rewritten, as the client's own, or unchanged.
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Response,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
-    request,
-};
+use http::{HeaderMap, Response, request};
 use tokio::time::Instant;
 
-use super::{
-    Forwarder, ProxyError, headers,
-    search::Exchange,
-    target::{self, head},
-};
+use super::{Forwarder, ProxyError, exchange::Exchange, framing, headers, target};
 use crate::{
     body::Body,
     bounds::counted,
@@ -29,7 +21,7 @@ impl Exchange {
     pub(super) async fn asked_own(&mut self, rewrite: &Rewrite) -> Result<Response<Body>, ProxyError> {
         let started = Instant::now();
         let response = self.send(rewrite, false, Turn::Last).await;
-        self.notes.asked(rewrite, rewrite.body == self.reading.body(), &response, started.elapsed());
+        self.notes.asked(rewrite, rewrite.body == self.request.body(), &response, started.elapsed());
         response
     }
 
@@ -37,11 +29,11 @@ impl Exchange {
     pub(super) fn rewrite(&self, searches: &[PlannedSearch]) -> Result<Rewrite, KeepReason> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
         let most =
-            self.working_bytes.saturating_add(self.reading.body().len()).saturating_add(ADDED_TO_REQUEST);
+            self.working_bytes.saturating_add(self.request.body().len()).saturating_add(ADDED_TO_REQUEST);
         let mut permit = self.handler.bounds.request_bytes.take(most).ok_or(KeepReason::Overloaded)?;
-        let rewrite = self.dialect.widen(&head(&self.parts), &self.reading, &plans);
+        let rewrite = self.request.rewrite(&plans);
         let rewrite = rewrite.map_err(|_| KeepReason::Malformed)?;
-        if rewrite.body == self.reading.body() {
+        if rewrite.body == self.request.body() {
             return Ok(rewrite);
         }
         permit.shrink(rewrite.body.len());
@@ -52,9 +44,9 @@ impl Exchange {
     /// others.
     pub(super) fn pick(&self, searches: &[PlannedSearch], some: &[usize]) -> Option<Rewrite> {
         let plans: Vec<FetchPlan> = searches.iter().map(|search| search.fetch.clone()).collect();
-        let most = self.working_bytes.saturating_add(self.reading.body().len());
+        let most = self.working_bytes.saturating_add(self.request.body().len());
         let mut permit = self.handler.bounds.request_bytes.take(most)?;
-        let rewrite = self.dialect.pick(&head(&self.parts), &self.reading, &plans, some)?;
+        let rewrite = self.request.pick(&plans, some)?;
         permit.shrink(rewrite.body.len());
         Some(Rewrite { body: counted(rewrite.body, permit), ..rewrite })
     }
@@ -64,7 +56,7 @@ impl Exchange {
         let started = Instant::now();
         let response = self.send(rewrite, true, turn).await;
         self.timings.upstream += started.elapsed();
-        self.notes.asked(rewrite, rewrite.body == self.reading.body(), &response, started.elapsed());
+        self.notes.asked(rewrite, rewrite.body == self.request.body(), &response, started.elapsed());
         response
     }
 
@@ -74,22 +66,22 @@ impl Exchange {
         uncompressed: bool,
         turn: Turn,
     ) -> Result<Response<Body>, ProxyError> {
-        let unchanged = rewrite.body == self.reading.body();
-        let body = if unchanged { self.raw.clone() } else { rewrite.body.clone() };
+        let unchanged = rewrite.body == self.request.body();
+        let packing = self.endpoint.framing();
+        let body = if unchanged { self.raw.clone() } else { framing::pack(packing, &rewrite.body) };
         let edit = |headers: &mut HeaderMap| {
             if !unchanged {
-                headers::replace(headers, &CONTENT_ENCODING, None);
+                headers::replace(headers, &framing::coding_header(packing), None);
             }
             if uncompressed {
-                let identity = HeaderValue::from_static("identity");
-                headers::replace(headers, &ACCEPT_ENCODING, Some(identity));
+                framing::ask_uncompressed(packing, headers);
             }
         };
         self.forwarder.send_buffered(&self.parts, &rewrite.target, body, turn, edit).await
     }
 }
 
-/// Sends a request that is not planned: unchanged, or as `own` has it.
+/// Sends a request that is not planned: unchanged, or with the target and the body that `own` has.
 pub(super) async fn send_own(
     forwarder: &Forwarder,
     parts: &request::Parts,

@@ -1,32 +1,27 @@
 //! `mode: shadow`: the client gets the database's own response; what reranking would have done to the search is
 //! measured afterwards, for the metrics alone.
 
-use http::StatusCode;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::search::{Exchange, FIRST_OF_RESPONSE};
+use super::exchange::{Exchange, FIRST_OF_RESPONSE, Received};
 use crate::{
     body::{self, BodyRead},
     bounds::Permit,
-    dialect::SearchKind,
     pipeline::{self, PlannedSearch, Report, Timings, Waiting},
     search::KeepReason,
     upstream::Turn,
 };
 
-/// Searches reranked in shadow at a time; others are counted and skipped.
-pub(super) const MAX_IN_FLIGHT: usize = 16;
-
 impl Exchange {
     /// Begins the work after a response, if there is any. Returns at once.
-    pub(super) fn follow(&self, kind: SearchKind, searches: &[PlannedSearch]) {
+    pub(super) fn follow(&self, searches: &[PlannedSearch]) {
         let shadowed: Vec<PlannedSearch> =
             searches.iter().filter(|search| search.shadow.is_some()).map(PlannedSearch::in_shadow).collect();
         if shadowed.is_empty() {
             return;
         }
-        let dialect = self.dialect.name();
+        let (dialect, kind) = (self.dialect.name(), self.endpoint.kind());
         let bounds = &self.handler.bounds;
         let place = self.handler.shadow_places.clone().try_acquire_owned().ok();
         let room = place.and_then(|place| {
@@ -70,18 +65,21 @@ impl Exchange {
     ) -> Result<Vec<Report>, KeepReason> {
         let rewrite = self.rewrite(searches)?;
         let response = self.ask(&rewrite, Turn::Last).await.map_err(|_| KeepReason::UpstreamError)?;
-        if response.status() != StatusCode::OK {
+        if !self.is_success(&response) {
             return Err(KeepReason::UpstreamError);
         }
         let (parts, stream) = response.into_parts();
         let limit = self.handler.limits.response_bytes;
-        let raw = match body::read_up_to(stream, limit, permit, None).await {
-            Ok(BodyRead::Whole { bytes, .. }) => bytes,
+        let received = match body::read_up_to(stream, limit, permit, None).await {
+            Ok(BodyRead::Whole { bytes, trailers }) => Received::new(parts, bytes, trailers),
             Ok(BodyRead::TooLarge(_)) => return Err(KeepReason::TooLarge),
             Ok(BodyRead::NoRoom(_)) => return Err(KeepReason::Overloaded),
             Err(_) => return Err(KeepReason::UpstreamError),
         };
-        let (mut page, _places) = self.page(searches.len(), &parts, &raw)?;
-        Ok(self.ranked(searches, &mut page, Waiting::Nobody).await.reports)
+        if !self.has_succeeded(&received) {
+            return Err(KeepReason::UpstreamError);
+        }
+        let (page, _places) = self.page(searches.len(), &received)?;
+        Ok(self.ranked(searches, &page, Waiting::Nobody).await.reports)
     }
 }

@@ -1,14 +1,12 @@
 //! What looks like a search below a path that no setting names: passed on unread, and logged.
 
-use std::sync::Arc;
-
 use http::{Request, Response};
 use tokio::time::Instant;
 
 use super::{Forwarder, ProxyError, SearchHandler, log::Searched, report, without_own_headers};
 use crate::{
     body::Body,
-    dialect::{Dialect, Found},
+    dialect::Routed,
     pipeline::{CallerHeaders, Ignored, Report, Timings},
     search::KeepReason,
 };
@@ -18,7 +16,7 @@ impl SearchHandler {
     pub(super) async fn pass_by(
         &self,
         forwarder: &Forwarder,
-        found: Found<Arc<dyn Dialect>>,
+        found: Routed,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
         let ignored = Ignored::of(&CallerHeaders::read(request.headers()), &[]);
@@ -26,12 +24,12 @@ impl SearchHandler {
         let mut response = forwarder.forward(without_own_headers(request)).await?;
         let timings = Timings { upstream: started.elapsed(), total: started.elapsed(), ..Timings::default() };
         let kept = Report::kept(KeepReason::Unsupported);
-        self.metrics.search(found.dialect.name(), found.kind.as_str(), &kept);
+        self.metrics.search(found.dialect.name(), found.route.endpoint.kind().as_str(), &kept);
         self.metrics.request(kept.outcome, &timings);
         // Without the path: some have a key in it.
         let searched = Searched {
             dialect: found.dialect.name(),
-            kind: found.kind,
+            kind: found.route.endpoint.kind(),
             listener: &self.listener,
             collections: "",
             report: &kept,

@@ -6,7 +6,10 @@ use super::route::Version;
 use crate::{
     document,
     rerank::{Scores, SpanRequest},
-    wire::json::{Kind, Value},
+    wire::{
+        self,
+        json::{Kind, Value},
+    },
 };
 
 /// A request that can be served.
@@ -246,9 +249,9 @@ fn map(item: Value<'_>, at: usize, rank_fields: Option<&[String]>) -> Result<Cal
         _ => None,
     };
     let text = match rank_fields {
-        Some(fields) => {
-            document::of_object(item, fields).map(Arc::from).ok_or(BadRequest::EmptyDocument(at))?
-        }
+        Some(fields) => document::of_object(wire::Value::Json(item), fields)
+            .map(Arc::from)
+            .ok_or(BadRequest::EmptyDocument(at))?,
         None => own.clone().ok_or(BadRequest::NoText(at))?,
     };
     Ok(CallDocument { echo: own.unwrap_or_else(|| text.clone()), text })

@@ -135,12 +135,13 @@ impl RerankApi {
         let read = timeout_at(respond_by, body::read_up_to(body, most, budget.nothing(), None)).await;
         let (rest, error) = match read.map_err(|_| ApiError::BodyLate)?.map_err(|_| ApiError::BodyBroken)? {
             BodyRead::Whole { bytes, .. } => {
-                return coding::decode(headers, &bytes, most, budget).map_err(|error| match error {
-                    CodingError::Unknown => ApiError::UnknownCoding,
-                    CodingError::Broken => ApiError::BodyBroken,
-                    CodingError::TooLarge => ApiError::TooLarge { most },
-                    CodingError::NoRoom => ApiError::Overloaded,
-                });
+                return coding::decode(headers, http::header::CONTENT_ENCODING, &bytes, most, budget)
+                    .map_err(|error| match error {
+                        CodingError::Unknown => ApiError::UnknownCoding,
+                        CodingError::Broken => ApiError::BodyBroken,
+                        CodingError::TooLarge => ApiError::TooLarge { most },
+                        CodingError::NoRoom => ApiError::Overloaded,
+                    });
             }
             BodyRead::TooLarge(rest) => (rest, ApiError::TooLarge { most }),
             BodyRead::NoRoom(rest) => (rest, ApiError::Overloaded),

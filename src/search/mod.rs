@@ -19,7 +19,7 @@ pub use intent::{CallerOptions, NamedReranker, Pin, Pins, SearchIntent, Widening
 pub use margin::lead;
 pub use native::{ClauseText, NativeText, TextPart};
 pub use order::{Candidate, Fusion, OrderRule, Ranked, Ranking, ScoreWriting, order};
-pub use page::{Failure, Field, Fields, Got, Hit, HitId, HitList, HitPage, Holds, Total};
+pub use page::{Failure, Got, HitAt, HitId, HitList, Holds, Total};
 pub use plan::{
     FetchPlan, FieldSet, MostHits, NESTED_LISTS, PathStep, Rewrite, Selection, Strip, StripPath, WantedFields,
 };

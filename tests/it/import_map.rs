@@ -19,7 +19,10 @@ const MAP: &[(&str, &[&str])] = &[
     ("rerank", &["bounds", "document", "fleet", "search", "trouble", "wire", "workers"]),
     ("upstream", &["body", "bounds", "tls", "trouble", "workers"]),
     ("pipeline", &["bounds", "document", "rerank", "search", "wire"]),
-    ("proxy", &["body", "bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "workers"]),
+    (
+        "proxy",
+        &["body", "bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "wire", "workers"],
+    ),
     (
         "rerank_api",
         &["body", "bounds", "document", "wire", "proxy", "rerank", "search", "trouble", "upstream"],

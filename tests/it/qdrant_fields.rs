@@ -1,12 +1,15 @@
 //! The document of a point is the same whatever the client happens to fetch, and the client sees what it asked for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use proptest::prelude::*;
 use rerankd::{
-    dialect::{Dialect, qdrant::Qdrant},
+    dialect::{Dialect, SearchRequest, qdrant::Qdrant},
     document,
-    search::{FetchPlan, FieldSet, Fields, Head, Hit, HitPage, Ranked, Ranking, ScoreWriting},
+    search::{FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting},
+    wire::Page,
 };
 use serde_json::{Value, json};
 
@@ -19,16 +22,16 @@ fn response(request: &Value, of: &Value) -> Bytes {
     ))
 }
 
-fn read(page: &HitPage, set: &FieldSet) -> Option<String> {
-    let hit: &Hit = &page.lists[0].hits[0];
-    let source = hit.source.as_ref().map(|fields| Fields::unread(fields.span.clone()));
-    let unread = Hit { source, ..hit.clone() };
-    let one = |hit: &Hit| {
-        let (_, documents) = document::documents(&page.body, [hit].into_iter(), set, 1 << 20);
-        documents.first().map(|document| document.text().to_owned())
-    };
-    assert_eq!(one(hit), one(&unread));
-    one(hit)
+fn request_of(head: &Head<'_>, body: &Value) -> Arc<dyn SearchRequest> {
+    Qdrant.route(head).unwrap().endpoint.read(Bytes::from(body.to_string())).unwrap()
+}
+
+fn read(page: &Arc<dyn Page>, set: &FieldSet) -> Option<String> {
+    let (_, documents) = document::documents(page, 0, [0].into_iter(), set, 1 << 20);
+    let later = documents.first().map(|document| document.text().to_owned());
+    let at_once = document::document(&**page, HitAt { list: 0, hit: 0 }, set, 1 << 20);
+    assert_eq!(later.as_deref(), at_once.as_deref());
+    later
 }
 
 /// What is read where the client asks for `with_payload`; an error where it does not see what it would directly.
@@ -40,11 +43,11 @@ fn through(with_payload: &Value, payload: &Value, set: &FieldSet) -> Result<Opti
         query: None,
         headers: &HeaderMap::new(),
     };
-    let reading = Qdrant.read(&head, Bytes::from(request.to_string())).unwrap();
+    let read_request = request_of(&head, &request);
     let plan = FetchPlan { fields: document::wanted_fields(set), ..FetchPlan::as_asked() };
-    let rewrite = Qdrant.widen(&head, &reading, &[plan]).unwrap();
+    let rewrite = read_request.rewrite(&[plan]).unwrap();
     let asked: Value = serde_json::from_slice(&rewrite.body).unwrap();
-    let page = Qdrant.split(&head, response(&asked, payload)).unwrap();
+    let page = read_request.page(response(&asked, payload)).unwrap();
     let ranking = Ranking {
         hits: vec![Ranked::unscored(0)],
         scores: ScoreWriting::Keep,
@@ -52,8 +55,7 @@ fn through(with_payload: &Value, payload: &Value, set: &FieldSet) -> Result<Opti
         best: None,
         offset: 0,
     };
-    let (joined, expected) =
-        (Qdrant.join(&page, &rewrite.strips, &[Some(ranking)]), response(&request, payload));
+    let (joined, expected) = (page.reordered(&rewrite.strips, &[Some(ranking)]), response(&request, payload));
     if joined != expected {
         return Err(format!("{asked}: {joined:?}, not {expected:?}"));
     }
@@ -103,9 +105,9 @@ fn both_spellings_of_a_path_are_asked_for() {
             query: None,
             headers: &HeaderMap::new(),
         };
-        let reading = Qdrant.read(&head, Bytes::from(r#"{"query":1}"#)).unwrap();
+        let reading = request_of(&head, &json!({"query": 1}));
         let plan = FetchPlan { fields: document::wanted_fields(&named(fields)), ..FetchPlan::as_asked() };
-        let body = Qdrant.widen(&head, &reading, &[plan]).unwrap().body;
+        let body = reading.rewrite(&[plan]).unwrap().body;
         serde_json::from_slice::<Value>(&body).unwrap()["with_payload"].clone()
     };
     assert_eq!(asked(&["text"]), json!(["text"]));

@@ -15,8 +15,8 @@ use crate::{
 /// What one search says about the fields that its hits show. `shared` and `own` as for [`super::request::intent`].
 pub(super) struct Search<'a> {
     pub(super) kind: SearchKind,
-    pub(super) shared: &'a Params<'a>,
-    pub(super) own: &'a Params<'a>,
+    pub(super) shared: &'a Params,
+    pub(super) own: &'a Params,
     pub(super) body: Option<&'a Object<'a>>,
 }
 
@@ -174,7 +174,7 @@ fn with_names(fields: Option<Value<'_>>, names: &[String]) -> String {
 }
 
 /// The same where the client sees no `_source` at all: one that holds these names is removed again as a whole.
-fn as_source(own: &Params<'_>, missing: &[String], changes: &mut Changes) {
+fn as_source(own: &Params, missing: &[String], changes: &mut Changes) {
     if missing.is_empty() || own.has("_source_excludes") {
         return;
     }
@@ -183,7 +183,7 @@ fn as_source(own: &Params<'_>, missing: &[String], changes: &mut Changes) {
 }
 
 /// The second choice, where there is no body to hold `fields`.
-fn in_source_includes(own: &Params<'_>, includes: &[String], missing: &[String], changes: &mut Changes) {
+fn in_source_includes(own: &Params, includes: &[String], missing: &[String], changes: &mut Changes) {
     let parameter = ["_source_includes", "_source"]
         .into_iter()
         .find(|name| own.get(name).is_some_and(|list| !list.is_empty() && list != "true" && list != "false"));

@@ -1,6 +1,6 @@
 //! In which format a request and its response are: JSON, or one that is forwarded unread.
 
-use http::{HeaderMap, header::ACCEPT};
+use http::{HeaderMap, HeaderValue, header::ACCEPT};
 
 use super::target::Params;
 
@@ -9,13 +9,18 @@ pub(super) fn is_foreign_type(content_type: &str) -> bool {
     is_foreign(&media_type(content_type))
 }
 
+/// What a client says it accepts.
+pub(super) fn accepted(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(ACCEPT).into_iter().cloned().collect()
+}
+
 /// Whether the response will not be JSON. `format` wins over `Accept`. Of several types that a client accepts the
 /// products may choose any, so that JSON among them is JSON.
-pub(super) fn is_foreign_response(headers: &HeaderMap, params: &Params<'_>) -> bool {
+pub(super) fn is_foreign_response(accepted: &[HeaderValue], params: &Params) -> bool {
     if let Some(format) = params.get("format").map(str::trim).filter(|format| !format.is_empty()) {
         return !format.eq_ignore_ascii_case("json") && !media_type(format).ends_with("json");
     }
-    let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let accepted = accepted.iter().filter_map(|value| value.to_str().ok());
     let mut foreign = false;
     for accepted in accepted.flat_map(|list| list.split(',')).filter(|accepted| !is_rejected(accepted)) {
         let media = media_type(accepted);
@@ -47,16 +52,11 @@ fn is_rejected(accepted: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn foreign(accept: &[&str], query: &str) -> bool {
-        let mut headers = HeaderMap::new();
-        for value in accept {
-            headers.append(ACCEPT, HeaderValue::from_str(value).unwrap());
-        }
-        is_foreign_response(&headers, &Params::parse(Some(query)).unwrap())
+        let accepted: Vec<_> = accept.iter().map(|value| HeaderValue::from_str(value).unwrap()).collect();
+        is_foreign_response(&accepted, &Params::parse(Some(query)).unwrap())
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) struct Nearest<'a> {
 
 /// The only clause of a search, where it is a kNN clause, and nothing counts or cuts what it finds. Of a page that
 /// reaches beyond `k` the total has to show how much there is. `own` as for [`super::request::intent`].
-pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: u64) -> Option<Nearest<'a>> {
+pub(super) fn nearest<'a>(own: &Params, body: &Object<'a>, from: u64, size: u64) -> Option<Nearest<'a>> {
     const AFTER: [&str; 11] = [
         "knn",
         "retriever",
@@ -49,7 +49,7 @@ pub(super) fn nearest<'a>(own: &Params<'_>, body: &Object<'a>, from: u64, size: 
 }
 
 /// Whether the response mentions the `k` that was requested.
-pub(super) fn tells_k(own: &Params<'_>, body: &Object<'_>) -> bool {
+pub(super) fn tells_k(own: &Params, body: &Object<'_>) -> bool {
     let wanted = |value: Value<'_>| !matches!(value.text(), "false" | "\"false\"" | "null");
     ["explain", "profile"]
         .into_iter()
@@ -58,7 +58,7 @@ pub(super) fn tells_k(own: &Params<'_>, body: &Object<'_>) -> bool {
 
 /// Whether the client says that it wants to know how many there are, or that it does not. The total is set back, but
 /// between shards of which some hold fewer than `k` it cannot be determined exactly.
-fn counts(own: &Params<'_>, body: &Object<'_>) -> Option<bool> {
+fn counts(own: &Params, body: &Object<'_>) -> Option<bool> {
     match own.get("track_total_hits") {
         Some(wanted) => Some(wanted != "false"),
         None => body.get("track_total_hits").map(|wanted| wanted.as_bool() != Some(false)),
@@ -127,7 +127,7 @@ impl Nearest<'_> {
 }
 
 /// Whether the response shows a total without the number of shards that is needed to set it back.
-pub(super) fn hides_shards(kind: SearchKind, shared: &Params<'_>) -> bool {
+pub(super) fn hides_shards(kind: SearchKind, shared: &Params) -> bool {
     let at = |path: [&'static str; 2]| -> Vec<&str> {
         let batch = matches!(kind, SearchKind::Msearch | SearchKind::MsearchTemplate);
         batch.then_some("responses").into_iter().chain(path).collect()

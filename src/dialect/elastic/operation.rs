@@ -1,37 +1,38 @@
 //! Which paths are searches, and of which indices.
 
-use http::Method;
+use http::{HeaderValue, Method};
 use percent_encoding::percent_decode_str;
 
-use crate::{
-    dialect::{Operation, SearchKind},
-    search::Head,
-};
+use crate::{dialect::SearchKind, search::Head};
 
 /// The header by which Kibana and its kin mark a request as their own.
 const ORIGIN: &str = "x-elastic-product-origin";
 
-/// What the head means.
-pub(super) fn classify(head: &Head<'_>) -> Operation {
-    if head.method != Method::GET && head.method != Method::POST {
-        return Operation::Forward;
-    }
-    let Some(operation) = operation(head.path) else { return Operation::Forward };
-    if head.headers.get(ORIGIN).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"kibana")) {
-        return Operation::Forward;
-    }
-    operation
+/// A search path, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Operation<'a> {
+    pub(super) kind: SearchKind,
+    /// The raw index part, if there is one.
+    pub(super) index: Option<&'a str>,
+    /// It would be a search without the beginning of its path.
+    pub(super) below_prefix: bool,
 }
 
-fn operation(path: &str) -> Option<Operation> {
-    // Most requests are none.
-    if !path.contains("_search") && !path.contains("_msearch") {
+/// What a head asks for; `None` for whatever is no search.
+pub(super) fn operation<'a>(head: &Head<'a>) -> Option<Operation<'a>> {
+    if head.method != Method::GET && head.method != Method::POST {
         return None;
     }
-    match read_path(path) {
-        Some((kind, _)) => Some(Operation::Search(kind)),
-        None => below_prefix(path).map(Operation::BelowPrefix),
+    // Most requests are none.
+    if !head.path.contains("_search") && !head.path.contains("_msearch") {
+        return None;
     }
+    let found = match read_path(head.path) {
+        Some((kind, index)) => Operation { kind, index, below_prefix: false },
+        None => Operation { kind: below_prefix(head.path)?, index: None, below_prefix: true },
+    };
+    let kibana = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"kibana");
+    (!head.headers.get(ORIGIN).is_some_and(kibana)).then_some(found)
 }
 
 /// The search that a path would be without its beginning: `/es/docs/_search`, where `es` may be removed by an
@@ -54,7 +55,7 @@ fn below_prefix(path: &str) -> Option<SearchKind> {
 /// The kind of search, and the raw index part if there is one.
 ///
 /// The raw path is split before anything is decoded: index names hold `%2F`, literals are never encoded.
-pub(super) fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
+fn read_path(path: &str) -> Option<(SearchKind, Option<&str>)> {
     let path = path.strip_prefix('/')?;
     let parts: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     match parts[..] {

@@ -27,7 +27,7 @@ pub(super) struct Caller {
 }
 
 /// Reads `rerank` and `ext.rerank`; the former wins where both say something.
-pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Caller {
+pub(super) fn read(params: &Params, body: Option<&Object<'_>>) -> Caller {
     let mut caller = Caller::default();
     let Some(body) = body else { return caller };
     let mut found = Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Caller {
 
 /// Takes the own members out of `root`, and writes the change of a kept `ext` into `edits`.
 pub(super) fn remove(
-    params: &Params<'_>,
+    params: &Params,
     body: &Object<'_>,
     root: &mut ObjectEdit<'_>,
     edits: &mut crate::wire::json::Edits,

@@ -7,7 +7,7 @@ use crate::wire::json::{Kind, Object, Value};
 const MAX_DEPTH: usize = 20;
 
 /// Whether the order of a search has to stay, whatever its text.
-pub(super) fn not_ranked(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
+pub(super) fn not_ranked(params: &Params, body: Option<&Object<'_>>) -> bool {
     let has = |name: &str| body.is_some_and(|body| body.get(name).is_some_and(|value| !value.is_null()));
     let suggest_only = has("suggest")
         && !params.has("q")
@@ -27,7 +27,7 @@ pub(super) fn not_ranked(params: &Params<'_>, body: Option<&Object<'_>>) -> bool
 }
 
 /// Whether a search names a sort, be it by score alone.
-fn is_sorted(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
+fn is_sorted(params: &Params, body: Option<&Object<'_>>) -> bool {
     let named = |sort: Value<'_>| one_or_many(sort).iter().any(|key| key.kind() != Kind::Null);
     params.get("sort").is_some_and(|sort| !sort.is_empty())
         || body.and_then(|body| body.get("sort")).is_some_and(named)

@@ -18,7 +18,7 @@ const MOST_PINS: usize = 1000;
 const LONG: usize = 4096;
 
 /// What the pins of one search are. `q` replaces the body's query, and pins nothing.
-pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>) -> Pins {
+pub(super) fn read(params: &Params, body: Option<&Object<'_>>) -> Pins {
     let mut pins = Pins::default();
     let Some(body) = body else { return pins };
     for member in ["query", "retriever"] {

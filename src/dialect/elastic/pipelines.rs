@@ -17,7 +17,7 @@ pub(super) enum SearchPipeline<'a> {
 }
 
 /// The pipeline that takes effect: the query string wins over the body.
-pub(super) fn of<'a>(params: &'a Params<'_>, body: Option<&Object<'a>>) -> SearchPipeline<'a> {
+pub(super) fn of<'a>(params: &'a Params, body: Option<&Object<'a>>) -> SearchPipeline<'a> {
     let named = |name: Cow<'a, str>| match name.as_ref() {
         "_none" => SearchPipeline::None,
         _ => SearchPipeline::Named(name),

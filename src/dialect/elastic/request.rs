@@ -36,8 +36,8 @@ pub(super) fn object<'a>(body: &'a [u8], index: &'a Index) -> Result<Object<'a>,
 pub(super) fn intent(
     kind: SearchKind,
     collections: Vec<String>,
-    shared: &Params<'_>,
-    own: &Params<'_>,
+    shared: &Params,
+    own: &Params,
     body: Option<&Object<'_>>,
 ) -> SearchIntent {
     let caller = options::read(shared, body);
@@ -132,7 +132,7 @@ fn reranks_upstream(body: Option<&Object<'_>>) -> bool {
     body.and_then(|body| body.get("retriever")).is_some_and(|r| shape::reranks_upstream(r, 20))
 }
 
-fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Option<&Object<'_>>) -> bool {
+fn unsupported(kind: SearchKind, shared: &Params, own: &Params, body: Option<&Object<'_>>) -> bool {
     let stored = settings::names(body.and_then(|body| body.get("stored_fields")));
     let stored_none = own.get("stored_fields").is_some_and(|list| list.split(',').any(|f| f == "_none_"))
         || stored.iter().any(|field| field == "_none_");
@@ -145,7 +145,7 @@ fn unsupported(kind: SearchKind, shared: &Params<'_>, own: &Params<'_>, body: Op
 }
 
 /// Whether `filter_path` hides the hits or their text.
-fn filtered_away(kind: SearchKind, params: &Params<'_>) -> bool {
+fn filtered_away(kind: SearchKind, params: &Params) -> bool {
     FilterPath::read(params)
         .is_some_and(|filter| filter.excludes || !filter.includes(&hit_member(kind, "_source")))
 }

@@ -34,7 +34,7 @@ pub(super) struct Reranker {
 }
 
 /// `None` where there is none, where another place holds it, or where the upstream will reject it.
-pub(super) fn read(params: &Params<'_>, body: Option<&Object<'_>>, size: u64) -> Option<Reranker> {
+pub(super) fn read(params: &Params, body: Option<&Object<'_>>, size: u64) -> Option<Reranker> {
     let body = body?;
     let retriever = only_member(body.get("retriever")?, KIND)?;
     if stands_beside_others(params, body) {
@@ -98,7 +98,7 @@ fn only_member<'a>(object: Value<'a>, name: &str) -> Option<Value<'a>> {
 }
 
 /// What Elasticsearch rejects beside such a retriever.
-fn stands_beside_others(params: &Params<'_>, body: &Object<'_>) -> bool {
+fn stands_beside_others(params: &Params, body: &Object<'_>) -> bool {
     const REFUSED: [&str; 11] = [
         "query",
         "knn",

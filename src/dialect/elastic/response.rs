@@ -5,13 +5,17 @@ use std::{cell::Cell, ops::Range};
 use bytes::Bytes;
 
 use crate::{
-    dialect::{
-        DialectError,
-        hits::{array_of_hits, fields},
+    dialect::DialectError,
+    search::{Failure, Got, Total},
+    wire::json::{
+        Edits, HitArray, IdKeys, JsonPage, Kind, ObjectEdit, PageStyle, ScanResult, Scanner, TotalPlace,
+        Value,
+        hits::{Hit, array_of_hits, fields},
     },
-    search::{Failure, Got, Hit, HitList, HitPage, Total},
-    wire::json::{Edits, Kind, ObjectEdit, ScanResult, Scanner, Value},
 };
+
+static STYLE: PageStyle =
+    PageStyle { ids: IdKeys { id: "_id", index: Some("_index") }, without_lists: Some(without_lists) };
 
 const MALFORMED: DialectError =
     DialectError::Malformed { member: "body", expected: "a search response with hits" };
@@ -20,11 +24,11 @@ const MALFORMED: DialectError =
 /// the same shape.
 ///
 /// `filtered`: the response is less what a `filter_path` leaves out, and that may be a list without hits.
-pub(super) fn split(
+pub(super) fn page(
     batch: bool,
     body: Bytes,
     filtered: impl FnOnce() -> bool,
-) -> Result<HitPage, DialectError> {
+) -> Result<JsonPage, DialectError> {
     let responses = match batch {
         true => Scanner::whole(&body, responses).map_err(|_| MALFORMED)?,
         false => {
@@ -40,15 +44,15 @@ pub(super) fn split(
     let (mut lists, mut failed) = (Vec::new(), Vec::new());
     for (search, response) in responses.into_iter().enumerate() {
         failed.extend(response.got().map(|got| Failure { search, got }));
-        lists.extend(response.list.map(|list| HitList { search, ..list }));
+        lists.extend(response.list.map(|list| HitArray { search, ..list }));
     }
-    Ok(HitPage { body, lists, failed })
+    Ok(JsonPage::new(body, lists, failed, &STYLE))
 }
 
 /// What is read of one search's response.
 #[derive(Default)]
 struct SearchResponse {
-    list: Option<HitList>,
+    list: Option<HitArray>,
     shards: Option<u64>,
     /// Some failed: an index may have a smaller `max_result_window` than the others.
     failed_shards: u64,
@@ -116,7 +120,7 @@ fn respond(value: &mut Scanner<'_>) -> ScanResult<SearchResponse> {
     })?;
     let shards = response.shards;
     if let Some(total) = response.list.as_mut().and_then(|list| list.total.as_mut()) {
-        total.shards = shards;
+        total.total.shards = shards;
     }
     Ok(if object.is_some() { response } else { SearchResponse::default() })
 }
@@ -126,7 +130,7 @@ fn whole(object: Value<'_>, name: &str) -> Option<u64> {
     object.get(name).and_then(Value::as_u64)
 }
 
-fn list(envelope: &mut Scanner<'_>) -> ScanResult<Option<HitList>> {
+fn list(envelope: &mut Scanner<'_>) -> ScanResult<Option<HitArray>> {
     let (mut found, mut max_score, mut total) = (None, None, None);
     let sorted = Cell::new(false);
     let envelope = envelope.members(|key, value| {
@@ -139,16 +143,17 @@ fn list(envelope: &mut Scanner<'_>) -> ScanResult<Option<HitList>> {
         Ok(())
     })?;
     let (Some((array, hits)), Some(_)) = (found, envelope) else { return Ok(None) };
-    Ok(Some(HitList { search: 0, hits, array, max_score, total, sorted: sorted.get() }))
+    Ok(Some(HitArray { search: 0, hits, array, max_score, total, sorted: sorted.get() }))
 }
 
-fn total_of(value: Value<'_>) -> Option<Total> {
+fn total_of(value: Value<'_>) -> Option<TotalPlace> {
     let (counted, relation) = match value.kind() {
         Kind::Object => (value.get("value")?, value.get("relation")),
         _ => (value, None),
     };
     let relation = relation.filter(|relation| relation.kind() == Kind::String).map(Value::span);
-    Some(Total { value: number(counted)?, count: counted.as_u64(), relation, shards: None })
+    let total = Total { count: counted.as_u64(), shards: None };
+    Some(TotalPlace { total, value: number(counted)?, relation })
 }
 
 /// `sorted` becomes true where the hit has values that it is sorted by.
@@ -200,7 +205,7 @@ fn searches_of(body: &Bytes) -> Option<Vec<Value<'_>>> {
 
 /// The response again without the lists of these searches, which have lost all their hits, and without what this
 /// empties: as Elasticsearch writes it under a `filter_path`.
-pub(super) fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {
+fn without_lists(body: &Bytes, searches: &[usize]) -> Option<Bytes> {
     let root = Value::parse(body).ok()?;
     let responses = match root.get("responses") {
         Some(responses) => responses,

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dialect::test_support::slow_fields;
+use crate::wire::Page;
+use crate::wire::json::test_support::slow_fields;
 
-fn slow_split(batch: bool, body: Bytes, filtered: bool) -> Result<HitPage, DialectError> {
+fn slow_page(batch: bool, body: Bytes, filtered: bool) -> Result<JsonPage, DialectError> {
     let root = Value::parse(&body).map_err(|_| MALFORMED)?;
     let (mut lists, mut failed) = (Vec::new(), Vec::new());
     let responses = match batch {
@@ -20,7 +21,7 @@ fn slow_split(batch: bool, body: Bytes, filtered: bool) -> Result<HitPage, Diale
         failed.extend(slow_failure(response, found.is_some()).map(|got| Failure { search, got }));
         lists.extend(found);
     }
-    Ok(HitPage { body, lists, failed })
+    Ok(JsonPage::new(body, lists, failed, &STYLE))
 }
 
 fn slow_failure(response: Value<'_>, found: bool) -> Option<Got> {
@@ -40,7 +41,7 @@ fn slow_failure(response: Value<'_>, found: bool) -> Option<Got> {
     (lost > 0 || timed_out).then_some(Got::Part { lost, timed_out })
 }
 
-fn slow_list(search: usize, response: Value<'_>) -> Option<HitList> {
+fn slow_list(search: usize, response: Value<'_>) -> Option<HitArray> {
     let envelope = response.get("hits")?;
     let (mut array, mut max_score, mut total) = (None, None, None);
     for member in envelope.members()? {
@@ -52,7 +53,7 @@ fn slow_list(search: usize, response: Value<'_>) -> Option<HitList> {
         }
     }
     if let Some(total) = total.as_mut() {
-        total.shards = response.at(&["_shards", "total"]).and_then(Value::as_u64);
+        total.total.shards = response.at(&["_shards", "total"]).and_then(Value::as_u64);
     }
     let array = array?;
     let sort = |hit: &Value<'_>| {
@@ -61,12 +62,13 @@ fn slow_list(search: usize, response: Value<'_>) -> Option<HitList> {
     };
     let sorted = array.items()?.iter().any(sort);
     let hits = array.items()?.into_iter().map(slow_hit).collect::<Option<Vec<_>>>()?;
-    Some(HitList { search, hits, array: array.span(), max_score, total, sorted })
+    Some(HitArray { search, hits, array: array.span(), max_score, total, sorted })
 }
 
-fn slow_total(total: Value<'_>) -> Option<Total> {
+fn slow_total(total: Value<'_>) -> Option<TotalPlace> {
     let whole = |value: Value<'_>, relation| {
-        Some(Total { value: number(value)?, count: value.as_u64(), relation, shards: None })
+        let total = Total { count: value.as_u64(), shards: None };
+        Some(TotalPlace { total, value: number(value)?, relation })
     };
     let relation = total.get("relation").filter(|relation| relation.kind() == Kind::String);
     whole(total, None).or_else(|| whole(total.get("value")?, relation.map(Value::span)))
@@ -159,9 +161,9 @@ proptest! {
 
     #[test]
     fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_response(), batch in any::<bool>(), filtered in any::<bool>()) {
-        let reported = |page: HitPage| format!("{:?} {:?}", page.lists, page.failed);
+        let reported = |page: JsonPage| format!("{:?} {:?}", page.arrays(), page.failed());
         let body = Bytes::from(body);
-        let quick = split(batch, body.clone(), || filtered).map(reported);
-        prop_assert_eq!(quick, slow_split(batch, body, filtered).map(reported));
+        let quick = page(batch, body.clone(), || filtered).map(reported);
+        prop_assert_eq!(quick, slow_page(batch, body, filtered).map(reported));
     }
 }

@@ -15,7 +15,7 @@ pub(super) enum SettingSource {
 
 /// A number with its place; `Err` where it is none, or negative.
 pub(super) fn number(
-    params: &Params<'_>,
+    params: &Params,
     body: Option<&Object<'_>>,
     name: &str,
     default: u64,
@@ -47,7 +47,7 @@ pub(super) fn decimal(value: Value<'_>) -> Option<f64> {
 
 /// The client's own timeout for the search: `timeout` of the query string, else of the body. `-1` is none, and so is
 /// what the upstream will reject.
-pub(super) fn timeout(params: &Params<'_>, body: Option<&Object<'_>>) -> Option<Duration> {
+pub(super) fn timeout(params: &Params, body: Option<&Object<'_>>) -> Option<Duration> {
     if let Some(text) = params.get("timeout") {
         return duration(text);
     }
@@ -77,7 +77,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Whether the order is that of scores: no sort, or one plain `_score`, best first.
-pub(super) fn sorted_by_score(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
+pub(super) fn sorted_by_score(params: &Params, body: Option<&Object<'_>>) -> bool {
     let mut keys = 0;
     let mut plain = true;
     for key in params.get("sort").unwrap_or("").split(',').filter(|key| !key.is_empty()) {
@@ -138,7 +138,7 @@ pub(super) enum SourceRule {
 }
 
 /// The rule in effect: anything about `_source` in the query string replaces the body's setting whole.
-pub(super) fn source_rule(params: &Params<'_>, body: Option<&Object<'_>>) -> SourceRule {
+pub(super) fn source_rule(params: &Params, body: Option<&Object<'_>>) -> SourceRule {
     let list = |name: &str| params.get(name).map(comma_list).unwrap_or_default();
     if ["_source", "_source_includes", "_source_excludes"].iter().any(|name| params.has(name)) {
         let mut includes = list("_source_includes");
@@ -165,7 +165,7 @@ pub(super) fn source_rule(params: &Params<'_>, body: Option<&Object<'_>>) -> Sou
 
 /// Whether `_source` is left out although nothing is said of it: stored fields (unless it is one of them) and fields
 /// made by scripts come instead.
-fn switched_off(params: &Params<'_>, body: Option<&Object<'_>>) -> bool {
+fn switched_off(params: &Params, body: Option<&Object<'_>>) -> bool {
     let member = |name: &str| body.and_then(|body| body.get(name)).filter(|value| !value.is_null());
     let stored = match params.get("stored_fields") {
         Some(list) => Some(comma_list(list)),
@@ -200,7 +200,7 @@ pub(super) struct FilterPath {
 
 impl FilterPath {
     /// `None` without such a parameter.
-    pub(super) fn read(params: &Params<'_>) -> Option<Self> {
+    pub(super) fn read(params: &Params) -> Option<Self> {
         let list = comma_list(params.get("filter_path")?);
         (!list.is_empty()).then(|| Self {
             excludes: list.iter().any(|pattern| pattern.starts_with('-')),

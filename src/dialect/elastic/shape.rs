@@ -33,7 +33,7 @@ pub(super) struct Shape {
 
 /// `Err` where a number that matters is none.
 pub(super) fn widening(
-    params: &Params<'_>,
+    params: &Params,
     body: Option<&Object<'_>>,
     from: u64,
     size: u64,

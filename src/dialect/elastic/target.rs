@@ -12,8 +12,8 @@ const VALUE: &AsciiSet =
 
 /// The parameters of one query string.
 #[derive(Default)]
-pub(super) struct Params<'a> {
-    raw: &'a str,
+pub(super) struct Params {
+    raw: Box<str>,
     params: Vec<Param>,
 }
 
@@ -25,9 +25,9 @@ struct Param {
     bare: bool,
 }
 
-impl<'a> Params<'a> {
+impl Params {
     /// `Err` where the upstream would answer 400: broken escapes, a fragment.
-    pub(super) fn parse(query: Option<&'a str>) -> Result<Self, DialectError> {
+    pub(super) fn parse(query: Option<&str>) -> Result<Self, DialectError> {
         let raw = query.unwrap_or("");
         let malformed =
             DialectError::Malformed { member: "query string", expected: "well-formed parameters" };
@@ -49,7 +49,7 @@ impl<'a> Params<'a> {
             }
             start = end + 1;
         }
-        Ok(Self { raw, params })
+        Ok(Self { raw: raw.into(), params })
     }
 
     /// A parameter's value; the last one wins where the name repeats.

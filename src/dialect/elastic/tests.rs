@@ -1,13 +1,23 @@
 //! The dialect against recorded exchanges.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::dialect::test_support::OfBody;
-use crate::search::{KeepReason, NativeText, Ranked, ScoreWriting, WantedFields, Widening};
+use crate::{
+    dialect::{DialectError, test_support::OfBody},
+    search::{
+        FetchPlan, HitAt, HitId, KeepReason, NativeText, Ranked, Ranking, ScoreWriting, SearchIntent, Strip,
+        WantedFields, Widening,
+    },
+    wire::{
+        Page,
+        json::{HitArray, JsonPage, hits::Hit},
+    },
+};
 
 mod limits;
 mod opensearch;
@@ -32,6 +42,14 @@ const OTHER_TEXTS: [(&str, Option<&str>); 6] = [
     ("147", Some("coffee fresh")),
     ("185", Some("coffee")),
 ];
+
+/// The hits of a response to a request with this head.
+fn split(head: &Head<'_>, body: Bytes) -> Result<JsonPage, DialectError> {
+    let operation = operation::operation(head).ok_or(DialectError::Unsupported("this path"))?;
+    let batch = matches!(operation.kind, SearchKind::Msearch | SearchKind::MsearchTemplate);
+    let filtered = || target::Params::parse(head.query).is_ok_and(|params| params.has("filter_path"));
+    response::page(batch, body, filtered)
+}
 
 struct Fixture {
     id: String,
@@ -102,7 +120,7 @@ fn every_recorded_request_is_read_as_its_note_says() {
     for fixture in Fixture::all() {
         fixture.with_head(|head| {
             let id = fixture.id.as_str();
-            let Operation::Search(kind) = dialect.classify(head) else {
+            let Some(kind) = dialect.kind(head) else {
                 if !fixture.suggested().starts_with("pass through") && !fixture.suggested().ends_with("async")
                 {
                     wrong.push(format!("{id}: forwarded"));
@@ -150,7 +168,7 @@ fn a_request_as_asked_without_own_members_is_the_clients_own_bytes() {
     for fixture in Fixture::all() {
         fixture.with_head(|head| {
             let body = fixture.body("request");
-            if dialect.classify(head) == Operation::Forward {
+            if dialect.kind(head).is_none() {
                 return;
             }
             let Ok(intents) = dialect.parse_body(head, &body) else { return };
@@ -176,10 +194,10 @@ fn every_recorded_response_is_split_and_joined_byte_for_byte() {
     for fixture in Fixture::all() {
         fixture.with_head(|head| {
             let body = fixture.body("response");
-            if dialect.classify(head) == Operation::Forward {
+            if dialect.kind(head).is_none() {
                 return;
             }
-            let Ok(page) = dialect.split(head, body.clone()) else {
+            let Ok(page) = split(head, body.clone()) else {
                 let why = fixture.suggested();
                 assert!(
                     why.starts_with("pass through") || why.starts_with("policy"),
@@ -190,24 +208,25 @@ fn every_recorded_response_is_split_and_joined_byte_for_byte() {
             };
             seen += 1;
             let rank = |reverse: bool| -> Vec<Option<Ranking>> {
-                let ranking = |list: &crate::search::HitList| {
+                let ranking = |list: &HitArray| {
                     let mut hits: Vec<Ranked> = (0..list.hits.len()).map(Ranked::unscored).collect();
                     if reverse {
                         hits.reverse();
                     }
                     Some(Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 })
                 };
-                page.lists.iter().map(ranking).collect()
+                page.arrays().iter().map(ranking).collect()
             };
-            let strips = vec![Strip::default(); page.lists.iter().map(|l| l.search + 1).max().unwrap_or(1)];
-            let untouched = vec![None; page.lists.len()];
-            assert_eq!(dialect.join(&page, &strips, &untouched), body, "{}", fixture.id);
-            if page.lists.iter().all(|list| list.hits.iter().all(|hit| hit.rank.is_none())) {
-                assert_eq!(dialect.join(&page, &strips, &rank(false)), body, "{}", fixture.id);
-                let turned = dialect.split(head, dialect.join(&page, &strips, &rank(true))).unwrap();
-                let again = |page: &HitPage| -> Vec<Vec<Bytes>> {
-                    let bytes = |hit: &crate::search::Hit| page.body.slice(hit.span.clone());
-                    page.lists.iter().map(|list| list.hits.iter().map(bytes).collect()).collect()
+            let strips =
+                vec![Strip::default(); page.arrays().iter().map(|l| l.search + 1).max().unwrap_or(1)];
+            let untouched = vec![None; page.arrays().len()];
+            assert_eq!(page.reordered(&strips, &untouched), body, "{}", fixture.id);
+            if page.arrays().iter().all(|list| list.hits.iter().all(|hit| hit.rank.is_none())) {
+                assert_eq!(page.reordered(&strips, &rank(false)), body, "{}", fixture.id);
+                let turned = split(head, page.reordered(&strips, &rank(true))).unwrap();
+                let again = |page: &JsonPage| -> Vec<Vec<Bytes>> {
+                    let bytes = |hit: &Hit| page.body().slice(hit.span.clone());
+                    page.arrays().iter().map(|list| list.hits.iter().map(bytes).collect()).collect()
                 };
                 let mut reversed = again(&turned);
                 reversed.iter_mut().for_each(|list| list.reverse());
@@ -216,4 +235,12 @@ fn every_recorded_response_is_split_and_joined_byte_for_byte() {
         });
     }
     assert!(seen > 60, "{seen}");
+}
+
+#[test]
+fn a_hit_is_called_what_its_database_calls_it() {
+    let body = r#"{"hits":{"hits":[{"_index":"a","_id":"x\u0041","_score":1,"_source":{"_id":"no"}}]}}"#;
+    let page = rules::ask("/a,b/_search", |head| split(head, Bytes::from_static(body.as_bytes()))).unwrap();
+    let id = page.id(HitAt { list: 0, hit: 0 });
+    assert_eq!(id, HitId { id: "xA".to_owned(), index: Some("a".to_owned()) });
 }

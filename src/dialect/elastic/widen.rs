@@ -26,8 +26,8 @@ pub(super) struct Changes {
 /// The changes that `plan` asks for. `shared` and `own` as for [`super::request::intent`].
 pub(super) fn changes(
     kind: SearchKind,
-    shared: &Params<'_>,
-    own: &Params<'_>,
+    shared: &Params,
+    own: &Params,
     body: Option<&Object<'_>>,
     plan: &FetchPlan,
 ) -> Changes {
@@ -62,7 +62,7 @@ pub(super) fn changes(
 /// Puts the inner retriever in the place of the request's reranker. A page that is left as the client wrote it
 /// ends with the candidates, as it does where Elasticsearch reranks: most retrievers reject a longer one.
 fn ask_for_candidates(
-    own: &Params<'_>,
+    own: &Params,
     body: Option<&Object<'_>>,
     page_stays: bool,
     root: Option<&mut ObjectEdit<'_>>,
@@ -83,7 +83,7 @@ fn ask_for_candidates(
 
 /// Sets a number where it takes effect.
 fn set_number(
-    own: &Params<'_>,
+    own: &Params,
     body: Option<&Object<'_>>,
     name: &'static str,
     wanted: u64,
@@ -99,8 +99,8 @@ fn set_number(
 }
 
 fn widen_limits(
-    (kind, shared): (SearchKind, &Params<'_>),
-    own: &Params<'_>,
+    (kind, shared): (SearchKind, &Params),
+    own: &Params,
     body: Option<&Object<'_>>,
     hits: u64,
     mut root: Option<&mut ObjectEdit<'_>>,

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 40;
 const MOST_TEXTS: usize = 64;
 
 /// The text of one search: `q` replaces the body's query, and only that.
-pub(super) fn native(params: &Params<'_>, body: Option<&Object<'_>>) -> NativeText {
+pub(super) fn native(params: &Params, body: Option<&Object<'_>>) -> NativeText {
     let mut texts = Texts::default();
     let member = |key| body.and_then(|body| body.get(key));
     match (params.get("q"), member("query")) {

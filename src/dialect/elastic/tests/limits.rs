@@ -4,7 +4,7 @@ use super::{
     rules::{ask, read, widened},
     *,
 };
-use crate::search::MostHits;
+use crate::search::{Got, MostHits};
 
 #[test]
 fn what_counts_or_cuts_after_the_nearest_k_keeps_k() {
@@ -96,7 +96,7 @@ fn cut_to_nothing(target: &str, body: &str, response: &str) -> String {
     let plan = FetchPlan { hits: Some(50), ..FetchPlan::as_asked() };
     ask(target, |head| {
         let rewrite = Elastic.widen_body(head, &Bytes::from(body.to_owned()), &vec![plan; searches]).unwrap();
-        let page = Elastic.split(head, Bytes::from(response.to_owned())).unwrap();
+        let page = split(head, Bytes::from(response.to_owned())).unwrap();
         let none = crate::search::Ranking {
             hits: Vec::new(),
             scores: crate::search::ScoreWriting::Keep,
@@ -104,8 +104,8 @@ fn cut_to_nothing(target: &str, body: &str, response: &str) -> String {
             best: None,
             offset: 0,
         };
-        let rankings = vec![Some(none); page.lists.len()];
-        String::from_utf8(Elastic.join(&page, &rewrite.strips, &rankings).to_vec()).unwrap()
+        let rankings = vec![Some(none); page.arrays().len()];
+        String::from_utf8(page.reordered(&rewrite.strips, &rankings).to_vec()).unwrap()
     })
 }
 
@@ -169,10 +169,10 @@ fn a_response_of_which_a_filter_leaves_nothing_is_a_response() {
         ("/a/_search?%66ilter_path=hits.hits._source", r#"{"took":1}"#),
         ("/_msearch?filter_path=responses.hits.hits._source", "{}"),
     ] {
-        let page = ask(target, |head| Elastic.split(head, Bytes::from_static(response.as_bytes()))).unwrap();
-        assert_eq!((page.lists.len(), page.failed.len()), (0, 0), "{target}");
+        let page = ask(target, |head| split(head, Bytes::from_static(response.as_bytes()))).unwrap();
+        assert_eq!((page.arrays().len(), page.failed().len()), (0, 0), "{target}");
     }
-    assert!(ask("/a/_search", |head| Elastic.split(head, Bytes::from_static(b"{}"))).is_err());
+    assert!(ask("/a/_search", |head| split(head, Bytes::from_static(b"{}"))).is_err());
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn any_error_of_a_search_of_a_batch_is_reported() {
     let statuses = [400, 403, 404, 408, 429, 500, 503];
     let responses = statuses.map(error).join(",");
     let body = Bytes::from(format!(r#"{{"responses":[{responses},{{"hits":{{"hits":[]}},"status":200}}]}}"#));
-    let page = ask("/_msearch", |head| Elastic.split(head, body.clone())).unwrap();
-    assert_eq!((0..8).filter(|&search| page.has_failed(search)).count(), 7);
-    assert_eq!(page.responses(), 8);
+    let page = ask("/_msearch", |head| split(head, body.clone())).unwrap();
+    assert_eq!(page.failed().iter().filter(|failure| failure.got != Got::NoList).count(), 7);
+    assert_eq!((page.failed().len(), page.lists().len()), (7, 1));
 }
 
 #[test]

@@ -112,9 +112,9 @@ fn k_stays_where_anything_counts_or_cuts_what_it_finds() {
 fn total(response: &str) -> String {
     let body = r#"{"query":{"knn":{"v":{"vector":[1],"k":5}}},"size":5}"#;
     let (_, _, strips) = widened("/a/_search", body, 50, &[]);
-    let page = ask("/a/_search", |head| Elastic.split(head, Bytes::from(response.to_owned()))).unwrap();
+    let page = ask("/a/_search", |head| split(head, Bytes::from(response.to_owned()))).unwrap();
     let kept: Option<Ranking> = None;
-    String::from_utf8(Elastic.join(&page, &strips, &[kept]).to_vec()).unwrap()
+    String::from_utf8(page.reordered(&strips, &[kept]).to_vec()).unwrap()
 }
 
 #[test]

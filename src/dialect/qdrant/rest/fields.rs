@@ -1,7 +1,7 @@
 //! `with_payload`: requesting the fields of documents, and how to remove them again.
 
 use crate::{
-    dialect::qdrant::object::Object,
+    dialect::qdrant::rest::object::Object,
     search::{NESTED_LISTS, PathStep, Selection, Strip, StripPath, WantedFields},
     wire::json::{Edits, Kind, ObjectEdit, Value},
 };

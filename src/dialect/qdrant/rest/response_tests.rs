@@ -3,20 +3,20 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dialect::test_support::slow_fields;
+use crate::wire::json::test_support::slow_fields;
 
-fn slow_split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, DialectError> {
+fn slow_page(operation: &Operation, body: Bytes) -> Result<JsonPage, DialectError> {
     let lists = {
         let root = Value::parse(&body).map_err(|_| BODY)?;
         let result = root.get("result").ok_or(RESULT)?;
-        match endpoint.form {
-            Form::Single => vec![slow_list(0, slow_hits_of(endpoint.verb, result)?)?],
+        match operation.form {
+            Form::Single => vec![slow_list(0, slow_hits_of(operation.verb, result)?)?],
             Form::Batch => result
                 .items()
                 .ok_or(RESULT)?
                 .into_iter()
                 .enumerate()
-                .map(|(search, one)| slow_list(search, slow_hits_of(endpoint.verb, one)?))
+                .map(|(search, one)| slow_list(search, slow_hits_of(operation.verb, one)?))
                 .collect::<Result<_, _>>()?,
             Form::Groups => result
                 .get("groups")
@@ -27,16 +27,16 @@ fn slow_split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, DialectError>
                 .collect::<Result<_, _>>()?,
         }
     };
-    Ok(HitPage { body, lists, failed: Vec::new() })
+    Ok(JsonPage::new(body, lists, Vec::new(), &STYLE))
 }
 
 fn slow_hits_of(verb: Verb, result: Value<'_>) -> Result<Value<'_>, DialectError> {
     if verb == Verb::Query { result.get("points").ok_or(HITS) } else { Ok(result) }
 }
 
-fn slow_list(search: usize, array: Value<'_>) -> Result<HitList, DialectError> {
+fn slow_list(search: usize, array: Value<'_>) -> Result<HitArray, DialectError> {
     let hits = array.items().ok_or(HITS)?.into_iter().map(slow_hit).collect::<Result<_, _>>()?;
-    Ok(HitList { search, hits, array: array.span(), max_score: None, total: None, sorted: false })
+    Ok(HitArray { search, hits, array: array.span(), ..HitArray::default() })
 }
 
 fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {
@@ -86,11 +86,11 @@ proptest! {
     fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_response(), form in 0..3, verb in 0..2) {
         let form = [Form::Single, Form::Batch, Form::Groups][form as usize];
         let verb = [Verb::Query, Verb::Search][verb as usize];
-        let endpoint = Endpoint { collection: String::new(), verb, form };
-        let of = |split: fn(&Endpoint, Bytes) -> Result<HitPage, DialectError>| {
-            split(&endpoint, Bytes::from(body.clone())).map(|page| format!("{:?}", page.lists))
+        let operation = Operation { collection: String::new(), verb, form };
+        let of = |find: fn(&Operation, Bytes) -> Result<JsonPage, DialectError>| {
+            find(&operation, Bytes::from(body.clone())).map(|page| format!("{:?}", page.arrays()))
         };
-        match (of(split), of(slow_split)) {
+        match (of(page), of(slow_page)) {
             // A key that is no text is noticed by whoever looks for one, in either order.
             (Err(_), Err(_)) => {}
             (fast, slow) => prop_assert_eq!(fast, slow),

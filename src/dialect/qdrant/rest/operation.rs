@@ -26,20 +26,16 @@ pub(super) enum Form {
 
 /// A search path, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Endpoint {
+pub(super) struct Operation {
     /// The collection or alias, decoded.
     pub collection: String,
     pub verb: Verb,
     pub form: Form,
 }
 
-impl Endpoint {
-    /// `None` for whatever is not a search.
-    pub fn of(head: &Head<'_>) -> Option<Self> {
-        Self::found(head).filter(|(_, below_prefix)| !below_prefix).map(|(endpoint, _)| endpoint)
-    }
-
-    /// The same, or what would be a search without the beginning of its path, and whether it is that.
+impl Operation {
+    /// What a head asks for, `None` for whatever is not a search; and whether it would be one only without the
+    /// beginning of its path.
     pub fn found(head: &Head<'_>) -> Option<(Self, bool)> {
         if head.method != Method::POST || !head.path.starts_with('/') {
             return None;

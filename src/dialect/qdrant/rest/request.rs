@@ -6,12 +6,13 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     dialect::{
-        DialectError, Reading, own,
-        qdrant::{
+        DialectError, own,
+        qdrant::rest::{
             object::Object,
-            operation::{Endpoint, Form, Verb},
+            operation::{Form, Operation, Verb},
             query,
         },
+        reading::Reading,
     },
     search::{CallerOptions, KeepReason, SearchIntent},
     wire::json::{self, Value},
@@ -50,11 +51,11 @@ impl<'a> Request<'a> {
     /// What each search asks for; all have the request's `timeout`.
     pub fn intents(
         &self,
-        endpoint: &Endpoint,
+        operation: &Operation,
         timeout: Option<Duration>,
     ) -> Result<Vec<SearchIntent>, DialectError> {
         let shared = self.batch.as_ref().and_then(|batch| batch.member(OWN));
-        let intent = |search| Ok(SearchIntent { timeout, ..intent(endpoint, search, shared)? });
+        let intent = |search| Ok(SearchIntent { timeout, ..intent(operation, search, shared)? });
         all(&self.searches, intent)
     }
 }
@@ -84,12 +85,12 @@ pub(super) fn timeout(query: Option<&str>) -> Option<Duration> {
 }
 
 fn intent(
-    endpoint: &Endpoint,
+    operation: &Operation,
     search: &Object<'_>,
     shared: Option<Value<'_>>,
 ) -> Result<SearchIntent, DialectError> {
-    let (limit, offset) = page(endpoint, search)?;
-    let order = query::order(endpoint.verb, search)?;
+    let (limit, offset) = page(operation, search)?;
+    let order = query::order(operation.verb, search)?;
     let mut keep = match order {
         query::Order::Kept(reason) => Some(reason),
         _ if limit == 0 => Some(KeepReason::NotRanked),
@@ -104,13 +105,13 @@ fn intent(
         }
         None => CallerOptions::default(),
     };
-    let grouped = endpoint.form == Form::Groups;
-    let native = match endpoint.verb {
+    let grouped = operation.form == Form::Groups;
+    let native = match operation.verb {
         Verb::Query => query::text(search)?,
         Verb::Search | Verb::Recommend | Verb::Discover => crate::search::NativeText::None,
     };
     Ok(SearchIntent {
-        collections: vec![endpoint.collection.clone()],
+        collections: vec![operation.collection.clone()],
         expression: false,
         limit,
         offset,
@@ -119,7 +120,7 @@ fn intent(
         caller,
         own_members: own.is_some() || shared.is_some(),
         own_ext: false,
-        vector: query::vector(endpoint.verb, search)?,
+        vector: query::vector(operation.verb, search)?,
         widening: if grouped { crate::search::Widening::Never } else { order.widening() },
         max_hits: u64::MAX,
         most_per_shard: None,
@@ -132,13 +133,13 @@ fn intent(
 }
 
 /// Limit and offset of a search; those of a group for groups, which have no offset.
-pub(super) fn page(endpoint: &Endpoint, search: &Object<'_>) -> Result<(u64, u64), DialectError> {
-    let limit = search.count(limit_key(endpoint, search)?)?;
-    if endpoint.form == Form::Groups {
+pub(super) fn page(operation: &Operation, search: &Object<'_>) -> Result<(u64, u64), DialectError> {
+    let limit = search.count(limit_key(operation, search)?)?;
+    if operation.form == Form::Groups {
         let size = search.count("group_size")?.unwrap_or(DEFAULT_GROUP_SIZE);
         return Ok((if limit == Some(0) { 0 } else { size }, 0));
     }
-    let limit = match (limit, endpoint.verb) {
+    let limit = match (limit, operation.verb) {
         (Some(limit), _) => limit,
         (None, Verb::Query) => DEFAULT_LIMIT,
         (None, _) => return Err(DialectError::Malformed { member: "limit", expected: "given" }),
@@ -147,9 +148,9 @@ pub(super) fn page(endpoint: &Endpoint, search: &Object<'_>) -> Result<(u64, u64
 }
 
 /// The name under which this search gives its limit: the older calls, but for groups, take `top` as well.
-pub(super) fn limit_key(endpoint: &Endpoint, search: &Object<'_>) -> Result<&'static str, DialectError> {
+pub(super) fn limit_key(operation: &Operation, search: &Object<'_>) -> Result<&'static str, DialectError> {
     let (own, other) = ("limit", "top");
-    if endpoint.verb == Verb::Query || endpoint.form == Form::Groups || search.member(other).is_none() {
+    if operation.verb == Verb::Query || operation.form == Form::Groups || search.member(other).is_none() {
         return Ok(own);
     }
     match search.member(own) {

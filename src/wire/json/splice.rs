@@ -4,18 +4,8 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 
-use super::select;
-use crate::{
-    search::{Hit, HitList, HitPage, MostHits, Ranked, Ranking, Selection, Strip, StripPath},
-    wire::json::{Edits, Index, Object, ObjectEdit, Pieces},
-};
-
-/// How a dialect writes its hits.
-#[derive(Clone, Copy, Debug)]
-pub struct HitStyle {
-    /// The member that holds a hit's score.
-    pub score_key: &'static str,
-}
+use super::{Edits, Index, Object, ObjectEdit, Pieces, hits::Hit, page::HitArray, select};
+use crate::search::{MostHits, Ranked, Ranking, Selection, Strip, StripPath};
 
 /// The replacement of a byte range of the response.
 enum Change<'a> {
@@ -25,18 +15,23 @@ enum Change<'a> {
 
 /// The hits of a list, as they are to be written.
 struct Hits<'a> {
-    list: &'a HitList,
+    list: &'a HitArray,
     removal: Removal<'a>,
     ranking: Option<&'a Ranking>,
-    style: &'a HitStyle,
 }
 
-/// `page` with the hits of each ranking in its order, less what the strips name. See [`super::Dialect::join`].
+/// `body` with the hits of each list in the order of its ranking, less what the strips name. See
+/// [`Page::reordered`](crate::wire::Page::reordered).
 ///
 /// No hit is copied before the response is put together.
-pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], style: &HitStyle) -> Bytes {
+pub(super) fn reorder(
+    body: &Bytes,
+    lists: &[HitArray],
+    strips: &[Strip],
+    rankings: &[Option<Ranking>],
+) -> Bytes {
     let mut changes: Vec<(Range<usize>, Change<'_>)> = Vec::new();
-    for (at, list) in page.lists.iter().enumerate() {
+    for (at, list) in lists.iter().enumerate() {
         let ranking = rankings.get(at).and_then(Option::as_ref);
         let strip = strips.get(list.search);
         let [value, relation] = total(list, strip);
@@ -44,25 +39,25 @@ pub fn join(page: &HitPage, strips: &[Strip], rankings: &[Option<Ranking>], styl
         changes.extend(envelope.into_iter().flatten().map(|(span, new)| (span, Change::Text(new))));
         let removal = strip.map(Removal::new).unwrap_or_default();
         if !list.hits.is_empty() && (ranking.is_some() || !removal.is_empty()) {
-            changes.push((list.array.clone(), Change::Hits(Hits { list, removal, ranking, style })));
+            changes.push((list.array.clone(), Change::Hits(Hits { list, removal, ranking })));
         }
     }
     changes.sort_by_key(|(range, _)| range.start);
-    let mut out = Pieces::of(&page.body);
+    let mut out = Pieces::of(body);
     let mut done = 0;
     for (range, change) in changes {
         out.keep(done..range.start);
         match change {
             Change::Text(new) => out.put(new),
-            Change::Hits(hits) => hits.write(&page.body, &mut out),
+            Change::Hits(hits) => hits.write(body, &mut out),
         }
         done = range.end;
     }
-    out.keep(done..page.body.len());
+    out.keep(done..body.len());
     out.into_bytes()
 }
 
-fn max_score(list: &HitList, ranking: Option<&Ranking>) -> Option<(Range<usize>, Vec<u8>)> {
+fn max_score(list: &HitArray, ranking: Option<&Ranking>) -> Option<(Range<usize>, Vec<u8>)> {
     let (span, ranking) = (list.max_score.clone()?, ranking?);
     let best = ranking.scores.number(ranking.best)?;
     // Where a floor has dropped every hit there is no best one.
@@ -72,16 +67,16 @@ fn max_score(list: &HitList, ranking: Option<&Ranking>) -> Option<(Range<usize>,
 
 /// The number of the total and its relation, where they have to differ. A total at its maximum is exact, whatever was
 /// counted.
-fn total(list: &HitList, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8>)>; 2] {
+fn total(list: &HitArray, strip: Option<&Strip>) -> [Option<(Range<usize>, Vec<u8>)>; 2] {
     let (Some(total), Some(most)) = (&list.total, strip.and_then(|strip| strip.total_at_most)) else {
         return [None, None];
     };
-    let most = match (most, total.shards) {
+    let most = match (most, total.total.shards) {
         (MostHits::InAll(most), _) => most,
         (MostHits::OnEachShard(most), Some(shards)) => most.saturating_mul(shards),
         (MostHits::OnEachShard(_), None) => return [None, None],
     };
-    match total.count {
+    match total.total.count {
         Some(count) if count >= most => {
             let value = (count > most).then(|| (total.value.clone(), most.to_string().into_bytes()));
             let exact = |span: &Range<usize>| (span.clone(), b"\"eq\"".to_vec());
@@ -158,7 +153,6 @@ impl Hits<'_> {
             select::select(member.value, &selection.paths, edits);
         }
         if let Some(change) = annotation {
-            debug_assert_ne!(self.style.score_key, "rerank_score");
             if let Some(score) = change.ranked.score {
                 edit.set("rerank_score", number(score));
             }
@@ -250,9 +244,7 @@ mod tests {
     use super::*;
     use crate::{search::ScoreWriting, wire::json::Value};
 
-    const STYLE: HitStyle = HitStyle { score_key: "score" };
-
-    fn page(body: &'static str) -> HitPage {
+    fn page(body: &'static str) -> (Bytes, Vec<HitArray>) {
         let body = Bytes::from_static(body.as_bytes());
         let array = Value::parse(&body).unwrap().get("r").unwrap();
         let hits = array.items().unwrap();
@@ -264,9 +256,8 @@ mod tests {
                 ..Hit::default()
             })
             .collect();
-        let list =
-            HitList { search: 0, hits, array: array.span(), max_score: None, total: None, sorted: false };
-        HitPage { body: body.clone(), lists: vec![list], failed: Vec::new() }
+        let list = HitArray { hits, array: array.span(), ..HitArray::default() };
+        (body.clone(), vec![list])
     }
 
     fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {
@@ -275,8 +266,8 @@ mod tests {
         Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
     }
 
-    fn joined(page: &HitPage, strip: Strip, ranking: Option<Ranking>) -> String {
-        String::from_utf8(join(page, &[strip], &[ranking], &STYLE).to_vec()).unwrap()
+    fn joined((body, lists): &(Bytes, Vec<HitArray>), strip: Strip, ranking: Option<Ranking>) -> String {
+        String::from_utf8(reorder(body, lists, &[strip], &[ranking]).to_vec()).unwrap()
     }
 
     #[test]
@@ -292,8 +283,8 @@ mod tests {
     #[test]
     fn the_identity_order_gives_the_same_bytes() {
         let page = page("{\"r\":[ {\"a\":1} , {\"a\":2}]}");
-        let same = join(&page, &[], &[Some(ranking(&[(0, None), (1, None)]))], &STYLE);
-        assert_eq!(same, page.body);
+        let same = reorder(&page.0, &page.1, &[], &[Some(ranking(&[(0, None), (1, None)]))]);
+        assert_eq!(same, page.0);
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn exercise(path: &str, body: Bytes) -> Result<(), TestCaseError> {
             let again = Qdrant.parse_body(head, &widened.body).unwrap();
             prop_assert!(again.iter().all(|intent| !intent.own_members && intent.caller.query.is_none()));
         }
-        let _ = Qdrant.split(head, body);
+        let _ = split(head, body);
         Ok(())
     })
 }
@@ -127,23 +127,23 @@ proptest! {
 
     #[test]
     fn arbitrary_paths_are_survived(path in ".{0,40}") {
-        with_head(&POST, &path, |head| Qdrant.classify(head));
+        with_head(&POST, &path, |head| Qdrant.kind(head));
     }
 
     #[test]
     fn odd_responses_split_and_join_to_the_same_bytes((path, body) in respond()) {
         let body = Bytes::from(body);
         with_head(&POST, path, |head| {
-            let page = Qdrant.split(head, body.clone()).unwrap();
-            let same: Vec<_> = page.lists.iter().map(identity).collect();
-            prop_assert_eq!(&Qdrant.join(&page, &[], &same), &body);
-            let none: Vec<_> = page.lists.iter().map(|_| None).collect();
-            prop_assert_eq!(&Qdrant.join(&page, &[], &none), &body);
-            let turned: Vec<_> = page.lists.iter().map(reversed).collect();
-            let turned = Qdrant.join(&page, &[], &turned);
-            let again = Qdrant.split(head, turned).unwrap();
-            let back: Vec<_> = again.lists.iter().map(reversed).collect();
-            prop_assert_eq!(&Qdrant.join(&again, &[], &back), &body);
+            let page = split(head, body.clone()).unwrap();
+            let same: Vec<_> = page.arrays().iter().map(identity).collect();
+            prop_assert_eq!(&page.reordered(&[], &same), &body);
+            let none: Vec<_> = page.arrays().iter().map(|_| None).collect();
+            prop_assert_eq!(&page.reordered(&[], &none), &body);
+            let turned: Vec<_> = page.arrays().iter().map(reversed).collect();
+            let turned = page.reordered(&[], &turned);
+            let again = split(head, turned).unwrap();
+            let back: Vec<_> = again.arrays().iter().map(reversed).collect();
+            prop_assert_eq!(&again.reordered(&[], &back), &body);
             Ok(())
         })?;
     }

@@ -32,7 +32,7 @@ fn capture(file: &PathBuf) -> Option<Capture> {
         return None;
     }
     let target = request["target"].as_str()?.trim_start_matches("http://127.0.0.1:6333").to_owned();
-    let search = with_head(&POST, &target, |head| Qdrant.classify(head) != Operation::Forward);
+    let search = with_head(&POST, &target, |head| Qdrant.kind(head).is_some());
     search.then(|| Capture {
         name: file.file_stem().unwrap().to_string_lossy().into_owned(),
         target,
@@ -93,27 +93,27 @@ fn every_hit_of_every_response_is_found_and_moved_whole() {
         let body = capture.response.unwrap_or_else(|| panic!("{name} has no body"));
         with_head(&POST, &capture.target, |head| {
             let intents = Qdrant.parse_body(head, &capture.request).unwrap();
-            let page = Qdrant.split(head, body.clone()).unwrap();
-            assert!(page.lists.iter().all(|list| list.search < intents.len()), "{name}");
-            let hits: usize = page.lists.iter().map(|list| list.hits.len()).sum();
+            let page = split(head, body.clone()).unwrap();
+            assert!(page.arrays().iter().all(|list| list.search < intents.len()), "{name}");
+            let hits: usize = page.arrays().iter().map(|list| list.hits.len()).sum();
             let versions = String::from_utf8_lossy(&body).matches(r#","version":"#).count();
             assert!(hits > 0 || versions == 0, "{name}");
-            for hit in page.lists.iter().flat_map(|list| &list.hits) {
+            for hit in page.arrays().iter().flat_map(|list| &list.hits) {
                 assert!(body[hit.span.clone()].starts_with(br#"{"id":"#), "{name}");
                 assert!(hit.score.is_some(), "{name}");
             }
             hits_seen += hits;
 
-            let same: Vec<_> = page.lists.iter().map(identity).collect();
-            assert_eq!(Qdrant.join(&page, &[], &same), body, "{name}");
+            let same: Vec<_> = page.arrays().iter().map(identity).collect();
+            assert_eq!(page.reordered(&[], &same), body, "{name}");
 
-            let turned: Vec<_> = page.lists.iter().map(reversed).collect();
-            let turned = Qdrant.join(&page, &[], &turned);
-            let again = Qdrant.split(head, turned.clone()).unwrap();
+            let turned: Vec<_> = page.arrays().iter().map(reversed).collect();
+            let turned = page.reordered(&[], &turned);
+            let again = split(head, turned.clone()).unwrap();
             assert_eq!(turned.len(), body.len(), "{name}");
-            assert_eq!(page.lists.len(), again.lists.len(), "{name}");
+            assert_eq!(page.arrays().len(), again.arrays().len(), "{name}");
             let (mut before, mut after) = (0, 0);
-            for (old, new) in page.lists.iter().zip(&again.lists) {
+            for (old, new) in page.arrays().iter().zip(again.arrays()) {
                 assert_eq!(body[before..old.array.start], turned[after..new.array.start], "{name}: envelope");
                 (before, after) = (old.array.end, new.array.end);
                 assert_eq!(old.hits.len(), new.hits.len(), "{name}");
@@ -138,17 +138,17 @@ fn all_fields_cut_back_are_what_the_server_gives_for_the_clients_own_list() {
             let rewrite = Qdrant.widen_body(head, &own.request, &[plan(70, &["*"])]).unwrap();
             let asked: serde_json::Value = serde_json::from_slice(&rewrite.body).unwrap();
             assert_eq!(asked["with_payload"], true, "{name}");
-            let split = |capture: &Capture| Qdrant.split(head, capture.response.clone().unwrap()).unwrap();
-            let (all, expected) = (split(everything), split(own));
-            let id = |page: &HitPage, hit: usize| {
-                let hit = &page.body[page.lists[0].hits[hit].span.clone()];
+            let of = |capture: &Capture| split(head, capture.response.clone().unwrap()).unwrap();
+            let (all, expected) = (of(everything), of(own));
+            let id = |page: &JsonPage, hit: usize| {
+                let hit = &page.body()[page.arrays()[0].hits[hit].span.clone()];
                 serde_json::from_slice::<serde_json::Value>(hit).unwrap()["id"].clone()
             };
             let place = |hit| (0..70).find(|&at| id(&all, at) == id(&expected, hit)).unwrap();
-            let order = ranking((0..expected.lists[0].hits.len()).map(place));
-            let joined = Qdrant.join(&all, &rewrite.strips, &[Some(order)]);
-            let array = Qdrant.split(head, joined.clone()).unwrap().lists[0].array.clone();
-            assert_eq!(joined[array], expected.body[expected.lists[0].array.clone()], "{name}");
+            let order = ranking((0..expected.arrays()[0].hits.len()).map(place));
+            let joined = all.reordered(&rewrite.strips, &[Some(order)]);
+            let array = split(head, joined.clone()).unwrap().arrays()[0].array.clone();
+            assert_eq!(joined[array], expected.body()[expected.arrays()[0].array.clone()], "{name}");
         });
     }
 }

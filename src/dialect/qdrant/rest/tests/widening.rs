@@ -174,8 +174,8 @@ fn what_the_client_had_not_listed_is_gone_from_the_joined_page() {
     let body = r#"{"query":1,"with_payload":["title","meta.author","chunks[].n"]}"#;
     let strips = widen(QUERY, body, &[plan(50, &["*"])]).strips;
     let response = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"x":1},"text":"b"}},{"id":2,"score":0.4,"payload":{"chunks":[{"n":1.50,"t":"x"},7],"text":"b"}},{"id":3,"score":0.3,"payload":{}}]},"time":0.1}"#;
-    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(response))).unwrap();
-    let joined = Qdrant.join(&page, &strips, &[reversed(&page.lists[0])]);
+    let page = with_head(&POST, QUERY, |head| split(head, Bytes::from(response))).unwrap();
+    let joined = page.reordered(&strips, &[reversed(&page.arrays()[0])]);
     assert_eq!(
         joined,
         r#"{"result":{"points":[{"id":3,"score":0.3,"payload":{}},{"id":2,"score":0.4,"payload":{"chunks":[{"n":1.50},7]}},{"id":1,"score":0.5,"payload":{"title":"a","meta":{}}}]},"time":0.1}"#
@@ -212,8 +212,8 @@ fn an_added_payload_is_gone_from_the_joined_page() {
     let body = r#"{"query":1,"with_payload":["title"]}"#;
     let strips = widen(QUERY, body, &[plan(50, &["meta.text"])]).strips;
     let response = r#"{"result":{"points":[{"id":1,"score":0.5,"payload":{"title":"a","meta":{"text":"b"}}},{"id":2,"score":0.4,"payload":{"meta":"x"}}]},"time":0.1}"#;
-    let page = with_head(&POST, QUERY, |head| Qdrant.split(head, Bytes::from(response))).unwrap();
-    let joined = Qdrant.join(&page, &strips, &[reversed(&page.lists[0])]);
+    let page = with_head(&POST, QUERY, |head| split(head, Bytes::from(response))).unwrap();
+    let joined = page.reordered(&strips, &[reversed(&page.arrays()[0])]);
     assert_eq!(
         joined,
         r#"{"result":{"points":[{"id":2,"score":0.4,"payload":{}},{"id":1,"score":0.5,"payload":{"title":"a"}}]},"time":0.1}"#

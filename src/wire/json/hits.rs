@@ -1,17 +1,58 @@
+//! Hits of a response, as byte ranges of it.
+
 use std::{borrow::Cow, ops::Range};
 
-use crate::{
-    search::{Field, Fields, Hit},
-    wire::json::{Key, ScanResult, Scanner, Value},
-};
+use super::{Key, ScanResult, Scanner, Value};
 
 /// The most members of an object that are noted: hits have fewer, and a table in one must not use up memory.
-pub(super) const MOST_NOTED: usize = 32;
+pub const MOST_NOTED: usize = 32;
 /// As many as most have.
 const FEW: usize = 8;
 
+/// One hit.
+#[derive(Clone, Debug, Default)]
+pub struct Hit {
+    /// The hit's object.
+    pub span: Range<usize>,
+    /// The number of its score member, or the `null` that stands there, if it has one.
+    pub score: Option<Range<usize>>,
+    /// The object that holds its fields (`payload`, `_source`), if there is one.
+    pub source: Option<Fields>,
+    /// A second object with fields, each an array of values (Elasticsearch's `fields`).
+    pub fields: Option<Fields>,
+    /// The number of its `_rank` member (Elasticsearch 8.8–8.15 RRF).
+    pub rank: Option<Range<usize>>,
+    /// The text of the member that names its index, without quotes (Elasticsearch).
+    pub index: Option<Range<usize>>,
+}
+
+/// An object with fields.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// The object.
+    pub span: Range<usize>,
+    /// Its members, in their order; `None` where they were not noted: they are many, or a name is written with
+    /// escapes.
+    pub members: Option<Vec<Field>>,
+}
+
+/// A member of an object: where its name and its value stand.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The name, without quotes; there are no escapes in it.
+    pub name: Range<usize>,
+    /// The value.
+    pub value: Range<usize>,
+}
+
+impl Fields {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.members.as_ref().map_or(0, |members| members.capacity() * size_of::<Field>())
+    }
+}
+
 /// An array's range and its hits; `None` where it is no array, or something in it is no hit.
-pub(super) fn array_of_hits(
+pub fn array_of_hits(
     array: &mut Scanner<'_>,
     hit: impl Fn(&mut Scanner<'_>) -> ScanResult<Option<Hit>>,
 ) -> ScanResult<Option<(Range<usize>, Vec<Hit>)>> {
@@ -27,7 +68,7 @@ pub(super) fn array_of_hits(
 }
 
 /// An object with fields, its members noted on the way; `None` for any other value.
-pub(super) fn fields(value: &mut Scanner<'_>) -> ScanResult<Option<Fields>> {
+pub fn fields(value: &mut Scanner<'_>) -> ScanResult<Option<Fields>> {
     let mut members = Some(Vec::with_capacity(FEW));
     let object = value.object(|key, value| {
         let value = value.skip()?;

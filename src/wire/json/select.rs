@@ -1,9 +1,7 @@
 //! The part of an object that a client requested, cut out of all of it.
 
-use crate::{
-    search::PathStep,
-    wire::json::{Edits, Kind, ObjectEdit, Value},
-};
+use super::{Edits, Kind, ObjectEdit, Value};
+use crate::search::PathStep;
 
 /// Takes out of `value` all that lies on no path, neither on its way nor below its end. Scalars on the way
 /// stay, and so do arrays and objects that this empties: the database that filters by itself keeps them too.

@@ -5,12 +5,15 @@ use bytes::Bytes;
 use crate::{
     dialect::{
         DialectError,
-        hits::{array_of_hits, fields},
-        qdrant::operation::{Endpoint, Form, Verb},
+        qdrant::rest::operation::{Form, Operation, Verb},
     },
-    search::{Hit, HitList, HitPage},
-    wire::json::{Kind, ScanResult, Scanner, Value},
+    wire::json::{
+        HitArray, IdKeys, JsonPage, Kind, PageStyle, ScanResult, Scanner, Value,
+        hits::{Hit, array_of_hits, fields},
+    },
 };
+
+static STYLE: PageStyle = PageStyle { ids: IdKeys { id: "id", index: None }, without_lists: None };
 
 const BODY: DialectError = DialectError::Malformed { member: "body", expected: "JSON" };
 const RESULT: DialectError =
@@ -20,16 +23,16 @@ const HITS: DialectError = DialectError::Malformed { member: "hits", expected: "
 /// What a value of some shape holds, or that it has another one; the value has been read all the same.
 type Shaped<T> = Result<T, DialectError>;
 
-/// Finds the lists of hits by the shape that the endpoint answers in, in one pass over the body.
-pub(super) fn split(endpoint: &Endpoint, body: Bytes) -> Result<HitPage, DialectError> {
-    let lists = Scanner::whole(&body, |root| member(root, "result", RESULT, |value| lists(endpoint, value)));
+/// Finds the lists of hits by the shape that the operation answers in, in one pass over the body.
+pub(super) fn page(operation: &Operation, body: Bytes) -> Result<JsonPage, DialectError> {
+    let lists = Scanner::whole(&body, |root| member(root, "result", RESULT, |value| lists(operation, value)));
     let lists = lists.map_err(|_| BODY)??;
-    Ok(HitPage { body, lists, failed: Vec::new() })
+    Ok(JsonPage::new(body, lists, Vec::new(), &STYLE))
 }
 
-fn lists(endpoint: &Endpoint, result: &mut Scanner<'_>) -> ScanResult<Shaped<Vec<HitList>>> {
-    let verb = endpoint.verb;
-    match endpoint.form {
+fn lists(operation: &Operation, result: &mut Scanner<'_>) -> ScanResult<Shaped<Vec<HitArray>>> {
+    let verb = operation.verb;
+    match operation.form {
         Form::Single => Ok(hits_of(verb, 0, result)?.map(|list| vec![list])),
         Form::Batch => items(result, RESULT, |search, one| hits_of(verb, search, one)),
         Form::Groups => member(result, "groups", RESULT, |groups| {
@@ -39,23 +42,16 @@ fn lists(endpoint: &Endpoint, result: &mut Scanner<'_>) -> ScanResult<Shaped<Vec
 }
 
 /// `query` wraps its hits in an object, the older endpoints do not.
-fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> ScanResult<Shaped<HitList>> {
+fn hits_of(verb: Verb, search: usize, result: &mut Scanner<'_>) -> ScanResult<Shaped<HitArray>> {
     match verb {
         Verb::Query => member(result, "points", HITS, |array| list(search, array)),
         Verb::Search | Verb::Recommend | Verb::Discover => list(search, result),
     }
 }
 
-fn list(search: usize, array: &mut Scanner<'_>) -> ScanResult<Shaped<HitList>> {
+fn list(search: usize, array: &mut Scanner<'_>) -> ScanResult<Shaped<HitArray>> {
     let found = array_of_hits(array, hit)?;
-    let list = found.map(|(array, hits)| HitList {
-        search,
-        hits,
-        array,
-        max_score: None,
-        total: None,
-        sorted: false,
-    });
+    let list = found.map(|(array, hits)| HitArray { search, hits, array, ..HitArray::default() });
     Ok(list.ok_or(HITS))
 }
 

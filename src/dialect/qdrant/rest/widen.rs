@@ -4,13 +4,14 @@ use bytes::Bytes;
 
 use crate::{
     dialect::{
-        DialectError, Reading,
-        qdrant::{
+        DialectError,
+        qdrant::rest::{
             fields,
             object::Object,
-            operation::{Endpoint, Form},
+            operation::{Form, Operation},
             request::{OWN, Request, limit_key, page},
         },
+        reading::Reading,
     },
     search::{FetchPlan, Strip},
     wire::json::Edits,
@@ -18,11 +19,11 @@ use crate::{
 
 /// The body for `plans` and what to strip from each search's hits.
 pub(super) fn widen(
-    endpoint: &Endpoint,
+    operation: &Operation,
     reading: &Reading,
     plans: &[FetchPlan],
 ) -> Result<(Bytes, Vec<Strip>), DialectError> {
-    let request = Request::read(endpoint.form, reading)?;
+    let request = Request::read(operation.form, reading)?;
     let mut edits = Edits::new();
     if let Some(mut edit) = request.batch.as_ref().map(Object::edit) {
         edit.remove(OWN);
@@ -33,13 +34,13 @@ pub(super) fn widen(
         .searches
         .iter()
         .enumerate()
-        .map(|(at, search)| one(endpoint, search, plans.get(at).unwrap_or(&as_asked), &mut edits))
+        .map(|(at, search)| one(operation, search, plans.get(at).unwrap_or(&as_asked), &mut edits))
         .collect::<Result<_, _>>()?;
     Ok((edits.apply(reading.body()), strips))
 }
 
 fn one(
-    endpoint: &Endpoint,
+    operation: &Operation,
     search: &Object<'_>,
     plan: &FetchPlan,
     edits: &mut Edits,
@@ -49,10 +50,10 @@ fn one(
     // The limits of prefetches stay. They determine which hits can be found, and how many: with others, the pages of
     // one walk would not be of the same hits, and those behind the window, which are requested unchanged, of others
     // again.
-    if let Some(hits) = plan.hits.filter(|_| endpoint.form != Form::Groups) {
-        let (limit, offset) = page(endpoint, search)?;
+    if let Some(hits) = plan.hits.filter(|_| operation.form != Form::Groups) {
+        let (limit, offset) = page(operation, search)?;
         if limit != hits {
-            edit.set(limit_key(endpoint, search)?, hits.to_string());
+            edit.set(limit_key(operation, search)?, hits.to_string());
         }
         if offset != 0 {
             edit.set("offset", "0");

@@ -3,7 +3,7 @@
 use crate::{
     dialect::{
         DialectError,
-        qdrant::{
+        qdrant::rest::{
             formula,
             object::{MAX_DEPTH, Object, TOO_DEEP},
             operation::Verb,

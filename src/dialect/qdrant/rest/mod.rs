@@ -1,0 +1,65 @@
+//! Qdrant's REST interface.
+
+mod endpoint;
+mod failure;
+mod fields;
+mod formula;
+mod object;
+mod operation;
+mod query;
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+mod widen;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use crate::{
+    dialect::{Dialect, Route, SearchKind, http_response},
+    search::Head,
+};
+use endpoint::QdrantEndpoint;
+
+/// Qdrant: `query`, and the older `search`, `recommend` and `discover`, alone, in batches and in groups.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Qdrant;
+
+impl Dialect for Qdrant {
+    fn name(&self) -> &'static str {
+        "qdrant"
+    }
+
+    fn kinds(&self) -> &'static [SearchKind] {
+        use SearchKind::*;
+        &[
+            Query,
+            QueryBatch,
+            QueryGroups,
+            Search,
+            SearchBatch,
+            SearchGroups,
+            Recommend,
+            RecommendBatch,
+            RecommendGroups,
+            Discover,
+            DiscoverBatch,
+        ]
+    }
+
+    fn speaks(&self, headers: &HeaderMap) -> bool {
+        !http_response::is_grpc(headers)
+    }
+
+    fn route(&self, head: &Head<'_>) -> Option<Route> {
+        let (operation, below_prefix) = operation::Operation::found(head)?;
+        Some(Route { endpoint: Arc::new(QdrantEndpoint::new(operation, head)), below_prefix })
+    }
+
+    fn failure(&self, status: StatusCode, message: &str) -> Response<Bytes> {
+        http_response::json_failure(status, failure::failure(message))
+    }
+}

@@ -1,0 +1,83 @@
+//! [`Endpoint`] and [`SearchRequest`]: a search on its way through a dialect.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::{DialectError, SearchKind};
+use crate::{
+    search::{FetchPlan, Rewrite, SearchIntent},
+    wire::Page,
+};
+
+/// An operation of a database that searches, with what a request's head says about it.
+pub trait Endpoint: Send + Sync + 'static {
+    /// Which search, for metrics and logs.
+    fn kind(&self) -> SearchKind;
+    /// How the messages are packed into bodies.
+    fn framing(&self) -> Framing {
+        Framing::Http
+    }
+    /// The most memory that reading a request takes at a time beside it, in bytes.
+    fn working_bytes(&self, request: &[u8]) -> usize;
+    /// Reads through a request (unpacked), once for all that follows. On `Err` it is forwarded untouched.
+    fn read(self: Arc<Self>, request: Bytes) -> Result<Arc<dyn SearchRequest>, DialectError>;
+}
+
+/// How a message is packed into the body of a request or a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// The body is the message, in the codings that `content-encoding` names (RFC 9110 §8.4).
+    Http,
+    /// A prefix of five bytes, then the message, compressed as `grpc-encoding` names where the prefix says so; trailers
+    /// end it (gRPC over HTTP/2).
+    Grpc,
+}
+
+/// A request with searches, read.
+pub trait SearchRequest: Send + Sync + 'static {
+    /// The message that was read.
+    fn body(&self) -> &Bytes;
+    /// What is held in memory beside it, in bytes.
+    fn held_bytes(&self) -> usize;
+    /// What each of its searches asks for. On `Err` it is forwarded untouched.
+    fn intents(&self) -> Result<Vec<SearchIntent>, DialectError>;
+    /// The same searches, requesting the hits and fields of each plan, without the proxy's own members. A plan of
+    /// [`FetchPlan::as_asked`] changes nothing else; if no search needs a change, target and body are the client's
+    /// own bytes.
+    fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError>;
+    /// The searches of a batch with these numbers, in their order, as a batch of their own, and what to strip from
+    /// each. `None` where a batch fails as a whole, and where there are no batches.
+    fn pick(&self, _plans: &[FetchPlan], _searches: &[usize]) -> Option<Rewrite> {
+        None
+    }
+    /// The response to a batch with those of some searches replaced: the number of each in it, and in `other`, the
+    /// response to what [`pick`](Self::pick) has made.
+    fn merge(&self, _response: &Bytes, _other: &Bytes, _places: &[(usize, usize)]) -> Option<Bytes> {
+        None
+    }
+    /// What a response is, by its status and its headers; by its status and its trailers once these are known.
+    fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict;
+    /// What a rejection says, where that stands in its headers.
+    fn complaint(&self, _headers: &HeaderMap) -> Option<Vec<u8>> {
+        None
+    }
+    /// Whether a response with these headers is of a format that is read.
+    fn can_read(&self, headers: &HeaderMap) -> bool;
+    /// The most memory that the places of the hits of a response (unpacked) take while they are found, in bytes.
+    fn page_bytes(&self, response: &[u8]) -> usize;
+    /// Finds the hits of a response (unpacked) to this request.
+    fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError>;
+}
+
+/// What a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// An answer to the searches.
+    Success,
+    /// A failure that has nothing to do with how much was requested: credentials, or what is not there.
+    Denied,
+    /// Any other failure.
+    Rejected,
+}

@@ -1,0 +1,80 @@
+//! [`SearchHandler`]: what is needed to answer searches.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use super::log::SearchLog;
+use crate::{
+    bounds::{Bounds, Timeouts},
+    pipeline::{Pipeline, RecordRing, SearchMetrics},
+};
+
+/// Searches reranked in shadow at a time; others are counted and skipped.
+const MOST_IN_SHADOW: usize = 16;
+
+/// Limits on what is held in memory for one search.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchLimits {
+    /// Larger request bodies are forwarded unread.
+    pub request_bytes: usize,
+    /// Larger responses, unpacked, are passed on unchanged, or the client's own request is sent again.
+    pub response_bytes: usize,
+    /// Timeout for the next bytes of the client's body.
+    pub body_timeout: Option<Duration>,
+}
+
+/// Answers searches.
+pub struct SearchHandler {
+    /// Plans and ranks.
+    pub pipeline: Pipeline,
+    /// Limits on each search.
+    pub limits: SearchLimits,
+    /// Limits on all searches together.
+    pub bounds: Bounds,
+    /// Counts the timeouts that expired.
+    pub waits: Timeouts,
+    /// Counts what happened.
+    pub metrics: SearchMetrics,
+    /// Whether responses carry `x-rerank-*` and `server-timing`.
+    pub response_headers: bool,
+    /// Where records of searches are kept, if any are wanted.
+    pub records: Arc<RecordRing>,
+    /// Permits for the work after responses (shadow).
+    pub(super) shadow_places: Arc<Semaphore>,
+    /// Says how searches ended.
+    pub(super) log: SearchLog,
+    /// The address of the listener, for the log.
+    pub(super) listener: Arc<str>,
+}
+
+impl SearchHandler {
+    /// Plans and ranks with `pipeline`, within `limits` and `bounds`.
+    pub fn new(
+        pipeline: Pipeline,
+        limits: SearchLimits,
+        bounds: Bounds,
+        waits: Timeouts,
+        metrics: SearchMetrics,
+        response_headers: bool,
+        records: Arc<RecordRing>,
+    ) -> Self {
+        Self {
+            pipeline,
+            limits,
+            bounds,
+            waits,
+            metrics,
+            response_headers,
+            records,
+            shadow_places: Arc::new(Semaphore::new(MOST_IN_SHADOW)),
+            log: SearchLog::default(),
+            listener: "".into(),
+        }
+    }
+
+    /// The same, saying in `log` how the searches of this listener end.
+    pub fn logging(self, log: SearchLog, listener: Arc<str>) -> Self {
+        Self { log, listener, ..self }
+    }
+}

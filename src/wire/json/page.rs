@@ -1,0 +1,207 @@
+//! [`JsonPage`]: a response in JSON whose hits stand in arrays, each hit an object in one piece.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{
+    IdKeys, Object, Value,
+    hits::{Field, Fields, Hit},
+    ids, splice,
+};
+use crate::{
+    search::{Failure, HitAt, HitId, HitList, Ranking, Strip, Total},
+    wire::{FieldObjects, Found, Member, Page, Place, Score, Value as FieldValue},
+};
+
+/// A response and the byte ranges of its hits.
+#[derive(Clone, Debug)]
+pub struct JsonPage {
+    body: Bytes,
+    lists: Vec<HitList>,
+    /// The same lists: where they stand.
+    arrays: Vec<HitArray>,
+    failed: Vec<Failure>,
+    style: &'static PageStyle,
+}
+
+/// What differs between databases that respond like this.
+#[derive(Debug)]
+pub struct PageStyle {
+    /// Which members of a hit say which hit it is.
+    pub ids: IdKeys,
+    /// The response without the lists of these searches, which have lost all their hits, in databases that can be told
+    /// to leave out what is empty.
+    pub without_lists: Option<WithoutLists>,
+}
+
+/// Writes a response without the lists of some searches; `None` where it cannot be read.
+pub type WithoutLists = fn(response: &Bytes, searches: &[usize]) -> Option<Bytes>;
+
+/// One array of hits.
+#[derive(Clone, Debug, Default)]
+pub struct HitArray {
+    /// Which search of the request it answers, counted from 0.
+    pub search: usize,
+    /// The hits, in the database's order.
+    pub hits: Vec<Hit>,
+    /// The array's range in the body, brackets included.
+    pub array: Range<usize>,
+    /// `max_score`'s number or `null`, where the response has one for this list.
+    pub max_score: Option<Range<usize>>,
+    /// How many hits there are, where the response says so.
+    pub total: Option<TotalPlace>,
+    /// The hits have sort values.
+    pub sorted: bool,
+}
+
+/// Where the response says how many hits there are.
+#[derive(Clone, Debug)]
+pub struct TotalPlace {
+    /// What it says.
+    pub total: Total,
+    /// Where the number stands.
+    pub value: Range<usize>,
+    /// The text that says whether it is exact or a lower bound.
+    pub relation: Option<Range<usize>>,
+}
+
+impl HitArray {
+    fn list(&self) -> HitList {
+        let total = self.total.as_ref().map(|total| total.total);
+        HitList { search: self.search, hits: self.hits.len(), total, sorted: self.sorted }
+    }
+
+    fn held_bytes(&self) -> usize {
+        let members = self.hits.iter().flat_map(|hit| [&hit.source, &hit.fields]).flatten();
+        self.hits.capacity() * size_of::<Hit>() + members.map(Fields::held_bytes).sum::<usize>()
+    }
+}
+
+impl JsonPage {
+    /// The response `body`, whose hits stand in these arrays, in their order.
+    pub fn new(body: Bytes, arrays: Vec<HitArray>, failed: Vec<Failure>, style: &'static PageStyle) -> Self {
+        Self { body, lists: arrays.iter().map(HitArray::list).collect(), arrays, failed, style }
+    }
+
+    /// Where the hits stand.
+    pub fn arrays(&self) -> &[HitArray] {
+        &self.arrays
+    }
+
+    #[inline]
+    fn hit(&self, at: HitAt) -> Option<&Hit> {
+        self.arrays.get(at.list)?.hits.get(at.hit)
+    }
+
+    fn text(&self, range: Range<usize>) -> Option<&str> {
+        std::str::from_utf8(self.body.get(range)?).ok()
+    }
+
+    /// The value of the last member of that name.
+    #[inline]
+    fn last(&self, members: &[Field], name: &str) -> Option<Range<usize>> {
+        let named = |field: &&Field| self.body.get(field.name.clone()) == Some(name.as_bytes());
+        members.iter().rev().find(named).map(|field| field.value.clone())
+    }
+
+    /// Whether a value is a string, or an array that begins with one, whose first character can be seen.
+    fn is_text(&self, value: &Range<usize>) -> bool {
+        matches!(
+            self.body.get(value.clone()),
+            Some([b'"', first, ..] | [b'[', b'"', first, ..])
+                if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\')
+        )
+    }
+}
+
+impl Page for JsonPage {
+    fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    fn lists(&self) -> &[HitList] {
+        &self.lists
+    }
+
+    fn failed(&self) -> &[Failure] {
+        &self.failed
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.arrays.iter().map(HitArray::held_bytes).sum::<usize>()
+            + self.arrays.capacity() * size_of::<HitArray>()
+            + self.lists.capacity() * size_of::<HitList>()
+            + self.failed.capacity() * size_of::<Failure>()
+    }
+
+    fn hit_bytes(&self, at: HitAt) -> usize {
+        self.hit(at).map_or(0, |hit| hit.span.len())
+    }
+
+    fn id(&self, at: HitAt) -> HitId {
+        self.hit(at).map(|hit| ids::hit_id(&self.body, hit, &self.style.ids)).unwrap_or_default()
+    }
+
+    fn score(&self, at: HitAt) -> Option<Score<'_>> {
+        self.text(self.hit(at)?.score.clone()?).map(Score::Written)
+    }
+
+    fn index(&self, at: HitAt) -> Option<&[u8]> {
+        self.body.get(self.hit(at)?.index.clone()?)
+    }
+
+    fn field(&self, at: HitAt, names: &[&str]) -> Found {
+        let Some(hit) = self.hit(at) else { return Found::Nothing };
+        let mut objects: [&[Field]; 2] = [&[], &[]];
+        for (object, noted) in objects.iter_mut().zip([&hit.source, &hit.fields]) {
+            match noted.as_ref().map(|noted| noted.members.as_deref()) {
+                Some(Some(members)) => *object = members,
+                Some(None) => return Found::Unsure,
+                None => {}
+            }
+        }
+        for (name, text) in names.iter().enumerate() {
+            if let Some(value) = objects.into_iter().find_map(|members| self.last(members, text)) {
+                return match self.is_text(&value) {
+                    true => Found::Text { name, value: Place::new(value) },
+                    false => Found::Unsure,
+                };
+            }
+        }
+        Found::Nothing
+    }
+
+    fn value(&self, place: &Place) -> Option<FieldValue<'_>> {
+        Value::found(&self.body, place.range()).map(FieldValue::Json)
+    }
+
+    fn written(&self, place: &Place) -> &[u8] {
+        self.body.get(place.range()).unwrap_or_default()
+    }
+
+    fn fields(&self, at: HitAt) -> FieldObjects<'_> {
+        let Some(hit) = self.hit(at) else { return FieldObjects::default() };
+        let members = |fields: &Fields| {
+            let object = Object::within(&self.body, fields.span.clone());
+            Member::of_json(object.map(Object::into_members).unwrap_or_default())
+        };
+        let objects = [&hit.source, &hit.fields].into_iter().flatten().map(members).collect();
+        FieldObjects { objects, last_is_flat: hit.fields.is_some() }
+    }
+
+    fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
+        let joined = splice::reorder(&self.body, &self.arrays, strips, rankings);
+        let Some(without_lists) = self.style.without_lists else { return joined };
+        let emptied = self.arrays.iter().zip(rankings).filter_map(emptied);
+        let hidden = |search: &usize| strips.get(*search).is_some_and(|strip| strip.hides_empty);
+        let gone: Vec<usize> = emptied.filter(hidden).collect();
+        if gone.is_empty() { joined } else { without_lists(&joined, &gone).unwrap_or(joined) }
+    }
+}
+
+/// The response to a search of whose list no hit is left.
+fn emptied((list, ranking): (&HitArray, &Option<Ranking>)) -> Option<usize> {
+    let none_left = ranking.as_ref().is_some_and(|ranking| ranking.hits.is_empty());
+    (none_left && !list.hits.is_empty()).then_some(list.search)
+}
