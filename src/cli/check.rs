@@ -4,7 +4,10 @@ use super::{ConfigArgs, EXIT_FAILURE, EXIT_OK};
 use crate::{
     app::{App, StartError, ended_services},
     bounds::Limits,
-    config::{Config, Difference, Mode, RouteConfig, Written, differences, load_path_written, to_yaml},
+    config::{
+        Config, Difference, GrpcListen, ListenerConfig, Mode, RouteConfig, Written, differences,
+        load_path_written, to_yaml,
+    },
     system::Resources,
     telemetry::chain,
 };
@@ -49,6 +52,9 @@ pub fn check(
         true => write!(out, "{}", to_yaml(&config))?,
         false => differing(&config, &written, env, out)?,
     }
+    for sentence in grpc(&config) {
+        writeln!(out, "# {sentence}")?;
+    }
     let (bytes, searches) = (config.memory.max_buffered, config.limits.max_searches_in_flight);
     let Limits { buffered_bytes, searches } = Limits::suited(bytes, searches, &Resources::detect());
     writeln!(
@@ -56,6 +62,19 @@ pub fn check(
         "# Here memory.max_buffered is {buffered_bytes}, limits.max_searches_in_flight {searches}."
     )?;
     Ok(EXIT_OK)
+}
+
+/// Where gRPC calls go: it follows from other settings as a rule.
+fn grpc(config: &Config) -> Vec<String> {
+    let seconds = config.grpc_listens();
+    let listeners = config.listeners.iter().zip(&seconds).enumerate();
+    let sentence = |(at, (each, second)): (usize, (&ListenerConfig, &Option<GrpcListen>))| {
+        let url = each.grpc_url()?.to_string();
+        let also =
+            second.map_or_else(String::new, |second| format!("; clients reach it at {} too", second.listen));
+        Some(format!("listeners[{at}] sends gRPC calls to {}{also}.", url.trim_end_matches('/')))
+    };
+    listeners.filter_map(sentence).collect()
 }
 
 /// A line for each setting that differs from its default: value, and where it was written.

@@ -7,6 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, HeaderValue};
+use rerankd::body::{BodyRead, read_up_to};
+use rerankd::bounds::Budget;
+use rerankd::proxy::{Forwarder, TunnelSettings};
+use rerankd::upstream::{Turn, Upstream, UpstreamSettings};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -483,4 +487,42 @@ async fn a_call_that_crosses_the_end_of_its_connection_is_served() {
     assert_eq!(client.end(3).await, End::ProbeResponse(vec![]));
     stopping.await.unwrap();
     assert_eq!(server.seen().len(), 2);
+}
+
+/// How a search is sent that has been read.
+#[tokio::test]
+async fn a_call_whose_body_is_in_memory_gets_its_response_with_trailers() {
+    let server = GrpcServer::start().await;
+    let settings = UpstreamSettings {
+        http2: true,
+        grpc: true,
+        ..UpstreamSettings::new(format!("http://{}", server.addr).parse().unwrap())
+    };
+    let forwarder = Forwarder::new(Upstream::new(settings).unwrap(), TunnelSettings::default());
+    let client = [("content-type", "application/grpc"), ("content-length", "9"), ("connection", "close")];
+    let (mut parts, ()) =
+        http::Request::post("http://client.example/qdrant.Points/Query").body(()).unwrap().into_parts();
+    (parts.headers, parts.version) = (headers(&client), http::Version::HTTP_2);
+    server.will([Move::Reset(Reason::REFUSED_STREAM), Move::message("hits")]);
+    let sent = framed(0, "a search of ours");
+    let response = forwarder
+        .send_buffered(&parts, "/qdrant.Points/Query", sent.clone(), Turn::Last, |kept| {
+            kept.insert("x-more", HeaderValue::from_static("1"));
+        })
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 200);
+    let permit = Budget::new(1 << 20).nothing();
+    let Ok(BodyRead::Whole { bytes, trailers }) =
+        read_up_to(response.into_body(), 1 << 20, permit, None).await
+    else {
+        panic!("it is small")
+    };
+    assert_eq!((bytes, trailers), (framed(0, "hits"), Some(headers(&[("grpc-status", "0")]))));
+    let seen = server.last();
+    assert_eq!(seen.frames.concat(), sent);
+    assert_eq!(
+        seen.headers,
+        headers(&[("content-type", "application/grpc"), ("x-more", "1"), ("te", "trailers")])
+    );
 }
