@@ -5,6 +5,7 @@ mod kind;
 mod page;
 mod pieces;
 pub mod proto;
+mod steps;
 mod value;
 
 pub use kind::Kind;

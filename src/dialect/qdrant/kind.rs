@@ -2,6 +2,24 @@
 
 use crate::dialect::SearchKind;
 
+/// All that a server has.
+pub(super) const ALL: [SearchKind; 11] = {
+    use SearchKind::*;
+    [
+        Query,
+        QueryBatch,
+        QueryGroups,
+        Search,
+        SearchBatch,
+        SearchGroups,
+        Recommend,
+        RecommendBatch,
+        RecommendGroups,
+        Discover,
+        DiscoverBatch,
+    ]
+};
+
 /// What is searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {

@@ -6,4 +6,5 @@ mod order;
 mod paths;
 pub mod rest;
 
+pub use grpc::QdrantGrpc;
 pub use rest::Qdrant;

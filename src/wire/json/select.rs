@@ -1,7 +1,10 @@
 //! The part of an object that a client requested, cut out of all of it.
 
 use super::{Edits, Kind, ObjectEdit, Value};
-use crate::search::PathStep;
+use crate::{
+    search::PathStep,
+    wire::steps::{after, holds_all},
+};
 
 /// Takes out of `value` all that lies on no path, neither on its way nor below its end. Scalars on the way
 /// stay, and so do arrays and objects that this empties: the database that filters by itself keeps them too.
@@ -38,18 +41,6 @@ fn select_members(object: Value<'_>, paths: &[&[PathStep]], edits: &mut Edits) {
         edit.remove(&key);
     }
     edit.finish(edits);
-}
-
-/// What is left of the paths that begin with such a step.
-fn after<'p>(paths: &[&'p [PathStep]], is_next: impl Fn(&PathStep) -> bool) -> Vec<&'p [PathStep]> {
-    let rest =
-        |path: &&'p [PathStep]| path.split_first().filter(|(step, _)| is_next(step)).map(|(_, rest)| rest);
-    paths.iter().filter_map(rest).collect()
-}
-
-/// Whether one of the paths ends here.
-fn holds_all(paths: &[&[PathStep]]) -> bool {
-    paths.iter().any(|path| path.is_empty())
 }
 
 #[cfg(test)]

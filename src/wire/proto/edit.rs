@@ -25,7 +25,7 @@ pub enum Part<'a> {
     /// What stands at this range of the body: whole fields.
     Moved(Range<usize>),
     /// This field, which holds a message, with changes in it.
-    Changed(Field<'a>, MessageEdit<'a>),
+    Changed(Box<(Field<'a>, MessageEdit<'a>)>),
 }
 
 impl<'a> MessageEdit<'a> {
@@ -52,7 +52,7 @@ impl<'a> MessageEdit<'a> {
     /// Makes the changes inside a field that holds a message.
     pub fn change(&mut self, field: Field<'a>, inner: MessageEdit<'a>) {
         if !inner.is_empty() {
-            self.put(field.span(), Part::Changed(field, inner));
+            self.put(field.span(), Part::changed(field, inner));
         }
     }
 
@@ -60,7 +60,15 @@ impl<'a> MessageEdit<'a> {
     pub fn put(&mut self, place: Range<usize>, part: Part<'a>) {
         self.old += place.len();
         self.new += part.length();
-        self.changes.push((place, part));
+        match (self.changes.last_mut(), &part) {
+            // One gap for all that goes in a row.
+            (Some((last, Part::New(there))), Part::New(new))
+                if there.is_empty() && new.is_empty() && last.end == place.start =>
+            {
+                last.end = place.end;
+            }
+            _ => self.changes.push((place, part)),
+        }
     }
 
     /// Adds a field, as it is written, at the end: of a field that is not repeated, the last one counts.
@@ -99,12 +107,18 @@ impl<'a> MessageEdit<'a> {
     }
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    /// A field with changes in the message that it holds.
+    pub fn changed(field: Field<'a>, inner: MessageEdit<'a>) -> Self {
+        Self::Changed(Box::new((field, inner)))
+    }
+
     fn length(&self) -> usize {
         match self {
             Part::New(new) => new.len(),
             Part::Moved(range) => range.len(),
-            Part::Changed(field, inner) => {
+            Part::Changed(changed) => {
+                let (field, inner) = &**changed;
                 let length = inner.length();
                 let prefix = match is_as_long(field, length) {
                     true => field.places.content - field.places.after_tag,
@@ -119,7 +133,8 @@ impl Part<'_> {
         match self {
             Part::New(new) => out.put(new),
             Part::Moved(range) => out.keep(range),
-            Part::Changed(field, inner) => {
+            Part::Changed(changed) => {
+                let (field, inner) = *changed;
                 let length = inner.length();
                 // The length as it is written, if it stays: it may have been padded.
                 if is_as_long(&field, length) {

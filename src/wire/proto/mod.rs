@@ -21,7 +21,7 @@ pub use edit::{MessageEdit, Part};
 pub use field::{Content, Field};
 pub use layout::Layout;
 pub use message::{Fields, Message};
-pub use page::{ProtoPage, Unsure};
+pub use page::ProtoPage;
 pub use value::{Member, Value, member};
 
 /// The bytes are not a protobuf message, or a field has not the type that it has to have.

@@ -11,20 +11,25 @@ use super::{
     value::{KEY, VALUE},
 };
 use crate::{
-    search::{HitId, Ranking, Strip},
-    wire::Kind,
+    search::{Failure, HitAt, HitId, HitList, Ranking, Strip},
+    wire::{FieldObjects, Found, Kind, Page, Place, Score, Value as FieldValue, value},
 };
 
 /// The most fields of a hit that are noted: hits have fewer, and a table in one must not use up memory.
 const MOST_NOTED: usize = 32;
+
+/// How much longer the text of a value may be than the value: a `double` takes 11 bytes in a list, and up to 26 as text
+/// with a comma.
+const TEXT_GROWTH: usize = 3;
 
 /// A response and the byte ranges of its hits. Nothing inside a hit is copied.
 #[derive(Clone, Debug)]
 pub struct ProtoPage {
     body: Bytes,
     layout: &'static Layout,
-    /// The hits of each list, by their numbers among all.
-    lists: Vec<Range<usize>>,
+    lists: Vec<HitList>,
+    /// The hits of all lists, one after the other, and where those of each list begin.
+    starts: Vec<usize>,
     hits: Vec<Hit>,
     /// What was noted of the hits' fields, for all hits in one.
     noted: Vec<Entry>,
@@ -61,22 +66,27 @@ impl ProtoPage {
     /// The response `body`, whose hits stand where `layout` says.
     pub fn read(body: Bytes, layout: &'static Layout) -> Result<Self, Malformed> {
         let counts = Counts::of(&body, layout)?;
-        let mut lists: Vec<Range<usize>> = Vec::with_capacity(counts.lists);
+        let mut lists: Vec<HitList> = Vec::with_capacity(counts.lists);
+        let mut starts = Vec::with_capacity(counts.lists);
         let mut hits = Vec::with_capacity(counts.hits);
         let mut noted = Vec::with_capacity(counts.entries);
         layout.walk(Message::new(&body), |met| {
             match met {
-                Met::List => lists.push(hits.len()..hits.len()),
+                Met::List => {
+                    let search = if layout.each_is_search { lists.len() } else { 0 };
+                    lists.push(HitList { search, hits: 0, total: None, sorted: false });
+                    starts.push(hits.len());
+                }
                 Met::Hit(field) => {
                     hits.push(hit(field.span(), field.message()?, layout, &mut noted)?);
                     if let Some(list) = lists.last_mut() {
-                        list.end = hits.len();
+                        list.hits += 1;
                     }
                 }
             }
             Ok(())
         })?;
-        Ok(Self { body, layout, lists, hits, noted })
+        Ok(Self { body, layout, lists, starts, hits, noted })
     }
 
     /// The most memory that [`read`](Self::read) takes beside the response, in bytes.
@@ -85,103 +95,31 @@ impl ProtoPage {
         Counts::of(body, layout).unwrap_or_default().bytes()
     }
 
-    /// What it holds in memory beside the response, in bytes.
-    pub fn held_bytes(&self) -> usize {
-        let (lists, hits, entries) = (self.lists.capacity(), self.hits.capacity(), self.noted.capacity());
-        Counts { lists, hits, entries }.bytes()
-    }
-
-    /// The whole response.
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// How many lists it has: one for a plain search, one per search of a batch, one per group.
-    pub fn lists(&self) -> usize {
-        self.lists.len()
-    }
-
-    /// How many hits a list has.
-    pub fn hits(&self, list: usize) -> usize {
-        self.lists.get(list).map_or(0, Range::len)
-    }
-
-    /// Which search of the request a list answers, counted from 0.
-    pub fn search(&self, list: usize) -> usize {
-        if self.layout.each_is_search { list } else { 0 }
-    }
-
     /// Where a hit stands, its tag and its length included.
-    pub fn span(&self, list: usize, hit: usize) -> Option<Range<usize>> {
-        Some(self.hit(list, hit)?.span.clone())
-    }
-
-    /// The database's score of a hit.
-    pub fn score(&self, list: usize, hit: usize) -> Option<f32> {
-        Some(self.hit(list, hit)?.score)
-    }
-
-    /// The database's id of a hit, a number as its digits.
-    pub fn id(&self, list: usize, hit: usize) -> HitId {
-        let id = self.message(list, hit).and_then(|hit| id(hit, self.layout.id));
-        HitId { id: id.unwrap_or_default(), index: None }
-    }
-
-    /// The fields of a hit, read again, in their order. One that cannot be read is left out.
-    pub fn members(&self, list: usize, hit: usize) -> Vec<Member<'_>> {
-        let Some(hit) = self.message(list, hit) else { return Vec::new() };
-        let fields = hit.fields().filter_map(Result::ok).filter(|field| field.number == self.layout.fields);
-        fields.filter_map(|field| member(field.message().ok()?).ok()).collect()
-    }
-
-    /// The first of these names that a hit has a field of: which name, and where the value stands if it certainly is a
-    /// text. `Err` where only reading the hit again shows whether there is one.
-    pub fn field(
-        &self,
-        list: usize,
-        hit: usize,
-        names: &[&str],
-    ) -> Result<Option<(usize, Range<usize>)>, Unsure> {
-        let Some(hit) = self.hit(list, hit) else { return Ok(None) };
-        let entries = self.noted.get(hit.entries.clone().ok_or(Unsure)?).unwrap_or_default();
-        for (at, name) in names.iter().enumerate() {
-            let named = |entry: &&Entry| self.body.get(entry.name.clone()) == Some(name.as_bytes());
-            // Of entries with the same name the last one counts.
-            if let Some(entry) = entries.iter().rev().find(named) {
-                let value = entry.value.clone();
-                return if self.is_text(&value) { Ok(Some((at, value))) } else { Err(Unsure) };
-            }
-        }
-        Ok(None)
-    }
-
-    /// The value at a place that [`field`](Self::field) has found.
-    pub fn value(&self, place: Range<usize>) -> Option<Value<'_>> {
-        Value::found(&self.body, place)
-    }
-
-    /// The response again with only the hits of each ranking, in that order, less what the strips name. One ranking per
-    /// list, one strip per search; `None` as a ranking leaves the list as it is, strips apart. There is no room for
-    /// annotations in these messages.
-    pub fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
-        // It has been read before.
-        reorder::reordered(self, strips, rankings).unwrap_or_else(|_| self.body.clone())
+    pub fn span(&self, at: HitAt) -> Option<Range<usize>> {
+        Some(self.hit(at)?.span.clone())
     }
 
     pub(super) fn layout(&self) -> &'static Layout {
         self.layout
     }
 
+    /// Which search of the request a list answers.
+    pub(super) fn search_of(&self, list: usize) -> Option<usize> {
+        self.lists.get(list).map(|list| list.search)
+    }
+
     pub(super) fn hits_of(&self, list: usize) -> &[Hit] {
-        self.lists.get(list).and_then(|list| self.hits.get(list.clone())).unwrap_or_default()
+        let hits = self.starts.get(list).zip(self.lists.get(list));
+        hits.and_then(|(start, list)| self.hits.get(*start..)?.get(..list.hits)).unwrap_or_default()
     }
 
-    fn hit(&self, list: usize, hit: usize) -> Option<&Hit> {
-        self.hits_of(list).get(hit)
+    fn hit(&self, at: HitAt) -> Option<&Hit> {
+        self.hits_of(at.list).get(at.hit)
     }
 
-    fn message(&self, list: usize, hit: usize) -> Option<Message<'_>> {
-        Message::within(&self.body, self.hit(list, hit)?.content.clone())
+    fn message(&self, at: HitAt) -> Option<Message<'_>> {
+        Message::within(&self.body, self.hit(at)?.content.clone())
     }
 
     /// Whether a value is a string, or an array that begins with one, whose first character can be seen.
@@ -198,9 +136,81 @@ impl ProtoPage {
     }
 }
 
-/// It can only be determined from the whole hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsure;
+impl Page for ProtoPage {
+    fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    fn lists(&self) -> &[HitList] {
+        &self.lists
+    }
+
+    fn failed(&self) -> &[Failure] {
+        &[]
+    }
+
+    fn held_bytes(&self) -> usize {
+        let (lists, hits, entries) = (self.lists.capacity(), self.hits.capacity(), self.noted.capacity());
+        Counts { lists, hits, entries }.bytes()
+    }
+
+    fn hit_bytes(&self, at: HitAt) -> usize {
+        self.hit(at).map_or(0, |hit| hit.content.len().saturating_mul(TEXT_GROWTH))
+    }
+
+    fn id(&self, at: HitAt) -> HitId {
+        let id = self.message(at).and_then(|hit| id(hit, self.layout.id));
+        HitId { id: id.unwrap_or_default(), index: None }
+    }
+
+    fn score(&self, at: HitAt) -> Option<Score<'_>> {
+        self.hit(at).map(|hit| Score::Float(hit.score))
+    }
+
+    fn index(&self, _at: HitAt) -> Option<&[u8]> {
+        None
+    }
+
+    fn field(&self, at: HitAt, names: &[&str]) -> Found {
+        let Some(hit) = self.hit(at) else { return Found::Nothing };
+        let Some(entries) = hit.entries.clone() else { return Found::Unsure };
+        let entries = self.noted.get(entries).unwrap_or_default();
+        for (name, text) in names.iter().enumerate() {
+            let named = |entry: &&Entry| self.body.get(entry.name.clone()) == Some(text.as_bytes());
+            // Of entries with the same name the last one counts.
+            if let Some(entry) = entries.iter().rev().find(named) {
+                return match self.is_text(&entry.value) {
+                    true => Found::Text { name, value: Place::new(entry.value.clone()) },
+                    false => Found::Unsure,
+                };
+            }
+        }
+        Found::Nothing
+    }
+
+    fn value(&self, place: &Place) -> Option<FieldValue<'_>> {
+        Value::found(&self.body, place.range()).map(FieldValue::Proto)
+    }
+
+    fn written(&self, place: &Place) -> &[u8] {
+        self.body.get(place.range()).unwrap_or_default()
+    }
+
+    /// One that cannot be read is left out.
+    fn fields(&self, at: HitAt) -> FieldObjects<'_> {
+        let Some(hit) = self.message(at) else { return FieldObjects::default() };
+        let fields = hit.fields().filter_map(Result::ok).filter(|field| field.number == self.layout.fields);
+        let members: Vec<Member<'_>> =
+            fields.filter_map(|field| member(field.message().ok()?).ok()).collect();
+        FieldObjects { objects: vec![value::Member::of_proto(members)], last_is_flat: false }
+    }
+
+    /// There is no room for annotations in these messages.
+    fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
+        // It has been read before.
+        reorder::reordered(self, strips, rankings).unwrap_or_else(|_| self.body.clone())
+    }
+}
 
 impl Counts {
     /// Notes no hit; passes the hits' own fields once.
@@ -226,7 +236,7 @@ impl Counts {
     }
 
     fn bytes(self) -> usize {
-        self.lists * size_of::<Range<usize>>()
+        self.lists * (size_of::<HitList>() + size_of::<usize>())
             + self.hits * size_of::<Hit>()
             + self.entries * size_of::<Entry>()
     }

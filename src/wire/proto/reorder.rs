@@ -5,9 +5,12 @@ use bytes::Bytes;
 use super::{
     Field, Layout, Malformed, Message, MessageEdit, Part, ProtoPage, page::Hit, strip::Removal, write,
 };
-use crate::search::{Ranked, Ranking, Strip};
+use crate::{
+    search::{Ranked, Ranking, Strip},
+    wire::Page,
+};
 
-/// See [`ProtoPage::reordered`].
+/// See [`Page::reordered`].
 pub(super) fn reordered(
     page: &ProtoPage,
     strips: &[Strip],
@@ -49,7 +52,7 @@ impl<'p> Reordering<'p> {
     fn hits(&self, edit: &mut MessageEdit<'p>) -> Result<(), Malformed> {
         let hits = self.page.hits_of(self.list);
         let ranking = self.rankings.get(self.list).and_then(Option::as_ref);
-        let strip = self.strips.get(self.page.search(self.list));
+        let strip = self.page.search_of(self.list).and_then(|search| self.strips.get(search));
         let removal = strip.map(Removal::new).unwrap_or_default();
         for (place, there) in hits.iter().enumerate() {
             let ranked = match ranking {
@@ -62,7 +65,7 @@ impl<'p> Reordering<'p> {
             };
             let score = ranking.and_then(|ranking| ranking.scores.number(ranked.written));
             match self.changed(hit, score, &removal)? {
-                Some((field, inner)) => edit.put(there.span.clone(), Part::Changed(field, inner)),
+                Some((field, inner)) => edit.put(there.span.clone(), Part::changed(field, inner)),
                 None if ranked.hit == place => {}
                 None => edit.put(there.span.clone(), Part::Moved(hit.span.clone())),
             }

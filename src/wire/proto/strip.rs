@@ -4,7 +4,10 @@ use super::{
     Field, Malformed, Message, MessageEdit,
     value::{FIELDS, KEY, LIST, STRUCT, VALUE, VALUES},
 };
-use crate::search::{PathStep, Selection, Strip};
+use crate::{
+    search::{PathStep, Selection, Strip},
+    wire::steps::{Steps, after, holds_all},
+};
 
 /// What is removed from every hit of a list. A strip names members of hits as in JSON; here a hit has one with fields.
 #[derive(Default)]
@@ -23,8 +26,6 @@ struct Down<'s> {
     keys: &'s [String],
     keep: usize,
 }
-
-type Steps<'s> = &'s [PathStep];
 
 impl<'s> Removal<'s> {
     pub(super) fn new(strip: &'s Strip) -> Self {
@@ -155,17 +156,6 @@ fn selected_items<'a>(list: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageE
         }
     }
     Ok(edit)
-}
-
-/// What is left of the paths that begin with such a step.
-fn after<'p>(paths: &[Steps<'p>], is_next: impl Fn(&PathStep) -> bool) -> Vec<Steps<'p>> {
-    let rest = |path: &Steps<'p>| path.split_first().filter(|(step, _)| is_next(step)).map(|(_, rest)| rest);
-    paths.iter().filter_map(rest).collect()
-}
-
-/// Whether one of the paths ends here.
-fn holds_all(paths: &[Steps<'_>]) -> bool {
-    paths.iter().any(|path| path.is_empty())
 }
 
 /// Takes out of an entry what the paths end at; objects that this empties go too, unless kept.

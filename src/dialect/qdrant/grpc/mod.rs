@@ -16,5 +16,41 @@ mod status;
 mod tests;
 mod widen;
 
-pub use endpoint::{GrpcEndpoint, GrpcRequest};
-pub use status::{code, is_success, message};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use crate::{
+    dialect::{Dialect, Route, SearchKind, http_response, qdrant::kind},
+    search::Head,
+};
+use endpoint::GrpcEndpoint;
+use operation::Operation;
+
+/// Qdrant over gRPC: the same searches as over REST.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct QdrantGrpc;
+
+impl Dialect for QdrantGrpc {
+    fn name(&self) -> &'static str {
+        "qdrant-grpc"
+    }
+
+    fn kinds(&self) -> &'static [SearchKind] {
+        &kind::ALL
+    }
+
+    fn speaks(&self, headers: &HeaderMap) -> bool {
+        http_response::is_grpc(headers)
+    }
+
+    fn route(&self, head: &Head<'_>) -> Option<Route> {
+        let (operation, below_prefix) = Operation::found(head)?;
+        Some(Route { endpoint: Arc::new(GrpcEndpoint::new(operation, head)), below_prefix })
+    }
+
+    fn failure(&self, status: StatusCode, message: &str) -> Response<Bytes> {
+        failure::failure(status, message).map(|()| Bytes::new())
+    }
+}

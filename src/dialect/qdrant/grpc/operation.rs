@@ -18,7 +18,8 @@ const SERVICE: &str = "qdrant.Points";
 pub(super) struct Operation {
     pub verb: Verb,
     pub form: Form,
-    kind: SearchKind,
+    /// The name for metrics and logs.
+    pub kind: SearchKind,
 }
 
 impl Operation {
@@ -49,10 +50,5 @@ impl Operation {
             _ => return None,
         };
         Some(Self { verb, form, kind: kind::kind(verb, form)? })
-    }
-
-    /// The name for metrics and logs.
-    pub fn kind(self) -> SearchKind {
-        self.kind
     }
 }

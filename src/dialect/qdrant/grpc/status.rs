@@ -1,29 +1,33 @@
-//! Whether a response is a success: gRPC says so in its trailers, or in its head where nothing else follows.
+//! What a response is: gRPC says so in its trailers, or in its head where nothing else follows.
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode;
+
+use crate::dialect::{Verdict, http_response};
 
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
 
-/// The status that these headers or trailers give, by its number in gRPC; `None` where they give none that is a number.
-pub fn code(headers: &HeaderMap) -> Option<u32> {
-    headers.get(STATUS)?.to_str().ok()?.trim().parse().ok()
+/// The statuses of gRPC by their numbers.
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 5;
+const PERMISSION_DENIED: u32 = 7;
+const UNIMPLEMENTED: u32 = 12;
+const UNAUTHENTICATED: u32 = 16;
+
+/// What a response is by its head, or by its trailers. A head without a status goes on, and its trailers say more.
+pub(super) fn verdict(status: StatusCode, headers: &HeaderMap) -> Verdict {
+    let Some(given) = headers.get(STATUS) else { return http_response::verdict(status) };
+    match given.to_str().ok().and_then(|text| text.trim().parse().ok()) {
+        Some(OK) => http_response::verdict(status),
+        Some(NOT_FOUND | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED) => Verdict::Denied,
+        _ => Verdict::Rejected,
+    }
 }
 
 /// What the server says of its status, decoded.
-pub fn message(headers: &HeaderMap) -> Option<Vec<u8>> {
+pub(super) fn message(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(percent_decode(headers.get(MESSAGE)?.as_bytes()).collect())
-}
-
-/// Whether a response is a success, by its head and the trailers after it, which a response without a body lacks. One that
-/// gives no status is none.
-pub fn is_success(head: &HeaderMap, trailers: Option<&HeaderMap>) -> bool {
-    match trailers {
-        // A status in the head ends a response; one that goes on all the same has to hold with both.
-        Some(trailers) => code(trailers) == Some(0) && code(head).is_none_or(|code| code == 0),
-        None => code(head) == Some(0),
-    }
 }
 
 #[cfg(test)]
@@ -39,24 +43,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_status_of_0_at_the_end_is_a_success() {
-        let none = HeaderMap::new();
-        assert!(is_success(&none, Some(&with(b"0"))));
-        assert!(is_success(&with(b"0"), None), "a head that is all of it");
-        assert!(is_success(&with(b"0"), Some(&with(b"0"))));
-        for (head, trailers) in [
-            (&none, None),
-            (&none, Some(&none)),
-            (&none, Some(&with(b"5"))),
-            (&none, Some(&with(b""))),
-            (&none, Some(&with(b"zero"))),
-            (&none, Some(&with(b"\xff"))),
-            (&with(b"13"), None),
-            (&with(b"13"), Some(&with(b"0"))),
-            (&with(b"0"), Some(&none)),
-        ] {
-            assert!(!is_success(head, trailers), "{head:?} {trailers:?}");
+    fn a_status_other_than_0_is_a_failure_also_with_http_200() {
+        let verdict = |status| super::verdict(StatusCode::OK, &with(status));
+        assert_eq!(super::verdict(StatusCode::OK, &HeaderMap::new()), Verdict::Success, "it goes on");
+        assert_eq!(verdict(b"0"), Verdict::Success);
+        for denied in [&b"5"[..], b"7", b"12", b"16"] {
+            assert_eq!(verdict(denied), Verdict::Denied, "{denied:?}");
         }
+        for rejected in [&b"1"[..], b"3", b"8", b"13", b"14", b"", b"zero", b"-0.5", b"\xff"] {
+            assert_eq!(verdict(rejected), Verdict::Rejected, "{rejected:?}");
+        }
+        let too_large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        assert_eq!(super::verdict(too_large, &HeaderMap::new()), Verdict::Rejected);
+        assert_eq!(super::verdict(StatusCode::UNAUTHORIZED, &with(b"0")), Verdict::Denied);
     }
 
     #[test]

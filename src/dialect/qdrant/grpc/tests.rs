@@ -2,7 +2,9 @@
 
 mod fixtures;
 mod intents;
+mod kinds;
 mod messages;
+mod of_json;
 mod properties;
 mod widening;
 
@@ -42,7 +44,7 @@ fn one(method: &str, message: &impl prost::Message) -> SearchIntent {
 
 /// The intent of a query written as for REST.
 fn asks(json: Json) -> SearchIntent {
-    one("Query", &messages::query_points(&json))
+    one("Query", &of_json::query_points(&json))
 }
 
 /// The same search over REST.
@@ -88,7 +90,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 #[test]
 fn every_search_method_is_known_and_nothing_else() {
-    let kind = |path: &str| found(&Method::POST, path).map(|(operation, below)| (operation.kind(), below));
+    let kind = |path: &str| found(&Method::POST, path).map(|(operation, below)| (operation.kind, below));
     for (method, expected) in [
         ("Query", SearchKind::Query),
         ("QueryBatch", SearchKind::QueryBatch),
@@ -131,7 +133,7 @@ fn every_search_method_is_known_and_nothing_else() {
 #[test]
 fn reading_a_request_takes_no_more_memory_than_was_said() {
     let bytes_of = |method: &str, message: &[u8]| request::reading_bytes(operation(method).form, message);
-    let search = messages::query_points(&json!({"query": [0.5, 1.0], "limit": 3}));
+    let search = of_json::query_points(&json!({"query": [0.5, 1.0], "limit": 3}));
     let message = search.encode_to_vec();
     assert!(
         bytes_of("Query", &message) < 3000,

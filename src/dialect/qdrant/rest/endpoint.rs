@@ -53,7 +53,7 @@ impl QdrantEndpoint {
 
 impl Endpoint for QdrantEndpoint {
     fn kind(&self) -> SearchKind {
-        self.operation.kind()
+        self.operation.kind
     }
 
     fn working_bytes(&self, request: &[u8]) -> usize {

@@ -1,6 +1,9 @@
 //! Formulas that make scores: whether what comes out still says how relevant a hit is.
 
-use crate::wire::json::{Kind, Value};
+use crate::{
+    dialect::qdrant::order::is_score,
+    wire::json::{Kind, Value},
+};
 
 /// Deeper expressions than anybody writes.
 const MAX_DEPTH: usize = 40;
@@ -41,11 +44,6 @@ fn grows(expression: Value<'_>, depth: usize) -> bool {
         }
         _ => false,
     }
-}
-
-/// `$score`, or that of a prefetch by its number, `$score[1]`.
-fn is_score(name: &str) -> bool {
-    name.strip_prefix("$score").is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
 }
 
 #[cfg(test)]

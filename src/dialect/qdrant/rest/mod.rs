@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{
-    dialect::{Dialect, Route, SearchKind, http_response},
+    dialect::{Dialect, Route, SearchKind, http_response, qdrant::kind},
     search::Head,
 };
 use endpoint::QdrantEndpoint;
@@ -34,20 +34,7 @@ impl Dialect for Qdrant {
     }
 
     fn kinds(&self) -> &'static [SearchKind] {
-        use SearchKind::*;
-        &[
-            Query,
-            QueryBatch,
-            QueryGroups,
-            Search,
-            SearchBatch,
-            SearchGroups,
-            Recommend,
-            RecommendBatch,
-            RecommendGroups,
-            Discover,
-            DiscoverBatch,
-        ]
+        &kind::ALL
     }
 
     fn speaks(&self, headers: &HeaderMap) -> bool {

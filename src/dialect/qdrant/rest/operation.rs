@@ -5,24 +5,13 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::{dialect::SearchKind, search::Head};
-
-/// What is searched by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
-    Query,
-    Search,
-    Recommend,
-    Discover,
-}
-
-/// How many searches a request holds and how its hits come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Single,
-    Batch,
-    Groups,
-}
+use crate::{
+    dialect::{
+        SearchKind,
+        qdrant::kind::{self, Form, Verb},
+    },
+    search::Head,
+};
 
 /// A search path, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +20,8 @@ pub(super) struct Operation {
     pub collection: String,
     pub verb: Verb,
     pub form: Form,
+    /// The name for metrics and logs.
+    pub kind: SearchKind,
 }
 
 impl Operation {
@@ -68,26 +59,8 @@ impl Operation {
             "discover" => Verb::Discover,
             _ => return None,
         };
-        if verb == Verb::Discover && form == Form::Groups {
-            return None;
-        }
-        Some((Self { collection: (*collection).to_owned(), verb, form }, !before.is_empty()))
-    }
-
-    /// The name for metrics and logs.
-    pub fn kind(&self) -> SearchKind {
-        match (self.verb, self.form) {
-            (Verb::Query, Form::Single) => SearchKind::Query,
-            (Verb::Query, Form::Batch) => SearchKind::QueryBatch,
-            (Verb::Query, Form::Groups) => SearchKind::QueryGroups,
-            (Verb::Search, Form::Single) => SearchKind::Search,
-            (Verb::Search, Form::Batch) => SearchKind::SearchBatch,
-            (Verb::Search, Form::Groups) => SearchKind::SearchGroups,
-            (Verb::Recommend, Form::Single) => SearchKind::Recommend,
-            (Verb::Recommend, Form::Batch) => SearchKind::RecommendBatch,
-            (Verb::Recommend, Form::Groups) => SearchKind::RecommendGroups,
-            (Verb::Discover, Form::Batch) => SearchKind::DiscoverBatch,
-            (Verb::Discover, Form::Single | Form::Groups) => SearchKind::Discover,
-        }
+        let operation =
+            Self { collection: (*collection).to_owned(), verb, form, kind: kind::kind(verb, form)? };
+        Some((operation, !before.is_empty()))
     }
 }

@@ -3,39 +3,18 @@
 use crate::{
     dialect::{
         DialectError,
-        qdrant::rest::{
-            formula,
-            object::{MAX_DEPTH, Object, TOO_DEEP},
-            operation::Verb,
+        qdrant::{
+            kind::Verb,
+            order::{Order, VECTOR_HEAD},
+            rest::{
+                formula,
+                object::{MAX_DEPTH, Object, TOO_DEEP},
+            },
         },
     },
-    search::{KeepReason, NativeText, Widening},
+    search::{KeepReason, NativeText},
     wire::json::{Kind, Value},
 };
-
-/// How many components distinguish one vector from others.
-const VECTOR_HEAD: usize = 16;
-
-/// How the hits of a search were ranked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// By one scorer: a longer response begins as the shorter one does.
-    Plain,
-    /// From inner lists whose lengths matter.
-    Composed,
-    /// Not by relevance to a query, or in an order that is the point of the request.
-    Kept(KeepReason),
-}
-
-impl Order {
-    pub fn widening(self) -> Widening {
-        match self {
-            Order::Plain => Widening::Neutral,
-            Order::Composed => Widening::NotNeutral,
-            Order::Kept(_) => Widening::Never,
-        }
-    }
-}
 
 /// How `search` ranks.
 pub(super) fn order(verb: Verb, search: &Object<'_>) -> Result<Order, DialectError> {
@@ -60,25 +39,7 @@ fn of_query(search: &Object<'_>, depth: usize) -> Result<Order, DialectError> {
     }
     // Without a query a prefetch is rejected, and anything else is in the order of ids.
     let Some(query) = search.get("query") else { return Ok(Order::Kept(KeepReason::NotRanked)) };
-    Ok(match by(search, query) {
-        Order::Composed => fused(&inner),
-        Order::Plain if !prefetches.is_empty() => Order::Composed,
-        order => order,
-    })
-}
-
-/// What is made of the scores of inner lists is relevance where one of the lists is in such an order.
-fn fused(inner: &[Order]) -> Order {
-    let ranked = |order: &&Order| !matches!(order, Order::Kept(_));
-    let unknown = |order: &&Order| **order == Order::Kept(KeepReason::Unsupported);
-    // A fusion of nothing is for the server to reject.
-    if inner.is_empty() || inner.iter().any(|order| ranked(&order)) {
-        Order::Composed
-    } else if inner.iter().any(|order| unknown(&order)) {
-        Order::Kept(KeepReason::Unsupported)
-    } else {
-        Order::Kept(KeepReason::NotRanked)
-    }
+    Ok(by(search, query).over(&inner))
 }
 
 /// How a query with a `query` member ranks, its prefetches apart.
@@ -114,8 +75,7 @@ fn by(search: &Object<'_>, query: Value<'_>) -> Order {
     }
 }
 
-/// A client that recommends by average and requests the vectors chooses among the hits by itself (as LangChain's MMR
-/// does), and counts on the database's order.
+/// How examples rank that are used like this.
 fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
     let average = strategy.is_none_or(|strategy| strategy.as_str().as_deref() == Some("average_vector"));
     let vectors = ["with_vector", "with_vectors"].iter().any(|key| {
@@ -125,7 +85,7 @@ fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
             _ => true,
         })
     });
-    if average && vectors { Order::Kept(KeepReason::NotRanked) } else { Order::Plain }
+    Order::of_recommendation(average, vectors)
 }
 
 /// The text of the query and its prefetches: what inference makes a vector of, or a text index ranks by.

@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 use crate::{
     dialect::{
         DialectError, own,
-        qdrant::rest::{
-            object::Object,
-            operation::{Form, Operation, Verb},
-            query,
+        qdrant::{
+            kind::{Form, Verb},
+            order::Order,
+            rest::{object::Object, operation::Operation, query},
         },
         reading::Reading,
     },
@@ -92,7 +92,7 @@ fn intent(
     let (limit, offset) = page(operation, search)?;
     let order = query::order(operation.verb, search)?;
     let mut keep = match order {
-        query::Order::Kept(reason) => Some(reason),
+        Order::Kept(reason) => Some(reason),
         _ if limit == 0 => Some(KeepReason::NotRanked),
         _ => None,
     };

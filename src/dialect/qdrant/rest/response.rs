@@ -5,7 +5,10 @@ use bytes::Bytes;
 use crate::{
     dialect::{
         DialectError,
-        qdrant::rest::operation::{Form, Operation, Verb},
+        qdrant::{
+            kind::{Form, Verb},
+            rest::operation::Operation,
+        },
     },
     wire::json::{
         HitArray, IdKeys, JsonPage, Kind, PageStyle, ScanResult, Scanner, Value,

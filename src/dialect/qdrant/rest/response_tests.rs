@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::json::test_support::slow_fields;
+use crate::{dialect::SearchKind, wire::json::test_support::slow_fields};
 
 fn slow_page(operation: &Operation, body: Bytes) -> Result<JsonPage, DialectError> {
     let lists = {
@@ -86,7 +86,7 @@ proptest! {
     fn one_pass_finds_what_a_reading_level_by_level_finds(body in likely_response(), form in 0..3, verb in 0..2) {
         let form = [Form::Single, Form::Batch, Form::Groups][form as usize];
         let verb = [Verb::Query, Verb::Search][verb as usize];
-        let operation = Operation { collection: String::new(), verb, form };
+        let operation = Operation { collection: String::new(), verb, form, kind: SearchKind::Query };
         let of = |find: fn(&Operation, Bytes) -> Result<JsonPage, DialectError>| {
             find(&operation, Bytes::from(body.clone())).map(|page| format!("{:?}", page.arrays()))
         };

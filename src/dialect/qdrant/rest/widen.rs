@@ -5,11 +5,14 @@ use bytes::Bytes;
 use crate::{
     dialect::{
         DialectError,
-        qdrant::rest::{
-            fields,
-            object::Object,
-            operation::{Form, Operation},
-            request::{OWN, Request, limit_key, page},
+        qdrant::{
+            kind::Form,
+            rest::{
+                fields,
+                object::Object,
+                operation::Operation,
+                request::{OWN, Request, limit_key, page},
+            },
         },
         reading::Reading,
     },

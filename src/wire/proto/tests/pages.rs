@@ -6,8 +6,11 @@ use super::{
     *,
 };
 use crate::{
-    search::{PathStep, Ranked, Ranking, ScoreWriting, Selection, Strip, StripPath},
-    wire::proto::{Layout, ProtoPage, Unsure},
+    search::{HitAt, PathStep, Ranked, Ranking, ScoreWriting, Selection, Strip, StripPath},
+    wire::{
+        Found, Page, Score,
+        proto::{Layout, ProtoPage},
+    },
 };
 
 const PLAIN: Layout = Layout { around: &[], hits: 1, each_is_search: false, id: 1, fields: 2, score: 3 };
@@ -86,16 +89,41 @@ fn ranking(order: impl IntoIterator<Item = usize>) -> Ranking {
     Ranking { hits, scores: ScoreWriting::Keep, annotate: true, best: None, offset: 0 }
 }
 
+fn at(list: usize, hit: usize) -> HitAt {
+    HitAt { list, hit }
+}
+
+fn hits(page: &ProtoPage, list: usize) -> usize {
+    page.lists().get(list).map_or(0, |list| list.hits)
+}
+
+fn score(page: &ProtoPage, hit: usize) -> Option<Score<'_>> {
+    page.score(at(0, hit))
+}
+
+fn length(page: &ProtoPage, hit: usize) -> usize {
+    page.span(at(0, hit)).unwrap().len()
+}
+
 /// The hits of the page's lists, by their ids.
 fn ids(page: &ProtoPage) -> Vec<Vec<String>> {
-    let list = |list| (0..page.hits(list)).map(|hit| page.id(list, hit).id).collect();
-    (0..page.lists()).map(list).collect()
+    let list = |list| (0..hits(page, list)).map(|hit| page.id(at(list, hit)).id).collect();
+    (0..page.lists().len()).map(list).collect()
+}
+
+fn as_json(value: crate::wire::Value<'_>) -> Json {
+    match value {
+        crate::wire::Value::Proto(value) => json(value),
+        crate::wire::Value::Json(_) => panic!("no JSON here"),
+    }
 }
 
 /// The fields of a hit as JSON.
 fn fields_of(page: &ProtoPage, list: usize, hit: usize) -> Json {
-    let entry = |member: crate::wire::proto::Member<'_>| (member.key.to_owned(), json(member.value));
-    Json::Object(page.members(list, hit).into_iter().map(entry).collect())
+    let mut objects = page.fields(at(list, hit)).objects;
+    assert_eq!(objects.len(), 1);
+    let entry = |member: crate::wire::Member<'_>| (member.key.into_owned(), as_json(member.value));
+    Json::Object(objects.remove(0).into_iter().map(entry).collect())
 }
 
 /// What the server leaves of a value where these paths are requested.
@@ -148,7 +176,7 @@ proptest! {
         let body = response(layout, &lists);
         let page = ProtoPage::read(body.clone(), layout).unwrap();
         prop_assert_eq!(page.reordered(&[], &[]).as_ptr(), body.as_ptr());
-        let same: Vec<_> = (0..page.lists()).map(|list| Some(ranking(0..page.hits(list)))).collect();
+        let same: Vec<_> = (0..page.lists().len()).map(|list| Some(ranking(0..hits(&page, list)))).collect();
         prop_assert_eq!(page.reordered(&[Strip::default()], &same).as_ptr(), body.as_ptr());
         prop_assert!(page.held_bytes() <= ProtoPage::reading_bytes(&body, layout));
     }
@@ -161,13 +189,13 @@ proptest! {
         let body = response(layout, &lists);
         let page = ProtoPage::read(body.clone(), layout).unwrap();
         let order = |list: usize| {
-            let hits = page.hits(list);
+            let hits = self::hits(&page, list);
             let turn = if hits == 0 { 0 } else { seed.index(hits) };
             let left = hits.saturating_sub(dropped);
             (0..hits).rev().map(move |at| (at + turn) % hits).take(left).collect::<Vec<_>>()
         };
-        let rankings: Vec<_> = (0..page.lists()).map(|list| Some(ranking(order(list)))).collect();
-        let lists: Vec<List> = lists.iter().take(page.lists()).cloned().collect();
+        let rankings: Vec<_> = (0..page.lists().len()).map(|list| Some(ranking(order(list)))).collect();
+        let lists: Vec<List> = lists.iter().take(page.lists().len()).cloned().collect();
         // What stands before a place stays, also where the place is empty now.
         let expected: Vec<List> = lists.iter().enumerate().map(|(at, list)| {
             let mut hits = order(at).into_iter().map(|hit| list[hit].1.clone());
@@ -205,12 +233,12 @@ proptest! {
         for layout in LAYOUTS {
             let Ok(page) = ProtoPage::read(body.clone(), layout) else { continue };
             let strip = Strip { selection: Some(Selection { member: "payload".to_owned(), paths: Vec::new() }), ..Strip::default() };
-            let turned: Vec<_> = (0..page.lists()).map(|list| Some(ranking((0..page.hits(list)).rev()))).collect();
+            let turned: Vec<_> = (0..page.lists().len()).map(|list| Some(ranking((0..hits(&page, list)).rev()))).collect();
             let again = page.reordered(&[strip], &turned);
             prop_assert!(ProtoPage::read(again, layout).is_ok());
-            for list in 0..page.lists() {
-                for hit in 0..page.hits(list) {
-                    let _ = (page.id(list, hit), page.members(list, hit), page.field(list, hit, &["a", ""]));
+            for list in 0..page.lists().len() {
+                for hit in 0..hits(&page, list) {
+                    let _ = (page.id(at(list, hit)), page.fields(at(list, hit)).objects.len(), page.field(at(list, hit), &["a", ""]));
                 }
             }
         }
@@ -243,14 +271,15 @@ fn lists_ids_and_scores_are_found() {
     for layout in [&BATCH, &GROUPS] {
         let page = ProtoPage::read(response(layout, &lists), layout).unwrap();
         assert_eq!(ids(&page), expected);
-        assert_eq!([page.score(0, 0), page.score(0, 1), page.score(1, 0)], [Some(0.5), Some(0.0), None]);
-        let searches: Vec<usize> = (0..3).map(|list| page.search(list)).collect();
+        assert_eq!([score(&page, 0), score(&page, 1)], [Some(Score::Float(0.5)), Some(Score::Float(0.0))]);
+        assert_eq!(page.score(at(1, 0)), None);
+        let searches: Vec<usize> = page.lists().iter().map(|list| list.search).collect();
         assert_eq!(searches, if layout.each_is_search { [0, 1, 2] } else { [0, 0, 0] });
     }
     let nothing = ProtoPage::read(Bytes::new(), &SINGLE).unwrap();
-    assert_eq!((nothing.lists(), nothing.hits(0)), (1, 0));
+    assert_eq!((nothing.lists().len(), hits(&nothing, 0)), (1, 0));
     let nothing = ProtoPage::read(Bytes::new(), &GROUPS).unwrap();
-    assert_eq!(nothing.lists(), 0);
+    assert!(nothing.lists().is_empty());
 }
 
 #[test]
@@ -262,12 +291,12 @@ fn a_score_is_written_in_its_place_or_added() {
     ranking.hits[0].written = Some(0.25);
     let again = ProtoPage::read(page.reordered(&[], &[Some(ranking)]), &SINGLE).unwrap();
     assert_eq!(ids(&again), [["2", "1"]]);
-    assert_eq!([again.score(0, 0), again.score(0, 1)], [Some(0.25), Some(0.0)]);
+    assert_eq!([score(&again, 0), score(&again, 1)], [Some(Score::Float(0.25)), Some(Score::Float(0.0))]);
     let mut expected = hits[1].clone();
     write::float(&mut expected, 3, 0.25);
-    let first = again.span(0, 0).unwrap();
+    let first = again.span(at(0, 0)).unwrap();
     assert_eq!(again.body()[first][2..], expected, "all else stays");
-    assert_eq!(again.span(0, 1).unwrap().len(), page.span(0, 0).unwrap().len());
+    assert_eq!(length(&again, 1), length(&page, 0));
 }
 
 #[test]
@@ -277,11 +306,11 @@ fn fields_that_nobody_asked_for_go_and_the_hit_stays() {
     let left = |paths: Vec<StripPath>| {
         let strip = Strip { paths, ..Strip::default() };
         let again = ProtoPage::read(page.reordered(&[strip], &[None]), &SINGLE).unwrap();
-        assert_eq!((ids(&again), again.score(0, 0)), (vec![vec!["1".to_owned()]], Some(0.5)));
-        (fields_of(&again, 0, 0), again.span(0, 0).unwrap().len())
+        assert_eq!((ids(&again), score(&again, 0)), (vec![vec!["1".to_owned()]], Some(Score::Float(0.5))));
+        (fields_of(&again, 0, 0), length(&again, 0))
     };
     let bare = one_list(&[hit(1, &json!({}), 0.5)]);
-    assert_eq!(left(vec![path(&["payload"], 0)]), (json!({}), bare.span(0, 0).unwrap().len()));
+    assert_eq!(left(vec![path(&["payload"], 0)]), (json!({}), length(&bare, 0)));
     let below = vec![path(&["payload", "a", "b"], 0), path(&["payload", "c", "d", "e"], 0)];
     assert_eq!(left(below).0, json!({"c": {"f": 2}, "g": {}}), "what this empties goes too");
     let kept = vec![path(&["payload", "a", "b"], 2), path(&["payload", "c", "d", "e"], 3)];
@@ -294,30 +323,31 @@ fn a_field_is_found_by_its_first_name_and_only_where_it_certainly_is_a_text() {
     let fields =
         json!({"title": "Red shoes", "n": 1, "list": ["a", 1], "empty": "", "blank": " a", "none": []});
     let page = one_list(&[hit(1, &fields, 0.5)]);
-    let found = |names: &[&str]| match page.field(0, 0, names) {
-        Ok(Some((name, place))) => Ok(Some((name, json(page.value(place).unwrap())))),
-        Ok(None) => Ok(None),
-        Err(unsure) => Err(unsure),
+    let found = |names: &[&str]| match page.field(at(0, 0), names) {
+        Found::Text { name, value } => (name, as_json(page.value(&value).unwrap())),
+        other => panic!("{other:?}"),
     };
-    assert_eq!(found(&["text", "title"]), Ok(Some((1, json!("Red shoes")))));
-    assert_eq!(found(&["list"]), Ok(Some((0, json!(["a", 1])))));
-    assert_eq!(found(&["text", "name"]), Ok(None));
+    assert_eq!(found(&["text", "title"]), (1, json!("Red shoes")));
+    assert_eq!(found(&["list"]), (0, json!(["a", 1])));
+    assert_eq!(page.field(at(0, 0), &["text", "name"]), Found::Nothing);
+    assert_eq!(page.field(at(0, 9), &["title"]), Found::Nothing);
     for unsure in ["n", "empty", "blank", "none"] {
-        assert_eq!(found(&[unsure, "title"]), Err(Unsure), "{unsure}");
+        assert_eq!(page.field(at(0, 0), &[unsure, "title"]), Found::Unsure, "{unsure}");
     }
     // A second entry of the same name counts.
     let mut twice = hit(1, &json!({"title": "first"}), 0.5);
     write::bytes(&mut twice, 2, &entry("title", &json!("second")));
     let page = one_list(&[twice]);
-    let (_, place) = page.field(0, 0, &["title"]).unwrap().unwrap();
-    assert_eq!(page.value(place).unwrap().as_str(), Some("second"));
+    let Found::Text { value, .. } = page.field(at(0, 0), &["title"]) else { panic!("no title") };
+    assert_eq!(page.value(&value).unwrap().as_str().as_deref(), Some("second"));
+    assert_eq!(page.written(&value), [&[0x22, 6][..], b"second"].concat(), "equal bytes are equal values");
     // Not UTF-8.
     let mut odd = Vec::new();
     write::message(&mut odd, 2, |out| {
         write::bytes(out, 1, b"title");
         write::message(out, 2, |out| write::bytes(out, 4, b"a\xff"));
     });
-    assert_eq!(one_list(&[odd]).field(0, 0, &["title"]), Err(Unsure));
+    assert_eq!(one_list(&[odd]).field(at(0, 0), &["title"]), Found::Unsure);
 }
 
 #[test]
@@ -328,8 +358,8 @@ fn a_table_in_a_hit_is_not_noted_and_still_read() {
         hit(1, &Json::Object(members), 0.5)
     };
     let page = one_list(&[table(32), table(33), table(2)]);
-    assert!(matches!(page.field(0, 0, &["f031"]), Ok(Some(_))));
-    assert_eq!(page.field(0, 1, &["f031"]), Err(Unsure));
-    assert_eq!(page.members(0, 1).len(), 33);
-    assert!(matches!(page.field(0, 2, &["f001"]), Ok(Some(_))));
+    assert!(matches!(page.field(at(0, 0), &["f031"]), Found::Text { .. }));
+    assert_eq!(page.field(at(0, 1), &["f031"]), Found::Unsure);
+    assert_eq!(page.fields(at(0, 1)).objects[0].len(), 33);
+    assert!(matches!(page.field(at(0, 2), &["f001"]), Found::Text { .. }));
 }

@@ -9,7 +9,15 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::*;
-use crate::search::KeepReason;
+use crate::{
+    dialect::{Verdict, qdrant::grpc::status::verdict},
+    search::{HitAt, KeepReason},
+    wire::{
+        Page,
+        proto::{Message, MessageEdit, ProtoPage},
+    },
+};
+use http::StatusCode;
 
 struct Capture {
     name: String,
@@ -57,8 +65,9 @@ fn is_success(response: &Json) -> bool {
         }
         Some(headers)
     };
-    let trailers = headers("trailers").filter(|_| response["trailers_only"] == false);
-    crate::dialect::qdrant::grpc::is_success(&headers("headers").unwrap(), trailers.as_ref())
+    let parts = [headers("headers"), headers("trailers").filter(|_| response["trailers_only"] == false)];
+    let is = |headers: &HeaderMap| verdict(StatusCode::OK, headers) == Verdict::Success;
+    parts.iter().flatten().all(is)
 }
 
 fn message(file: &Path, part: &str, json: &Json) -> Bytes {
@@ -79,14 +88,14 @@ fn gunzipped(bytes: &[u8]) -> Bytes {
     Bytes::from(out)
 }
 
-fn page(capture: &Capture) -> crate::wire::proto::ProtoPage {
+fn page(capture: &Capture) -> ProtoPage {
     response::page(operation(&capture.method), capture.response.clone()).unwrap()
 }
 
 /// The response without its time, which no other has.
 fn timeless(response: &Bytes) -> Vec<u8> {
-    let message = crate::wire::proto::Message::new(response);
-    let mut edit = crate::wire::proto::MessageEdit::of(message);
+    let message = Message::new(response);
+    let mut edit = MessageEdit::of(message);
     message.all(2).unwrap().iter().for_each(|time| edit.remove(time));
     edit.apply(response).to_vec()
 }
@@ -123,27 +132,27 @@ fn every_hit_of_every_response_is_found_and_moved_whole() {
         let name = &capture.name;
         let page = page(&capture);
         let intents = parse(&capture.method, &capture.request).unwrap();
-        let lists = || 0..page.lists();
-        assert!(lists().all(|list| page.search(list) < intents.len()), "{name}");
+        let lists = || page.lists().iter().map(|list| list.hits).enumerate();
+        assert!(page.lists().iter().all(|list| list.search < intents.len()), "{name}");
         assert!(page.held_bytes() <= response::page_bytes(operation(&capture.method), page.body()), "{name}");
-        for list in lists() {
-            for hit in 0..page.hits(list) {
-                assert!(!page.id(list, hit).id.is_empty(), "{name}");
-                assert!(page.score(list, hit).is_some(), "{name}");
+        for (list, hits) in lists() {
+            for at in (0..hits).map(|hit| HitAt { list, hit }) {
+                assert!(!page.id(at).id.is_empty(), "{name}");
+                assert!(page.score(at).is_some(), "{name}");
             }
-            hits_seen += page.hits(list);
+            hits_seen += hits;
         }
-        let same: Vec<_> = lists().map(|list| ranking(0..page.hits(list))).collect();
+        let same: Vec<_> = lists().map(|(_, hits)| ranking(0..hits)).collect();
         assert_eq!(page.reordered(&[], &same).as_ptr(), capture.response.as_ptr(), "{name}");
 
-        let reversed: Vec<_> = lists().map(|list| ranking((0..page.hits(list)).rev())).collect();
+        let reversed: Vec<_> = lists().map(|(_, hits)| ranking((0..hits).rev())).collect();
         let turned = page.reordered(&[], &reversed);
         let again = response::page(operation(&capture.method), turned.clone()).unwrap();
         assert_eq!(turned.len(), page.body().len(), "{name}");
-        for list in lists() {
-            let hits = page.hits(list);
+        for (list, hits) in lists() {
             for hit in 0..hits {
-                let (old, new) = (page.span(list, hit).unwrap(), again.span(list, hits - 1 - hit).unwrap());
+                let old = page.span(HitAt { list, hit }).unwrap();
+                let new = again.span(HitAt { list, hit: hits - 1 - hit }).unwrap();
                 assert_eq!(page.body()[old], turned[new], "{name}");
             }
         }
@@ -168,7 +177,7 @@ fn more_hits_with_all_fields_cut_back_are_what_the_server_gives_for_the_clients_
         let widened = parse("Query", &body).unwrap().pop().unwrap();
         assert_eq!((widened.limit, widened.offset), (50, 0), "{name}");
         // The server's response to the widened request, but for members that nobody reads.
-        let order = ranking(0..page(own).hits(0));
+        let order = ranking(0..page(own).lists()[0].hits);
         let joined = page(everything).reordered(&strips, &[order]);
         assert_eq!(timeless(&joined), timeless(&own.response), "{name}");
     }
@@ -180,10 +189,10 @@ fn a_request_that_merges_two_is_read_as_the_server_has_read_it() {
     let twice = captures.iter().find(|capture| capture.name == "18-query-limit-twice").unwrap();
     let page = page(twice);
     let intent = parse("Query", &twice.request).unwrap().pop().unwrap();
-    assert_eq!(intent.limit, page.hits(0) as u64);
+    assert_eq!(intent.limit, page.lists()[0].hits as u64);
     // Both lists of fields count, so that nothing is missing.
     let (body, strips) = rewritten("Query", &twice.request, &[plan(None, &["title", "text"])]);
     assert_eq!((body, strips), (twice.request.clone(), vec![Strip::default()]));
-    let names = |hit| page.members(0, hit).iter().map(|member| member.key.to_owned()).collect::<Vec<_>>();
-    assert!((0..page.hits(0)).all(|hit| names(hit).len() == 2));
+    let fields = |hit| page.fields(HitAt { list: 0, hit }).objects[0].len();
+    assert!((0..page.lists()[0].hits).all(|hit| fields(hit) == 2));
 }

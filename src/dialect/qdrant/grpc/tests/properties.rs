@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::proto::{Message, write};
+use crate::wire::{
+    Page,
+    proto::{Message, write},
+};
 
 const METHODS: [&str; 11] = [
     "Query",
@@ -162,7 +165,7 @@ proptest! {
     fn widening_removes_what_it_does_over_rest_and_touches_nothing_else(
         json in search(), hits in prop::option::of(1..60_u64), fields in fields(), unknown in prop::collection::vec(any::<u8>(), 0..9),
     ) {
-        let mut message = messages::query_points(&json).encode_to_vec();
+        let mut message = of_json::query_points(&json).encode_to_vec();
         write::bytes(&mut message, 1023, &unknown);
         let plan = plan(hits, &fields);
         let (body, strips) = rewritten("Query", &message, std::slice::from_ref(&plan));
@@ -177,7 +180,7 @@ proptest! {
         let rest = Qdrant.widen_body(&head, &Bytes::from(json.to_string()), &[plan]).unwrap();
         prop_assert_eq!(strips, rest.strips);
         let rest: Json = serde_json::from_slice(&rest.body).unwrap();
-        let theirs = rest.get("with_payload").map(messages::selector);
+        let theirs = rest.get("with_payload").map(of_json::selector);
         prop_assert_eq!(messages::QueryPoints::decode(body).unwrap().with_payload, theirs);
     }
 
@@ -193,7 +196,7 @@ proptest! {
             prop_assert_eq!(parse(method, &widened).unwrap().len(), intents.len());
         }
         if let Ok(page) = response::page(operation, body) {
-            let turned: Vec<_> = (0..page.lists()).map(|list| ranking((0..page.hits(list)).rev())).collect();
+            let turned: Vec<_> = page.lists().iter().map(|list| ranking((0..list.hits).rev())).collect();
             let again = response::page(operation, page.reordered(&[], &turned)).unwrap();
             prop_assert_eq!(again.reordered(&[], &turned).len(), page.body().len());
         }

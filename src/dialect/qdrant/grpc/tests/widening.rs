@@ -1,6 +1,6 @@
 //! What a request becomes for its plans.
 
-use super::{messages::*, *};
+use super::{messages::*, of_json::*, *};
 use crate::search::{PathStep, Selection};
 
 /// A query with this limit and selector, widened for fields alone.
