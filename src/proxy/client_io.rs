@@ -69,6 +69,11 @@ impl<S> ClientIo<S> {
         }
     }
 
+    /// Whether HTTP/2 is spoken, as far as is known.
+    pub(super) fn is_http2(&self) -> bool {
+        self.protocol == Protocol::Http2
+    }
+
     fn received(&mut self, bytes: &mut [u8]) {
         self.protocol = self.protocol.after(bytes);
         if self.protocol != Protocol::Http2 {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,7 +11,12 @@ use http_body::{Body as _, Frame, SizeHint};
 
 use super::{Forwarder, ProxyError};
 use crate::body::{self, Body, BoxError, Stalled};
+use crate::bounds::Budget;
 use crate::dialect::qdrant::grpc::{failure, health};
+
+/// Of the request of a call that is not forwarded.
+const MOST_DRAINED: usize = 64 << 10;
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Where the gRPC calls of a listener go.
 #[derive(Clone)]
@@ -57,6 +63,15 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 /// Whether a call asks whether the database is there: some clients wait for its response for a minute or without an end.
 pub(super) fn is_health_check(path: &str) -> bool {
     matches!(path, health::PATH | "/grpc.health.v1.Health/Check")
+}
+
+/// Reads what a call that is not forwarded sends, if that is soon and little: a response before the end of its request
+/// resets the stream, which some clients take for a failure of the connection.
+pub(super) async fn drain(body: Body) {
+    let room = Budget::new(MOST_DRAINED).nothing();
+    let all = body::read_up_to(body, MOST_DRAINED, room, None);
+    // Whatever comes of it.
+    drop(tokio::time::timeout(DRAIN_TIMEOUT, all).await);
 }
 
 /// The response to a call that could not be forwarded.

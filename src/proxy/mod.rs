@@ -96,17 +96,19 @@ impl Proxy {
         let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
         let shape = found.as_ref().map(|found| &found.dialect).or(self.dialects.speaking(request.headers()));
         let shape = shape.cloned();
-        let response = match found {
-            _ if self.is_large(&request) => Err(ProxyError::LargeHead),
-            _ if !host::is_clear(&request) => Err(ProxyError::Unforwardable),
-            _ if forwarder.comes_back(request.headers()) => Err(ProxyError::Loop),
-            _ if is_call && self.grpc.forwarder().is_none() => Err(ProxyError::NoGrpcAddress),
+        let response = match (self.refusal(&request, forwarder, is_call), found) {
+            (Some(error), _) => {
+                if is_call {
+                    Box::pin(grpc::drain(request.into_body())).await;
+                }
+                Err(error)
+            }
             // Boxed: hyper moves the future of every request, and that of a search is large.
-            Some(Routed { dialect, route }) if !route.below_prefix => {
+            (None, Some(Routed { dialect, route })) if !route.below_prefix => {
                 Box::pin(self.searches.respond(forwarder, &dialect, &route.endpoint, request)).await
             }
-            Some(found) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
-            None => forwarder.forward(without_own_headers(request)).await,
+            (None, Some(found)) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
+            (None, None) => forwarder.forward(without_own_headers(request)).await,
         };
         if let Ok(response) = &response {
             forwarder.responded(response.status());
@@ -138,6 +140,17 @@ impl Proxy {
             return target.clone();
         }
         format!("{}{target}", self.path_prefix.as_str()).parse().unwrap_or_default()
+    }
+
+    /// Why a request is not even looked at.
+    fn refusal(&self, request: &Request<Body>, to: &Forwarder, is_call: bool) -> Option<ProxyError> {
+        match () {
+            () if self.is_large(request) => Some(ProxyError::LargeHead),
+            () if !host::is_clear(request) => Some(ProxyError::Unforwardable),
+            () if to.comes_back(request.headers()) => Some(ProxyError::Loop),
+            () if is_call && self.grpc.forwarder().is_none() => Some(ProxyError::NoGrpcAddress),
+            () => None,
+        }
     }
 
     fn is_large(&self, request: &Request<Body>) -> bool {

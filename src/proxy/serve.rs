@@ -23,7 +23,7 @@ use super::listener::ListenerSettings;
 use super::{ProxyError, grpc, respond, target};
 use crate::body::Body;
 use crate::bounds::TimeoutKind;
-use crate::upstream::FREE_HEADERS;
+use crate::upstream::{Corked, FREE_HEADERS};
 
 /// hyper takes no smaller one.
 const SMALLEST_BUFFER: usize = 8 << 10;
@@ -92,6 +92,7 @@ impl Server {
         let settings = &self.settings;
         let max_wait = ClientTimeouts { head: settings.head_timeout, write: settings.write_timeout };
         let stream = ClientIo::new(stream, handle.clone(), max_wait, settings.waits.clone());
+        let stream = Corked::new(stream, ClientIo::is_http2);
         let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));

@@ -4,6 +4,7 @@ mod address;
 
 mod client;
 mod connect;
+mod cork;
 mod error;
 mod http2;
 mod link;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use crate::body::{self, Arrived, Body, Stalled};
 use address::Address;
 use client::Client;
+pub use cork::Corked;
 pub use error::{UpstreamError, UpstreamSetupError};
 use response_body::Came;
 use response_timeout::ResponseTimeout;

@@ -233,6 +233,26 @@ async fn where_no_address_is_known_the_message_names_the_setting() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_not_forwarded_is_not_reset_while_its_client_still_sends() {
+    let rest = FakeDatabase::answering(REST).await;
+    let program = Program::before(rest.addr, "").await;
+    let mut client = Frames::connect(program.addr).await;
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", SCROLL),
+        (":authority", "x"),
+        ("content-type", "application/grpc"),
+    ];
+    client.head(1, &fields.map(|(name, value)| (name.to_owned(), value.to_owned())), false).await;
+    client.data(1, &framed(0, "m"), true).await;
+    assert_eq!(client.end(1).await, End::ProbeResponse(vec![]));
+    // What a reset would come before.
+    client.ping().await;
+    assert_eq!(client.resets(), 0);
+}
+
+#[tokio::test]
 async fn both_ports_take_grpc_and_rest() {
     let (server, rest) = (GrpcServer::start().await, FakeDatabase::answering(REST).await);
     let url = format!("http://{}", server.addr);

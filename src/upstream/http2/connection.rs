@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::connect::Io;
+use crate::upstream::Corked;
+use crate::upstream::connect::Io;
 
 /// A peer from which nothing has come for so long, while it owes a response, is pinged. Qdrant's own Go client pings as
 /// often, so that whatever stands between takes it.
@@ -63,7 +64,7 @@ impl Connection {
             in_doubt: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         });
-        let io = Heard { stream: TokioIo::new(io), state: state.clone() };
+        let io = Corked::new(Heard { stream: TokioIo::new(io), state: state.clone() }, |_| true);
         let (sender, mut connection) = http.handshake::<_, Bytes>(io).await?;
         let (pings, kept) = (connection.ping_pong(), state.clone());
         // There is one: this is called in it.

@@ -30,6 +30,8 @@ use connection::{Call, Connection};
 /// The window of one stream and of a connection, for responses.
 const STREAM_WINDOW: u32 = 512 << 10;
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * 64;
+/// The response to a search of fifty hits or so comes in one frame, which is not copied.
+const LARGEST_FRAME: u32 = 128 << 10;
 /// The most calls on a connection; for more there is another one. All of them fit into the connection's window: clients
 /// that do not read their responses hold up nobody else.
 const MOST_CALLS: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
@@ -79,6 +81,7 @@ impl Http2 {
         http.enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(LARGEST_FRAME)
             .max_header_list_size(u32::try_from(settings.max_head_bytes).unwrap_or(u32::MAX));
         let idle_timeout = settings.idle_timeout;
         Self(Arc::new(Shared { connector, upstream, http, idle_timeout, pool: Mutex::default() }))

@@ -29,6 +29,7 @@ pub enum End {
 pub struct Frames {
     stream: TcpStream,
     dead: bool,
+    resets: usize,
 }
 
 impl Frames {
@@ -36,7 +37,7 @@ impl Frames {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        let mut frames = Self { stream, dead: false };
+        let mut frames = Self { stream, dead: false, resets: 0 };
         frames.send(SETTINGS, 0, 0, &[]).await;
         frames
     }
@@ -48,7 +49,7 @@ impl Frames {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        let mut frames = Self { stream, dead: false };
+        let mut frames = Self { stream, dead: false, resets: 0 };
         frames.send(SETTINGS, 0, 0, &[]).await;
         frames
     }
@@ -139,7 +140,24 @@ impl Frames {
         };
         let next = tokio::time::timeout(Duration::from_secs(60), read).await.expect("no frame came")?;
         self.dead |= next.0 == GOAWAY;
+        self.resets += usize::from(next.0 == RST_STREAM);
         Some(next)
+    }
+
+    /// Sends a ping and reads until it is acknowledged.
+    pub async fn ping(&mut self) {
+        self.send(PING, 0, 0, &[7; 8]).await;
+        while let Some((kind, flags, _, payload)) = self.next().await {
+            if kind == PING && flags & ACK != 0 && payload == [7; 8] {
+                return;
+            }
+        }
+        panic!("the connection ended");
+    }
+
+    /// How many streams the other side has reset so far.
+    pub fn resets(&self) -> usize {
+        self.resets
     }
 
     /// Whether the other side has given the connection up.
