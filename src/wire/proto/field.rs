@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::{Malformed, Message};
+use super::Malformed;
 
 /// One field of a message as it is on the wire.
 #[derive(Clone, Copy)]
@@ -57,11 +57,6 @@ impl<'a> Field<'a> {
     /// Its content alone, as a range of the body.
     pub fn content_span(&self) -> Range<usize> {
         self.places.content..self.places.end
-    }
-
-    /// The message that it holds.
-    pub fn message(&self) -> Result<Message<'a>, Malformed> {
-        Ok(Message::at(self.bytes()?, self.places.content))
     }
 
     /// The bytes that it holds.

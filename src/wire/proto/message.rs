@@ -97,6 +97,13 @@ impl<'a> Message<'a> {
     }
 }
 
+impl<'a> Field<'a> {
+    /// The message that it holds.
+    pub fn message(&self) -> Result<Message<'a>, Malformed> {
+        Ok(Message::at(self.bytes()?, self.places.content))
+    }
+}
+
 /// The fields of a message.
 #[derive(Clone)]
 pub struct Fields<'a> {

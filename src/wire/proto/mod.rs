@@ -7,6 +7,7 @@
 mod edit;
 mod field;
 pub mod framing;
+mod hits;
 mod layout;
 mod message;
 mod page;

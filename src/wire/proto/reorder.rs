@@ -3,27 +3,30 @@
 use bytes::Bytes;
 
 use super::{
-    Field, Layout, Malformed, Message, MessageEdit, Part, ProtoPage, page::Hit, strip::Removal, write,
+    Field, Layout, Malformed, Message, MessageEdit, Part,
+    hits::{Hit, Hits},
+    strip::Removal,
+    write,
 };
-use crate::{
-    search::{Ranked, Ranking, Strip},
-    wire::Page,
-};
+use crate::search::{Ranked, Ranking, Strip};
 
-/// See [`Page::reordered`].
+/// The response `body` with its hits in the order of the rankings, less what the strips name.
 pub(super) fn reordered(
-    page: &ProtoPage,
+    body: &Bytes,
+    layout: &Layout,
+    hits: &Hits,
     strips: &[Strip],
     rankings: &[Option<Ranking>],
 ) -> Result<Bytes, Malformed> {
-    let mut reordering = Reordering { page, layout: page.layout(), strips, rankings, list: 0 };
-    let edit = reordering.message(Message::new(page.body()), page.layout().around)?;
-    Ok(edit.apply(page.body()))
+    let mut reordering = Reordering { body, layout, hits, strips, rankings, list: 0 };
+    let edit = reordering.message(Message::new(body), layout.around)?;
+    Ok(edit.apply(body))
 }
 
 struct Reordering<'p> {
-    page: &'p ProtoPage,
+    body: &'p Bytes,
     layout: &'p Layout,
+    hits: &'p Hits,
     strips: &'p [Strip],
     rankings: &'p [Option<Ranking>],
     /// The number of the next list.
@@ -35,7 +38,7 @@ impl<'p> Reordering<'p> {
     fn message(&mut self, message: Message<'p>, around: &[u32]) -> Result<MessageEdit<'p>, Malformed> {
         let mut edit = MessageEdit::of(message);
         let Some((number, inner)) = around.split_first() else {
-            self.hits(&mut edit)?;
+            self.list(&mut edit)?;
             self.list += 1;
             return Ok(edit);
         };
@@ -49,10 +52,10 @@ impl<'p> Reordering<'p> {
     }
 
     /// Puts the hits of a list where they are to be: each place holds another hit, or none.
-    fn hits(&self, edit: &mut MessageEdit<'p>) -> Result<(), Malformed> {
-        let hits = self.page.hits_of(self.list);
+    fn list(&self, edit: &mut MessageEdit<'p>) -> Result<(), Malformed> {
+        let hits = self.hits.of_list(self.list);
         let ranking = self.rankings.get(self.list).and_then(Option::as_ref);
-        let strip = self.page.search_of(self.list).and_then(|search| self.strips.get(search));
+        let strip = self.hits.lists.get(self.list).and_then(|list| self.strips.get(list.search));
         let removal = strip.map(Removal::new).unwrap_or_default();
         for (place, there) in hits.iter().enumerate() {
             let ranked = match ranking {
@@ -83,7 +86,7 @@ impl<'p> Reordering<'p> {
         if score.is_none() && removal.is_empty() {
             return Ok(None);
         }
-        let field = Message::within(self.page.body(), hit.span.clone()).and_then(|all| all.fields().next());
+        let field = Message::within(self.body, hit.span.clone()).and_then(|all| all.fields().next());
         let field = field.ok_or(Malformed)??;
         let message = field.message()?;
         let mut edit = MessageEdit::of(message);

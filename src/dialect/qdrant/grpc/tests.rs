@@ -1,5 +1,6 @@
 //! What is read from and made of gRPC's messages, held against recorded traffic, the REST interface, and invented messages.
 
+mod dialect;
 mod fixtures;
 mod intents;
 mod kinds;

@@ -276,6 +276,8 @@ fn lists_ids_and_scores_are_found() {
         let searches: Vec<usize> = page.lists().iter().map(|list| list.search).collect();
         assert_eq!(searches, if layout.each_is_search { [0, 1, 2] } else { [0, 0, 0] });
     }
+    let odd = one_list(&[hit(1, &json!({}), f32::NAN), hit(2, &json!({}), f32::INFINITY)]);
+    assert_eq!([score(&odd, 0), score(&odd, 1)], [Some(Score::Written("null")); 2], "as over REST");
     let nothing = ProtoPage::read(Bytes::new(), &SINGLE).unwrap();
     assert_eq!((nothing.lists().len(), hits(&nothing, 0)), (1, 0));
     let nothing = ProtoPage::read(Bytes::new(), &GROUPS).unwrap();
@@ -358,6 +360,7 @@ fn a_table_in_a_hit_is_not_noted_and_still_read() {
         hit(1, &Json::Object(members), 0.5)
     };
     let page = one_list(&[table(32), table(33), table(2)]);
+    assert!(page.held_bytes() <= ProtoPage::reading_bytes(page.body(), &SINGLE));
     assert!(matches!(page.field(at(0, 0), &["f031"]), Found::Text { .. }));
     assert_eq!(page.field(at(0, 1), &["f031"]), Found::Unsure);
     assert_eq!(page.fields(at(0, 1)).objects[0].len(), 33);
