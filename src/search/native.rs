@@ -1,4 +1,4 @@
-use std::{collections::HashSet, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 /// Query text found in the query itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,6 +41,15 @@ impl NativeText {
         let depends = clauses.iter().flat_map(|clause| &clause.parts).any(|part| part.of_document);
         let text = Self::ByField(clauses);
         if depends { text } else { text.among(|_| true) }
+    }
+
+    /// Adds another text that is found in the same query.
+    pub fn add(&mut self, text: Cow<'_, str>) {
+        match self {
+            Self::None => *self = Self::One(text.into_owned()),
+            Self::One(there) if *there != text => *self = Self::Several,
+            _ => {}
+        }
     }
 
     /// The text once it is known which names (they may be patterns) are those of fields that documents are made of.
@@ -119,6 +128,20 @@ mod tests {
         assert_eq!(NativeText::of(vec![same.clone(), other]), NativeText::One("red shoes".to_owned()));
         assert_eq!(NativeText::of(vec![same, clause(&[("x", &[], false)])]), NativeText::Several);
         assert_eq!(NativeText::of(Vec::new()), NativeText::None);
+    }
+
+    #[test]
+    fn texts_are_one_as_long_as_they_are_the_same() {
+        let mut text = NativeText::None;
+        for (next, expected) in [
+            ("red", NativeText::One("red".to_owned())),
+            ("red", NativeText::One("red".to_owned())),
+            ("blue", NativeText::Several),
+            ("red", NativeText::Several),
+        ] {
+            text.add(next.into());
+            assert!(text == expected, "{next}");
+        }
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub(super) struct Removal<'s> {
     whole: bool,
     /// Paths to what goes, from the fields down.
     paths: Vec<Down<'s>>,
-    /// What stays, everything else goes.
-    selection: Option<&'s Selection>,
+    /// Paths to what stays, everything else goes.
+    selected: Option<Vec<Steps<'s>>>,
 }
 
 /// What is left of a path: the keys, and how many of them stay even when emptied.
@@ -35,11 +35,12 @@ impl<'s> Removal<'s> {
             .iter()
             .filter_map(|path| Some(Down { keys: below(&path.keys)?, keep: path.keep.saturating_sub(1) }));
         let (whole, paths): (Vec<_>, Vec<_>) = paths.partition(|path| path.keys.is_empty());
-        Self { whole: !whole.is_empty(), paths, selection: strip.selection.as_ref() }
+        let selected = |selection: &'s Selection| selection.paths.iter().map(Vec::as_slice).collect();
+        Self { whole: !whole.is_empty(), paths, selected: strip.selection.as_ref().map(selected) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.whole && self.paths.is_empty() && self.selection.is_none()
+        !self.whole && self.paths.is_empty() && self.selected.is_none()
     }
 
     /// Notes in `edit` what goes from a hit whose fields have this number.
@@ -49,14 +50,12 @@ impl<'s> Removal<'s> {
         fields: u32,
         edit: &mut MessageEdit<'a>,
     ) -> Result<(), Malformed> {
-        let selected: Option<Vec<Steps<'s>>> =
-            self.selection.map(|selection| selection.paths.iter().map(Vec::as_slice).collect());
         for field in hit.fields() {
             let field = field?;
             if field.number != fields {
                 continue;
             }
-            let fate = match (self.whole, &selected) {
+            let fate = match (self.whole, &self.selected) {
                 (true, _) => Fate::Goes,
                 (false, Some(paths)) if self.paths.is_empty() => selected_of(&field, paths)?,
                 (false, _) => pruned_of(&field, &self.paths)?,

@@ -119,29 +119,24 @@ fn wants_vectors(numbers: &Numbers, search: &Object<'_>) -> Result<bool, Dialect
 
 /// The text of the query and its prefetches: what inference makes a vector of, or a text index ranks by.
 pub(super) fn text(search: &Object<'_>) -> Result<NativeText, DialectError> {
-    let mut texts = Vec::new();
+    let mut texts = NativeText::None;
     collect_texts(search, POINTS, 0, &mut texts)?;
-    Ok(match texts.len() {
-        0 => NativeText::None,
-        1 => NativeText::One(texts.swap_remove(0)),
-        _ => NativeText::Several,
-    })
+    Ok(texts)
 }
 
 fn collect_texts(
     search: &Object<'_>,
     at: QueryNumbers,
     depth: usize,
-    texts: &mut Vec<String>,
+    texts: &mut NativeText,
 ) -> Result<(), DialectError> {
     if depth > MAX_DEPTH {
         return Err(TOO_DEEP);
     }
-    if let Some(query) = search.inner(at.query)? {
-        let text = query_text(&query)?.filter(|text| !text.is_empty());
-        if let Some(text) = text.filter(|text| !texts.iter().any(|there| there == text)) {
-            texts.push(text.to_owned());
-        }
+    if let Some(query) = search.inner(at.query)?
+        && let Some(text) = query_text(&query)?.filter(|text| !text.is_empty())
+    {
+        texts.add(text.into());
     }
     let mut prefetches = search.messages(at.prefetch)?.into_iter();
     prefetches.try_for_each(|inner| collect_texts(&inner, PREFETCH, depth + 1, texts))

@@ -1,5 +1,7 @@
 //! The query of one search: whether its order may be changed, its text, its vector.
 
+use std::borrow::Cow;
+
 use crate::{
     dialect::{
         DialectError,
@@ -90,24 +92,19 @@ fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
 
 /// The text of the query and its prefetches: what inference makes a vector of, or a text index ranks by.
 pub(super) fn text(search: &Object<'_>) -> Result<NativeText, DialectError> {
-    let mut texts = Vec::new();
+    let mut texts = NativeText::None;
     collect_texts(search, 0, &mut texts)?;
-    Ok(match texts.len() {
-        0 => NativeText::None,
-        1 => NativeText::One(texts.swap_remove(0)),
-        _ => NativeText::Several,
-    })
+    Ok(texts)
 }
 
-fn collect_texts(search: &Object<'_>, depth: usize, texts: &mut Vec<String>) -> Result<(), DialectError> {
+fn collect_texts(search: &Object<'_>, depth: usize, texts: &mut NativeText) -> Result<(), DialectError> {
     if depth > MAX_DEPTH {
         return Err(TOO_DEEP);
     }
-    if let Some(query) = search.get("query") {
-        let text = document(target(query)).or_else(|| text_query(query));
-        if let Some(text) = text.filter(|text| !texts.contains(text)) {
-            texts.push(text);
-        }
+    if let Some(query) = search.get("query")
+        && let Some(text) = document(target(query)).or_else(|| text_query(query))
+    {
+        texts.add(text);
     }
     search.prefetches()?.iter().try_for_each(|inner| collect_texts(inner, depth + 1, texts))
 }
@@ -120,19 +117,19 @@ fn target(query: Value<'_>) -> Value<'_> {
 }
 
 /// The text of `{"text": …, "model": …}`.
-fn document(value: Value<'_>) -> Option<String> {
+fn document(value: Value<'_>) -> Option<Cow<'_, str>> {
     value.get("model").filter(|model| model.kind() == Kind::String)?;
-    Some(value.get("text")?.as_str()?.into_owned())
+    value.get("text")?.as_str()
 }
 
 /// The text of `{"text": …}` or `{"text": {"query": …}}`, a search of a text index (1.20).
-fn text_query(query: Value<'_>) -> Option<String> {
+fn text_query(query: Value<'_>) -> Option<Cow<'_, str>> {
     if query.get("model").is_some() {
         return None;
     }
     let text = query.get("text")?;
     let text = if text.kind() == Kind::Object { text.get("query")? } else { text };
-    Some(text.as_str()?.into_owned())
+    text.as_str()
 }
 
 /// The first components of the dense vector that is searched for.
