@@ -10,7 +10,11 @@ use crate::{
         self, CacheConfig, Config, DialectChoice, LimitsConfig, ListenerConfig, RedisConfig, RerankConfig,
         RouteConfig, UpstreamConfig,
     },
-    dialect::{Dialect, Dialects, elastic::Elastic, qdrant::Qdrant},
+    dialect::{
+        Dialect, Dialects,
+        elastic::Elastic,
+        qdrant::{Qdrant, QdrantGrpc},
+    },
     fleet::{self, Fleet, FleetError, FleetMetrics},
     pipeline::{Pipeline, Profile, Profiles, Route},
     proxy::{Forwarder, GrpcRoute, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
@@ -120,7 +124,7 @@ pub(super) fn proxy(
         grpc: match grpc {
             _ if !listener.tells_grpc() => GrpcRoute::AsOthers,
             None => GrpcRoute::Nowhere,
-            Some(upstream) => GrpcRoute::To(Box::new(Forwarder::new(upstream, tunnels))),
+            Some(upstream) => GrpcRoute::To(Forwarder::new(upstream, tunnels)),
         },
         dialects: Dialects::new(dialects),
         path_prefix: listener.path_prefix.clone(),
@@ -134,10 +138,11 @@ pub(super) fn proxy(
 
 pub(super) fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
     let qdrant = || Arc::new(Qdrant) as Arc<dyn Dialect>;
+    let grpc = || Arc::new(QdrantGrpc) as Arc<dyn Dialect>;
     let elastic = || Arc::new(Elastic) as Arc<dyn Dialect>;
     match choice {
-        DialectChoice::Auto => vec![qdrant(), elastic()],
-        DialectChoice::Qdrant => vec![qdrant()],
+        DialectChoice::Auto => vec![qdrant(), grpc(), elastic()],
+        DialectChoice::Qdrant => vec![qdrant(), grpc()],
         DialectChoice::Elasticsearch => vec![elastic()],
         DialectChoice::None => Vec::new(),
     }

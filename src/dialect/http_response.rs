@@ -19,19 +19,6 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     media_type == "application/json" || media_type.ends_with("+json")
 }
 
-/// Whether a request is written in gRPC, which has responses of its own.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    match media_type.split_at_checked(b"application/grpc".len()) {
-        // `application/grpc-web` is HTTP/1's.
-        Some((start, rest)) => {
-            start.eq_ignore_ascii_case(b"application/grpc")
-                && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
-        }
-        None => false,
-    }
-}
-
 pub(super) fn json_failure(status: StatusCode, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -8,6 +8,8 @@ pub mod elastic;
 mod error;
 mod http_response;
 mod kind;
+#[cfg(test)]
+mod laws;
 mod own;
 pub mod qdrant;
 mod reading;

@@ -57,8 +57,12 @@ pub trait SearchRequest: Send + Sync + 'static {
     fn merge(&self, _response: &Bytes, _other: &Bytes, _places: &[(usize, usize)]) -> Option<Bytes> {
         None
     }
-    /// What a response is, by its status and its headers; by its status and its trailers once these are known.
+    /// What a response is, as far as its status and its headers tell.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict;
+    /// Whether a response whose head is one of success ends as one, too.
+    fn ends_well(&self, _trailers: Option<&HeaderMap>) -> bool {
+        true
+    }
     /// What a rejection says, where that stands in its headers.
     fn complaint(&self, _headers: &HeaderMap) -> Option<Vec<u8>> {
         None

@@ -108,9 +108,9 @@ impl Exchange {
 
     /// The same of a response that has been received whole.
     pub(super) fn has_succeeded(&self, received: &Received) -> bool {
-        let status = received.parts.status;
-        let of = |headers: &HeaderMap| self.request.verdict(status, headers) == Verdict::Success;
-        of(&received.parts.headers) && received.trailers.as_ref().is_none_or(of)
+        let Received { parts, trailers, .. } = received;
+        let verdict = self.request.verdict(parts.status, &parts.headers);
+        verdict == Verdict::Success && self.request.ends_well(trailers.as_ref())
     }
 }
 

@@ -5,14 +5,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::{Forwarder, ProxyError};
 use crate::body::{self, Body, BoxError, Stalled};
 use crate::bounds::Budget;
-use crate::dialect::qdrant::grpc::{failure, health};
+use crate::dialect::qdrant::grpc::{failure, health, is_grpc};
 
 /// Of the request of a call that is not forwarded.
 const MOST_DRAINED: usize = 64 << 10;
@@ -26,7 +25,7 @@ pub enum GrpcRoute {
     /// Nowhere: the database's address for them is not known.
     Nowhere,
     /// To that address.
-    To(Box<Forwarder>),
+    To(Forwarder),
 }
 
 impl GrpcRoute {
@@ -50,14 +49,6 @@ pub(super) fn is_call<B>(request: &Request<B>) -> bool {
         return false;
     }
     is_grpc(request.headers())
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let Some(kind) = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()) else { return false };
-    let Some((start, rest)) = kind.split_at_checked(GRPC.len()) else { return false };
-    let is_web = rest.get(..4).is_some_and(|rest| rest.eq_ignore_ascii_case(b"-web"));
-    start.eq_ignore_ascii_case(GRPC) && !is_web
 }
 
 /// Whether a call asks whether the database is there: some clients wait for its response for a minute or without an end.

@@ -53,7 +53,7 @@ pub use tunnel::TunnelSettings;
 
 use crate::{
     body::{self, Body},
-    dialect::{Dialects, Routed},
+    dialect::{Dialects, Routed, qdrant::grpc::is_grpc},
     pipeline::strip_own,
     search::{Head, PathPrefix},
 };
@@ -87,15 +87,15 @@ impl Proxy {
         // Its path is that of a service, never below a prefix.
         let is_call = self.grpc.is_call(&request);
         let forwarder = self.grpc.forwarder().filter(|_| is_call).unwrap_or(&self.forwarder);
-        let is_below =
-            !is_call && target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
-        let found = match is_below && !target::is_ambiguous(&request) {
+        let is_below = is_call || target::take_prefix_off(&mut request, &self.path_prefix, self.keeps_prefix);
+        let found = match is_below && is_call == is_grpc(request.headers()) && !target::is_ambiguous(&request)
+        {
             true => self.dialects.route(&target::head_of(&request)),
             false => None,
         };
         let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
         let shape = found.as_ref().map(|found| &found.dialect).or(self.dialects.speaking(request.headers()));
-        let shape = shape.cloned();
+        let shape = shape.filter(|_| is_call == is_grpc(request.headers())).cloned();
         let response = match (self.refusal(&request, forwarder, is_call), found) {
             (Some(error), _) => {
                 if is_call {

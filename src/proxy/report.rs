@@ -7,28 +7,58 @@ use tracing::Span;
 
 use crate::pipeline::{Ignored, Outcome, Report, Timings};
 
+/// The most bytes that all of these headers take, as HTTP/2 counts them (RFC 9113 §6.5.2): some gRPC clients take no more
+/// than 8 KiB in all.
+const MOST_BYTES: usize = 2 << 10;
+/// What a header takes beside its name and value.
+const AROUND: usize = 32;
+
 /// Adds the `x-rerank-*` headers and `server-timing`.
 pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored, timings: &Timings) {
-    set(headers, "x-rerank-status", &(report.outcome.header() + &ignored.parameter()));
+    let mut writer = Writer { headers, left: MOST_BYTES };
+    let timing = format!("upstream;dur={:.1}, rerank;dur={:.1}", ms(timings.upstream), ms(timings.rerank));
+    writer.append("server-timing", &timing);
+    writer.set("x-rerank-status", &(report.outcome.header() + &ignored.parameter()));
     if let Some(source) = report.source {
-        set(headers, "x-rerank-query-source", source.as_str());
-    }
-    if let Some(provider) = &report.provider {
-        set(headers, "x-rerank-provider", provider);
-    }
-    if let Some(model) = &report.model {
-        set(headers, "x-rerank-model", model);
+        writer.set("x-rerank-query-source", source.as_str());
     }
     if !matches!(report.outcome, Outcome::Kept(_)) {
-        set(headers, "x-rerank-cache", &format!("{}/{}", report.cache_hits, report.cache_lookups));
-        set(headers, "x-rerank-unscored", &report.unscored.to_string());
+        writer.set("x-rerank-cache", &format!("{}/{}", report.cache_hits, report.cache_lookups));
+        writer.set("x-rerank-unscored", &report.unscored.to_string());
     }
     if report.held.all() > 0 {
-        set(headers, "x-rerank-held", &report.held.all().to_string());
+        writer.set("x-rerank-held", &report.held.all().to_string());
     }
-    let timing = format!("upstream;dur={:.1}, rerank;dur={:.1}", ms(timings.upstream), ms(timings.rerank));
-    if let Ok(value) = HeaderValue::from_str(&timing) {
-        headers.append(HeaderName::from_static("server-timing"), value);
+    if let Some(provider) = &report.provider {
+        writer.set("x-rerank-provider", provider);
+    }
+    if let Some(model) = &report.model {
+        writer.set("x-rerank-model", model);
+    }
+}
+
+struct Writer<'a> {
+    headers: &'a mut HeaderMap,
+    left: usize,
+}
+
+impl Writer<'_> {
+    fn set(&mut self, name: &'static str, value: &str) {
+        if let Some(value) = self.fitting(name, value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+
+    fn append(&mut self, name: &'static str, value: &str) {
+        if let Some(value) = self.fitting(name, value) {
+            self.headers.append(HeaderName::from_static(name), value);
+        }
+    }
+
+    /// The value, if a header can hold it and there is room.
+    fn fitting(&mut self, name: &str, value: &str) -> Option<HeaderValue> {
+        self.left = self.left.checked_sub(name.len() + value.len() + AROUND)?;
+        HeaderValue::from_str(value).ok()
     }
 }
 
@@ -71,15 +101,10 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::KeepReason;
 
     #[test]
     fn a_line_names_a_few_collections_and_no_more() {
@@ -88,6 +113,21 @@ mod tests {
         assert_eq!(of(&["a", "b", "c", "d", "e"]), "a,b,c,…");
         assert_eq!(of(&["x".repeat(1000).as_str()]).len(), 80);
         assert_eq!(of(&[]), "");
+    }
+
+    #[test]
+    fn what_headers_say_takes_two_kib_at_most() {
+        let mut headers = HeaderMap::new();
+        let report = Report {
+            provider: Some("p".repeat(1_200).into()),
+            model: Some("m".repeat(1_200).into()),
+            ..Report::kept(KeepReason::Deadline)
+        };
+        write_headers(&mut headers, &report, &Ignored::default(), &Timings::default());
+        assert_eq!(headers["x-rerank-status"], "kept; reason=deadline");
+        assert!(headers.contains_key("x-rerank-provider") && !headers.contains_key("x-rerank-model"));
+        let all: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + AROUND).sum();
+        assert!(all <= MOST_BYTES, "{all}");
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn recorded(name: &str) -> Recorded {
 #[tokio::test]
 async fn recorded_calls_pass_with_every_byte_header_and_trailer() {
     let server = GrpcServer::start().await;
-    let program = before(&server, "", "rerank: { mode: off }\n").await;
+    let program = before(&server, "", "rerank: { mode: off, response_headers: false }\n").await;
     let client = GrpcClient::connect(program.addr).await;
     for name in ["01-query-plain", "06-query-nothing", "13-error-not-found", "14-query-gzip"] {
         let call = recorded(name);

@@ -21,6 +21,7 @@ mod framing;
 mod framing_http2;
 mod framing_responses;
 mod grpc_forward;
+mod grpc_search;
 mod halves;
 mod harness;
 mod heads;

@@ -24,12 +24,15 @@ mod widen;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(in crate::dialect) use tests::samples;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::{Dialect, Route, SearchKind, http_response};
+use super::{Dialect, Route, SearchKind, http_response, qdrant::grpc::is_grpc};
 use crate::search::Head;
 use endpoint::ElasticEndpoint;
 
@@ -47,7 +50,7 @@ impl Dialect for Elastic {
     }
 
     fn speaks(&self, headers: &HeaderMap) -> bool {
-        !http_response::is_grpc(headers)
+        !is_grpc(headers)
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Route> {

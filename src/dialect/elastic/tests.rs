@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::{
-    dialect::{DialectError, test_support::OfBody},
+    dialect::{DialectError, laws::Sample, test_support::OfBody},
     search::{
         FetchPlan, HitAt, HitId, KeepReason, NativeText, Ranked, Ranking, ScoreWriting, SearchIntent, Strip,
         WantedFields, Widening,
@@ -243,4 +243,24 @@ fn a_hit_is_called_what_its_database_calls_it() {
     let page = rules::ask("/a,b/_search", |head| split(head, Bytes::from_static(body.as_bytes()))).unwrap();
     let id = page.id(HitAt { list: 0, hit: 0 });
     assert_eq!(id, HitId { id: "xA".to_owned(), index: Some("a".to_owned()) });
+}
+
+/// The recorded exchanges with hits, for the laws.
+pub(in crate::dialect) fn samples() -> Vec<Sample> {
+    let sample = |fixture: Fixture| {
+        let (request, response) = (fixture.body("request"), fixture.body("response"));
+        let kept = fixture.with_head(|head| {
+            Elastic.parse_body(head, &request).is_ok() && split(head, response.clone()).is_ok()
+        });
+        kept.then(|| Sample {
+            name: fixture.id.clone(),
+            dialect: &Elastic,
+            method: fixture.json["request"]["method"].as_str().unwrap().parse().unwrap(),
+            target: fixture.json["request"]["target"].as_str().unwrap().to_owned(),
+            headers: fixture.headers(),
+            request,
+            response,
+        })
+    };
+    Fixture::all().into_iter().filter_map(sample).collect()
 }

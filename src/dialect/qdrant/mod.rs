@@ -7,4 +7,8 @@ mod paths;
 pub mod rest;
 
 pub use grpc::QdrantGrpc;
+#[cfg(test)]
+pub(in crate::dialect) use grpc::tests::samples as grpc_samples;
 pub use rest::Qdrant;
+#[cfg(test)]
+pub(in crate::dialect) use rest::tests::samples as rest_samples;

@@ -1,17 +1,18 @@
 //! A search of Qdrant's over gRPC on its way: its endpoint, then its request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::{
+    is_grpc,
     operation::Operation,
     request::{self, Request},
-    response, status, widen,
+    response, status, timeout, widen,
 };
 use crate::{
-    dialect::{DialectError, Endpoint, Framing, SearchKind, SearchRequest, Verdict, http_response},
+    dialect::{DialectError, Endpoint, Framing, SearchKind, SearchRequest, Verdict},
     search::{FetchPlan, Head, Rewrite, SearchIntent},
     wire::Page,
 };
@@ -21,6 +22,8 @@ pub(super) struct GrpcEndpoint {
     operation: Operation,
     /// The path.
     target: String,
+    /// Within which the client should have its response.
+    timeout: Duration,
 }
 
 /// A search that has been read.
@@ -31,7 +34,7 @@ struct GrpcRequest {
 
 impl GrpcEndpoint {
     pub(super) fn new(operation: Operation, head: &Head<'_>) -> Self {
-        Self { operation, target: head.path.to_owned() }
+        Self { operation, target: head.path.to_owned(), timeout: timeout::of(head.headers) }
     }
 }
 
@@ -64,7 +67,12 @@ impl SearchRequest for GrpcRequest {
 
     fn intents(&self) -> Result<Vec<SearchIntent>, DialectError> {
         let operation = self.endpoint.operation;
-        Request::read(operation.form, &self.message)?.intents(operation)
+        let mut intents = Request::read(operation.form, &self.message)?.intents(operation)?;
+        for intent in &mut intents {
+            let own = intent.timeout.map_or(self.endpoint.timeout, |own| own.min(self.endpoint.timeout));
+            intent.timeout = Some(own);
+        }
+        Ok(intents)
     }
 
     fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
@@ -76,12 +84,16 @@ impl SearchRequest for GrpcRequest {
         status::verdict(status, headers)
     }
 
+    fn ends_well(&self, trailers: Option<&HeaderMap>) -> bool {
+        trailers.is_some_and(status::is_success)
+    }
+
     fn complaint(&self, headers: &HeaderMap) -> Option<Vec<u8>> {
         status::message(headers)
     }
 
     fn can_read(&self, headers: &HeaderMap) -> bool {
-        http_response::is_grpc(headers)
+        is_grpc(headers)
     }
 
     fn page_bytes(&self, response: &[u8]) -> usize {

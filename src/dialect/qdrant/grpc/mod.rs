@@ -13,16 +13,17 @@ mod request;
 mod response;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(in crate::dialect) mod tests;
+mod timeout;
 mod widen;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use crate::{
-    dialect::{Dialect, Route, SearchKind, http_response, qdrant::kind},
+    dialect::{Dialect, Route, SearchKind, qdrant::kind},
     search::Head,
 };
 use endpoint::GrpcEndpoint;
@@ -42,7 +43,7 @@ impl Dialect for QdrantGrpc {
     }
 
     fn speaks(&self, headers: &HeaderMap) -> bool {
-        http_response::is_grpc(headers)
+        is_grpc(headers)
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Route> {
@@ -53,4 +54,13 @@ impl Dialect for QdrantGrpc {
     fn failure(&self, status: StatusCode, message: &str) -> Response<Bytes> {
         failure::failure(status, message).map(|()| Bytes::new())
     }
+}
+
+/// Whether a message with these headers is gRPC's as it is (gRPC-Web, which browsers speak, is not).
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let Some((start, rest)) = media_type.split_at_checked(GRPC.len()) else { return false };
+    let is_web = rest.get(..4).is_some_and(|rest| rest.eq_ignore_ascii_case(b"-web"));
+    start.eq_ignore_ascii_case(GRPC) && !is_web
 }

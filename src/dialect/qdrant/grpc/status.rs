@@ -15,14 +15,24 @@ const PERMISSION_DENIED: u32 = 7;
 const UNIMPLEMENTED: u32 = 12;
 const UNAUTHENTICATED: u32 = 16;
 
-/// What a response is by its head, or by its trailers. A head without a status goes on, and its trailers say more.
+/// What a response is by its head. One without a status goes on, and its trailers say more.
 pub(super) fn verdict(status: StatusCode, headers: &HeaderMap) -> Verdict {
-    let Some(given) = headers.get(STATUS) else { return http_response::verdict(status) };
-    match given.to_str().ok().and_then(|text| text.trim().parse().ok()) {
-        Some(OK) => http_response::verdict(status),
-        Some(NOT_FOUND | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED) => Verdict::Denied,
+    match code(headers) {
+        None | Some(Ok(OK)) => http_response::verdict(status),
+        Some(Ok(NOT_FOUND | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED)) => Verdict::Denied,
         _ => Verdict::Rejected,
     }
+}
+
+/// Whether these trailers end a success.
+pub(super) fn is_success(trailers: &HeaderMap) -> bool {
+    code(trailers) == Some(Ok(OK))
+}
+
+/// The status that these headers or trailers give; `Err` for what is no number.
+fn code(headers: &HeaderMap) -> Option<Result<u32, ()>> {
+    let value = headers.get(STATUS)?.to_str().ok().and_then(|text| text.trim().parse().ok());
+    Some(value.ok_or(()))
 }
 
 /// What the server says of its status, decoded.
@@ -56,6 +66,14 @@ mod tests {
         let too_large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         assert_eq!(super::verdict(too_large, &HeaderMap::new()), Verdict::Rejected);
         assert_eq!(super::verdict(StatusCode::UNAUTHORIZED, &with(b"0")), Verdict::Denied);
+    }
+
+    #[test]
+    fn only_trailers_with_a_status_of_0_end_a_success() {
+        assert!(is_success(&with(b"0")));
+        for other in [HeaderMap::new(), with(b"5"), with(b""), with(b"zero")] {
+            assert!(!is_success(&other), "{other:?}");
+        }
     }
 
     #[test]

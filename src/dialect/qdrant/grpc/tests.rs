@@ -9,6 +9,8 @@ mod of_json;
 mod properties;
 mod widening;
 
+pub(in crate::dialect) use fixtures::samples;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use prost::Message as _;

@@ -10,7 +10,7 @@ mod query;
 mod request;
 mod response;
 #[cfg(test)]
-mod tests;
+pub(in crate::dialect) mod tests;
 mod widen;
 
 use std::sync::Arc;
@@ -19,7 +19,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{
-    dialect::{Dialect, Route, SearchKind, http_response, qdrant::kind},
+    dialect::{
+        Dialect, Route, SearchKind, http_response,
+        qdrant::{grpc::is_grpc, kind},
+    },
     search::Head,
 };
 use endpoint::QdrantEndpoint;
@@ -38,7 +41,7 @@ impl Dialect for Qdrant {
     }
 
     fn speaks(&self, headers: &HeaderMap) -> bool {
-        !http_response::is_grpc(headers)
+        !is_grpc(headers)
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Route> {

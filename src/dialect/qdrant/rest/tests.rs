@@ -6,6 +6,8 @@ mod kinds;
 mod properties;
 mod widening;
 
+pub(in crate::dialect) use fixtures::samples;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 

@@ -8,16 +8,21 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+
 use super::*;
 use crate::{
-    dialect::{Verdict, qdrant::grpc::status::verdict},
+    dialect::{
+        Verdict,
+        laws::Sample,
+        qdrant::{QdrantGrpc, grpc::status},
+    },
     search::{HitAt, KeepReason},
     wire::{
         Page,
         proto::{Message, MessageEdit, ProtoPage},
     },
 };
-use http::StatusCode;
 
 struct Capture {
     name: String,
@@ -38,6 +43,21 @@ fn captures() -> Vec<Capture> {
         .collect();
     files.sort();
     files.iter().filter_map(|file| capture(file)).collect()
+}
+
+/// Those that the server accepted, for the laws.
+pub(in crate::dialect) fn samples() -> Vec<Sample> {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
+    let sample = |capture: Capture| Sample {
+        name: capture.name,
+        dialect: &QdrantGrpc,
+        method: Method::POST,
+        target: format!("/qdrant.Points/{}", capture.method),
+        headers: headers.clone(),
+        request: capture.request,
+        response: capture.response,
+    };
+    captures().into_iter().filter(|capture| capture.is_success).map(sample).collect()
 }
 
 fn capture(file: &Path) -> Option<Capture> {
@@ -65,9 +85,9 @@ fn is_success(response: &Json) -> bool {
         }
         Some(headers)
     };
-    let parts = [headers("headers"), headers("trailers").filter(|_| response["trailers_only"] == false)];
-    let is = |headers: &HeaderMap| verdict(StatusCode::OK, headers) == Verdict::Success;
-    parts.iter().flatten().all(is)
+    let trailers = headers("trailers").filter(|_| response["trailers_only"] == false);
+    let verdict = status::verdict(StatusCode::OK, &headers("headers").unwrap());
+    verdict == Verdict::Success && trailers.as_ref().is_some_and(status::is_success)
 }
 
 fn message(file: &Path, part: &str, json: &Json) -> Bytes {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::dialect::laws::Sample;
 
 struct Capture {
     name: String,
@@ -23,6 +24,20 @@ fn captures() -> Vec<Capture> {
         .filter(|file| file.extension().is_some_and(|end| end == "json"))
         .filter_map(capture)
         .collect()
+}
+
+/// Those that the server accepted, for the laws.
+pub(in crate::dialect) fn samples() -> Vec<Sample> {
+    let sample = |capture: Capture| Sample {
+        name: capture.name,
+        dialect: &Qdrant,
+        method: Method::POST,
+        target: capture.target,
+        headers: HeaderMap::new(),
+        request: capture.request,
+        response: capture.response.unwrap_or_default(),
+    };
+    captures().into_iter().filter(|capture| capture.status == 200).map(sample).collect()
 }
 
 fn capture(file: &PathBuf) -> Option<Capture> {
