@@ -133,6 +133,8 @@ pub fn top_level_keys(page: &dyn Page, at: HitAt) -> Vec<String> {
 }
 
 #[cfg(test)]
+mod proto_tests;
+#[cfg(test)]
 mod test_support;
 #[cfg(test)]
 mod tests;
