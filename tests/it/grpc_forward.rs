@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, HeaderValue};
+use rerankd::app::Reload;
 use rerankd::body::{BodyRead, read_up_to};
 use rerankd::bounds::Budget;
 use rerankd::proxy::{Forwarder, TunnelSettings};
@@ -545,4 +546,28 @@ async fn a_call_whose_body_is_in_memory_gets_its_response_with_trailers() {
         seen.headers,
         headers(&[("content-type", "application/grpc"), ("x-more", "1"), ("te", "trailers")])
     );
+}
+
+#[tokio::test]
+async fn a_reload_moves_calls_to_another_address_and_closes_the_second_port() {
+    let (first, second) = (GrpcServer::start().await, GrpcServer::start().await);
+    let yaml = |server: &GrpcServer, more: &str| {
+        format!(
+            "listeners: [{{ listen: '127.0.0.1:0'{more}, upstream: {{ url: 'http://127.0.0.1:1', grpc_url: 'http://{}' }} \
+             }}]\nadmin: {{ listen: '127.0.0.1:0' }}",
+            server.addr
+        )
+    };
+    let sidecar = Watched::start(&yaml(&first, ", grpc_listen: '127.0.0.1:0'")).await;
+    let (one, two) = (sidecar.app.listening[0], sidecar.app.grpc_listening[0].unwrap());
+    let client = GrpcClient::connect(two).await;
+    assert_eq!(client.call(SCROLL, "m").await.code(), "0");
+    assert!(matches!(sidecar.reload(&yaml(&second, ", grpc_listen: '127.0.0.1:0'")).await, Reload::Applied));
+    assert_eq!(client.call(SCROLL, "m").await.code(), "0");
+    assert_eq!((first.seen().len(), second.seen().len()), (1, 1), "on the same connection of the client's");
+    drop(client);
+    let watching = Wire::connect(two).await;
+    assert!(matches!(sidecar.reload(&yaml(&second, "")).await, Reload::Applied));
+    watching.until_rejected().await;
+    assert_eq!(GrpcClient::connect(one).await.call(SCROLL, "m").await.code(), "0");
 }
