@@ -121,7 +121,8 @@ def program(command: list, where: Search, both: list[int], collection: str, text
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return {line.pop("search"): line for line in lines}
+    complains = "obtain server version" in done.stdout + done.stderr
+    return {line.pop("search"): line for line in lines} | {"complains": complains}
 
 
 def ids(printed: dict) -> dict:
@@ -195,6 +196,13 @@ def test_with_a_query_text_the_hits_come_in_the_rerankers_order(client, database
 
 @every_client
 @every_database
+def test_a_client_compares_versions_through_rerankd(client, database):
+    assert not run(client, database, "direct")["complains"]
+    assert not run(client, database, "proxy")["complains"]
+
+
+@every_client
+@every_database
 def test_an_error_of_the_database_has_the_same_code_and_message_through_rerankd(client, database):
     own = run(client, database, "direct")["unknown"]
     assert own["code"] == 5 and "missing" in own["message"]
@@ -256,7 +264,7 @@ def test_spring_ais_store_is_reranked_with_the_recipe_and_left_alone_without():
     where = search("recorded")
     for way in ["direct", "proxy"]:
         printed = program(SPRING, where, ports("recorded", way), standin.BY_UUID, where.text)
-        found = {name: [uuid.UUID(one).int for one in line["ids"]] for name, line in printed.items()}
+        found = {name: [uuid.UUID(one).int for one in printed[name]["ids"]] for name in ["plain", "asking"]}
         own = [point.id for point in where.near()[:5]]
         assert found == {"plain": own, "asking": own if way == "direct" else where.wanted()["plain"]}
         if way == "direct":
