@@ -41,7 +41,6 @@ HIDE_METADATA = {"python-async", "rust"}
 SEARCHES = ["plain", "filtered", "batch", "groups"]
 UNAVAILABLE = 14
 
-not_yet = pytest.mark.xfail(reason="gRPC is forwarded; reranking it comes next", strict=False)
 every_client = pytest.mark.parametrize("client", CLIENTS)
 every_database = pytest.mark.parametrize("database", ["recorded", "demo"])
 
@@ -172,7 +171,6 @@ def test_the_stand_in_computes_what_the_real_server_was_recorded_to_answer(one):
         assert simplified(computed) == simplified(type(computed).FromString(one.message))
 
 
-@not_yet
 @every_client
 @every_database
 def test_without_a_query_text_the_hits_are_the_databases_own(client, database):
@@ -183,7 +181,6 @@ def test_without_a_query_text_the_hits_are_the_databases_own(client, database):
     assert status(client, proxied) == (None if client in HIDE_METADATA else "kept; reason=no_query")
 
 
-@not_yet
 @every_client
 @every_database
 def test_with_a_query_text_the_hits_come_in_the_rerankers_order(client, database):
@@ -251,7 +248,6 @@ def test_a_recorded_response_passes_byte_for_byte(one):
     assert call("proxy", one) == own
 
 
-@not_yet
 @every_client
 def test_what_is_reranked_is_the_recorded_response(client):
     assert "01-query-plain" in run(client, "recorded", "direct")["replayed"]
@@ -259,7 +255,6 @@ def test_what_is_reranked_is_the_recorded_response(client):
     assert {"14-query-gzip", "09-query-groups"} <= set(replayed), "the search as rerankd widens it was recorded too"
 
 
-@not_yet
 def test_spring_ais_store_is_reranked_with_the_recipe_and_left_alone_without():
     where = search("recorded")
     for way in ["direct", "proxy"]:

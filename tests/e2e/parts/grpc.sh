@@ -36,7 +36,7 @@ serve_grpc() {
     start grpc-standin "$cache/venv-grpc/bin/python" "$here/qdrant_grpc_standin.py"
     wait_for_url 40 grpc-standin "the stand-in" '^qdrant-grpc-standin-grpc ' && standin=$url &&
         wait_for_url 5 grpc-standin "the stand-in" '^qdrant-grpc-standin ' && export E2E_STANDIN=$url && serve_demo &&
-        demo_grpc=http://$(sed -nE 's/^.*database .*gRPC: ([0-9.:]+).*/\1/p' "$work/logs/demo.out" | head -n1) &&
+        demo_grpc=http://$(sed -nE 's/^.*database .*, gRPC ([0-9.:]+).*/\1/p' "$work/logs/demo.out" | head -n1) &&
         start_cohere grpc-cohere && export E2E_COHERE=$url &&
         start_cohere grpc-cohere-failing && export E2E_COHERE_FAILING=$url &&
         in_front_of_grpc RECORDED "$E2E_STANDIN" "$standin" && in_front_of_grpc DEMO "$E2E_DEMO_DATABASE" "$demo_grpc" &&
