@@ -231,6 +231,14 @@ def test_a_client_that_waits_a_second_gets_the_databases_order_in_it():
     provider(COHERE_FAILING, "ok")
 
 
+def test_a_client_that_tells_no_time_and_gives_up_after_five_seconds_need_not_ask_twice():
+    provider(COHERE_FAILING, "hang")
+    printed = run("rust", "recorded", "slow", asking=True)
+    assert ids(printed) == ids(run("rust", "recorded", "direct"))
+    assert printed["replayed"].count("09-query-groups") == 1
+    provider(COHERE_FAILING, "ok")
+
+
 def call(way: str, one) -> tuple:
     """A recorded request as the bytes that it was: the response's bytes, or status and message."""
     with grpc.insecure_channel(f"127.0.0.1:{ports('recorded', way)[1]}") as channel:
