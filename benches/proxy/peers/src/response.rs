@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, fmt::Write, rc::Rc};
 
+use crate::collection::{Collection, text};
+
 /// Every response that was asked for so far, head and body in one piece.
 #[derive(Default)]
 pub struct Answers(HashMap<String, Rc<[u8]>>);
@@ -52,15 +54,14 @@ fn missing() -> Vec<u8> {
     respond("404 Not Found", "text/plain", b"no such response")
 }
 
-/// The page of a collection, whose name says what is in it: `hits-50-2000`.
+/// The page of a collection.
 fn page(name: &str) -> Option<String> {
-    let mut numbers = name.strip_prefix("hits-")?.split('-').map(str::parse::<usize>);
-    let (hits, bytes) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let Collection { hits, bytes } = Collection::named(name)?;
     let mut page = String::from(r#"{"result":{"points":["#);
     for hit in 0..hits {
         let comma = if hit == 0 { "" } else { "," };
         let score = 0.9 - hit as f64 / 1000.0;
-        let text = text(hit, bytes);
+        let text = text(hit, bytes).replace('\n', "\\n");
         write!(
             page,
             r#"{comma}{{"id":{hit},"version":7,"score":{score:.6},"payload":{{"page":{hit},"text":"{text}"}}}}"#
@@ -69,22 +70,6 @@ fn page(name: &str) -> Option<String> {
     }
     page.push_str(r#"]},"status":"ok","time":0.000123456}"#);
     Some(page)
-}
-
-/// Words, another choice for every hit; plain but for a line break now and then, which JSON escapes.
-fn text(hit: usize, bytes: usize) -> String {
-    const WORDS: [&str; 16] = [
-        "the", "refund", "of", "a", "late", "train", "is", "paid", "within", "fourteen", "days", "by", "the",
-        "carrier", "with", "Zürich",
-    ];
-    let mut text = String::with_capacity(bytes + 16);
-    let mut state = hit as u64 + 1;
-    while text.len() < bytes {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        text.push_str(WORDS[(state >> 60) as usize]);
-        text.push_str(if (state >> 54) & 31 == 0 { "\\n" } else { " " });
-    }
-    text
 }
 
 #[cfg(test)]
