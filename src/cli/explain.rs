@@ -34,6 +34,7 @@ A request is what curl would send, or a file with a search's body and where it g
       --body @search.json --query 'red shoes'
   rerankd explain --upstream http://127.0.0.1:9200 '/docs/_search?q=red+shoes'
   rerankd explain --config rerankd.yaml search.json --path /docs/_search -H 'x-rerank-window: 20'
+  rerankd explain --upstream http://127.0.0.1:6333 --grpc Query search.bin --query 'red shoes'
   rerankd explain --demo
 
 The search goes through the same pipeline as in the server, to the configured database and
@@ -53,13 +54,17 @@ Exit codes:
 /// Which search, and how to show it.
 #[derive(Clone, Debug, Args)]
 pub struct ExplainArgs {
-    /// A request line such as 'POST /docs/_search' or '/docs/_search?q=red'; with --path a file with the body, - for
-    /// standard input
-    #[arg(value_name = "REQUEST", required_unless_present_any = ["path", "demo"])]
+    /// A request line such as 'POST /docs/_search' or '/docs/_search?q=red'; with --path or --grpc a file with the body,
+    /// - for standard input
+    #[arg(value_name = "REQUEST", required_unless_present_any = ["path", "grpc", "demo"])]
     request: Option<String>,
     /// Path and query string that the body goes to
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
+    /// Call this gRPC method of Qdrant, such as Query. The body is its message: bytes, with or without gRPC's prefix, or
+    /// hexadecimal or base64 text
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["path", "method"])]
+    grpc: Option<String>,
     /// The method [default: POST, or GET for a query string without a body]
     #[arg(short = 'X', long, value_name = "METHOD")]
     method: Option<String>,
@@ -91,7 +96,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     json: bool,
     /// Explain the demo's first question, or --query, on the demo's database
-    #[arg(long, conflicts_with_all = ["request", "path", "method", "body", "upstream", "listener"])]
+    #[arg(long, conflicts_with_all = ["request", "path", "grpc", "method", "body", "upstream", "listener"])]
     demo: bool,
     /// With --demo: who scores; a key alone changes nothing
     #[arg(long, value_enum, default_value_t, value_name = "PROVIDER", requires = "demo")]
@@ -175,6 +180,7 @@ fn typed(args: &ExplainArgs) -> Typed<'_> {
     Typed {
         request: args.request.as_deref(),
         path: args.path.as_deref(),
+        grpc: args.grpc.as_deref(),
         method: args.method.as_deref(),
         body: args.body.as_deref(),
         headers: &args.headers,

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{COLLECTION, Question, embed, passages, questions};
+use crate::wire::proto::write;
 
 /// One query a line: its text and vector, and where it comes up as its category.
 pub fn queries_file() -> String {
@@ -31,6 +32,18 @@ pub fn judgments_file() -> String {
 pub fn search(text: &str) -> (String, String) {
     let body = json!({ "query": embed(text), "limit": 5, "with_payload": ["title"] });
     (format!("/collections/{COLLECTION}/points/query"), body.to_string())
+}
+
+/// The message of the same search over gRPC, as hexadecimal digits: `QueryPoints` with so many hits and their payload.
+pub(super) fn grpc_search(text: &str, limit: u64) -> String {
+    let mut out = Vec::new();
+    write::bytes(&mut out, 1, COLLECTION.as_bytes());
+    write::message(&mut out, 3, |out| {
+        write::message(out, 1, |out| write::message(out, 2, |out| write::floats(out, 1, &embed(text))));
+    });
+    write::unsigned(&mut out, 8, limit);
+    write::message(&mut out, 11, |out| write::boolean(out, 1, true));
+    out.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn id(at: usize) -> String {

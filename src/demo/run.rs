@@ -10,7 +10,7 @@ use std::{
 use super::{
     COLLECTION, DemoDatabase, Question, Row, Scorer,
     ask::{AskError, Found, ask, query_body},
-    ndcg, passages, questions,
+    files, ndcg, passages, questions,
     scorer::{configuration, key_of},
     show::{Comparison, PLACES, ordered, questions_text, summary_text},
 };
@@ -238,15 +238,18 @@ impl Demo {
         let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");
         let path = format!("/collections/{COLLECTION}/points/query");
         let text = question.text.replace('\'', "%27");
+        // How explain has the same question: quoted for a shell, scored as here.
+        let (scored, quoted) = (self.scorer.variables(), question.text.replace('\'', "’"));
+        let message = files::grpc_search(&question.text, 3);
         writeln!(
             out,
             "curl -s http://{database}{path} -H 'content-type: application/json' -d '{body}'\n\n\
              curl -si http://{proxy}{path} -H 'content-type: application/json' -H 'x-rerank-query: {text}' -d '{body}'\n\n\
-             {} rerankd explain --upstream http://{database} 'POST {path}' --query '{}' --body '{body}'\n\n\
+             {scored} rerankd explain --upstream http://{database} 'POST {path}' --query '{quoted}' --body '{body}'\n\n\
+             {scored} RERANKD_UPSTREAM__GRPC_URL=http://{grpc} rerankd explain --upstream http://{database} --grpc Query \
+             --query '{quoted}' --body {message}\n\n\
              curl -s http://{admin}/metrics | grep rerankd_searches_total | grep -v ' 0$'\n\n\
-             All of it runs until Ctrl-C.",
-            self.scorer.variables(),
-            question.text.replace('\'', "’"),
+             All of it runs until Ctrl-C."
         )?;
         out.flush()
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::{Explanation, facts};
+use super::{Explanation, facts, message};
 use crate::{
     admin::search_json,
     pipeline::{Outcome, PlannedSearch, Question, SearchRecord},
@@ -22,7 +23,7 @@ pub fn json(explanation: &Explanation) -> Value {
             "headers": pairs(&explanation.headers),
         },
         "upstream": explanation.upstream,
-        "status": explanation.status.as_u16(),
+        "status": explanation.status,
         "rejection": explanation.rejection,
         "notes": explanation.notes,
         "searches": searches.map(|(at, record)| search(explanation, at, record)).collect::<Vec<_>>(),
@@ -73,10 +74,17 @@ fn plan(planned: &PlannedSearch) -> Value {
 }
 
 fn question(explanation: &Explanation, question: &Question) -> Value {
+    // JSON has no bytes.
+    let (body, base64) = if explanation.grpc {
+        (None, Some(STANDARD.encode(message::alone(&question.body))))
+    } else {
+        (Some(String::from_utf8_lossy(&question.body)), None)
+    };
     json!({
         "method": explanation.method,
         "target": question.target,
-        "body": String::from_utf8_lossy(&question.body),
+        "body": body,
+        "body_base64": base64,
         "unchanged": question.unchanged,
         "taken_out_again": facts::taken_out(&question.strips),
         "status": question.status,

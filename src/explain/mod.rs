@@ -1,15 +1,15 @@
 //! `rerankd explain`: one search, hit by hit, and the exact bytes that were sent for it. The only output that shows
 //! text; keys and the client's credentials are masked in it.
 
+mod call;
 mod facts;
 pub mod json;
 mod masks;
+mod message;
 pub mod request;
 mod run;
 mod settings;
 pub mod table;
-
-use http::StatusCode;
 
 use crate::{pipeline::Seen, rerank::ProviderCall};
 
@@ -30,8 +30,10 @@ pub struct Explanation {
     pub dialect: &'static str,
     /// The operation, by the word of metrics and logs.
     pub operation: &'static str,
-    /// The status of the client's response.
-    pub status: StatusCode,
+    /// Whether it is a gRPC call, whose bodies are protobuf.
+    pub grpc: bool,
+    /// The status of the client's response: that of HTTP, or in a call the one that gRPC has.
+    pub status: u16,
     /// What the database says instead of hits, credentials masked.
     pub rejection: Option<String>,
     /// Notes to be shown beside that.

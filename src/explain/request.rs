@@ -3,16 +3,22 @@
 use std::{io, path::Path};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{CONTENT_TYPE, TE},
+};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::call;
 use crate::probe::Ask;
 
 /// What was typed.
 #[derive(Clone, Copy, Default)]
 pub struct Typed<'a> {
-    /// A request line, or with `path` the file of the body.
+    /// A request line, or with `path` or `grpc` the file of the body.
     pub request: Option<&'a str>,
+    /// A gRPC method: the search is a call of it.
+    pub grpc: Option<&'a str>,
     /// Path and query string.
     pub path: Option<&'a str>,
     /// The method.
@@ -55,6 +61,14 @@ pub enum RequestError {
     /// Not a header.
     #[error("header {0} is not of the form 'name: value'")]
     Header(usize),
+    /// A call without its message.
+    #[error(
+        "a gRPC search needs its message: a file, - for standard input, or --body; as its bytes, or as hexadecimal or base64 text"
+    )]
+    NoMessage,
+    /// A message that no call can carry.
+    #[error("the message is larger than gRPC can carry")]
+    Message,
     /// An unreadable body.
     #[error("the body cannot be read from {file}")]
     Body {
@@ -67,16 +81,11 @@ pub enum RequestError {
 
 /// The search that was typed; `read` gives the bytes of a file, of standard input for `-`.
 pub fn ask(typed: &Typed<'_>, read: impl Fn(&str) -> io::Result<Vec<u8>>) -> Result<Ask, RequestError> {
+    if let Some(method) = typed.grpc {
+        return called(method, typed, &read);
+    }
     let (own_method, target, file) = line(typed)?;
-    let body = match (file, typed.body) {
-        (Some(_), Some(_)) => return Err(RequestError::TwoBodies),
-        (Some(file), None) => Some(bytes(file, &read)?),
-        (None, Some(text)) => Some(match text.strip_prefix('@') {
-            Some(file) => bytes(file, &read)?,
-            None => Bytes::copy_from_slice(text.as_bytes()),
-        }),
-        (None, None) => None,
-    };
+    let body = body(typed, file, &read)?;
     let method = match typed.method.or(own_method) {
         Some(name) => name.to_ascii_uppercase().parse().map_err(|_| RequestError::Method(name.to_owned()))?,
         None if body.is_some() || !target.contains('?') => Method::POST,
@@ -85,8 +94,50 @@ pub fn ask(typed: &Typed<'_>, read: impl Fn(&str) -> io::Result<Vec<u8>>) -> Res
     let encoded = utf8_percent_encode(target, UNSAFE).to_string();
     let uri: Option<Uri> = encoded.parse().ok().filter(|_| target.starts_with('/'));
     let target = uri.ok_or_else(|| RequestError::Path(target.to_owned()))?;
-    let headers = headers(typed, &target, body.is_some())?;
+    let mut headers = headers(typed)?;
+    if body.is_some() {
+        let lines = target.path().contains("/_msearch");
+        let media = if lines { "application/x-ndjson" } else { "application/json" };
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(media));
+    }
     Ok(Ask { method, target, headers, body: body.unwrap_or_default() })
+}
+
+/// A call of a gRPC method, whose message is the body.
+fn called(
+    method: &str,
+    typed: &Typed<'_>,
+    read: impl Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Ask, RequestError> {
+    let path = call::path(method);
+    let target = path.parse().map_err(|_| RequestError::Path(path))?;
+    let message = body(typed, typed.request, read)?.ok_or(RequestError::NoMessage)?;
+    let mut headers = headers(typed)?;
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/grpc"));
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    Ok(Ask {
+        method: Method::POST,
+        target,
+        headers,
+        body: call::body(&message).ok_or(RequestError::Message)?,
+    })
+}
+
+/// The body, from its file or as it was typed.
+fn body(
+    typed: &Typed<'_>,
+    file: Option<&str>,
+    read: impl Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Option<Bytes>, RequestError> {
+    Ok(match (file, typed.body) {
+        (Some(_), Some(_)) => return Err(RequestError::TwoBodies),
+        (Some(file), None) => Some(bytes(file, &read)?),
+        (None, Some(text)) => Some(match text.strip_prefix('@') {
+            Some(file) => bytes(file, &read)?,
+            None => Bytes::copy_from_slice(text.as_bytes()),
+        }),
+        (None, None) => None,
+    })
 }
 
 /// What people type into a path that a `Uri` does not take; what else is not ASCII is encoded too.
@@ -113,7 +164,7 @@ fn bytes(file: &str, read: impl Fn(&str) -> io::Result<Vec<u8>>) -> Result<Bytes
     read(file).map(Bytes::from).map_err(|source| RequestError::Body { file: named(), source })
 }
 
-fn headers(typed: &Typed<'_>, target: &Uri, has_body: bool) -> Result<HeaderMap, RequestError> {
+fn headers(typed: &Typed<'_>) -> Result<HeaderMap, RequestError> {
     let mut headers = HeaderMap::new();
     for (at, line) in typed.headers.iter().enumerate() {
         let pair = line.split_once(':').and_then(|(name, value)| {
@@ -128,11 +179,6 @@ fn headers(typed: &Typed<'_>, target: &Uri, has_body: bool) -> Result<HeaderMap,
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.insert("x-rerank-query", value);
         }
-    }
-    if has_body {
-        let lines = target.path().contains("/_msearch");
-        let media = if lines { "application/x-ndjson" } else { "application/json" };
-        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(media));
     }
     Ok(headers)
 }
@@ -179,6 +225,27 @@ mod tests {
         assert_eq!(reported(request(Some("/docs/_search"), None)), "POST /docs/_search - ");
         let raw = request(Some("/docs/_search?q=\"caf\u{e9}\"&a=<b>"), None);
         assert_eq!(reported(raw), "GET /docs/_search?q=%22caf%C3%A9%22&a=%3Cb%3E - ");
+    }
+
+    #[test]
+    fn a_grpc_search_is_a_call_with_its_message_from_a_file_standard_input_or_the_line() {
+        let call = |request, body| {
+            let typed =
+                Typed { request, body, grpc: Some("Query"), query: Some("café"), ..Typed::default() };
+            ask(&typed, |file| Ok(if file == "-" { b"CgFh".to_vec() } else { b"\x0a\x01a".to_vec() }))
+        };
+        for (request, body) in
+            [(Some("a.bin"), None), (Some("-"), None), (None, Some("@-")), (None, Some("0a0161"))]
+        {
+            let Ask { method, target, headers, body } = call(request, body).ok().unwrap();
+            assert_eq!((method, target.path()), (Method::POST, "/qdrant.Points/Query"));
+            assert_eq!(headers[CONTENT_TYPE], "application/grpc");
+            assert_eq!(headers[TE], "trailers");
+            assert_eq!(headers["x-rerank-query"], "caf%C3%A9");
+            assert_eq!(body, &b"\0\0\0\0\x03\x0a\x01a"[..]);
+        }
+        assert!(matches!(call(None, None), Err(RequestError::NoMessage)));
+        assert!(matches!(call(Some("a.bin"), Some("00")), Err(RequestError::TwoBodies)));
     }
 
     #[test]

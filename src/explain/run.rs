@@ -1,6 +1,7 @@
 //! Sends the search through the pipeline and collects what is known of it.
 
 use http::StatusCode;
+use percent_encoding::percent_decode;
 
 use super::{
     Explanation,
@@ -17,7 +18,7 @@ use crate::{
 type Endings = (&'static str, &'static [&'static str]);
 
 /// The operations that are searches: by dialect, methods and path.
-const SEARCHES: [(&str, &str, &[Endings]); 2] = [
+const SEARCHES: [(&str, &str, &[Endings]); 3] = [
     (
         "Qdrant",
         "POST",
@@ -26,6 +27,16 @@ const SEARCHES: [(&str, &str, &[Endings]); 2] = [
             ("/collections/docs/points/search", &["", "/batch", "/groups"]),
             ("/collections/docs/points/recommend", &["", "/batch", "/groups"]),
             ("/collections/docs/points/discover", &["", "/batch"]),
+        ],
+    ),
+    (
+        "Qdrant over gRPC",
+        "--grpc",
+        &[
+            ("Query", &["", "Batch", "Groups"]),
+            ("Search", &["", "Batch", "Groups"]),
+            ("Recommend", &["", "Batch", "Groups"]),
+            ("Discover", &["", "Batch"]),
         ],
     ),
     (
@@ -39,6 +50,9 @@ const SEARCHES: [(&str, &str, &[Endings]); 2] = [
         ],
     ),
 ];
+
+/// gRPC's status where there is none that can be read.
+const UNKNOWN: u16 = 2;
 
 /// The most characters that are shown of what the database says instead of hits.
 const REFUSAL: usize = 2000;
@@ -91,10 +105,9 @@ pub enum ExplainError {
 pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, ExplainError> {
     let Subject { config, listener, fresh } = *subject;
     let no_listener = ExplainError::NoListener { has: config.listeners.len() };
-    let Some(upstream) = config.listeners.get(listener).map(|each| each.upstream.url.to_string()) else {
-        return Err(no_listener);
-    };
-    let upstream = upstream.trim_end_matches('/').to_owned();
+    let Some(own) = config.listeners.get(listener) else { return Err(no_listener) };
+    let url = own.grpc_url().filter(|_| ask.is_call()).unwrap_or_else(|| own.upstream.url.clone());
+    let upstream = url.to_string().trim_end_matches('/').to_owned();
     let probe = match Probe::new(&explaining(config, fresh), listener)? {
         Ok(probe) => probe,
         Err(ProbeError::NoListener | _) => return Err(no_listener),
@@ -110,17 +123,14 @@ pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, Ex
 
 fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explained) -> Explanation {
     let masks = Masks::of(&ask.headers, ask.target.query());
-    let notes = notes(config, &explained);
-    let Explained { dialect, operation, status, body, mut seen, .. } = explained;
+    let (notes, ended) = (notes(config, &explained), Ended::of(&explained, ask.is_call()));
+    let Explained { dialect, operation, mut seen, .. } = explained;
     for question in &mut seen.asked {
         question.target = masks.target(&question.target);
     }
     let keys = Masks::of_providers(config);
     keys.everywhere(&mut seen);
-    let said = || {
-        let said = masks.text(&keys.text(&String::from_utf8_lossy(&body)));
-        said.chars().take(REFUSAL).collect::<String>()
-    };
+    let mask = |said: String| masks.text(&keys.text(&said)).chars().take(REFUSAL).collect();
     // One provider's client does not mask another one's key.
     let mut calls = seen.calls.take().map(|log| log.calls()).unwrap_or_default();
     for call in &mut calls {
@@ -136,11 +146,42 @@ fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explain
         upstream,
         dialect,
         operation,
-        status,
-        rejection: (status != StatusCode::OK).then(said),
+        grpc: ended.grpc,
+        status: ended.status,
+        rejection: ended.said.map(mask),
         notes,
         calls,
         seen,
+    }
+}
+
+/// The status with which a search ended, and what the database says instead of hits.
+struct Ended {
+    grpc: bool,
+    status: u16,
+    said: Option<String>,
+}
+
+impl Ended {
+    /// The status of a call stands in its trailers, or with an error in the headers.
+    fn of(explained: &Explained, grpc: bool) -> Self {
+        let Explained { status, headers, body, trailers, .. } = explained;
+        let ended =
+            [trailers, headers].into_iter().find_map(|fields| Some((fields.get("grpc-status")?, fields)));
+        match ended.filter(|_| grpc) {
+            Some((status, fields)) => {
+                let status = status.to_str().ok().and_then(|status| status.parse().ok()).unwrap_or(UNKNOWN);
+                let said = || match fields.get("grpc-message") {
+                    Some(said) => percent_decode(said.as_bytes()).decode_utf8_lossy().into_owned(),
+                    None => String::new(),
+                };
+                Self { grpc, status, said: (status != 0).then(said) }
+            }
+            None => {
+                let said = || String::from_utf8_lossy(body).into_owned();
+                Self { grpc, status: status.as_u16(), said: (*status != StatusCode::OK).then(said) }
+            }
+        }
     }
 }
 
@@ -196,23 +237,31 @@ fn searches() -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, Method};
+    use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 
     use super::*;
     use crate::{
-        dialect::{Dialect, Elastic, qdrant::Qdrant},
+        dialect::{
+            Dialect, Elastic,
+            qdrant::{Qdrant, QdrantGrpc},
+        },
         search::Head,
     };
 
     #[test]
     fn the_operations_that_are_named_are_searches() {
-        let dialects: [&dyn Dialect; 2] = [&Qdrant, &Elastic];
-        for (dialect, (_, methods, paths)) in dialects.iter().zip(SEARCHES) {
+        let grpc = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))]);
+        let dialects: [(&dyn Dialect, &str, &HeaderMap); 3] = [
+            (&Qdrant, "", &HeaderMap::new()),
+            (&QdrantGrpc, "/qdrant.Points/", &grpc),
+            (&Elastic, "", &HeaderMap::new()),
+        ];
+        for ((dialect, before, headers), (_, methods, paths)) in dialects.into_iter().zip(SEARCHES) {
             for (path, ending) in paths.iter().flat_map(|(path, all)| all.iter().map(move |end| (path, end)))
             {
-                let path = format!("{path}{ending}");
+                let path = format!("{before}{path}{ending}");
                 for (method, named) in [(Method::GET, methods.contains("GET")), (Method::POST, true)] {
-                    let head = Head { method: &method, path: &path, query: None, headers: &HeaderMap::new() };
+                    let head = Head { method: &method, path: &path, query: None, headers };
                     assert_eq!(
                         dialect.route(&head).is_some_and(|route| !route.below_prefix),
                         named,

@@ -9,6 +9,7 @@ use crate::{
     bounds::Budget,
     dialect::{DialectError, Routed},
     pipeline::{Seen, Witness},
+    proxy::unpack,
     search::Head,
 };
 
@@ -27,6 +28,8 @@ pub struct Explained {
     pub headers: HeaderMap,
     /// The response's body; empty where it broke off or is too large.
     pub body: Bytes,
+    /// The response's trailers; none where there are none, or it was not read to its end.
+    pub trailers: HeaderMap,
     /// What was done.
     pub seen: Seen,
 }
@@ -53,7 +56,10 @@ impl Probe {
             return Err(self.no_search(&asked));
         };
         let (dialect, operation) = (dialect.name(), route.endpoint.kind().as_str());
-        let read = route.endpoint.read(ask.body.clone());
+        let framing = route.endpoint.framing();
+        let message = unpack(framing, &ask.headers, &ask.body, RESPONSE_BYTES, &Budget::new(RESPONSE_BYTES));
+        // What cannot be unpacked cannot be read either.
+        let read = route.endpoint.read(message.unwrap_or_else(|_| ask.body.clone()));
         let unread = read.and_then(|request| request.intents()).err();
         if ask.body.is_empty() && unread.is_some() {
             return Err(Unexplained::NoBody);
@@ -62,11 +68,21 @@ impl Probe {
         let response = self.proxy.handle(request(&self.proxy, ask, &witness)).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let room = Budget::new(RESPONSE_BYTES).nothing();
-        let body = match body::read_up_to(response.into_body(), RESPONSE_BYTES, room, None).await {
-            Ok(BodyRead::Whole { bytes, .. }) => bytes,
-            Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => Bytes::new(),
+        let (body, trailers) = match body::read_up_to(response.into_body(), RESPONSE_BYTES, room, None).await
+        {
+            Ok(BodyRead::Whole { bytes, trailers }) => (bytes, trailers.unwrap_or_default()),
+            Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => Default::default(),
         };
-        Ok(Explained { dialect, operation, unread, status, headers, body, seen: witness.take_all() })
+        Ok(Explained {
+            dialect,
+            operation,
+            unread,
+            status,
+            headers,
+            body,
+            trailers,
+            seen: witness.take_all(),
+        })
     }
 
     fn no_search(&self, asked: &Head<'_>) -> Unexplained {

@@ -14,6 +14,7 @@ use crate::{
     body::{self, Body, BodyRead},
     bounds::Budget,
     config::Config,
+    dialect::qdrant::grpc::is_grpc,
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
     rerank::ScoreStore,
@@ -39,6 +40,13 @@ pub struct Ask {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+}
+
+impl Ask {
+    /// Whether it is a gRPC call.
+    pub fn is_call(&self) -> bool {
+        is_grpc(&self.headers)
+    }
 }
 
 /// Searches through the proxy of one listener.
@@ -171,10 +179,11 @@ impl Reranked {
 fn request(proxy: &Proxy, ask: &Ask, witness: &Witness) -> Request<Body> {
     let mut request = Request::new(body::full(ask.body.clone()));
     *request.method_mut() = ask.method.clone();
-    *request.uri_mut() = proxy.below_prefix(&ask.target);
+    // The path of a call is that of a service, never below a prefix.
+    *request.uri_mut() = if ask.is_call() { ask.target.clone() } else { proxy.below_prefix(&ask.target) };
     *request.headers_mut() = ask.headers.clone();
-    // It need not name the recipient.
-    *request.version_mut() = Version::HTTP_10;
+    // A call is one only over HTTP/2; any other request need not name the recipient.
+    *request.version_mut() = if ask.is_call() { Version::HTTP_2 } else { Version::HTTP_10 };
     request.extensions_mut().insert(witness.clone());
     request
 }

@@ -18,7 +18,7 @@ pub(super) static GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("gr
 
 /// The message in a body with these headers, at most `limit` bytes long. What is unpacked is taken from the budget
 /// before it is written.
-pub(super) fn unpack(
+pub fn unpack(
     framing: Framing,
     headers: &HeaderMap,
     body: &Bytes,

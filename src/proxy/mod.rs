@@ -40,6 +40,7 @@ use http::{Request, Response, Uri};
 
 pub use error::ProxyError;
 pub use forward::Forwarder;
+pub use framing::unpack;
 pub use grpc::GrpcRoute;
 pub use handler::{SearchHandler, SearchLimits};
 pub use health::Health;

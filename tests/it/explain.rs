@@ -1,6 +1,7 @@
 //! `rerankd explain`: what it shows is what left, byte for byte, and nobody's key.
 
 mod bench;
+mod calls;
 mod said;
 
 use std::net::SocketAddr;

@@ -55,7 +55,10 @@ const MAP: &[(&str, &[&str])] = &[
         &["body", "app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"],
     ),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
-    ("explain", &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search"]),
+    (
+        "explain",
+        &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search", "wire"],
+    ),
     ("demo", &["body", "app", "config", "eval", "rerank", "search", "wire"]),
     (
         "cli",

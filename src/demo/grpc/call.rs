@@ -8,8 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body::Frame;
+use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::Incoming;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -80,8 +82,9 @@ fn success(message: &[u8], gzip: bool) -> Outcome<Response<Body>> {
     let coded = if gzip { compressed(message)? } else { message.to_vec() };
     let message = framed(gzip, &coded).ok_or(Rejection::Write)?;
     let trailers = HeaderMap::from_iter([(STATUS, HeaderValue::from_static("0"))]);
-    let body = Full::new(message).with_trailers(std::future::ready(Some(Ok(trailers))));
-    let mut response = Response::new(body::boxed(body));
+    // Streamed: as Qdrant's, it has no content-length.
+    let frames = [Ok::<_, Infallible>(Frame::data(message)), Ok(Frame::trailers(trailers))];
+    let mut response = Response::new(body::boxed(StreamBody::new(stream::iter(frames))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     if gzip {
         response.headers_mut().insert(ENCODING, HeaderValue::from_static("gzip"));

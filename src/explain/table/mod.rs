@@ -46,7 +46,7 @@ pub fn table(explanation: &Explanation, style: Style) -> String {
         search(&mut out, explanation, at, record);
     }
     if let Some(rejection) = &explanation.rejection {
-        let _ = writeln!(out, "\nTHE DATABASE SAYS (status {})", explanation.status.as_u16());
+        let _ = writeln!(out, "\nTHE DATABASE SAYS (status {})", explanation.status);
         text::block(&mut out, rejection, None);
     }
     if let Some(record) = records.first() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Explanation, Style, text};
 use crate::{
-    explain::facts,
+    explain::{facts, message},
     pipeline::{Outcome, Question},
     rerank::{CallEnd, ProviderCall},
     search::KeepReason,
@@ -27,7 +27,12 @@ pub(super) fn database(out: &mut String, explanation: &Explanation, style: Style
         let _ = writeln!(out, "  {method} {}: {response} after {took}", text::quoted(&question.target));
         changes(out, question);
         if !question.body.is_empty() {
-            text::block(out, &String::from_utf8_lossy(&question.body), (!style.full).then_some(BODY));
+            let body = if explanation.grpc {
+                message::shown(&question.body).into()
+            } else {
+                String::from_utf8_lossy(&question.body)
+            };
+            text::block(out, body.trim_end(), (!style.full).then_some(BODY));
         }
     }
 }
