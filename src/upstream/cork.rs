@@ -69,11 +69,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Corked<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // A peer that takes nothing may still have something to say.
-        if let Poll::Ready(Err(error)) = self.poll_out(cx) {
-            return Poll::Ready(Err(error));
+        let out = self.poll_out(cx);
+        // A peer that takes nothing, or nothing more, may still have said something.
+        match (Pin::new(&mut self.inner).poll_read(cx, into), out) {
+            (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            (read, _) => read,
         }
-        Pin::new(&mut self.inner).poll_read(cx, into)
     }
 }
 
@@ -130,15 +131,26 @@ mod tests {
 
     use super::*;
 
-    /// Notes each write, and takes so many bytes in all; has nothing to read.
+    /// Notes each write, and takes so many bytes in all, or has closed; has so many bytes to read.
     struct Peer {
         writes: Vec<Vec<u8>>,
         room: usize,
+        is_closed: bool,
+        says: usize,
     }
 
     impl AsyncRead for Peer {
-        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            Poll::Pending
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.says == 0 {
+                return Poll::Pending;
+            }
+            self.says -= 1;
+            into.put_slice(b"x");
+            Poll::Ready(Ok(()))
         }
     }
 
@@ -148,6 +160,9 @@ mod tests {
             _: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
+            if self.is_closed {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
             let count = bytes.len().min(self.room);
             if count == 0 {
                 return Poll::Pending;
@@ -176,7 +191,7 @@ mod tests {
     }
 
     fn corked(room: usize) -> Corked<Peer> {
-        Corked::new(Peer { writes: Vec::new(), room }, |_| true)
+        Corked::new(Peer { writes: Vec::new(), room, is_closed: false, says: 0 }, |_| true)
     }
 
     fn write(corked: &mut Corked<Peer>, bytes: &[u8], cx: &mut Context<'_>) -> bool {
@@ -203,6 +218,21 @@ mod tests {
             read(&mut corked, &mut cx);
             assert_eq!(corked.inner.writes.last().unwrap(), b"head data trailers");
         }
+    }
+
+    #[test]
+    fn what_a_peer_has_said_is_read_before_it_is_seen_to_have_closed() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut corked = corked(usize::MAX);
+        (corked.inner.is_closed, corked.inner.says) = (true, 2);
+        assert!(write(&mut corked, b"x", &mut cx));
+        let mut bytes = [0; 8];
+        let mut into = ReadBuf::new(&mut bytes);
+        for _ in 0..2 {
+            assert!(matches!(Pin::new(&mut corked).poll_read(&mut cx, &mut into), Poll::Ready(Ok(()))));
+        }
+        assert_eq!(into.filled(), b"xx");
+        assert!(matches!(Pin::new(&mut corked).poll_read(&mut cx, &mut into), Poll::Ready(Err(_))));
     }
 
     #[test]
