@@ -124,7 +124,7 @@ pub(super) fn proxy(
         grpc: match grpc {
             _ if !listener.tells_grpc() => GrpcRoute::AsOthers,
             None => GrpcRoute::Nowhere,
-            Some(upstream) => GrpcRoute::To(Forwarder::new(upstream, tunnels)),
+            Some(upstream) => GrpcRoute::To(Box::new(Forwarder::new(upstream, tunnels))),
         },
         dialects: Dialects::new(dialects),
         path_prefix: listener.path_prefix.clone(),

@@ -15,9 +15,9 @@ use crate::bounds::Permit;
 /// A connection this young when draining begins may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
-/// How much longer a connection for gRPC may be idle: with the default limit 20 minutes. @qdrant/js-client-grpc, which
-/// takes the end of a connection for a failure of its next call, ends idle ones itself after 15. That the client is
-/// there, pings tell.
+/// How much longer a connection for gRPC may be idle: with the default limit 20 minutes. Qdrant itself ends none, and
+/// @qdrant/js-client-grpc fails a call that meets the end of its connection; it ends idle ones itself after 15 minutes.
+/// That the client is there, pings tell.
 const GRPC_PATIENCE: u32 = 10;
 
 /// Every connection of one listener. Dropping it closes those still open.

@@ -25,7 +25,7 @@ pub enum GrpcRoute {
     /// Nowhere: the database's address for them is not known.
     Nowhere,
     /// To that address.
-    To(Forwarder),
+    To(Box<Forwarder>),
 }
 
 impl GrpcRoute {
