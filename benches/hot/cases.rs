@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
     dialect::{Dialect, Elastic, SearchRequest, qdrant::Qdrant},
-    document::{self, Document},
+    document,
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
     },
+    search::Document,
     search::{FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip, StripPath},
     wire::{Page, json::page_bytes},
 };

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use rerankd::{
-    document::Document,
     eval::measures::Measure,
     rerank::{
         LexicalSettings, ProviderKind, ProviderSettings, Providers, RerankMetrics, RerankRequest, Reranker,
         ScoreStore, StackShared,
     },
+    search::Document,
     search::{Candidate, OrderRule, order},
 };
 use tokio::time::Instant;

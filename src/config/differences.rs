@@ -6,8 +6,9 @@ use super::{
     CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankApiConfig, RouteConfig,
     node::{self, Node, Value},
     origin::Origin,
+    out::quoted,
     problem::Problems,
-    render::{quoted, to_yaml},
+    render::to_yaml,
 };
 use crate::rerank::{ApiKey, HttpSettings, ProviderKind, ProviderSettings};
 

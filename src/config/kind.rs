@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     hints,
-    render::quoted,
+    out::quoted,
     values::{self, size_words, whole},
 };
 use crate::rerank::HttpKind;

@@ -14,8 +14,10 @@ mod hints;
 mod kind;
 mod limits;
 mod list;
+mod listener_tls;
 mod node;
 mod origin;
+mod out;
 mod overlay;
 mod problem;
 mod provider_limits;
@@ -27,6 +29,7 @@ mod read_fleet;
 mod read_provider;
 mod read_providers;
 mod read_rerank;
+mod read_rerank_api;
 mod read_tls;
 mod render;
 mod rerank_api;
@@ -56,6 +59,7 @@ pub use differences::{Difference, Written, differences};
 pub use fingerprint::Fingerprint;
 pub use grpc::GrpcListen;
 pub use limits::{LimitsConfig, MemoryConfig};
+pub use listener_tls::ListenerTlsConfig;
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use published::{page, reference, schema};
@@ -63,8 +67,8 @@ pub use render::{short_hash, to_yaml};
 pub use rerank_api::RerankApiConfig;
 pub use source::{Loaded, Source};
 pub use types::{
-    AdminConfig, CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankConfig,
-    RouteConfig, ShutdownConfig, UpstreamConfig,
+    AdminConfig, CacheConfig, Config, ListenerConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig,
+    UpstreamConfig,
 };
 pub use words::{DialectChoice, PartialScores, WidenMode};
 

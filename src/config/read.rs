@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use super::{
-    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, list,
+    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, elsewhere, list,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
     read_fleet::redis,
     read_providers::providers,
     read_rerank::rerank,
+    read_rerank_api,
     read_tls::{client_certificate, listener_tls},
-    rerank_api,
     section::Section,
     setting::{self, Setting},
     token::token,
@@ -35,11 +35,12 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         "memory",
         "shutdown",
     ];
-    let top = Section::open(Some(root), "", &known, problems);
-    let base = Section::open(top.node("rerank"), "rerank", &setting::keys(list::RERANK), problems);
+    let top = Section::open(Some(root), "", &known, elsewhere::hint, problems);
+    let base =
+        Section::open(top.node("rerank"), "rerank", &setting::keys(list::RERANK), elsewhere::hint, problems);
     let rerank = rerank(&base, &Default::default(), problems);
     let routes = routes(&top, &rerank, problems);
-    let rerank_api = rerank_api::read(&top, problems);
+    let rerank_api = read_rerank_api::read(&top, problems);
     let uses = uses(&rerank, &routes, &rerank_api);
     let providers = providers(&top, env, &uses, problems);
     let config = Config {
@@ -113,7 +114,8 @@ fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<Li
     let single = items.len() == 1;
     let mut listeners: Vec<ListenerConfig> = Vec::new();
     for (path, item) in items {
-        let section = Section::open(Some(item), path, &setting::keys(list::LISTENER), problems);
+        let section =
+            Section::open(Some(item), path, &setting::keys(list::LISTENER), elsewhere::hint, problems);
         listeners.push(listener(&section, single, problems));
     }
     listeners
@@ -161,7 +163,7 @@ fn routes(top: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> Ve
     items(top, "routes", problems)
         .into_iter()
         .map(|(path, item)| {
-            let section = Section::open(Some(item), path, &known, problems);
+            let section = Section::open(Some(item), path, &known, elsewhere::hint, problems);
             if !section.has("collection") {
                 section.complain("collection", "a route needs a pattern, such as \"legal-*\".", problems);
             }

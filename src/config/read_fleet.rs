@@ -1,12 +1,20 @@
 //! `cache.redis`: Redis or Valkey as the second cache tier.
 
-use super::{list, node::Value, problem::Problems, section::Section, setting, types::RedisConfig, values};
+use super::{
+    elsewhere, list, node::Value, problem::Problems, section::Section, setting, types::RedisConfig, values,
+};
 use crate::fleet::Address;
 
 /// The map at `cache.redis`, with what is wrong with it and with the cache that it needs.
 pub(super) fn redis(cache: &Section<'_>, problems: &mut Problems) -> Option<RedisConfig> {
     let node = cache.node("redis").filter(|node| !matches!(node.value, Value::Null))?;
-    let section = Section::open(Some(node), cache.path_of("redis"), &setting::keys(list::REDIS), problems);
+    let section = Section::open(
+        Some(node),
+        cache.path_of("redis"),
+        &setting::keys(list::REDIS),
+        elsewhere::hint,
+        problems,
+    );
     if !cache.has("secret_file") {
         let sentence = "cache.redis needs a secret file, the same for all sidecars: under a random secret they \
                         would share nothing. Write 32 random bytes into a file and name it here.";

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use secrecy::SecretString;
 
 use super::{
-    hints,
+    elsewhere, hints,
     kind::KINDS,
     list,
     node::{Node, Value},
@@ -48,7 +48,7 @@ pub(super) fn provider(
     if kind.is_none() && word != LEXICAL {
         return unknown(name, path, node, problems);
     }
-    let section = Section::open(node, path, &keys(kind), problems);
+    let section = Section::open(node, path, &keys(kind), elsewhere::hint, problems);
     let kind = match kind {
         Some(kind) => ProviderKind::Http(http(&section, kind, name, env, problems)),
         None => ProviderKind::Lexical(lexical(&section, problems)),
@@ -65,7 +65,7 @@ pub(super) fn provider(
 /// A provider whose kind is unknown: only that is a problem, not the keys, which depend on it.
 fn unknown(name: &str, path: String, node: Option<&Node>, problems: &mut Problems) -> ProviderSettings {
     let every: Vec<&str> = HttpKind::ALL.iter().flat_map(|kind| keys(Some(*kind))).collect();
-    let section = Section::open(node, path, &every, problems);
+    let section = Section::open(node, path, &every, elsewhere::hint, problems);
     if section.has("kind") {
         section.read("kind", problems, |text| match hints::provider_kind(text) {
             Some(kind) => Err(format!("`{text}` is not a kind; write `kind: {kind}`.")),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
+    elsewhere,
     node::Node,
     problem::Problems,
     read_provider::{kinds, provider},
@@ -25,7 +26,7 @@ pub(super) fn providers(
         }
         _ => Vec::new(),
     };
-    let all = Section::open(top.node("providers"), "providers", &names, problems);
+    let all = Section::open(top.node("providers"), "providers", &names, elsewhere::hint, problems);
     let mut providers: Vec<ProviderSettings> =
         all.entries().iter().map(|entry| provider(&entry.key, Some(&entry.node), env, problems)).collect();
 

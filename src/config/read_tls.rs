@@ -1,6 +1,6 @@
 //! TLS: `tls` of `listeners[]` and of `rerank_api`, and the keys of `listeners[].upstream` for an `https://` one.
 
-use super::{list, problem::Problems, section::Section, setting, types::ListenerTlsConfig};
+use super::{list, listener_tls::ListenerTlsConfig, problem::Problems, section::Section, setting};
 
 pub(super) fn listener_tls(listener: &Section<'_>, problems: &mut Problems) -> Option<ListenerTlsConfig> {
     if !listener.has("tls") {

@@ -1,17 +1,16 @@
 //! The effective configuration as YAML, secrets masked.
 
-use std::fmt::Write;
-
 use super::{
     Config,
     list::{self, is_of},
+    out::{Out, quoted},
     setting::{Setting, print},
 };
 use crate::rerank::{ProviderKind, ProviderSettings};
 
 /// `config` as a file that would give it again, but for keys of providers and Redis's login, which read `***`.
 pub fn to_yaml(config: &Config) -> String {
-    let mut out = Out(String::new());
+    let mut out = Out::default();
     out.line(0, "listeners:");
     for each in &config.listeners {
         out.item(2, |out| print(list::LISTENER, out, 4, each));
@@ -32,7 +31,7 @@ pub fn to_yaml(config: &Config) -> String {
     section(&mut out, "limits", list::LIMITS, &config.limits);
     section(&mut out, "memory", list::MEMORY_SECTION, &config.memory);
     section(&mut out, "shutdown", list::SHUTDOWN, &config.shutdown);
-    out.0
+    out.into_text()
 }
 
 fn section<T: Clone>(out: &mut Out, name: &str, settings: &[Setting<T>], of: &T) {
@@ -59,36 +58,4 @@ pub fn short_hash(config: &Config) -> String {
     let mut hex = blake3::hash(to_yaml(config).as_bytes()).to_hex().to_string();
     hex.truncate(8);
     hex
-}
-
-pub(super) struct Out(String);
-
-impl Out {
-    pub(super) fn line(&mut self, indent: usize, text: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{:indent$}{text}", "");
-    }
-
-    /// What `print` writes, as an item of a list whose marks stand at `indent`.
-    fn item(&mut self, indent: usize, print: impl FnOnce(&mut Self)) {
-        let start = self.0.len() + indent;
-        print(self);
-        if self.0.is_char_boundary(start) && self.0.get(start..start + 2) == Some("  ") {
-            self.0.replace_range(start..start + 2, "- ");
-        }
-    }
-
-    pub(super) fn set(&mut self, indent: usize, key: &str, value: impl std::fmt::Display) {
-        let _ = writeln!(self.0, "{:indent$}{key}: {value}", "");
-    }
-}
-
-/// A JSON string is a YAML one.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-pub(super) fn list(texts: &[String]) -> String {
-    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-    format!("[{}]", texts.join(", "))
 }

@@ -4,10 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{
-    list, problem::Problems, read_tls, section::Section, setting, token::token, types::ListenerTlsConfig,
-    values,
-};
+use super::listener_tls::ListenerTlsConfig;
 
 /// The Cohere-compatible endpoint.
 #[derive(Clone, Debug)]
@@ -49,27 +46,4 @@ impl Default for RerankApiConfig {
             token: None,
         }
     }
-}
-
-/// Reads the section.
-pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> RerankApiConfig {
-    let mut to = RerankApiConfig::default();
-    let section =
-        Section::open(top.node("rerank_api"), "rerank_api", &setting::keys(list::RERANK_API), problems);
-    setting::read(list::RERANK_API, &section, &mut to, problems);
-    to.tls = read_tls::listener_tls(&section, problems);
-    if section.has("providers") {
-        let mut names = Vec::new();
-        section.set_list("providers", &mut names, problems, values::name);
-        if names.is_empty() {
-            section.complain(
-                "providers",
-                "the list is empty; leave it out to take rerank.providers.",
-                problems,
-            );
-        }
-        to.providers = Some(names);
-    }
-    to.token = token(&section, to.token_file.as_ref(), problems);
-    to
 }

@@ -1,17 +1,21 @@
 //! Reading one map of the tree: unknown keys, wrong shapes and bad values become problems, all of them.
 
 use super::{
-    elsewhere, hints,
+    hints,
     node::{MapEntry, Node, Value},
     origin::Origin,
     problem::Problems,
     values::nearest,
 };
 
+/// What is said of a key that stands in the wrong section, by the section's path and the key.
+pub(super) type Elsewhere = fn(&str, &str) -> Option<String>;
+
 pub(super) struct Section<'a> {
     pub(super) path: String,
     origin: Origin,
     entries: &'a [MapEntry],
+    elsewhere: Elsewhere,
 }
 
 impl<'a> Section<'a> {
@@ -20,6 +24,7 @@ impl<'a> Section<'a> {
         node: Option<&'a Node>,
         path: impl Into<String>,
         known: &[&str],
+        elsewhere: Elsewhere,
         problems: &mut Problems,
     ) -> Self {
         let path = path.into();
@@ -32,13 +37,13 @@ impl<'a> Section<'a> {
                 &[]
             }
         };
-        let section = Self { path, origin, entries };
+        let section = Self { path, origin, entries, elsewhere };
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let path = section.path_of(&entry.key);
             let near = nearest(&entry.key, known);
             // One of several, or several of one.
             let same = near.is_some_and(|near| near.trim_end_matches('s') == entry.key.trim_end_matches('s'));
-            let hint = match (elsewhere::hint(&section.path, &entry.key).filter(|_| !same), near) {
+            let hint = match (elsewhere(&section.path, &entry.key).filter(|_| !same), near) {
                 (Some(hint), _) => hint,
                 (None, Some(near)) => format!("did you mean `{near}`?"),
                 (None, None) => format!("known here: {}.", known.join(", ")),
@@ -50,7 +55,7 @@ impl<'a> Section<'a> {
 
     /// The section at `key`, with problems as of [`Self::open`].
     pub(super) fn inside(&self, key: &str, known: &[&str], problems: &mut Problems) -> Section<'a> {
-        Section::open(self.node(key), self.path_of(key), known, problems)
+        Section::open(self.node(key), self.path_of(key), known, self.elsewhere, problems)
     }
 
     /// The section at `key`, whose problems with keys have been noted already.
@@ -61,7 +66,7 @@ impl<'a> Section<'a> {
             _ => &[],
         };
         let origin = node.map_or(Origin::Nowhere, |node| node.origin.clone());
-        Section { path: self.path_of(key), origin, entries }
+        Section { path: self.path_of(key), origin, entries, elsewhere: self.elsewhere }
     }
 
     pub(super) fn path_of(&self, key: &str) -> String {

@@ -12,8 +12,8 @@
 use super::{
     kind::Kind,
     node::Value,
+    out::{Out, list},
     problem::Problems,
-    render::{Out, list},
     section::Section,
 };
 

@@ -11,6 +11,7 @@ use rustls_pki_types::ServerName;
 use secrecy::SecretString;
 
 use super::limits::{LimitsConfig, MemoryConfig};
+use super::listener_tls::ListenerTlsConfig;
 use super::rerank_api::RerankApiConfig;
 use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
@@ -65,19 +66,6 @@ pub struct ListenerConfig {
     pub dialect: DialectChoice,
     /// Accepting pauses at this many connections.
     pub max_connections: usize,
-}
-
-/// TLS on a listener.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenerTlsConfig {
-    /// The certificate, then its chain (PEM).
-    pub cert_file: PathBuf,
-    /// Its private key (PEM).
-    pub key_file: PathBuf,
-    /// Let in only clients with a certificate of these authorities (PEM).
-    pub client_ca_file: Option<PathBuf>,
-    /// A handshake that takes longer is aborted.
-    pub handshake_timeout: Duration,
 }
 
 /// One search database.
@@ -283,13 +271,6 @@ impl ListenerConfig {
             dialect: DialectChoice::Auto,
             max_connections: 10_000,
         }
-    }
-}
-
-impl ListenerTlsConfig {
-    /// The defaults with this certificate and key.
-    pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
-        Self { cert_file, key_file, client_ca_file: None, handshake_timeout: Duration::from_secs(10) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT, clean, yaml::Scalar};
 use crate::{
-    search::NESTED_LISTS,
+    search::{NESTED_LISTS, is_blank},
     wire::{Kind, Member, Value, json},
 };
 
@@ -136,7 +136,7 @@ fn string_within(value: Value<'_>, depth: usize) -> Option<Cow<'_, str>> {
         Kind::Object => clean::string(value.get("text")?)?,
         _ => return None,
     };
-    if clean::is_blank(&text) { None } else { Some(text) }
+    if is_blank(&text) { None } else { Some(text) }
 }
 
 /// The text inside a `_node_content` string: `text`, or `text_resource.text` in newer versions.

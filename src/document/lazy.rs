@@ -1,26 +1,12 @@
-//! [`Document`]: a text to score, made when it is first read.
+//! The documents of a page's hits, their texts made when they are first read.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use super::{document, material::Material};
 use crate::{
-    search::{FieldSet, HitAt},
+    search::{Document, FieldSet, HitAt, Texts},
     wire::Page,
 };
-
-/// A text to score. That of a hit is made when it is first read: where its score is cached, it never is.
-#[derive(Clone)]
-pub struct Document(Source);
-
-#[derive(Clone)]
-enum Source {
-    Text(Arc<str>),
-    /// The hit at this place among those of its list.
-    Hit(Arc<Hits>, usize),
-}
 
 /// What the documents of a list are made of.
 struct Hits {
@@ -30,47 +16,17 @@ struct Hits {
     hits: Vec<(Material, OnceLock<Box<str>>)>,
 }
 
-impl Document {
-    /// The text; never blank.
-    pub fn text(&self) -> &str {
-        match &self.0 {
-            Source::Text(text) => text,
-            Source::Hit(of, at) => of.hits.get(*at).map_or("", |(material, text)| {
-                text.get_or_init(|| material.text(&*of.page, &of.set, of.max_bytes).into())
-            }),
+impl Texts for Hits {
+    fn text(&self, at: usize) -> &str {
+        self.hits.get(at).map_or("", |(material, text)| {
+            text.get_or_init(|| material.text(&*self.page, &self.set, self.max_bytes).into())
+        })
+    }
+
+    fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8])) {
+        if let Some((material, _)) = self.hits.get(at) {
+            material.identity(&*self.page, &self.set, self.max_bytes, piece);
         }
-    }
-
-    /// The bytes that identify this document, piece by piece: its text, or what it is made of. No text is made for
-    /// them, so that the same text has two cache keys if it is written in two ways.
-    pub fn identity(&self, mut piece: impl FnMut(&[u8])) {
-        match &self.0 {
-            Source::Text(text) => piece(text.as_bytes()),
-            Source::Hit(of, at) => {
-                if let Some((material, _)) = of.hits.get(*at) {
-                    material.identity(&*of.page, &of.set, of.max_bytes, piece);
-                }
-            }
-        }
-    }
-}
-
-impl From<Arc<str>> for Document {
-    fn from(text: Arc<str>) -> Self {
-        Self(Source::Text(text))
-    }
-}
-
-impl From<&str> for Document {
-    fn from(text: &str) -> Self {
-        Self(Source::Text(text.into()))
-    }
-}
-
-impl fmt::Debug for Document {
-    /// Shows no text.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Document(..)")
     }
 }
 
@@ -97,15 +53,16 @@ pub fn documents(
                 Found::Material(materials.len() - 1)
             }
             None => match document(&**page, at, set, max_bytes) {
-                Some(text) => Found::Text(Document(Source::Text(text.into()))),
+                Some(text) => Found::Text(Arc::<str>::from(text).into()),
                 None => continue,
             },
         });
         places.push(hit);
     }
-    let hits = Arc::new(Hits { page: page.clone(), set: set.clone(), max_bytes, hits: materials });
+    let hits: Arc<dyn Texts> =
+        Arc::new(Hits { page: page.clone(), set: set.clone(), max_bytes, hits: materials });
     let document = |found| match found {
-        Found::Material(at) => Document(Source::Hit(hits.clone(), at)),
+        Found::Material(at) => Document::made(hits.clone(), at),
         Found::Text(document) => document,
     };
     (places, found.into_iter().map(document).collect())

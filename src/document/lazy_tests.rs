@@ -25,7 +25,7 @@ fn one(page: &Arc<dyn Page>, set: &FieldSet, max_bytes: usize) -> Option<Documen
 }
 
 fn is_made_later(document: &Document) -> bool {
-    matches!(document.0, Source::Hit(..))
+    document.is_made()
 }
 
 /// A payload: names that mean something, values of every kind.

@@ -79,7 +79,7 @@ impl Material {
             let name = if self.plain { "" } else { name(set, part.name) };
             shape.extend(number(name.len()));
             shape.extend(name.as_bytes());
-            shape.extend(number(page.written(&part.value).len()));
+            shape.extend(number(part.value.bytes()));
         }
         piece(&shape);
         for part in &self.parts {

@@ -17,14 +17,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-pub use clean::is_blank;
 pub use headline::headline;
-pub use lazy::{Document, documents};
+pub use lazy::documents;
 pub use names::is_text_field;
 use yaml::Scalar;
 
 use crate::{
-    search::{FieldSet, HitAt, WantedFields},
+    search::{FieldSet, HitAt, WantedFields, is_blank},
     wire::{FieldObjects, Member, Page, Value},
 };
 

@@ -7,8 +7,8 @@ use super::{
     Holding, Mode, Pipeline, PlannedSearch, Profile, Profiles,
     mixed::Mixed,
     plan::{Work, work as work_of},
-    rank::in_window,
     reach::Reach,
+    window::in_window,
 };
 use crate::{
     search::{HitAt, HitId, HitList, Holds, IndexNames, KeepReason, Pin, Pins},

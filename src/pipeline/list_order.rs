@@ -1,6 +1,6 @@
 //! The order of one list, and what of it is the client's page.
 
-use super::{Holding, PlannedSearch, ScoreMode, plan::Work, rank::in_window};
+use super::{Holding, PlannedSearch, ScoreMode, plan::Work, window::in_window};
 use crate::search::{
     Candidate, Fusion, HitAt, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
 };

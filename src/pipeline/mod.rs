@@ -23,6 +23,7 @@ mod rejection;
 mod tie;
 mod trace;
 mod weight;
+mod window;
 mod witness;
 
 pub use caller::{CallerHeaders, strip_own};

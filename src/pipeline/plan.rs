@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     document,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening, is_blank},
     wire::json::Value,
 };
 
@@ -285,7 +285,7 @@ fn query(
     caller: &CallerHeaders,
 ) -> Result<(String, QuerySource), KeepReason> {
     let allowed = |source| profile.sources.contains(&source);
-    let usable = |text: &Option<String>| text.clone().filter(|text| !document::is_blank(text));
+    let usable = |text: &Option<String>| text.clone().filter(|text| !is_blank(text));
     if let Some(text) = usable(&caller.query).filter(|_| allowed(QuerySource::Header)) {
         if is_stale(&caller.vector, &intent.vector) {
             return Err(KeepReason::StaleQuery);
@@ -303,7 +303,7 @@ fn query(
     }
     if allowed(QuerySource::Native) {
         match &intent.native {
-            NativeText::One(text) if !document::is_blank(text) => {
+            NativeText::One(text) if !is_blank(text) => {
                 return Ok((text.clone(), QuerySource::Native));
             }
             NativeText::Several => return Err(KeepReason::AmbiguousQuery),

@@ -13,11 +13,13 @@ use super::{
     plan::Work,
     record::Capture,
     trace::{ListTrace, RankTrace},
+    window::in_window,
 };
 use crate::{
     bounds::Permit,
-    document::{self, Document},
+    document,
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
+    search::Document,
     search::{Got, HitAt, HitList, KeepReason, Ranking, lead},
     wire::Page,
 };
@@ -268,16 +270,6 @@ fn free_in_window<'a>(
 ) -> impl Iterator<Item = HitAt> + 'a {
     let window = (0..list.hits).take_while(|&hit| in_window(search, work, hit));
     window.map(move |hit| HitAt { list: nth, hit }).filter(|&at| judged.holding.of(at).is_none())
-}
-
-/// Whether the hit at `place` of a response is among the best candidates of the whole search.
-pub(super) fn in_window(search: &PlannedSearch, work: &Work, place: usize) -> bool {
-    first_place(search).saturating_add(place as u64) < work.window
-}
-
-/// The place in the whole search of the first hit of a response.
-pub(super) fn first_place(search: &PlannedSearch) -> u64 {
-    if search.widened() || search.intent.grouped { 0 } else { search.intent.offset }
 }
 
 /// What the calls came to, list by list.

@@ -6,14 +6,14 @@ use super::{
     Holding, Outcome, PlannedSearch, Report,
     list_order::Places,
     plan::Work,
-    rank::{first_place, in_window},
     record::{Capture, DocumentRecord, HitRecord, ListRecord, NewPlace, ScoredBy, Unscored},
+    window::{first_place, in_window},
     witness::field_names,
 };
 use crate::{
     document,
     rerank::{CallLog, FailureClass},
-    search::{HitAt, HitId, HitList, KeepReason},
+    search::{Document, HitAt, HitId, HitList, KeepReason},
     wire::{Page, Score},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct ListTrace {
     pub(super) list: usize,
     /// The hits that have documents.
     pub(super) hits: Vec<usize>,
-    pub(super) documents: Vec<document::Document>,
+    pub(super) documents: Vec<Document>,
     /// None where the call failed.
     pub(super) scores: Vec<Option<f32>>,
     pub(super) from_cache: Vec<bool>,

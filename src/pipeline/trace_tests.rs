@@ -22,7 +22,7 @@ use crate::{
 /// Scores documents by the number that they begin with; what has none stays without. The first two are known.
 fn by_number() -> Reranker {
     BoxCloneSyncService::new(service_fn(|request: RerankRequest| async move {
-        let number = |document: &crate::document::Document| {
+        let number = |document: &crate::search::Document| {
             document.text().split(' ').next().and_then(|word| word.parse::<f32>().ok())
         };
         let scores: Vec<Option<f32>> = request.documents.iter().map(number).collect();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{CallerHeaders, Judged, PlannedSearch, rank::in_window};
+use super::{CallerHeaders, Judged, PlannedSearch, window::in_window};
 use crate::{
     search::{HitAt, HitList, SearchIntent},
     wire::Page,

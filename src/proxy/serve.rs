@@ -19,7 +19,7 @@ use tokio::time::{Duration, Instant};
 use super::client_io::{ClientIo, ClientTimeouts};
 use super::connection::ConnectionHandle;
 use super::guarded_body::Tied;
-use super::listener::ListenerSettings;
+use super::listener_settings::ListenerSettings;
 use super::{ProxyError, grpc, respond, target};
 use crate::body::Body;
 use crate::bounds::TimeoutKind;

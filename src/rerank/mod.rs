@@ -30,7 +30,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
-use crate::{bounds::Permit, document::Document, search::Fusion};
+use crate::{bounds::Permit, search::Document, search::Fusion};
 
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::document::Document;
+use crate::search::Document;
 
 use super::{
     Billing, ProviderFacts, ProviderSettings, Providers, Rerank, RerankMetrics, RerankRequest, RerankResult,

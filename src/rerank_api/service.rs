@@ -23,8 +23,8 @@ use crate::{
     body::coding::{self, CodingError},
     body::{self, Body, BodyRead},
     bounds::{Bounds, Permit, counted},
-    document::Document,
     rerank::{RerankError, RerankRequest, Reranker, Scores},
+    search::Document,
     search::KeepReason,
     trouble::{Lines, milliseconds},
 };

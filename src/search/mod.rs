@@ -1,6 +1,8 @@
 //! The types that all other modules share. Pure: no clock, no socket, no runtime.
 
 mod advice;
+mod blank;
+mod document;
 mod head;
 mod index_name;
 mod intent;
@@ -13,6 +15,8 @@ mod prefix;
 mod reason;
 mod switch;
 
+pub use blank::is_blank;
+pub use document::{Document, Texts};
 pub use head::Head;
 pub use index_name::{IndexNames, Target, targets};
 pub use intent::{CallerOptions, NamedReranker, Pin, Pins, SearchIntent, Widening};

@@ -49,6 +49,13 @@ impl Place {
         Self(range)
     }
 
+    /// How many bytes the value takes, as it is written.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
     pub(super) fn range(&self) -> Range<usize> {
         self.0.clone()
     }

@@ -23,6 +23,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Adds a part of the body.
+    #[inline]
     pub fn keep(&mut self, range: Range<usize>) {
         if range.is_empty() {
             return;
@@ -35,6 +36,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Adds new bytes.
+    #[inline]
     pub fn put(&mut self, new: impl Into<Vec<u8>>) {
         let new = new.into();
         if !new.is_empty() {

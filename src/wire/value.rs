@@ -32,7 +32,7 @@ impl<'a> Value<'a> {
     /// The members of an object, in their order; `None` for any other kind.
     pub fn members(self) -> Option<Vec<Member<'a>>> {
         match self {
-            Self::Json(value) => value.members().map(Member::of_json),
+            Self::Json(value) => value.members_as(Member::of_json),
             Self::Proto(value) => value.members().map(Member::of_proto),
         }
     }
@@ -84,13 +84,13 @@ impl<'a> Value<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// The same of JSON's members, in their order.
-    pub fn of_json(members: Vec<json::Member<'a>>) -> Vec<Self> {
-        let member = |member: json::Member<'a>| Self { key: member.key, value: Value::Json(member.value) };
-        members.into_iter().map(member).collect()
+    /// A member of an object in JSON.
+    #[inline]
+    pub(super) fn of_json(member: json::Member<'a>) -> Self {
+        Self { key: member.key, value: Value::Json(member.value) }
     }
 
-    /// The same of a message's, in their order.
+    /// The members of a message, in their order.
     pub fn of_proto(members: Vec<proto::Member<'a>>) -> Vec<Self> {
         let member = |member: proto::Member<'a>| Self {
             key: Cow::Borrowed(member.key),

@@ -16,17 +16,14 @@ const MAP: &[(&str, &[&str])] = &[
     ("dialect", &["search", "wire"]),
     ("document", &["search", "wire"]),
     ("fleet", &[]),
-    ("rerank", &["bounds", "document", "fleet", "search", "trouble", "wire", "workers"]),
+    ("rerank", &["bounds", "fleet", "search", "trouble", "wire", "workers"]),
     ("upstream", &["body", "bounds", "tls", "trouble", "workers"]),
     ("pipeline", &["bounds", "document", "rerank", "search", "wire"]),
     (
         "proxy",
         &["body", "bounds", "dialect", "pipeline", "search", "tls", "trouble", "upstream", "wire", "workers"],
     ),
-    (
-        "rerank_api",
-        &["body", "bounds", "document", "wire", "proxy", "rerank", "search", "trouble", "upstream"],
-    ),
+    ("rerank_api", &["body", "bounds", "document", "rerank", "search", "trouble", "upstream", "wire"]),
     ("admin", &["body", "pipeline", "search", "telemetry", "trouble"]),
     ("config", &["fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (

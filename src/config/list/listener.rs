@@ -3,7 +3,7 @@
 use crate::config::{
     DialectChoice, ListenerConfig, ListenerTlsConfig,
     kind::Kind,
-    render::Out,
+    out::Out,
     setting::{By, Scalar, Setting, Shown, by, print, setting},
     words::HOSTS,
 };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use super::{
+    changes::Changes,
     fields, format, msearch,
     operation::{self, Operation},
     request, response,
@@ -150,13 +151,13 @@ impl ElasticRequest {
 
     /// What requests the index of every hit of a batch, if any search needs it. The response's filter is one for all:
     /// what is added to it for one of them, the hits of all show.
-    fn origins_of_all(&self, params: &Params, plans: &[FetchPlan]) -> Result<widen::Changes, DialectError> {
-        let (mut changes, own) = (widen::Changes::default(), Params::default());
+    fn origins_of_all(&self, params: &Params, plans: &[FetchPlan]) -> Result<Changes, DialectError> {
+        let (mut changes, own) = (Changes::default(), Params::default());
         if !plans.iter().any(|plan| plan.origins) || !params.has("filter_path") {
             return Ok(changes);
         }
         for pair in self.pairs()? {
-            let mut of_one = widen::Changes::default();
+            let mut of_one = Changes::default();
             let body = Some(&pair.body);
             let search = fields::Search { kind: self.endpoint.kind, shared: params, own: &own, body };
             fields::ask_origins(&search, &mut of_one);

@@ -1,10 +1,10 @@
 //! Requesting the fields that documents are made of, and how to remove them from the hits again.
 
 use super::{
+    changes::Changes,
     request::hit_member,
     settings::{self, FilterPath, SourceRule, covers},
     target::Params,
-    widen::Changes,
 };
 use crate::{
     dialect::SearchKind,

@@ -1,5 +1,6 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
+mod changes;
 mod endpoint;
 mod failure;
 mod fields;
@@ -19,6 +20,7 @@ mod response;
 mod settings;
 mod shape;
 mod target;
+mod value;
 mod widen;
 
 #[cfg(test)]

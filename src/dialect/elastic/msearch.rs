@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::changes::Changes;
 use super::operation::split_indices;
 use super::request::{BODY, object};
-use super::widen::Changes;
 use crate::{
     dialect::{DialectError, reading},
     search::Strip,

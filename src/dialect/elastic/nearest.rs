@@ -2,10 +2,10 @@
 //! what is found on each shard, so that a larger page alone brings no candidates.
 
 use super::{
-    query_text::one_or_many,
-    request::is_filled,
     settings::{FilterPath, whole},
     target::Params,
+    value::is_filled,
+    value::one_or_many,
 };
 use crate::{
     dialect::SearchKind,

@@ -1,6 +1,6 @@
 //! Orders that are not by relevance, or that a client's cursor depends on.
 
-use super::{query_text::one_or_many, settings, shape, target::Params};
+use super::{settings, shape, target::Params, value::one_or_many};
 use crate::wire::json::{Kind, Object, Value};
 
 /// How deep retrievers are looked at.

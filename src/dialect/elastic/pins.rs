@@ -4,7 +4,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::{query_text::one_or_many, target::Params};
+use super::{target::Params, value::one_or_many};
 use crate::{
     search::{Pin, Pins},
     wire::json::{Kind, Object, Value},

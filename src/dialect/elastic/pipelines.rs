@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{query_text::one_or_many, target::Params};
+use super::{target::Params, value::one_or_many};
 use crate::wire::json::{Kind, Object, Value};
 
 /// The pipeline of a request.

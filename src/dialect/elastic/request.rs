@@ -7,17 +7,13 @@ use super::{
     settings::{self, FilterPath},
     shape,
     target::Params,
+    value::{DEFAULT_SIZE, MAX_RESULT_WINDOW},
 };
 use crate::{
     dialect::{DialectError, SearchKind},
     search::{KeepReason, NativeText, Pins, SearchIntent, Widening},
-    wire::json::{Index, Kind, Object, Value},
+    wire::json::{Index, Object, Value},
 };
-
-/// The most hits of one page: `index.max_result_window`'s default.
-pub(super) const MAX_RESULT_WINDOW: u64 = 10_000;
-/// The page size where the client names none.
-pub(super) const DEFAULT_SIZE: u64 = 10;
 
 /// What a JSON text of a request has to be.
 pub(super) const BODY: DialectError =
@@ -163,14 +159,4 @@ pub(super) fn list_of_hits(kind: SearchKind) -> Vec<&'static str> {
         SearchKind::Msearch | SearchKind::MsearchTemplate => vec!["responses", "hits", "hits"],
         _ => vec!["hits", "hits"],
     }
-}
-
-/// Whether a body member is a non-empty object or array.
-pub(super) fn is_filled(value: Option<Value<'_>>) -> bool {
-    value.is_some_and(|value| match value.kind() {
-        Kind::Object => value.members().is_some_and(|members| !members.is_empty()),
-        Kind::Array => value.items().is_some_and(|items| !items.is_empty()),
-        Kind::Null => false,
-        _ => true,
-    })
 }

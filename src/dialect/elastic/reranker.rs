@@ -1,19 +1,16 @@
 //! `text_similarity_reranker`: the reranker that a request asks Elasticsearch to run.
 
 use super::{
-    query_text::one_or_many,
-    request::is_filled,
     settings,
-    shape::{self, DEFAULT_RANK_WINDOW},
+    shape::{self, DEFAULT_RANK_WINDOW, RERANKER},
     target::Params,
+    value::is_filled,
+    value::one_or_many,
 };
 use crate::{
     search::NamedReranker,
     wire::json::{Edits, Kind, Object, ObjectEdit, Value},
 };
-
-/// The retriever's name.
-pub(super) const KIND: &str = "text_similarity_reranker";
 
 /// The model where the request names none (Elasticsearch 8.18 on).
 const DEFAULT_INFERENCE_ID: &str = ".rerank-v1-elasticsearch";
@@ -36,7 +33,7 @@ pub(super) struct Reranker {
 /// `None` where there is none, where another place holds it, or where the upstream will reject it.
 pub(super) fn read(params: &Params, body: Option<&Object<'_>>, size: u64) -> Option<Reranker> {
     let body = body?;
-    let retriever = only_member(body.get("retriever")?, KIND)?;
+    let retriever = only_member(body.get("retriever")?, RERANKER)?;
     if stands_beside_others(params, body) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{query_text::one_or_many, target::Params};
+use super::{target::Params, value::one_or_many};
 use crate::wire::json::{Kind, Object, Value};
 
 /// Where a setting takes effect.

@@ -2,11 +2,9 @@
 
 use super::{
     nearest::{nearest, tells_k},
-    query_text::one_or_many,
-    request::{MAX_RESULT_WINDOW, is_filled},
-    reranker,
     settings::whole,
     target::Params,
+    value::{MAX_RESULT_WINDOW, is_filled, one_or_many},
 };
 use crate::{
     search::Widening,
@@ -17,6 +15,8 @@ use crate::{
 const MAX_DEPTH: usize = 40;
 /// How many components distinguish one vector from another.
 const VECTOR_HEAD: usize = 16;
+/// The name of the retriever that is a reranker.
+pub(super) const RERANKER: &str = "text_similarity_reranker";
 /// `rank_window_size` where the client names none.
 pub(super) const DEFAULT_RANK_WINDOW: u64 = 10;
 
@@ -156,7 +156,7 @@ pub(super) fn vector(body: &Object<'_>) -> Vec<f64> {
 
 /// Whether a retriever, or one inside it, is a reranker that runs upstream.
 pub(super) fn reranks_upstream(retriever: Value<'_>, depth: usize) -> bool {
-    any_retriever(retriever, depth, &|kind, _| kind == reranker::KIND)
+    any_retriever(retriever, depth, &|kind, _| kind == RERANKER)
 }
 
 /// Whether a retriever, or one inside it, orders by something other than relevance, or pages with a cursor.

@@ -1,27 +1,20 @@
 //! One search rewritten: more hits, the document's fields, none of the proxy's own members.
 
 use super::{
+    changes::Changes,
     fields, nearest, options,
-    request::{DEFAULT_SIZE, is_filled, list_of_hits},
+    request::list_of_hits,
     reranker,
     settings::{self, FilterPath, SettingSource},
     shape,
     target::Params,
+    value::{DEFAULT_SIZE, is_filled},
 };
 use crate::{
     dialect::SearchKind,
-    search::{FetchPlan, MostHits, Strip},
-    wire::json::{Edits, Object, ObjectEdit},
+    search::{FetchPlan, MostHits},
+    wire::json::{Object, ObjectEdit},
 };
-
-/// Changes to one search.
-#[derive(Default)]
-pub(super) struct Changes {
-    pub(super) body: Edits,
-    /// Parameters to set, unescaped.
-    pub(super) params: Vec<(&'static str, String)>,
-    pub(super) strip: Strip,
-}
 
 /// The changes that `plan` asks for. `shared` and `own` as for [`super::request::intent`].
 pub(super) fn changes(

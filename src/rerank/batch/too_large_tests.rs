@@ -154,7 +154,7 @@ async fn a_document_that_the_rejection_names_is_asked_for_apart() {
 #[tokio::test]
 async fn tokens_that_the_rejection_counts_say_how_much_a_text_may_have() {
     let (inner, calls) = scripted(|_, r| {
-        let tokens = |text: &crate::document::Document| text.text().len() / 2;
+        let tokens = |text: &crate::search::Document| text.text().len() / 2;
         match r.documents.iter().map(tokens).find(|tokens| *tokens > 512) {
             Some(had) => {
                 let stated =

@@ -9,8 +9,8 @@ use siphasher::sip128::SipHasher24;
 
 use super::alias::Aliases;
 use crate::{
-    document::Document,
     rerank::{ProviderFacts, RerankRequest, Scoring, spans},
+    search::Document,
 };
 
 /// Incremented when documents are rendered or keys are made differently: old scores are then no longer found.

@@ -4,8 +4,8 @@ use std::{
 };
 
 use crate::{
-    document::Document,
     rerank::{Billing, wall::Calendar},
+    search::Document,
 };
 
 /// The most that a provider may bill, in search units or tokens, whichever it bills.

@@ -6,8 +6,8 @@ use std::{
 use tower::{Service, ServiceExt};
 
 use super::spend::{BYTES_PER_TOKEN, PIECES_PER_UNIT, TOKENS_PER_PIECE, pieces, tokens};
-use crate::document::{Document, is_blank};
 use crate::rerank::{Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores};
+use crate::search::{Document, is_blank};
 
 /// Keeps one search within so many search units: long documents are cut first, then the last documents are
 /// left out, which stay unscored. It stands outside the cache, so that every page is cut alike.

@@ -9,11 +9,11 @@ use tokio::{task::yield_now, time::Instant};
 use tower::Service;
 
 use crate::{
-    document::Document,
     rerank::{
         RerankError, RerankFuture, RerankRequest, RerankResult, Scores,
         words::{self, Known, LEARNED_WORDS, Reader, SLICE, ToLearn, Words},
     },
+    search::Document,
 };
 
 const K1: f32 = 1.2;

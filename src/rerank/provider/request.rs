@@ -7,7 +7,7 @@ use super::{
     cut::{self, cut},
     shape::{Form, PathModel, Shape},
 };
-use crate::{document::Document, rerank::SpanRequest, wire::json::write_string};
+use crate::{rerank::SpanRequest, search::Document, wire::json::write_string};
 
 /// One call's content.
 pub(super) struct Content<'a> {

@@ -12,8 +12,8 @@ use tower::Service;
 
 use super::call::HttpProvider;
 use crate::{
-    document::Document,
     rerank::{BuildError, CallLog, Heard, HttpSettings, RerankError, RerankRequest},
+    search::Document,
 };
 
 /// The pair that is sent, which is no one's data.

@@ -6,7 +6,7 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{ToLearn, Words};
-use crate::{bounds::Permit, document::Document, rerank::RerankRequest};
+use crate::{bounds::Permit, rerank::RerankRequest, search::Document};
 
 /// Lists that wait to be read. Further ones are skipped: what is searched for comes again.
 const WAITING: usize = 16;

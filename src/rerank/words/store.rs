@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{ENOUGH_DOCUMENTS, Reader, collection::Collection, exchange::Exchange, memo::Memo, names::Names};
-use crate::{document::Document, rerank::ScoreStore};
+use crate::{rerank::ScoreStore, search::Document};
 
 /// The most bytes of all collections together; the least recently searched is forgotten first.
 const MOST_BYTES: usize = 16 << 20;

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::{Key, ScanResult, Scanner, Value};
+use crate::search::{HitList, Total};
 
 /// The most members of an object that are noted: hits have fewer, and a table in one must not use up memory.
 pub const MOST_NOTED: usize = 32;
@@ -45,8 +46,48 @@ pub struct Field {
     pub value: Range<usize>,
 }
 
-impl Fields {
+/// One array of hits.
+#[derive(Clone, Debug, Default)]
+pub struct HitArray {
+    /// Which search of the request it answers, counted from 0.
+    pub search: usize,
+    /// The hits, in the database's order.
+    pub hits: Vec<Hit>,
+    /// The array's range in the body, brackets included.
+    pub array: Range<usize>,
+    /// `max_score`'s number or `null`, where the response has one for this list.
+    pub max_score: Option<Range<usize>>,
+    /// How many hits there are, where the response says so.
+    pub total: Option<TotalPlace>,
+    /// The hits have sort values.
+    pub sorted: bool,
+}
+
+/// Where the response says how many hits there are.
+#[derive(Clone, Debug)]
+pub struct TotalPlace {
+    /// What it says.
+    pub total: Total,
+    /// Where the number stands.
+    pub value: Range<usize>,
+    /// The text that says whether it is exact or a lower bound.
+    pub relation: Option<Range<usize>>,
+}
+
+impl HitArray {
+    pub(super) fn list(&self) -> HitList {
+        let total = self.total.as_ref().map(|total| total.total);
+        HitList { search: self.search, hits: self.hits.len(), total, sorted: self.sorted }
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
+        let members = self.hits.iter().flat_map(|hit| [&hit.source, &hit.fields]).flatten();
+        self.hits.capacity() * size_of::<Hit>() + members.map(Fields::held_bytes).sum::<usize>()
+    }
+}
+
+impl Fields {
+    fn held_bytes(&self) -> usize {
         self.members.as_ref().map_or(0, |members| members.capacity() * size_of::<Field>())
     }
 }

@@ -24,9 +24,10 @@ mod weight;
 mod write;
 
 pub use edit::{Edits, ObjectEdit};
+pub use hits::{HitArray, TotalPlace};
 pub use ids::IdKeys;
 pub use index::{Index, NoIndex};
-pub use page::{HitArray, JsonPage, PageStyle, TotalPlace};
+pub use page::{JsonPage, PageStyle};
 pub use scan::{Key, ScanResult, Scanner};
 pub use value::{Malformed, Member, Object, Value};
 pub use weight::{page_bytes, reading_bytes};

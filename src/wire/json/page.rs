@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::{
     IdKeys, Object, Value,
-    hits::{Field, Fields, Hit},
+    hits::{Field, Fields, Hit, HitArray},
     ids, splice,
 };
 use crate::{
-    search::{Failure, HitAt, HitId, HitList, Ranking, Strip, Total},
+    search::{Failure, HitAt, HitId, HitList, Ranking, Strip},
     wire::{FieldObjects, Found, Member, Page, Place, Score, Value as FieldValue},
 };
 
@@ -37,46 +37,6 @@ pub struct PageStyle {
 
 /// Writes a response without the lists of some searches; `None` where it cannot be read.
 pub type WithoutLists = fn(response: &Bytes, searches: &[usize]) -> Option<Bytes>;
-
-/// One array of hits.
-#[derive(Clone, Debug, Default)]
-pub struct HitArray {
-    /// Which search of the request it answers, counted from 0.
-    pub search: usize,
-    /// The hits, in the database's order.
-    pub hits: Vec<Hit>,
-    /// The array's range in the body, brackets included.
-    pub array: Range<usize>,
-    /// `max_score`'s number or `null`, where the response has one for this list.
-    pub max_score: Option<Range<usize>>,
-    /// How many hits there are, where the response says so.
-    pub total: Option<TotalPlace>,
-    /// The hits have sort values.
-    pub sorted: bool,
-}
-
-/// Where the response says how many hits there are.
-#[derive(Clone, Debug)]
-pub struct TotalPlace {
-    /// What it says.
-    pub total: Total,
-    /// Where the number stands.
-    pub value: Range<usize>,
-    /// The text that says whether it is exact or a lower bound.
-    pub relation: Option<Range<usize>>,
-}
-
-impl HitArray {
-    fn list(&self) -> HitList {
-        let total = self.total.as_ref().map(|total| total.total);
-        HitList { search: self.search, hits: self.hits.len(), total, sorted: self.sorted }
-    }
-
-    fn held_bytes(&self) -> usize {
-        let members = self.hits.iter().flat_map(|hit| [&hit.source, &hit.fields]).flatten();
-        self.hits.capacity() * size_of::<Hit>() + members.map(Fields::held_bytes).sum::<usize>()
-    }
-}
 
 impl JsonPage {
     /// The response `body`, whose hits stand in these arrays, in their order.
@@ -182,10 +142,8 @@ impl Page for JsonPage {
 
     fn fields(&self, at: HitAt) -> FieldObjects<'_> {
         let Some(hit) = self.hit(at) else { return FieldObjects::default() };
-        let members = |fields: &Fields| {
-            let object = Object::within(&self.body, fields.span.clone());
-            Member::of_json(object.map(Object::into_members).unwrap_or_default())
-        };
+        let members =
+            |fields: &Fields| Object::members_within(&self.body, fields.span.clone(), Member::of_json);
         let objects = [&hit.source, &hit.fields].into_iter().flatten().map(members).collect();
         FieldObjects { objects, last_is_flat: hit.fields.is_some() }
     }

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, ops::Range};
 
 use bytes::Bytes;
 
-use super::{Edits, Index, Object, ObjectEdit, Pieces, hits::Hit, page::HitArray, select};
+use super::{
+    Edits, Index, Object, ObjectEdit, Pieces,
+    hits::{Hit, HitArray},
+    select,
+};
 use crate::search::{MostHits, Ranked, Ranking, Selection, Strip, StripPath};
 
 /// The replacement of a byte range of the response.

@@ -113,6 +113,14 @@ impl<'a> Value<'a> {
         Some(Object::read(&mut self.scanner()).ok()??.members)
     }
 
+    /// The same, each as `make` has it.
+    pub fn members_as<T>(self, make: impl Fn(Member<'a>) -> T) -> Option<Vec<T>> {
+        if self.kind() != Kind::Object {
+            return None;
+        }
+        members(&mut self.scanner(), make).ok()?.map(|(_, members)| members)
+    }
+
     /// The elements of an array; `None` for any other kind.
     pub fn items(self) -> Option<Vec<Value<'a>>> {
         if self.kind() != Kind::Array {
@@ -211,6 +219,20 @@ impl<'a> Value<'a> {
     }
 }
 
+/// An object and its members, each as `make` has it; `None` for any other value.
+fn members<'a, T>(
+    scanner: &mut Scanner<'a>,
+    make: impl Fn(Member<'a>) -> T,
+) -> Result<Option<(Value<'a>, Vec<T>)>, Malformed> {
+    let mut members = Vec::with_capacity(8);
+    let value = scanner.members(|key, scanner| {
+        let value = scanner.skip()?;
+        members.push(make(Member { key: key.name, key_start: key.start, value }));
+        Ok(())
+    })?;
+    Ok(value.map(|value| (value, members)))
+}
+
 /// Whether the value is a string with an escape in it.
 fn is_escaped(value: &str) -> bool {
     value.starts_with('"') && memchr::memchr(b'\\', value.as_bytes()).is_some()
@@ -248,13 +270,16 @@ impl<'a> Object<'a> {
 
     /// Takes the next value and its members; `None` for any other kind.
     pub(super) fn read(scanner: &mut Scanner<'a>) -> Result<Option<Self>, Malformed> {
-        let mut members = Vec::with_capacity(8);
-        let value = scanner.members(|key, scanner| {
-            let value = scanner.skip()?;
-            members.push(Member { key: key.name, key_start: key.start, value });
-            Ok(())
-        })?;
-        Ok(value.map(|value| Self { value, members }))
+        let read = members(scanner, |member| member)?;
+        Ok(read.map(|(value, members)| Self { value, members }))
+    }
+
+    /// The members of the object that stands at `span` of `body`, each as `make` has it; none where no object stands.
+    pub fn members_within<T>(body: &'a [u8], span: Range<usize>, make: impl Fn(Member<'a>) -> T) -> Vec<T> {
+        let start = span.start;
+        let Some(object) = body.get(span) else { return Vec::new() };
+        let read = Scanner::whole_at(object, start, None, |scanner| members(scanner, make));
+        read.ok().flatten().map(|(_, members)| members).unwrap_or_default()
     }
 
     /// The object itself.

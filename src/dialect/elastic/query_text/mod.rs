@@ -8,7 +8,7 @@ mod values;
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{lucene, target::Params};
+use super::{lucene, target::Params, value::one_or_many};
 use crate::{
     search::{ClauseText, NativeText, TextPart},
     wire::json::{Kind, Object, Value},
@@ -52,12 +52,7 @@ pub(super) fn native(params: &Params, body: Option<&Object<'_>>) -> NativeText {
     texts.into_native()
 }
 
-/// The elements of an array, or the one value.
-pub(in super::super::elastic) fn one_or_many(value: Value<'_>) -> Vec<Value<'_>> {
-    value.items().unwrap_or_else(|| vec![value])
-}
-
-/// The same of a value that may be missing.
+/// The elements of an array, or the one value, of a value that may be missing.
 fn each(value: Option<Value<'_>>) -> Vec<Value<'_>> {
     value.map(one_or_many).unwrap_or_default()
 }

@@ -1,0 +1,70 @@
+//! [`Document`]: a text to score.
+
+use std::{fmt, sync::Arc};
+
+/// A text to score. That of a hit is made when it is first read: where its score is cached, it never is.
+#[derive(Clone)]
+pub struct Document(Source);
+
+#[derive(Clone)]
+enum Source {
+    Text(Arc<str>),
+    /// One of several that are made when they are read, by its number.
+    Made(Arc<dyn Texts>, usize),
+}
+
+/// Texts that are made when they are read.
+pub trait Texts: Send + Sync {
+    /// The text of this number; never blank.
+    fn text(&self, at: usize) -> &str;
+    /// The bytes that identify it, piece by piece, without making it. No text has such bytes.
+    fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8]));
+}
+
+impl Document {
+    /// One that is made when it is read.
+    pub fn made(texts: Arc<dyn Texts>, at: usize) -> Self {
+        Self(Source::Made(texts, at))
+    }
+
+    /// The text; never blank.
+    pub fn text(&self) -> &str {
+        match &self.0 {
+            Source::Text(text) => text,
+            Source::Made(texts, at) => texts.text(*at),
+        }
+    }
+
+    /// The bytes that identify this document, piece by piece: its text, or what it is made of. No text is made for
+    /// them, so that the same text has two cache keys if it is written in two ways.
+    pub fn identity(&self, mut piece: impl FnMut(&[u8])) {
+        match &self.0 {
+            Source::Text(text) => piece(text.as_bytes()),
+            Source::Made(texts, at) => texts.identity(*at, &mut piece),
+        }
+    }
+
+    /// Whether its text is made when it is read.
+    pub fn is_made(&self) -> bool {
+        matches!(self.0, Source::Made(..))
+    }
+}
+
+impl From<Arc<str>> for Document {
+    fn from(text: Arc<str>) -> Self {
+        Self(Source::Text(text))
+    }
+}
+
+impl From<&str> for Document {
+    fn from(text: &str) -> Self {
+        Self(Source::Text(text.into()))
+    }
+}
+
+impl fmt::Debug for Document {
+    /// Shows no text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Document(..)")
+    }
+}
