@@ -249,7 +249,7 @@ fn a_bad_variable_is_reported_by_its_name() {
 
 #[test]
 fn settings_of_the_single_listener_are_rejected_beside_several() {
-    let file = include_str!("../../deploy/config/examples/qdrant.yaml");
+    let file = "listeners:\n  - { listen: '127.0.0.1:2', upstream: { url: 'http://a' } }\n  - { listen: '127.0.0.1:3', upstream: { url: 'http://b' } }\n";
     let flags =
         Flags { listen: Some("127.0.0.1:1".into()), upstream: Some("http://x".into()), ..Flags::default() };
     let pairs = env(&[("RERANKD_UPSTREAM__URL", "http://x")]);

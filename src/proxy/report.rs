@@ -12,15 +12,22 @@ use crate::pipeline::{Ignored, Outcome, Report, Timings};
 const MOST_BYTES: usize = 2 << 10;
 /// What a header takes beside its name and value.
 const AROUND: usize = 32;
+const TIMING: &str = "server-timing";
 
 /// Adds the `x-rerank-*` headers and `server-timing`.
 pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored, timings: &Timings) {
-    let mut writer = Writer { headers, left: MOST_BYTES };
     let timing = format!("upstream;dur={:.1}, rerank;dur={:.1}", ms(timings.upstream), ms(timings.rerank));
-    writer.append("server-timing", &timing);
+    let room = MOST_BYTES.saturating_sub(TIMING.len() + timing.len() + AROUND);
+    let mut writer = Writer { headers, left: room };
     writer.set("x-rerank-status", &(report.outcome.header() + &ignored.parameter()));
     if let Some(source) = report.source {
         writer.set("x-rerank-query-source", source.as_str());
+    }
+    if let Some(provider) = &report.provider {
+        writer.set("x-rerank-provider", provider);
+    }
+    if let Some(model) = &report.model {
+        writer.set("x-rerank-model", model);
     }
     if !matches!(report.outcome, Outcome::Kept(_)) {
         writer.set("x-rerank-cache", &format!("{}/{}", report.cache_hits, report.cache_lookups));
@@ -29,11 +36,8 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored
     if report.held.all() > 0 {
         writer.set("x-rerank-held", &report.held.all().to_string());
     }
-    if let Some(provider) = &report.provider {
-        writer.set("x-rerank-provider", provider);
-    }
-    if let Some(model) = &report.model {
-        writer.set("x-rerank-model", model);
+    if let Ok(value) = HeaderValue::from_str(&timing) {
+        headers.append(HeaderName::from_static(TIMING), value);
     }
 }
 
@@ -44,21 +48,11 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn set(&mut self, name: &'static str, value: &str) {
-        if let Some(value) = self.fitting(name, value) {
+        let Some(left) = self.left.checked_sub(name.len() + value.len() + AROUND) else { return };
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.left = left;
             self.headers.insert(HeaderName::from_static(name), value);
         }
-    }
-
-    fn append(&mut self, name: &'static str, value: &str) {
-        if let Some(value) = self.fitting(name, value) {
-            self.headers.append(HeaderName::from_static(name), value);
-        }
-    }
-
-    /// The value, if a header can hold it and there is room.
-    fn fitting(&mut self, name: &str, value: &str) -> Option<HeaderValue> {
-        self.left = self.left.checked_sub(name.len() + value.len() + AROUND)?;
-        HeaderValue::from_str(value).ok()
     }
 }
 

@@ -24,28 +24,29 @@ pub(super) fn order(verb: Verb, search: &Object<'_>) -> Result<Order, DialectErr
         Verb::Search => Order::Plain,
         Verb::Discover if search.get("target").is_none() => Order::Kept(KeepReason::NotRanked),
         Verb::Discover => Order::Plain,
-        Verb::Recommend => recommend(search, search.get("strategy")),
-        Verb::Query => of_query(search, 0)?,
+        Verb::Recommend => recommend(search.get("strategy"), wants_vectors(search)),
+        Verb::Query => of_query(search, wants_vectors(search), 0)?,
     })
 }
 
 /// How a query or a prefetch ranks, with the prefetches that it is made of.
-fn of_query(search: &Object<'_>, depth: usize) -> Result<Order, DialectError> {
+fn of_query(search: &Object<'_>, with_vectors: bool, depth: usize) -> Result<Order, DialectError> {
     if depth > MAX_DEPTH {
         return Err(TOO_DEEP);
     }
     let prefetches = search.prefetches()?;
     let mut inner = Vec::with_capacity(prefetches.len());
     for prefetch in &prefetches {
-        inner.push(of_query(prefetch, depth + 1)?);
+        // It shows no hits, whatever it says of their vectors.
+        inner.push(of_query(prefetch, false, depth + 1)?);
     }
     // Without a query a prefetch is rejected, and anything else is in the order of ids.
     let Some(query) = search.get("query") else { return Ok(Order::Kept(KeepReason::NotRanked)) };
-    Ok(by(search, query).over(&inner))
+    Ok(by(query, with_vectors).over(&inner))
 }
 
 /// How a query with a `query` member ranks, its prefetches apart.
-fn by(search: &Object<'_>, query: Value<'_>) -> Order {
+fn by(query: Value<'_>, with_vectors: bool) -> Order {
     if query.kind() != Kind::Object {
         return match query.kind() {
             Kind::Array | Kind::String | Kind::Number => Order::Plain,
@@ -63,7 +64,7 @@ fn by(search: &Object<'_>, query: Value<'_>) -> Order {
     } else if has("nearest") {
         if has("mmr") { Order::Kept(KeepReason::NotRanked) } else { Order::Plain }
     } else if let Some(examples) = get("recommend") {
-        recommend(search, examples.get("strategy").filter(|value| !value.is_null()))
+        recommend(examples.get("strategy").filter(|value| !value.is_null()), with_vectors)
     } else if has("discover") || has("relevance_feedback") || has("text") {
         Order::Plain
     } else if has("context") || has("order_by") || has("sample") {
@@ -78,16 +79,20 @@ fn by(search: &Object<'_>, query: Value<'_>) -> Order {
 }
 
 /// How examples rank that are used like this.
-fn recommend(search: &Object<'_>, strategy: Option<Value<'_>>) -> Order {
+fn recommend(strategy: Option<Value<'_>>, with_vectors: bool) -> Order {
     let average = strategy.is_none_or(|strategy| strategy.as_str().as_deref() == Some("average_vector"));
-    let vectors = ["with_vector", "with_vectors"].iter().any(|key| {
+    Order::of_recommendation(average, with_vectors)
+}
+
+/// Whether the client requests the vectors of its hits.
+fn wants_vectors(search: &Object<'_>) -> bool {
+    ["with_vector", "with_vectors"].iter().any(|key| {
         search.get(key).is_some_and(|value| match value.kind() {
             Kind::Bool => value.as_bool() == Some(true),
             Kind::Array => value.items().is_some_and(|names| !names.is_empty()),
             _ => true,
         })
-    });
-    Order::of_recommendation(average, vectors)
+    })
 }
 
 /// The text of the query and its prefetches: what inference makes a vector of, or a text index ranks by.
