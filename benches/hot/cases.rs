@@ -5,14 +5,16 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
-    dialect::{Dialect, Elastic, SearchRequest, qdrant::Qdrant},
+    dialect::{
+        Dialect, Elastic, SearchRequest,
+        qdrant::{Qdrant, QdrantGrpc},
+    },
     document,
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
     },
-    search::Document,
-    search::{FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip, StripPath},
+    search::{Document, FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip, StripPath},
     wire::{Page, json::page_bytes},
 };
 use tokio::time::Instant;
@@ -43,6 +45,12 @@ pub fn all() -> Vec<Case> {
                 cases.extend(of_response(speech, hits, text));
             }
         }
+    }
+    // Nothing is escaped in messages.
+    for hits in [10, 50, 200] {
+        cases.extend(of_response(Speech::Grpc, hits, Text::Plain));
+    }
+    for speech in [Speech::Qdrant, Speech::Elastic, Speech::Grpc] {
         cases.push(case(format!("parse/{}", speech.name()), move || parse(speech)));
         cases.push(case(format!("widen/{}", speech.name()), move || widen(speech)));
     }
@@ -53,6 +61,7 @@ pub fn all() -> Vec<Case> {
 enum Speech {
     Qdrant,
     Elastic,
+    Grpc,
 }
 
 impl Speech {
@@ -60,6 +69,7 @@ impl Speech {
         match self {
             Self::Qdrant => "qdrant",
             Self::Elastic => "elastic",
+            Self::Grpc => "grpc",
         }
     }
 
@@ -67,6 +77,7 @@ impl Speech {
         match self {
             Self::Qdrant => &Qdrant,
             Self::Elastic => &Elastic,
+            Self::Grpc => &QdrantGrpc,
         }
     }
 
@@ -74,6 +85,7 @@ impl Speech {
         match self {
             Self::Qdrant => inputs::qdrant_response(hits, text),
             Self::Elastic => inputs::elastic_response(hits, text),
+            Self::Grpc => inputs::grpc_response(hits),
         }
     }
 
@@ -81,13 +93,14 @@ impl Speech {
         match self {
             Self::Qdrant => inputs::qdrant_request(),
             Self::Elastic => inputs::elastic_request(),
+            Self::Grpc => inputs::grpc_request(),
         }
     }
 
     /// What is taken out of a hit where the client had not asked for the text.
     fn added(self) -> Strip {
         let object = match self {
-            Self::Qdrant => "payload",
+            Self::Qdrant | Self::Grpc => "payload",
             Self::Elastic => "_source",
         };
         let path = StripPath { keys: vec![object.to_owned(), "text".to_owned()], keep: 1 };
@@ -98,6 +111,7 @@ impl Speech {
         let path = match self {
             Self::Qdrant => "/collections/docs/points/query",
             Self::Elastic => "/docs/_search",
+            Self::Grpc => "/qdrant.Points/Query",
         };
         f(&Head { method: &Method::POST, path, query: None, headers: &HeaderMap::new() })
     }

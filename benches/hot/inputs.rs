@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
+use rerankd::wire::proto::write;
 
 /// How the text of a hit is written.
 #[derive(Clone, Copy, PartialEq)]
@@ -76,6 +77,38 @@ pub fn qdrant_response(hits: usize, style: Text) -> Bytes {
     Bytes::from(out)
 }
 
+/// The same over gRPC, with the same fields; texts have no escapes there.
+pub fn grpc_response(hits: usize) -> Bytes {
+    let mut numbers = Numbers(1);
+    let mut out = Vec::new();
+    for hit in 0..hits {
+        let title = text(&mut numbers, Text::Plain, 40);
+        let body = text(&mut numbers, Text::Plain, TEXT_BYTES);
+        let url = format!("https://example.org/docs/{hit}");
+        write::message(&mut out, 1, |out| {
+            write::message(out, 1, |out| {
+                write::bytes(out, 2, format!("5c56c793-69f3-4fbf-87e6-{hit:012}").as_bytes());
+            });
+            for (name, text) in [("url", &url), ("title", &title), ("text", &body)] {
+                entry(out, name, |out| write::bytes(out, 4, text.as_bytes()));
+            }
+            entry(out, "year", |out| write::signed(out, 3, 2000 + (hit % 30) as i64));
+            write::float(out, 3, 0.95 - hit as f32 * 0.001);
+            write::unsigned(out, 5, 7);
+        });
+    }
+    write::double(&mut out, 2, 0.001_347);
+    Bytes::from(out)
+}
+
+/// An entry of a payload.
+fn entry(out: &mut Vec<u8>, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
+    write::message(out, 2, |out| {
+        write::bytes(out, 1, name.as_bytes());
+        write::message(out, 2, value);
+    });
+}
+
 /// A response of Elasticsearch's `_search`.
 pub fn elastic_response(hits: usize, style: Text) -> Bytes {
     let mut numbers = Numbers(1);
@@ -101,6 +134,24 @@ pub fn qdrant_request() -> Bytes {
     Bytes::from(format!(
         r#"{{"query":{vector},"limit":10,"with_payload":["title","url"],"filter":{{"must":[{{"key":"lang","match":{{"value":"en"}}}}]}},"rerank":{{"query":"how do I rerank"}}}}"#
     ))
+}
+
+/// The same over gRPC, where the query text stands in a header.
+pub fn grpc_request() -> Bytes {
+    let mut numbers = Numbers(2);
+    let vector: Vec<f32> = (0..1024).map(|_| numbers.below(2_000_000) as f32 / 1_000_003.0 - 1.0).collect();
+    let mut out = Vec::new();
+    write::bytes(&mut out, 1, b"docs");
+    let dense = |out: &mut Vec<u8>| write::floats(out, 1, &vector);
+    write::message(&mut out, 3, |out| write::message(out, 1, |out| write::message(out, 2, dense)));
+    write::unsigned(&mut out, 8, 10);
+    write::message(&mut out, 11, |out| {
+        write::message(out, 2, |out| {
+            write::bytes(out, 1, b"title");
+            write::bytes(out, 1, b"url");
+        });
+    });
+    Bytes::from(out)
 }
 
 /// A request of Elasticsearch's `_search` with a kNN vector of 1024 numbers beside a text query.

@@ -3,10 +3,24 @@
 
 use std::{collections::BTreeMap, fmt, io, marker::PhantomData, path::Path};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::{
+    Serialize,
+    de::{Deserialize, Deserializer, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
-use super::report::InputFile;
+/// A file that was read, so that a later reader can check whether it is the same one.
+#[derive(Clone, Debug, Serialize)]
+pub struct InputFile {
+    /// What it holds.
+    pub role: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub bytes: usize,
+    /// Its SHA-256 in hexadecimal digits, as `sha256sum` writes it.
+    pub sha256: String,
+}
 
 /// A file that was read.
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 use super::{
     error::{self, Fault, Meaning},
-    route::Version,
+    version::Version,
 };
 
 /// Metrics of the endpoint. Labels are closed sets.

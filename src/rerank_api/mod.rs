@@ -17,6 +17,7 @@ mod request;
 mod response;
 mod route;
 mod service;
+mod version;
 
 pub use metrics::ApiMetrics;
 pub use offer::{CohereProvider, Offer};

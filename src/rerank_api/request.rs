@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::route::Version;
+use super::version::Version;
 use crate::{
     document,
     rerank::{Scores, SpanRequest},

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{request::RerankCall, route::Version};
+use super::{request::RerankCall, version::Version};
 use crate::rerank::{FailureClass, Scores, Span};
 
 #[derive(Serialize)]

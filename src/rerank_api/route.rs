@@ -2,24 +2,7 @@
 
 use http::Method;
 
-use super::error::ApiError;
-
-/// A version of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
-    V1,
-    V2,
-}
-
-impl Version {
-    /// As in `meta.api_version`.
-    pub(super) fn number(self) -> &'static str {
-        match self {
-            Version::V1 => "1",
-            Version::V2 => "2",
-        }
-    }
-}
+use super::{error::ApiError, version::Version};
 
 /// The version that a path means, and the base path before it.
 fn split(path: &str) -> Option<(&str, Version)> {

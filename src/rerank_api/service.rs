@@ -16,8 +16,8 @@ use super::{
     ApiMetrics, Offer,
     error::{ApiError, Fault},
     request::{self, RerankCall},
-    response,
-    route::{self, Version},
+    response, route,
+    version::Version,
 };
 use crate::{
     body::coding::{self, CodingError},

@@ -16,7 +16,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::log::is_own;
+use super::own::is_own;
 
 /// `2026-01-31T12:00:00.000Z  WARN message key="value"`. The target is shown only for lines of other crates.
 pub(super) struct TextLines;

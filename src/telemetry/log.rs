@@ -9,7 +9,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::lines::{JsonLines, TextLines};
+use super::{
+    lines::{JsonLines, TextLines},
+    own::is_own,
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -52,12 +55,6 @@ pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), L
 /// quote what they receive (h2 the path of a malformed request, with its query).
 fn may_be_said(metadata: &Metadata<'_>) -> bool {
     is_own(metadata) || *metadata.level() <= Level::INFO
-}
-
-/// Whether a line is this program's own.
-pub(super) fn is_own(metadata: &Metadata<'_>) -> bool {
-    let module = metadata.target();
-    module == "rerankd" || module.starts_with("rerankd::")
 }
 
 /// An error with its causes, on one line.

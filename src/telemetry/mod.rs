@@ -2,6 +2,7 @@
 
 mod lines;
 mod log;
+mod own;
 mod registry;
 #[cfg(test)]
 mod test_support;

@@ -15,6 +15,7 @@ mod eval;
 mod explain;
 mod faults;
 mod fields;
+mod file_circles;
 mod fleet;
 mod forward;
 mod framing;

@@ -8,7 +8,7 @@ pub mod yaml;
 
 use serde::Serialize;
 
-use super::{calibration::Calibration, evaluation::Evaluation, floor::MIN_QUERIES};
+use super::{calibration::Calibration, evaluation::Evaluation, floor::MIN_QUERIES, input::InputFile};
 
 /// Everything that a run found. No text of queries or documents: queries and documents are named by their ids.
 #[derive(Clone, Debug, Serialize)]
@@ -58,19 +58,6 @@ pub struct Setup {
     pub seed: u64,
     /// Said of every figure, where it has to be.
     pub caveat: Option<String>,
-}
-
-/// A file that was read, so that a later reader can check whether it is the same one.
-#[derive(Clone, Debug, Serialize)]
-pub struct InputFile {
-    /// What it holds.
-    pub role: &'static str,
-    /// Its name.
-    pub name: String,
-    /// Its size.
-    pub bytes: usize,
-    /// Its SHA-256 in hexadecimal digits, as `sha256sum` writes it.
-    pub sha256: String,
 }
 
 /// A query that was not measured.

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::{Failure, InputFile, ReportDocument, Setup, yaml};
+use super::{Failure, ReportDocument, Setup, yaml};
+use crate::eval::input::InputFile;
 use crate::{
     eval::{
         calibration::Calibration,

@@ -73,20 +73,8 @@ fn compared(measure: &Comparison) -> Vec<Cell> {
 
 fn extreme(title: &str, queries: &[&QueryResult]) -> Option<Card> {
     let heads = ["query", "category", "before", "after", "change"];
-    let table = Table::of(title, &heads, queries.iter().map(|query| query_row(query)));
+    let table = Table::of(title, &heads, queries.iter().map(|query| figures::query_row(query)));
     (!queries.is_empty()).then(|| card(title, Part::Table(table)))
-}
-
-/// A query with its category, its nDCG before and after, and the change.
-pub(super) fn query_row(query: &QueryResult) -> Vec<String> {
-    let ndcg = query.measures.first();
-    vec![
-        query.query.clone(),
-        query.category.clone().unwrap_or_else(|| "–".to_owned()),
-        number(ndcg.map(|measure| measure.before)),
-        number(ndcg.map(|measure| measure.after)),
-        signed(query.gain),
-    ]
 }
 
 fn latency_and_cost(document: &ReportDocument) -> Section {

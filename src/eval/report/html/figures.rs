@@ -1,6 +1,6 @@
 //! The charts of the page, each with its words and its figures.
 
-use super::{Figure, Part, Table, cards::query_row};
+use super::{Figure, Part, Table};
 use crate::eval::{
     calibration::CalibratedGroup,
     evaluation::{Evaluation, QueryResult},
@@ -176,4 +176,16 @@ pub(super) fn margin(group: &CalibratedGroup) -> Option<Part> {
         caption,
         (&heads, rows),
     )
+}
+
+/// A query with its category, its nDCG before and after, and the change.
+pub(super) fn query_row(query: &QueryResult) -> Vec<String> {
+    let ndcg = query.measures.first();
+    vec![
+        query.query.clone(),
+        query.category.clone().unwrap_or_else(|| "–".to_owned()),
+        number(ndcg.map(|measure| measure.before)),
+        number(ndcg.map(|measure| measure.after)),
+        signed(query.gain),
+    ]
 }
