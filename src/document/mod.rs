@@ -28,8 +28,8 @@ use crate::{
 };
 
 /// The main text, by the names that frameworks and tutorials give it; the first with text in it wins.
-pub const AUTO_FIELDS: [&str; 7] =
-    ["page_content", "text", "content", "body", "document", "chunk", "passage"];
+pub const AUTO_FIELDS: [&str; 8] =
+    ["page_content", "text", "content", "body", "document", "chunk", "passage", "doc_content"];
 
 /// What stands before the main text, never alone; the first with text in it wins.
 pub const AUTO_TITLES: [&str; 3] = ["title", "name", "heading"];

@@ -36,6 +36,8 @@ fn auto_takes_the_first_main_field_with_text_and_a_title_before_it() {
     assert_eq!(auto(r#"{"content":"just\ntext","topic":"x"}"#).unwrap(), "just\ntext");
     let langchain = r#"{"page_content":"P","metadata":{"source":"s","text":"no"}}"#;
     assert_eq!(auto(langchain).unwrap(), "P");
+    let spring_ai = r#"{"doc_content":"S","topic":"x"}"#;
+    assert_eq!(auto(spring_ai).unwrap(), "S");
 }
 
 #[test]
