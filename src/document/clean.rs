@@ -16,7 +16,12 @@ pub(super) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
     }
     let quoted = match value {
         Value::Json(value) => value.text(),
-        Value::Proto(value) => return value.as_str().map(text),
+        Value::Proto(value) => {
+            return value.as_str().map(|whole| match whole {
+                Cow::Borrowed(whole) => text(whole),
+                Cow::Owned(whole) => Cow::Owned(text(&whole).into_owned()),
+            });
+        }
     };
     let inner = quoted.get(1..quoted.len().checked_sub(1)?)?;
     // No control characters stand there as they are, but for one.

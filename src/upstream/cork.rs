@@ -2,7 +2,8 @@
 //!
 //! h2 writes and flushes every DATA frame on its own, which costs a system call for each call that is on the connection.
 //! Here a flush only asks for another turn, at whose start all that was written since is handed on. What is ready at the
-//! same time goes out together, and a connection with little to do waits for nothing.
+//! same time goes out together, and a connection with little to do waits for nothing. What is large is not copied for
+//! that: it takes along what is held.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,6 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// No more is held back.
 const ROOM: usize = 64 << 10;
+/// A larger write is worth a system call of its own, and not a copy.
+const SMALL: usize = 4 << 10;
+/// As many slices as go out at once, with what is held.
+const SLICES: usize = 16;
 /// A buffer that has grown beyond this is not kept.
 const KEPT: usize = 16 << 10;
 
@@ -32,8 +37,9 @@ impl<S> Corked<S> {
         Self { inner, is_on, held: Vec::new(), written: 0, is_due: false }
     }
 
-    fn has_room(&self, length: usize) -> bool {
-        self.held.len() + length <= ROOM
+    /// Whether so much is held back.
+    fn holds(&self, length: usize) -> bool {
+        (self.is_on)(&self.inner) && length <= SMALL && self.held.len() + length <= ROOM
     }
 }
 
@@ -49,17 +55,47 @@ impl<S: AsyncWrite + Unpin> Corked<S> {
                 count => self.written += count,
             }
         }
-        self.written = 0;
-        match self.held.capacity() > KEPT {
-            true => self.held = Vec::new(),
-            false => self.held.clear(),
-        }
+        (self.written, self.held) = (0, self.emptied());
         // TLS may hold some of it.
         if self.is_due {
             ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
             self.is_due = false;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Corked<S> {
+    /// Writes what is held and these slices after it; how much of the slices went out.
+    fn poll_with(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        while let Some(rest) = self.held.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let length = rest.len();
+            let mut all = [IoSlice::new(&[]); SLICES];
+            let parts = [IoSlice::new(rest)].into_iter().chain(slices.iter().copied());
+            all.iter_mut().zip(parts).for_each(|(to, part)| *to = part);
+            let count = match ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, &all))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => count,
+            };
+            if count < length {
+                self.written += count;
+                continue;
+            }
+            (self.written, self.held) = (0, self.emptied());
+            if count > length {
+                return Poll::Ready(Ok(count - length));
+            }
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+    }
+}
+
+impl<S> Corked<S> {
+    /// The buffer for what is held next.
+    fn emptied(&mut self) -> Vec<u8> {
+        let mut held = std::mem::take(&mut self.held);
+        held.clear();
+        if held.capacity() > KEPT { Vec::new() } else { held }
     }
 }
 
@@ -80,12 +116,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Corked<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Corked<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if (self.is_on)(&self.inner) && self.has_room(bytes.len()) {
+        if self.holds(bytes.len()) {
             self.held.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        ready!(self.poll_out(cx))?;
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        self.poll_with(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -94,12 +129,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Corked<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = slices.iter().map(|slice| slice.len()).sum();
-        if (self.is_on)(&self.inner) && self.has_room(length) {
+        if self.holds(length) {
             slices.iter().for_each(|slice| self.held.extend_from_slice(slice));
             return Poll::Ready(Ok(length));
         }
-        ready!(self.poll_out(cx))?;
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        self.poll_with(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -172,6 +206,15 @@ mod tests {
             Poll::Ready(Ok(count))
         }
 
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            self.poll_write(cx, &all)
+        }
+
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
@@ -239,14 +282,35 @@ mod tests {
     fn little_is_held_of_much_and_nothing_is_lost_where_the_peer_is_slow() {
         let mut cx = Context::from_waker(Waker::noop());
         let mut corked = corked(100);
-        let chunk = [7; 16 << 10];
-        assert!((0..4).all(|_| write(&mut corked, &chunk, &mut cx)));
+        let chunk = [7; SMALL];
+        let fitting = ROOM / SMALL;
+        assert!((0..fitting).all(|_| write(&mut corked, &chunk, &mut cx)));
         assert!(!write(&mut corked, &chunk, &mut cx), "there is no room for more");
         assert!(corked.held.len() <= ROOM);
         corked.inner.room = usize::MAX;
         assert!(write(&mut corked, &chunk, &mut cx));
         assert!(Pin::new(&mut corked).poll_shutdown(&mut cx).is_ready());
-        assert_eq!(corked.inner.writes.concat().len(), 5 * chunk.len());
+        assert_eq!(corked.inner.writes.concat().len(), (fitting + 1) * chunk.len());
         assert!(corked.held.capacity() <= KEPT);
+    }
+
+    #[test]
+    fn what_is_large_is_not_held_and_takes_along_what_is() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut corked = corked(usize::MAX);
+        let large = [7; SMALL + 1];
+        assert!(write(&mut corked, b"head", &mut cx));
+        let written = Pin::new(&mut corked).poll_write(&mut cx, &large);
+        assert!(matches!(written, Poll::Ready(Ok(count)) if count == large.len()));
+        assert_eq!(corked.inner.writes, [[&b"head"[..], &large].concat()]);
+        assert!(corked.held.is_empty());
+        // A peer that takes only some of what is held gets the rest first.
+        corked.inner.room = 2;
+        assert!(write(&mut corked, b"tail", &mut cx));
+        assert!(Pin::new(&mut corked).poll_write(&mut cx, &large).is_pending());
+        corked.inner.room = 3;
+        let written = Pin::new(&mut corked).poll_write(&mut cx, &large);
+        assert!(matches!(written, Poll::Ready(Ok(1))));
+        assert_eq!(corked.inner.writes[1..].concat(), b"tail\x07");
     }
 }

@@ -62,7 +62,7 @@ impl<'a> Value<'a> {
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Json(value) => value.as_str(),
-            Self::Proto(value) => value.as_str().map(Cow::Borrowed),
+            Self::Proto(value) => value.as_str(),
         }
     }
 

@@ -53,13 +53,13 @@ impl ProtoPage {
 
     /// Whether a value is a string, or an array that begins with one, whose first character can be seen.
     fn is_text(&self, value: &Range<usize>) -> bool {
-        let seen = |value: Value<'_>| {
-            value.as_str().is_some_and(|text| text.starts_with(|first: char| first.is_ascii_graphic()))
-        };
+        let seen = |value: Value<'_>| value.first_byte().is_some_and(|first| first.is_ascii_graphic());
         let Some(value) = Value::found(&self.body, value.clone()) else { return false };
         match value.kind() {
             Kind::String => seen(value),
-            Kind::Array => value.items().is_some_and(|items| items.first().is_some_and(|first| seen(*first))),
+            Kind::Array => {
+                value.first_items(1).is_some_and(|items| items.first().is_some_and(|first| seen(*first)))
+            }
             _ => false,
         }
     }

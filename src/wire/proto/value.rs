@@ -174,10 +174,19 @@ impl<'a> Value<'a> {
         path.iter().try_fold(self, |value, key| value.get(key))
     }
 
-    /// The text of a string; `None` for any other kind, and for what is not UTF-8.
-    pub fn as_str(self) -> Option<&'a str> {
+    /// The text of a string; `None` for any other kind. What is no UTF-8, which no such string may be, is replaced.
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        let Variant::String(bytes) = self.variant else { return None };
+        Some(match simdutf8::basic::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        })
+    }
+
+    /// The first byte of a string that has one; `None` for any other kind.
+    pub fn first_byte(self) -> Option<u8> {
         match self.variant {
-            Variant::String(text) => simdutf8::basic::from_utf8(text).ok(),
+            Variant::String(text) => text.first().copied(),
             _ => None,
         }
     }

@@ -151,7 +151,7 @@ fn the_last_entry_of_a_name_counts_and_places_are_those_of_the_body() {
     write::bytes(&mut body, 6, &object);
     let value = Value::found(&body, 6..body.len()).unwrap();
     let second = value.get("a").unwrap();
-    assert_eq!(second.as_str(), Some("second"));
+    assert_eq!(second.as_str().as_deref(), Some("second"));
     assert_eq!(&body[second.span()], second.bytes());
     assert_eq!(second.bytes(), text("second"));
     assert!(value.at(&["a", "b"]).is_none());
