@@ -48,6 +48,14 @@ impl Sample {
     }
 }
 
+/// A search, and what the database has answered where more was requested.
+pub(super) struct Widened {
+    pub(super) own: Sample,
+    pub(super) plan: FetchPlan,
+    /// The response to a request with this plan, or one that brings the same fields.
+    pub(super) more: Bytes,
+}
+
 /// Every hit's place, list by list.
 fn places(page: &dyn Page) -> Vec<Vec<HitAt>> {
     let of_list = |(list, hits): (usize, usize)| (0..hits).map(|hit| HitAt { list, hit }).collect();
@@ -153,6 +161,25 @@ fn a_cut_list_has_the_hits_that_are_left_in_their_order() {
                 assert_eq!(said(&*again, HitAt { list, hit }), was, "{}", sample.name);
             }
         }
+    }
+}
+
+#[test]
+fn a_widened_response_less_what_was_added_has_the_hits_that_the_client_would_have_had() {
+    let recorded = [qdrant::rest_widened(), qdrant::grpc_widened()];
+    assert!(recorded.iter().all(|recorded| recorded.len() >= 2));
+    for Widened { own, plan, more } in recorded.into_iter().flatten() {
+        let (expected, page) = (own.page(own.response.clone()), own.page(more));
+        let rewrite = own.request().rewrite(&[plan]).unwrap();
+        assert_ne!(rewrite.strips, [Strip::default()], "{}: something is added", own.name);
+        let at = |hit| HitAt { list: 0, hit };
+        let place = |hit| (0..page.lists()[0].hits).find(|&more| page.id(at(more)) == expected.id(at(hit)));
+        let order = |_| (0..expected.lists()[0].hits).map(|hit| place(hit).expect("the same hits")).collect();
+        let joined = own.page(page.reordered(&rewrite.strips, &rankings(&*page, order)));
+        let all = |page: &dyn Page| -> Vec<String> {
+            (0..page.lists()[0].hits).map(|hit| said(page, at(hit))).collect()
+        };
+        assert_eq!(all(&*joined), all(&*expected), "{}", own.name);
     }
 }
 

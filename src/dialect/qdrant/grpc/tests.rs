@@ -9,7 +9,7 @@ mod of_json;
 mod properties;
 mod widening;
 
-pub(in crate::dialect) use fixtures::samples;
+pub(in crate::dialect) use fixtures::{samples, widened};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};

@@ -6,7 +6,7 @@ mod kinds;
 mod properties;
 mod widening;
 
-pub(in crate::dialect) use fixtures::samples;
+pub(in crate::dialect) use fixtures::{samples, widened};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     dialect::{
         Verdict,
-        laws::Sample,
+        laws::{Sample, Widened},
         qdrant::{QdrantGrpc, grpc::status},
     },
     search::{HitAt, KeepReason},
@@ -58,6 +58,22 @@ pub(in crate::dialect) fn samples() -> Vec<Sample> {
         response: capture.response,
     };
     captures().into_iter().filter(|capture| capture.is_success).map(sample).collect()
+}
+
+/// Searches for a part of the payload or none, and the response with all of it, for the laws.
+pub(in crate::dialect) fn widened() -> Vec<Widened> {
+    let find = |name: &str| samples().into_iter().find(|sample| sample.name == name).unwrap();
+    let of = |(name, fields): (&str, &[&str])| Widened {
+        own: find(name),
+        plan: plan(50, fields),
+        more: find("14-query-gzip").response,
+    };
+    let recorded: [(&str, &[&str]); 3] = [
+        ("15-query-no-payload-no-limit", &["text", "title"]),
+        ("15-query-no-payload-no-limit", &["*"]),
+        ("04-query-include", &["*"]),
+    ];
+    recorded.map(of).into()
 }
 
 fn capture(file: &Path) -> Option<Capture> {

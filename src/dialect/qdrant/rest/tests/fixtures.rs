@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::dialect::laws::Sample;
+use crate::dialect::laws::{Sample, Widened};
 
 struct Capture {
     name: String,
@@ -38,6 +38,17 @@ pub(in crate::dialect) fn samples() -> Vec<Sample> {
         response: capture.response.unwrap_or_default(),
     };
     captures().into_iter().filter(|capture| capture.status == 200).map(sample).collect()
+}
+
+/// Searches for a part of the payload, and the response with all of it, for the laws.
+pub(in crate::dialect) fn widened() -> Vec<Widened> {
+    let find = |name: &str| samples().into_iter().find(|sample| sample.name == name).unwrap();
+    let of = |name: &str| Widened {
+        own: find(name),
+        plan: plan(70, &["*"]),
+        more: find("024-query-payload-all").response,
+    };
+    ["027-query-payload-list", "030-query-payload-list-empty", "031-query-payload-include"].map(of).into()
 }
 
 fn capture(file: &PathBuf) -> Option<Capture> {
