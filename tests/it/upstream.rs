@@ -1,5 +1,6 @@
 //! The connection to the database: reused, given up, waited for, and lost.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::harness::{End, FakeDatabase, Frames, Program, QUERY, Wire, points};
@@ -14,6 +15,23 @@ async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
+}
+
+/// Waits until the kernel has taken the end of a connection of the database's to the proxy, whose address this is.
+async fn end_has_come(database: SocketAddr, proxy: SocketAddr) {
+    const ESTABLISHED: &str = "01";
+    let [from, to] = [proxy, database].map(|address| format!(":{:04X}", address.port()));
+    let is_open = |table: String| {
+        let mut rows = table.lines().map(|row| row.split_whitespace().skip(1).take(3).collect::<Vec<_>>());
+        rows.any(|row| match row[..] {
+            [local, remote, state] => local.ends_with(&from) && remote.ends_with(&to) && state == ESTABLISHED,
+            _ => false,
+        })
+    };
+    // Elsewhere than on Linux there is no such table.
+    while std::fs::read_to_string("/proc/net/tcp").is_ok_and(is_open) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// One exchange on the database's next connection, which is handed over still open.
@@ -40,7 +58,12 @@ async fn a_connection_that_the_database_has_closed_costs_no_request() {
         // The end of the connection and the next request reach the proxy in either order.
         for _ in 0..20 {
             let (mut client, upstream) = exchange(&program, &database, request).await;
+            let proxy = upstream.peer().expect("TCP");
             drop(upstream);
+            // What is not sent twice must not be sent on it.
+            if request == WRITE {
+                end_has_come(database.addr, proxy).await;
+            }
             client.send(request).await;
             let mut fresh = database.connection().await;
             response(&mut client, &mut fresh).await;

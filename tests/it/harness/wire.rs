@@ -35,6 +35,11 @@ impl Wire {
         Self { stream: Box::new(stream), peer: None, buffer: Vec::new() }
     }
 
+    /// Where it goes, if it is TCP alone.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     pub async fn connect(addr: SocketAddr) -> Self {
         Self::new(TcpStream::connect(addr).await.unwrap())
     }
