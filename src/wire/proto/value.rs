@@ -22,11 +22,11 @@ pub(super) const VALUE: u32 = 2;
 /// A value that knows where it stands in its body. What is inside an object or an array is read when it is asked for.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Value<'a> {
-    /// Well-formed: its variant is read again where it is asked for, so that a value is as small as one in JSON.
     message: Message<'a>,
+    variant: Variant<'a>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Variant<'a> {
     Null,
     Double(f64),
@@ -35,28 +35,6 @@ enum Variant<'a> {
     Bool(bool),
     Struct(Message<'a>),
     List(Message<'a>),
-}
-
-impl<'a> Variant<'a> {
-    /// The last one of a message's.
-    fn of(message: Message<'a>) -> Result<Self, Malformed> {
-        let mut variant = Variant::Null;
-        for field in message.fields() {
-            let field = field?;
-            variant = match (field.number, field.content) {
-                (NULL, Content::Varint(_)) => Variant::Null,
-                (DOUBLE, Content::Fixed64(bits)) => Variant::Double(f64::from_bits(bits)),
-                (INTEGER, Content::Varint(number)) => Variant::Integer(number.cast_signed()),
-                (STRING, Content::Bytes(text)) => Variant::String(text),
-                (BOOL, Content::Varint(truth)) => Variant::Bool(truth != 0),
-                (STRUCT, Content::Bytes(_)) => Variant::Struct(field.message()?),
-                (LIST, Content::Bytes(_)) => Variant::List(field.message()?),
-                (NULL..=LIST, _) => return Err(Malformed),
-                _ => continue,
-            };
-        }
-        Ok(variant)
-    }
 }
 
 /// One entry of an object. Keys may repeat; the server's own order of them changes between responses.
@@ -79,7 +57,7 @@ impl fmt::Debug for Value<'_> {
 pub fn member(entry: Message<'_>) -> Result<Member<'_>, Malformed> {
     let mut key = "";
     let end = entry.span().end;
-    let mut value = Value { message: Message::at(&[], end) };
+    let mut value = Value { message: Message::at(&[], end), variant: Variant::Null };
     for field in entry.fields() {
         let field = field?;
         match field.number {
@@ -94,11 +72,22 @@ pub fn member(entry: Message<'_>) -> Result<Member<'_>, Malformed> {
 impl<'a> Value<'a> {
     /// The value that a message is; one without a variant is null.
     pub fn read(message: Message<'a>) -> Result<Self, Malformed> {
-        Variant::of(message).map(|_| Self { message })
-    }
-
-    fn variant(self) -> Variant<'a> {
-        Variant::of(self.message).unwrap_or(Variant::Null)
+        let mut variant = Variant::Null;
+        for field in message.fields() {
+            let field = field?;
+            variant = match (field.number, field.content) {
+                (NULL, Content::Varint(_)) => Variant::Null,
+                (DOUBLE, Content::Fixed64(bits)) => Variant::Double(f64::from_bits(bits)),
+                (INTEGER, Content::Varint(number)) => Variant::Integer(number.cast_signed()),
+                (STRING, Content::Bytes(text)) => Variant::String(text),
+                (BOOL, Content::Varint(truth)) => Variant::Bool(truth != 0),
+                (STRUCT, Content::Bytes(_)) => Variant::Struct(field.message()?),
+                (LIST, Content::Bytes(_)) => Variant::List(field.message()?),
+                (NULL..=LIST, _) => return Err(Malformed),
+                _ => continue,
+            };
+        }
+        Ok(Self { message, variant })
     }
 
     /// The value that was found at `span` of a body before; `None` where none can stand.
@@ -108,7 +97,7 @@ impl<'a> Value<'a> {
 
     /// What kind of value this is. A number that is not finite is null, as the server writes it in JSON.
     pub fn kind(self) -> Kind {
-        match self.variant() {
+        match self.variant {
             Variant::Struct(_) => Kind::Object,
             Variant::List(_) => Kind::Array,
             Variant::String(_) => Kind::String,
@@ -131,7 +120,7 @@ impl<'a> Value<'a> {
 
     /// The message that holds the entries of an object or the elements of an array.
     pub fn inside(self) -> Option<Message<'a>> {
-        match self.variant() {
+        match self.variant {
             Variant::Struct(message) | Variant::List(message) => Some(message),
             _ => None,
         }
@@ -139,7 +128,7 @@ impl<'a> Value<'a> {
 
     /// The entries of an object, in their order; `None` for any other kind, and where they cannot be read.
     pub fn members(self) -> Option<Vec<Member<'a>>> {
-        let Variant::Struct(object) = self.variant() else { return None };
+        let Variant::Struct(object) = self.variant else { return None };
         let mut members = Vec::new();
         for field in object.fields() {
             let field = field.ok()?;
@@ -161,7 +150,7 @@ impl<'a> Value<'a> {
     }
 
     fn elements(self, most: usize) -> Option<Vec<Value<'a>>> {
-        let Variant::List(list) = self.variant() else { return None };
+        let Variant::List(list) = self.variant else { return None };
         let mut items = Vec::new();
         for field in list.fields() {
             let field = field.ok()?;
@@ -187,7 +176,7 @@ impl<'a> Value<'a> {
 
     /// The text of a string; `None` for any other kind. What is no UTF-8, which no such string may be, is replaced.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        let Variant::String(bytes) = self.variant() else { return None };
+        let Variant::String(bytes) = self.variant else { return None };
         Some(match simdutf8::basic::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(bytes),
@@ -196,7 +185,7 @@ impl<'a> Value<'a> {
 
     /// The first byte of a string that has one; `None` for any other kind.
     pub fn first_byte(self) -> Option<u8> {
-        match self.variant() {
+        match self.variant {
             Variant::String(text) => text.first().copied(),
             _ => None,
         }
@@ -204,7 +193,7 @@ impl<'a> Value<'a> {
 
     /// A number or a truth value as the server writes it in JSON.
     pub fn spelled(self) -> Option<Cow<'static, str>> {
-        match self.variant() {
+        match self.variant {
             Variant::Bool(true) => Some(Cow::Borrowed("true")),
             Variant::Bool(false) => Some(Cow::Borrowed("false")),
             Variant::Integer(number) => Some(Cow::Owned(number.to_string())),
@@ -217,7 +206,7 @@ impl<'a> Value<'a> {
 
     /// A whole number from 0 up.
     pub fn as_u64(self) -> Option<u64> {
-        match self.variant() {
+        match self.variant {
             Variant::Integer(number) => u64::try_from(number).ok(),
             _ => None,
         }
@@ -225,7 +214,7 @@ impl<'a> Value<'a> {
 
     /// A finite number.
     pub fn as_f64(self) -> Option<f64> {
-        match self.variant() {
+        match self.variant {
             Variant::Integer(number) => Some(number as f64),
             Variant::Double(number) => Some(number).filter(|number| number.is_finite()),
             _ => None,
@@ -234,7 +223,7 @@ impl<'a> Value<'a> {
 
     /// A truth value.
     pub fn as_bool(self) -> Option<bool> {
-        match self.variant() {
+        match self.variant {
             Variant::Bool(truth) => Some(truth),
             _ => None,
         }
