@@ -43,6 +43,11 @@ pub trait SearchRequest: Send + Sync + 'static {
     fn held_bytes(&self) -> usize;
     /// What each of its searches asks for. On `Err` it is forwarded untouched.
     fn intents(&self) -> Result<Vec<SearchIntent>, DialectError>;
+    /// Gives `each` the dense vectors that rank the searches with these numbers, in the form of lists of components,
+    /// with the number of the search: those of its query and of what that is made of, none that only filter. A vector
+    /// that is stored in the database, a sparse one, or several as one are none of them. For the searches whose
+    /// intents have been read.
+    fn vectors(&self, searches: &[usize], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DialectError>;
     /// The same searches, requesting the hits and fields of each plan, without the proxy's own members. A plan of
     /// [`FetchPlan::as_asked`] changes nothing else; if no search needs a change, target and body are the client's
     /// own bytes.

@@ -12,3 +12,6 @@ pub use kind::Kind;
 pub use page::{FieldObjects, Found, Page, Place, Score};
 pub use pieces::Pieces;
 pub use value::{Member, Value};
+
+/// The most components of a vector that is read: the most that any of the databases stores (Qdrant 65,536).
+pub const MOST_COMPONENTS: usize = 1 << 16;

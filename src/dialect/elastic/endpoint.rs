@@ -235,6 +235,24 @@ impl SearchRequest for ElasticRequest {
         Ok(intents)
     }
 
+    fn vectors(&self, searches: &[usize], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DialectError> {
+        let (kind, params) = (self.endpoint.kind, self.params()?);
+        if !self.endpoint.is_batch() {
+            let body = self.object()?;
+            for &search in searches.iter().filter(|&&search| search == 0) {
+                request::vectors(kind, params, body.as_ref(), &mut |vector| each(search, vector));
+            }
+            return Ok(());
+        }
+        let (pairs, own) = (self.pairs()?, Params::default());
+        for &search in searches {
+            if let Some(pair) = pairs.get(search) {
+                request::vectors(kind, &own, Some(&pair.body), &mut |vector| each(search, vector));
+            }
+        }
+        Ok(())
+    }
+
     fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
         let params = self.params()?;
         let mut new = match self.endpoint.is_batch() {

@@ -21,6 +21,7 @@ mod settings;
 mod shape;
 mod target;
 mod value;
+mod vector;
 mod widen;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     shape,
     target::Params,
     value::{DEFAULT_SIZE, MAX_RESULT_WINDOW},
+    vector,
 };
 use crate::{
     dialect::{DialectError, SearchKind},
@@ -81,8 +82,11 @@ pub(super) fn intent(
     let mut malformed = from.is_err() || size.is_err();
     intent.offset = from.map_or(0, |(from, _)| from);
     intent.limit = size.map_or(DEFAULT_SIZE, |(size, _)| size);
-    intent.native = query_text::native(own, body);
-    intent.vector = body.map(shape::vector).unwrap_or_default();
+    let mut first = None;
+    intent.native = query_text::native(own, body, &mut |vector| {
+        first.get_or_insert_with(|| vector::head(vector));
+    });
+    intent.vector = first.unwrap_or_default();
     match shape::widening(own, body, intent.offset, intent.limit) {
         Ok(shape) => {
             intent.widening = shape.widening;
@@ -113,6 +117,24 @@ pub(super) fn intent(
         .or_else(|| unsupported(kind, shared, own, body).then_some(KeepReason::Unsupported))
         .or_else(|| (foreign && reranks_upstream(body)).then_some(KeepReason::Unsupported));
     intent
+}
+
+/// Gives `each` the vectors that rank a search; `own` as for [`intent`].
+pub(super) fn vectors(
+    kind: SearchKind,
+    own: &Params,
+    body: Option<&Object<'_>>,
+    each: &mut dyn FnMut(&[f32]),
+) {
+    if matches!(kind, SearchKind::SearchTemplate | SearchKind::MsearchTemplate) {
+        return;
+    }
+    let mut components = Vec::new();
+    query_text::native(own, body, &mut |found| {
+        if vector::components(found, &mut components) {
+            each(&components);
+        }
+    });
 }
 
 /// Notes a search pipeline that the search goes through. It may depend on how many hits it is given.

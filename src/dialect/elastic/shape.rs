@@ -13,8 +13,6 @@ use crate::{
 
 /// Deeper queries are taken for ones that cannot be widened.
 const MAX_DEPTH: usize = 40;
-/// How many components distinguish one vector from another.
-const VECTOR_HEAD: usize = 16;
 /// The name of the retriever that is a reranker.
 pub(super) const RERANKER: &str = "text_similarity_reranker";
 /// `rank_window_size` where the client names none.
@@ -139,19 +137,6 @@ fn has_k(knn: Value<'_>) -> bool {
             field.value.kind() == Kind::Object
                 && ["k", "min_score", "max_distance"].iter().any(|key| field.value.get(key).is_some())
         })
-}
-
-/// The first components of the query vector: top-level `knn`, else a `knn` query of either product.
-pub(super) fn vector(body: &Object<'_>) -> Vec<f64> {
-    let top = body.get("knn").map(one_or_many).and_then(|knns| knns.first()?.get("query_vector"));
-    let query = || {
-        let knn = body.at(&["query", "knn"])?;
-        knn.get("query_vector").or_else(|| knn.members()?.iter().find_map(|field| field.value.get("vector")))
-    };
-    let retriever = || body.at(&["retriever", "knn", "query_vector"]);
-    let vector = top.or_else(query).or_else(retriever);
-    let numbers = vector.and_then(|vector| vector.first_items(VECTOR_HEAD)).unwrap_or_default();
-    numbers.into_iter().map_while(Value::as_f64).collect()
 }
 
 /// Whether a retriever, or one inside it, is a reranker that runs upstream.

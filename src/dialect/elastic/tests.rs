@@ -24,6 +24,7 @@ mod opensearch;
 mod origins;
 mod reranker;
 mod rules;
+mod vectors;
 
 /// Rerank candidates that are left alone although a fixture's note suggests otherwise, and why.
 const LEFT_ALONE: [(&str, &str); 3] = [

@@ -6,6 +6,7 @@
 //! response; tests hold it to what serde_json accepts and rejects.
 
 mod edit;
+mod floats;
 pub mod hits;
 mod ids;
 mod index;
@@ -24,6 +25,7 @@ mod weight;
 mod write;
 
 pub use edit::{Edits, ObjectEdit};
+pub use floats::floats;
 pub use hits::{HitArray, TotalPlace};
 pub use ids::IdKeys;
 pub use index::{Index, NoIndex};

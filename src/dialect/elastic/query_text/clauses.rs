@@ -13,7 +13,7 @@ use crate::{
     wire::json::{Kind, Value},
 };
 
-impl Texts {
+impl Texts<'_> {
     /// The queries under these keys of a clause.
     pub(super) fn below(&mut self, value: Value<'_>, keys: &[&str], depth: usize) {
         for member in value.members().unwrap_or_default() {
@@ -125,6 +125,9 @@ impl Texts {
         self.vector |= functions.vector;
         self.chance |= functions.chance;
         self.other |= functions.other;
+        for script in functions.scripts {
+            self.by_script(Some(script));
+        }
         if functions.pass_score {
             self.below(value, &["query"], depth);
         }
@@ -133,6 +136,9 @@ impl Texts {
     fn script_score(&mut self, value: Value<'_>, depth: usize) {
         let script = scripts::read(value.get("script"));
         self.vector |= script.vector;
+        if script.vector || script.unknown {
+            self.by_script(value.get("script"));
+        }
         self.other |= !script.vector && !script.uses_score && !script.unknown;
         if script.uses_score {
             self.below(value, &["query"], depth);
@@ -167,10 +173,15 @@ impl Texts {
             return;
         }
         let of_field = knn.members().unwrap_or_default().into_iter().map(|member| member.value);
-        if of_field.filter(|value| value.get("vector").is_some()).any(boosts) {
+        let of_field: Vec<_> = of_field.filter_map(|value| Some((value, value.get("vector")?))).collect();
+        if of_field.iter().any(|&(value, _)| boosts(value)) {
             return;
         }
         self.vector = true;
+        let of_field = of_field.into_iter().map(|(_, vector)| vector);
+        for vector in knn.get("query_vector").into_iter().chain(of_field) {
+            self.by_vector(vector);
+        }
         let Some(builder) = knn.get("query_vector_builder") else { return };
         self.embedded(builder.at(&["text_embedding", "model_text"]));
         for input in each(builder.at(&["embedding", "input"])) {

@@ -9,7 +9,7 @@ const KINDS: [&str; 7] =
 
 /// The functions of one query, together.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Functions {
+pub(super) struct Functions<'a> {
     /// The score of the query inside reaches the hits.
     pub(super) pass_score: bool,
     /// Some function ranks by a vector.
@@ -18,12 +18,15 @@ pub(super) struct Functions {
     pub(super) chance: bool,
     /// Some function ranks by something else: a number, nearness, or a script that reads neither.
     pub(super) other: bool,
+    /// The scripts that may compare vectors.
+    pub(super) scripts: Vec<Value<'a>>,
 }
 
 /// One function.
 #[derive(Default)]
-struct Function {
+struct Function<'a> {
     vector: bool,
+    script: Option<Value<'a>>,
     chance: bool,
     other: bool,
     uses_score: bool,
@@ -32,16 +35,16 @@ struct Function {
 }
 
 /// Reads the functions of a `function_score` query.
-pub(super) fn read(query: Value<'_>) -> Functions {
+pub(super) fn read(query: Value<'_>) -> Functions<'_> {
     let own = KINDS.iter().any(|kind| query.get(kind).is_some()).then_some(query);
     let listed = query.get("functions").and_then(Value::items).unwrap_or_default();
-    let all: Vec<Function> = own.into_iter().chain(listed).map(function).collect();
+    let all: Vec<Function<'_>> = own.into_iter().chain(listed).map(function).collect();
     let word = |key: &str| {
         let word = query.get(key).and_then(Value::as_str).unwrap_or_default();
         if word.is_empty() { "multiply".to_owned() } else { word.to_ascii_lowercase() }
     };
     let (mode, products) = (word("boost_mode"), word("score_mode") == "multiply");
-    let always = |function: &&Function| !function.filtered;
+    let always = |function: &&Function<'_>| !function.filtered;
     let zeros = all.iter().filter(always).filter(|function| function.zero).count();
     let nothing = zeros > 0 && (products || zeros == all.len());
     let capped = is_zero(query.get("max_boost"));
@@ -57,19 +60,21 @@ pub(super) fn read(query: Value<'_>) -> Functions {
         vector: acting().any(|function| function.vector),
         chance: acting().any(|function| function.chance),
         other: acting().any(|function| function.other),
+        scripts: acting().filter_map(|function| function.script).collect(),
     }
 }
 
-fn function(value: Value<'_>) -> Function {
+fn function(value: Value<'_>) -> Function<'_> {
     let has = |kind: &str| value.get(kind).is_some();
-    let script =
-        value.get("script_score").map(|script| scripts::read(script.get("script"))).unwrap_or_default();
+    let written = value.get("script_score").and_then(|score| score.get("script"));
+    let script = written.map(|script| scripts::read(Some(script))).unwrap_or_default();
     // A weight for all hits alike orders nothing.
     let filtered = value.get("filter").is_some_and(|filter| filter.get("match_all").is_none());
     let numbers = ["field_value_factor", "gauss", "linear", "exp"].into_iter().any(has);
     let reads_neither = has("script_score") && !script.uses_score && !script.vector && !script.unknown;
     Function {
         vector: script.vector,
+        script: written.filter(|_| script.vector || script.unknown),
         chance: has("random_score"),
         other: numbers || reads_neither || (filtered && has("weight")),
         uses_score: script.uses_score,
@@ -82,7 +87,7 @@ fn function(value: Value<'_>) -> Function {
 mod tests {
     use super::*;
 
-    fn of(json: &str) -> Functions {
+    fn of(json: &str) -> Functions<'_> {
         read(Value::parse(json.as_bytes()).unwrap())
     }
 

@@ -1,4 +1,4 @@
-//! The human text inside a query: only from clauses whose score reaches the hits.
+//! What is searched for inside a query, its human text and its vectors: only from clauses whose score reaches the hits.
 
 mod clauses;
 mod functions;
@@ -20,9 +20,13 @@ const MAX_DEPTH: usize = 40;
 /// Queries with more different texts than this hold no one question.
 const MOST_TEXTS: usize = 64;
 
-/// The text of one search: `q` replaces the body's query, and only that.
-pub(super) fn native(params: &Params, body: Option<&Object<'_>>) -> NativeText {
-    let mut texts = Texts::default();
+/// The text of one search: `q` replaces the body's query, and only that. `see` gets what its clauses give as vectors.
+pub(super) fn native(
+    params: &Params,
+    body: Option<&Object<'_>>,
+    see: &mut dyn FnMut(Value<'_>),
+) -> NativeText {
+    let mut texts = Texts { see: Some(see), ..Texts::default() };
     let member = |key| body.and_then(|body| body.get(key));
     match (params.get("q"), member("query")) {
         (Some(q), _) => {
@@ -59,7 +63,9 @@ fn each(value: Option<Value<'_>>) -> Vec<Value<'_>> {
 
 /// What ranks the hits of a search.
 #[derive(Default)]
-struct Texts {
+struct Texts<'s> {
+    /// Gets the vectors.
+    see: Option<&'s mut dyn FnMut(Value<'_>)>,
     found: HashSet<Text>,
     /// There were more texts than [`MOST_TEXTS`].
     too_many: bool,
@@ -95,7 +101,7 @@ enum Weight {
     Selects,
 }
 
-impl Texts {
+impl Texts<'_> {
     fn into_native(self) -> NativeText {
         if self.chance {
             return NativeText::OtherOrder;
@@ -166,14 +172,32 @@ impl Texts {
         self.add(words.into_iter().map(part).collect());
     }
 
+    /// A clause ranks by this vector.
+    fn by_vector(&mut self, vector: Value<'_>) {
+        if let Some(see) = &mut self.see {
+            see(vector);
+        }
+    }
+
+    /// A script ranks, which may compare a vector among its parameters.
+    fn by_script(&mut self, script: Option<Value<'_>>) {
+        let params = script.and_then(|script| script.get("params")).and_then(Value::members);
+        for param in params.unwrap_or_default() {
+            if param.value.kind() == Kind::Array {
+                self.by_vector(param.value);
+            }
+        }
+    }
+
     /// A rescorer's query: not the question, but what it ranks by counts.
     fn rescored_by(&mut self, rescore: Value<'_>, depth: usize) {
-        let mut second = Texts::default();
+        let mut second = Texts { see: self.see.take(), ..Texts::default() };
         if let Some(query) = rescore.at(&["query", "rescore_query"]) {
             second.query(query, depth);
         }
         self.vector |= second.vector;
         self.chance |= second.chance;
+        self.see = second.see;
         if is_zero(rescore.at(&["query", "query_weight"])) {
             self.found.clear();
         }

@@ -3,7 +3,7 @@
 use super::{Texts, clauses::searched, each, values::is_zero};
 use crate::wire::json::Value;
 
-impl Texts {
+impl Texts<'_> {
     pub(super) fn retriever(&mut self, retriever: Value<'_>, depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return };
         for kind in retriever.members().unwrap_or_default() {

@@ -13,7 +13,7 @@ fn question_of(query: Option<&str>, body: &str) -> String {
         let first = name.split('.').next().unwrap();
         (matches!(first, "title" | "content") && !name.ends_with(".keyword")) || matches!(name, "*" | "cont*")
     };
-    match native(&params, Some(&body)).among(known) {
+    match native(&params, Some(&body), &mut |_| {}).among(known) {
         NativeText::None => "-".to_owned(),
         NativeText::One(text) => text,
         NativeText::Several => "several".to_owned(),
@@ -423,7 +423,7 @@ fn what_vector_stores_send_is_a_question_only_where_its_words_are_in_it() {
         let target = search["target"].as_str().unwrap();
         let params = Params::parse(target.split_once('?').map(|(_, query)| query)).unwrap();
         let body = Object::parse(search["body"].as_str().unwrap().as_bytes()).unwrap();
-        let text = match native(&params, Some(&body)).among(known) {
+        let text = match native(&params, Some(&body), &mut |_| {}).among(known) {
             NativeText::One(text) => Some(text),
             NativeText::None | NativeText::OtherOrder => None,
             NativeText::Several | NativeText::ByField(_) => Some("several".to_owned()),

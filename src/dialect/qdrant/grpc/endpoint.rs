@@ -75,6 +75,11 @@ impl SearchRequest for GrpcRequest {
         Ok(intents)
     }
 
+    fn vectors(&self, searches: &[usize], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DialectError> {
+        let operation = self.endpoint.operation;
+        Request::read(operation.form, &self.message)?.vectors(operation, searches, each)
+    }
+
     fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
         let (body, strips) = widen::widen(self.endpoint.operation, &self.message, plans)?;
         Ok(Rewrite { target: self.endpoint.target.clone(), body, strips })

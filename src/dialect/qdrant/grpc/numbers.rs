@@ -22,8 +22,19 @@ pub(super) struct Numbers {
     pub timeout: u32,
     /// How examples are used (Recommend).
     pub strategy: Option<u32>,
+    /// Where the examples stand (Recommend).
+    pub examples: Option<ExampleNumbers>,
     /// Whether the vector is a sparse one (Search).
     pub sparse_indices: Option<u32>,
+}
+
+/// The examples of a recommendation: ids of points, and vectors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExampleNumbers {
+    pub positive: u32,
+    pub negative: u32,
+    pub positive_vectors: u32,
+    pub negative_vectors: u32,
 }
 
 /// The query and the prefetches of a message that has them.
@@ -50,6 +61,7 @@ const NONE: Numbers = Numbers {
     with_vectors: 0,
     timeout: 0,
     strategy: None,
+    examples: None,
     sparse_indices: None,
 };
 const QUERY: Numbers =
@@ -81,6 +93,7 @@ const RECOMMEND: Numbers = Numbers {
     with_vectors: 12,
     timeout: 19,
     strategy: Some(16),
+    examples: Some(ExampleNumbers { positive: 2, negative: 3, positive_vectors: 17, negative_vectors: 18 }),
     ..NONE
 };
 const RECOMMEND_GROUPS: Numbers = Numbers {
@@ -90,6 +103,7 @@ const RECOMMEND_GROUPS: Numbers = Numbers {
     with_vectors: 10,
     timeout: 20,
     strategy: Some(17),
+    examples: Some(ExampleNumbers { positive: 2, negative: 3, positive_vectors: 18, negative_vectors: 19 }),
     ..NONE
 };
 const DISCOVER: Numbers =

@@ -14,7 +14,7 @@ use crate::{
         },
     },
     search::{KeepReason, NativeText},
-    wire::proto::Field,
+    wire::proto::{Field, Message},
 };
 
 /// The variants of a query.
@@ -164,57 +164,107 @@ fn input(variant: Field<'_>) -> Result<Option<Field<'_>>, DialectError> {
     target.map_or(Ok(None), |target| target.variant(LAST_INPUT))
 }
 
-/// The first components of the dense vector that is searched for.
-pub(super) fn vector(verb: Verb, numbers: &Numbers, search: &Object<'_>) -> Result<Vec<f64>, DialectError> {
-    Ok(match verb {
-        Verb::Query => query_vector(search, POINTS, 0)?,
-        Verb::Search if numbers.sparse_indices.is_some_and(|indices| search.has(indices)) => Vec::new(),
-        Verb::Search => components(search, numbers::VECTOR)?,
-        Verb::Discover => discovered(search)?,
-        Verb::Recommend => Vec::new(),
-    })
+/// The message with the components of a dense vector, and their number in it.
+pub(super) struct Vector<'a>(Message<'a>, u32);
+
+impl Vector<'_> {
+    /// The first `most` components; none where one of them is not finite.
+    pub(super) fn components(&self, most: usize) -> Result<Vec<f32>, DialectError> {
+        let floats = self.0.floats(self.1, most)?;
+        Ok(if floats.iter().all(|number| number.is_finite()) { floats } else { Vec::new() })
+    }
 }
 
-/// The query's own, else the first one of the prefetches: a fusion has none itself.
-fn query_vector(search: &Object<'_>, at: QueryNumbers, depth: usize) -> Result<Vec<f64>, DialectError> {
+/// Takes a vector.
+type See<'s> = &'s mut dyn FnMut(Vector<'_>) -> Result<(), DialectError>;
+
+/// The first components of the dense vector that is searched for: the query's own, else the first one of the
+/// prefetches, since a fusion has none itself.
+pub(super) fn vector(verb: Verb, numbers: &Numbers, search: &Object<'_>) -> Result<Vec<f64>, DialectError> {
+    let mut first = Vec::new();
+    each_vector(verb, numbers, search, &mut |vector| {
+        if first.is_empty() {
+            first = vector.components(VECTOR_HEAD)?.into_iter().map(f64::from).collect();
+        }
+        Ok(())
+    })?;
+    Ok(first)
+}
+
+/// Gives `see` each dense vector that is searched for: in the query, then in its prefetches.
+pub(super) fn each_vector(
+    verb: Verb,
+    numbers: &Numbers,
+    search: &Object<'_>,
+    see: See<'_>,
+) -> Result<(), DialectError> {
+    match verb {
+        Verb::Query => of_queries(search, POINTS, 0, see),
+        Verb::Search if numbers.sparse_indices.is_some_and(|indices| search.has(indices)) => Ok(()),
+        Verb::Search => see(Vector(search.message(), numbers::VECTOR)),
+        Verb::Discover => discovered(search, see),
+        Verb::Recommend => recommended(numbers, search, see),
+    }
+}
+
+fn of_queries(search: &Object<'_>, at: QueryNumbers, depth: usize, see: See<'_>) -> Result<(), DialectError> {
     if depth > MAX_DEPTH {
-        return Ok(Vec::new());
+        return Err(TOO_DEEP);
     }
     if let Some(variant) = search.inner(at.query)?.map_or(Ok(None), |query| query.variant(TEXT))? {
-        let own = match input(variant)? {
-            Some(input) if input.number == DENSE => components(&Object::inside(&input)?, DATA)?,
-            _ => Vec::new(),
-        };
-        if !own.is_empty() {
-            return Ok(own);
+        let input = if variant.number == RECOMMEND { only_example(variant)? } else { input(variant)? };
+        if let Some(input) = input.filter(|input| input.number == DENSE) {
+            see(Vector(Object::inside(&input)?.message(), DATA))?;
         }
     }
-    for inner in search.messages(at.prefetch)? {
-        let found = query_vector(&inner, PREFETCH, depth + 1)?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
+    let mut prefetches = search.messages(at.prefetch)?.into_iter();
+    prefetches.try_for_each(|inner| of_queries(&inner, PREFETCH, depth + 1, see))
+}
+
+/// What a recommendation searches for that has one example: it is a search for that.
+fn only_example(recommendation: Field<'_>) -> Result<Option<Field<'_>>, DialectError> {
+    const NEGATIVE: u32 = 2;
+    let examples = Object::inside(&recommendation)?;
+    let mut positive = examples.all(FIRST);
+    match (positive.next(), positive.next()) {
+        (Some(only), None) if !examples.has(NEGATIVE) => Object::inside(only)?.variant(LAST_INPUT),
+        _ => Ok(None),
     }
-    Ok(Vec::new())
+}
+
+/// The same in the form of before 1.10, where stored points and vectors stand apart.
+fn recommended(numbers: &Numbers, search: &Object<'_>, see: See<'_>) -> Result<(), DialectError> {
+    let Some(examples) = numbers.examples else { return Ok(()) };
+    if [examples.positive, examples.negative, examples.negative_vectors]
+        .iter()
+        .any(|&other| search.has(other))
+    {
+        return Ok(());
+    }
+    let mut vectors = search.all(examples.positive_vectors);
+    match (vectors.next(), vectors.next()) {
+        (Some(only), None) => of_old_form(&Object::inside(only)?, see),
+        _ => Ok(()),
+    }
 }
 
 /// That of the target of a discovery.
-fn discovered(search: &Object<'_>) -> Result<Vec<f64>, DialectError> {
-    let Some(target) = search.inner(numbers::TARGET)? else { return Ok(Vec::new()) };
-    let Some(example) = target.inner(SINGLE)? else { return Ok(Vec::new()) };
-    let Some(vector) = example.inner(EXAMPLE_VECTOR)? else { return Ok(Vec::new()) };
-    if let Some(dense) = vector.inner(NEW_DENSE)? {
-        return components(&dense, DATA);
+fn discovered(search: &Object<'_>, see: See<'_>) -> Result<(), DialectError> {
+    let Some(target) = search.inner(numbers::TARGET)? else { return Ok(()) };
+    let Some(example) = target.inner(SINGLE)? else { return Ok(()) };
+    match example.inner(EXAMPLE_VECTOR)? {
+        Some(vector) => of_old_form(&vector, see),
+        None => Ok(()),
     }
-    if OLD_OTHERS.iter().any(|&other| vector.has(other)) {
-        return Ok(Vec::new());
-    }
-    components(&vector, DATA)
 }
 
-/// Empty where one of the numbers is not finite.
-fn components(object: &Object<'_>, number: u32) -> Result<Vec<f64>, DialectError> {
-    let floats = object.message().floats(number, VECTOR_HEAD)?;
-    let finite = floats.iter().all(|number| number.is_finite());
-    Ok(if finite { floats.into_iter().map(f64::from).collect() } else { Vec::new() })
+/// A message that holds a vector of any kind.
+fn of_old_form(vector: &Object<'_>, see: See<'_>) -> Result<(), DialectError> {
+    if let Some(dense) = vector.inner(NEW_DENSE)? {
+        return see(Vector(dense.message(), DATA));
+    }
+    if OLD_OTHERS.iter().any(|&other| vector.has(other)) {
+        return Ok(());
+    }
+    see(Vector(vector.message(), DATA))
 }

@@ -17,7 +17,10 @@ use crate::{
         },
     },
     search::{CallerOptions, KeepReason, NativeText, Pins, SearchIntent, Widening},
-    wire::proto::{Field, Message},
+    wire::{
+        MOST_COMPONENTS,
+        proto::{Field, Message},
+    },
 };
 
 const DEFAULT_LIMIT: u64 = 10;
@@ -57,7 +60,7 @@ impl<'a> Request<'a> {
             None => numbers.timeout,
         };
         let timeout = timeout_of(&self.root, timeout)?;
-        let searches = self.batch.as_deref().unwrap_or(std::slice::from_ref(&self.root));
+        let searches = self.searches();
         // The list has its size from the start: it is counted against the memory budget.
         let mut intents = Vec::with_capacity(searches.len());
         for search in searches {
@@ -65,6 +68,35 @@ impl<'a> Request<'a> {
             intents.push(SearchIntent { timeout, ..intent });
         }
         Ok(intents)
+    }
+}
+
+impl Request<'_> {
+    fn searches(&self) -> &[Object<'_>] {
+        self.batch.as_deref().unwrap_or(std::slice::from_ref(&self.root))
+    }
+
+    /// As [`crate::dialect::SearchRequest::vectors`].
+    pub fn vectors(
+        &self,
+        operation: Operation,
+        searches: &[usize],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), DialectError> {
+        let numbers = numbers::of(operation.verb, operation.form);
+        let all = self.searches();
+        for &at in searches {
+            let Some(search) = all.get(at) else { continue };
+            query::each_vector(operation.verb, numbers, search, &mut |vector| {
+                // One more than can be, to tell a longer one.
+                let components = vector.components(MOST_COMPONENTS + 1)?;
+                if !components.is_empty() && components.len() <= MOST_COMPONENTS {
+                    each(at, &components);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod kinds;
 mod messages;
 mod of_json;
 mod properties;
+mod vectors;
 mod widening;
 
 pub(in crate::dialect) use fixtures::{samples, widened};

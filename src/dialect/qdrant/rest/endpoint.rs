@@ -81,6 +81,11 @@ impl SearchRequest for QdrantRequest {
         Request::read(operation.form, &self.reading)?.intents(operation, *timeout)
     }
 
+    fn vectors(&self, searches: &[usize], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DialectError> {
+        let operation = &self.endpoint.operation;
+        Request::read(operation.form, &self.reading)?.vectors(operation.verb, searches, each)
+    }
+
     fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
         let (body, strips) = widen::widen(&self.endpoint.operation, &self.reading, plans)?;
         Ok(Rewrite { target: self.endpoint.target.clone(), body, strips })

@@ -137,42 +137,70 @@ fn text_query(query: Value<'_>) -> Option<Cow<'_, str>> {
     text.as_str()
 }
 
-/// The first components of the dense vector that is searched for.
+/// The first components of the dense vector that is searched for: the query's own, else the first one of the
+/// prefetches, since a fusion has none itself.
 pub(super) fn vector(verb: Verb, search: &Object<'_>) -> Result<Vec<f64>, DialectError> {
-    let named = |vector: Value<'_>| {
-        let inside = if vector.kind() == Kind::Object { vector.get("vector") } else { Some(vector) };
-        inside.map(dense).unwrap_or_default()
-    };
-    Ok(match verb {
-        Verb::Query => query_vector(search, 0)?,
-        Verb::Search => search.get("vector").map(named).unwrap_or_default(),
-        Verb::Discover => search.get("target").map(dense).unwrap_or_default(),
-        Verb::Recommend => Vec::new(),
-    })
+    let mut first = Vec::new();
+    each_vector(verb, search, &mut |vector| {
+        if first.is_empty() {
+            first = head(vector);
+        }
+    })?;
+    Ok(first)
 }
 
-/// The query's own, else the first one of the prefetches: a fusion has none itself.
-fn query_vector(search: &Object<'_>, depth: usize) -> Result<Vec<f64>, DialectError> {
+/// Gives `see` what is searched for where a dense vector may stand: in the query, then in its prefetches.
+pub(super) fn each_vector(
+    verb: Verb,
+    search: &Object<'_>,
+    see: &mut dyn FnMut(Value<'_>),
+) -> Result<(), DialectError> {
+    match verb {
+        Verb::Query => return of_queries(search, 0, see),
+        Verb::Search => {
+            let vector = search.get("vector");
+            // With its name, or without.
+            let inside = |vector: Value<'_>| vector.kind() == Kind::Object;
+            vector.and_then(|it| if inside(it) { it.get("vector") } else { Some(it) }).map(see);
+        }
+        Verb::Discover => drop(search.get("target").map(see)),
+        Verb::Recommend => {
+            let examples = (search.get("positive"), search.get("negative"));
+            only_example(examples.0, examples.1).map(see);
+        }
+    }
+    Ok(())
+}
+
+fn of_queries(search: &Object<'_>, depth: usize, see: &mut dyn FnMut(Value<'_>)) -> Result<(), DialectError> {
     if depth > MAX_DEPTH {
-        return Ok(Vec::new());
+        return Err(TOO_DEEP);
     }
     if let Some(query) = search.get("query") {
-        let own = dense(target(query));
-        if !own.is_empty() {
-            return Ok(own);
+        match query.get("recommend") {
+            Some(examples) => {
+                only_example(examples.get("positive"), examples.get("negative")).map(&mut *see);
+            }
+            None => see(target(query)),
         }
     }
-    for inner in search.prefetches()? {
-        let found = query_vector(&inner, depth + 1)?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
+    search.prefetches()?.iter().try_for_each(|inner| of_queries(inner, depth + 1, see))
+}
+
+/// A recommendation by one example is a search for it: a list, or the example itself.
+fn only_example<'a>(positive: Option<Value<'a>>, negative: Option<Value<'a>>) -> Option<Value<'a>> {
+    let is_none = |examples: Value<'_>| {
+        examples.is_null() || examples.first_items(1).is_some_and(|items| items.is_empty())
+    };
+    let examples = positive?.first_items(2)?;
+    match examples[..] {
+        [only] if negative.is_none_or(is_none) => Some(only),
+        _ => None,
     }
-    Ok(Vec::new())
 }
 
 /// Empty for anything but a list of numbers.
-fn dense(value: Value<'_>) -> Vec<f64> {
+fn head(value: Value<'_>) -> Vec<f64> {
     let items = value.first_items(VECTOR_HEAD).unwrap_or_default();
     items.into_iter().map(Value::as_f64).collect::<Option<_>>().unwrap_or_default()
 }

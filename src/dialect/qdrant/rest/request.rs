@@ -60,6 +60,27 @@ impl<'a> Request<'a> {
     }
 }
 
+impl Request<'_> {
+    /// As [`crate::dialect::SearchRequest::vectors`].
+    pub fn vectors(
+        &self,
+        verb: Verb,
+        searches: &[usize],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), DialectError> {
+        let mut components = Vec::new();
+        for &at in searches {
+            let Some(search) = self.searches.get(at) else { continue };
+            query::each_vector(verb, search, &mut |vector| {
+                if json::floats(vector, &mut components) {
+                    each(at, &components);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
 /// What `read` makes of each item. The list has its size from the start: collecting results would have it grow, and for
 /// a moment there twice.
 fn all<I: IntoIterator<IntoIter: ExactSizeIterator>, T>(

@@ -4,6 +4,7 @@ mod fixtures;
 mod intents;
 mod kinds;
 mod properties;
+mod vectors;
 mod widening;
 
 pub(in crate::dialect) use fixtures::{samples, widened};

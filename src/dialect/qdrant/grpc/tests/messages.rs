@@ -107,6 +107,10 @@ pub struct RecommendPoints {
     pub with_vectors: Option<Selector>,
     #[prost(int32, optional, tag = "16")]
     pub strategy: Option<i32>,
+    #[prost(message, repeated, tag = "17")]
+    pub positive_vectors: Vec<Vector>,
+    #[prost(message, repeated, tag = "18")]
+    pub negative_vectors: Vec<Vector>,
     #[prost(uint64, optional, tag = "19")]
     pub timeout: Option<u64>,
 }
@@ -123,6 +127,8 @@ pub struct RecommendPointGroups {
     pub group_size: u32,
     #[prost(int32, optional, tag = "17")]
     pub strategy: Option<i32>,
+    #[prost(message, repeated, tag = "18")]
+    pub positive_vectors: Vec<Vector>,
     #[prost(uint64, optional, tag = "20")]
     pub timeout: Option<u64>,
 }
