@@ -14,6 +14,7 @@ pub mod config;
 pub mod demo;
 pub mod dialect;
 pub mod document;
+pub mod embedding;
 pub mod eval;
 pub mod explain;
 pub mod fleet;

@@ -14,9 +14,24 @@ pub(super) enum Connection {
 /// A command that sets one key.
 pub(super) struct QueuedCommand {
     pub(super) key: String,
-    pub(super) value: Bytes,
+    pub(super) value: Written,
     /// In milliseconds.
     pub(super) ttl: u64,
+}
+
+/// What a key is set to.
+pub(super) enum Written {
+    Score(Bytes),
+    Text(Vec<u8>),
+}
+
+impl Written {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Written::Score(score) => score,
+            Written::Text(sealed) => sealed,
+        }
+    }
 }
 
 /// A value that is no score in any version.
@@ -105,7 +120,7 @@ fn get(key: &str) -> Cmd {
 
 fn set(entry: &QueuedCommand) -> Cmd {
     let mut command = redis::cmd("SET");
-    command.arg(&entry.key).arg(&entry.value).arg("PX").arg(entry.ttl);
+    command.arg(&entry.key).arg(entry.value.bytes()).arg("PX").arg(entry.ttl);
     command
 }
 

@@ -20,6 +20,11 @@ impl Keys {
         format!("{}:s:{}", self.prefix, URL_SAFE_NO_PAD.encode(id))
     }
 
+    /// The sealed text of the vector that has this name by a keyed hash.
+    pub(super) fn text(&self, vector: &[u8; 16]) -> String {
+        format!("{}:e:{}", self.prefix, URL_SAFE_NO_PAD.encode(vector))
+    }
+
     /// Calls made and what is spent under the limits of `name`, which is a name of the configuration. One key: a
     /// cluster runs one script over keys of one slot only.
     pub(super) fn limits(&self, name: &str) -> String {
@@ -51,6 +56,7 @@ mod tests {
     fn keys_show_their_kind_and_no_text() {
         let keys = Keys::new("rerankd");
         assert_eq!(keys.score(&[255; 16]), "rerankd:s:_____________________w");
+        assert_eq!(keys.text(&[0; 16]), "rerankd:e:AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(keys.limits("my {co} here"), "rerankd:l:my%20%7Bco%7D%20here");
         assert_eq!(keys.words(u64::MAX), "rerankd:w:__________8");
         assert_ne!(keys.probe(), keys.probe());

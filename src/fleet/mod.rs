@@ -30,7 +30,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::Instant,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -51,13 +51,15 @@ use lane::{Dial, Lane};
 use metrics::{Dropped, Operation};
 use purpose::Purpose;
 use scripts::Amendment;
-use writer::{Job, Writer};
+use writer::{Job, Text, Writer};
 
 /// What the sidecars of a fleet share.
 pub struct Fleet {
     reads: Arc<Lane>,
     writes: Arc<Lane>,
     queue: mpsc::Sender<Job>,
+    /// Bytes of texts that there is room for in the queue.
+    text_room: Arc<Semaphore>,
     keys: Keys,
     timeout: Duration,
     metrics: FleetMetrics,
@@ -87,7 +89,8 @@ impl Fleet {
             Writer { lane: writes.clone(), keys: keys.clone(), ttl: settings.ttl, metrics: metrics.clone() };
         let idle = Mutex::new(Some((writer, jobs)));
         let tasks = OnceLock::new();
-        Self { reads, writes, queue, keys, timeout: settings.timeout, metrics, idle, tasks }
+        let text_room = Arc::new(Semaphore::new(writer::TEXT_BYTES));
+        Self { reads, writes, queue, text_room, keys, timeout: settings.timeout, metrics, idle, tasks }
     }
 
     /// Starts to connect, in tasks that end with the fleet. Until then, and outside a Tokio runtime, all is a miss.
@@ -158,6 +161,33 @@ impl Fleet {
             self.metrics.dropped(reason, count);
         }
         self.metrics.queue(self.queue.max_capacity() - self.queue.capacity());
+    }
+
+    /// What the fleet knows of the vectors of these names, in their order, in one round trip: sealed texts. Whatever goes
+    /// wrong is a miss.
+    pub async fn texts(&self, names: &[[u8; 16]]) -> Vec<Option<Vec<u8>>> {
+        let keys: Vec<String> = names.iter().map(|name| self.keys.text(name)).collect();
+        match self.values(&keys).await {
+            Some(values) => values,
+            None => vec![None; names.len()],
+        }
+    }
+
+    /// Queues the sealed text of a vector to be written in the background, for `ttl`; it is dropped where the queue has no
+    /// room for it.
+    pub fn share_text(&self, name: [u8; 16], sealed: Vec<u8>, ttl: Duration) {
+        if !self.writes.is_usable() {
+            self.metrics.dropped(Dropped::Away, 1);
+            return;
+        }
+        let bytes = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
+        let room = self.text_room.clone().try_acquire_many_owned(bytes).ok();
+        let queued = room.is_some_and(|room| {
+            self.queue.try_send(Job::Text(Text { name, sealed, ttl, _room: room })).is_ok()
+        });
+        if !queued {
+            self.metrics.dropped(Dropped::Full, 1);
+        }
     }
 
     /// Takes a permit for one call of `name` within the limits of `wanted`, all of them in one round trip, or takes

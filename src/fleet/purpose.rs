@@ -2,7 +2,7 @@ use tokio::time::Instant;
 
 use super::{
     Connection, Failure,
-    connection::{self, QueuedCommand},
+    connection::{self, QueuedCommand, Written},
     keys::Keys,
 };
 
@@ -38,7 +38,8 @@ impl Purpose {
         let failure = match self {
             Purpose::Reads => connection.values(&keys, until).await.1,
             Purpose::Writes => {
-                let entry = |key| QueuedCommand { key, value: connection::NO_SCORE, ttl: STAYS };
+                let value = || Written::Score(connection::NO_SCORE);
+                let entry = |key| QueuedCommand { key, value: value(), ttl: STAYS };
                 let entries: Vec<QueuedCommand> = keys.into_iter().map(entry).collect();
                 connection.write(&entries, until).await.1
             }

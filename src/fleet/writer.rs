@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
 use super::{
     FleetMetrics, ScoreId,
-    connection::QueuedCommand,
+    connection::{QueuedCommand, Written},
     keys::Keys,
     lane::Lane,
     metrics::{Dropped, Operation},
@@ -17,8 +17,10 @@ use super::{
     value,
 };
 
-/// The most scores in the queue; about half a megabyte.
+/// The most scores and texts in the queue; scores take about half a megabyte.
 pub(super) const QUEUE: usize = 16_384;
+/// The most bytes of texts in the queue.
+pub(super) const TEXT_BYTES: usize = 1 << 20;
 /// The most scores in one batch.
 pub(super) const BATCH: usize = 512;
 /// How long the first of a batch waits for others.
@@ -27,9 +29,20 @@ const LINGER: Duration = Duration::from_millis(5);
 /// Something to be written.
 pub(super) enum Job {
     Score(ScoreId, f32),
+    Text(Text),
     Amend(Amendment),
     /// Answered when all that came before is written or dropped.
     Flush(oneshot::Sender<()>),
+}
+
+/// The sealed text of a vector.
+pub(super) struct Text {
+    /// The vector's.
+    pub(super) name: [u8; 16],
+    pub(super) sealed: Vec<u8>,
+    pub(super) ttl: Duration,
+    /// Of [`TEXT_BYTES`].
+    pub(super) _room: OwnedSemaphorePermit,
 }
 
 /// Takes jobs from the queue until its other end is gone.
@@ -50,20 +63,31 @@ impl Writer {
     }
 
     async fn write(&self, batch: Vec<Job>) {
-        let (mut scores, mut amendments, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut scores, mut texts) = (Vec::new(), Vec::new());
+        let (mut amendments, mut waiting) = (Vec::new(), Vec::new());
         for job in batch {
             match job {
                 Job::Score(id, score) => scores.push(QueuedCommand {
                     key: self.keys.score(&id),
-                    value: value::encode(&id, score),
+                    value: Written::Score(value::encode(&id, score)),
                     ttl: jittered(self.ttl, fastrand::f64()),
+                }),
+                Job::Text(text) => texts.push(QueuedCommand {
+                    key: self.keys.text(&text.name),
+                    value: Written::Text(text.sealed),
+                    ttl: jittered(text.ttl, EXACTLY),
                 }),
                 Job::Amend(amendment) => amendments.push(amendment),
                 Job::Flush(done) => waiting.push(done),
             }
         }
+        // First, since a search by their vectors may be on its way.
+        if !texts.is_empty() {
+            self.set(&texts).await;
+        }
         if !scores.is_empty() {
-            self.write_scores(&scores).await;
+            let written = self.set(&scores).await;
+            self.metrics.written(written);
         }
         for amendment in amendments {
             self.amend(amendment).await;
@@ -74,21 +98,22 @@ impl Writer {
         }
     }
 
-    async fn write_scores(&self, scores: &[QueuedCommand]) {
+    /// Writes entries, counts those that could not be written, and returns how many were.
+    async fn set(&self, entries: &[QueuedCommand]) -> usize {
         let until = Instant::now() + self.lane.max_wait;
         let Some(pass) = self.lane.enter(Operation::Set) else {
-            self.metrics.dropped(Dropped::Away, scores.len());
-            return;
+            self.metrics.dropped(Dropped::Away, entries.len());
+            return 0;
         };
-        let (mut written, failure) = pass.connection.write(scores, until).await;
+        let (mut written, failure) = pass.connection.write(entries, until).await;
         pass.end(failure);
         if let Some(pass) = self.lane.enter_again(failure, Operation::Set, until).await {
-            let (again, failure) = pass.connection.write(scores, until).await;
+            let (again, failure) = pass.connection.write(entries, until).await;
             pass.end(failure);
             written = again;
         }
-        self.metrics.written(written);
-        self.metrics.dropped(Dropped::Failed, scores.len() - written.min(scores.len()));
+        self.metrics.dropped(Dropped::Failed, entries.len() - written.min(entries.len()));
+        written
     }
 
     async fn amend(&self, amendment: Amendment) {
@@ -117,6 +142,9 @@ async fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     }
     batch
 }
+
+/// Where [`jittered`] changes nothing.
+const EXACTLY: f64 = 0.5;
 
 /// `ttl` give or take a tenth, in milliseconds; `at` is from 0 to 1.
 fn jittered(ttl: Duration, at: f64) -> u64 {

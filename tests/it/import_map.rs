@@ -16,6 +16,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("dialect", &["search", "wire"]),
     ("document", &["search", "wire"]),
     ("fleet", &[]),
+    ("embedding", &["bounds", "fleet", "search", "wire"]),
     ("rerank", &["bounds", "fleet", "search", "trouble", "wire", "workers"]),
     ("upstream", &["body", "bounds", "tls", "trouble", "workers"]),
     ("pipeline", &["bounds", "document", "rerank", "search", "wire"]),

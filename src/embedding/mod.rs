@@ -1,0 +1,17 @@
+//! Which text gave which vector: what an application's embedding calls have shown, so that a search which carries only
+//! the vector can be reranked by the text.
+//!
+//! Texts are kept sealed under keys that only their vectors give: who has the memory and its secret, but
+//! not the vector, reads nothing.
+
+mod memory;
+mod metrics;
+mod recall;
+mod seal;
+mod shard;
+mod tolerant;
+mod vector;
+
+pub use memory::{ENTRY_BYTES, Memory, MemorySettings, Recalled};
+pub use metrics::EmbeddingMetrics;
+pub use recall::{LookUp, Recall};
