@@ -80,7 +80,8 @@ proptest! {
                 parsed(&prints[print.index(prints.len())])
             })
             .collect();
-        prop_assert_eq!(known(&memory, &printed).as_deref(), Some("red shoes"));
+        let found = known(&memory, &printed);
+        prop_assert_eq!(found.as_deref(), Some("red shoes"));
     }
 
     #[test]
