@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 
 use super::{
     seal,
+    secret::VectorSecret,
     shard::{Entry, Home, Shard},
     tolerant::{self, Sketch},
-    vector::{Imprint, VectorSecret, tells_texts_apart},
+    vector::{Imprint, tells_texts_apart},
 };
 use crate::search::is_blank;
 

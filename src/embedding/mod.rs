@@ -8,6 +8,7 @@ mod memory;
 mod metrics;
 mod recall;
 mod seal;
+mod secret;
 mod shard;
 mod tolerant;
 mod vector;

@@ -12,7 +12,7 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::vector::VectorSecret;
+use super::secret::VectorSecret;
 
 /// The most components that are compared.
 const COMPARED: usize = 32;
