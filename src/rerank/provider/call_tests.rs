@@ -1,6 +1,10 @@
 //! What only a socket can show: a scripted server on a free loopback port.
 
-use std::{io::Write, net::SocketAddr, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -325,6 +329,9 @@ async fn a_response_without_end_costs_its_own_call_its_time_and_nobody_else_a_tu
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
+        // A response before its request would be the connection's fault.
+        let begun = socket.read(&mut [0]).unwrap();
+        assert_eq!(begun, 1);
         let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         let mut sent = socket.write_all(head.as_bytes());
         while sent.is_ok() {
