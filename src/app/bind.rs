@@ -22,6 +22,7 @@ impl BindError {
             "admin.listen" => "admin.listen (--admin)".to_owned(),
             "listeners[0].listen" => "listeners[0].listen (--listen)".to_owned(),
             "listeners[0].grpc_listen" => "listeners[0].grpc_listen (--grpc-listen)".to_owned(),
+            "embeddings.listen" => "embeddings.listen (--embeddings-listen)".to_owned(),
             _ => setting,
         };
         let port = address.port();

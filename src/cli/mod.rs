@@ -173,6 +173,9 @@ pub struct ConfigArgs {
     /// A second address of it, for a client with another port for gRPC [default: 127.0.0.1:6344 before a Qdrant]
     #[arg(long, value_name = "ADDRESS")]
     pub grpc_listen: Option<String>,
+    /// Where applications reach their embedding services through rerankd, such as 127.0.0.1:6363 [default: off]
+    #[arg(long, value_name = "ADDRESS")]
+    pub embeddings_listen: Option<String>,
     /// The address of the admin listener: /livez, /readyz, /metrics, the inspector at / [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
@@ -187,6 +190,7 @@ impl ConfigArgs {
         Flags {
             listen: self.listen.clone(),
             grpc_listen: self.grpc_listen.clone(),
+            embeddings_listen: self.embeddings_listen.clone(),
             admin: self.admin.clone(),
             upstream: self.upstream.clone(),
         }

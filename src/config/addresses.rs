@@ -47,11 +47,12 @@ impl Config {
         );
         all.push(own("admin.listen".to_owned(), self.admin.listen));
         all.extend(self.rerank_api.listen.map(|listen| own("rerank_api.listen".to_owned(), listen)));
+        all.extend(self.embeddings.listen.map(|listen| own("embeddings.listen".to_owned(), listen)));
         all.retain(|each| each.listen.port() != 0);
         all
     }
 
-    /// Every database and every provider behind HTTP.
+    /// Every database, every provider behind HTTP, and every embedding service that is served.
     pub fn targets(&self) -> Vec<Target> {
         let listeners = self.listeners.iter().enumerate();
         let upstreams = listeners
@@ -67,7 +68,10 @@ impl Config {
             }
             ProviderKind::Lexical(_) => None,
         });
-        upstreams.chain(calls).chain(providers).collect()
+        let services = self.served_services();
+        let services =
+            services.iter().map(|each| target(format!("embeddings.services.{}.url", each.name), &each.url));
+        upstreams.chain(calls).chain(providers).chain(services).collect()
     }
 }
 
@@ -159,6 +163,9 @@ pub(super) fn check(config: &Config, root: &Node, problems: &mut Problems) {
 
 /// What to write instead.
 fn hint(config: &Config, root: &Node, target: &Target) -> &'static str {
+    if target.setting.starts_with("embeddings.") {
+        return "; write the service's own address.";
+    }
     let Some(name) =
         target.setting.strip_prefix("providers.").and_then(|rest| rest.strip_suffix(".base_url"))
     else {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    CacheConfig, Config, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankApiConfig, RouteConfig,
+    CacheConfig, Config, EmbeddingsConfig, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankApiConfig,
+    RouteConfig, ServiceConfig,
     node::{self, Node, Value},
     origin::Origin,
     out::quoted,
@@ -103,6 +104,16 @@ fn untouched(config: &Config) -> Config {
         routes: config.routes.iter().map(route).collect(),
         providers: config.providers.iter().map(provider).collect(),
         rerank_api: RerankApiConfig { tls: config.rerank_api.tls.as_ref().map(tls), ..Default::default() },
+        embeddings: EmbeddingsConfig {
+            tls: config.embeddings.tls.as_ref().map(tls),
+            services: config
+                .embeddings
+                .services
+                .iter()
+                .map(|each| ServiceConfig::named(&each.name))
+                .collect(),
+            ..Default::default()
+        },
         cache: CacheConfig {
             redis: config.cache.redis.as_ref().map(|redis| RedisConfig::at(redis.fleet.address.clone())),
             ..Default::default()

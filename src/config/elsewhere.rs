@@ -42,6 +42,20 @@ static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
 
 /// What is said of a key that stands in the wrong section, or has another name here.
 pub(super) fn hint(section: &str, key: &str) -> Option<String> {
+    if section.starts_with("embeddings.services") {
+        match key {
+            "base_url" | "endpoint" | "api_base" | "api_url" | "host" | "address" | "upstream" => {
+                return Some("it is called `url` here.".to_owned());
+            }
+            "kind" | "type" | "format" | "dialect" | "shape" => {
+                return Some("it is called `form` here.".to_owned());
+            }
+            "api_key" | "api_key_env" | "api_key_file" | "apikey" | "token" | "key" => {
+                return Some("a service has no key here: clients send their own.".to_owned());
+            }
+            _ => {}
+        }
+    }
     match key {
         "api_key" | "apikey" | "apiKey" | "token" | "password" | "secret" => {
             return Some(
@@ -68,7 +82,8 @@ pub(super) fn hint(section: &str, key: &str) -> Option<String> {
     places.retain(|place| {
         !is_provider || !place.starts_with("providers.<name>.") || place.contains(".breaker.")
     });
-    places.sort_by_key(|path| (!path.starts_with("rerank."), depth(path)));
+    // What most files have stands first.
+    places.sort_by_key(|path| (!path.starts_with("rerank."), path.starts_with("embeddings."), depth(path)));
     places.truncate(2);
     if let [(_, place)] = FOREIGN.iter().filter(|(word, _)| *word == key).collect::<Vec<_>>().as_slice() {
         places = vec![place];

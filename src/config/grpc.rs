@@ -55,7 +55,7 @@ impl Config {
     /// The second address of each listener: for a client that has one port for REST and one for gRPC. Both take both.
     pub fn grpc_listens(&self) -> Vec<Option<GrpcListen>> {
         let firsts = self.listeners.iter().map(|each| each.listen);
-        let others = [Some(self.admin.listen), self.rerank_api.listen];
+        let others = [Some(self.admin.listen), self.rerank_api.listen, self.embeddings.listen];
         let own = self.listeners.iter().map(|each| each.grpc_listen);
         let taken: Vec<SocketAddr> = firsts.chain(others.into_iter().chain(own).flatten()).collect();
         let second = |each: &ListenerConfig| match each.grpc_listen {

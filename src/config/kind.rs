@@ -70,6 +70,8 @@ pub(super) enum Kind {
     FieldName,
     /// What keys of Redis begin with.
     KeyPrefix,
+    /// What stands before a text; `*` is wild.
+    TextPrefix,
     /// auto, `*` or names of fields.
     Fields,
     /// A list of values.
@@ -118,6 +120,7 @@ impl Kind {
             Self::Dotted => values::dotted(text).map(Some),
             Self::FieldName => values::field(text).map(Some),
             Self::KeyPrefix => values::key_prefix(text).map(Some),
+            Self::TextPrefix => values::text_prefix(text).map(Some),
             Self::Provider => one_of(text, &KINDS),
             Self::RedisUrl | Self::Text | Self::Fields | Self::List(_) | Self::Section => as_is,
         }

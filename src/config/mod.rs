@@ -6,6 +6,7 @@ mod addresses;
 mod bounds;
 mod differences;
 mod elsewhere;
+mod embeddings;
 mod fingerprint;
 #[cfg(test)]
 mod fleet_tests;
@@ -25,6 +26,7 @@ mod provider_limits;
 mod provider_tests;
 mod published;
 mod read;
+mod read_embeddings;
 mod read_fleet;
 mod read_provider;
 mod read_providers;
@@ -56,6 +58,7 @@ use std::{
 
 pub use addresses::{OwnAddress, Target, is_at};
 pub use differences::{Difference, Written, differences};
+pub use embeddings::{EmbeddingMemoryConfig, EmbeddingsConfig, ServiceConfig};
 pub use fingerprint::Fingerprint;
 pub use grpc::GrpcListen;
 pub use limits::{LimitsConfig, MemoryConfig};
@@ -70,7 +73,7 @@ pub use types::{
     AdminConfig, CacheConfig, Config, ListenerConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig,
     UpstreamConfig,
 };
-pub use words::{DialectChoice, PartialScores, WidenMode};
+pub use words::{DialectChoice, PartialScores, RememberChoice, ServiceForm, WidenMode};
 
 /// Settings types of the modules that use them.
 pub use crate::{

@@ -19,6 +19,8 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--grpc-listen`
     pub grpc_listen: Option<String>,
+    /// `--embeddings-listen`
+    pub embeddings_listen: Option<String>,
     /// `--admin`
     pub admin: Option<String>,
     /// `--upstream`
@@ -31,12 +33,13 @@ fn is_of_listener(key: &str) -> bool {
     own.into_iter().any(|setting| setting.key == key)
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "admin",
     "inspector",
     "rerank",
     "providers",
     "rerank_api",
+    "embeddings",
     "cache",
     "limits",
     "memory",
@@ -86,6 +89,9 @@ pub(super) fn lay(root: &mut Node, env: &HashMap<String, String>, flags: &Flags,
     }
     if let Some(text) = &flags.upstream {
         listener(root, &["upstream", "url"], "--upstream", text, problems);
+    }
+    if let Some(text) = &flags.embeddings_listen {
+        root.set(&["embeddings", "listen"], Node::named("--embeddings-listen", text));
     }
     if let Some(text) = &flags.admin {
         root.set(&["admin", "listen"], Node::named("--admin", text));

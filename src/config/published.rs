@@ -45,8 +45,17 @@ const PROVIDERS: &str = "
 
 const RERANK_API: &str = "\n# For applications that call Cohere's SDK themselves: POST /v1/rerank and /v2/rerank on a listener of its own.\n";
 
+const EMBEDDINGS: &str = "
+# For applications whose searches have a vector alone: their embedding calls pass through here, so that rerankd knows which
+# text a vector came from. Served below /<name> without an entry: openai, cohere, google, ollama, voyage, mistral, jina,
+# nvidia. Others, or other settings of these, for example:
+#   azure: { url: \"https://NAME.openai.azure.com\", form: openai }
+#   tei: { url: \"http://tei:8080\", form: tei }
+";
+
 /// What is said beside a section's name.
-const SECTIONS: [(&str, &str); 4] = [
+const SECTIONS: [(&str, &str); 5] = [
+    ("services", "by name, which is the base path; keys are the clients' own"),
     ("listeners", "one or more (none with rerank_api.listen); each needs its own address"),
     ("limits", "a time of 0s or null is unlimited"),
     ("shutdown", "after SIGTERM or SIGINT; /readyz fails at once, a second signal ends at once"),
@@ -65,11 +74,12 @@ pub fn reference() -> String {
             match top {
                 "providers" => out.push_str(&providers_head(&all)),
                 "rerank_api" => out.push_str(RERANK_API),
+                "embeddings" => out.push_str(EMBEDDINGS),
                 _ => out.push('\n'),
             }
         }
         let is_own = matches!(entry.key(), "fuse") || !is_of(entry.key(), HttpKind::Cohere);
-        let is_repeated = entry.path.starts_with("rerank_api.tls.");
+        let is_repeated = is_repeated_tls(entry);
         if is_repeated || (top == "providers" && is_own) {
             continue;
         }
@@ -77,6 +87,11 @@ pub fn reference() -> String {
         member(&mut out, &mut open, entry, &parts, &all);
     }
     out
+}
+
+/// The members of `tls` are listed with the first listener's.
+fn is_repeated_tls(entry: &Listed) -> bool {
+    ["rerank_api.tls.", "embeddings.tls."].iter().any(|start| entry.path.starts_with(start))
 }
 
 /// What stands above the providers, with the settings that cohere does not have.
@@ -98,7 +113,11 @@ fn open_sections(out: &mut String, open: &mut Vec<String>, parts: &[&str]) {
         let name = part.trim_end_matches("[]");
         // A section that is off is only described.
         if !matches!(*part, "tls" | "redis") {
-            let name = if *part == "<name>" { "cohere" } else { name };
+            let name = match *part {
+                "<name>" if open.first().is_some_and(|top| top == "embeddings") => "openai",
+                "<name>" => "cohere",
+                _ => name,
+            };
             let about = SECTIONS.iter().find(|(each, _)| *each == name).map_or("", |(_, about)| *about);
             let indent = indent_of(open);
             line(out, &format!("{:indent$}{name}:", ""), "", about, COLUMN);
@@ -121,6 +140,13 @@ fn member(out: &mut String, open: &mut [String], entry: &Listed, parts: &[&str],
     }
     let mut indent = indent_of(open);
     let text = format!("{}: {}", entry.key(), bare(&entry.default));
+    if let Ok(Json::Array(items)) = serde_json::from_str(&entry.default)
+        && text.len() > WIDTH
+    {
+        line(out, &format!("{:indent$}{}:", "", entry.key()), "", &help(entry), COLUMN);
+        items.iter().for_each(|item| out.push_str(&format!("{:indent$}  - {item}\n", "")));
+        return;
+    }
     let is_first = matches!(parts, ["listeners[]", "listen"]);
     let dash = if is_first { "- " } else { "" };
     if is_first {
@@ -179,6 +205,7 @@ fn help(entry: &Listed) -> String {
         Reload::Next => help,
         Reload::Restart => format!("{help}; a change needs a restart"),
         Reload::EmptiesCache => format!("{help}; a change empties the cache"),
+        Reload::Forgets => format!("{help}; a change empties the memory"),
     }
 }
 
@@ -207,9 +234,7 @@ fn bare_text(text: &str) -> String {
 pub fn page() -> String {
     let mut out = "| setting | default | meaning |\n|---|---|---|\n".to_owned();
     for entry in entries() {
-        if entry.path.starts_with("routes[].") && entry.key() != "collection"
-            || entry.path.starts_with("rerank_api.tls.")
-        {
+        if entry.path.starts_with("routes[].") && entry.key() != "collection" || is_repeated_tls(&entry) {
             continue;
         }
         let path = entry.path.replace("<name>", "*");
@@ -220,7 +245,7 @@ pub fn page() -> String {
             _ if entry.path.ends_with(".tls.cert_file") || entry.path.ends_with(".tls.key_file") => {
                 "–".to_owned()
             }
-            default => format!("`{}`", bare(default)),
+            default => format!("`{}`", bare(default).replace('|', "\\|")),
         };
         let default = if entry.path == "listeners[].upstream.url" { "–".to_owned() } else { default };
         let help = help(&entry).replace('|', "\\|").replace('*', "\\*").replace('<', "\\<");
@@ -263,7 +288,7 @@ fn place(at: &mut Json, parts: &[&str], entry: &Listed) {
     let Some((part, rest)) = parts.split_first() else { return };
     if *part == "<name>" {
         if !at["additionalProperties"].is_object() {
-            at["additionalProperties"] = map("One rerank service, by a name of your choice.");
+            at["additionalProperties"] = map("One service, by a name of your choice.");
         }
         return place(&mut at["additionalProperties"], rest, entry);
     }

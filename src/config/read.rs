@@ -7,6 +7,7 @@ use super::{
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
+    read_embeddings,
     read_fleet::redis,
     read_providers::providers,
     read_rerank::rerank,
@@ -30,6 +31,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         "routes",
         "providers",
         "rerank_api",
+        "embeddings",
         "cache",
         "limits",
         "memory",
@@ -41,16 +43,18 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let rerank = rerank(&base, &Default::default(), problems);
     let routes = routes(&top, &rerank, problems);
     let rerank_api = read_rerank_api::read(&top, problems);
+    let embeddings = read_embeddings::read(&top, problems);
     let uses = uses(&rerank, &routes, &rerank_api);
     let providers = providers(&top, env, &uses, problems);
     let config = Config {
-        listeners: listeners(&top, rerank_api.listen.is_none(), problems),
+        listeners: listeners(&top, rerank_api.listen.or(embeddings.listen).is_none(), problems),
         admin: admin(&top, problems),
         inspector: section(&top, "inspector", list::INSPECTOR, problems).1,
         rerank,
         routes,
         providers,
         rerank_api,
+        embeddings,
         cache: cache(&top, problems),
         limits: section(&top, "limits", list::LIMITS, problems).1,
         memory: section(&top, "memory", list::MEMORY_SECTION, problems).1,
@@ -100,7 +104,7 @@ fn items<'a>(top: &Section<'a>, key: &str, problems: &mut Problems) -> Vec<(Stri
     }
 }
 
-/// There has to be one, unless rerankd only serves the rerank API.
+/// There has to be one, unless rerankd only serves the rerank API or embeddings.
 fn listeners(top: &Section<'_>, needed: bool, problems: &mut Problems) -> Vec<ListenerConfig> {
     let items = items(top, "listeners", problems);
     if needed

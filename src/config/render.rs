@@ -27,6 +27,12 @@ pub fn to_yaml(config: &Config) -> String {
     out.line(0, "providers:");
     config.providers.iter().for_each(|each| provider(&mut out, each));
     section(&mut out, "rerank_api", list::RERANK_API, &config.rerank_api);
+    section(&mut out, "embeddings", list::EMBEDDINGS, &config.embeddings);
+    out.line(2, if config.embeddings.services.is_empty() { "services: {}" } else { "services:" });
+    for each in &config.embeddings.services {
+        out.line(4, &format!("{}:", quoted(&each.name)));
+        print(list::SERVICE, &mut out, 6, each);
+    }
     section(&mut out, "cache", list::CACHE, &config.cache);
     section(&mut out, "limits", list::LIMITS, &config.limits);
     section(&mut out, "memory", list::MEMORY_SECTION, &config.memory);

@@ -25,6 +25,8 @@ pub struct RerankApiConfig {
     pub max_request_bytes: usize,
     /// Add `x-rerank-*` and `server-timing` to answers.
     pub response_headers: bool,
+    /// Whether Cohere's other calls are passed on to it, with the caller's key.
+    pub pass_on: bool,
     /// Where the token stands that callers have to show.
     pub token_file: Option<PathBuf>,
     /// What `token_file` holds.
@@ -42,6 +44,7 @@ impl Default for RerankApiConfig {
             max_documents: 1000,
             max_request_bytes: 8 << 20,
             response_headers: true,
+            pass_on: true,
             token_file: None,
             token: None,
         }

@@ -211,7 +211,13 @@ fn no_map(path: &str) -> &'static str {
         _ if path.ends_with(".upstream") => {
             "this has to be a map of settings: write the URL below it, as `url: http://…` (with its scheme)."
         }
-        _ if path.ends_with("].tls") || path == "rerank_api.tls" => {
+        "embeddings.services" => {
+            "this has to be a map from names to settings, such as `azure: { url: https://…, form: openai }`."
+        }
+        _ if path.starts_with("embeddings.services.") => {
+            "this has to be a map of settings: write the URL below it, as `url: https://…`."
+        }
+        _ if path.ends_with("].tls") || path == "rerank_api.tls" || path == "embeddings.tls" => {
             "this has to be a map of settings: TLS needs `cert_file` and `key_file`."
         }
         _ => "this has to be a map of settings (`key: value` lines).",

@@ -70,6 +70,8 @@ pub(super) enum Reload {
     Restart,
     /// The score cache begins anew, empty.
     EmptiesCache,
+    /// The memory of embeddings begins anew, empty.
+    Forgets,
 }
 
 /// What a file would say.

@@ -29,15 +29,16 @@ pub struct Loaded {
 }
 
 /// What a plain proxy needs of a file.
-const PLAIN_SECTIONS: [&str; 3] = ["listeners", "admin", "shutdown"];
+const PLAIN_SECTIONS: [&str; 4] = ["listeners", "admin", "shutdown", "embeddings"];
 /// What it needs of the environment.
-const PLAIN_VARIABLES: [&str; 6] = [
+const PLAIN_VARIABLES: [&str; 7] = [
     "RERANKD_LISTEN",
     "RERANKD_GRPC_LISTEN",
     "RERANKD_UPSTREAM__",
     "RERANKD_TLS__",
     "RERANKD_ADMIN__",
     "RERANKD_SHUTDOWN__",
+    "RERANKD_EMBEDDINGS__",
 ];
 
 impl Source {
@@ -67,12 +68,20 @@ impl Source {
     /// A plain proxy, for a configuration that is bad: listeners and admin from the file where at least those are
     /// good, else from the environment and the flags alone. Nothing is reranked.
     pub fn passthrough(&self) -> Result<Config, Problems> {
-        let wanted = |name: &&String| PLAIN_VARIABLES.iter().any(|prefix| name.starts_with(prefix));
+        // What passes embedding calls on is wanted too, but not at the cost of the rest.
+        self.plain(&PLAIN_SECTIONS, &PLAIN_VARIABLES).or_else(|_| {
+            let (sections, variables) = (PLAIN_SECTIONS.split_last(), PLAIN_VARIABLES.split_last());
+            self.plain(sections.map_or(&[], |all| all.1), variables.map_or(&[], |all| all.1))
+        })
+    }
+
+    fn plain(&self, sections: &[&str], variables: &[&str]) -> Result<Config, Problems> {
+        let wanted = |name: &&String| variables.iter().any(|prefix| name.starts_with(prefix));
         let env = self.env.iter().filter(|(name, _)| wanted(name));
         let env = env.map(|(name, value)| (name.clone(), value.clone())).collect();
         let of_file = self.tree().and_then(|mut root| {
             if let Value::Map(entries) = &mut root.value {
-                entries.retain(|entry| PLAIN_SECTIONS.contains(&entry.key.as_str()));
+                entries.retain(|entry| sections.contains(&entry.key.as_str()));
             }
             super::read_tree(&mut root, &env, &self.flags).ok()
         });

@@ -10,6 +10,7 @@ use http::Uri;
 use rustls_pki_types::ServerName;
 use secrecy::SecretString;
 
+use super::embeddings::EmbeddingsConfig;
 use super::limits::{LimitsConfig, MemoryConfig};
 use super::listener_tls::ListenerTlsConfig;
 use super::rerank_api::RerankApiConfig;
@@ -39,6 +40,8 @@ pub struct Config {
     pub providers: Vec<ProviderSettings>,
     /// The Cohere-compatible endpoint.
     pub rerank_api: RerankApiConfig,
+    /// The listener for embedding services, and the memory of their vectors.
+    pub embeddings: EmbeddingsConfig,
     /// The score cache.
     pub cache: CacheConfig,
     /// Bounds of each message, each wait, and searches in flight.
@@ -238,6 +241,7 @@ impl Default for Config {
                 ProviderKind::Http(HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)),
             )],
             rerank_api: RerankApiConfig::default(),
+            embeddings: EmbeddingsConfig::default(),
             cache: CacheConfig::default(),
             limits: LimitsConfig::default(),
             memory: MemoryConfig::default(),

@@ -279,6 +279,14 @@ pub(super) fn field(text: &str) -> Result<String, String> {
     one(text).and_then(|text| dotted(&text))
 }
 
+/// The beginning of a text. One that every text has would take all of it away.
+pub(super) fn text_prefix(text: &str) -> Result<String, String> {
+    match text.chars().all(|c| c.is_whitespace() || c == '*') {
+        true => Err("an empty prefix; write [] for none.".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Any text but none, nor several.
 pub(super) fn name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("an empty name.".to_owned()) } else { one(text) }

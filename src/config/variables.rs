@@ -14,7 +14,12 @@ pub(super) fn meant(name: &str) -> Option<String> {
     let rest = upper.strip_prefix("RERANKD_")?;
     let is_exact = name.starts_with("RERANKD_") && ALL.contains(&upper);
     // Of another provider than the one in the list: its name is the user's.
-    if is_exact || (name.starts_with("RERANKD_PROVIDERS__") && rest.matches("__").count() > 1) {
+    let of_another = [("RERANKD_PROVIDERS__", 1), ("RERANKD_EMBEDDINGS__SERVICES__", 2)];
+    if is_exact
+        || of_another
+            .iter()
+            .any(|(start, more)| name.starts_with(start) && rest.matches("__").count() > *more)
+    {
         return None;
     }
     if let Some(meant) = ALL.iter().find(|each| single(each) == single(&upper)) {
@@ -24,7 +29,8 @@ pub(super) fn meant(name: &str) -> Option<String> {
         "UPSTREAM" => Some("RERANKD_UPSTREAM__URL".to_owned()),
         "ADMIN" => Some("RERANKD_ADMIN__LISTEN".to_owned()),
         "FIELDS" | "WINDOW" | "DEADLINE" | "MODE" | "MIN_SCORE" => Some(format!("RERANKD_RERANK__{rest}")),
-        _ => provider(rest),
+        _ => named(rest, "PROVIDERS_", "PROVIDERS__COHERE__")
+            .or_else(|| named(rest, "EMBEDDINGS_SERVICES_", "EMBEDDINGS__SERVICES__OPENAI__")),
     }
 }
 
@@ -33,14 +39,15 @@ fn single(name: &str) -> String {
     name.split('_').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
 }
 
-/// `PROVIDERS_VOYAGE_MODEL`: a key of any provider behind its name.
-fn provider(rest: &str) -> Option<String> {
-    let rest = rest.strip_prefix("PROVIDERS_")?;
-    let keys = ALL.iter().filter_map(|each| each.strip_prefix("RERANKD_PROVIDERS__COHERE__"));
+/// `PROVIDERS_VOYAGE_MODEL`: a key of any provider or service behind its name. `example` is how those of one begin.
+fn named(rest: &str, section: &str, example: &str) -> Option<String> {
+    let rest = rest.strip_prefix(section)?;
+    let keys = ALL.iter().filter_map(|each| each.strip_prefix("RERANKD_")?.strip_prefix(example));
     // The longest, so that MAX_IN_BACKGROUND is not read as another key's end.
     let key = keys.filter(|key| rest.ends_with(&format!("_{key}"))).max_by_key(|key| key.len())?;
     let name = rest.strip_suffix(key)?.trim_matches('_');
-    (!name.is_empty()).then(|| format!("RERANKD_PROVIDERS__{name}__{key}"))
+    let section = section.trim_end_matches('_').replace('_', "__");
+    (!name.is_empty()).then(|| format!("RERANKD_{section}__{name}__{key}"))
 }
 
 #[cfg(test)]
@@ -62,6 +69,9 @@ mod tests {
                 "RERANKD_PROVIDERS_COHERE_MAX_IN_BACKGROUND",
                 Some("RERANKD_PROVIDERS__COHERE__MAX_IN_BACKGROUND"),
             ),
+            ("RERANKD_EMBEDDINGS_SERVICES_AZURE_URL", Some("RERANKD_EMBEDDINGS__SERVICES__AZURE__URL")),
+            ("RERANKD_EMBEDDINGS_LISTEN", Some("RERANKD_EMBEDDINGS__LISTEN")),
+            ("RERANKD_EMBEDDINGS__SERVICES__AZURE__URL", None),
             ("RERANKD_TLS_CERT_FILE", Some("RERANKD_TLS__CERT_FILE")),
             ("RERANKD_WINDOW", Some("RERANKD_RERANK__WINDOW")),
             ("RERANKD__LISTEN", Some("RERANKD_LISTEN")),

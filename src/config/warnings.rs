@@ -112,7 +112,10 @@ fn authorities(config: &Config) -> Vec<String> {
         .redis
         .iter()
         .map(|each| ("cache.redis.ca_file".to_owned(), each.fleet.ca_file.as_deref()));
-    let files = upstreams.chain(providers).chain(redis);
+    let services = config.embeddings.services.iter();
+    let services =
+        services.map(|each| (format!("embeddings.services.{}.ca_file", each.name), each.ca_file.as_deref()));
+    let files = upstreams.chain(providers).chain(services).chain(redis);
     files.flat_map(|(setting, file)| file.map(|file| of_file(&setting, file)).unwrap_or_default()).collect()
 }
 

@@ -70,6 +70,34 @@ words! {
     }
 }
 
+words! {
+    /// How an embedding service speaks.
+    ServiceForm {
+        /// As OpenAI, and all that copy it.
+        OpenAi = "openai",
+        /// As Cohere, both versions.
+        Cohere = "cohere",
+        /// As Gemini.
+        Google = "google",
+        /// As Ollama.
+        Ollama = "ollama",
+        /// As Hugging Face's text-embeddings-inference.
+        Tei = "tei",
+    }
+}
+
+words! {
+    /// Which texts of a service's embedding calls are remembered.
+    RememberChoice {
+        /// Queries, single texts and short lists; never documents.
+        Auto = "auto",
+        /// Only what is marked as a query.
+        Marked = "marked",
+        /// None.
+        Never = "never",
+    }
+}
+
 /// The words in the file for a type of the module that uses it; values that no file can ask for have none.
 macro_rules! words_of {
     ($words:ident: $type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {

@@ -262,6 +262,8 @@ fn the_schema_takes_what_the_program_takes_and_rejects_a_misspelt_setting() {
         "cache: { redis: 'rediss://u:p@h:1', max_bytes: 0, ttl: 1day }",
         "cache: { redis: { url: 'redis+cluster://a:1,b:2', cluster: true } }",
         "providers: { mine: { kind: bedrock-cohere, region: us-east-1 }, lexical: { fuse: false } }",
+        "embeddings: { listen: '127.0.0.1:6363', services: { tei: { url: 'http://tei', form: tei } } }",
+        "embeddings: { query_prefixes: [], memory: { max_bytes: 0, tolerant: true } }",
         "limits: { idle_timeout: 0s, max_head_bytes: 64KiB, max_request_bytes: 8 MiB }",
     ] {
         assert!(takes(good), "{good}");
@@ -279,6 +281,8 @@ fn the_schema_takes_what_the_program_takes_and_rejects_a_misspelt_setting() {
         "listeners: [{ tls: { cert: /x } }]",
         "cache: { redis: { ur: 'redis://h' } }",
         "rerank: { allow: { model: [x] } }",
+        "embeddings: { services: { openai: { ulr: 'http://h' } } }",
+        "embeddings: { memory: { bytes: 1 } }",
     ] {
         assert!(!takes(bad), "{bad}");
     }
@@ -309,9 +313,10 @@ fn the_pages_table_names_settings_of_the_reference_file_and_their_defaults() {
 
 /// Dotted names of settings, such as `rerank.window` or `providers.*.timeout`.
 fn dotted(text: &str) -> BTreeSet<String> {
-    const SECTIONS: [&str; 11] = [
+    const SECTIONS: [&str; 12] = [
         "admin.",
         "cache.",
+        "embeddings.",
         "inspector.",
         "limits.",
         "listeners[].",
@@ -340,6 +345,13 @@ fn every_setting_that_an_operator_is_pointed_to_is_one() {
     assert!(named.len() > 40, "{named:?}");
     let is_setting = |name: &String| {
         let path = name.replace("[]", "").replace("providers.*", "providers.cohere");
+        // Every service has the same settings; what follows its name is one.
+        let service = path.strip_prefix("embeddings.services.").map(|rest| rest.split_once('.').unzip().1);
+        let path = match service {
+            Some(key) => key
+                .map_or("embeddings.services".to_owned(), |key| format!("embeddings.services.openai.{key}")),
+            None => path,
+        };
         // A section that is off by default has its members in the file's comments alone.
         let is_off = |of: &str| reference.get(of).is_some_and(|value| value == "null");
         let is_there = |path: &str| {

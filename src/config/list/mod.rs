@@ -1,18 +1,20 @@
 //! Every setting, one list a section. A new setting is a line here, a field with its default in the settings type of
 //! the module that uses it, and its use.
 
+mod embeddings;
 mod listener;
 mod others;
 mod provider;
 mod rerank;
 
+pub(super) use embeddings::{EMBEDDINGS, SERVICE};
 pub(super) use listener::{LISTENER, TLS};
 pub(super) use others::{ADMIN, CACHE, INSPECTOR, LIMITS, MEMORY_SECTION, REDIS, RERANK_API, SHUTDOWN};
 pub(super) use provider::{HTTP, LEXICAL, LIMITS as PROVIDER_LIMITS, is_of};
 pub(super) use rerank::{RERANK, ROUTE};
 
 use super::{
-    ListenerConfig, ListenerTlsConfig, RedisConfig,
+    ListenerConfig, ListenerTlsConfig, RedisConfig, ServiceConfig,
     kind::Kind,
     setting::{By, Reload, Setting},
 };
@@ -48,7 +50,8 @@ impl Listed {
     pub(super) fn variable(&self) -> Option<String> {
         let path = self.path.strip_prefix("listeners[].").unwrap_or(&self.path);
         let is_one = !path.contains('[') && (!matches!(self.kind, Kind::Section) || path == "cache.redis");
-        let path = path.replace("<name>", "cohere").replace('.', "__").to_ascii_uppercase();
+        let example = if path.starts_with("embeddings.") { "openai" } else { "cohere" };
+        let path = path.replace("<name>", example).replace('.', "__").to_ascii_uppercase();
         is_one.then(|| format!("RERANKD_{path}"))
     }
 }
@@ -72,6 +75,9 @@ pub(super) fn entries() -> Vec<Listed> {
     all.extend(of_lexical.filter(|entry| entry.key() != "kind"));
     all.extend(of("rerank_api", RERANK_API, Default::default()));
     all.extend(of("rerank_api.tls", TLS, tls()));
+    all.extend(of("embeddings", EMBEDDINGS, Default::default()));
+    all.extend(of("embeddings.tls", TLS, tls()));
+    all.extend(of("embeddings.services.<name>", SERVICE, ServiceConfig::named("openai")));
     all.extend(of("cache", CACHE, Default::default()));
     if let Ok(address) = Address::parse("redis://127.0.0.1:6379/0") {
         all.extend(of("cache.redis", REDIS, RedisConfig::at(address)));

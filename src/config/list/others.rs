@@ -76,6 +76,12 @@ pub(in crate::config) static RERANK_API: &[Setting<RerankApiConfig>] = &[
         &mut to.response_headers
     }),
     setting(
+        "pass_on",
+        Kind::Bool,
+        "pass Cohere's other calls (embed, chat, …) on to embeddings.services.cohere, with the caller's own key",
+        |to| &mut to.pass_on,
+    ),
+    setting(
         "token_file",
         Kind::File,
         "a file that holds the token which callers have to send as their API key",
