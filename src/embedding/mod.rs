@@ -4,6 +4,7 @@
 //! Texts are kept sealed under keys that only their vectors give: who has the memory and its secret, but
 //! not the vector, reads nothing.
 
+pub mod form;
 mod memory;
 mod metrics;
 mod recall;

@@ -9,3 +9,18 @@ pub enum Kind {
     Bool,
     Null,
 }
+
+impl Kind {
+    /// That of the JSON value that begins with this byte.
+    #[inline(always)]
+    pub(super) fn beginning(byte: u8) -> Self {
+        match byte {
+            b'{' => Self::Object,
+            b'[' => Self::Array,
+            b'"' => Self::String,
+            b't' | b'f' => Self::Bool,
+            b'n' => Self::Null,
+            _ => Self::Number,
+        }
+    }
+}

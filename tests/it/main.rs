@@ -11,6 +11,7 @@ mod codings;
 mod config_reference;
 mod connect;
 mod depth;
+mod embedding_calls;
 mod eval;
 mod explain;
 mod faults;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use fearless_simd::{Level, dispatch};
 
-use super::{Index, Malformed, Value, unescape, walk::Walk};
+use super::{Index, Kind, Malformed, Value, unescape, walk::Walk};
 
 /// Reads a text from one value to the next. Every byte is checked once, whether or not the value that it belongs to
 /// is used; nothing recurses, so a text may nest to any depth.
@@ -55,6 +55,11 @@ impl<'a> Scanner<'a> {
     /// Reads a value again.
     pub(super) fn of(text: &'a str, start: usize, index: Option<&'a Index>) -> Self {
         Self { text, index, walk: Walk { text: text.as_bytes(), at: 0 }, start, level: Level::new() }
+    }
+
+    /// What kind of value comes next.
+    pub fn kind(&self) -> Kind {
+        Kind::beginning(self.walk.peek())
     }
 
     /// Takes the next value, whatever it is.

@@ -95,14 +95,7 @@ impl<'a> Value<'a> {
 
     /// What kind of value this is.
     pub fn kind(self) -> Kind {
-        match self.text.as_bytes().first() {
-            Some(b'{') => Kind::Object,
-            Some(b'[') => Kind::Array,
-            Some(b'"') => Kind::String,
-            Some(b't' | b'f') => Kind::Bool,
-            Some(b'n') => Kind::Null,
-            _ => Kind::Number,
-        }
+        Kind::beginning(self.text.as_bytes().first().copied().unwrap_or_default())
     }
 
     /// The members of an object, in their order; `None` for any other kind.

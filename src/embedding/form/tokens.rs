@@ -1,0 +1,190 @@
+//! Texts that a client sends as token ids, as LangChain's default for OpenAI does.
+
+use std::sync::LazyLock;
+
+use tiktoken::{CoreBpe, encoding, model_to_encoding};
+use zeroize::Zeroizing;
+
+use super::Skip;
+use crate::wire::{
+    Kind,
+    json::{Malformed, Scanner, Value},
+};
+
+/// What the ids of a model's tokens mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vocabulary {
+    /// cl100k_base: that of all of OpenAI's embedding models.
+    Cl100k,
+    /// o200k_base: that of its later models for chat.
+    O200k,
+}
+
+static CL100K: LazyLock<Table> = LazyLock::new(|| Table::of(&encoding::cl100k_base()));
+static O200K: LazyLock<Table> = LazyLock::new(|| Table::of(&encoding::o200k_base()));
+
+impl Vocabulary {
+    /// That of a model by its name, also behind the name of its maker (`openai/text-embedding-3-small`); `None` for
+    /// models whose ids are not known here.
+    pub(super) fn of(model: &str) -> Option<Self> {
+        let name = model.rsplit('/').next().unwrap_or_default();
+        match model_to_encoding(name)? {
+            "cl100k_base" => Some(Self::Cl100k),
+            "o200k_base" => Some(Self::O200k),
+            _ => None,
+        }
+    }
+
+    fn table(self) -> &'static Table {
+        match self {
+            Self::Cl100k => &CL100K,
+            Self::O200k => &O200K,
+        }
+    }
+}
+
+/// The text of a list of token ids; an error if one of them means no text, or all of them no valid one.
+pub(super) fn text_of(ids: Value<'_>, vocabulary: Option<Vocabulary>) -> Result<Zeroizing<String>, Skip> {
+    let vocabulary = vocabulary.ok_or(Skip::Tokens)?;
+    let tokens = read(ids, vocabulary.table()).map_err(|_| Skip::Tokens)?;
+    // Room for all at once: a text that grew would leave copies of itself behind.
+    let length = tokens.iter().map(|token| token.len()).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(length));
+    tokens.iter().for_each(|token| text.extend_from_slice(token));
+    match String::from_utf8(std::mem::take(&mut *text)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        // Cut within a character, where a longer text was sent in parts.
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(Skip::Tokens)
+        }
+    }
+}
+
+fn read(ids: Value<'_>, table: &'static Table) -> Result<Vec<&'static [u8]>, Malformed> {
+    let mut tokens = Vec::new();
+    let list = Scanner::whole(ids.text().as_bytes(), |scanner| {
+        scanner.items(|scanner| {
+            let id = scanner.skip()?.as_u64().and_then(|id| usize::try_from(id).ok());
+            tokens.push(id.and_then(|id| table.token(id)).ok_or(Malformed)?);
+            Ok(())
+        })
+    })?;
+    list.map(|_| tokens).ok_or(Malformed)
+}
+
+/// Whether an array holds numbers, which in a place for a text are token ids.
+pub(super) fn is_ids(array: Value<'_>) -> bool {
+    array.first_items(1).is_some_and(|first| first.first().is_some_and(|first| first.kind() == Kind::Number))
+}
+
+/// The bytes of each token, by its id. The crate's own form is there to find ids for texts, and is several times as
+/// large: 1.2 MB and 2.2 MB are kept instead, from the first text on that needs them.
+struct Table {
+    bytes: Box<[u8]>,
+    /// Where each token ends, and the next one begins.
+    ends: Box<[u32]>,
+}
+
+impl Table {
+    /// Those that stand for text: their ids are the first ones, and what stands for the end of a text or the like has
+    /// later ones.
+    fn of(encoding: &CoreBpe) -> Self {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(encoding.vocab_size()));
+        for id in 0..encoding.vocab_size() {
+            bytes.extend(u32::try_from(id).map(|id| encoding.decode(&[id])).unwrap_or_default());
+            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        }
+        Self { bytes: bytes.into(), ends: ends.into() }
+    }
+
+    fn token(&self, id: usize) -> Option<&[u8]> {
+        let from = id.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.bytes.get(usize::try_from(from).ok()?..usize::try_from(*self.ends.get(id)?).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+    use super::*;
+
+    fn text(ids: &str, vocabulary: Option<Vocabulary>) -> Result<String, Skip> {
+        text_of(Value::parse(ids.as_bytes()).unwrap(), vocabulary).map(|text| text.to_string())
+    }
+
+    #[test]
+    fn a_text_is_read_from_its_token_ids() {
+        let cl100k = "[5269, 656,358,636,264,198,69583,369,264,3389,5542]";
+        assert_eq!(
+            text(cl100k, Some(Vocabulary::Cl100k)).as_deref(),
+            Ok("how do I get a\nrefund for a late train")
+        );
+        assert_eq!(text("[24912,2375]", Some(Vocabulary::O200k)).as_deref(), Ok("hello world"));
+        assert_eq!(text("[]", Some(Vocabulary::Cl100k)).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn every_text_comes_back_from_the_ids_that_a_client_makes_of_it() {
+        for (encoding, vocabulary) in [("cl100k_base", Vocabulary::Cl100k), ("o200k_base", Vocabulary::O200k)]
+        {
+            let encoding = tiktoken::get_encoding(encoding).unwrap();
+            for original in
+                ["Wie komme ich an mein Geld?", "東京の天気は？ 🙂🏳️‍🌈", "a\n\n  b\t\"c\" {d}", "<|endoftext|>"]
+            {
+                let ids = serde_json::to_string(&encoding.encode(original)).unwrap();
+                assert_eq!(text(&ids, Some(vocabulary)).as_deref(), Ok(original), "{vocabulary:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids_that_mean_no_text_give_none() {
+        for ids in [
+            // Beyond the last token, and the end of a text.
+            "[5269,100256]",
+            "[5269,100257]",
+            "[4294967296]",
+            "[18446744073709551616]",
+            "[-1]",
+            "[1.5]",
+            "[5269,\"a\"]",
+            // Half of a character.
+            "[9468]",
+        ] {
+            assert_eq!(text(ids, Some(Vocabulary::Cl100k)), Err(Skip::Tokens), "{ids}");
+        }
+        assert_eq!(text("[5269]", None), Err(Skip::Tokens), "an unknown model");
+    }
+
+    #[test]
+    fn a_models_vocabulary_is_known_by_its_name() {
+        for model in ["text-embedding-3-small", "text-embedding-ada-002", "openai/text-embedding-3-large"] {
+            assert_eq!(Vocabulary::of(model), Some(Vocabulary::Cl100k), "{model}");
+        }
+        assert_eq!(Vocabulary::of("gpt-4o-mini"), Some(Vocabulary::O200k));
+        for model in
+            ["", "bge-m3", "text-embedding-004", "text-embedding-nomic-embed-text-v1.5", "ada", "qwen3"]
+        {
+            assert_eq!(Vocabulary::of(model), None, "{model}");
+        }
+    }
+
+    #[test]
+    fn the_tables_are_those_that_openai_publishes() {
+        // SHA-256 of the files, as OpenAI's own tokenizer checks them.
+        for (table, published) in [
+            (&*CL100K, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
+            (&*O200K, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
+        ] {
+            let mut file = String::new();
+            for id in 0..table.ends.len() {
+                file += &format!("{} {id}\n", BASE64_STANDARD.encode(table.token(id).unwrap()));
+            }
+            let digest = ring::digest::digest(&ring::digest::SHA256, file.as_bytes());
+            let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digest, published);
+        }
+    }
+}
