@@ -305,7 +305,12 @@ impl Default for RerankConfig {
             margin_gate: None,
             fail_open: FailOpen::Cut,
             widen: WidenMode::Replay,
-            query_sources: vec![QuerySource::Header, QuerySource::Body, QuerySource::Native],
+            query_sources: vec![
+                QuerySource::Header,
+                QuerySource::Body,
+                QuerySource::Native,
+                QuerySource::Embedding,
+            ],
             query_path: None,
             inference_ids: Vec::new(),
             search_pipelines: vec!["*".to_owned(), "-*rerank*".to_owned(), "-*personali*".to_owned()],

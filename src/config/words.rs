@@ -125,6 +125,12 @@ words_of! { MODES: Mode { On = "on", Shadow = "shadow", Off = "off" } }
 words_of! { SCORE_MODES: ScoreMode { Keep = "keep", Replace = "replace", Rrf = "rrf" } }
 words_of! { FAIL_OPEN: FailOpen { Cut = "cut", Replay = "replay" } }
 words_of! {
-    QUERY_SOURCES: QuerySource { Header = "header", Body = "body", Native = "native", Baggage = "baggage" }
+    QUERY_SOURCES: QuerySource {
+        Header = "header",
+        Body = "body",
+        Native = "native",
+        Baggage = "baggage",
+        Embedding = "embedding",
+    }
 }
 words_of! { CAPTURES: Capture { Off = "off", Scores = "scores", Text = "text" } }

@@ -1,6 +1,6 @@
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
-/// Of a gauge that is there only while it is set.
+/// Of a series that is there only while the memory is on.
 const NO_LABELS: &[&str] = &[];
 
 /// Who knew the text of a vector, or did not.
@@ -47,6 +47,7 @@ impl LookedUp {
 #[derive(Clone, Debug)]
 pub struct EmbeddingMetrics {
     lookups: IntCounterVec,
+    remembered: IntCounterVec,
     entries: IntGaugeVec,
     bytes: IntGaugeVec,
 }
@@ -57,18 +58,26 @@ impl EmbeddingMetrics {
         let lookups = IntCounterVec::new(
             Opts::new(
                 "rerankd_embedding_lookups_total",
-                "Searches without a query text whose vectors were looked up among remembered embeddings, by where and result.",
+                "Searches without text whose vectors were looked up among remembered embeddings, by where and result.",
             ),
             &["tier", "result"],
+        )?;
+        let remembered = IntCounterVec::new(
+            Opts::new(
+                "rerankd_embedding_texts_remembered_total",
+                "Texts of embedding calls that were remembered with their vectors.",
+            ),
+            NO_LABELS,
         )?;
         let gauge = |name, help| IntGaugeVec::new(Opts::new(name, help), NO_LABELS);
         let entries =
             gauge("rerankd_embedding_memory_entries", "Texts that are remembered by their vectors.")?;
         let bytes = gauge("rerankd_embedding_memory_bytes", "Memory that remembered texts take, in bytes.")?;
         registry.register(Box::new(lookups.clone()))?;
+        registry.register(Box::new(remembered.clone()))?;
         registry.register(Box::new(entries.clone()))?;
         registry.register(Box::new(bytes.clone()))?;
-        Ok(Self { lookups, entries, bytes })
+        Ok(Self { lookups, remembered, entries, bytes })
     }
 
     /// Puts every series there at zero; those of the fleet only where one shares the memory.
@@ -78,6 +87,7 @@ impl EmbeddingMetrics {
                 self.lookups.with_label_values(&[tier.as_str(), result.as_str()]);
             }
         }
+        self.remembered.with_label_values(NO_LABELS);
         self.held(0, 0);
     }
 
@@ -92,6 +102,10 @@ impl EmbeddingMetrics {
     pub fn withdraw(&self) {
         self.entries.reset();
         self.bytes.reset();
+    }
+
+    pub(super) fn remembered(&self) {
+        self.remembered.with_label_values(NO_LABELS).inc();
     }
 
     pub(super) fn looked_up(&self, tier: Tier, result: LookedUp) {

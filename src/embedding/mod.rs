@@ -5,6 +5,7 @@
 //! not the vector, reads nothing.
 
 pub mod form;
+mod look_up;
 mod memory;
 mod metrics;
 mod recall;
@@ -14,6 +15,7 @@ mod shard;
 mod tolerant;
 mod vector;
 
+pub use look_up::LookUp;
 pub use memory::{ENTRY_BYTES, Memory, MemorySettings, Recalled};
 pub use metrics::EmbeddingMetrics;
-pub use recall::{LookUp, Recall};
+pub use recall::Recall;

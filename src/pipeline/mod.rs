@@ -20,6 +20,7 @@ mod reach;
 mod record;
 mod record_ring;
 mod rejection;
+mod source;
 mod tie;
 mod trace;
 mod weight;
@@ -33,7 +34,7 @@ pub use judge::Judged;
 pub use losses::Loss;
 pub use metrics::{Endings, SearchMetrics, Timings};
 pub use outcome::{HeldHits, Outcome, Report};
-pub use plan::{PlannedSearch, QuerySource};
+pub use plan::PlannedSearch;
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
 pub use rank::{RankedPage, Waiting};
 pub use record::{
@@ -41,6 +42,7 @@ pub use record::{
 };
 pub use record_ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use rejection::{Extra, blamed};
+pub use source::QuerySource;
 pub use tie::cuts_a_tie;
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};

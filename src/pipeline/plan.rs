@@ -3,35 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, ScoreMode, mixed::Mixed, rejection::Extra,
+    AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, QuerySource, ScoreMode, mixed::Mixed,
+    rejection::Extra, source,
 };
 use crate::{
     document,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening, is_blank},
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
     wire::json::Value,
 };
-
-/// Where the query text came from; `x-rerank-query-source`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum QuerySource {
-    Header,
-    Body,
-    Native,
-    Baggage,
-}
-
-impl QuerySource {
-    /// The word for the header.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            QuerySource::Header => "header",
-            QuerySource::Body => "body",
-            QuerySource::Native => "native",
-            QuerySource::Baggage => "baggage",
-        }
-    }
-}
 
 /// One search with the decision about it.
 #[derive(Clone)]
@@ -80,6 +59,12 @@ impl PlannedSearch {
     /// Whether more hits are requested upstream than the client asked for.
     pub fn widened(&self) -> bool {
         self.fetch.hits.is_some()
+    }
+
+    /// Whether nothing that was sent says what the text is, and its vectors may.
+    pub fn lacks_text(&self) -> bool {
+        matches!(self.work, Err(KeepReason::NoQuery))
+            && self.profile.sources.contains(&QuerySource::Embedding)
     }
 
     /// Whether a failure is answered by the client's own request rather than by the widened response, cut back.
@@ -134,6 +119,18 @@ impl Pipeline {
             self.plan_one(intent, profile, caller, body, judged)
         };
         intents.into_iter().map(&mut plan).collect()
+    }
+
+    /// Decides again about a search that [lacks text](PlannedSearch::lacks_text), once it is known what its vectors
+    /// are of.
+    pub fn plan_recalled(
+        &self,
+        search: PlannedSearch,
+        recalled: NativeText,
+        caller: &CallerHeaders,
+    ) -> PlannedSearch {
+        let intent = SearchIntent { recalled, ..search.intent };
+        self.plan_one(intent, Ok(search.profile), caller, None, search.judged)
     }
 
     /// What to do with a search; `Err` with the profile to report it under, where nothing that it can reach may
@@ -235,7 +232,7 @@ pub(super) fn work(
     if named.is_some_and(|named| !profile.serves(&named.inference_id)) {
         return Err(KeepReason::Unsupported);
     }
-    let (query, source) = query(intent, profile, caller)?;
+    let (query, source) = source::query(intent, profile, caller)?;
     if !profile.has_provider {
         return Err(KeepReason::NoProvider);
     }
@@ -278,54 +275,6 @@ fn text_at(body: &[u8], path: &str) -> NativeText {
     text.map_or(NativeText::None, |text| NativeText::One(text.into_owned()))
 }
 
-/// The first source that has text wins, in the order of the design.
-fn query(
-    intent: &SearchIntent,
-    profile: &Profile,
-    caller: &CallerHeaders,
-) -> Result<(String, QuerySource), KeepReason> {
-    let allowed = |source| profile.sources.contains(&source);
-    let usable = |text: &Option<String>| text.clone().filter(|text| !is_blank(text));
-    if let Some(text) = usable(&caller.query).filter(|_| allowed(QuerySource::Header)) {
-        if is_stale(&caller.vector, &intent.vector) {
-            return Err(KeepReason::StaleQuery);
-        }
-        return Ok((text, QuerySource::Header));
-    }
-    let named = intent.reranker.as_ref().map(|named| named.query.clone());
-    let body = usable(&intent.caller.query).or_else(|| usable(&named));
-    if let Some(text) = body.filter(|_| allowed(QuerySource::Body)) {
-        return Ok((text, QuerySource::Body));
-    }
-    // A search that nobody ranks by relevance is not reordered by a text that happens to be there.
-    if intent.native == NativeText::OtherOrder {
-        return Err(KeepReason::NotRanked);
-    }
-    if allowed(QuerySource::Native) {
-        match &intent.native {
-            NativeText::One(text) if !is_blank(text) => {
-                return Ok((text.clone(), QuerySource::Native));
-            }
-            NativeText::Several => return Err(KeepReason::AmbiguousQuery),
-            _ => {}
-        }
-    }
-    match usable(&caller.baggage).filter(|_| allowed(QuerySource::Baggage)) {
-        Some(text) => Ok((text, QuerySource::Baggage)),
-        None => Err(KeepReason::NoQuery),
-    }
-}
-
-/// Whether the vector that came with the header is not the one the request begins with. Values pass through
-/// 32-bit floats and short decimal texts on the way, so they are compared to 0.01 %, and 0.00001 near zero.
-fn is_stale(guard: &[f64], vector: &[f64]) -> bool {
-    if guard.is_empty() {
-        return false;
-    }
-    let same = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-5_f64.max(a.abs().max(b.abs()) * 1e-4);
-    vector.len() < guard.len().min(16) || !guard.iter().zip(vector).all(same)
-}
-
 /// A smaller value than the configured one is taken; a larger one only up to what is allowed.
 fn narrowed<T: Ord + Copy>(asked: Option<T>, configured: T, allowed: Option<T>) -> T {
     asked.map_or(configured, |asked| asked.min(allowed.unwrap_or(configured).max(configured)))
@@ -358,16 +307,6 @@ fn document_fields(intent: &SearchIntent, profile: &Profile, caller: &CallerHead
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_vector_that_went_through_floats_is_not_stale() {
-        let sent = [0.0123, -0.0456, 0.0789];
-        let arrived: Vec<f64> = sent.iter().map(|&x: &f64| f64::from(x as f32)).collect();
-        assert!(!is_stale(&sent, &arrived));
-        assert!(is_stale(&sent, &[0.0123, 0.0456, 0.0789]));
-        assert!(is_stale(&sent, &[0.0123]), "a shorter vector is another one");
-        assert!(!is_stale(&[], &[0.5]));
-    }
 
     #[test]
     fn a_template_gives_its_text_by_path() {

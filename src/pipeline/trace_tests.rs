@@ -83,6 +83,7 @@ fn intent() -> SearchIntent {
         offset: 1,
         keep: None,
         native: NativeText::None,
+        recalled: NativeText::None,
         caller: CallerOptions::default(),
         own_members: false,
         own_ext: false,

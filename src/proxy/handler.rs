@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::log::SearchLog;
 use crate::{
     bounds::{Bounds, Timeouts},
+    embedding::Recall,
     pipeline::{Pipeline, RecordRing, SearchMetrics},
 };
 
@@ -40,6 +41,8 @@ pub struct SearchHandler {
     pub response_headers: bool,
     /// Where records of searches are kept, if any are wanted.
     pub records: Arc<RecordRing>,
+    /// Which texts vectors are of, where that is remembered.
+    pub(super) recall: Option<Arc<Recall>>,
     /// Permits for the work after responses (shadow).
     pub(super) shadow_places: Arc<Semaphore>,
     /// Says how searches ended.
@@ -67,10 +70,16 @@ impl SearchHandler {
             metrics,
             response_headers,
             records,
+            recall: None,
             shadow_places: Arc::new(Semaphore::new(MOST_IN_SHADOW)),
             log: SearchLog::default(),
             listener: "".into(),
         }
+    }
+
+    /// The same, for searches that carry only vectors whose texts `recall` knows, too.
+    pub fn recalling(self, recall: Option<Arc<Recall>>) -> Self {
+        Self { recall, ..self }
     }
 
     /// The same, saying in `log` how the searches of this listener end.

@@ -20,6 +20,7 @@ mod listener_settings;
 mod log;
 mod metrics;
 mod notes;
+mod recalled;
 mod report;
 mod request_lines;
 pub mod respond;

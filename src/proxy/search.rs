@@ -17,6 +17,7 @@ use super::{
     kept_order::{changes_response, is_not_response, kept},
     log::Searched,
     notes::Notes,
+    recalled::Said,
     report, scratch,
     search_request::send_own,
 };
@@ -155,7 +156,12 @@ impl SearchHandler {
                 return Ok((response, vec![Report::kept(reason)]));
             }
         };
-        let Planned { request, working_bytes, searches, permit } = planned;
+        let Planned { request, working_bytes, mut searches, mut permit } = planned;
+        if let Some(recall) = self.recalls(&searches) {
+            let said = Said { request: &*request, working_bytes, caller };
+            // Boxed: few searches come here, and the future of every search would be as large.
+            Box::pin(self.plan_recalled(recall, said, &mut searches, &mut permit)).await;
+        }
         notes.ignored = Ignored::of(caller, &searches);
         let mut exchange = Exchange {
             handler: self.clone(),

@@ -8,8 +8,13 @@ impl KeepReason {
         use KeepReason::*;
         match self {
             Off => "reranking is switched off for this search or collection",
-            NoQuery => "the request carries no query text: send x-rerank-query, or rerank.query in the body",
-            AmbiguousQuery => "the query holds several different texts, and none of them is the query",
+            NoQuery => {
+                "the request carries no query text: send x-rerank-query, or rerank.query in the body, or have the \
+                 application embed through embeddings.listen"
+            }
+            AmbiguousQuery => {
+                "the query holds several different texts, or vectors of several, and none of them is the query"
+            }
             StaleQuery => "the query text came with a vector that is not the one of this request",
             NoText => "the hits have no known text field: name one in rerank.fields",
             NoProvider => "no provider can be used: none has a key",
@@ -76,8 +81,9 @@ impl KeepReason {
             }
             NoQuery => {
                 "Send the text that the user typed: the header x-rerank-query, or a `rerank` object in the body. \
-                 Text that only selects (in filters, or on metadata beside a vector) is not the question. query_sources \
-                 says where text may come from; query_path finds it in a search template."
+                 With no change of code: point the application's embedding client at embeddings.listen, and a bare vector is \
+                 known by the text that was embedded. Text that only selects (in filters, or on metadata beside a vector) is \
+                 not the question. query_sources says where text may come from; query_path finds it in a search template."
             }
             AmbiguousQuery => {
                 "Say which text is meant: the header x-rerank-query goes before the query's own texts."

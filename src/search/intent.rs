@@ -19,6 +19,9 @@ pub struct SearchIntent {
     pub keep: Option<KeepReason>,
     /// Query text in the request's own query.
     pub native: NativeText,
+    /// The text that the query's vectors are of, as far as it is known who embedded what; no dialect reads it from a
+    /// request.
+    pub recalled: NativeText,
     /// What the body's `rerank` object (or `ext.rerank`, or a served reranker) says.
     pub caller: CallerOptions,
     /// Whether the body holds members that are the proxy's own and have to go before it is forwarded.

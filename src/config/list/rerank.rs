@@ -110,7 +110,8 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     setting(
         "query_sources",
         Kind::List(&Kind::Word(QUERY_SOURCES)),
-        "where the query's text may come from: header, body, native, and baggage, which travels to other hosts too",
+        "where the query's text may come from: header, body, native, embedding (what a vector was made of), and baggage, which \
+         travels to other hosts too",
         |to| &mut to.query_sources,
     ),
     setting(

@@ -45,6 +45,7 @@ pub(super) fn intent(
         offset: 0,
         keep: None,
         native: NativeText::None,
+        recalled: NativeText::None,
         caller: caller.options,
         own_members: caller.own_members,
         own_ext: caller.in_ext,

@@ -184,6 +184,7 @@ fn source(source: QuerySource) -> &'static str {
         QuerySource::Body => "the proxy's own member of the body",
         QuerySource::Native => "the query itself",
         QuerySource::Baggage => "the baggage header",
+        QuerySource::Embedding => "the embedding call that gave its vector",
     }
 }
 

@@ -155,6 +155,7 @@ fn intent(
         offset,
         keep,
         native,
+        recalled: NativeText::None,
         caller: CallerOptions::default(),
         own_members: false,
         own_ext: false,

@@ -138,6 +138,7 @@ fn intent(
         offset,
         keep,
         native,
+        recalled: crate::search::NativeText::None,
         caller,
         own_members: own.is_some() || shared.is_some(),
         own_ext: false,
