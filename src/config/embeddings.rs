@@ -7,7 +7,7 @@ use http::Uri;
 use super::Config;
 use super::listener_tls::ListenerTlsConfig;
 use super::words::{RememberChoice, ServiceForm};
-use crate::search::PathPrefix;
+use crate::{embedding::form::Prefixes, search::PathPrefix};
 
 /// The listener for embedding services, and the memory of which text gave which vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,18 +23,6 @@ pub struct EmbeddingsConfig {
     /// The memory.
     pub memory: EmbeddingMemoryConfig,
 }
-
-/// What models document, to be put before a query: E5 and Arctic 2; Nomic; Jina 4; BGE, Mixedbread and Arctic 1; E5
-/// Instruct, Qwen3, GTE and NV-Embed, which leave the task to the application; Instructor; EmbeddingGemma.
-const QUERY_PREFIXES: [&str; 7] = [
-    "query: ",
-    "search_query: ",
-    "Query: ",
-    "Represent this sentence for searching relevant passages: ",
-    "Instruct: *\nQuery:",
-    "Represent the * for retrieving *: ",
-    "task: * | query: ",
-];
 
 /// A service behind a base path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +144,7 @@ impl Default for EmbeddingsConfig {
             listen: None,
             tls: None,
             services: vec![ServiceConfig::named("openai")],
-            query_prefixes: QUERY_PREFIXES.map(str::to_owned).to_vec(),
+            query_prefixes: Prefixes::documented().map(str::to_owned).collect(),
             memory: EmbeddingMemoryConfig::default(),
         }
     }

@@ -38,7 +38,7 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     ("rerank_api", &["body", "bounds", "document", "rerank", "search", "trouble", "upstream", "wire"]),
     ("admin", &["body", "pipeline", "search", "telemetry", "trouble"]),
-    ("config", &["fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
+    ("config", &["embedding", "fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
         "app",
         &[

@@ -8,6 +8,8 @@ mod answer;
 mod asked;
 mod call;
 mod google;
+#[cfg(test)]
+mod laws_tests;
 mod open;
 mod prefixes;
 mod remember;

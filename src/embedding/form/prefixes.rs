@@ -7,7 +7,7 @@ use crate::search::is_blank;
 
 /// Prefixes of queries, which are taken off a text before it is remembered: to a reranker they say nothing.
 ///
-/// In each, `*` stands for any text and a space for any white space: some clients make spaces of line breaks.
+/// In each, `*` stands for any text, and white space for any: some clients make spaces of line breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefixes(Vec<String>);
 
@@ -18,15 +18,12 @@ const QUERIES: &[&str] = &[
     "Query: ",
     // Nomic, FRIDA.
     "search_query: ",
-    // BGE, Mixedbread, Arctic, UAE; an older wording, which LangChain has; BGE for Chinese.
-    "Represent this sentence for searching relevant passages: ",
-    "Represent this question for searching relevant passages: ",
+    // BGE, Mixedbread, Arctic, UAE, also as LangChain words it; BGE for Chinese.
+    "Represent this * for searching relevant passages: ",
     "为这个句子生成表示以用于检索相关文章：",
     "为这个句子生成表示以用于检索相关文章:",
-    // Instructor (with the field between the words), Voyage, Jina 3.
-    "Represent the *question for retrieving supporting documents: ",
-    "Represent the query for retrieving supporting documents: ",
-    "Represent the query for retrieving evidence documents: ",
+    // Instructor, Voyage, Jina 3.
+    "Represent the * for retrieving *: ",
     // Qwen3, E5 by Mistral, GTE by Qwen2, NV-Embed, Stella, Linq.
     "Instruct: * Query:",
     // BGE by Gemma and in-context.
@@ -65,7 +62,7 @@ impl Prefixes {
 
     /// These prefixes of queries. The first one that a text begins with counts.
     pub fn new(queries: impl IntoIterator<Item = String>) -> Self {
-        Self(queries.into_iter().collect())
+        Self(queries.into_iter().map(|prefix| spaced(&prefix)).collect())
     }
 
     /// The texts of a call's entries that are to be remembered, without their prefixes, each with its place.
@@ -97,6 +94,17 @@ impl Prefixes {
         }
         if is_blank(&text) { Err(Skip::Empty) } else { Ok(text) }
     }
+}
+
+/// The same with one space for all white space in a row.
+fn spaced(prefix: &str) -> String {
+    let mut spaced = String::with_capacity(prefix.len());
+    for c in prefix.chars().map(|c| if c.is_whitespace() { ' ' } else { c }) {
+        if c != ' ' || !spaced.ends_with(' ') {
+            spaced.push(c);
+        }
+    }
+    spaced
 }
 
 /// What stands after this prefix, in which `*` is anything.
@@ -195,6 +203,9 @@ mod tests {
         assert_eq!(read("passage: a").as_deref(), Ok("a"));
         assert_eq!(read("[en ] a").as_deref(), Ok("a"));
         assert_eq!(read("query: a").as_deref(), Ok("query: a"));
+        let lines = Prefixes::new(["Instruct: *\n\tQuery:".to_owned()]);
+        let read = lines.query(Zeroizing::new("Instruct: find Query: a".to_owned()));
+        assert_eq!(read.unwrap().as_str(), "a", "a client made a space of the line break");
     }
 
     #[test]
