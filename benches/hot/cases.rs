@@ -10,6 +10,7 @@ use rerankd::{
         qdrant::{Qdrant, QdrantGrpc},
     },
     document,
+    embedding::form::{Form, Prefixes, Remember},
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
@@ -19,7 +20,7 @@ use rerankd::{
 };
 use tokio::time::Instant;
 
-use super::inputs::{self, Text};
+use super::inputs::{self, Embedding, Text};
 
 /// One bench: a name, and what to make ready before the work is done as often as one likes.
 pub struct Case {
@@ -53,6 +54,11 @@ pub fn all() -> Vec<Case> {
     for speech in [Speech::Qdrant, Speech::Elastic, Speech::Grpc] {
         cases.push(case(format!("parse/{}", speech.name()), move || parse(speech)));
         cases.push(case(format!("widen/{}", speech.name()), move || widen(speech)));
+    }
+    for (name, how) in
+        [("floats", Embedding::Floats), ("base64", Embedding::Base64), ("ids", Embedding::TokenIds)]
+    {
+        cases.push(case(format!("embedding/{name}"), move || embedding(how)));
     }
     cases
 }
@@ -257,6 +263,20 @@ fn filled(request: &RerankRequest) -> (Vec<ScoreKey>, ScoreStore) {
 
 fn look_up(store: &ScoreStore, keys: &[ScoreKey]) -> Vec<Option<f32>> {
     keys.iter().map(|key| store.get(key)).collect()
+}
+
+/// What an embedding call gives that is remembered: its text and its vector.
+fn embedding(how: Embedding) -> Work {
+    let (request, response) = (inputs::embedding_request(how), inputs::embedding_response(how));
+    let prefixes = Prefixes::default();
+    Box::new(move || {
+        let call = Form::OpenAi.call(&Method::POST, "/v1/embeddings").expect("an embedding call");
+        let asked = call.read(&request, Remember::Auto, &prefixes).expect("a question");
+        let pairs = asked.pairs(&response, &mut |text, vector| {
+            black_box((text, vector));
+        });
+        assert_eq!(black_box(pairs), Ok(1));
+    })
 }
 
 fn parse(speech: Speech) -> Work {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use rerankd::wire::proto::write;
 
@@ -126,6 +127,45 @@ pub fn elastic_response(hits: usize, style: Text) -> Bytes {
     }
     out.push_str("]}}");
     Bytes::from(out)
+}
+
+/// How an embedding call is written.
+#[derive(Clone, Copy)]
+pub enum Embedding {
+    /// The text as a string, the vector as a list of numbers.
+    Floats,
+    /// As OpenAI's own client asks for it.
+    Base64,
+    /// As LangChain asks for it: the text as token ids.
+    TokenIds,
+}
+
+/// An embedding call of one text in OpenAI's form.
+pub fn embedding_request(how: Embedding) -> Bytes {
+    let (input, format) = match how {
+        Embedding::Floats => (r#""how do I get a refund for a late train""#, "float"),
+        Embedding::Base64 => (r#""how do I get a refund for a late train""#, "base64"),
+        Embedding::TokenIds => ("[[5269,656,358,636,264,21639,369,264,3389,5542]]", "base64"),
+    };
+    Bytes::from(format!(
+        r#"{{"model":"text-embedding-3-small","input":{input},"encoding_format":"{format}"}}"#
+    ))
+}
+
+/// Its response: a vector of 1536 numbers.
+pub fn embedding_response(how: Embedding) -> Bytes {
+    let vector = match how {
+        Embedding::Floats => vector(1536),
+        Embedding::Base64 | Embedding::TokenIds => {
+            let mut numbers = Numbers(2);
+            let number = |_| (numbers.below(2_000_000) as f32 / 1_000_003.0 - 1.0).to_le_bytes();
+            let bytes: Vec<u8> = (0..1536).flat_map(number).collect();
+            format!("\"{}\"", BASE64_STANDARD.encode(bytes))
+        }
+    };
+    Bytes::from(format!(
+        r#"{{"object":"list","data":[{{"object":"embedding","index":0,"embedding":{vector}}}],"model":"text-embedding-3-small","usage":{{"prompt_tokens":10,"total_tokens":10}}}}"#
+    ))
 }
 
 /// A request of Qdrant's `points/query` with a vector of 1024 numbers and the query text in a `rerank` object.

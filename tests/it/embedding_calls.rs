@@ -14,6 +14,7 @@ use rerankd::{
     },
     search::Head,
 };
+use serde_json::Value;
 
 /// One message of an exchange: its first line, and its body.
 struct Message {
@@ -177,6 +178,33 @@ fn every_recorded_embedding_call_gives_its_texts() {
         })
         .collect();
     assert_eq!(given, expected);
+}
+
+#[test]
+fn every_documented_embedding_call_of_cohere_gives_its_texts_and_vectors() {
+    let files = fs::read_dir(folder().join("cohere-documented")).unwrap().map(|entry| entry.unwrap().path());
+    let mut seen = 0;
+    for path in files {
+        let file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let call = Form::Cohere.call(&Method::POST, file["request"]["path"].as_str().unwrap()).unwrap();
+        let request = file["request"]["body"].to_string();
+        let read = call.read(request.as_bytes(), Remember::Auto, &Prefixes::default());
+        let response = file["response"]["body"].to_string();
+        let mut given = Vec::new();
+        let read = read.and_then(|asked| {
+            asked.pairs(response.as_bytes(), &mut |text, vector| {
+                given.push((text.to_owned(), vector.to_vec()))
+            })
+        });
+        let expected: Vec<(String, Vec<f32>)> =
+            serde_json::from_value(file["expect"]["pairs"].clone()).unwrap_or_default();
+        assert_eq!(read.is_ok(), !expected.is_empty(), "{path:?} {read:?}");
+        for pair in expected {
+            assert!(given.contains(&pair), "{path:?} {pair:?} {given:?}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 8);
 }
 
 /// A row of the fixtures' table.

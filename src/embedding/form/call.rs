@@ -95,7 +95,7 @@ fn is_google(segment: &str) -> bool {
         .or_else(|| segment.rsplit_once("%3a"));
     match split {
         Some((_, "embedContent" | "batchEmbedContents")) => true,
-        Some((model, "predict")) => model.contains("embedding"),
+        Some((model, "predict")) => model.contains("embedding") && !model.contains("multimodal"),
         _ => false,
     }
 }
@@ -152,6 +152,7 @@ mod tests {
             (Form::Google, "/v1beta/models/gemini-2.5-pro:generateContent"),
             (Form::Google, "/v1beta/models/gemini-embedding-001:countTokens"),
             (Form::Google, "/v1/publishers/google/models/imagen-4:predict"),
+            (Form::Google, "/v1/publishers/google/models/multimodalembedding@001:predict"),
             (Form::Ollama, "/api/chat"),
             (Form::Tei, "/rerank"),
             (Form::Tei, "/embed_all"),
