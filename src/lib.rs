@@ -15,6 +15,7 @@ pub mod demo;
 pub mod dialect;
 pub mod document;
 pub mod embedding;
+pub mod embedding_api;
 pub mod eval;
 pub mod explain;
 pub mod fleet;

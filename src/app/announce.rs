@@ -15,7 +15,7 @@ pub(super) fn announce(
     config: &Config,
     shared: &Shared,
     (listening, grpc_listening): (&[SocketAddr], &[Option<SocketAddr>]),
-    api: Option<SocketAddr>,
+    (api, embeddings): (Option<SocketAddr>, Option<SocketAddr>),
     admin: SocketAddr,
 ) {
     let version = env!("CARGO_PKG_VERSION");
@@ -45,8 +45,12 @@ pub(super) fn announce(
     let capture = config.inspector.capture.as_str();
     tracing::info!(listen = %admin, inspector = %format_args!("http://{inspector}/"), capture, "metrics and health");
     if let Some(api) = api {
-        tracing::info!(listen = %api, providers = %config.rerank_api_providers().join(", "), "rerank API");
+        let passed_on_to = config.passes_on().then(|| config.embeddings.cohere().written_url());
+        tracing::info!(
+            listen = %api, providers = %config.rerank_api_providers().join(", "), passed_on_to, "rerank API"
+        );
     }
+    announce_embeddings(config, embeddings);
     tracing::info!(
         max_buffered_bytes = shared.bounds.request_bytes.limit(),
         max_searches_in_flight = shared.bounds.searches.limit(),
@@ -56,6 +60,26 @@ pub(super) fn announce(
         tracing::info!(what, why, "off");
     }
     warn(config, &shared.providers);
+}
+
+/// Says which embedding services are served, and what is remembered of their calls.
+fn announce_embeddings(config: &Config, listening: Option<SocketAddr>) {
+    if let Some(listen) = listening {
+        let services = config.embeddings.all_services();
+        let services: Vec<String> =
+            services.iter().map(|each| format!("/{} -> {}", each.name, each.written_url())).collect();
+        let tls = config.embeddings.tls.is_some();
+        tracing::info!(listen = %listen, services = %services.join(", "), tls, "embedding services");
+    }
+    let settings = &config.embeddings.memory;
+    if config.served_services().is_empty() || settings.max_bytes == 0 {
+        return;
+    }
+    let memory = bytesize::ByteSize(settings.max_bytes).display().iec().to_string();
+    let expiry = humantime::format_duration(settings.ttl).to_string();
+    let shared = config.cache.redis.as_ref().filter(|_| settings.shared);
+    let shared = shared.map_or_else(|| "no".to_owned(), |redis| redis.fleet.address.to_string());
+    tracing::info!(memory, expiry, tolerant = settings.tolerant, shared, "memory of embeddings");
 }
 
 /// Says that the second address of a listener, which nobody has asked for, cannot be had.
@@ -122,6 +146,9 @@ fn off(config: &Config) -> Vec<(String, String)> {
             say(&format!("provider {}", provider.name), why);
         }
     }
+    if !config.served_services().is_empty() && config.embeddings.memory.max_bytes == 0 {
+        say("remembering embeddings", "embeddings.memory.max_bytes is 0".to_owned());
+    }
     if config.cache.max_bytes == 0 {
         say("score cache in memory", "cache.max_bytes is 0".to_owned());
     }
@@ -135,6 +162,14 @@ fn off(config: &Config) -> Vec<(String, String)> {
 pub(super) fn warn(config: &Config, providers: &Providers) {
     for sentence in config.warnings().into_iter().chain(ended_services(config)) {
         tracing::warn!("{sentence}");
+    }
+    let in_clear = config.embeddings.listen.filter(|listen| !listen.ip().is_loopback());
+    if let (Some(listen), None) = (in_clear, &config.embeddings.tls) {
+        tracing::warn!(
+            %listen,
+            "applications' keys and texts come to embeddings.listen unencrypted: keep it within a network that you trust, or \
+             set embeddings.tls"
+        );
     }
     if config.inspector.capture == Capture::Text {
         tracing::warn!(

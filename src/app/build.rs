@@ -15,9 +15,13 @@ use crate::{
         elastic::Elastic,
         qdrant::{Qdrant, QdrantGrpc},
     },
+    embedding_api::PassOn,
     fleet::{self, Fleet, FleetError, FleetMetrics},
     pipeline::{Pipeline, Profile, Profiles, Route},
-    proxy::{Forwarder, GrpcRoute, ListenerSettings, Proxy, SearchHandler, SearchLimits, TunnelSettings},
+    proxy::{
+        Forwarder, GrpcRoute, HeadLimits, ListenerSettings, Proxy, SearchHandler, SearchLimits,
+        TunnelSettings,
+    },
     rerank::{BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared},
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{ClientIdentity, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
@@ -117,6 +121,7 @@ pub(super) fn proxy(
         config.rerank.response_headers,
         shared.records.clone(),
     );
+    let searches = searches.recalling(shared.recall.clone());
     let searches = searches.logging(shared.search_log.clone(), listener.listen.to_string().into());
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     Ok(Proxy {
@@ -131,8 +136,7 @@ pub(super) fn proxy(
         keeps_prefix: listener.path_prefix == listener.upstream.path_prefix,
         searches: Arc::new(searches),
         metrics: shared.proxy_metrics.clone(),
-        max_headers: limits.max_headers,
-        max_head_bytes: limits.max_head_bytes,
+        head: HeadLimits { max_headers: limits.max_headers, max_head_bytes: limits.max_head_bytes },
     })
 }
 
@@ -216,6 +220,7 @@ pub(super) fn providers(
 pub(super) fn rerank_api(
     config: &Config,
     shared: &Shared,
+    pass_on: Option<PassOn>,
 ) -> Result<Option<(SocketAddr, RerankApi, ListenerSettings)>, StartError> {
     let section = &config.rerank_api;
     let Some(listen) = section.listen else { return Ok(None) };
@@ -235,7 +240,7 @@ pub(super) fn rerank_api(
     let reranker = shared.providers.chain(names, &shared.stack);
     let listener = listener::of_rerank_api(config, listen, shared)?;
     let api = RerankApi::new(settings, reranker, shared.bounds.clone(), shared.api_metrics.clone());
-    Ok(Some((listen, api, listener)))
+    Ok(Some((listen, api.passing_on(pass_on), listener)))
 }
 
 /// A provider that knows Cohere's models by the names that Cohere's clients use.
@@ -262,7 +267,8 @@ pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<
     }))
 }
 
-fn secret(config: &CacheConfig) -> io::Result<[u8; 32]> {
+/// The configured secret, or a random one. Blocks on the disk.
+pub(super) fn secret(config: &CacheConfig) -> io::Result<[u8; 32]> {
     match &config.secret_file {
         Some(path) => Ok(*blake3::hash(&fs::read(path)?).as_bytes()),
         None => {

@@ -9,7 +9,7 @@ use crate::{
     system::Resources,
 };
 
-/// The rerank API's cap on connections, which is not configured.
+/// The cap on connections of the rerank API, and of embedding services, which is not configured.
 const API_CONNECTIONS: usize = 10_000;
 
 /// The settings of a listener before a database. Blocks on the disk.
@@ -32,6 +32,16 @@ pub(super) fn of_rerank_api(
 ) -> Result<ListenerSettings, StartError> {
     let tls = tls(listen, config.rerank_api.tls.as_ref())?;
     Ok(ListenerSettings { tls, ..every(config, API_CONNECTIONS, shared) })
+}
+
+/// Where embedding services are served, if they are, and the settings of that listener. Blocks on the disk.
+pub(super) fn of_embeddings(
+    config: &Config,
+    shared: &Shared,
+) -> Result<Option<(SocketAddr, ListenerSettings)>, StartError> {
+    let Some(listen) = config.embeddings.listen else { return Ok(None) };
+    let tls = tls(listen, config.embeddings.tls.as_ref())?;
+    Ok(Some((listen, ListenerSettings { tls, ..every(config, API_CONNECTIONS, shared) })))
 }
 
 /// What a listener shows its clients. Blocks on the disk.
@@ -57,7 +67,8 @@ fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSe
     let limits = &config.limits;
     // Those that nobody has asked for have few connections, with many calls on each: they take nothing from the others.
     let seconds = config.grpc_listens().into_iter().flatten().filter(|second| !second.is_default).count();
-    let listeners = config.listeners.len() + seconds + usize::from(config.rerank_api.listen.is_some());
+    let apis = [config.rerank_api.listen, config.embeddings.listen].into_iter().flatten().count();
+    let listeners = config.listeners.len() + seconds + apis;
     ListenerSettings {
         max_connections: connections(max_connections, listeners, &shared.resources),
         max_headers: limits.max_headers,

@@ -7,13 +7,14 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shared, StartError, active_config::Expiry, announce, build, itself, listener, pools::Pools, reach::Reach,
-    series,
+    Shared, StartError, active_config::Expiry, announce, build, embeddings, forgetting::Forgetting, itself,
+    listener, pools::Pools, reach::Reach, series,
 };
 use crate::{
     admin::{Access, Readiness},
     body::{self, Body},
     config::{Config, ListenerConfig},
+    embedding_api::EmbeddingApi,
     proxy::{Listener, ListenerSettings, Proxy, ServerTls},
     rerank_api::RerankApi,
     tls,
@@ -39,6 +40,7 @@ enum Role {
     /// Its second one.
     Grpc(usize),
     RerankApi,
+    Embeddings,
 }
 
 /// One listener that is wanted.
@@ -56,6 +58,7 @@ struct BuiltListener {
 enum ListenerService {
     Proxy(Box<Proxy>),
     RerankApi(RerankApi),
+    Embeddings(EmbeddingApi),
 }
 
 /// Everything that a reload may replace.
@@ -66,6 +69,7 @@ pub(super) struct Live {
     shared: Arc<ArcSwap<Shared>>,
     pools: Arc<ArcSwap<Pools>>,
     reach: Vec<Reach>,
+    forgetting: Option<Forgetting>,
     readiness: Readiness,
     /// Ends every listener.
     pub(super) stop: CancellationToken,
@@ -124,10 +128,18 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
         listeners.push(built(Role::First(at), each.listen, false));
         listeners.extend(second.map(|second| built(Role::Grpc(at), second.listen, second.is_default)));
     }
-    if let Some((listen, api, settings)) = build::rerank_api(&config, &shared)? {
+    let (embeddings, pass_on) = embeddings::services(&config, &shared, &pools.services());
+    let apis = [
+        build::rerank_api(&config, &shared, pass_on)?.map(|(listen, api, settings)| {
+            (Role::RerankApi, listen, ListenerService::RerankApi(api), settings)
+        }),
+        listener::of_embeddings(&config, &shared)?.map(|(listen, settings)| {
+            (Role::Embeddings, listen, ListenerService::Embeddings(embeddings), settings)
+        }),
+    ];
+    for (role, listen, service, settings) in apis.into_iter().flatten() {
         certificates.extend(expiry(listen, settings.tls.as_ref()));
-        let service = ListenerService::RerankApi(api);
-        listeners.push(BuiltListener { role: Role::RerankApi, is_default: false, listen, service, settings });
+        listeners.push(BuiltListener { role, is_default: false, listen, service, settings });
     }
     Ok(Built { config, shared, pools, listeners, certificates })
 }
@@ -163,6 +175,7 @@ impl Live {
             shared: Arc::new(ArcSwap::from_pointee(shared)),
             pools: Arc::default(),
             reach: Vec::new(),
+            forgetting: None,
             readiness,
             stop: CancellationToken::new(),
             tasks: JoinSet::new(),
@@ -182,6 +195,11 @@ impl Live {
     /// Where the rerank API listens.
     pub(super) fn rerank_api(&self) -> Option<SocketAddr> {
         self.bound(Role::RerankApi)
+    }
+
+    /// Where embedding services are served.
+    pub(super) fn embeddings(&self) -> Option<SocketAddr> {
+        self.bound(Role::Embeddings)
     }
 
     fn bound(&self, role: Role) -> Option<SocketAddr> {
@@ -208,7 +226,7 @@ impl Live {
     pub(super) async fn activate(&mut self, built: Built) -> Result<Vec<Expiry>, StartError> {
         let places = self.places(&built).await?;
         // From here on nothing fails and nothing waits.
-        series::declare(&built.config, &built.shared);
+        series::declare(&built.config, &built.shared, &self.shared.load());
         let mut old: Vec<Option<LiveListener>> = self.listeners.drain(..).map(Some).collect();
         for (each, place) in built.listeners.into_iter().zip(places) {
             let listener = match place {
@@ -229,6 +247,7 @@ impl Live {
         built.shared.stack.metrics.usable_providers(usable);
         built.shared.records.configure(built.config.inspector);
         built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
+        self.forgetting = Forgetting::renewed(self.forgetting.take(), built.shared.recall.as_ref());
         self.shared.store(Arc::new(built.shared));
         self.pools.store(Arc::new(built.pools));
         self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);
@@ -290,6 +309,7 @@ impl ListenerService {
         match self {
             Self::Proxy(proxy) => proxy.handle(request).await,
             Self::RerankApi(api) => Box::pin(api.respond(request)).await,
+            Self::Embeddings(api) => api.respond(request).await,
         }
     }
 }

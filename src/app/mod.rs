@@ -5,6 +5,8 @@ mod active_config;
 mod announce;
 mod bind;
 mod build;
+mod embeddings;
+mod forgetting;
 mod itself;
 mod listener;
 mod live;
@@ -33,6 +35,8 @@ use crate::{
     admin::{Access, Admin, Condition, Inspector, Readiness, Scrape},
     bounds::{self, Bounds, Limits, Timeouts, Traffic},
     config::{Config, Fingerprint, Source, short_hash, to_yaml},
+    embedding::{EmbeddingMetrics, Recall},
+    embedding_api::CallMetrics,
     fleet::{FleetError, FleetMetrics},
     pipeline::{RecordRing, SearchMetrics},
     proxy::{ProxyMetrics, SearchLog, TlsError},
@@ -68,6 +72,14 @@ pub enum StartError {
     Upstream {
         /// The listener's address, as configured.
         listen: SocketAddr,
+        /// Why not.
+        source: UpstreamSetupError,
+    },
+    /// The connections to an embedding service cannot be set up.
+    #[error("the embedding service {name}")]
+    Service {
+        /// Its name.
+        name: String,
         /// Why not.
         source: UpstreamSetupError,
     },
@@ -113,6 +125,7 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Upstream { .. }
+            | Self::Service { .. }
             | Self::Tls { .. }
             | Self::Itself { .. }
             | Self::Provider(_)
@@ -133,6 +146,8 @@ pub struct App {
     pub grpc_listening: Vec<Option<SocketAddr>>,
     /// Where the rerank API listened at start, if it did.
     pub rerank_api: Option<SocketAddr>,
+    /// Where embedding services were served at start, if they were.
+    pub embeddings: Option<SocketAddr>,
     running: Arc<Running>,
     /// Holds until draining begins.
     serving: Condition,
@@ -157,7 +172,11 @@ struct Shared {
     search_metrics: SearchMetrics,
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
+    call_metrics: CallMetrics,
+    embedding_metrics: EmbeddingMetrics,
     proxy_metrics: ProxyMetrics,
+    /// What is remembered of embedding calls, where any are served.
+    recall: Option<Arc<Recall>>,
     search_log: SearchLog,
     resources: Resources,
     bounds: Bounds,
@@ -206,9 +225,9 @@ impl App {
         let certificates = live.activate(built).await?;
         active_config.set(short_hash(config), passthrough, &certificates);
         let (listening, grpc_listening) = (live.listening(), live.grpc_listening());
-        let rerank_api = live.rerank_api();
+        let (rerank_api, embeddings) = (live.rerank_api(), live.embeddings());
         let clients = (&*listening, &*grpc_listening);
-        announce::announce(config, &live.shared().load(), clients, rerank_api, admin_address);
+        announce::announce(config, &live.shared().load(), clients, (rerank_api, embeddings), admin_address);
 
         let (shared, scrape) = (live.shared().load_full(), Scrape::new(registry, refresh(live.shared())));
         let (config, pools) = (ArcSwap::from_pointee(config.clone()), live.pools());
@@ -219,7 +238,16 @@ impl App {
         let admin = Admin { scrape, readiness, about, inspector };
         let admin_task = tokio::spawn(admin.serve(socket));
         serving.set(true);
-        Ok(Self { admin: admin_address, listening, grpc_listening, rerank_api, running, serving, admin_task })
+        Ok(Self {
+            admin: admin_address,
+            listening,
+            grpc_listening,
+            rerank_api,
+            embeddings,
+            running,
+            serving,
+            admin_task,
+        })
     }
 
     /// What keeps the program in step with the files of `source`; `files` are those that it was started with.
@@ -241,6 +269,8 @@ impl Shared {
         let search_metrics = SearchMetrics::register(registry)?;
         let fleet_metrics = FleetMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
+        let call_metrics = CallMetrics::register(registry)?;
+        let embedding_metrics = EmbeddingMetrics::register(registry)?;
         let proxy_metrics = ProxyMetrics::register(registry)?;
         let (records, access) = (Arc::new(RecordRing::new(Default::default())), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
@@ -256,7 +286,10 @@ impl Shared {
             search_metrics,
             fleet_metrics,
             api_metrics,
+            call_metrics,
+            embedding_metrics,
             proxy_metrics,
+            recall: None,
             search_log: SearchLog::default(),
             resources,
             bounds,
@@ -275,8 +308,8 @@ impl Shared {
         Limits::suited(bytes, searches, &self.resources)
     }
 
-    /// The same for the next configuration; other settings of the cache mean an empty one. Providers that are
-    /// as they were keep their state.
+    /// The same for the next configuration; other settings of the cache mean an empty one, and so with the memory of
+    /// embeddings. Providers that are as they were keep their state.
     fn renewed(&self, before: Option<&Config>, config: &Config) -> Result<Self, StartError> {
         let mut next = self.clone();
         if before.is_none_or(|before| before.cache != config.cache) {
@@ -285,6 +318,7 @@ impl Shared {
             next.providers = Providers::default();
         }
         next.providers = build::providers(config, &next.providers, &next.stack)?;
+        next.recall = embeddings::recall(before, config, &next)?;
         Ok(next)
     }
 }

@@ -1,18 +1,29 @@
-//! [`Pools`]: the connections to the databases, kept over a reload where nothing about them changed.
+//! [`Pools`]: the connections to the databases and embedding services, kept over a reload where nothing about them changed.
 
 use std::{path::PathBuf, time::Duration};
 
 use http::Uri;
 
-use super::{Shared, StartError, build, listener};
+use super::{Shared, StartError, build, embeddings, listener};
 use crate::{
-    config::{Config, Fingerprint, LimitsConfig, UpstreamConfig},
+    config::{Config, Fingerprint, LimitsConfig, ServiceConfig, UpstreamConfig},
     upstream::Upstream,
 };
 
-/// One pool for each listener, in the configuration's order; equal upstreams share one.
+/// One pool for each listener, in the configuration's order, where equal upstreams share one; and one for each service.
 #[derive(Clone, Default)]
-pub(super) struct Pools(Vec<Pool>);
+pub(super) struct Pools {
+    databases: Vec<Pool>,
+    services: Vec<ServicePool>,
+}
+
+#[derive(Clone)]
+struct ServicePool {
+    limits: LimitsConfig,
+    /// Of the certificates; they may change while their paths do not.
+    files: Fingerprint,
+    service: (ServiceConfig, Upstream),
+}
 
 #[derive(Clone)]
 struct Pool {
@@ -66,7 +77,7 @@ impl Pools {
                     && pool.files == files
                     && pool.limits == limits
             };
-            let pool = match self.0.iter().chain(&pools.0).find(same) {
+            let pool = match self.databases.iter().chain(&pools.databases).find(same) {
                 Some(pool) => pool.clone(),
                 None => {
                     let failed = |source| StartError::Upstream { listen: listener.listen, source };
@@ -78,14 +89,41 @@ impl Pools {
                     Pool { settings: settings.clone(), limits, files, upstream, grpc, grpc_url }
                 }
             };
-            pools.0.push(pool);
+            pools.databases.push(pool);
+        }
+        for service in config.served_services() {
+            pools.services.push(self.service(service, config, shared)?);
         }
         Ok(pools)
     }
 
+    fn service(
+        &self,
+        service: ServiceConfig,
+        config: &Config,
+        shared: &Shared,
+    ) -> Result<ServicePool, StartError> {
+        let limits = &config.limits;
+        let files = Fingerprint::of(&service.ca_file.iter().cloned().collect::<Vec<_>>());
+        let same = |pool: &&ServicePool| {
+            pool.service.0.reached_as(&service) && pool.files == files && pool.limits == *limits
+        };
+        let upstream = match self.services.iter().find(same) {
+            Some(pool) => pool.service.1.clone(),
+            None => embeddings::upstream(&service, limits, shared)
+                .map_err(|source| StartError::Service { name: service.name.clone(), source })?,
+        };
+        Ok(ServicePool { limits: limits.clone(), files, service: (service, upstream) })
+    }
+
+    /// The embedding services, each with its pool.
+    pub(super) fn services(&self) -> Vec<(ServiceConfig, Upstream)> {
+        self.services.iter().map(|pool| pool.service.clone()).collect()
+    }
+
     /// In the order of the listeners, each with the one for gRPC calls.
     pub(super) fn upstreams(&self) -> impl Iterator<Item = (&Upstream, Option<&Upstream>)> {
-        self.0.iter().map(|pool| (&pool.upstream, pool.grpc.as_ref()))
+        self.databases.iter().map(|pool| (&pool.upstream, pool.grpc.as_ref()))
     }
 }
 

@@ -2,6 +2,8 @@
 //! first event is right. What a reload adds is added then. Of what it takes away the states go; what was counted stays
 //! until the end of the process, so that sums over time do not lose it.
 
+use std::sync::Arc;
+
 use http::{Uri, uri::Scheme};
 
 use super::{Shared, build};
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// Puts the series of `config` there.
-pub(super) fn declare(config: &Config, shared: &Shared) {
+pub(super) fn declare(config: &Config, shared: &Shared, before: &Shared) {
     let endings = endings(config, shared);
     let dialects: Vec<_> = config.listeners.iter().flat_map(|each| build::dialects(each.dialect)).collect();
     for dialect in &dialects {
@@ -31,6 +33,15 @@ pub(super) fn declare(config: &Config, shared: &Shared) {
     }
     if config.rerank_api.listen.is_some() {
         shared.api_metrics.declare();
+    }
+    config.served_services().iter().for_each(|service| shared.call_metrics.declare(&service.name));
+    match (&shared.recall, &before.recall) {
+        // What is held already is counted already.
+        (Some(recall), Some(before)) if Arc::ptr_eq(recall, before) => {}
+        (Some(_), _) => {
+            shared.embedding_metrics.declare(config.cache.redis.is_some() && config.embeddings.memory.shared);
+        }
+        (None, _) => shared.embedding_metrics.withdraw(),
     }
     match config.cache.redis {
         Some(_) => shared.fleet_metrics.declare(),

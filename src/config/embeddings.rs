@@ -6,8 +6,8 @@ use http::Uri;
 
 use super::Config;
 use super::listener_tls::ListenerTlsConfig;
-use super::words::{RememberChoice, ServiceForm};
-use crate::{embedding::form::Prefixes, search::PathPrefix};
+use crate::embedding::form::{Form, Prefixes, Remember};
+use crate::search::PathPrefix;
 
 /// The listener for embedding services, and the memory of which text gave which vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub struct ServiceConfig {
     /// The path of its URL; empty at the root.
     pub path: PathPrefix,
     /// How it speaks.
-    pub form: ServiceForm,
+    pub form: Form,
     /// Which of its embedding calls are remembered.
-    pub remember: RememberChoice,
+    pub remember: Remember,
     /// Trust this certificate authority instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// For the connection, TLS included.
@@ -61,39 +61,52 @@ pub(super) struct Known {
     pub(super) name: &'static str,
     url: &'static str,
     path: &'static str,
-    form: ServiceForm,
+    form: Form,
 }
 
-const fn known(name: &'static str, url: &'static str, path: &'static str, form: ServiceForm) -> Known {
+const fn known(name: &'static str, url: &'static str, path: &'static str, form: Form) -> Known {
     Known { name, url, path, form }
 }
 
 /// Every service that needs no configuration.
 pub(super) const KNOWN: [Known; 8] = [
-    known("openai", "https://api.openai.com", "/v1", ServiceForm::OpenAi),
-    known("cohere", "https://api.cohere.com", "", ServiceForm::Cohere),
-    known("google", "https://generativelanguage.googleapis.com", "", ServiceForm::Google),
-    known("ollama", "http://127.0.0.1:11434", "", ServiceForm::Ollama),
-    known("voyage", "https://api.voyageai.com", "/v1", ServiceForm::OpenAi),
-    known("mistral", "https://api.mistral.ai", "/v1", ServiceForm::OpenAi),
-    known("jina", "https://api.jina.ai", "/v1", ServiceForm::OpenAi),
-    known("nvidia", "https://integrate.api.nvidia.com", "/v1", ServiceForm::OpenAi),
+    known("openai", "https://api.openai.com", "/v1", Form::OpenAi),
+    known("cohere", "https://api.cohere.com", "", Form::Cohere),
+    known("google", "https://generativelanguage.googleapis.com", "", Form::Google),
+    known("ollama", "http://127.0.0.1:11434", "", Form::Ollama),
+    known("voyage", "https://api.voyageai.com", "/v1", Form::OpenAi),
+    known("mistral", "https://api.mistral.ai", "/v1", Form::OpenAi),
+    known("jina", "https://api.jina.ai", "/v1", Form::OpenAi),
+    known("nvidia", "https://integrate.api.nvidia.com", "/v1", Form::OpenAi),
 ];
 
 impl ServiceConfig {
     /// What is known of a service of this name; for any other, defaults that still want a URL.
     pub fn named(name: &str) -> Self {
-        const NONE: Known = known("", "http://127.0.0.1", "", ServiceForm::OpenAi);
+        const NONE: Known = known("", "http://127.0.0.1", "", Form::OpenAi);
         let known = KNOWN.iter().find(|known| known.name == name).unwrap_or(&NONE);
         Self {
             name: name.to_owned(),
             url: Uri::from_static(known.url),
             path: PathPrefix::parse(known.path).unwrap_or_default(),
             form: known.form,
-            remember: RememberChoice::Auto,
+            remember: Remember::Auto,
             ca_file: None,
             connect_timeout: Duration::from_secs(10),
         }
+    }
+
+    /// Whether connections to this one are good for the other one too.
+    pub fn reached_as(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.ca_file == other.ca_file
+            && self.connect_timeout == other.connect_timeout
+    }
+
+    /// Whether it is known by its name and has the URL that is known of it.
+    pub fn is_where_it_is_known(&self) -> bool {
+        let known = KNOWN.iter().find(|known| known.name == self.name);
+        known.is_some_and(|known| self.url == Uri::from_static(known.url) && self.path.as_str() == known.path)
     }
 
     /// Its URL as it is written.

@@ -73,7 +73,7 @@ pub use types::{
     AdminConfig, CacheConfig, Config, ListenerConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig,
     UpstreamConfig,
 };
-pub use words::{DialectChoice, PartialScores, RememberChoice, ServiceForm, WidenMode};
+pub use words::{DialectChoice, PartialScores, WidenMode};
 
 /// Settings types of the modules that use them.
 pub use crate::{

@@ -10,8 +10,8 @@ use super::{
     section::Section,
     setting,
     values::{self, nearest},
-    words::ServiceForm,
 };
+use crate::embedding::form::Form;
 
 /// Reads the section.
 pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> EmbeddingsConfig {
@@ -112,13 +112,13 @@ fn bad_name(name: &str) -> Option<String> {
 }
 
 /// What clients of this form append themselves, if a URL's path ends with it.
-fn appended(form: ServiceForm, path: &str) -> Option<&'static str> {
+fn appended(form: Form, path: &str) -> Option<&'static str> {
     let ends: &[&str] = match form {
-        ServiceForm::OpenAi => &["/embeddings", "/chat/completions", "/responses", "/models"],
-        ServiceForm::Cohere => &["/v1", "/v2", "/embed", "/chat", "/rerank"],
-        ServiceForm::Google => &["/v1", "/v1beta", "/models"],
-        ServiceForm::Ollama => &["/api", "/v1", "/api/embed", "/api/embeddings"],
-        ServiceForm::Tei => &["/embed", "/v1/embeddings"],
+        Form::OpenAi => &["/embeddings", "/chat/completions", "/responses", "/models"],
+        Form::Cohere => &["/v1", "/v2", "/embed", "/chat", "/rerank"],
+        Form::Google => &["/v1", "/v1beta", "/models"],
+        Form::Ollama => &["/api", "/v1", "/api/embed", "/api/embeddings"],
+        Form::Tei => &["/v1/embeddings"],
     };
     ends.iter().find(|end| path.ends_with(**end)).copied()
 }

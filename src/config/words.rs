@@ -1,5 +1,6 @@
 use super::{setting::Scalar, values};
 use crate::{
+    embedding::form::{Form, Remember},
     pipeline::{Capture, FailOpen, Mode, QuerySource, ScoreMode},
     upstream::HostHeader,
 };
@@ -70,34 +71,6 @@ words! {
     }
 }
 
-words! {
-    /// How an embedding service speaks.
-    ServiceForm {
-        /// As OpenAI, and all that copy it.
-        OpenAi = "openai",
-        /// As Cohere, both versions.
-        Cohere = "cohere",
-        /// As Gemini.
-        Google = "google",
-        /// As Ollama.
-        Ollama = "ollama",
-        /// As Hugging Face's text-embeddings-inference.
-        Tei = "tei",
-    }
-}
-
-words! {
-    /// Which texts of a service's embedding calls are remembered.
-    RememberChoice {
-        /// Queries, single texts and short lists; never documents.
-        Auto = "auto",
-        /// Only what is marked as a query.
-        Marked = "marked",
-        /// None.
-        Never = "never",
-    }
-}
-
 /// The words in the file for a type of the module that uses it; values that no file can ask for have none.
 macro_rules! words_of {
     ($words:ident: $type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {
@@ -131,6 +104,16 @@ words_of! {
         Native = "native",
         Baggage = "baggage",
         Embedding = "embedding",
+    }
+}
+words_of! { REMEMBERED: Remember { Auto = "auto", Marked = "marked", Never = "never" } }
+words_of! {
+    FORMS: Form {
+        OpenAi = "openai",
+        Cohere = "cohere",
+        Google = "google",
+        Ollama = "ollama",
+        Tei = "tei",
     }
 }
 words_of! { CAPTURES: Capture { Off = "off", Scores = "scores", Text = "text" } }

@@ -161,7 +161,7 @@ impl ProxyError {
     }
 
     /// The message for the client: with the word of metric and log, where it is not the client's own fault.
-    pub(super) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         match self.remedy() {
             None => self.to_string(),
             Some(_) => format!("{self} ({})", self.cause().as_str()),
@@ -169,7 +169,7 @@ impl ProxyError {
     }
 
     /// The same for the operator, with the remedy.
-    pub(super) fn explained(&self) -> String {
+    pub fn explained(&self) -> String {
         match self.remedy() {
             None => self.to_string(),
             Some(remedy) => format!("{}: {remedy}", self.said()),

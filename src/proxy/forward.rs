@@ -35,14 +35,14 @@ impl Forwarder {
     }
 
     /// Logs a failure that is not the client's fault.
-    pub(super) fn log_failure(&self, error: &ProxyError) {
+    pub fn log_failure(&self, error: &ProxyError) {
         if let Some(remedy) = error.remedy() {
             self.upstream.log_failure(error.cause().as_str(), remedy, error);
         }
     }
 
-    /// Notes that the database answered with this status.
-    pub(super) fn responded(&self, status: StatusCode) {
+    /// Notes that the upstream answered with this status.
+    pub fn responded(&self, status: StatusCode) {
         self.upstream.responded(status);
     }
 

@@ -11,6 +11,7 @@ mod framing;
 mod grpc;
 mod guarded_body;
 mod handler;
+mod head_limits;
 pub mod headers;
 mod health;
 mod host;
@@ -45,6 +46,7 @@ pub use forward::Forwarder;
 pub use framing::unpack;
 pub use grpc::GrpcRoute;
 pub use handler::{SearchHandler, SearchLimits};
+pub use head_limits::HeadLimits;
 pub use health::Health;
 pub use listener::Listener;
 pub use listener_settings::ListenerSettings;
@@ -56,7 +58,7 @@ pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use tunnel::TunnelSettings;
 
 use crate::{
-    body::{self, Body},
+    body::Body,
     dialect::{Dialects, Routed, qdrant::grpc::is_grpc},
     pipeline::strip_own,
     search::{Head, PathPrefix},
@@ -79,10 +81,8 @@ pub struct Proxy {
     pub searches: Arc<SearchHandler>,
     /// Counts every response.
     pub metrics: ProxyMetrics,
-    /// The most headers of a request. More are rejected by HTTP/1's parser; this is for HTTP/2.
-    pub max_headers: usize,
-    /// The largest head of a request, in bytes. The parsers' own limits are not so exact.
-    pub max_head_bytes: usize,
+    /// How large the head of a request may be.
+    pub head: HeadLimits,
 }
 
 impl Proxy {
@@ -148,19 +148,8 @@ impl Proxy {
 
     /// Why a request is not even looked at.
     fn refusal(&self, request: &Request<Body>, to: &Forwarder, is_call: bool) -> Option<ProxyError> {
-        match () {
-            () if self.is_large(request) => Some(ProxyError::LargeHead),
-            () if !host::is_clear(request) => Some(ProxyError::Unforwardable),
-            () if to.comes_back(request.headers()) => Some(ProxyError::Loop),
-            () if is_call && self.grpc.forwarder().is_none() => Some(ProxyError::NoGrpcAddress),
-            () => None,
-        }
-    }
-
-    fn is_large(&self, request: &Request<Body>) -> bool {
-        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-        let bytes = target + body::head_bytes(request.headers());
-        request.headers().len() > self.max_headers || bytes > self.max_head_bytes
+        let nowhere = is_call && self.grpc.forwarder().is_none();
+        self.head.refusal(request, to).or(nowhere.then_some(ProxyError::NoGrpcAddress))
     }
 }
 

@@ -17,6 +17,15 @@ pub(super) enum ApiError {
     NotServed,
     #[error("the base URL must not end in /v1 or /v2: the client adds the version itself")]
     VersionInBase,
+    #[error(
+        "rerankd serves POST /v1/rerank and POST /v2/rerank here, and passes Cohere's other calls below /v1 and /v2 on"
+    )]
+    NoneOfCohere,
+    #[error(
+        "this call is passed on to Cohere, and the key of this request is rerankd's own token, which Cohere is not to see: \
+         use a key of Cohere's for it"
+    )]
+    OwnToken,
     #[error("only POST is allowed here")]
     MethodNotAllowed,
     #[error("no api key supplied")]
@@ -85,9 +94,11 @@ impl ApiError {
 
     pub(super) fn meaning(&self) -> Meaning {
         match self {
-            ApiError::NotServed | ApiError::VersionInBase => rejected(404, "not_served"),
+            ApiError::NotServed | ApiError::NoneOfCohere | ApiError::VersionInBase => {
+                rejected(404, "not_served")
+            }
             ApiError::MethodNotAllowed => rejected(405, "method_not_allowed"),
-            ApiError::NoToken | ApiError::WrongToken => rejected(401, "unauthorized"),
+            ApiError::NoToken | ApiError::WrongToken | ApiError::OwnToken => rejected(401, "unauthorized"),
             ApiError::TooLarge { .. } => rejected(413, "too_large"),
             ApiError::BodyLate => rejected(408, "body_timeout"),
             ApiError::BodyBroken => rejected(400, "malformed"),

@@ -7,6 +7,8 @@
 //! 4. `service`: reads, calls the stack, responds.
 //! 5. `response` and `error`: Cohere's shapes of both; `error` has the one table of statuses.
 //!
+//! Cohere's other calls, of which the same client has but one base URL, are passed on to it with the caller's own key.
+//!
 //! Here the caller asked for scores: there is no order to fall back on, so what the chain of providers cannot
 //! score, or only in part, is an error.
 

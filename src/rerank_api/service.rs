@@ -23,6 +23,7 @@ use crate::{
     body::coding::{self, CodingError},
     body::{self, Body, BodyRead},
     bounds::{Bounds, Permit, counted},
+    embedding_api::PassOn,
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     search::Document,
     search::KeepReason,
@@ -53,6 +54,7 @@ pub struct RerankApi {
     bounds: Bounds,
     metrics: ApiMetrics,
     lines: Lines,
+    pass_on: Option<PassOn>,
 }
 
 /// What reading and scoring a body takes for each of its bytes: the documents, and the call that they are written into,
@@ -75,12 +77,23 @@ struct Scored {
 impl RerankApi {
     /// Serves what `reranker` scores; a request counts as a search, and one without a permit is rejected.
     pub fn new(settings: ApiSettings, reranker: Reranker, bounds: Bounds, metrics: ApiMetrics) -> Self {
-        Self { settings, reranker, bounds, metrics, lines: Lines::default() }
+        Self { settings, reranker, bounds, metrics, lines: Lines::default(), pass_on: None }
+    }
+
+    /// The same, which passes Cohere's other calls on.
+    pub fn passing_on(self, pass_on: Option<PassOn>) -> Self {
+        Self { pass_on, ..self }
     }
 
     /// Answers one request. Never fails: what cannot be scored is answered in Cohere's error shape.
     pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
         let started = Instant::now();
+        let other = self.pass_on.as_ref().and_then(|to| Some((to, route::of_cohere(request.uri().path())?)));
+        if let Some((to, skipped)) = other
+            && !self.has_our_token(request.headers())
+        {
+            return to.carry(request, skipped).await;
+        }
         let (parts, body) = request.into_parts();
         let version = route::version(parts.uri.path());
         let id = Uuid::new_v4();
@@ -126,7 +139,21 @@ impl RerankApi {
         if let Some(token) = &self.settings.token {
             check_token(&parts.headers, token)?;
         }
-        route::route(&parts.method, parts.uri.path())
+        match route::route(&parts.method, parts.uri.path()) {
+            Err(ApiError::NotServed) if self.pass_on.is_some() => {
+                let is_other = route::of_cohere(parts.uri.path()).is_some();
+                Err(if is_other { ApiError::OwnToken } else { ApiError::NoneOfCohere })
+            }
+            routed => routed,
+        }
+    }
+
+    /// Whether a request carries the token that only we may see, in whatever header.
+    fn has_our_token(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.settings.token else { return false };
+        let token = blake3::hash(token.expose_secret().as_bytes());
+        let words = headers.values().flat_map(|value| value.as_bytes().split(u8::is_ascii_whitespace));
+        words.filter(|word| !word.is_empty()).any(|word| blake3::hash(word) == token)
     }
 
     async fn read(&self, headers: &HeaderMap, body: Body, respond_by: Instant) -> Result<Bytes, ApiError> {

@@ -36,7 +36,11 @@ const MAP: &[(&str, &[&str])] = &[
             "workers",
         ],
     ),
-    ("rerank_api", &["body", "bounds", "document", "rerank", "search", "trouble", "upstream", "wire"]),
+    ("embedding_api", &["body", "bounds", "embedding", "proxy", "search", "upstream"]),
+    (
+        "rerank_api",
+        &["body", "bounds", "document", "embedding_api", "rerank", "search", "trouble", "upstream", "wire"],
+    ),
     ("admin", &["body", "pipeline", "search", "telemetry", "trouble"]),
     ("config", &["embedding", "fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
@@ -47,6 +51,8 @@ const MAP: &[(&str, &[&str])] = &[
             "bounds",
             "config",
             "dialect",
+            "embedding",
+            "embedding_api",
             "fleet",
             "pipeline",
             "proxy",

@@ -11,6 +11,8 @@ mod codings;
 mod config_reference;
 mod connect;
 mod depth;
+mod embedding_api;
+mod embedding_api_heard;
 mod embedding_calls;
 mod eval;
 mod explain;

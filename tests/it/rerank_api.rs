@@ -228,7 +228,7 @@ async fn every_request_is_counted_and_no_text_or_key_is_in_the_metrics() {
         Some(if fine { response(200, JSON, good) } else { response(429, JSON, "{}") })
     })
     .await;
-    let app = start(service.addr, "", "").await;
+    let app = start(service.addr, "pass_on: false", "").await;
     ask(&app, &of(&["a"])).await;
     ask(&app, &of(&["b"])).await;
     ask(&app, &of(&[])).await;

@@ -103,7 +103,7 @@ async fn with_a_token_only_those_who_show_it_are_served() {
 #[tokio::test]
 async fn what_is_not_rerank_is_distinguished() {
     let service = Scripted::scoring(by_length).await;
-    let app = start(service.addr, "", "").await;
+    let app = start(service.addr, "pass_on: false", "").await;
     for path in ["/v2/embed", "/v2/chat", "/v1/models", "/"] {
         assert!(rejected(&send(&app, &post(path, "", "{}")).await, 404).contains("serves only"), "{path}");
     }
@@ -160,7 +160,7 @@ async fn packed_bodies_are_understood_and_bodies_over_the_limit_are_rejected_unp
 #[tokio::test]
 async fn a_client_that_still_sends_gets_to_read_why_it_is_rejected() {
     let service = Scripted::scoring(by_length).await;
-    let app = start(service.addr, "max_request_bytes: 8MiB", "").await;
+    let app = start(service.addr, "max_request_bytes: 8MiB, pass_on: false", "").await;
     let large = of(&[&"a".repeat(15 << 20)]).to_string();
     rejected(&send(&app, &post("/v2/rerank", "", &large)).await, 413);
     rejected(&send(&app, &post("/v2/embed", "", &large)).await, 404);

@@ -2,9 +2,10 @@
 
 use super::listener::tls;
 use crate::config::{
-    EmbeddingsConfig, RememberChoice, ServiceConfig, ServiceForm,
+    EmbeddingsConfig, ServiceConfig,
     kind::Kind,
     setting::{By, Reload, Setting, Shown, by, setting},
+    words::{FORMS, REMEMBERED},
 };
 
 /// `embeddings`.
@@ -68,13 +69,13 @@ pub(in crate::config) static SERVICE: &[Setting<ServiceConfig>] = &[
     ),
     setting(
         "form",
-        Kind::Word(ServiceForm::WORDS),
+        Kind::Word(FORMS),
         "how it speaks: openai (and all that copy it) | cohere | google | ollama | tei",
         |to| &mut to.form,
     ),
     setting(
         "remember",
-        Kind::Word(RememberChoice::WORDS),
+        Kind::Word(REMEMBERED),
         "the texts that are remembered: auto (queries, single texts, lists of up to 16) | marked (only what is marked as a \
          query) | never",
         |to| &mut to.remember,

@@ -133,7 +133,7 @@ impl ScoreStore {
     }
 
     /// The second tier.
-    pub(in crate::rerank) fn fleet(&self) -> Option<Arc<Fleet>> {
+    pub fn fleet(&self) -> Option<Arc<Fleet>> {
         self.fleet.clone()
     }
 

@@ -2,6 +2,7 @@
 
 pub mod composed;
 mod database;
+pub mod embedding;
 pub mod engine;
 mod faulty;
 pub mod fixture;

@@ -23,6 +23,7 @@ pub struct Program {
     pub addr: SocketAddr,
     pub admin: SocketAddr,
     pub rerank_api: Option<SocketAddr>,
+    pub embeddings: Option<SocketAddr>,
     app: App,
 }
 
@@ -44,7 +45,13 @@ impl Program {
         let config = config::load(Some((Path::new("test.yaml"), yaml)), &env, &Flags::default());
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let app = App::start(&config).await.unwrap();
-        Self { addr: app.listening[0], admin: app.admin, rerank_api: app.rerank_api, app }
+        Self {
+            addr: app.listening[0],
+            admin: app.admin,
+            rerank_api: app.rerank_api,
+            embeddings: app.embeddings,
+            app,
+        }
     }
 
     /// What `/metrics` says.
