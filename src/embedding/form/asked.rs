@@ -13,6 +13,8 @@ use super::{
 pub struct Asked {
     /// Each with its place among the entries of the request, in that order.
     texts: Vec<(usize, Zeroizing<String>)>,
+    /// How many entries the request has, those that are not remembered too.
+    entries: usize,
     element: Element,
 }
 
@@ -24,8 +26,8 @@ impl fmt::Debug for Asked {
 }
 
 impl Asked {
-    pub(super) fn new(texts: Vec<(usize, Zeroizing<String>)>, element: Element) -> Self {
-        Self { texts, element }
+    pub(super) fn new(texts: Vec<(usize, Zeroizing<String>)>, entries: usize, element: Element) -> Self {
+        Self { texts, entries, element }
     }
 
     /// How many texts there are: at least one.
@@ -39,8 +41,7 @@ impl Asked {
     /// `response` is the whole body without content codings. Components are 64-bit floats rounded to 32 bits, or whole
     /// numbers where bytes or packed bits were asked for: as a search for them has them.
     pub fn pairs(&self, response: &[u8], each: &mut dyn FnMut(&str, &[f32])) -> Result<usize, Skip> {
-        let most = self.texts.last().map_or(0, |(entry, _)| entry + 1);
-        let found = answer::read(response, most).ok_or(Skip::BadResponse)?;
+        let found = answer::read(response, self.entries).ok_or(Skip::BadResponse)?;
         let (mut reader, mut pairs) = (Reader::default(), 0);
         for found in found {
             let Ok(at) = self.texts.binary_search_by_key(&found.entry, |(entry, _)| *entry) else { continue };
@@ -51,5 +52,16 @@ impl Asked {
             }
         }
         if pairs == 0 { Err(Skip::BadResponse) } else { Ok(pairs) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_shows_when_it_is_printed_for_a_log() {
+        let asked = Asked::new(vec![(0, Zeroizing::new("a secret".to_owned()))], 1, Element::Float);
+        assert_eq!(format!("{asked:?} {asked:#?}"), "Asked(1 texts) Asked(1 texts)");
     }
 }

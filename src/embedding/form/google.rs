@@ -30,7 +30,7 @@ pub(super) fn read(request: &[u8], how: Remember, prefixes: &Prefixes) -> Result
         judge(how, entry.mark, count)?;
         text::text_of(entry.content, None)
     }));
-    Ok(Asked::new(texts?, Element::Float))
+    Ok(Asked::new(texts?, count, Element::Float))
 }
 
 /// One text, and what its own request says of it.
@@ -111,5 +111,73 @@ impl<'a> Walk<'a> {
 
     fn entries(self) -> Vec<Entry<'a>> {
         if self.many.is_empty() { self.single.entry().into_iter().collect() } else { self.many }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of a request, in their order.
+    fn texts(request: &str) -> Result<Vec<String>, Skip> {
+        let asked = read(request.as_bytes(), Remember::Auto, &Prefixes::default())?;
+        let mut texts = Vec::new();
+        for response in
+            [r#"{"embedding":{"values":[1,2]}}"#, r#"{"embeddings":[{"values":[1,2]},{"values":[3,4]}]}"#]
+        {
+            // The one of as many vectors as there are entries.
+            let _ = asked.pairs(response.as_bytes(), &mut |text, _| texts.push(text.to_owned()));
+        }
+        Ok(texts)
+    }
+
+    #[test]
+    fn a_text_is_read_from_one_content_from_a_batch_and_from_instances() {
+        for (request, read) in [
+            (r#"{"content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY"}"#, &["a"][..]),
+            (r#"{"model":"models/m","content":{"parts":[{"text":"a"},{"text":"b"}]}}"#, &["a\nb"]),
+            (
+                r#"{"requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}"#,
+                &["a", "b"],
+            ),
+            (r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY"}],"parameters":{}}"#, &["a"]),
+            (
+                r#"{"content":{"parts":[{"text":"a"}]},"embedContentConfig":{"taskType":"QUESTION_ANSWERING"}}"#,
+                &["a"],
+            ),
+        ] {
+            assert_eq!(texts(request).unwrap(), read, "{request}");
+        }
+    }
+
+    #[test]
+    fn a_task_for_documents_is_not_remembered_wherever_it_stands() {
+        for request in [
+            r#"{"content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_DOCUMENT"}"#,
+            r#"{"content":{"parts":[{"text":"a"}]},"task_type":2}"#,
+            r#"{"embedContentConfig":{"taskType":"RETRIEVAL_DOCUMENT"},"content":{"parts":[{"text":"a"}]}}"#,
+            r#"{"requests":[{"taskType":"RETRIEVAL_DOCUMENT","content":{"parts":[{"text":"a"}]}}]}"#,
+            r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_DOCUMENT","title":"t"}]}"#,
+        ] {
+            assert_eq!(texts(request), Err(Skip::Document), "{request}");
+        }
+        let one_of_each = r#"{"requests":[{"taskType":"RETRIEVAL_DOCUMENT","content":{"parts":[{"text":"a"}]}},
+            {"taskType":"RETRIEVAL_QUERY","content":{"parts":[{"text":"b"}]}}]}"#;
+        assert_eq!(texts(one_of_each).unwrap(), ["b"]);
+    }
+
+    #[test]
+    fn what_is_no_request_of_googles_is_bad() {
+        for request in [
+            "",
+            "[]",
+            "{}",
+            r#"{"requests":[]}"#,
+            r#"{"requests":[{}]}"#,
+            r#"{"requests":[7]}"#,
+            r#"{"content":7}"#,
+        ] {
+            assert_eq!(texts(request), Err(Skip::BadRequest), "{request}");
+        }
     }
 }

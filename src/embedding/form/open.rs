@@ -27,14 +27,18 @@ pub(super) fn read(
         return Err(if walk.mark == Mark::Document { Skip::Document } else { Skip::LongList });
     }
     read.map_err(|_| Skip::BadRequest)?;
-    let input = walk.input.ok_or(Skip::BadRequest)?;
-    judge(how, walk.mark, input.len())?;
+    let Some(input) = walk.input.or(walk.prompt.map(Input::One)) else {
+        return Err(if walk.has_images { Skip::Empty } else { Skip::BadRequest });
+    };
+    let (mark, count) =
+        (walk.mark.max(walk.model.as_deref().map(Mark::of_model).unwrap_or_default()), input.len());
+    judge(how, mark, count)?;
     let vocabulary = walk.model.as_deref().and_then(Vocabulary::of).or(default);
     let texts = match input {
         Input::One(one) => prefixes.texts([text::text_of(one, vocabulary)]),
         Input::Many(many) => prefixes.texts(many.into_iter().map(|entry| text::text_of(entry, vocabulary))),
     };
-    Ok(Asked::new(texts?, walk.element))
+    Ok(Asked::new(texts?, count, walk.element))
 }
 
 enum Input<'a> {
@@ -56,6 +60,9 @@ impl Input<'_> {
 #[derive(Default)]
 struct Walk<'a> {
     input: Option<Input<'a>>,
+    /// Ollama's older name for the text. Beside another one it is an instruction to the model (Mixedbread).
+    prompt: Option<Value<'a>>,
+    has_images: bool,
     /// The list is longer than any that is remembered: what follows has not been read.
     is_long: bool,
     mark: Mark,
@@ -67,7 +74,9 @@ impl<'a> Walk<'a> {
     fn root(&mut self, scanner: &mut Scanner<'a>) -> ScanResult<()> {
         let object = scanner.object(|key, scanner| {
             match &*key.name {
-                "input" | "inputs" | "texts" | "prompt" => self.input(scanner)?,
+                "input" | "inputs" | "texts" => self.input(scanner)?,
+                "prompt" => self.prompt = Some(scanner.skip()?).filter(|prompt| !prompt.is_null()),
+                "images" => self.has_images = true,
                 "input_type" | "task" | "task_type" | "prompt_name" => {
                     let mark = scanner.skip()?.as_str().map_or(Mark::None, |word| Mark::read(&word));
                     self.mark = self.mark.max(mark);
@@ -107,5 +116,91 @@ impl<'a> Walk<'a> {
         })?;
         self.input = if is_ids { list.map(Input::One) } else { Some(Input::Many(many)) };
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of a request, each with its place; or why there are none.
+    fn texts(request: &str) -> Result<usize, Skip> {
+        read(request.as_bytes(), Remember::Auto, &Prefixes::default(), None).map(|asked| asked.texts())
+    }
+
+    /// The text of a request of one.
+    fn text(request: &str) -> Result<String, Skip> {
+        let asked = read(request.as_bytes(), Remember::Auto, &Prefixes::default(), None)?;
+        let mut read = String::new();
+        asked.pairs(b"[[1,2]]", &mut |text, _| text.clone_into(&mut read))?;
+        Ok(read)
+    }
+
+    #[test]
+    fn a_text_is_found_under_every_services_name_for_it() {
+        for request in [
+            r#"{"input":"a","model":"m"}"#,
+            r#"{"model":"m","input":["a"]}"#,
+            r#"{"texts":["a"],"input_type":"search_query"}"#,
+            r#"{"inputs":"a","normalize":true}"#,
+            r#"{"inputs":[{"content":[{"type":"text","text":"a"}]}]}"#,
+            r#"{"input":[{"text":"a"}],"task":"retrieval.query"}"#,
+            r#"{"model":"m","prompt":"a"}"#,
+            r#"{"input":null,"inputs":"a"}"#,
+            r#"{"model":"text-embedding-3-small","input":[64]}"#,
+            r#"{"input":[[64]],"model":"text-embedding-3-small"}"#,
+            r#"{"input":"b","input":"a"}"#,
+        ] {
+            assert_eq!(text(request).as_deref(), Ok("a"), "{request}");
+        }
+    }
+
+    #[test]
+    fn an_instruction_to_the_model_is_no_question() {
+        for request in
+            [r#"{"input":["a"],"prompt":"Represent it"}"#, r#"{"prompt":"Represent it","input":["a"]}"#]
+        {
+            assert_eq!(text(request).as_deref(), Ok("a"), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_not_remembered_whatever_says_so() {
+        for request in [
+            r#"{"input":["a"],"input_type":"passage"}"#,
+            r#"{"input_type":"query","input":["a"],"prompt_name":"document"}"#,
+            r#"{"input":["a"],"model":"m-passage","input_type":"query"}"#,
+            r#"{"input":"passage: a"}"#,
+        ] {
+            assert_eq!(text(request), Err(Skip::Document), "{request}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_text_says_why() {
+        for (request, skip) in [
+            ("", Skip::BadRequest),
+            ("[]", Skip::BadRequest),
+            (r#"{"model":"m"}"#, Skip::BadRequest),
+            (r#"{"input":7}"#, Skip::BadRequest),
+            (r#"{"input":"a"} x"#, Skip::BadRequest),
+            (r#"{"input":[]}"#, Skip::Empty),
+            (r#"{"input":""}"#, Skip::Empty),
+            (r#"{"images":["data:image/png;base64,"],"model":"m"}"#, Skip::Empty),
+            (r#"{"input":[[101,2054,102]],"model":"bge-m3"}"#, Skip::Tokens),
+            (r#"{"input":[101,2054,102]}"#, Skip::Tokens),
+        ] {
+            assert_eq!(texts(request), Err(skip), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_left_without_reading_it() {
+        let list = |length: usize| format!(r#"{{"input":[{}"a"]}}"#, r#""a","#.repeat(length - 1));
+        assert_eq!(texts(&list(16)), Ok(16));
+        assert_eq!(texts(&list(17)), Err(Skip::LongList));
+        // Not even whether it ends.
+        let endless = format!(r#"{{"input":[{}"#, r#""a","#.repeat(300));
+        assert_eq!(texts(&endless), Err(Skip::LongList));
     }
 }

@@ -103,6 +103,18 @@ impl Mark {
         }
     }
 
+    /// The same by the end of a model's name: Upstage has one model for each, and so NVIDIA's servers for clients that
+    /// cannot say it otherwise.
+    pub(super) fn of_model(model: &str) -> Self {
+        if model.ends_with("-query") {
+            Self::Query
+        } else if model.ends_with("-passage") {
+            Self::Document
+        } else {
+            Self::None
+        }
+    }
+
     /// The same by the number that a task has in Google's protocol, whose JSON takes both.
     pub(super) fn of_google(task: u64) -> Self {
         match task {
@@ -156,6 +168,13 @@ mod tests {
         for neither in ["", "classification", "clustering", "SEMANTIC_SIMILARITY", "text-matching", "image"] {
             assert_eq!(Mark::read(neither), Mark::None, "{neither}");
         }
+    }
+
+    #[test]
+    fn a_models_name_may_be_a_mark() {
+        assert_eq!(Mark::of_model("nvidia/nv-embedqa-e5-v5-query"), Mark::Query);
+        assert_eq!(Mark::of_model("embedding-passage"), Mark::Document);
+        assert_eq!(Mark::of_model("text-embedding-3-small"), Mark::None);
     }
 
     #[test]
