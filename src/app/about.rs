@@ -26,6 +26,15 @@ impl Running {
             })).collect::<Vec<_>>(),
             "listeners": config.listeners.iter().map(&mut listener).collect::<Vec<_>>(),
             "rerank_api": config.rerank_api.listen.map(|listen| json!({ "listen": listen.to_string() })),
+            "embeddings": config.embeddings.listen.map(|listen| json!({
+                "listen": listen.to_string(),
+                "services": config.embeddings.all_services().iter().map(|each| json!({
+                    "name": each.name,
+                    "url": each.written_url(),
+                    "form": each.form.as_str(),
+                    "remember": each.remember.as_str(),
+                })).collect::<Vec<_>>(),
+            })),
             "providers": config.providers.iter().map(|each| provider(each, &config)).collect::<Vec<_>>(),
             "cache": {
                 "max_bytes": config.cache.max_bytes,

@@ -51,7 +51,7 @@ use active_config::ActiveConfig;
 pub use bind::BindError;
 use live::Live;
 pub use look::{redis, upstream_certificate};
-pub use offline::{Offline, offline};
+pub use offline::{Offline, OfflineService, offline};
 use pools::Pools;
 pub use reload::{Rejection, Reload, Reloader};
 pub use retired::ended_services;

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use super::{Shared, StartError, build, pools::Pools};
-use crate::{config::Config, proxy::Proxy, rerank::ScoreStore, workers::Workers};
+use crate::{
+    config::{Config, ServiceConfig},
+    proxy::{Forwarder, Proxy, TunnelSettings},
+    rerank::ScoreStore,
+    workers::Workers,
+};
 
 /// The same providers, cache and ranking as a server of this configuration has.
 pub struct Offline {
@@ -11,6 +16,16 @@ pub struct Offline {
     pub proxies: Vec<Proxy>,
     /// The score cache that they share.
     pub store: Arc<ScoreStore>,
+    /// The embedding services that are served.
+    pub services: Vec<OfflineService>,
+}
+
+/// An embedding service that is served.
+pub struct OfflineService {
+    /// What is configured.
+    pub config: ServiceConfig,
+    /// Sends requests there.
+    pub forwarder: Forwarder,
 }
 
 /// Builds it, and begins to connect to Redis, if that is configured. Blocks on the disk; needs a Tokio runtime.
@@ -23,5 +38,9 @@ pub fn offline(config: &Config) -> Result<Offline, StartError> {
     let proxies = listeners.map(|(each, (upstream, grpc))| {
         build::proxy(config, each, &shared, (upstream.clone(), grpc.cloned()))
     });
-    Ok(Offline { proxies: proxies.collect::<Result<_, _>>()?, store })
+    let services = pools.services().into_iter().map(|(config, upstream)| OfflineService {
+        config,
+        forwarder: Forwarder::new(upstream, TunnelSettings::default()),
+    });
+    Ok(Offline { proxies: proxies.collect::<Result<_, _>>()?, store, services: services.collect() })
 }

@@ -100,7 +100,7 @@ pub enum ProbeError {
 impl Probe {
     /// A probe of this listener's database, counted from 0. Blocks on the disk; needs a Tokio runtime.
     pub fn new(config: &Config, listener: usize) -> Result<Result<Self, ProbeError>, StartError> {
-        let Offline { proxies, store } = app::offline(config)?;
+        let Offline { proxies, store, .. } = app::offline(config)?;
         let proxy = proxies.into_iter().nth(listener);
         Ok(proxy.map(|proxy| Self { proxy, store }).ok_or(ProbeError::NoListener))
     }

@@ -1,9 +1,9 @@
-//! The database's root, requested from inside the program: its product and version.
+//! An upstream's response to a request from inside the program: at a database's root, its product and version.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 
-use super::Proxy;
+use super::{Forwarder, Proxy, ProxyError};
 use crate::{
     body::{self, BodyRead},
     bounds::Budget,
@@ -12,7 +12,7 @@ use crate::{
 /// Larger than any database's response at its root.
 const MOST: usize = 64 << 10;
 
-/// The database's response to `GET /`.
+/// The upstream's response.
 pub struct Root {
     /// The status.
     pub status: StatusCode,
@@ -25,8 +25,18 @@ pub struct Root {
 impl Proxy {
     /// Requests the database's root, or returns why there is no response and what to do.
     pub async fn root(&self) -> Result<Root, String> {
-        let asked = self.forwarder.forward(Request::new(body::empty())).await;
-        let response = asked.map_err(|error| error.explained())?;
+        self.forwarder.ask("").await
+    }
+}
+
+impl Forwarder {
+    /// Requests a path of the upstream, or returns why there is no response and what to do. An empty one is its root.
+    pub async fn ask(&self, path: &str) -> Result<Root, String> {
+        let mut request = Request::new(body::empty());
+        if !path.is_empty() {
+            *request.uri_mut() = path.parse().map_err(|_| ProxyError::Unforwardable.explained())?;
+        }
+        let response = self.forward(request).await.map_err(|error| error.explained())?;
         let (status, headers) = (response.status(), response.headers().clone());
         let room = Budget::new(MOST).nothing();
         let body = match body::read_up_to(response.into_body(), MOST, room, None).await {

@@ -26,6 +26,7 @@ MONITORS = {
 
 PROXY_PORT = 6343
 GRPC_PORT = 6344
+EMBEDDINGS_PORT = 6363
 ADMIN_PORT = 9464
 MOUNTED = "/etc/rerankd/"
 
@@ -129,6 +130,8 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     # Before what may be a Qdrant.
     assert ports.pop("rerankd-grpc", GRPC_PORT) == GRPC_PORT
+    # Where embedding services are served to more than the pod.
+    assert ports.pop("rerankd-embed", EMBEDDINGS_PORT) == EMBEDDINGS_PORT
     assert ports == {"rerankd": PROXY_PORT, "rerankd-admin": ADMIN_PORT}
     assert effective["listeners"][0]["listen"].endswith(f":{PROXY_PORT}")
     assert effective["admin"]["listen"] == f"0.0.0.0:{ADMIN_PORT}"

@@ -9,6 +9,7 @@ import yaml
 from support import (
     ADMIN_PORT,
     CHART,
+    EMBEDDINGS_PORT,
     GRPC_PORT,
     HERE,
     PROXY_PORT,
@@ -123,6 +124,25 @@ def test_monitors_find_what_they_are_for():
     assert (
         pod_monitor["metadata"]["labels"]["release"] == service_monitor["metadata"]["labels"]["release"] == "prometheus"
     )
+
+
+def test_embedding_services_are_served_where_that_is_wanted_and_nowhere_by_default():
+    def served(*values):
+        manifests = rendered("most", "--set", "networkPolicy.enabled=true", *values)
+        container, _ = rerankd_of(one(manifests, "Deployment")["spec"]["template"])
+        service = {port["name"]: port for port in one(manifests, "Service", "search-rerank")["spec"]["ports"]}
+        allowed = one(manifests, "NetworkPolicy")["spec"]["ingress"][0]["ports"]
+        return (
+            environment(container).get("RERANKD_EMBEDDINGS__LISTEN"),
+            [port["containerPort"] for port in container["ports"] if port["name"] == "rerankd-embed"],
+            service.get("embeddings"),
+            {"port": EMBEDDINGS_PORT} in allowed,
+        )
+
+    assert served() == (None, [], None, False)
+    port = {"name": "embeddings", "port": 7000, "targetPort": EMBEDDINGS_PORT, "appProtocol": "http"}
+    on = served("--set", "embeddings=true", "--set", "service.embeddingsPort=7000")
+    assert on == ("0.0.0.0:6363", [EMBEDDINGS_PORT], port, True)
 
 
 def test_the_port_for_grpc_is_there_where_calls_have_where_to_go():

@@ -25,7 +25,7 @@ def test_the_image_has_no_shell_no_root_and_runs_nothing_while_it_is_made():
     assert final("USER") == ["65532:65532"] and final("RUN") == []
     assert final("ENTRYPOINT") == ['["/usr/local/bin/rerankd"]']
     assert [rest.split()[-1] for rest in final("COPY") if rest.startswith("--from=build")] == ["/usr/local/bin/rerankd"]
-    assert final("EXPOSE") == ["6343 6344 9464"]
+    assert final("EXPOSE") == ["6343 6344 6363 9464"]
     assert "RERANKD_ADMIN__LISTEN=0.0.0.0:9464" in final("ENV")
 
 

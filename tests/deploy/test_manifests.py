@@ -119,6 +119,8 @@ def test_beside_a_search_client_only_the_client_reaches_the_proxy():
     assert environment(container)["RERANKD_UPSTREAM__URL"] == "http://qdrant:6333"
     app = pod["spec"]["containers"][0]
     assert environment(app)["QDRANT_URL"] == "http://localhost:6343"
+    assert environment(container)["RERANKD_EMBEDDINGS__LISTEN"] == "127.0.0.1:6363"
+    assert environment(app)["OPENAI_BASE_URL"] == "http://localhost:6363/openai/v1"
 
 
 def test_in_front_of_qdrant_the_service_leads_to_rerankd_and_another_one_past_it():

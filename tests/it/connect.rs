@@ -212,3 +212,32 @@ async fn certificates_are_shown_with_their_last_day() {
         assert!(line.contains("until 4096-01-01 ("), "{line}: {}", ended.stdout);
     }
 }
+
+#[tokio::test]
+async fn embedding_services_of_ones_own_are_asked_and_those_on_the_internet_are_not() {
+    let (qdrant, tei) = (database(QDRANT).await, database("{}").await);
+    let services = format!("tei: {{ url: 'http://{}/base', form: tei }}", tei.addr);
+    let yaml = |services: &str| {
+        format!(
+            "listeners: [{}]\nrerank: {{ providers: [lexical] }}\nproviders: {{ lexical: {{}} }}\n\
+             embeddings: {{ listen: '127.0.0.1:6363', services: {{ {services} }} }}\n",
+            listener(qdrant.addr)
+        )
+    };
+    let well = check(&yaml(&services), &[]).await;
+    assert_eq!(well.status.code(), Some(0), "{}", well.stdout);
+    assert!(line(&well, "embeddings.services.tei", "reached").contains("it answers (200), in"));
+    assert!(tei.seen()[0].starts_with("GET /base HTTP/1.1"));
+    let others = line(&well, "embeddings", "services");
+    assert!(
+        others.contains("openai, cohere, google, ollama, voyage, mistral, jina, nvidia: not called"),
+        "{others}"
+    );
+    assert!(line(&well, "embeddings", "memory").contains("16.0 MiB for 1h"), "{}", well.stdout);
+
+    let gone = check(&yaml("ollama: { url: 'http://127.0.0.1:9' }"), &[]).await;
+    assert_eq!(gone.status.code(), Some(1), "{}", gone.stdout);
+    let said = "1. embeddings.services.ollama, reached: http://127.0.0.1:9: cannot connect to the upstream \
+                (connection_refused)\n   Nothing listens there: ";
+    assert!(gone.stdout.contains(said), "{}", gone.stdout);
+}

@@ -1,6 +1,7 @@
-//! `rerankd check --connect`: calls the databases, the providers and Redis, and reports each problem with its remedy.
+//! `rerankd check --connect`: calls the databases, the providers, Redis and embedding services of the user's own, and reports each problem with its remedy.
 
 mod database;
+mod embeddings;
 mod facts;
 mod provider;
 mod report;
@@ -42,7 +43,7 @@ pub fn connect(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn W
 }
 
 async fn sections(config: &Config, env: &HashMap<String, String>) -> Result<Vec<Section>, app::StartError> {
-    let Offline { proxies, .. } = app::offline(config)?;
+    let Offline { proxies, services, .. } = app::offline(config)?;
     let mut checks: Vec<BoxFuture<'_, Section>> = Vec::new();
     for (at, (listener, proxy)) in config.listeners.iter().zip(&proxies).enumerate() {
         checks.push(database::check(at, listener, proxy).boxed());
@@ -53,8 +54,12 @@ async fn sections(config: &Config, env: &HashMap<String, String>) -> Result<Vec<
     if let Some(redis) = &config.cache.redis {
         checks.push(shared::redis(&config.cache, redis).boxed());
     }
+    for each in services.iter().filter(|each| embeddings::is_called(&each.config)) {
+        checks.push(embeddings::check(each).boxed());
+    }
     let mut found = join_all(checks).await;
     found.extend(shared::rerank_api(config));
+    found.extend(embeddings::served(config));
     Ok(found)
 }
 

@@ -25,6 +25,10 @@ env:
   - name: RERANKD_UPSTREAM__GRPC_URL
     value: {{ . | quote }}
   {{- end }}
+  {{- if $values.embeddings }}
+  - name: RERANKD_EMBEDDINGS__LISTEN
+    value: {{ printf "%s:6363" .listen | quote }}
+  {{- end }}
   {{- with $values.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -34,6 +38,10 @@ ports:
   {{- if include "rerankd.grpc" .root }}
   - name: rerankd-grpc
     containerPort: 6344
+  {{- end }}
+  {{- if $values.embeddings }}
+  - name: rerankd-embed
+    containerPort: 6363
   {{- end }}
   - name: rerankd-admin
     containerPort: 9464
