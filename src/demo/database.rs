@@ -1,58 +1,14 @@
 //! [`DemoDatabase`]: a server on the loopback interface that speaks enough of Qdrant's REST, and on a second port of its gRPC.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr};
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::{AbortHandle, JoinSet},
-};
-
-use super::{
-    api::{self, DemoReply},
-    grpc,
-    rejection::Rejection,
-};
-
-/// More than any search needs.
-pub(super) const BODY_LIMIT: usize = 1 << 20;
-/// More than the demonstration needs; beyond it accepting pauses.
-const CONNECTIONS: usize = 256;
-/// What a stream may send before it is read, as Qdrant has it.
-const WINDOW: u32 = 1 << 20;
+use super::listening::{Interface, Listening};
 
 /// A running demonstration database; it ends, with its connections, when dropped.
 #[derive(Debug)]
 pub struct DemoDatabase {
     rest: Listening,
     grpc: Listening,
-}
-
-/// One of its ports, as long as it is open.
-#[derive(Debug)]
-struct Listening {
-    addr: SocketAddr,
-    task: AbortHandle,
-}
-
-/// What is spoken on a port.
-#[derive(Clone, Copy)]
-enum Interface {
-    Rest,
-    Grpc,
 }
 
 impl DemoDatabase {
@@ -64,85 +20,25 @@ impl DemoDatabase {
 
     /// Where it listens for REST.
     pub fn addr(&self) -> SocketAddr {
-        self.rest.addr
+        self.rest.addr()
     }
 
     /// Where it listens for gRPC, without TLS.
     pub fn grpc_addr(&self) -> SocketAddr {
-        self.grpc.addr
+        self.grpc.addr()
     }
-}
-
-impl Listening {
-    async fn open(interface: Interface) -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let addr = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, interface)).abort_handle();
-        Ok(Self { addr, task })
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// The connections are tasks of this one's set, so that they end with it.
-async fn accept(listener: TcpListener, interface: Interface) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(serve(stream, interface));
-                }
-                // Out of descriptors, most likely: some are free again in a moment.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, interface: Interface) {
-    // A rejected option or a broken connection concerns its client alone.
-    let _ = stream.set_nodelay(true);
-    let stream = TokioIo::new(stream);
-    match interface {
-        Interface::Rest => {
-            let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new());
-            let _ = server.serve_connection(stream, service_fn(respond)).await;
-        }
-        Interface::Grpc => {
-            let mut server = http2::Builder::new(TokioExecutor::new());
-            server.timer(TokioTimer::new()).initial_stream_window_size(WINDOW);
-            let _ = server.serve_connection(stream, service_fn(grpc::call)).await;
-        }
-    }
-}
-
-async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let started = Instant::now();
-    let (head, body) = request.into_parts();
-    let response = match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => api::respond(&head.method, head.uri.path(), &body.to_bytes()),
-        Err(_) => DemoReply::Error(Rejection::Body),
-    };
-    let (status, body) = response.into_body(started.elapsed().as_secs_f64());
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    if status != StatusCode::NOT_FOUND || http_body::Body::size_hint(response.body()).lower() > 0 {
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-    }
-    Ok(response)
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use bytes::Bytes;
+    use http::Request;
+    use http_body_util::{BodyExt, Full};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     use super::*;
 

@@ -1,17 +1,17 @@
 //! `rerankd demo`: database and proxy on loopback, every question sent to both.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{self, Write},
     net::SocketAddr,
     time::Duration,
 };
 
 use super::{
-    COLLECTION, DemoDatabase, Question, Row, Scorer,
-    ask::{AskError, Found, ask, query_body},
-    files, ndcg, passages, questions,
-    scorer::{configuration, key_of},
+    COLLECTION, DemoDatabase, DemoEmbeddings, Question, Row, Scorer,
+    ask::{AskError, Found, ask, embedded, embeddings_body, embeddings_url, query_body},
+    embed, files, ndcg, passages, questions,
+    scorer::{configuration_with, key_of},
     show::{Comparison, PLACES, ordered, questions_text, summary_text},
 };
 use crate::{
@@ -27,9 +27,9 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Why the demo ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The database could not listen.
-    #[error("the demo database could not start")]
-    Database(#[source] io::Error),
+    /// The database or the embedding service could not listen.
+    #[error("the demo's database and embedding service could not start")]
+    Servers(#[source] io::Error),
     /// The configuration could not be made.
     #[error("the demo's configuration is wrong:\n{0}")]
     Config(config::Problems),
@@ -75,7 +75,11 @@ pub struct Shown {
 /// The demo, running.
 pub struct Demo {
     database: DemoDatabase,
+    /// Answers as long as it is held.
+    _service: DemoEmbeddings,
     app: App,
+    /// Where the proxy listens for the embedding service's clients.
+    embeddings: SocketAddr,
     config: Config,
     scorer: Scorer,
     /// The variable with a key that is not used.
@@ -83,17 +87,19 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts the database and the proxy in front of it. A key in `env` is used only for the scorer that needs it.
+    /// Starts the database, the embedding service and the proxy in front of both. A key in `env` is used only for the scorer that needs it.
     pub async fn start(env: &HashMap<String, String>, scorer: Scorer) -> Result<Self, DemoError> {
         let key = key_of(env);
         if scorer == Scorer::Cohere && key.is_none() {
             return Err(DemoError::NoKey);
         }
-        let database = DemoDatabase::start().await.map_err(DemoError::Database)?;
-        let config = configuration(&database, env, scorer).map_err(DemoError::Config)?;
+        let database = DemoDatabase::start().await.map_err(DemoError::Servers)?;
+        let service = DemoEmbeddings::start().await.map_err(DemoError::Servers)?;
+        let config = configuration_with(&database, Some(&service), env, scorer).map_err(DemoError::Config)?;
         let app = App::start(&config).await?;
+        let embeddings = app.embeddings.unwrap_or(service.addr());
         let idle_key = key.filter(|_| scorer == Scorer::Lexical);
-        Ok(Self { database, app, config, scorer, idle_key })
+        Ok(Self { database, _service: service, app, embeddings, config, scorer, idle_key })
     }
 
     /// Sends every question, directly and through the proxy, and prints the results: the one that gains most first, the one
@@ -117,6 +123,11 @@ impl Demo {
         let asked = ordered(asked);
         write!(out, "{}", questions_text(&asked, self.scorer))?;
         writeln!(out, "{}", summary_text(&asked, passages().len()))?;
+        let sources: BTreeSet<&str> = asked.iter().filter_map(|each| each.source.as_deref()).collect();
+        if !sources.is_empty() {
+            let sources = Vec::from_iter(sources).join(", ");
+            writeln!(out, "Where rerankd had the questions' texts from (x-rerank-query-source): {sources}")?;
+        }
         self.show_off(out).await?;
         let kept = asked.iter().filter(|each| each.kept.is_some()).count();
         let reranked = match kept {
@@ -143,7 +154,9 @@ impl Demo {
             format!("\n{name} is set and not used: `rerankd demo --provider cohere` would send the sample texts there.")
         });
         format!(
-            "{} questions, each asked of a small database and of rerankd in front of it.\n{scores}{idle}\n\
+            "{} questions. Each is embedded by a toy service through rerankd, as an application's is that has set\n\
+             OPENAI_BASE_URL to it; then its vector, and no text, is asked of a small database and of rerankd in front of it.\n\
+             {scores}{idle}\n\
              A star marks a known answer; nDCG@{PLACES} is 0 where none is among the first {PLACES}, and 1 for the best \
              order.\n",
             questions().len()
@@ -166,12 +179,13 @@ impl Demo {
         question: &'static Question,
         failed: Option<KeepReason>,
     ) -> Result<Comparison, DemoError> {
-        let direct = ask(self.database.addr(), question, passages().len(), false).await?;
-        let reranked = ask(self.proxy(), question, PLACES, failed.is_some()).await?;
+        let vector = embedded(self.embeddings, &question.text).await?;
+        let direct = ask(self.database.addr(), &vector, passages().len(), false).await?;
+        let reranked = ask(self.proxy(), &vector, PLACES, failed.is_some()).await?;
         let kept = failed.or_else(|| reranked.kept());
         let measures = (measure(question, &direct), measure(question, &reranked));
         let (before, after) = (rows(question, &direct), rows(question, &reranked));
-        Ok(Comparison { question, before, after, measures, kept })
+        Ok(Comparison { question, before, after, measures, kept, source: reranked.source })
     }
 
     /// Why a question was not reranked, in words: the way to a provider is tried once more for a cause.
@@ -210,8 +224,9 @@ impl Demo {
     /// The same search with the reranker switched off gets the database's own order.
     async fn show_off(&self, out: &mut dyn Write) -> Result<(), DemoError> {
         let Some(question) = questions().first() else { return Ok(()) };
-        let direct = ask(self.database.addr(), question, PLACES, false).await?;
-        let off = ask(self.proxy(), question, PLACES, true).await?;
+        let vector = embed(&question.text);
+        let direct = ask(self.database.addr(), &vector, PLACES, false).await?;
+        let off = ask(self.proxy(), &vector, PLACES, true).await?;
         let ids = |found: &Found| found.points.iter().map(|point| point.id).collect::<Vec<_>>();
         if ids(&direct) != ids(&off) {
             return Err(DemoError::Changed);
@@ -229,26 +244,37 @@ impl Demo {
     /// Prints where everything listens and what to try with the question that stood first.
     pub fn show_addresses(&self, out: &mut dyn Write, shown: &Shown) -> io::Result<()> {
         let (database, proxy, admin) = (self.database.addr(), self.proxy(), self.app.admin);
-        let grpc = self.database.grpc_addr();
+        let (grpc, embeddings) = (self.database.grpc_addr(), self.embeddings);
         writeln!(
             out,
-            "database  http://{database}, gRPC {grpc}\nproxy     http://{proxy}, gRPC on the same port\nadmin     http://{admin}/  (the inspector: open it in a browser)\n"
+            "database    http://{database}, gRPC {grpc}\n\
+             proxy       http://{proxy}, gRPC on the same port\n\
+             embeddings  http://{embeddings}/openai/v1  (the toy service through rerankd: OPENAI_BASE_URL)\n\
+             admin       http://{admin}/  (the inspector: open it in a browser)\n"
         )?;
         let Some(question) = shown.first else { return Ok(()) };
-        let body = query_body(question, 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");
+        let body =
+            query_body(&embed(&question.text), 3).replace("\"limit\"", "\"with_payload\":true,\"limit\"");
         let path = format!("/collections/{COLLECTION}/points/query");
-        let text = question.text.replace('\'', "%27");
-        // How explain has the same question: quoted for a shell, scored as here.
-        let (scored, quoted) = (self.scorer.variables(), question.text.replace('\'', "’"));
+        let json = "-H 'content-type: application/json'";
+        // Quoted for a shell.
+        let quoted = question.text.replace('\'', "’");
+        let (url, text) = (embeddings_url(embeddings), embeddings_body(&quoted));
+        // How explain has the same question: scored as here.
+        let scored = self.scorer.variables();
         let message = files::grpc_search(&question.text, 3);
         writeln!(
             out,
-            "curl -s http://{database}{path} -H 'content-type: application/json' -d '{body}'\n\n\
-             curl -si http://{proxy}{path} -H 'content-type: application/json' -H 'x-rerank-query: {text}' -d '{body}'\n\n\
+            "The database's order:\n\n\
+             curl -s http://{database}{path} {json} -d '{body}'\n\n\
+             What an application does, an embedding and a search by it:\n\n\
+             curl -s {url} {json} -d '{text}'\n\n\
+             curl -si http://{proxy}{path} {json} -d '{body}'\n\n\
+             The same search in full, over REST and over gRPC, and what was counted:\n\n\
              {scored} rerankd explain --upstream http://{database} 'POST {path}' --query '{quoted}' --body '{body}'\n\n\
              {scored} RERANKD_UPSTREAM__GRPC_URL=http://{grpc} rerankd explain --upstream http://{database} --grpc Query \
              --query '{quoted}' --body {message}\n\n\
-             curl -s http://{admin}/metrics | grep rerankd_searches_total | grep -v ' 0$'\n\n\
+             curl -s http://{admin}/metrics | grep -E '^rerankd_(searches|embedding).*_total' | grep -v ' 0$'\n\n\
              All of it runs until Ctrl-C."
         )?;
         out.flush()

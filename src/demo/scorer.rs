@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::DemoDatabase;
+use super::{DemoDatabase, DemoEmbeddings};
 use crate::config::{self, Config, Flags};
 
 /// Who scores the demo's passages.
@@ -47,15 +47,30 @@ pub fn configuration(
     env: &HashMap<String, String>,
     scorer: Scorer,
 ) -> Result<Config, config::Problems> {
+    configuration_with(database, None, env, scorer)
+}
+
+/// The same, before an embedding service too.
+pub(super) fn configuration_with(
+    database: &DemoDatabase,
+    service: Option<&DemoEmbeddings>,
+    env: &HashMap<String, String>,
+    scorer: Scorer,
+) -> Result<Config, config::Problems> {
     let provider = scorer.as_str();
     // All of its passages are in the window: there is nothing to learn how rare a word is from, and its order alone
     // shows best what a reranker does.
     let alone = if scorer == Scorer::Lexical { ", fuse: false" } else { "" };
     let (rest, grpc) = (database.addr(), database.grpc_addr());
+    let embeddings = service.map_or_else(String::new, |service| {
+        let url = service.base_url();
+        format!("embeddings: {{ listen: \"127.0.0.1:0\", services: {{ openai: {{ url: \"{url}\" }} }} }}\n")
+    });
     // No client waits for a page here.
     let file = format!(
         "listeners: [{{ listen: \"127.0.0.1:0\", upstream: {{ url: \"http://{rest}\", grpc_url: \"http://{grpc}\" }} }}]\n\
          admin: {{ listen: \"127.0.0.1:0\" }}\n\
+         {embeddings}\
          inspector: {{ capture: text }}\n\
          rerank: {{ providers: [{provider}], annotate: true, deadline: 5s }}\n\
          providers: {{ {provider}: {{ kind: {provider}{alone} }} }}\n"

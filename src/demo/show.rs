@@ -17,6 +17,8 @@ pub(super) struct Comparison {
     pub(super) measures: (f64, f64),
     /// Why the order was kept, if it was.
     pub(super) kept: Option<KeepReason>,
+    /// Where the question's text came from, if it was needed.
+    pub(super) source: Option<String>,
 }
 
 impl Comparison {
@@ -123,6 +125,7 @@ mod tests {
             after: vec![row],
             measures: (before, after),
             kept,
+            source: None,
         }
     }
 

@@ -75,7 +75,7 @@ const MAP: &[(&str, &[&str])] = &[
         "explain",
         &["admin", "app", "config", "dialect", "document", "pipeline", "probe", "rerank", "search", "wire"],
     ),
-    ("demo", &["body", "app", "config", "eval", "rerank", "search", "wire"]),
+    ("demo", &["body", "app", "config", "embedding", "eval", "rerank", "search", "wire"]),
     (
         "cli",
         &[

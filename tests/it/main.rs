@@ -10,6 +10,7 @@ mod circles;
 mod codings;
 mod config_reference;
 mod connect;
+mod demo;
 mod depth;
 mod embedding_api;
 mod embedding_api_heard;

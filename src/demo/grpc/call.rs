@@ -18,7 +18,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::{Outcome, respond};
 use crate::{
     body::{self, Body},
-    demo::{database::BODY_LIMIT, rejection::Rejection},
+    demo::{BODY_LIMIT, rejection::Rejection},
     wire::proto::framing::{framed, unframed},
 };
 

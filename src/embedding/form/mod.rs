@@ -21,3 +21,4 @@ pub use asked::Asked;
 pub use call::{Call, Form};
 pub use prefixes::Prefixes;
 pub use remember::{Remember, Skip};
+pub use tokens::text_of_ids;

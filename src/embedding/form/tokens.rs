@@ -47,16 +47,27 @@ impl Vocabulary {
 pub(super) fn text_of(ids: Value<'_>, vocabulary: Option<Vocabulary>) -> Result<Zeroizing<String>, Skip> {
     let vocabulary = vocabulary.ok_or(Skip::Tokens)?;
     let tokens = read(ids, vocabulary.table()).map_err(|_| Skip::Tokens)?;
+    joined(&tokens).ok_or(Skip::Tokens)
+}
+
+/// The text of the token ids of a model of OpenAI's; `None` where the model is another, or one of them means no text.
+pub fn text_of_ids(ids: &[u64], model: &str) -> Option<Zeroizing<String>> {
+    let table = Vocabulary::of(model)?.table();
+    let tokens: Option<Vec<_>> = ids.iter().map(|&id| table.token(usize::try_from(id).ok()?)).collect();
+    joined(&tokens?)
+}
+
+fn joined(tokens: &[&[u8]]) -> Option<Zeroizing<String>> {
     // Room for all at once: a text that grew would leave copies of itself behind.
     let length = tokens.iter().map(|token| token.len()).sum();
     let mut text = Zeroizing::new(Vec::with_capacity(length));
     tokens.iter().for_each(|token| text.extend_from_slice(token));
     match String::from_utf8(std::mem::take(&mut *text)) {
-        Ok(text) => Ok(Zeroizing::new(text)),
+        Ok(text) => Some(Zeroizing::new(text)),
         // Cut within a character, where a longer text was sent in parts.
         Err(error) => {
             drop(Zeroizing::new(error.into_bytes()));
-            Err(Skip::Tokens)
+            None
         }
     }
 }
