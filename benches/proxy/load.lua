@@ -1,6 +1,7 @@
--- What wrk sends: -- <method> <target> <texts> <name> <limit> <rerank>
+-- What wrk sends: -- <method> <target> <texts> <name> <limit> <rerank> [<encoding>]
 -- `texts` is how many different queries are searched for in turn; 0 makes every request's query another one.
--- `rerank` is "on", or "off" to have the search passed on as it is.
+-- `rerank` is "on", or "off" to have the search passed on as it is. With `encoding` it is an embedding call instead, each
+-- with another text, as OpenAI's SDKs make it.
 -- At the end one line of JSON tells what wrk has seen.
 
 local threads = 0
@@ -29,6 +30,10 @@ function init(args)
     texts = 1
     return
   end
+  if args[7] then
+    embedding(target, args[7])
+    return
+  end
   local body = string.format('{"query":[%s],"limit":%s,"with_payload":true}', vector(), args[5] or "50")
   local function search(text)
     local headers = { ["content-type"] = "application/json", ["x-rerank-query"] = text }
@@ -44,8 +49,18 @@ function init(args)
   end
 end
 
+-- The number of the text always has as many digits: so has the request's length.
+function embedding(target, encoding)
+  local headers = { ["content-type"] = "application/json", ["authorization"] = "Bearer key-of-the-application" }
+  local body = string.format(
+    '{"input":"what does question %s say @@@@@@@@","model":"text-embedding-3-small","encoding_format":"%s"}', name, encoding)
+  before, after = wrk.format("POST", target, headers, body):match("^(.*)@@@@@@@@(.*)$")
+  embeds = true
+end
+
 function request()
   sent = sent + 1
+  if embeds then return before .. string.format("%08d", sent) .. after end
   if texts > 0 then return ready[sent % texts] end
   return before .. name .. "%20" .. number .. "%20" .. sent .. after
 end

@@ -15,12 +15,17 @@ _names = itertools.count(1)
 @dataclass(frozen=True)
 class Request:
     """What is asked for. `texts`: so many different queries in turn; 0 makes every one another; None is no search. With
-    `rerank` off, a search is passed on as it is."""
+    `rerank` off, a search is passed on as it is. `encoding`: an embedding call, whose vector is to be written so."""
 
     target: str
     texts: int | None = None
     limit: int = 50
     rerank: str = "on"
+    encoding: str = ""
+
+    @staticmethod
+    def embedding(target: str, encoding: str) -> "Request":
+        return Request(target, 0, encoding=encoding)
 
     @staticmethod
     def bytes(count: int) -> "Request":
@@ -56,6 +61,7 @@ class Run:
 def run(wrk: str, server: Process, request: Request, connections: int, seconds: float) -> Run:
     """Keeps the connections busy for so long. A response that is no success ends everything: it would be no measure."""
     texts = [] if request.texts is None else [request.texts, name_of(request), request.limit, request.rerank]
+    texts += [request.encoding] if request.encoding else []
     method = "GET" if request.texts is None else "POST"
     command = [
         wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", Path(__file__).with_suffix(".lua"),

@@ -13,7 +13,7 @@ from tools import Tools
 NGINX = """
 worker_processes {workers};
 daemon off;
-pid {folder}/nginx.pid;
+pid {folder}/nginx-{port}.pid;
 error_log {folder}/nginx-errors.log error;
 worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
@@ -37,16 +37,24 @@ http {{
   }}
   server {{
     listen 127.0.0.1:{port} reuseport backlog=4096;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_request_buffering off;
+    proxy_buffering on;
+    proxy_max_temp_file_size 0;
+    proxy_buffer_size 16k;
+    proxy_buffers 16 16k;
+    proxy_busy_buffers_size 128k;
     location / {{
       proxy_pass http://database;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_request_buffering off;
-      proxy_buffering on;
-      proxy_max_temp_file_size 0;
-      proxy_buffer_size 16k;
-      proxy_buffers 16 16k;
-      proxy_busy_buffers_size 128k;
+    }}
+    # Below a base path, as rerankd's listener for embedding services; what is streamed is not held up.
+    location /openai/ {{
+      proxy_pass http://database/;
+    }}
+    location /openai/v1/chat/ {{
+      proxy_pass http://database/v1/chat/;
+      proxy_buffering off;
     }}
   }}
 }}
@@ -78,9 +86,9 @@ backend database
 
 def nginx(tools: Tools, folder: Path, database: int, workers: int) -> Process:
     port = free_port()
-    config = folder / "nginx.conf"
+    config = folder / f"nginx-{port}.conf"
     config.write_text(NGINX.format(workers=workers, folder=folder, database=database, port=port))
-    return Process([tools.nginx, "-p", folder, "-c", config], port, folder / "nginx.log")
+    return Process([tools.nginx, "-p", folder, "-c", config], port, folder / f"nginx-{port}.log")
 
 
 def haproxy(tools: Tools, folder: Path, database: int, workers: int) -> Process:

@@ -28,6 +28,8 @@ class Tools:
     database: str
     grpc_database: str
     provider: str
+    service: str
+    listener: str
 
     def versions(self) -> dict[str, str]:
         """What is compared, as each says of itself."""
@@ -56,7 +58,7 @@ def prepare(rerankd: str | None) -> Tools:
         build(ROOT, "--profile", "dist", "--bin", "rerankd", target=ROOT / "target")
         rerankd = str(ROOT / "target" / "dist" / "rerankd")
     found = {program: program_path(program) for program in PACKAGES}
-    built = {name: str(peers / name) for name in ("database", "grpc_database", "provider")}
+    built = {name: str(peers / name) for name in ("database", "grpc_database", "provider", "service", "listener")}
     return Tools(**found, **built, envoy=envoy, rerankd=rerankd)
 
 
