@@ -18,10 +18,11 @@ opensearch() {
     need java javac mvn && once opensearch-node "${sources[@]}" -- make_opensearch
 }
 install_opensearch() { opensearch && venv opensearch && javascript; }
-serve_opensearch() {
+serve_opensearch() { start_opensearch && in_front_of opensearch "$url"; }
+start_opensearch() { # sets `url`
     mkdir -p "$work/opensearch-data"
     start opensearch java -Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava.io.tmpdir="$work" \
         -cp "$cache/opensearch-node/opensearch-node.jar:$cache/opensearch-node/lib/*" \
         dev.rerankd.e2e.OpenSearchNode "$work/opensearch-data"
-    wait_for_url 90 opensearch OpenSearch '^opensearch ' && in_front_of opensearch "$url"
+    wait_for_url 90 opensearch OpenSearch '^opensearch '
 }
