@@ -81,7 +81,7 @@ pub(super) async fn asked(
     (copy, codings): (Bytes, Codings),
     hearing: Arc<Hearing>,
 ) -> Result<Asked, Ending> {
-    let is_small = copy.len() <= SMALL && codings.is_plain();
+    let is_small = copy.len() <= SMALL && codings.is_plain() && !call.is_slow(&copy);
     let work = move || {
         let limit = hearing.limits.request_bytes;
         let request = codings

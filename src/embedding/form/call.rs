@@ -2,7 +2,10 @@
 
 use http::Method;
 
-use super::{Asked, Prefixes, Remember, Skip, google, open, tokens::Vocabulary};
+use super::{
+    Asked, Prefixes, Remember, Skip, google, open,
+    tokens::{self, Vocabulary},
+};
 
 /// Whose form a service's embedding calls have. Every one also knows OpenAI's path, which all of these services have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,12 @@ impl Form {
 }
 
 impl Call {
+    /// Whether reading a request takes too long for a thread that serves others: tens of milliseconds, once, where token
+    /// ids come for the first time.
+    pub fn is_slow(self, request: &[u8]) -> bool {
+        matches!(self.0, Body::Open(_)) && tokens::would_unpack(request)
+    }
+
     /// The texts of a request that are worth remembering. `request` is the whole body without content codings.
     pub fn read(self, request: &[u8], how: Remember, prefixes: &Prefixes) -> Result<Asked, Skip> {
         match self.0 {

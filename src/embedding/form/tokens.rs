@@ -1,6 +1,6 @@
 //! Texts that a client sends as token ids, as LangChain's default for OpenAI does.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use tiktoken::{CoreBpe, encoding, model_to_encoding};
 use zeroize::Zeroizing;
@@ -20,8 +20,8 @@ pub(super) enum Vocabulary {
     O200k,
 }
 
-static CL100K: LazyLock<Table> = LazyLock::new(|| Table::of(&encoding::cl100k_base()));
-static O200K: LazyLock<Table> = LazyLock::new(|| Table::of(&encoding::o200k_base()));
+static CL100K: OnceLock<Table> = OnceLock::new();
+static O200K: OnceLock<Table> = OnceLock::new();
 
 impl Vocabulary {
     /// That of a model by its name, also behind the name of its maker (`openai/text-embedding-3-small`); `None` for
@@ -37,10 +37,24 @@ impl Vocabulary {
 
     fn table(self) -> &'static Table {
         match self {
-            Self::Cl100k => &CL100K,
-            Self::O200k => &O200K,
+            Self::Cl100k => CL100K.get_or_init(|| Table::of(&encoding::cl100k_base())),
+            Self::O200k => O200K.get_or_init(|| Table::of(&encoding::o200k_base())),
         }
     }
+}
+
+/// Whether reading this request would unpack the vocabulary of embedding models first: it seems to have token ids, and is
+/// the first one.
+pub(super) fn would_unpack(request: &[u8]) -> bool {
+    CL100K.get().is_none() && may_have_ids(request)
+}
+
+/// Whether an array of numbers may be in a request.
+fn may_have_ids(request: &[u8]) -> bool {
+    memchr::memchr_iter(b'[', request).any(|at| {
+        let inside = request.get(at + 1..).unwrap_or_default().trim_ascii_start();
+        inside.first().is_some_and(u8::is_ascii_digit)
+    })
 }
 
 /// The text of a list of token ids; an error if one of them means no text, or all of them no valid one.
@@ -170,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_request_that_seems_to_have_token_ids_unpacks_a_vocabulary() {
+        for ids in [r#"{"input":[[64]]}"#, r#"{"input":[ 64]}"#, "{\"input\":[\n  [\n64"] {
+            assert!(may_have_ids(ids.as_bytes()), "{ids}");
+        }
+        for none in ["", "[", r#"{"input":["64"]}"#, r#"{"input":"a","dimensions":64}"#] {
+            assert!(!may_have_ids(none.as_bytes()), "{none}");
+        }
+        Vocabulary::Cl100k.table();
+        assert!(!would_unpack(b"[64]"), "it is unpacked once");
+    }
+
+    #[test]
     fn a_models_vocabulary_is_known_by_its_name() {
         for model in ["text-embedding-3-small", "text-embedding-ada-002", "openai/text-embedding-3-large"] {
             assert_eq!(Vocabulary::of(model), Some(Vocabulary::Cl100k), "{model}");
@@ -185,11 +211,11 @@ mod tests {
     #[test]
     fn the_tables_are_those_that_openai_publishes() {
         // SHA-256 of the files, as OpenAI's own tokenizer checks them.
-        for (table, published) in [
-            (&*CL100K, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
-            (&*O200K, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
+        for (vocabulary, published) in [
+            (Vocabulary::Cl100k, "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"),
+            (Vocabulary::O200k, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
         ] {
-            let mut file = String::new();
+            let (table, mut file) = (vocabulary.table(), String::new());
             for id in 0..table.ends.len() {
                 file += &format!("{} {id}\n", BASE64_STANDARD.encode(table.token(id).unwrap()));
             }
