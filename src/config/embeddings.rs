@@ -18,6 +18,8 @@ pub struct EmbeddingsConfig {
     pub tls: Option<ListenerTlsConfig>,
     /// The services that are configured; the others that are known are served as they are.
     pub services: Vec<ServiceConfig>,
+    /// Where Cohere is by `CO_API_URL`, if its own entry does not say it.
+    pub cohere_at: Option<(Uri, PathPrefix)>,
     /// What applications put before a query because their model wants it; `*` stands for anything.
     pub query_prefixes: Vec<String>,
     /// The memory.
@@ -118,9 +120,7 @@ impl ServiceConfig {
 impl EmbeddingsConfig {
     /// Every service that is served: those that are known, as they are or as configured, then the others.
     pub fn all_services(&self) -> Vec<ServiceConfig> {
-        let own = |name: &str| self.services.iter().find(|each| each.name == name).cloned();
-        let known =
-            KNOWN.iter().map(|known| own(known.name).unwrap_or_else(|| ServiceConfig::named(known.name)));
+        let known = KNOWN.iter().map(|known| self.service(known.name));
         let is_known = |name: &str| KNOWN.iter().any(|known| known.name == name);
         let others = self.services.iter().filter(|each| !is_known(&each.name)).cloned();
         known.chain(others).collect()
@@ -128,8 +128,19 @@ impl EmbeddingsConfig {
 
     /// The service to which the rerank API passes on what it does not answer itself.
     pub fn cohere(&self) -> ServiceConfig {
-        let own = self.services.iter().find(|each| each.name == "cohere").cloned();
-        own.unwrap_or_else(|| ServiceConfig::named("cohere"))
+        self.service("cohere")
+    }
+
+    /// One that is known, as it is or as configured.
+    fn service(&self, name: &str) -> ServiceConfig {
+        let own = self.services.iter().find(|each| each.name == name).cloned();
+        let service = own.unwrap_or_else(|| ServiceConfig::named(name));
+        match &self.cohere_at {
+            Some((url, path)) if name == "cohere" => {
+                ServiceConfig { url: url.clone(), path: path.clone(), ..service }
+            }
+            _ => service,
+        }
     }
 }
 
@@ -157,6 +168,7 @@ impl Default for EmbeddingsConfig {
             listen: None,
             tls: None,
             services: vec![ServiceConfig::named("openai")],
+            cohere_at: None,
             query_prefixes: Prefixes::documented().map(str::to_owned).collect(),
             memory: EmbeddingMemoryConfig::default(),
         }

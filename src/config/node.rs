@@ -64,6 +64,11 @@ impl Node {
         }
     }
 
+    /// Whether it is a map with this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        matches!(&self.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == key))
+    }
+
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         match &mut self.value {
             Value::Map(entries) => entries.iter_mut().find(|e| e.key == key).map(|e| &mut e.node),

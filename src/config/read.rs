@@ -43,7 +43,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let rerank = rerank(&base, &Default::default(), problems);
     let routes = routes(&top, &rerank, problems);
     let rerank_api = read_rerank_api::read(&top, problems);
-    let embeddings = read_embeddings::read(&top, problems);
+    let embeddings = read_embeddings::read(&top, env, problems);
     let uses = uses(&rerank, &routes, &rerank_api);
     let providers = providers(&top, env, &uses, problems);
     let config = Config {

@@ -1,11 +1,14 @@
 //! Reading the `embeddings` section.
 
+use std::collections::HashMap;
+
 use super::{
     elsewhere,
     embeddings::{EmbeddingsConfig, KNOWN, ServiceConfig},
     list,
     node::{MapEntry, Node, Value},
     problem::Problems,
+    read_provider::filled,
     read_tls,
     section::Section,
     setting,
@@ -13,8 +16,12 @@ use super::{
 };
 use crate::embedding::form::Form;
 
-/// Reads the section.
-pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> EmbeddingsConfig {
+/// Reads the section. Where Cohere is, `CO_API_URL` says for this as for the provider.
+pub(super) fn read(
+    top: &Section<'_>,
+    env: &HashMap<String, String>,
+    problems: &mut Problems,
+) -> EmbeddingsConfig {
     let mut to = EmbeddingsConfig::default();
     let mut known = setting::keys(list::EMBEDDINGS);
     known.push("services");
@@ -24,6 +31,15 @@ pub(super) fn read(top: &Section<'_>, problems: &mut Problems) -> EmbeddingsConf
     if section.has("services") {
         to.services = services(section.node("services"), problems);
     }
+    let is_said = match section.node("services").map(|node| &node.value) {
+        Some(Value::Map(entries)) => {
+            entries.iter().any(|entry| entry.key == "cohere" && entry.node.has("url"))
+        }
+        _ => false,
+    };
+    // One that is no URL is the provider's problem.
+    let said = filled(env, "CO_API_URL").filter(|_| !is_said);
+    to.cohere_at = said.and_then(|text| values::upstream_url(text).ok());
     to
 }
 
@@ -153,6 +169,19 @@ mod tests {
         );
         assert_eq!(of("ollama").written_url(), "http://gpu:11434");
         assert_eq!(of("azure").written_url(), "https://n.openai.azure.com");
+    }
+
+    #[test]
+    fn cohere_is_where_the_provider_of_that_kind_is_unless_its_own_entry_says_so() {
+        let at = |text: &str, env: &[(&str, &str)]| good(text, env).embeddings.cohere().written_url();
+        let variable = [("CO_API_URL", "https://cohere.internal/x")];
+        assert_eq!(at("", &[]), "https://api.cohere.com");
+        assert_eq!(at("", &variable), "https://cohere.internal/x");
+        assert_eq!(
+            at("embeddings: { services: { cohere: { remember: never } } }", &variable),
+            "https://cohere.internal/x"
+        );
+        assert_eq!(at("embeddings: { services: { cohere: { url: 'http://c' } } }", &variable), "http://c");
     }
 
     #[test]

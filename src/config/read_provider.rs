@@ -252,6 +252,6 @@ fn key(
     ApiKey::Secret(SecretString::from(text.to_owned()))
 }
 
-fn filled<'a>(env: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
+pub(super) fn filled<'a>(env: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
     env.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
 }

@@ -153,3 +153,14 @@ fn undecoded(error: CodingError, unreadable: Skip) -> Ending {
         CodingError::NoRoom => Ending::NoRoom,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_ours_is_no_fault_of_the_calls() {
+        assert_eq!(guarded(|| 7), Some(7));
+        assert_eq!(guarded(|| -> u8 { std::panic::panic_any(()) }), None);
+    }
+}

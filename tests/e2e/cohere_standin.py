@@ -130,12 +130,29 @@ class Handler(BaseHTTPRequestHandler):
                 self.response(200, {"scores": [score(body["query"], text) for text in body["documents"]]})
             elif self.path == "/v2/rerank":
                 self.rerank(body)
+            elif self.path == "/v2/embed":
+                self.embed(body)
             else:
                 raise Problem(404, f"not found: {self.path}")
         except Problem as problem:
             with STATE.lock:
                 STATE.violations.append(str(problem))
             self.response(problem.status, {"id": str(uuid.uuid4()), "message": str(problem)})
+
+    def embed(self, body: object) -> None:
+        with STATE.lock:
+            STATE.last = {"embed": body, "authorization": self.headers.get("authorization")}
+        vectors = [[len(text) / 100, 0.25, -0.5] for text in body["texts"]]
+        self.response(
+            200,
+            {
+                "id": str(uuid.uuid4()),
+                "embeddings": {"float": vectors},
+                "texts": body["texts"],
+                "meta": {"api_version": {"version": "2"}},
+                "response_type": "embeddings_by_type",
+            },
+        )
 
     def rerank(self, body: object) -> None:
         with STATE.lock:

@@ -177,14 +177,24 @@ def test_the_callers_mistakes_are_its_own_classes_of_error_and_not_repeated(api,
     assert api.requests() == before + 1
 
 
-def test_a_base_url_with_a_version_and_other_services_are_told(api):
+def test_a_base_url_with_a_version_is_told(api):
     with pytest.raises(errors.NotFoundError) as raised:
         cohere.ClientV2(api_key="any", base_url=api.url + "/v1").rerank(model=MODEL, query="q", documents=["a"])
     assert "must not end in /v1" in raised.value.body["message"]
-    with pytest.raises(errors.NotFoundError) as raised:
-        cohere.ClientV2(api_key="any", base_url=api.url).embed(
-            model="embed-v4.0", texts=["a"], input_type="search_query", embedding_types=["float"]
-        )
+
+
+def embedded(url: str):
+    client = cohere.ClientV2(api_key="a-key-of-coheres", base_url=url)
+    return client.embed(
+        model="embed-v4.0", texts=["a", "bb"], input_type="search_query", embedding_types=["float"]
+    ).embeddings.float_
+
+
+def test_other_calls_go_on_to_cohere_with_the_callers_own_key(api):
+    assert embedded(api.url) == [[0.01, 0.25, -0.5], [0.02, 0.25, -0.5]]
+    assert provider_state(COHERE)["last"]["authorization"] == "Bearer a-key-of-coheres"
+    with Api(COHERE, pass_on="false") as api, pytest.raises(errors.NotFoundError) as raised:
+        embedded(api.url)
     assert "serves only" in raised.value.body["message"]
 
 

@@ -6,7 +6,9 @@ use serde_json::json;
 use crate::harness::embedding::{Embedding, Searched, embedded, embedding, openai, post, said, vector};
 use crate::harness::grpc::{GrpcClient, GrpcServer, Move, framed};
 use crate::harness::rerank_api::{CALLERS_KEY, rejected};
-use crate::harness::{FakeDatabase, Program, RawServer, Scripted, Wire, gzip, request, response, whole};
+use crate::harness::{
+    FakeDatabase, Folder, Process, Program, RawServer, Scripted, Wire, ask, gzip, request, response, whole,
+};
 
 const JSON: &str = "application/json";
 
@@ -345,4 +347,48 @@ async fn our_own_token_never_leaves_for_cohere() {
     assert_eq!(said(&ask_api(&program, &embed("/v2/embed", "co-own")).await).0, 200);
     let reranking = post("/v2/rerank", r#"{"model":"m","query":"q","documents":["a"]}"#);
     assert_eq!(said(&ask_api(&program, &reranking).await).0, 401);
+}
+
+#[tokio::test]
+async fn no_key_and_no_text_of_a_call_is_in_the_log_the_metrics_or_an_error() {
+    let service = Scripted::start(|asked| {
+        let all = format!("{{\"error\":{}}}", json!(asked));
+        Some(match asked.split([' ', '?']).nth(1).unwrap_or_default() {
+            "/good/embeddings" => response(200, JSON, &embedded(asked)),
+            "/garbage/embeddings" => response(200, JSON, &all[1..]),
+            "/cut/embeddings" => "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"data\":".to_owned(),
+            "/odd/embeddings" => format!("canary {all}"),
+            _ => response(500, JSON, &all),
+        })
+    })
+    .await;
+    let mut services: Vec<String> = ["good", "garbage", "odd", "failing"]
+        .iter()
+        .map(|name| format!("{name}: {{ url: 'http://{}/{name}', form: openai }}", service.addr))
+        .collect();
+    services.push("gone: { url: 'http://127.0.0.1:9', form: openai }".to_owned());
+    let folder = Folder::new(&format!(
+        "admin: {{ listen: '127.0.0.1:0' }}\nembeddings: {{ listen: '127.0.0.1:0', services: {{ {} }} }}\n",
+        services.join(", ")
+    ));
+    let path = folder.path("rerankd.yaml");
+    let mut process = Process::start(&["--config", path.to_str().unwrap()], &[("RUST_LOG", "trace")]).await;
+    let line = process.line_with("embedding services").await;
+    let at = line.split("\"listen\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for name in ["good", "garbage", "odd", "failing", "gone", "canary-unknown"] {
+        let mut client = Wire::connect(at.parse().unwrap()).await;
+        let asked = post(&format!("/{name}/embeddings?key=canary-query-key"), &embedding("canary text"));
+        client.send(asked.replace("sk-callers-own", "canary-key")).await;
+        let got = client.message().await.expect("a response");
+        // What is not the service's own tells nothing.
+        if ["odd", "gone", "canary-unknown"].contains(&name) {
+            assert!(!got.contains("canary"), "{got}");
+        }
+    }
+    let metrics = ask(process.admin, "/metrics").await;
+    assert!(metrics.contains("{result=\"remembered\",service=\"good\"} 1"), "{metrics}");
+    assert!(metrics.contains("{result=\"rejected\",service=\"failing\"} 1"), "{metrics}");
+    let log = process.stop().await.stderr;
+    assert!(log.contains("an embedding call") && log.contains("connection_refused"), "{log}");
+    assert!(!metrics.contains("canary") && !log.contains("canary"), "{log}");
 }
