@@ -12,6 +12,7 @@ use rerankd::{
     body,
     bounds::{Bounds, Limits},
     dialect::{Dialect, Elastic, qdrant::Qdrant},
+    embedding::{ENTRY_BYTES, Memory, MemorySettings},
     pipeline::{
         AllowList, CallerHeaders, FailOpen, Mode, Pipeline, PlannedSearch, Profile, Profiles, QuerySource,
         ScoreMode, plan_bytes,
@@ -245,5 +246,40 @@ fn a_request_to_the_rerank_api_takes_no_more_than_the_budget_that_lets_it_throug
         }
         let (_, taken) = ask(passes);
         assert!(taken + body.len() <= passes + SLACK, "{case}: took {taken} of {passes}");
+    }
+}
+
+/// A vector of its own for each number, its components of either sign.
+fn embedding(n: u64) -> Vec<f32> {
+    let mut state = n;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..128).map(|_| next()).collect()
+}
+
+#[test]
+fn a_remembered_text_takes_at_most_200_bytes_beside_itself_and_what_is_counted_for_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = "x".repeat(60);
+    assert_eq!(ENTRY_BYTES, 200);
+    for tolerant in [false, true] {
+        // Few, many, the table just grown, and a full memory after many evictions.
+        for count in [0_u64, 1000, 15_000, 40_000] {
+            let before = ALLOCATED.current_usage();
+            let settings = MemorySettings { tolerant, max_bytes: 4 << 20, ..MemorySettings::default() };
+            let memory = Memory::new(settings, &[7; 32]);
+            for n in 0..count {
+                assert!(memory.remember(&embedding(n), &text));
+            }
+            let held = ALLOCATED.current_usage().saturating_sub(before);
+            let most = memory.entries() * (ENTRY_BYTES + text.len());
+            let case = format!("{} of {count} texts, tolerant {tolerant}", memory.entries());
+            assert!(held <= most + SLACK, "{case}: {held} bytes, at most {most} are allowed");
+            assert!(held <= memory.bytes() + SLACK, "{case}: {held} bytes, counted {}", memory.bytes());
+            assert!(memory.bytes() <= 4 << 20, "{case}");
+            assert!(memory.entries() as u64 >= count.min((4 << 20) / 260 * 9 / 10), "{case}");
+        }
     }
 }

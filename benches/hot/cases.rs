@@ -10,7 +10,10 @@ use rerankd::{
         qdrant::{Qdrant, QdrantGrpc},
     },
     document,
-    embedding::form::{Form, Prefixes, Remember},
+    embedding::{
+        Memory, MemorySettings, Recalled,
+        form::{Form, Prefixes, Remember},
+    },
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
         cache::{KeyBase, KeySecret, ScoreKey},
@@ -54,12 +57,22 @@ pub fn all() -> Vec<Case> {
     for speech in [Speech::Qdrant, Speech::Elastic, Speech::Grpc] {
         cases.push(case(format!("parse/{}", speech.name()), move || parse(speech)));
         cases.push(case(format!("widen/{}", speech.name()), move || widen(speech)));
+        cases.push(case(format!("vectors/{}", speech.name()), move || vectors(speech)));
     }
     for (name, how) in
         [("floats", Embedding::Floats), ("base64", Embedding::Base64), ("ids", Embedding::TokenIds)]
     {
         cases.push(case(format!("embedding/{name}"), move || embedding(how)));
     }
+    for (name, tolerant, known) in [
+        ("known", false, true),
+        ("unknown", false, false),
+        ("tolerant_known", true, true),
+        ("tolerant_unknown", true, false),
+    ] {
+        cases.push(case(format!("recall/{name}"), move || recall(tolerant, known)));
+    }
+    cases.push(case("remember".to_owned(), remember));
     cases
 }
 
@@ -292,5 +305,42 @@ fn widen(speech: Speech) -> Work {
     let plans = [FetchPlan { hits: Some(50), fields, ..FetchPlan::as_asked() }];
     Box::new(move || {
         drop(black_box(request.rewrite(&plans).expect("a search")));
+    })
+}
+
+/// Reads the vector of a request, as it is looked up.
+fn vectors(speech: Speech) -> Work {
+    let request = speech.read(speech.request());
+    Box::new(move || {
+        let mut sum = 0.0;
+        request.vectors(&[0], &mut |_, vector| sum += vector.iter().sum::<f32>()).expect("a vector");
+        black_box(sum);
+    })
+}
+
+/// A memory that knows the texts of a thousand vectors of 1,536 numbers.
+fn memory(tolerant: bool) -> Memory {
+    let memory = Memory::new(MemorySettings { tolerant, ..MemorySettings::default() }, &SECRET);
+    for n in 0..1000 {
+        assert!(memory.remember(&inputs::embedding(n), "how do I rerank what a vector search has found?"));
+    }
+    memory
+}
+
+/// The text of one of them, or of another vector.
+fn recall(tolerant: bool, known: bool) -> Work {
+    let memory = memory(tolerant);
+    let vector = inputs::embedding(if known { 500 } else { 5000 });
+    Box::new(move || {
+        let found = memory.recall(black_box(&vector));
+        assert_eq!(matches!(found, Recalled::Known(_)), known);
+    })
+}
+
+fn remember() -> Work {
+    let memory = memory(false);
+    let vector = inputs::embedding(500);
+    Box::new(move || {
+        assert!(memory.remember(black_box(&vector), "how do I rerank what a vector search has found?"));
     })
 }

@@ -210,3 +210,9 @@ fn vector(dimensions: usize) -> String {
         .collect();
     format!("[{}]", each.join(","))
 }
+
+/// A vector of 1,536 numbers, another one for each `n`.
+pub fn embedding(n: u64) -> Vec<f32> {
+    let mut numbers = Numbers(n);
+    (0..1536).map(|_| numbers.below(2_000_000) as f32 / 1_000_003.0 - 1.0).collect()
+}

@@ -201,6 +201,30 @@ fn many_threads_remember_and_recall_at_once() {
 }
 
 #[test]
+fn nothing_that_is_kept_can_be_read_without_the_vector() {
+    for tolerant in [false, true] {
+        let settings = MemorySettings { tolerant, ..MemorySettings::default() };
+        let memory = Memory::new(settings.clone(), &[7; 32]);
+        let text = "a secret question about giraffes";
+        memory.remember(&numbered(1), text);
+        let imprint = memory.imprint(&numbered(1)).unwrap();
+        let (home, now) = (Home::of(&imprint), memory.now());
+        let record = memory.with(home.place, |shard| shard.record(home, now)).unwrap();
+        assert!(record.len() > text.len());
+        for part in text.as_bytes().windows(4) {
+            assert!(!record.windows(4).any(|kept| kept == part));
+        }
+        // Neither with the secret and another vector, nor with the vector and another secret.
+        let other = memory.imprint(&numbered(2)).unwrap();
+        let stranger = Memory::new(settings, &[8; 32]).imprint(&numbered(1)).unwrap();
+        for other in [other, stranger] {
+            assert_ne!(other.name(), imprint.name());
+            assert!(seal::open(&other.key, record.get(..seal::OVERHEAD + text.len()).unwrap()).is_none());
+        }
+    }
+}
+
+#[test]
 fn no_text_is_shown_by_debug() {
     let memory = memory(1 << 20);
     memory.remember(&numbered(1), "secret");

@@ -141,3 +141,7 @@ fn lock(
     }
     pad
 }
+
+#[cfg(test)]
+#[path = "tolerant_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 """The rerankds that Prometheus scrapes in the tests, and the traffic that makes their series move.
 
-`main` has several providers, a budget, a route, TLS, the rerank endpoint and a Redis; `shadow` reranks behind the responses; `failing` has a provider that the tests
+`main` has several providers, a budget, a route, TLS, the rerank endpoint, the embedding listener and a Redis; `shadow` reranks behind the responses; `failing` has a provider that the tests
 break; `unreachable` has no database.
 """
 

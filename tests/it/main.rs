@@ -50,6 +50,7 @@ mod qdrant_fields;
 mod qdrant_kept;
 mod qdrant_walks;
 mod question;
+mod recalled;
 mod reload;
 mod replay;
 mod replay_grpc;

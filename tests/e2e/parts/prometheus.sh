@@ -35,8 +35,8 @@ serve_observed() {
     export E2E_UNREACHABLE_URL=$url E2E_UNREACHABLE_ADMIN=$admin_url
 }
 start_main() {
-    local listen tls api admin redis
-    read -r listen tls api admin redis < <(free_ports 5)
+    local listen tls api embeddings admin redis
+    read -r listen tls api embeddings admin redis < <(free_ports 6)
     start prometheus-redis redis-server --bind 127.0.0.1 --port "$redis" --save "" --dir "$work"
     wait_until 20 "$started" Redis redis-cli -p "$redis" ping || { show_logs prometheus-redis; return 1; }
     head -c 32 /dev/urandom >"$work/secret"
@@ -53,6 +53,7 @@ rerank: { providers: [cohere, lexical], deadline: 20s }
 # Nobody searches it: it is there for the series of what it has.
 routes: [{ collection: other, providers: [cohere, tokens], sample: 0.5, margin_gate: 0.5 }]
 rerank_api: { listen: "127.0.0.1:$api" }
+embeddings: { listen: "127.0.0.1:$embeddings" }
 cache: { secret_file: "$work/secret", redis: { url: "redis://127.0.0.1:$redis", share_limits: true } }
 providers:
   cohere: { max_search_units_per_day: 1000, max_search_units_per_minute: 1000 }
