@@ -114,8 +114,10 @@ fn vectors(client: &str, number: &str) -> Vec<Vec<f32>> {
     vectors
 }
 
-/// What every recorded embedding call gives: its texts, each as often as it has a vector.
-const CALLS: &[(&str, &str, Result<&[&str], Skip>)] = &[
+/// A recorded embedding call, by client and number, and what it gives: its texts, each as often as it has a vector.
+type Call = (&'static str, &'static str, Result<&'static [&'static str], Skip>);
+
+const CALLS: &[Call] = &[
     ("azure-openai-python", "01", Ok(&["refund"])),
     ("cohere-python", "01", Ok(&["how do I get a refund a"])),
     ("cohere-python", "03", Ok(&["how do I get a refund c"])),

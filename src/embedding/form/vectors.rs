@@ -1,7 +1,5 @@
 //! Vectors as services write them.
 
-use std::borrow::Cow;
-
 use base64::{Engine as _, alphabet, engine};
 
 use crate::wire::{
@@ -67,7 +65,7 @@ impl Reader {
         names.then_some(numbers)
     }
 
-    fn decode(&mut self, text: &Cow<'_, str>, element: Element) -> Option<()> {
+    fn decode(&mut self, text: &str, element: Element) -> Option<()> {
         self.bytes.clear();
         BASE64.decode_vec(text.as_bytes(), &mut self.bytes).ok()?;
         match element {
