@@ -92,7 +92,7 @@ fn wanting(section: &Section<'_>, name: &str, problems: &mut Problems) {
     let near = nearest(name, &known).filter(|_| lacks.len() == 2);
     let hint = match near {
         Some(near) => format!("did you mean `{near}`? Another service needs"),
-        None => format!("without are known {}. This one needs", known.join(", ")),
+        None => format!("known without an entry are {}. This one needs", known.join(", ")),
     };
     for key in &lacks {
         let example = match *key {
@@ -189,7 +189,7 @@ mod tests {
         for (service, said) in [
             (
                 "azure: {}",
-                "`azure` is no service that rerankd knows; without are known openai, cohere, google",
+                "`azure` is no service that rerankd knows; known without an entry are openai, cohere, google",
             ),
             ("azure: {}", "`url: https://NAME.openai.azure.com`"),
             ("mine: { url: 'http://e/v1' }", "embeddings.services.mine.form: `mine` is no service"),
