@@ -8,25 +8,33 @@ use crate::wire::MOST_COMPONENTS;
 /// or item, a number beyond an `f32`, more than [`MOST_COMPONENTS`].
 pub fn floats(list: Value<'_>, into: &mut Vec<f32>) -> bool {
     into.clear();
-    let inside = list.text().strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    // Items of other kinds have quotes, brackets or letters, which are no numbers, wherever they are cut.
-    let all = inside.is_some_and(|inside| inside.split(',').all(|number| push(number, into)));
-    if !all {
+    let read = read(list.text().as_bytes(), into).is_some();
+    if !read {
         into.clear();
     }
-    all
+    read
 }
 
-fn push(number: &str, into: &mut Vec<f32>) -> bool {
-    let number = number.trim_ascii();
-    // The parser takes words for what is no number, too.
-    let begins = number.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-    let number = if begins { number.parse::<f64>().ok() } else { None };
-    match number.map(|number| number as f32).filter(|number| number.is_finite()) {
-        Some(number) if into.len() < MOST_COMPONENTS => into.push(number),
-        _ => return false,
+fn read(list: &[u8], into: &mut Vec<f32>) -> Option<()> {
+    let mut rest = list.strip_prefix(b"[")?.trim_ascii_start();
+    loop {
+        // The parser takes words for what is no number, too.
+        if !matches!(rest.first()?, b'-' | b'0'..=b'9') {
+            return None;
+        }
+        let (number, length) = fast_float2::parse_partial::<f64, _>(rest).ok()?;
+        let number = number as f32;
+        if !number.is_finite() || into.len() == MOST_COMPONENTS {
+            return None;
+        }
+        into.push(number);
+        rest = rest.get(length..)?.trim_ascii_start();
+        match rest.split_first()? {
+            (b',', more) => rest = more.trim_ascii_start(),
+            (b']', []) => return Some(()),
+            _ => return None,
+        }
     }
-    true
 }
 
 #[cfg(test)]
@@ -75,6 +83,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_number_is_read_as_the_standard_library_reads_it(
+            numbers in proptest::collection::vec("-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,2})?", 1..8),
+        ) {
+            let expected: Vec<f32> = numbers.iter().map(|number| number.parse::<f64>().unwrap() as f32).collect();
+            let finite = expected.iter().all(|number| number.is_finite());
+            let read = read(&format!("[{}]", numbers.join(" ,\t")));
+            prop_assert_eq!(read, finite.then_some(expected));
+        }
+
         #[test]
         fn every_printer_of_a_float_is_read_as_that_float(bits in proptest::collection::vec(any::<u32>(), 1..20)) {
             let numbers: Vec<f32> = bits.into_iter().map(f32::from_bits).filter(|x| x.is_finite()).collect();
