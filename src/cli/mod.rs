@@ -7,6 +7,7 @@ mod eval;
 mod explain;
 mod measure;
 mod output;
+mod panics;
 mod serve;
 mod signals;
 
@@ -79,6 +80,7 @@ pub struct Cli {
 
 /// Runs what was typed; returns the exit code.
 pub fn run(cli: Cli) -> u8 {
+    panics::say_where_only();
     let env: HashMap<String, String> = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
