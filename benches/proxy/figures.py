@@ -11,6 +11,7 @@ class Figure:
     target: str
     measured: str
     met: bool | None = None
+    before: str = ""  # what the build that is compared with came to in the same rounds
 
 
 @dataclass

@@ -54,7 +54,7 @@ class Started(Rerankd):
     def __init__(self, setting: Setting):
         self.began = time.monotonic()
         ports = setting.database.port, setting.grpc_database.port, setting.provider.port
-        super().__init__(setting.tools, setting.folder, *ports)
+        super().__init__(setting.tools.rerankd, setting.folder, *ports)
 
     def wait(self, patience: float = 20) -> None:
         while time.monotonic() < self.began + patience:

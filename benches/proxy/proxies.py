@@ -179,19 +179,21 @@ routes:
 providers: { cohere: { breaker: { slow_ratio: 1 } } }
 """
 
-    def __init__(self, tools: Tools, folder: Path, database: int, grpc: int, provider: int, config: str = ""):
+    def __init__(self, binary: str, folder: Path, database: int, grpc: int | None, provider: int, config: str = ""):
         port, self.admin = free_port(), free_port()
         file = folder / f"rerankd-{port}.yaml"
         file.write_text(self.CONFIG + config)
-        self.command = [tools.rerankd, "serve", "--config", file]
+        self.command = [binary, "serve", "--config", file]
         self.environment = {
             "RERANKD_LISTEN": f"127.0.0.1:{port}",
             "RERANKD_ADMIN__LISTEN": f"127.0.0.1:{self.admin}",
             "RERANKD_UPSTREAM__URL": f"http://127.0.0.1:{database}",
-            "RERANKD_UPSTREAM__GRPC_URL": f"http://127.0.0.1:{grpc}",
             "CO_API_URL": f"http://127.0.0.1:{provider}",
             "CO_API_KEY": "bench",
         }
+        # A build from before there was gRPC would refuse to start.
+        if grpc is not None:
+            self.environment["RERANKD_UPSTREAM__GRPC_URL"] = f"http://127.0.0.1:{grpc}"
         super().__init__(self.command, port, folder / f"rerankd-{port}.log", self.environment)
 
 

@@ -26,8 +26,13 @@ def machine(workers: int, versions: dict[str, str]) -> dict[str, str]:
 
 
 def tables(results: Results) -> list[Table]:
+    columns = ["what", "to reach", "measured", "met"]
     rows = [[each.what, each.target, each.measured, MET[each.met]] for each in results.figures]
-    return [Table("Figures", ["what", "to reach", "measured", "met"], rows), *results.tables]
+    if any(each.before for each in results.figures):
+        columns.insert(2, "before")
+        for cells, each in zip(rows, results.figures, strict=True):
+            cells.insert(2, each.before)
+    return [Table("Figures", columns, rows), *results.tables]
 
 
 def markdown(about: dict[str, str], results: Results) -> str:

@@ -19,6 +19,9 @@ class Ratio:
         return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
+OURS = ("rerankd", "before")  # this build, and an earlier one
+
+
 class Rounds:
     """Every contestant's runs, one a round."""
 
@@ -49,9 +52,13 @@ class Rounds:
 
     def worst_ratio(self, name: str, what: Callable[[Run], float], more_is_better: bool) -> tuple[Ratio, str]:
         """The ratio to the contestant against which it does worst: to the best of them."""
-        ratios = [(self.ratio(name, other, what), other) for other in self.runs if other != name]
+        ratios = [(self.ratio(name, other, what), other) for other in self.runs if other not in OURS]
         choose = min if more_is_better else max
         return choose(ratios, key=lambda found: found[0].median)
+
+    def before(self, measured: Callable[[str], object]) -> str:
+        """What the earlier build came to, where there is one."""
+        return str(measured("before")) if "before" in self.runs else ""
 
 
 def ratio(values: list[float]) -> Ratio:

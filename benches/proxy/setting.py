@@ -41,6 +41,8 @@ class Setting:
         self.provider = self.peer([self.tools.provider], LATENCY)
         self.grpc_database = self.peer([self.tools.grpc_database])
         self.proxies = {"rerankd": self.rerankd(), **{name: self.another(name) for name in OTHERS}}
+        # An earlier build, where there is one to compare with.
+        self.before = {"before": self.rerankd(binary=self.tools.before)} if self.tools.before else {}
         # A Qdrant listener tells gRPC from REST by itself.
         self.grpc_proxies = {"rerankd": self.proxies["rerankd"], **{name: self.over_grpc(name) for name in GRPC}}
 
@@ -52,11 +54,11 @@ class Setting:
         log = self.folder / f"peer-{port}.log"
         return self.stack.enter_context(Process([*command, port, *options], port, log))
 
-    def rerankd(self, provider: Process | None = None, config: str = "") -> Rerankd:
-        """A fresh one, which runs until the end unless it is stopped."""
+    def rerankd(self, provider: Process | None = None, config: str = "", binary: str | None = None) -> Rerankd:
+        """A fresh one, which runs until the end unless it is stopped; of this build, or of the one that is measured."""
         port = (provider or self.provider).port
-        databases = self.database.port, self.grpc_database.port
-        process = Rerankd(self.tools, self.folder, *databases, port, config)
+        grpc = None if binary else self.grpc_database.port
+        process = Rerankd(binary or self.tools.rerankd, self.folder, self.database.port, grpc, port, config)
         return self.stack.enter_context(process)
 
     def another(self, name: str) -> Process:

@@ -25,6 +25,7 @@ class Tools:
     h2load: str
     curl: str
     rerankd: str
+    before: str | None  # an earlier build of rerankd to compare with
     database: str
     grpc_database: str
     provider: str
@@ -48,7 +49,7 @@ def version(command: list[str]) -> str:
     return found[0] if found else "unknown"
 
 
-def prepare(rerankd: str | None) -> Tools:
+def prepare(rerankd: str | None, before: str | None = None) -> Tools:
     """Installs what is missing and builds the peers, and rerankd unless a binary of it is given."""
     install_packages()
     envoy = install_envoy()
@@ -59,7 +60,7 @@ def prepare(rerankd: str | None) -> Tools:
         rerankd = str(ROOT / "target" / "dist" / "rerankd")
     found = {program: program_path(program) for program in PACKAGES}
     built = {name: str(peers / name) for name in ("database", "grpc_database", "provider", "service", "listener")}
-    return Tools(**found, **built, envoy=envoy, rerankd=rerankd)
+    return Tools(**found, **built, envoy=envoy, rerankd=rerankd, before=before)
 
 
 def program_path(program: str) -> str | None:
