@@ -12,12 +12,16 @@ from process import Process
 from rounds import Ratio, Rounds, ratio
 from setting import LATENCY, Setting
 
+# Bytes of text in each hit, as they are called in the tables.
+SIZES = {2000: "2 kB", 500: "500 B"}
 QUERIES = 4  # repeated ones; all their scores are in the cache after a first time
 
 
 def measure(setting: Setting, results: Results) -> None:
-    cost_of_cached(setting, results)
+    cost_of_cached(setting, results, 2000, 1.7)
     latency_of_cached(setting, results)
+    cost_of_cached(setting, results, 500, 2.4)
+    cost_of_unranked(setting, results)
     growth(setting, results)
     capacity(setting, results)
     uncached(setting, results)
@@ -40,15 +44,26 @@ def warm(setting: Setting, request: Request) -> None:
                 raise RuntimeError(f"not a search from the cache: {status}, {cache}")
 
 
-def cost_of_cached(setting: Setting, results: Results) -> None:
-    setting.say("searches of 50 hits from the cache, 16 connections")
-    request = Request.search(50, QUERIES)
+def cost_of_cached(setting: Setting, results: Results, size: int, most: float) -> None:
+    setting.say(f"searches of 50 hits × {SIZES[size]} from the cache, 16 connections")
+    request = Request.search(50, QUERIES, size)
     warm(setting, request)
+    cost(setting, results, request, f"search, 50 hits × {SIZES[size]} from the cache: CPU", most)
+
+
+def cost_of_unranked(setting: Setting, results: Results) -> None:
+    """A search that its client wants in the database's order: nothing of it has to be read."""
+    setting.say("searches of 50 hits × 500 B with x-rerank: off, 16 connections")
+    request = dataclasses.replace(Request.search(50, QUERIES, 500), rerank="off")
+    cost(setting, results, request, "search, 50 hits × 500 B, x-rerank: off: CPU", 1.2)
+
+
+def cost(setting: Setting, results: Results, request: Request, what: str, most: float) -> None:
     proxies = {**setting.proxies, **setting.before}
     rounds = Rounds.play({name: load(setting, proxies[name], request, 16) for name in proxies}, setting.rounds)
-    results.figures.append(to_nginx("search, 50 hits × 2 kB from the cache: CPU", 1.7, rounds))
+    results.figures.append(to_nginx(what, most, rounds))
     table = Table(
-        "A search of 50 hits × 2 kB with all scores cached, reranked by rerankd, forwarded by the others; 16 connections",
+        f"{what.removesuffix(': CPU')}: by rerankd, forwarded by the others; 16 connections",
         ["proxy", "requests/s", "p50", "p99", "CPU per request"],
     )
     for name in rounds.runs:
@@ -78,7 +93,7 @@ def latency_of_cached(setting: Setting, results: Results) -> None:
             return rounds.difference(name, "direct", at)
 
         measured = f"{in_micros(added('rerankd'))} (nginx forwarding: {added('nginx').median:.0f})"
-        what = f"the same, one connection: latency added, {percentile}"
+        what = f"search, 50 hits × 2 kB from the cache, one connection: latency added, {percentile}"
         before = rounds.before(lambda name, added=added: in_micros(added(name)))
         results.figures.append(Figure(what, f"≤ {most} µs", measured, added("rerankd").median <= most, before))
 
