@@ -10,6 +10,12 @@ use crate::{
 const MOST_IGNORED: usize = 8;
 const LONGEST_NAME: usize = 256;
 
+/// Whether a body certainly holds no member of the proxy's own, found without reading it: each has the word in its name,
+/// and a name can only be written otherwise with an escape.
+pub(super) fn is_absent(body: &[u8]) -> bool {
+    memchr::memchr(b'\\', body).is_none() && memchr::memmem::find(body, b"rerank").is_none()
+}
+
 /// Reads `{"query": …, "window": …}`, `true`, `false`, or `null`, which says nothing.
 ///
 /// Members that this does not know go to `other`, the dialect's, which gives whether it knows them; those unknown to

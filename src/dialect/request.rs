@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::{DialectError, SearchKind};
 use crate::{
-    search::{FetchPlan, Rewrite, SearchIntent},
+    search::{FetchPlan, Rewrite, SearchIntent, Unread},
     wire::Page,
 };
 
@@ -18,6 +18,11 @@ pub trait Endpoint: Send + Sync + 'static {
     /// How the messages are packed into bodies.
     fn framing(&self) -> Framing {
         Framing::Http
+    }
+    /// The one search that a request with this body (unpacked) makes, as far as the head tells; `None` where only
+    /// reading it tells, or where something in it may be the proxy's own.
+    fn unread(&self, _request: &[u8]) -> Option<Unread<'_>> {
+        None
     }
     /// The most memory that reading a request takes at a time beside it, in bytes.
     fn working_bytes(&self, request: &[u8]) -> usize;

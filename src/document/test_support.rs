@@ -9,20 +9,20 @@ use crate::{
     wire::{
         Page,
         json::{
-            HitArray, IdKeys, JsonPage, Member, PageStyle, Value,
+            HitArray, JsonPage, Member, PageStyle, Value,
             hits::{Field, Fields, Hit},
         },
     },
 };
 
-static STYLE: PageStyle = PageStyle { ids: IdKeys { id: "id", index: None }, without_lists: None };
+static STYLE: PageStyle = PageStyle { without_lists: None };
 
 /// The only hit.
 pub(super) const HIT: HitAt = HitAt { list: 0, hit: 0 };
 
 /// A page of one hit with this object of fields, whose members are not noted.
 pub(super) fn page(source: &str) -> Arc<dyn Page> {
-    let fields = Fields { span: 0..source.len(), members: None };
+    let fields = Fields::new(0..source.len(), None);
     of_hit(source, Hit { span: 0..source.len(), source: Some(fields), ..Hit::default() })
 }
 
@@ -30,7 +30,7 @@ pub(super) fn page(source: &str) -> Arc<dyn Page> {
 pub(super) fn of_objects(source: &str, second: &str) -> Arc<dyn Page> {
     let body = format!("{source}{second}");
     let [source, fields] = [0..source.len(), source.len()..body.len()];
-    let [source, fields] = [source, fields].map(|span| Some(Fields { span, members: None }));
+    let [source, fields] = [source, fields].map(|span| Some(Fields::new(span, None)));
     of_hit(&body, Hit { span: 0..body.len(), source, fields, ..Hit::default() })
 }
 
@@ -59,5 +59,5 @@ fn fields(body: &str, span: Range<usize>) -> Fields {
         plain.then(|| Field { name: start..start + member.key.len(), value: member.value.span() })
     };
     let members = object.members().and_then(|members| members.into_iter().map(note).collect());
-    Fields { span, members }
+    Fields::new(span, members)
 }

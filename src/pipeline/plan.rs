@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     document,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, WantedFields, Widening},
+    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Unread, WantedFields, Widening},
     wire::json::Value,
 };
 
@@ -97,6 +97,16 @@ impl PlannedSearch {
 }
 
 impl Pipeline {
+    /// Whether what is known of a search before it is read decides that it is not reranked: its caller says so, or the
+    /// collection is excluded. Not where its headers ask for something that depends on the collection.
+    pub fn leaves_alone(&self, caller: &CallerHeaders, search: Unread<'_>) -> bool {
+        if caller.model.is_some() || caller.fields.is_some() {
+            return false;
+        }
+        let named = || self.profiles.find(search.collections);
+        caller.off || (!search.expression && is_excluded(named(), search.collections))
+    }
+
     /// Decides about every search of a request with this body.
     pub fn plan(
         &self,
@@ -146,7 +156,7 @@ impl Pipeline {
             return mixed.widest(self.profiles.reach(&intent.collections).profiles()).ok_or_else(named);
         }
         let named = named();
-        if named.mode == Mode::Off || !named.lets_in(&intent.collections) { Err(named) } else { Ok(named) }
+        if is_excluded(&named, &intent.collections) { Err(named) } else { Ok(named) }
     }
 
     fn plan_one(
@@ -202,6 +212,11 @@ impl Pipeline {
             && may(Extra::Hits);
         FetchPlan { hits: widen.then_some(hits), fields, origins, without_reranker: served }
     }
+}
+
+/// Whether none of the text of these collections may leave.
+fn is_excluded(profile: &Profile, collections: &[String]) -> bool {
+    profile.mode == Mode::Off || !profile.lets_in(collections)
 }
 
 /// Whether the request's own reranker is left out although the order is kept: the proxy serves it, and

@@ -121,18 +121,22 @@ impl RecordRing {
         self.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes records in a task of its own and adds them, or leaves them out if too many are being made.
-    pub fn write(self: &Arc<Self>, make: impl FnOnce() -> Vec<SearchRecord> + Send + 'static) {
+    /// Makes records in a task of its own and adds them, or leaves them out if too many are being made. `brief`: making
+    /// them takes less than to wake a thread for it.
+    pub fn write(self: &Arc<Self>, brief: bool, make: impl FnOnce() -> Vec<SearchRecord> + Send + 'static) {
         let place = self.places.clone().try_acquire_owned().ok().filter(|_| self.take());
         let Some(place) = place else { return self.leave_out() };
         let ring = self.clone();
-        // It starts when the caller's own task yields: waking a thread takes time, and so may the thread.
+        // It starts when the caller's own task yields, and the response is on its way.
         tokio::spawn(async move {
             let records = move || {
                 make().into_iter().for_each(|record| ring.push(record));
                 drop(place);
             };
-            drop(tokio::task::spawn_blocking(records));
+            match brief {
+                true => records(),
+                false => drop(tokio::task::spawn_blocking(records)),
+            }
         });
     }
 
@@ -347,7 +351,7 @@ mod tests {
         let taken = || (0..200).filter(|_| ring.has_room() && ring.take()).count();
         assert_eq!(taken(), 50);
         assert!(!ring.take() && !ring.has_room());
-        ring.write(|| panic!("there is no room"));
+        ring.write(true, || panic!("there is no room"));
         assert_eq!(ring.held().left_out, 1);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(ring.has_room());

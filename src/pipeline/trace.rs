@@ -86,14 +86,18 @@ impl ListView<'_> {
     fn hits(&self) -> Vec<HitRecord> {
         let first = first_place(self.search);
         let places = self.places();
-        let known: HashMap<usize, usize> =
-            self.trace.hits.iter().enumerate().map(|(at, &hit)| (hit, at)).collect();
+        let known = self.by_place(self.trace.hits.iter().enumerate().map(|(at, &hit)| (hit, at)));
+        let known = |place: usize| known.get(place).copied().flatten();
         let record = |place: usize| {
-            let (hit, at) = (self.hit(place), known.get(&place).copied());
+            let (hit, at) = (self.hit(place), known(place));
             HitRecord {
                 id: self.page.id(hit),
                 from: first.saturating_add(place as u64),
-                to: places.get(&place).map_or(NewPlace::BelowFloor, |&new| self.new_place(new)),
+                to: places
+                    .get(place)
+                    .copied()
+                    .flatten()
+                    .map_or(NewPlace::BelowFloor, |new| self.new_place(new)),
                 database_score: self.page.score(hit).and_then(Score::text).map(Into::into),
                 relevance: at.and_then(|at| self.score(at)),
                 scored_by: self.scored_by(place, at),
@@ -108,11 +112,22 @@ impl ListView<'_> {
     }
 
     /// From old to new places in the list, less those of hits that were dropped.
-    fn places(&self) -> HashMap<usize, usize> {
+    fn places(&self) -> Vec<Option<usize>> {
         match (&self.trace.places, self.report.outcome) {
-            (Some(places), Outcome::Applied | Outcome::Partial(_)) => places.iter().copied().collect(),
-            _ => (0..self.list.hits).map(|place| (place, place)).collect(),
+            (Some(places), Outcome::Applied | Outcome::Partial(_)) => self.by_place(places.iter().copied()),
+            _ => (0..self.list.hits).map(Some).collect(),
         }
+    }
+
+    /// What belongs to each hit of the list.
+    fn by_place(&self, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<Option<usize>> {
+        let mut all = vec![None; self.list.hits];
+        for (hit, of_hit) in pairs {
+            if let Some(place) = all.get_mut(hit) {
+                *place = Some(of_hit);
+            }
+        }
+        all
     }
 
     fn new_place(&self, new: usize) -> NewPlace {

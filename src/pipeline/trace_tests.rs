@@ -14,7 +14,7 @@ use crate::{
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     search::{CallerOptions, FieldSet, NativeText, SearchIntent, Widening},
     wire::json::{
-        HitArray, IdKeys, JsonPage, PageStyle, Value,
+        HitArray, JsonPage, PageStyle, Value,
         hits::{Fields, Hit},
     },
 };
@@ -106,13 +106,14 @@ fn page(payloads: &[&str]) -> Arc<dyn Page> {
     let body = Bytes::from(format!("[{}]", hits.join(",")));
     let found = |hit: Value<'_>| Hit {
         span: hit.span(),
+        id: hit.get("id").map(Value::span),
         score: hit.get("score").map(Value::span),
-        source: hit.get("payload").map(|payload| Fields { span: payload.span(), members: None }),
+        source: hit.get("payload").map(|payload| Fields::new(payload.span(), None)),
         ..Hit::default()
     };
     let hits = Value::parse(&body).unwrap().items().unwrap().into_iter().map(found).collect();
     let list = HitArray { hits, array: 0..body.len(), ..HitArray::default() };
-    static STYLE: PageStyle = PageStyle { ids: IdKeys { id: "id", index: None }, without_lists: None };
+    static STYLE: PageStyle = PageStyle { without_lists: None };
     Arc::new(JsonPage::new(body, vec![list], Vec::new(), &STYLE))
 }
 

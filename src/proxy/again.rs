@@ -1,6 +1,7 @@
 //! Second requests to the database, in the client's own form, for what it failed of the changed request.
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
@@ -104,16 +105,18 @@ impl Exchange {
     }
 
     /// The client's own search, its response streamed, in place of one that could not be used as it was widened.
-    pub(super) async fn keep_instead(
-        &mut self,
-        searches: &[PlannedSearch],
+    pub(super) fn keep_instead<'a>(
+        &'a mut self,
+        searches: &'a [PlannedSearch],
         reason: KeepReason,
-    ) -> Result<ReportedResponse, ProxyError> {
-        let response = self.keep(searches, Some(reason)).await?;
-        if self.is_success(&response.0) {
-            self.learn(searches, None);
-        }
-        Ok(response)
+    ) -> BoxFuture<'a, Result<ReportedResponse, ProxyError>> {
+        Box::pin(async move {
+            let response = self.keep(searches, Some(reason)).await?;
+            if self.is_success(&response.0) {
+                self.learn(searches, None);
+            }
+            Ok(response)
+        })
     }
 
     /// Whether the database reranks these searches itself, by what they say to the proxy.
@@ -125,15 +128,17 @@ impl Exchange {
     }
 
     /// The request with all that it says to the proxy left in.
-    pub(super) async fn unchanged_form(
-        &mut self,
-        searches: &[PlannedSearch],
-    ) -> Result<ReportedResponse, ProxyError> {
-        let started = Instant::now();
-        let response = send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?;
-        self.timings.upstream += started.elapsed();
-        let reports = searches.iter().map(|_| Report::kept(KeepReason::Unsupported));
-        Ok((response, reports.collect()))
+    pub(super) fn unchanged_form<'a>(
+        &'a mut self,
+        searches: &'a [PlannedSearch],
+    ) -> BoxFuture<'a, Result<ReportedResponse, ProxyError>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            let response = send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?;
+            self.timings.upstream += started.elapsed();
+            let reports = searches.iter().map(|_| Report::kept(KeepReason::Unsupported));
+            Ok((response, reports.collect()))
+        })
     }
 
     /// An index may have a pipeline by default that reranks, and that fails without what the proxy has taken out

@@ -35,6 +35,7 @@ mod shadow;
 mod target;
 mod tls;
 mod tunnel;
+mod unranked;
 mod unread_search;
 
 use std::sync::Arc;

@@ -19,6 +19,9 @@ use crate::{
     wire::Page,
 };
 
+/// Records of so many hits are made in about ten microseconds.
+const FEW_HITS: usize = 100;
+
 /// At [`Capture::Off`] it holds nothing but names, and does nothing else.
 #[derive(Clone)]
 pub(super) struct Notes {
@@ -85,6 +88,11 @@ impl Notes {
             witness: None,
             ..self.clone()
         }
+    }
+
+    /// Whether somebody sees all of it, whatever becomes of it.
+    pub(super) fn is_watched(&self) -> bool {
+        self.witness.is_some()
     }
 
     /// Notes that nothing is known of the hits of these searches, unless something is noted already.
@@ -194,7 +202,14 @@ impl Notes {
             return;
         }
         let (dialect, reports) = (dialect.name(), reports.to_vec());
-        ring.write(move || self.records(dialect, kind, reports, timings));
+        ring.write(self.is_brief(), move || self.records(dialect, kind, reports, timings));
+    }
+
+    /// Whether its records are of few hits, and without their texts.
+    fn is_brief(&self) -> bool {
+        let hits =
+            self.ranked.as_ref().map_or(0, |(page, _)| page.lists().iter().map(|list| list.hits).sum());
+        self.capture <= Capture::Scores && hits <= FEW_HITS
     }
 
     fn records(

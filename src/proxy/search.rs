@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::{Request, Response, request};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -20,6 +21,7 @@ use super::{
     recalled::Said,
     report, scratch,
     search_request::send_own,
+    unranked::pass_on,
 };
 use crate::{
     body::{self, Body, BodyRead, BoxError, Stalled},
@@ -131,6 +133,11 @@ impl SearchHandler {
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
             BodyRead::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
+                let unread =
+                    if notes.is_watched() { None } else { self.unranked(&**endpoint, &caller, &parts, &raw) };
+                if let Some(search) = unread {
+                    return pass_on(forwarder, search, (parts, raw), (timings, notes)).await;
+                }
                 let asked = ReadSearch { forwarder, dialect, endpoint, caller, parts, raw, at };
                 return self.respond_whole(asked, (timings, notes)).await;
             }
@@ -236,7 +243,8 @@ impl Exchange {
         };
         let changed = changes_response(searches, &rewrite);
         let turn = if changed { Turn::First } else { Turn::Last };
-        let rejection = match self.ask(&rewrite, turn).await {
+        // Boxed: what it needs of the upstream is larger than all the rest.
+        let rejection = match Box::pin(self.ask(&rewrite, turn)).await {
             Ok(response) if self.is_success(&response) => {
                 return self.rank(searches, rewrite, response, permit, changed).await;
             }
@@ -245,28 +253,36 @@ impl Exchange {
             Err(error) if changed && is_not_response(&error) => Err(error),
             Err(error) => return Err(error),
         };
-        self.rank_as_asked(searches, rewrite, rejection, permit).await
+        Box::pin(self.rank_as_asked(searches, rewrite, rejection, permit)).await
     }
 
     /// The client's own search, less the proxy's own members, its response streamed.
-    pub(super) async fn keep(
-        &mut self,
-        searches: &[PlannedSearch],
+    ///
+    /// Boxed, since it is called from everywhere, and mostly is not: the future of every search would have room for it.
+    pub(super) fn keep<'a>(
+        &'a mut self,
+        searches: &'a [PlannedSearch],
         reason: Option<KeepReason>,
-    ) -> Result<ReportedResponse, ProxyError> {
+    ) -> BoxFuture<'a, Result<ReportedResponse, ProxyError>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            let response = self.own_response(searches).await?;
+            self.timings.upstream += started.elapsed();
+            Ok((response, kept(searches, reason)))
+        })
+    }
+
+    async fn own_response(&mut self, searches: &[PlannedSearch]) -> Result<Response<Body>, ProxyError> {
         let own: Vec<PlannedSearch> = searches.iter().map(PlannedSearch::as_asked).collect();
-        let started = Instant::now();
-        let response = match self.rewrite(&own) {
-            Ok(rewrite) => self.asked_own(&rewrite).await?,
+        match self.as_it_came(&own).map_or_else(|| self.rewrite(&own), Ok) {
+            Ok(rewrite) => self.asked_own(&rewrite).await,
             Err(KeepReason::Overloaded) => {
                 match scratch::own_searches(&*self.endpoint, &*self.request, &own) {
-                    Some(rewrite) => self.asked_own(&rewrite).await?,
-                    None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
+                    Some(rewrite) => self.asked_own(&rewrite).await,
+                    None => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await,
                 }
             }
-            Err(_) => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await?,
-        };
-        self.timings.upstream += started.elapsed();
-        Ok((response, kept(searches, reason)))
+            Err(_) => send_own(&self.forwarder, &self.parts, self.raw.clone(), None).await,
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     body::Body,
     bounds::counted,
     pipeline::PlannedSearch,
-    search::{FetchPlan, KeepReason, Rewrite},
+    search::{FetchPlan, KeepReason, Rewrite, Strip},
     upstream::Turn,
 };
 
@@ -23,6 +23,18 @@ impl Exchange {
         let response = self.send(rewrite, false, Turn::Last).await;
         self.notes.asked(rewrite, rewrite.body == self.request.body(), &response, started.elapsed());
         response
+    }
+
+    /// What to send for these searches where that is what the client sent: nothing in it is the proxy's own, and nothing
+    /// else is to be requested.
+    pub(super) fn as_it_came(&self, searches: &[PlannedSearch]) -> Option<Rewrite> {
+        let as_asked = FetchPlan::as_asked();
+        let unchanged = |search: &PlannedSearch| !search.intent.own_members && search.fetch == as_asked;
+        searches.iter().all(unchanged).then(|| Rewrite {
+            target: target::as_str(&self.parts).to_owned(),
+            body: self.request.body().clone(),
+            strips: vec![Strip::default(); searches.len()],
+        })
     }
 
     /// What to send for these searches; its body holds its permit.

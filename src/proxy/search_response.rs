@@ -100,7 +100,7 @@ impl Exchange {
             if let Some(Mended { searches, strips, came }) = mended {
                 let still = |(at, search)| is_changed(search, strips.get(at));
                 let changed = searches.iter().enumerate().any(still);
-                return self.rank_page(&searches, &strips, came, changed).await;
+                return Box::pin(self.rank_page(&searches, &strips, came, changed)).await;
             }
         }
         self.rank_page(searches, &rewrite.strips, Came { received, page, places }, changed).await

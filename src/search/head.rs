@@ -12,3 +12,12 @@ pub struct Head<'a> {
     /// The client's headers.
     pub headers: &'a HeaderMap,
 }
+
+/// A search of which only the head has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread<'a> {
+    /// The collections that it names.
+    pub collections: &'a [String],
+    /// The names are an expression: they may mean others.
+    pub expression: bool,
+}

@@ -17,7 +17,7 @@ mod switch;
 
 pub use blank::is_blank;
 pub use document::{Document, Texts};
-pub use head::Head;
+pub use head::{Head, Unread};
 pub use index_name::{IndexNames, Target, targets};
 pub use intent::{CallerOptions, NamedReranker, Pin, Pins, SearchIntent, Widening};
 pub use margin::lead;

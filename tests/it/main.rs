@@ -66,6 +66,7 @@ mod timeouts;
 mod tls;
 mod too_large;
 mod trace;
+mod unranked;
 mod unreachable;
 mod upstream;
 mod widening;

@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     dialect::{
-        DialectError, Endpoint, SearchKind, SearchRequest, Verdict, http_response,
+        DialectError, Endpoint, SearchKind, SearchRequest, Verdict, http_response, own,
         reading::{self, Reading},
     },
-    search::{FetchPlan, Head, KeepReason, Rewrite, SearchIntent},
+    search::{FetchPlan, Head, KeepReason, Rewrite, SearchIntent, Unread},
     wire::{
         Page,
         json::{Object, page_bytes, reading_bytes},
@@ -80,6 +80,13 @@ impl ElasticEndpoint {
 impl Endpoint for ElasticEndpoint {
     fn kind(&self) -> SearchKind {
         self.kind
+    }
+
+    fn unread(&self, request: &[u8]) -> Option<Unread<'_>> {
+        let params = self.params.as_ref().ok()?;
+        // A search in the query string is written with escapes.
+        let one = self.kind == SearchKind::Search && !params.has("source") && own::is_absent(request);
+        one.then_some(Unread { collections: &self.indices, expression: true })
     }
 
     fn working_bytes(&self, request: &[u8]) -> usize {

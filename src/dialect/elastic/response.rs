@@ -8,14 +8,12 @@ use crate::{
     dialect::DialectError,
     search::{Failure, Got, Total},
     wire::json::{
-        Edits, HitArray, IdKeys, JsonPage, Kind, ObjectEdit, PageStyle, ScanResult, Scanner, TotalPlace,
-        Value,
+        Edits, HitArray, JsonPage, Kind, ObjectEdit, PageStyle, ScanResult, Scanner, TotalPlace, Value,
         hits::{Hit, array_of_hits, fields},
     },
 };
 
-static STYLE: PageStyle =
-    PageStyle { ids: IdKeys { id: "_id", index: Some("_index") }, without_lists: Some(without_lists) };
+static STYLE: PageStyle = PageStyle { without_lists: Some(without_lists) };
 
 const MALFORMED: DialectError =
     DialectError::Malformed { member: "body", expected: "a search response with hits" };
@@ -161,6 +159,7 @@ fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> ScanResult<Option<Hit>> 
     let mut hit = Hit::default();
     let whole = value.members(|key, value| {
         match &*key.name {
+            "_id" => hit.id = Some(value.skip()?.span()),
             "_score" => hit.score = score(value.skip()?),
             "_rank" => hit.rank = number(value.skip()?),
             "_index" => hit.index = text(value.skip()?),

@@ -79,6 +79,7 @@ fn slow_hit(value: Value<'_>) -> Option<Hit> {
     for member in value.members()? {
         match member.key.as_ref() {
             "_score" => hit.score = score(member.value),
+            "_id" => hit.id = Some(member.value.span()),
             "_rank" => hit.rank = number(member.value),
             "_index" => {
                 let span = member.value.span();

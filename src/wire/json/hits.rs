@@ -25,6 +25,8 @@ pub struct Hit {
     pub rank: Option<Range<usize>>,
     /// The text of the member that names its index, without quotes (Elasticsearch).
     pub index: Option<Range<usize>>,
+    /// The value of the member that says which hit it is, if it has one.
+    pub id: Option<Range<usize>>,
 }
 
 /// An object with fields.
@@ -35,6 +37,8 @@ pub struct Fields {
     /// Its members, in their order; `None` where they were not noted: they are many, or a name is written with
     /// escapes.
     pub members: Option<Vec<Field>>,
+    /// How long their names are: a bit for each length in bytes, the last one for all that are longer.
+    lengths: u32,
 }
 
 /// A member of an object: where its name and its value stand.
@@ -87,6 +91,18 @@ impl HitArray {
 }
 
 impl Fields {
+    /// An object and its members, if they were noted.
+    pub fn new(span: Range<usize>, members: Option<Vec<Field>>) -> Self {
+        let bits = members.iter().flatten().map(|field| length_bit(field.name.len()));
+        Self { span, lengths: bits.fold(0, |all, bit| all | bit), members }
+    }
+
+    /// Whether one of them may be called so.
+    #[inline]
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        self.lengths & length_bit(name.len()) != 0
+    }
+
     fn held_bytes(&self) -> usize {
         self.members.as_ref().map_or(0, |members| members.capacity() * size_of::<Field>())
     }
@@ -110,25 +126,32 @@ pub fn array_of_hits(
 
 /// An object with fields, its members noted on the way; `None` for any other value.
 pub fn fields(value: &mut Scanner<'_>) -> ScanResult<Option<Fields>> {
-    let mut members = Some(Vec::with_capacity(FEW));
+    let (mut members, mut all) = (Vec::with_capacity(FEW), true);
     let object = value.object(|key, value| {
         let value = value.skip()?;
-        members = members.take().and_then(|noted| with(noted, &key, value));
+        all = all && note(&mut members, &key, value);
         Ok(())
     })?;
-    let noted = |readable| members.filter(|_| readable);
-    Ok(object.map(|(object, readable)| Fields { span: object.span(), members: noted(readable) }))
+    let noted = |readable| (all && readable).then_some(members);
+    Ok(object.map(|(object, readable)| Fields::new(object.span(), noted(readable))))
 }
 
-/// The members with another one; `None` if they are too many now, or its name is written with escapes.
-fn with(mut noted: Vec<Field>, key: &Key<'_>, value: Value<'_>) -> Option<Vec<Field>> {
-    let Cow::Borrowed(name) = key.name else { return None };
+/// The bit of a name of this length.
+#[inline]
+fn length_bit(bytes: usize) -> u32 {
+    1 << bytes.min(31)
+}
+
+/// Notes one more member; `false` if they are too many now, or its name is written with escapes.
+#[inline]
+fn note(noted: &mut Vec<Field>, key: &Key<'_>, value: Value<'_>) -> bool {
+    let Cow::Borrowed(name) = key.name else { return false };
     match noted.len() {
-        MOST_NOTED => return None,
+        MOST_NOTED => return false,
         FEW => noted.reserve_exact(MOST_NOTED - FEW),
         _ => {}
     }
     let start = key.start + 1;
     noted.push(Field { name: start..start + name.len(), value: value.span() });
-    Some(noted)
+    true
 }

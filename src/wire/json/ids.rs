@@ -1,22 +1,14 @@
 //! The ids that databases give their hits.
 
-use super::{Kind, Object, hits::Hit};
+use std::ops::Range;
+
+use super::{Kind, Value, hits::Hit};
 use crate::search::HitId;
 
-/// Which members of a hit say which hit it is.
-#[derive(Clone, Copy, Debug)]
-pub struct IdKeys {
-    /// That of its id.
-    pub id: &'static str,
-    /// That of the index it comes from, in databases that name one.
-    pub index: Option<&'static str>,
-}
-
 /// The id of a hit of `body`; members that are neither text nor a number are none.
-pub(super) fn hit_id(body: &[u8], hit: &Hit, keys: &IdKeys) -> HitId {
-    let members = Object::within(body, hit.span.clone()).map(Object::into_members).unwrap_or_default();
-    let word = |key: &str| {
-        let value = members.iter().rev().find(|member| member.key == key)?.value;
+pub(super) fn hit_id(body: &[u8], hit: &Hit) -> HitId {
+    let word = |span: Range<usize>| {
+        let value = Value::found(body, span)?;
         match value.kind() {
             Kind::String => value.as_str().map(|text| text.into_owned()),
             // As it is written: 64 bits are more than a JavaScript number holds.
@@ -24,5 +16,7 @@ pub(super) fn hit_id(body: &[u8], hit: &Hit, keys: &IdKeys) -> HitId {
             _ => None,
         }
     };
-    HitId { id: word(keys.id).unwrap_or_default(), index: keys.index.and_then(word) }
+    // With its quotes.
+    let index = hit.index.clone().map(|inside| inside.start.saturating_sub(1)..inside.end + 1);
+    HitId { id: hit.id.clone().and_then(word).unwrap_or_default(), index: index.and_then(word) }
 }

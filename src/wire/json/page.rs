@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    IdKeys, Object, Value,
+    Object, Value,
     hits::{Field, Fields, Hit, HitArray},
     ids, splice,
 };
@@ -28,8 +28,6 @@ pub struct JsonPage {
 /// What differs between databases that respond like this.
 #[derive(Debug)]
 pub struct PageStyle {
-    /// Which members of a hit say which hit it is.
-    pub ids: IdKeys,
     /// The response without the lists of these searches, which have lost all their hits, in databases that can be told
     /// to leave out what is empty.
     pub without_lists: Option<WithoutLists>,
@@ -58,10 +56,15 @@ impl JsonPage {
         std::str::from_utf8(self.body.get(range)?).ok()
     }
 
-    /// The value of the last member of that name.
+    /// The value of the last member of that name. Most objects have none: few names are as long.
     #[inline]
-    fn last(&self, members: &[Field], name: &str) -> Option<Range<usize>> {
-        let named = |field: &&Field| self.body.get(field.name.clone()) == Some(name.as_bytes());
+    fn last(&self, object: &Fields, members: &[Field], name: &str) -> Option<Range<usize>> {
+        if !object.may_have(name) {
+            return None;
+        }
+        let named = |field: &&Field| {
+            field.name.len() == name.len() && self.body.get(field.name.clone()) == Some(name.as_bytes())
+        };
         members.iter().rev().find(named).map(|field| field.value.clone())
     }
 
@@ -100,7 +103,7 @@ impl Page for JsonPage {
     }
 
     fn id(&self, at: HitAt) -> HitId {
-        self.hit(at).map(|hit| ids::hit_id(&self.body, hit, &self.style.ids)).unwrap_or_default()
+        self.hit(at).map(|hit| ids::hit_id(&self.body, hit)).unwrap_or_default()
     }
 
     fn score(&self, at: HitAt) -> Option<Score<'_>> {
@@ -113,16 +116,14 @@ impl Page for JsonPage {
 
     fn field(&self, at: HitAt, names: &[&str]) -> Found {
         let Some(hit) = self.hit(at) else { return Found::Nothing };
-        let mut objects: [&[Field]; 2] = [&[], &[]];
-        for (object, noted) in objects.iter_mut().zip([&hit.source, &hit.fields]) {
-            match noted.as_ref().map(|noted| noted.members.as_deref()) {
-                Some(Some(members)) => *object = members,
-                Some(None) => return Found::Unsure,
-                None => {}
-            }
+        let objects = [&hit.source, &hit.fields].map(Option::as_ref);
+        if objects.into_iter().flatten().any(|object| object.members.is_none()) {
+            return Found::Unsure;
         }
         for (name, text) in names.iter().enumerate() {
-            if let Some(value) = objects.into_iter().find_map(|members| self.last(members, text)) {
+            for object in objects.into_iter().flatten() {
+                let members = object.members.as_deref().unwrap_or_default();
+                let Some(value) = self.last(object, members, text) else { continue };
                 return match self.is_text(&value) {
                     true => Found::Text { name, value: Place::new(value) },
                     false => Found::Unsure,

@@ -184,8 +184,17 @@ impl<'a> Scanner<'a> {
         let walk = &mut self.walk;
         match walk.peek() {
             // As for keys.
-            b'"' if dispatch!(Level::baseline(), simd => walk.short_string(simd)).is_some() => {
-                return Ok(false);
+            b'"' => {
+                if dispatch!(Level::baseline(), simd => walk.short_string(simd)).is_some() {
+                    return Ok(false);
+                }
+                let walk = self.walk;
+                let (escaped, at) = dispatch!(self.level, simd => {
+                    let mut walk = walk;
+                    walk.string(simd).map(|escaped| (escaped, walk.at))
+                })?;
+                self.walk.at = at;
+                return Ok(escaped);
             }
             b'-' | b'0'..=b'9' => {
                 dispatch!(Level::baseline(), simd => walk.number(simd))?;

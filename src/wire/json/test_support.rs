@@ -16,5 +16,5 @@ pub(crate) fn slow_fields(object: Value<'_>) -> Option<Fields> {
     let note = |member: Member<'_>| Some(Field { name: name(&member)?, value: member.value.span() });
     let members = object.members().filter(|members| members.len() <= MOST_NOTED);
     let members = members.and_then(|members| members.into_iter().map(note).collect());
-    (object.kind() == Kind::Object).then(|| Fields { span: object.span(), members })
+    (object.kind() == Kind::Object).then(|| Fields::new(object.span(), members))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fearless_simd::{Simd, mask8x32, prelude::*, u8x16, u8x32};
 
-use super::{Malformed, nest::Nest};
+use super::{Malformed, nest::Nest, numbers};
 
 /// How many bytes are compared at once.
 const BLOCK: usize = 32;
@@ -103,6 +103,11 @@ impl Walk<'_> {
     #[inline(always)]
     fn numbers(&mut self, simd: impl Simd) -> Result<(), Malformed> {
         while self.peek() == b',' {
+            let taken = numbers::well_formed(simd, self.text, self.at);
+            if taken > 0 {
+                self.at += taken;
+                continue;
+            }
             let space = usize::from(self.byte(self.at + 1) == b' ');
             if !matches!(self.byte(self.at + 1 + space), b'-' | b'0'..=b'9') {
                 break;
@@ -206,10 +211,15 @@ impl Walk<'_> {
             return Ok(escaped);
         }
         loop {
-            let [first, second] = pair(simd, self.text, self.at);
-            let special = special(first).to_bitmask() | special(second).to_bitmask() << BLOCK;
-            if self.string_ends(special, 2 * BLOCK, &mut escaped)? {
-                return Ok(escaped);
+            let (first, second) = pair(simd, self.text, self.at);
+            let (first, second) = (special(first), special(second));
+            if (first | second).any_true() {
+                let special = first.to_bitmask() | second.to_bitmask() << BLOCK;
+                if self.string_ends(special, 2 * BLOCK, &mut escaped)? {
+                    return Ok(escaped);
+                }
+            } else {
+                self.at += 2 * BLOCK;
             }
         }
     }
@@ -281,7 +291,9 @@ impl Walk<'_> {
 #[inline(always)]
 fn special<S: Simd>(block: u8x32<S>) -> mask8x32<S> {
     let all = |byte| u8x32::splat(block.simd, byte);
-    block.simd_eq(all(b'"')) | block.simd_eq(all(b'\\')) | block.simd_le(all(0x1f))
+    // With this bit the other way round the quote stands right behind the control characters, which stay among themselves.
+    let turned = block ^ all(0x02);
+    turned.simd_le(all(b'"' ^ 0x02)) | block.simd_eq(all(b'\\'))
 }
 
 /// The bytes from `at` on; behind the end they are 0.
@@ -295,15 +307,13 @@ fn block<S: Simd>(simd: S, text: &[u8], at: usize) -> u8x32<S> {
 
 /// Two blocks.
 #[inline(always)]
-fn pair<S: Simd>(simd: S, text: &[u8], at: usize) -> [u8x32<S>; 2] {
-    let pair = text.get(at..at + 2 * BLOCK).and_then(|pair| {
-        let (first, second) = pair.split_first_chunk()?;
-        Some([first, second.first_chunk()?].map(|block| u8x32::load_array_ref(simd, block)))
-    });
-    match pair {
-        Some(pair) => pair,
-        None => [padded(text, at), padded(text, at + BLOCK)].map(|block| u8x32::load_array_ref(simd, &block)),
+fn pair<S: Simd>(simd: S, text: &[u8], at: usize) -> (u8x32<S>, u8x32<S>) {
+    if let Some((first, rest)) = text.get(at..at + 2 * BLOCK).and_then(<[u8]>::split_first_chunk)
+        && let Some(second) = rest.first_chunk()
+    {
+        return (u8x32::load_array_ref(simd, first), u8x32::load_array_ref(simd, second));
     }
+    (block(simd, text, at), block(simd, text, at + BLOCK))
 }
 
 #[cold]

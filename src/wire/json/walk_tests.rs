@@ -116,3 +116,37 @@ fn arrays_and_objects_are_distinguished_however_deep_they_stand() {
         }
     }
 }
+
+#[test]
+fn long_lists_of_numbers_are_read_however_they_are_written() {
+    let numbers = [
+        "0",
+        "-0",
+        "7",
+        "-12.5",
+        "0.1234567",
+        "1e-05",
+        "-3.5E+7",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1-",
+        "1.2.3",
+        "--1",
+        "1 2",
+        "",
+    ];
+    let between = [",", ", ", " ,", ",  ", ",\n"];
+    for number in numbers {
+        for between in between {
+            for place in [0, 1, 5, 6, 7, 12, 30, 31] {
+                let mut all = vec!["0.25"; 32];
+                all[place] = number;
+                let list = all.join(between);
+                same_as_serde_json(&format!("[{list}]"));
+                same_as_serde_json(&format!("{{\"a\":[[ {list} ],{list}]}}"));
+            }
+        }
+    }
+}

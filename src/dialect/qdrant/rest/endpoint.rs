@@ -1,6 +1,6 @@
 //! A search of Qdrant's on its way: its endpoint, then its request.
 
-use std::{sync::Arc, time::Duration};
+use std::{slice, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,10 +12,11 @@ use super::{
 };
 use crate::{
     dialect::{
-        DialectError, Endpoint, SearchKind, SearchRequest, Verdict, http_response,
+        DialectError, Endpoint, SearchKind, SearchRequest, Verdict, http_response, own,
+        qdrant::kind::Form,
         reading::{self, Reading},
     },
-    search::{FetchPlan, Head, Rewrite, SearchIntent},
+    search::{FetchPlan, Head, Rewrite, SearchIntent, Unread},
     wire::{
         Page,
         json::{page_bytes, reading_bytes},
@@ -54,6 +55,11 @@ impl QdrantEndpoint {
 impl Endpoint for QdrantEndpoint {
     fn kind(&self) -> SearchKind {
         self.operation.kind
+    }
+
+    fn unread(&self, request: &[u8]) -> Option<Unread<'_>> {
+        let one = self.operation.form != Form::Batch && own::is_absent(request);
+        one.then(|| Unread { collections: slice::from_ref(&self.operation.collection), expression: false })
     }
 
     fn working_bytes(&self, request: &[u8]) -> usize {

@@ -11,12 +11,12 @@ use crate::{
         },
     },
     wire::json::{
-        HitArray, IdKeys, JsonPage, Kind, PageStyle, ScanResult, Scanner, Value,
+        HitArray, JsonPage, Kind, PageStyle, ScanResult, Scanner, Value,
         hits::{Hit, array_of_hits, fields},
     },
 };
 
-static STYLE: PageStyle = PageStyle { ids: IdKeys { id: "id", index: None }, without_lists: None };
+static STYLE: PageStyle = PageStyle { without_lists: None };
 
 const BODY: DialectError = DialectError::Malformed { member: "body", expected: "JSON" };
 const RESULT: DialectError =
@@ -59,18 +59,19 @@ fn list(search: usize, array: &mut Scanner<'_>) -> ScanResult<Shaped<HitArray>> 
 }
 
 fn hit(object: &mut Scanner<'_>) -> ScanResult<Option<Hit>> {
-    let (mut score, mut source) = (None, None);
+    let (mut id, mut score, mut source) = (None, None, None);
     // One that is not finite is printed as `null`.
     let number = |value: Value<'_>| matches!(value.kind(), Kind::Number | Kind::Null).then(|| value.span());
     let object = object.members(|key, value| {
         match &*key.name {
+            "id" => id = Some(value.skip()?.span()),
             "score" => score = number(value.skip()?),
             "payload" => source = fields(value)?,
             _ => {}
         }
         Ok(())
     })?;
-    Ok(object.map(|object| Hit { span: object.span(), score, source, ..Hit::default() }))
+    Ok(object.map(|object| Hit { span: object.span(), id, score, source, ..Hit::default() }))
 }
 
 /// Takes an object, and reads the last member of this name; `missing` without one.

@@ -41,11 +41,12 @@ fn slow_list(search: usize, array: Value<'_>) -> Result<HitArray, DialectError> 
 
 fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {
     let members = object.members().ok_or(HITS)?;
+    let id = members.iter().rev().find(|member| member.key == "id").map(|member| member.value.span());
     let score = members.iter().rev().find(|member| member.key == "score").map(|member| member.value);
     let score = score.filter(|score| matches!(score.kind(), Kind::Number | Kind::Null)).map(Value::span);
     let payload = members.iter().rev().find(|member| member.key == "payload");
     let source = payload.and_then(|member| slow_fields(member.value));
-    Ok(Hit { span: object.span(), score, source, ..Hit::default() })
+    Ok(Hit { span: object.span(), id, score, source, ..Hit::default() })
 }
 
 /// Nests the names of a response in every way, mostly wrong.
