@@ -16,7 +16,7 @@ use rerankd::{
     },
     rerank::{
         Billing, ProviderFacts, RerankRequest, ScoreStore, Scoring,
-        cache::{KeyBase, KeySecret, ScoreKey},
+        cache::{KeyBase, KeySecret, Keys},
     },
     search::{Document, FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip, StripPath},
     wire::{Page, json::page_bytes},
@@ -187,7 +187,7 @@ fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
             cases.push(case(format!("lookup/{hits}/{style}"), move || {
                 let request = request(documents(&speech.page(&body())));
                 let (keys, store) = filled(&request);
-                Box::new(move || drop(black_box(look_up(&store, &keys))))
+                Box::new(move || drop(black_box(store.known(&keys))))
             }));
         }
     }
@@ -203,7 +203,7 @@ fn search(speech: Speech, body: Bytes) -> Work {
     Box::new(move || {
         let page = speech.split(&*search, &body);
         let request = request(documents(&page));
-        let scores = look_up(&store, &keys(&namer, &request));
+        let scores = store.known(&keys(&namer, &request));
         let joined = page.reordered(&[Strip::default()], &[Some(ranking(&scores))]);
         drop(black_box(joined));
     })
@@ -259,23 +259,16 @@ fn namer() -> Namer {
     Namer { base: KeyBase::new("cohere".into(), &facts), secret: KeySecret::new(&SECRET) }
 }
 
-fn keys(namer: &Namer, request: &RerankRequest) -> Vec<ScoreKey> {
+fn keys(namer: &Namer, request: &RerankRequest) -> Keys {
     namer.base.keys(&namer.secret, "rerank-v3.5", request)
 }
 
 /// A cache that knows every score of the request.
-fn filled(request: &RerankRequest) -> (Vec<ScoreKey>, ScoreStore) {
+fn filled(request: &RerankRequest) -> (Keys, ScoreStore) {
     let store = ScoreStore::new(64 << 20, Duration::from_secs(3600), SECRET);
     let keys = keys(&namer(), request);
-    for key in &keys {
-        store.put(*key, 0.5);
-    }
-    store.entries();
+    store.put(keys.query, keys.documents.iter().map(|document| (*document, 0.5)).collect());
     (keys, store)
-}
-
-fn look_up(store: &ScoreStore, keys: &[ScoreKey]) -> Vec<Option<f32>> {
-    keys.iter().map(|key| store.get(key)).collect()
 }
 
 /// What an embedding call gives that is remembered: its text and its vector.

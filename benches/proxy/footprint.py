@@ -151,6 +151,7 @@ def many_requests(setting: Setting, results: Results) -> None:
 
 
 def full_cache(setting: Setting, results: Results, idle: int) -> None:
+    """50 scores a query, as searches have by default: what a query takes besides is shared among them."""
     setting.say("memory with a full cache")
     rerankd = setting.rerankd(provider=setting.peer([setting.tools.provider], 0))
     request = Request.search(50, 0, size=100)
@@ -166,11 +167,15 @@ def full_cache(setting: Setting, results: Results, idle: int) -> None:
     most = CACHE * 1.25 + idle
     each = (full - idle) / entries
     measured = (
-        f"{full / MIB:.1f} MiB with {entries:,.0f} scores, {each:.0f} bytes resident each, "
-        f"{counted / entries:.0f} counted"
+        f"{full / MIB:.1f} MiB with {entries:,.0f} scores, {each:.1f} bytes resident each, "
+        f"{counted / entries:.1f} counted"
     )
     target = f"≤ 64 MiB × 1.25 + idle = {most / MIB:.1f} MiB"
     results.figures.append(Figure("memory with a full cache of 64 MiB", target, measured, full <= most))
+    share = f"{each:.1f} bytes ({entries / 1e6:.2f} million scores)"
+    results.figures.append(
+        Figure("resident memory per cached score, full cache, 50 scores a query", "≤ 24 bytes", share, each <= 24)
+    )
 
 
 def metric(rerankd: Rerankd, name: str) -> float:

@@ -2,7 +2,7 @@ use futures_util::future::join_all;
 use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection, cluster_async::ClusterConnection};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failure, value::Value as Bytes};
+use super::{Failure, value::MOST_CHUNKS};
 
 /// An open connection, used by many at once. Clones are the same one.
 #[derive(Clone)]
@@ -14,28 +14,20 @@ pub(super) enum Connection {
 /// A command that sets one key.
 pub(super) struct QueuedCommand {
     pub(super) key: String,
-    pub(super) value: Written,
+    pub(super) value: Vec<u8>,
     /// In milliseconds.
     pub(super) ttl: u64,
 }
 
-/// What a key is set to.
-pub(super) enum Written {
-    Score(Bytes),
-    Text(Vec<u8>),
+/// A command that adds to one list.
+pub(super) struct Push {
+    pub(super) key: String,
+    pub(super) chunk: Vec<u8>,
+    /// How many scores are in it.
+    pub(super) scores: usize,
+    /// Of the whole list, from now on, in milliseconds.
+    pub(super) ttl: u64,
 }
-
-impl Written {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Written::Score(score) => score,
-            Written::Text(sealed) => sealed,
-        }
-    }
-}
-
-/// A value that is no score in any version.
-pub(super) const NO_SCORE: Bytes = [0; 9];
 
 impl Connection {
     /// The values of `keys`, in one round trip; failed and late ones count as missing.
@@ -88,6 +80,43 @@ impl Connection {
         (responses.iter().flatten().count(), most(&responses))
     }
 
+    /// The chunks of a list, the oldest first: one key, and so one slot of a cluster.
+    pub(super) async fn chunks(&self, key: &str, until: Instant) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut command = redis::cmd("LRANGE");
+        command.arg(key).arg(0).arg(-1);
+        match self.run(&command, until).await? {
+            Value::Array(items) => {
+                items.into_iter().map(|item| value(item)?.ok_or(Failure::Garbage)).collect()
+            }
+            _ => Err(Failure::Garbage),
+        }
+    }
+
+    /// Adds to lists, in one round trip. Returns how many scores were written, and the reason if most lists were not.
+    pub(super) async fn push(&self, pushes: &[Push], until: Instant) -> (usize, Option<Failure>) {
+        let responses = join_all(pushes.iter().map(|push| self.push_one(push, until))).await;
+        let written = pushes.iter().zip(&responses).filter(|(_, response)| response.is_ok());
+        (written.map(|(push, _)| push.scores).sum(), most(&responses))
+    }
+
+    /// As a transaction: a list without a time to live would stay for ever.
+    async fn push_one(&self, push: &Push, until: Instant) -> Result<(), Failure> {
+        let Push { key, chunk, ttl, .. } = push;
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        pipe.cmd("RPUSH").arg(key).arg(chunk);
+        pipe.cmd("LTRIM").arg(key).arg(-(MOST_CHUNKS as i64)).arg(-1);
+        pipe.cmd("PEXPIRE").arg(key).arg(*ttl);
+        let response: Value = match self.clone() {
+            Connection::Single(mut connection) => in_time(until, pipe.query_async(&mut connection)).await,
+            Connection::Cluster(mut connection) => in_time(until, pipe.query_async(&mut connection)).await,
+        }?;
+        match response {
+            Value::Array(items) if items.last() == Some(&Value::Int(1)) => Ok(()),
+            _ => Err(Failure::Garbage),
+        }
+    }
+
     /// Runs one command.
     pub(super) async fn run(&self, command: &Cmd, until: Instant) -> Result<Value, Failure> {
         match self.clone() {
@@ -120,7 +149,7 @@ fn get(key: &str) -> Cmd {
 
 fn set(entry: &QueuedCommand) -> Cmd {
     let mut command = redis::cmd("SET");
-    command.arg(&entry.key).arg(entry.value.bytes()).arg("PX").arg(entry.ttl);
+    command.arg(&entry.key).arg(&entry.value).arg("PX").arg(entry.ttl);
     command
 }
 
@@ -152,7 +181,7 @@ fn late<T>(responses: &[Result<T, Failure>]) -> Option<Failure> {
 }
 
 /// A failure, if more than half of the responses are one.
-fn most<T>(responses: &[Result<T, Failure>]) -> Option<Failure> {
+pub(super) fn most<T>(responses: &[Result<T, Failure>]) -> Option<Failure> {
     let failures = || responses.iter().filter_map(|response| response.as_ref().err().copied());
     failures().last().filter(|_| failures().count() * 2 > responses.len())
 }

@@ -63,7 +63,8 @@ impl Failure {
             Failure::Garbage => "See whether the port of cache.redis.url is Redis's or Valkey's.",
             Failure::Login => "See user and password: cache.redis.url or cache.redis.password_file.",
             Failure::Forbidden => {
-                "Let its user run GET, SET, EVALSHA, EVAL and PING on the keys of cache.redis.prefix."
+                "Let its user run LRANGE, RPUSH, LTRIM, PEXPIRE, MULTI, EXEC, MGET, GET, SET, EVAL and PING on the \
+                 keys of cache.redis.prefix."
             }
             Failure::Loading => "Wait until it has loaded its data.",
             Failure::ReadOnly => "Name the primary in cache.redis.url, or its sentinels.",

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::ScoreId;
+use super::QueryId;
 
 /// Makes the names, all under one prefix.
 #[derive(Clone, Debug)]
@@ -16,8 +16,9 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    pub(super) fn score(&self, id: &ScoreId) -> String {
-        format!("{}:s:{}", self.prefix, URL_SAFE_NO_PAD.encode(id))
+    /// The scores of a query.
+    pub(super) fn query(&self, id: &QueryId) -> String {
+        format!("{}:q:{}", self.prefix, URL_SAFE_NO_PAD.encode(id))
     }
 
     /// The sealed text of the vector that has this name by a keyed hash.
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn keys_show_their_kind_and_no_text() {
         let keys = Keys::new("rerankd");
-        assert_eq!(keys.score(&[255; 16]), "rerankd:s:_____________________w");
+        assert_eq!(keys.query(&[255; 16]), "rerankd:q:_____________________w");
         assert_eq!(keys.text(&[0; 16]), "rerankd:e:AAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(keys.limits("my {co} here"), "rerankd:l:my%20%7Bco%7D%20here");
         assert_eq!(keys.words(u64::MAX), "rerankd:w:__________8");

@@ -43,7 +43,7 @@ pub use look::{Look, LookError, look};
 pub use metrics::FleetMetrics;
 pub use scripts::{Leave, Shared, SharedLimit, Wanted};
 pub use settings::{FleetError, Settings};
-pub use value::ScoreId;
+pub use value::{DocumentId, QueryId};
 
 use connector::Connector;
 use keys::Keys;
@@ -51,6 +51,7 @@ use lane::{Dial, Lane};
 use metrics::{Dropped, Operation};
 use purpose::Purpose;
 use scripts::Amendment;
+use value::Found;
 use writer::{Job, Text, Writer};
 
 /// What the sidecars of a fleet share.
@@ -58,6 +59,8 @@ pub struct Fleet {
     reads: Arc<Lane>,
     writes: Arc<Lane>,
     queue: mpsc::Sender<Job>,
+    /// Scores that there is room for in the queue.
+    score_room: Arc<Semaphore>,
     /// Bytes of texts that there is room for in the queue.
     text_room: Arc<Semaphore>,
     keys: Keys,
@@ -85,12 +88,19 @@ impl Fleet {
         let reads = lane(Purpose::Reads, reads, settings.timeout);
         let writes = lane(Purpose::Writes, writes, write_timeout(settings.timeout));
         let (queue, jobs) = mpsc::channel(writer::QUEUE);
-        let writer =
-            Writer { lane: writes.clone(), keys: keys.clone(), ttl: settings.ttl, metrics: metrics.clone() };
+        let score_room = Arc::new(Semaphore::new(writer::QUEUE));
+        let writer = Writer {
+            lane: writes.clone(),
+            keys: keys.clone(),
+            ttl: settings.ttl,
+            score_room: score_room.clone(),
+            metrics: metrics.clone(),
+        };
         let idle = Mutex::new(Some((writer, jobs)));
         let tasks = OnceLock::new();
         let text_room = Arc::new(Semaphore::new(writer::TEXT_BYTES));
-        Self { reads, writes, queue, text_room, keys, timeout: settings.timeout, metrics, idle, tasks }
+        let timeout = settings.timeout;
+        Self { reads, writes, queue, score_room, text_room, keys, timeout, metrics, idle, tasks }
     }
 
     /// Starts to connect, in tasks that end with the fleet. Until then, and outside a Tokio runtime, all is a miss.
@@ -114,23 +124,35 @@ impl Fleet {
         futures_util::future::join(self.reads.tried(within), self.writes.tried(within)).await;
     }
 
-    /// The scores that the fleet knows, in the order of `ids`, in one round trip. Whatever goes wrong is a miss.
-    pub async fn scores(&self, ids: &[ScoreId]) -> Vec<Option<f32>> {
-        if ids.is_empty() {
+    /// The scores that the fleet knows of some documents of a query, in their order, in one round trip. Whatever goes
+    /// wrong is a miss.
+    pub async fn scores(&self, query: &QueryId, documents: &[DocumentId]) -> Vec<Option<f32>> {
+        if documents.is_empty() {
             return Vec::new();
         }
-        let keys: Vec<String> = ids.iter().map(|id| self.keys.score(id)).collect();
-        let Some(values) = self.values(&keys).await else { return vec![None; ids.len()] };
-        let mut scores: Vec<Option<f32>> = Vec::with_capacity(ids.len());
-        let mut damaged = 0;
-        for (id, value) in ids.iter().zip(&values) {
-            let score = value.as_ref().and_then(|value| value::decode(id, value));
-            damaged += usize::from(value.is_some() && score.is_none());
-            scores.push(score);
-        }
+        let Some(chunks) = self.chunks(&self.keys.query(query)).await else {
+            return vec![None; documents.len()];
+        };
+        let Found { scores, damaged } = value::find(query, documents, &chunks, value::now());
         let found = scores.iter().flatten().count();
-        self.metrics.scores(found, ids.len() - found - damaged, damaged);
+        let others = documents.len() - found;
+        let (missing, damaged) = if damaged { (0, others) } else { (others, 0) };
+        self.metrics.scores(found, missing, damaged);
         scores
+    }
+
+    async fn chunks(&self, key: &str) -> Option<Vec<Vec<u8>>> {
+        let until = Instant::now() + self.timeout;
+        let pass = self.reads.enter(Operation::Get)?;
+        let chunks = pass.connection.chunks(key, until).await;
+        let failure = chunks.as_ref().err().copied();
+        pass.end(failure);
+        let Some(pass) = self.reads.enter_again(failure, Operation::Get, until).await else {
+            return Some(chunks.unwrap_or_default());
+        };
+        let chunks = pass.connection.chunks(key, until).await;
+        pass.end(chunks.as_ref().err().copied());
+        Some(chunks.unwrap_or_default())
     }
 
     async fn values(&self, keys: &[String]) -> Option<Vec<Option<Vec<u8>>>> {
@@ -146,21 +168,24 @@ impl Fleet {
         Some(values)
     }
 
-    /// Queues scores to be written in the background; what the queue cannot hold is dropped.
-    pub fn remember(&self, scores: Vec<(ScoreId, f32)>) {
-        let mut dropped = [(Dropped::Full, 0), (Dropped::Away, 0)];
-        let usable = self.writes.is_usable();
-        for (id, score) in scores.into_iter().filter(|(_, score)| score.is_finite()) {
-            if !usable {
-                dropped[1].1 += 1;
-            } else if self.queue.try_send(Job::Score(id, score)).is_err() {
-                dropped[0].1 += 1;
-            }
+    /// Queues scores of a query to be written in the background; what the queue cannot hold is dropped.
+    pub fn remember(&self, query: QueryId, mut scores: Vec<(DocumentId, f32)>) {
+        scores.retain(|(_, score)| score.is_finite());
+        if !self.writes.is_usable() {
+            return self.metrics.dropped(Dropped::Away, scores.len());
         }
-        for (reason, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
-            self.metrics.dropped(reason, count);
+        let mut dropped = 0;
+        for part in scores.chunks(value::MOST_SCORES) {
+            let wanted = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            let room = self.score_room.clone().try_acquire_many_owned(wanted).ok();
+            let queued = room.is_some_and(|room| {
+                let scores = writer::Scores { query, scores: part.to_vec(), _room: room };
+                self.queue.try_send(Job::Scores(scores)).is_ok()
+            });
+            dropped += if queued { 0 } else { part.len() };
         }
-        self.metrics.queue(self.queue.max_capacity() - self.queue.capacity());
+        self.metrics.dropped(Dropped::Full, dropped);
+        self.metrics.queue(writer::QUEUE - self.score_room.available_permits());
     }
 
     /// What the fleet knows of the vectors of these names, in their order, in one round trip: sealed texts. Whatever goes

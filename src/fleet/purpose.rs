@@ -1,8 +1,9 @@
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{
     Connection, Failure,
-    connection::{self, QueuedCommand, Written},
+    connection::{Push, most},
     keys::Keys,
 };
 
@@ -14,7 +15,7 @@ pub(super) enum Purpose {
 }
 
 /// Enough random keys to reach every node of a cluster.
-const KEYS: usize = 32;
+const CLUSTER_KEYS: usize = 32;
 /// Time to live of a written probe, in milliseconds.
 const STAYS: u64 = 1000;
 
@@ -34,14 +35,14 @@ impl Purpose {
         keys: &Keys,
         until: Instant,
     ) -> Result<(), Failure> {
-        let keys: Vec<String> = (0..KEYS).map(|_| keys.probe()).collect();
+        let count = if matches!(connection, Connection::Cluster(_)) { CLUSTER_KEYS } else { 1 };
+        let keys: Vec<String> = (0..count).map(|_| keys.probe()).collect();
         let failure = match self {
-            Purpose::Reads => connection.values(&keys, until).await.1,
+            Purpose::Reads => most(&join_all(keys.iter().map(|key| connection.chunks(key, until))).await),
             Purpose::Writes => {
-                let value = || Written::Score(connection::NO_SCORE);
-                let entry = |key| QueuedCommand { key, value: value(), ttl: STAYS };
-                let entries: Vec<QueuedCommand> = keys.into_iter().map(entry).collect();
-                connection.write(&entries, until).await.1
+                // What is no chunk in any version.
+                let push = |key| Push { key, chunk: vec![0], scores: 0, ttl: STAYS };
+                connection.push(&keys.into_iter().map(push).collect::<Vec<_>>(), until).await.1
             }
         };
         failure.map_or(Ok(()), Err)

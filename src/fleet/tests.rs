@@ -8,7 +8,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use prometheus::Registry;
 
-use super::{Address, Fleet, FleetMetrics, ScoreId, Settings};
+use super::{Address, DocumentId, Fleet, FleetMetrics, QueryId, Settings};
 use peer::Peer;
 
 const TIMEOUT: Duration = Duration::from_millis(20);
@@ -105,11 +105,13 @@ async fn until(so: impl Fn() -> bool) {
     .await;
 }
 
-fn id(n: u8) -> ScoreId {
-    [n; 16]
+const QUERY: QueryId = [7; 16];
+
+fn id(n: u8) -> DocumentId {
+    [n; 12]
 }
 
 /// Ids and scores: 1 to `count`, each a hundredth of its number.
-fn some(count: u8) -> Vec<(ScoreId, f32)> {
+fn some(count: u8) -> Vec<(DocumentId, f32)> {
     (1..=count).map(|n| (id(n), f32::from(n) / 100.0)).collect()
 }

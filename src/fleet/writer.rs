@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
 use super::{
-    FleetMetrics, ScoreId,
-    connection::{QueuedCommand, Written},
+    DocumentId, FleetMetrics, QueryId,
+    connection::{Push, QueuedCommand},
     keys::Keys,
     lane::Lane,
     metrics::{Dropped, Operation},
@@ -17,22 +17,30 @@ use super::{
     value,
 };
 
-/// The most scores and texts in the queue; scores take about half a megabyte.
+/// The most scores in the queue, which take about half a megabyte, and the most other jobs.
 pub(super) const QUEUE: usize = 16_384;
 /// The most bytes of texts in the queue.
 pub(super) const TEXT_BYTES: usize = 1 << 20;
-/// The most scores in one batch.
+/// At so many scores a batch is full.
 pub(super) const BATCH: usize = 512;
 /// How long the first of a batch waits for others.
 const LINGER: Duration = Duration::from_millis(5);
 
 /// Something to be written.
 pub(super) enum Job {
-    Score(ScoreId, f32),
+    Scores(Scores),
     Text(Text),
     Amend(Amendment),
     /// Answered when all that came before is written or dropped.
     Flush(oneshot::Sender<()>),
+}
+
+/// Scores of one query: one chunk.
+pub(super) struct Scores {
+    pub(super) query: QueryId,
+    pub(super) scores: Vec<(DocumentId, f32)>,
+    /// Of [`QUEUE`], one for each.
+    pub(super) _room: OwnedSemaphorePermit,
 }
 
 /// The sealed text of a vector.
@@ -50,6 +58,8 @@ pub(super) struct Writer {
     pub(super) lane: Arc<Lane>,
     pub(super) keys: Keys,
     pub(super) ttl: Duration,
+    /// [`QUEUE`] permits.
+    pub(super) score_room: Arc<Semaphore>,
     pub(super) metrics: FleetMetrics,
 }
 
@@ -57,7 +67,6 @@ impl Writer {
     pub(super) async fn run(self, mut queue: mpsc::Receiver<Job>) {
         while let Some(first) = queue.recv().await {
             let batch = gather(first, &mut queue).await;
-            self.metrics.queue(queue.len());
             self.write(batch).await;
         }
     }
@@ -67,27 +76,23 @@ impl Writer {
         let (mut amendments, mut waiting) = (Vec::new(), Vec::new());
         for job in batch {
             match job {
-                Job::Score(id, score) => scores.push(QueuedCommand {
-                    key: self.keys.score(&id),
-                    value: Written::Score(value::encode(&id, score)),
-                    ttl: jittered(self.ttl, fastrand::f64()),
-                }),
+                Job::Scores(job) => scores.push(self.push(&job)),
                 Job::Text(text) => texts.push(QueuedCommand {
                     key: self.keys.text(&text.name),
-                    value: Written::Text(text.sealed),
+                    value: text.sealed,
                     ttl: jittered(text.ttl, EXACTLY),
                 }),
                 Job::Amend(amendment) => amendments.push(amendment),
                 Job::Flush(done) => waiting.push(done),
             }
         }
+        self.metrics.queue(QUEUE - self.score_room.available_permits());
         // First, since a search by their vectors may be on its way.
         if !texts.is_empty() {
             self.set(&texts).await;
         }
         if !scores.is_empty() {
-            let written = self.set(&scores).await;
-            self.metrics.written(written);
+            self.push_all(&scores).await;
         }
         for amendment in amendments {
             self.amend(amendment).await;
@@ -98,12 +103,36 @@ impl Writer {
         }
     }
 
-    /// Writes entries, counts those that could not be written, and returns how many were.
-    async fn set(&self, entries: &[QueuedCommand]) -> usize {
+    fn push(&self, job: &Scores) -> Push {
+        let ttl = jittered(self.ttl, fastrand::f64());
+        let seconds = u32::try_from(ttl.div_ceil(1000)).unwrap_or(u32::MAX);
+        let chunk = value::encode(&job.query, value::now().saturating_add(seconds), &job.scores);
+        Push { key: self.keys.query(&job.query), chunk, scores: job.scores.len(), ttl }
+    }
+
+    /// Writes scores, and counts those that could not be written.
+    async fn push_all(&self, pushes: &[Push]) {
+        let until = Instant::now() + self.lane.max_wait;
+        let all: usize = pushes.iter().map(|push| push.scores).sum();
+        let Some(pass) = self.lane.enter(Operation::Set) else {
+            return self.metrics.dropped(Dropped::Away, all);
+        };
+        let (mut written, failure) = pass.connection.push(pushes, until).await;
+        pass.end(failure);
+        if let Some(pass) = self.lane.enter_again(failure, Operation::Set, until).await {
+            let (again, failure) = pass.connection.push(pushes, until).await;
+            pass.end(failure);
+            written = again;
+        }
+        self.metrics.written(written);
+        self.metrics.dropped(Dropped::Failed, all - written.min(all));
+    }
+
+    /// Writes texts, and counts those that could not be written.
+    async fn set(&self, entries: &[QueuedCommand]) {
         let until = Instant::now() + self.lane.max_wait;
         let Some(pass) = self.lane.enter(Operation::Set) else {
-            self.metrics.dropped(Dropped::Away, entries.len());
-            return 0;
+            return self.metrics.dropped(Dropped::Away, entries.len());
         };
         let (mut written, failure) = pass.connection.write(entries, until).await;
         pass.end(failure);
@@ -113,7 +142,6 @@ impl Writer {
             written = again;
         }
         self.metrics.dropped(Dropped::Failed, entries.len() - written.min(entries.len()));
-        written
     }
 
     async fn amend(&self, amendment: Amendment) {
@@ -130,13 +158,17 @@ impl Writer {
     }
 }
 
-/// `first` and what comes within [`LINGER`], up to [`BATCH`]; a flush ends the wait.
+/// `first` and what comes within [`LINGER`], until there are [`BATCH`] scores; a flush ends the wait.
 async fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     let until = Instant::now() + LINGER;
-    let mut batch = vec![first];
-    while batch.len() < BATCH && !matches!(batch.last(), Some(Job::Flush(_))) {
+    let scores = |job: &Job| if let Job::Scores(job) = job { job.scores.len() } else { 1 };
+    let (mut count, mut batch) = (scores(&first), vec![first]);
+    while count < BATCH && !matches!(batch.last(), Some(Job::Flush(_))) {
         match timeout_at(until, queue.recv()).await {
-            Ok(Some(job)) => batch.push(job),
+            Ok(Some(job)) => {
+                count += scores(&job);
+                batch.push(job);
+            }
             Ok(None) | Err(_) => break,
         }
     }
@@ -165,10 +197,15 @@ mod tests {
         assert!(jittered(Duration::MAX, 1.0) < i64::MAX as u64 / 1024);
     }
 
-    fn scores(count: usize) -> (mpsc::Sender<Job>, mpsc::Receiver<Job>) {
+    fn job(count: usize) -> Job {
+        let room = Arc::new(Semaphore::new(count)).try_acquire_many_owned(count as u32).unwrap();
+        Job::Scores(Scores { query: [0; 16], scores: vec![([0; 12], 0.5); count], _room: room })
+    }
+
+    fn queue(jobs: &[usize]) -> (mpsc::Sender<Job>, mpsc::Receiver<Job>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        for _ in 0..count {
-            assert!(sender.try_send(Job::Score([0; 16], 0.5)).is_ok());
+        for count in jobs {
+            assert!(sender.try_send(job(*count)).is_ok());
         }
         (sender, receiver)
     }
@@ -182,18 +219,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_batch_goes_at_once_and_the_rest_after_five_milliseconds() {
-        let (_sender, mut queue) = scores(BATCH + 3);
-        assert_eq!(gathered(&mut queue).await, (BATCH, 0));
-        assert_eq!(gathered(&mut queue).await, (3, 5));
+        let (_sender, mut queue) = queue(&[BATCH - 20, 20, 50, 1]);
+        assert_eq!(gathered(&mut queue).await, (2, 0));
+        assert_eq!(gathered(&mut queue).await, (2, 5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn scores_that_come_within_five_milliseconds_go_together() {
-        let (sender, mut queue) = scores(1);
+        let (sender, mut queue) = queue(&[1]);
         let later = async {
             for _ in 0..4 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
-                assert!(sender.try_send(Job::Score([0; 16], 0.5)).is_ok());
+                assert!(sender.try_send(job(1)).is_ok());
             }
         };
         let ((together, took), ()) = tokio::join!(gathered(&mut queue), later);
@@ -202,7 +239,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flush_does_not_wait_for_others() {
-        let (sender, mut queue) = scores(2);
+        let (sender, mut queue) = queue(&[1, 1]);
         let (done, _wait) = oneshot::channel();
         assert!(sender.try_send(Job::Flush(done)).is_ok());
         assert_eq!(gathered(&mut queue).await, (3, 0));

@@ -34,7 +34,7 @@ use crate::{bounds::Permit, search::Document, search::Fusion};
 
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
-use cache::{ScoreKey, SingleFlightKey};
+use cache::{Keys, SingleFlightKey};
 pub use call_log::{CallEnd, CallLog, Heard, ProviderCall};
 use caller_deadline::CallerDeadline;
 use deferred::DeferredWork;
@@ -93,7 +93,7 @@ pub struct RerankRequest {
     /// No retry begins after this; `None`: after `respond_by`.
     max_wait: Option<CallerDeadline>,
     /// The documents' cache keys, once the cache has been read.
-    keys: Option<Arc<[ScoreKey]>>,
+    keys: Option<Keys>,
     /// The single-flight key: equal work is one call.
     flight: Option<SingleFlightKey>,
     /// Takes work that can be done after the callers have their response; `None` where it has to be done before.

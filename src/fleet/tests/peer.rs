@@ -29,13 +29,21 @@ pub(crate) enum Act {
     Close,
 }
 
+/// Commands that are run together.
+#[derive(Default)]
+struct Transaction {
+    commands: Vec<Vec<Vec<u8>>>,
+    is_aborted: bool,
+}
+
 type Script = Box<dyn Fn(&[Vec<u8>]) -> Act + Send>;
 
 /// The server behind any number of connections.
 pub(crate) struct Peer {
     script: Mutex<Script>,
     pub(crate) store: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
-    /// Every command that came, but for probes.
+    pub(crate) lists: Mutex<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
+    /// Every command that came, but for probes and the bounds of transactions.
     pub(crate) seen: Mutex<Vec<Vec<Vec<u8>>>>,
     pub(crate) dialled: AtomicUsize,
 }
@@ -45,6 +53,7 @@ impl Peer {
         Arc::new(Self {
             script: Mutex::new(Box::new(|_| Act::Serve)),
             store: Mutex::default(),
+            lists: Mutex::default(),
             seen: Mutex::default(),
             dialled: AtomicUsize::new(0),
         })
@@ -86,7 +95,7 @@ impl Peer {
     }
 
     pub(crate) async fn serve(self: Arc<Self>, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let mut unread = Vec::new();
+        let (mut unread, mut transaction) = (Vec::new(), None);
         loop {
             let words = loop {
                 if let Some(words) = take_command(&mut unread) {
@@ -96,18 +105,24 @@ impl Peer {
                     return;
                 }
             };
-            if !words.get(1).is_some_and(|key| key.windows(3).any(|part| part == b":p:")) {
+            let is_bound = [b"MULTI".as_slice(), b"EXEC"].contains(&words[0].as_slice());
+            if !is_bound && !words.get(1).is_some_and(|key| key.windows(3).any(|part| part == b":p:")) {
                 self.seen.lock().unwrap().push(words.clone());
             }
             let act = (self.script.lock().unwrap())(&words);
             let response = match act {
-                Act::Serve => self.respond(&words),
+                Act::Serve => self.serve_one(words, &mut transaction),
                 Act::Late(time) => {
                     tokio::time::sleep(time).await;
-                    self.respond(&words)
+                    self.serve_one(words, &mut transaction)
                 }
                 Act::Hang => std::future::pending().await,
-                Act::Say(bytes) => bytes.as_bytes().to_vec(),
+                Act::Say(bytes) => {
+                    if let Some(Transaction { is_aborted, .. }) = &mut transaction {
+                        *is_aborted = true;
+                    }
+                    bytes.as_bytes().to_vec()
+                }
                 Act::Close => return,
             };
             if stream.write_all(&response).await.is_err() {
@@ -116,9 +131,52 @@ impl Peer {
         }
     }
 
+    fn serve_one(&self, words: Vec<Vec<u8>>, transaction: &mut Option<Transaction>) -> Vec<u8> {
+        match (words[0].as_slice(), transaction.as_mut()) {
+            (b"MULTI", None) => {
+                *transaction = Some(Transaction::default());
+                b"+OK\r\n".to_vec()
+            }
+            (b"EXEC", Some(Transaction { is_aborted: true, .. })) => {
+                *transaction = None;
+                b"-EXECABORT Transaction discarded because of previous errors.\r\n".to_vec()
+            }
+            (b"EXEC", Some(Transaction { commands, .. })) => {
+                let responses: Vec<_> = commands.iter().flat_map(|words| self.respond(words)).collect();
+                let all = [format!("*{}\r\n", commands.len()).into_bytes(), responses].concat();
+                *transaction = None;
+                all
+            }
+            (_, Some(Transaction { commands, .. })) => {
+                commands.push(words);
+                b"+QUEUED\r\n".to_vec()
+            }
+            (_, None) => self.respond(&words),
+        }
+    }
+
     fn respond(&self, words: &[Vec<u8>]) -> Vec<u8> {
-        let mut store = self.store.lock().unwrap();
+        let (mut store, mut lists) = (self.store.lock().unwrap(), self.lists.lock().unwrap());
         match words[0].as_slice() {
+            b"LRANGE" => {
+                let chunks = lists.get(&words[1]).cloned().unwrap_or_default();
+                let bulks = chunks
+                    .iter()
+                    .map(|chunk| [format!("${}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+                [format!("*{}\r\n", chunks.len()).into_bytes(), bulks.collect::<Vec<_>>().concat()].concat()
+            }
+            b"RPUSH" => {
+                let list = lists.entry(words[1].clone()).or_default();
+                list.push(words[2].clone());
+                format!(":{}\r\n", list.len()).into_bytes()
+            }
+            b"LTRIM" => {
+                let most: i64 = std::str::from_utf8(&words[2]).unwrap().parse().unwrap();
+                let list = lists.entry(words[1].clone()).or_default();
+                list.drain(..list.len().saturating_sub(usize::try_from(-most).unwrap()));
+                b"+OK\r\n".to_vec()
+            }
+            b"PEXPIRE" => b":1\r\n".to_vec(),
             b"MGET" => {
                 let mut response = format!("*{}\r\n", words.len() - 1).into_bytes();
                 for key in &words[1..] {

@@ -6,40 +6,44 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Member, TIMEOUT, id,
+    Member, QUERY, TIMEOUT, id,
     peer::{Act, Peer},
     some, until,
 };
 use crate::fleet::{Failure, keys::Keys, metrics::Operation, value};
 
 fn is_read(words: &[Vec<u8>]) -> bool {
-    words[0] == b"MGET"
+    words[0] == b"LRANGE"
 }
 
 /// Scores of three ids, of which the second is known, and the milliseconds it took.
 async fn ask(member: &Member) -> (Vec<Option<f32>>, u128) {
     let started = Instant::now();
-    let scores = member.fleet.scores(&[id(1), id(2), id(3)]).await;
+    let scores = member.fleet.scores(&QUERY, &[id(1), id(2), id(3)]).await;
     (scores, started.elapsed().as_millis())
 }
 
 fn known(peer: &Peer) {
-    let key = Keys::new("rerankd").score(&id(2));
-    peer.store.lock().unwrap().insert(key.into_bytes(), value::encode(&id(2), 0.25).to_vec());
+    stored(peer, value::encode(&QUERY, u32::MAX, &[(id(2), 0.25)]));
+}
+
+fn stored(peer: &Peer, chunk: Vec<u8>) {
+    let key = Keys::new("rerankd").query(&QUERY).into_bytes();
+    peer.lists.lock().unwrap().entry(key).or_default().push(chunk);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_one_member_has_written_another_reads_in_one_round_trip() {
     let peer = Peer::new();
     let (one, other) = (Member::of(&peer).await, Member::of(&peer).await);
-    one.fleet.remember(some(50));
+    one.fleet.remember(QUERY, some(50));
     one.fleet.flush(Duration::from_secs(1)).await;
     let ids: Vec<_> = some(60).into_iter().map(|(id, _)| id).collect();
-    let scores = other.fleet.scores(&ids).await;
+    let scores = other.fleet.scores(&QUERY, &ids).await;
     let mut expected: Vec<_> = some(50).into_iter().map(|(_, score)| Some(score)).collect();
     expected.resize(60, None);
     assert_eq!(scores, expected);
-    assert_eq!(peer.seen("MGET").len(), 1);
+    assert_eq!(peer.seen("LRANGE").len(), 1);
     assert_eq!(other.metric("scores_total{result=\"found\"}"), 50.0);
     assert_eq!(other.metric("scores_total{result=\"missing\"}"), 10.0);
 }
@@ -90,9 +94,9 @@ async fn a_late_response_is_a_miss_and_never_taken_for_the_next_one() {
     assert_eq!(ask(&member).await, (vec![None; 3], 20));
     peer.script(|_| Act::Serve);
     // Its response waits behind the late one, and has another number of keys.
-    assert_eq!(member.fleet.scores(&[id(9), id(2)]).await, [None, None]);
+    assert_eq!(member.fleet.scores(&QUERY, &[id(9), id(2)]).await, [None, None]);
     sleep(TIMEOUT).await;
-    assert_eq!(member.fleet.scores(&[id(9), id(2)]).await, [None, Some(0.25)]);
+    assert_eq!(member.fleet.scores(&QUERY, &[id(9), id(2)]).await, [None, Some(0.25)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,15 +136,13 @@ async fn whatever_redis_says_instead_is_a_miss_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_that_do_not_belong_to_the_key_are_counted_and_are_no_scores() {
-    let (peer, keys) = (Peer::new(), Keys::new("rerankd"));
-    let mut other_version = value::encode(&id(3), 0.5);
-    other_version[0] = 2;
-    for (n, stored) in
-        [(1, value::encode(&id(2), 0.5).to_vec()), (2, b"0.5".to_vec()), (3, other_version.to_vec())]
-    {
-        peer.store.lock().unwrap().insert(keys.score(&id(n)).into_bytes(), stored);
-    }
+async fn chunks_that_do_not_belong_to_the_query_are_counted_and_have_no_scores() {
+    let peer = Peer::new();
+    let mut other_version = value::encode(&QUERY, u32::MAX, &[(id(3), 0.5)]);
+    other_version[0] = 1;
+    stored(&peer, value::encode(&[8; 16], u32::MAX, &[(id(2), 0.5)]));
+    stored(&peer, b"0.5".to_vec());
+    stored(&peer, other_version);
     let member = Member::of(&peer).await;
     assert_eq!(ask(&member).await.0, [None; 3]);
     assert_eq!(member.metric("scores_total{result=\"damaged\"}"), 3.0);
@@ -157,7 +159,7 @@ fn close_at_first(peer: &Peer, times: usize, ends: fn(&[Vec<u8>]) -> bool) {
 }
 
 fn is_search(words: &[Vec<u8>]) -> bool {
-    is_read(words) && words.len() == 4
+    is_read(words) && words[1].windows(3).any(|part| part == b":q:")
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,7 +205,7 @@ async fn a_new_connection_that_does_not_come_costs_the_time_out_once() {
 async fn nothing_is_asked_for_no_ids() {
     let peer = Peer::new();
     let member = Member::of(&peer).await;
-    assert!(member.fleet.scores(&[]).await.is_empty());
+    assert!(member.fleet.scores(&QUERY, &[]).await.is_empty());
     assert_eq!(member.round_trips("get"), [0.0; 4]);
 }
 
@@ -236,7 +238,7 @@ async fn callers_that_leave_after_a_long_wait_count_and_hasty_ones_do_not() {
     peer.script(|words| if is_read(words) { Act::Hang } else { Act::Serve });
     let leave_after = async |wait| {
         for _ in 0..10 {
-            let _ = timeout(wait, member.fleet.scores(&[id(1)])).await;
+            let _ = timeout(wait, member.fleet.scores(&QUERY, &[id(1)])).await;
         }
         member.breaker("reads")
     };

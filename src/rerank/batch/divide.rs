@@ -12,7 +12,7 @@ use super::{
     merge::Merged,
 };
 use crate::rerank::{
-    FailureClass, Rerank, RerankError, RerankRequest, RerankResult, StatedLimits, limits::cut,
+    FailureClass, Rerank, RerankError, RerankRequest, RerankResult, StatedLimits, cache::Keys, limits::cut,
 };
 
 /// After this many rejections the rest of a search stays unscored: a window of two hundred is halved to single
@@ -164,7 +164,10 @@ impl<'a, S: Rerank> Divided<'a, S> {
     fn asked(&self, part: &Part) -> RerankRequest {
         let document = |text: &Text| Some(cut(self.request.documents.get(text.place)?, text.most));
         let keys = self.request.keys.as_ref();
-        let keys = keys.map(|keys| part.places().filter_map(|place| keys.get(place).copied()).collect());
+        let keys = keys.map(|keys| {
+            let documents = part.places().filter_map(|place| keys.documents.get(place).copied());
+            Keys { query: keys.query, documents: documents.collect() }
+        });
         // The result of one part is of use although another one fails, or is too late.
         RerankRequest {
             documents: part.texts.iter().filter_map(document).collect(),

@@ -5,7 +5,7 @@ use std::{
 
 use tower::{Service, ServiceExt};
 
-use super::{KeyBase, ScoreStore};
+use super::{DocumentHash, KeyBase, Keys, ScoreStore};
 use crate::rerank::{
     Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores, deferred::DeferredWork,
 };
@@ -29,20 +29,20 @@ impl<S: Rerank> Fill<S> {
     async fn run(self, request: RerankRequest) -> RerankResult {
         let Some(keys) = request.keys.clone() else { return self.inner.oneshot(request).await };
         // A call that ended between the lookup and now has brought them all.
-        let with_spans = request.spans.is_some();
-        let spans: Option<Vec<_>> = match with_spans {
-            true => keys.iter().map(|key| self.store.spans(key).map(Some)).collect(),
-            false => Some(Vec::new()),
+        let known: Option<Vec<_>> =
+            self.store.known(&keys).into_iter().map(|score| score.map(Some)).collect();
+        let passages = |keys: &Keys| {
+            let of = |document: &DocumentHash| self.store.spans(keys.query, *document).map(Some);
+            keys.documents.iter().map(of).collect()
         };
-        if let (Some(scores), Some(spans)) =
-            (keys.iter().map(|key| self.store.get(key).map(Some)).collect(), spans)
-        {
+        let spans: Option<Vec<_>> = if request.spans.is_some() { passages(&keys) } else { Some(Vec::new()) };
+        if let (Some(scores), Some(spans)) = (known, spans) {
             return Ok(Scores { scores, spans, ..Scores::default() });
         }
         let asked = request.model.clone().unwrap_or_else(|| self.base.model.clone());
         let deferred = request.deferred.clone();
         let response = self.inner.oneshot(request).await?;
-        if response.scores.len() != keys.len() {
+        if response.scores.len() != keys.documents.len() {
             return Err(RerankError::BadResponse("wrong number of scores"));
         }
         // Made for another model than the one that has answered, the keys would mix the scores of two.
@@ -60,14 +60,15 @@ impl<S: Rerank> Fill<S> {
             });
             return Ok(response);
         }
-        let fresh = keys.iter().zip(&response.scores);
-        let fresh: Vec<_> = fresh.filter_map(|(key, score)| score.map(|score| (*key, score))).collect();
-        for (key, spans) in keys.iter().zip(&response.spans) {
+        let fresh = keys.documents.iter().zip(&response.scores);
+        let fresh: Vec<_> = fresh.filter_map(|(document, score)| Some((*document, (*score)?))).collect();
+        for (document, spans) in keys.documents.iter().zip(&response.spans) {
             if let Some(spans) = spans {
-                self.store.keep_spans(*key, spans.clone());
+                self.store.keep_spans(keys.query, *document, spans.clone());
             }
         }
-        DeferredWork::put(deferred.as_ref(), move || self.store.keep(fresh.into_iter()));
+        let store = self.store.clone();
+        DeferredWork::put(deferred.as_ref(), move || store.keep(keys.query, fresh));
         Ok(response)
     }
 }

@@ -14,17 +14,58 @@ use crate::{
 };
 
 /// Incremented when documents are rendered or keys are made differently: old scores are then no longer found.
-const RENDERING_VERSION: u8 = 4;
+const RENDERING_VERSION: u8 = 5;
 
-/// The cache key of one score: 128 bits of a keyed hash, so that the store reveals nothing of what was searched.
+/// The name of a query in the cache: 128 bits of a keyed hash, so that the store reveals nothing of what was searched. All
+/// that changes every score of the query is part of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ScoreKey(pub(in crate::rerank) [u8; 16]);
+pub struct QueryName(pub(in crate::rerank) [u8; 16]);
 
-impl Hash for ScoreKey {
+/// A document under the name of a query: 96 bits of a hash that is keyed for each query anew, in the upper bits; the lower 32
+/// are zero, which is where a [`Table`](super::table::Table) keeps the score.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DocumentHash(u128);
+
+/// The cache keys of a request's documents.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// The query's.
+    pub query: QueryName,
+    /// One for each document, in the order of the request.
+    pub documents: Arc<[DocumentHash]>,
+}
+
+impl Hash for QueryName {
     /// Its bits are those of a hash already; half of them place it well enough.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let (half, _) = self.0.split_at(8);
-        state.write_u64(half.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte)));
+        let (half, _) = self.0.as_chunks();
+        state.write_u64(half.first().map_or(0, |half| u64::from_le_bytes(*half)));
+    }
+}
+
+impl Hash for DocumentHash {
+    /// Likewise.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64((self.0 >> 64) as u64);
+    }
+}
+
+impl DocumentHash {
+    /// The bits below it.
+    pub(super) const BELOW: u128 = u32::MAX as u128;
+
+    /// Of any 128 bits, the upper 96.
+    pub(super) fn new(bits: u128) -> Self {
+        Self(bits & !Self::BELOW)
+    }
+
+    pub(super) fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// Its 96 bits.
+    pub(super) fn bytes(self) -> [u8; 12] {
+        self.0.to_be_bytes().first_chunk().copied().unwrap_or_default()
     }
 }
 
@@ -74,9 +115,15 @@ impl KeySecret {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::rerank) struct SingleFlightKey([u8; 16]);
 
-impl fmt::Debug for ScoreKey {
+impl fmt::Debug for QueryName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ScoreKey(..)")
+        f.write_str("QueryName(..)")
+    }
+}
+
+impl fmt::Debug for DocumentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DocumentHash(..)")
     }
 }
 
@@ -104,8 +151,8 @@ impl KeyBase {
         }
     }
 
-    /// One key per document of a request. Where a score depends on its neighbours, so does its key.
-    pub fn keys(&self, secret: &KeySecret, model: &str, request: &RerankRequest) -> Vec<ScoreKey> {
+    /// The keys of a request's documents. Where a score depends on its neighbours, so does the name of the query.
+    pub fn keys(&self, secret: &KeySecret, model: &str, request: &RerankRequest) -> Keys {
         let mut common = blake3::Hasher::new_keyed(&secret.names);
         common.update(&[RENDERING_VERSION]);
         for part in [&*self.provider, model, &self.settings, &*request.query] {
@@ -118,17 +165,9 @@ impl KeyBase {
         if self.scoring == Scoring::Listwise {
             let digests: Vec<[u8; 32]> = digests.collect();
             common.update(digests.as_flattened());
-            return self.names(&common, digests.into_iter());
+            return hashed(&common, digests.into_iter());
         }
-        self.names(&common, digests)
-    }
-
-    /// The digests once more under a key that only who knows the secret can have, and that is another one for each query:
-    /// an entry of a store reveals nothing of a text, nor which of two queries have a document in common.
-    /// SipHash-2-4: Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012.
-    fn names(&self, common: &blake3::Hasher, digests: impl Iterator<Item = [u8; 32]>) -> Vec<ScoreKey> {
-        let of_this_query = SipHasher24::new_with_key(&short(common.finalize()));
-        digests.map(|digest| ScoreKey(of_this_query.hash(&digest).as_bytes())).collect()
+        hashed(&common, digests)
     }
 
     /// Whether this model returns passages.
@@ -145,13 +184,14 @@ impl KeyBase {
 impl SingleFlightKey {
     /// The work of scoring the documents of these keys. Work without a waiting caller has another priority, and so
     /// is other work.
-    pub(super) fn of(keys: &[ScoreKey], background: bool) -> Self {
+    pub(super) fn of(keys: &Keys, background: bool) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[u8::from(background)]);
-        keys.iter().for_each(|key| {
-            hasher.update(&key.0);
+        hasher.update(&keys.query.0);
+        keys.documents.iter().for_each(|document| {
+            hasher.update(&document.bytes());
         });
-        Self(short(hasher.finalize()))
+        Self(halves(hasher.finalize())[0])
     }
 
     #[cfg(test)]
@@ -160,9 +200,22 @@ impl SingleFlightKey {
     }
 }
 
-/// The first half.
-fn short(hash: blake3::Hash) -> [u8; 16] {
-    hash.as_bytes().first_chunk().copied().unwrap_or_default()
+/// The digests once more under a key that only who knows the secret can have, and that is another one for each query:
+/// an entry of a store reveals nothing of a text, nor which of two queries have a document in common.
+/// SipHash-2-4: Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012.
+fn hashed(common: &blake3::Hasher, digests: impl Iterator<Item = [u8; 32]>) -> Keys {
+    // The name is stored, the key is not, and cannot be told from it.
+    let [name, key] = halves(common.finalize());
+    let of_this_query = SipHasher24::new_with_key(&key);
+    let document =
+        |digest: [u8; 32]| DocumentHash::new(u128::from_le_bytes(of_this_query.hash(&digest).as_bytes()));
+    Keys { query: QueryName(name), documents: digests.map(document).collect() }
+}
+
+fn halves(hash: blake3::Hash) -> [[u8; 16]; 2] {
+    let mut halves = [[0; 16]; 2];
+    halves.as_flattened_mut().copy_from_slice(hash.as_bytes());
+    halves
 }
 
 /// The length first, so that no two lists of parts run together into the same bytes.
@@ -178,19 +231,41 @@ mod tests {
     use super::*;
     use crate::rerank::test_support::{facts, request};
 
-    fn key(parts: &[String; 5]) -> ScoreKey {
+    fn key(parts: &[String; 5]) -> (QueryName, DocumentHash) {
         let [provider, settings, model, query, document] = parts;
         let facts = ProviderFacts { score_settings: settings.clone(), ..facts() };
         let base = KeyBase::new(provider.as_str().into(), &facts);
         let request = RerankRequest { query: query.as_str().into(), ..request(&[document]) };
-        base.keys(&KeySecret::new(&[7; 32]), model, &request)[0]
+        of_first(&base.keys(&KeySecret::new(&[7; 32]), model, &request))
+    }
+
+    fn of_first(keys: &Keys) -> (QueryName, DocumentHash) {
+        (keys.query, keys.documents[0])
     }
 
     #[test]
     fn keys_are_the_same_on_every_machine_of_a_fleet() {
         let parts = ["p", "s", "m", "q", "a document of more than one block of the hash, and then some"];
-        let ScoreKey(key) = key(&parts.map(str::to_owned));
-        assert_eq!(format!("{:032x}", u128::from_be_bytes(key)), "3ef17a60cf43f33fcdbceb0dca5801c5");
+        let (QueryName(query), DocumentHash(document)) = key(&parts.map(str::to_owned));
+        assert_eq!(format!("{:032x}", u128::from_be_bytes(query)), "db801ad45837578e4ad7036cfb81a28d");
+        assert_eq!(format!("{document:032x}"), "9722c3efa7d05086da6606d000000000");
+    }
+
+    #[test]
+    fn two_queries_that_have_a_document_in_common_do_not_show_it() {
+        let [a, b] = ["red shoes", "blue shoes"].map(|query| {
+            let base = KeyBase::new("p".into(), &facts());
+            let request = RerankRequest { query: query.into(), ..request(&["a", "b", "c"]) };
+            base.keys(&KeySecret::new(&[7; 32]), "m", &request)
+        });
+        assert_ne!(a.query, b.query);
+        assert!(a.documents.iter().all(|document| !b.documents.contains(document)));
+    }
+
+    #[test]
+    fn debug_output_shows_no_bits_of_a_key() {
+        let keys = KeyBase::new("p".into(), &facts()).keys(&KeySecret::new(&[7; 32]), "m", &request(&["a"]));
+        assert_eq!(format!("{keys:?}"), "Keys { query: QueryName(..), documents: [DocumentHash(..)] }");
     }
 
     proptest! {
@@ -206,12 +281,13 @@ mod tests {
     #[test]
     fn another_secret_gives_other_keys_whichever_byte_differs() {
         let base = KeyBase::new("p".into(), &facts());
-        let of = |secret: &[u8; 32]| base.keys(&KeySecret::new(secret), "m", &request(&["d"]));
+        let of = |secret: &[u8; 32]| of_first(&base.keys(&KeySecret::new(secret), "m", &request(&["d"])));
         assert_eq!(of(&[1; 32]), of(&[1; 32]));
         for byte in 0..32 {
             let mut other = [1; 32];
             other[byte] ^= 1;
-            assert_ne!(of(&[1; 32]), of(&other), "byte {byte} of the secret is not used");
+            let (one, other) = (of(&[1; 32]), of(&other));
+            assert!(one.0 != other.0 && one.1 != other.1, "byte {byte} of the secret is not used");
         }
     }
 
@@ -219,7 +295,7 @@ mod tests {
     fn a_listwise_score_is_known_only_among_the_same_neighbours() {
         let of = |scoring, documents: &[&str]| {
             let base = KeyBase::new("p".into(), &ProviderFacts { scoring, ..facts() });
-            base.keys(&KeySecret::new(&[1; 32]), "m", &request(documents))[0]
+            of_first(&base.keys(&KeySecret::new(&[1; 32]), "m", &request(documents)))
         };
         assert_eq!(of(Scoring::Pointwise, &["a", "b"]), of(Scoring::Pointwise, &["a", "c"]));
         assert_ne!(of(Scoring::Listwise, &["a", "b"]), of(Scoring::Listwise, &["a", "c"]));

@@ -4,10 +4,13 @@ mod alias;
 mod fill;
 mod key;
 mod lookup;
+mod missing;
+mod queries;
 mod store;
+mod table;
 
 pub(super) use fill::Fill;
 pub(super) use key::SingleFlightKey;
-pub use key::{KeyBase, KeySecret, ScoreKey};
+pub use key::{DocumentHash, KeyBase, KeySecret, Keys, QueryName};
 pub(super) use lookup::Lookup;
 pub use store::ScoreStore;

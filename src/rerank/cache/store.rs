@@ -1,54 +1,33 @@
-use std::{
-    fmt,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, hash::BuildHasherDefault, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use tokio::time::{Instant, timeout_at};
 
-use super::key::{KeySecret, ScoreKey};
+use super::{
+    key::{DocumentHash, KeySecret, Keys, QueryName},
+    queries::{AsItIs, Queries},
+    table::Fresh,
+};
 use crate::{
     fleet::Fleet,
     rerank::{Span, Spans},
 };
 
-/// Size of one entry: key, score and the store's own bookkeeping, measured as resident memory of a full store.
+/// Size of one entry of passages beside them: key and the store's own bookkeeping, measured as resident memory of a full
+/// store.
 const ENTRY_BYTES: u32 = 320;
 
-type Scores = Cache<ScoreKey, f32, BuildHasherDefault<AsItIs>>;
-type Passages = Cache<ScoreKey, Spans, BuildHasherDefault<AsItIs>>;
+type Passages = Cache<(QueryName, DocumentHash), Spans, BuildHasherDefault<AsItIs>>;
 
 /// Passages may take one part in this many of the store's bytes, beside the scores.
 const SPANS_SHARE: u64 = 4;
 /// Size of one passage.
 const SPAN_BYTES: u32 = size_of::<Span>() as u32;
 
-/// Takes a key's own bits for its hash: without the secret they cannot be chosen.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, bits: u64) {
-        self.0 ^= bits;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-}
-
 /// Scores by keyed hash, bounded in bytes and time. Outlives a reload of the configuration.
 pub struct ScoreStore {
     /// `None` caches nothing; the secret still keys equal work.
-    scores: Option<Scores>,
+    scores: Option<Queries>,
     /// The passages of documents, where they were requested; not in the second tier.
     spans: Option<Passages>,
     secret: KeySecret,
@@ -63,13 +42,6 @@ impl ScoreStore {
     pub fn new(max_bytes: u64, ttl: Duration, secret: [u8; 32]) -> Self {
         // The store panics above this.
         const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
-        let scores = (max_bytes > 0).then(|| {
-            Cache::builder()
-                .max_capacity(max_bytes)
-                .weigher(|_, _| ENTRY_BYTES)
-                .time_to_live(ttl.min(LONGEST))
-                .build_with_hasher(BuildHasherDefault::default())
-        });
         let spans = (max_bytes > 0).then(|| {
             Cache::builder()
                 .max_capacity(max_bytes / SPANS_SHARE)
@@ -80,6 +52,7 @@ impl ScoreStore {
                 .time_to_live(ttl.min(LONGEST))
                 .build_with_hasher(BuildHasherDefault::default())
         });
+        let scores = Queries::new(max_bytes, ttl);
         Self { scores, spans, secret: KeySecret::new(&secret), fleet: None, share_limits: false }
     }
 
@@ -117,19 +90,21 @@ impl ScoreStore {
         self.scores.is_some() || self.fleet.is_some()
     }
 
-    /// How many scores are held.
+    /// How many scores are held, expired ones with them that nobody has looked for.
     pub fn entries(&self) -> u64 {
-        self.settled().map_or(0, Cache::entry_count)
+        self.scores.as_ref().map_or(0, |scores| scores.len() as u64)
     }
 
     /// Their estimated size.
     pub fn bytes(&self) -> u64 {
-        self.settled().map_or(0, Cache::weighted_size)
+        self.scores.as_ref().map_or(0, Queries::bytes)
     }
 
-    /// With the store's deferred work done, so that its numbers are right.
-    fn settled(&self) -> Option<&Scores> {
-        self.scores.as_ref().inspect(|scores| scores.run_pending_tasks())
+    /// Forgets what has expired, where that was not done lately.
+    pub(in crate::rerank) fn sweep(&self) {
+        if let Some(scores) = &self.scores {
+            scores.sweep();
+        }
     }
 
     /// The second tier.
@@ -141,53 +116,66 @@ impl ScoreStore {
         &self.secret
     }
 
-    /// The score of this key, if it is cached here.
-    pub fn get(&self, key: &ScoreKey) -> Option<f32> {
-        self.scores.as_ref()?.get(key)
+    /// The scores of these documents that are cached here, in their order.
+    pub fn known(&self, keys: &Keys) -> Vec<Option<f32>> {
+        let Some((table, alive_from)) = self.scores.as_ref().and_then(|scores| scores.get(&keys.query))
+        else {
+            return vec![None; keys.documents.len()];
+        };
+        keys.documents.iter().map(|document| table.score(*document, alive_from)).collect()
     }
 
-    /// The passages of this key, if they are cached here.
-    pub(super) fn spans(&self, key: &ScoreKey) -> Option<Spans> {
-        self.spans.as_ref()?.get(key)
+    /// The passages of a document of this query, if they are cached here.
+    pub(super) fn spans(&self, query: QueryName, document: DocumentHash) -> Option<Spans> {
+        self.spans.as_ref()?.get(&(query, document))
     }
 
     /// Stores passages here.
-    pub(super) fn keep_spans(&self, key: ScoreKey, spans: Spans) {
+    pub(super) fn keep_spans(&self, query: QueryName, document: DocumentHash, spans: Spans) {
         if let Some(all) = &self.spans {
-            all.insert(key, spans);
+            all.insert((query, document), spans);
         }
     }
 
-    /// Stores a score here, not in the second tier.
-    pub fn put(&self, key: ScoreKey, score: f32) {
-        if let Some(scores) = &self.scores {
-            scores.insert(key, score);
+    /// Stores scores of a query here, not in the second tier.
+    pub fn put(&self, query: QueryName, fresh: Vec<(DocumentHash, f32)>) {
+        if let Some(scores) = &self.scores
+            && !fresh.is_empty()
+        {
+            scores.add(query, fresh);
         }
     }
 
     /// Stores fresh scores, in the second tier too.
-    pub(super) fn keep(&self, fresh: impl Iterator<Item = (ScoreKey, f32)>) {
-        let mut shared = Vec::new();
-        for (key, score) in fresh {
-            self.put(key, score);
-            shared.push((key.0, score));
-        }
+    pub(super) fn keep(&self, query: QueryName, fresh: Fresh) {
         if let Some(fleet) = &self.fleet {
-            fleet.remember(shared);
+            fleet.remember(
+                query.0,
+                fresh.iter().map(|(document, score)| (document.bytes(), *score)).collect(),
+            );
         }
+        self.put(query, fresh);
     }
 
-    /// Reads what the second tier knows of `keys`, all that are missing at once, until the deadline `until`.
-    pub(super) async fn fetch(&self, keys: &[ScoreKey], until: Instant) {
+    /// Adds to the `known` scores of `keys` what the second tier knows of the others, all of them at once, until the
+    /// deadline `until`.
+    pub(super) async fn fetch(&self, keys: &Keys, known: &mut [Option<f32>], until: Instant) {
         let Some(fleet) = &self.fleet else { return };
-        let missing: Vec<[u8; 16]> =
-            keys.iter().filter(|key| self.get(key).is_none()).map(|key| key.0).collect();
-        let Ok(scores) = timeout_at(until, fleet.scores(&missing)).await else { return };
-        for (id, score) in missing.into_iter().zip(scores) {
-            if let Some(score) = score {
-                self.put(ScoreKey(id), score);
+        let mut missing = Vec::new();
+        for (document, score) in keys.documents.iter().zip(known.iter()) {
+            if score.is_none() {
+                missing.push(*document);
             }
         }
+        let wanted: Vec<[u8; 12]> = missing.iter().map(|document| document.bytes()).collect();
+        let Ok(found) = timeout_at(until, fleet.scores(&keys.query.0, &wanted)).await else { return };
+        let found = missing.into_iter().zip(found);
+        self.put(
+            keys.query,
+            found.clone().filter_map(|(document, score)| Some((document, score?))).collect(),
+        );
+        let places = known.iter_mut().filter(|score| score.is_none());
+        places.zip(found).for_each(|(place, (_, score))| *place = score);
     }
 }
 
@@ -203,19 +191,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_store_stays_within_its_bytes() {
-        let store = ScoreStore::new(10 * u64::from(ENTRY_BYTES), Duration::from_secs(60), [1; 32]);
-        for n in 0..100 {
-            store.put(ScoreKey([n; 16]), 0.5);
-        }
-        assert!(store.entries() <= 10 && store.bytes() <= 10 * u64::from(ENTRY_BYTES));
-    }
-
-    #[test]
     fn a_store_of_no_bytes_remembers_nothing() {
         let store = ScoreStore::new(0, Duration::from_secs(60), [1; 32]);
-        store.put(ScoreKey([1; 16]), 0.5);
-        assert_eq!((store.get(&ScoreKey([1; 16])), store.entries()), (None, 0));
+        let (query, document) = (QueryName([1; 16]), DocumentHash::new(1 << 64));
+        store.put(query, vec![(document, 0.5)]);
+        let keys = Keys { query, documents: [document].into() };
+        assert_eq!((store.known(&keys), store.entries()), (vec![None], 0));
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl RerankMetrics {
             self.entries.reset();
             return self.bytes.reset();
         };
+        store.sweep();
         self.entries.with_label_values(NO_LABELS).set(i64::try_from(store.entries()).unwrap_or(i64::MAX));
         self.bytes.with_label_values(NO_LABELS).set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));
         // There before the first scrape, so that a rate over the first miss is right.

@@ -1,4 +1,4 @@
-//! A Redis of two commands, MGET and SET, that can be told to hang.
+//! A Redis of the few commands that a fleet needs, that can be told to hang.
 
 use std::{
     collections::HashMap,
@@ -25,6 +25,7 @@ pub struct FakeRedis {
 #[derive(Default)]
 struct State {
     values: Mutex<HashMap<Vec<u8>, Vec<u8>>>,
+    lists: Mutex<HashMap<Vec<u8>, Vec<Vec<u8>>>>,
     hangs: AtomicBool,
 }
 
@@ -48,11 +49,12 @@ impl FakeRedis {
         self.state.hangs.store(true, Ordering::SeqCst);
     }
 
-    /// The keys and values that it holds, but for probes.
+    /// The keys and values that it holds, but for probes; of a list, all of it.
     pub fn holds(&self) -> Vec<(String, Vec<u8>)> {
-        let values = self.state.values.lock().unwrap();
+        let (values, lists) = (self.state.values.lock().unwrap(), self.state.lists.lock().unwrap());
         let text = |key: &Vec<u8>| String::from_utf8(key.clone()).unwrap();
         let all = values.iter().map(|(key, value)| (text(key), value.clone()));
+        let all = all.chain(lists.iter().map(|(key, list)| (text(key), list.concat())));
         all.filter(|(key, _)| !key.contains(":p:")).collect()
     }
 }
@@ -65,19 +67,54 @@ impl Drop for FakeRedis {
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
+    // The responses of a transaction.
+    let mut queued: Option<Vec<Vec<u8>>> = None;
     while let Some(words) = command(&mut stream).await {
         if state.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        let response = response(&words, &mut state.values.lock().unwrap());
+        let response = match (words[0].as_slice(), queued.as_mut()) {
+            (b"MULTI", _) => {
+                queued = Some(Vec::new());
+                b"+OK\r\n".to_vec()
+            }
+            (b"EXEC", Some(responses)) => {
+                let all = [format!("*{}\r\n", responses.len()).into_bytes(), responses.concat()].concat();
+                queued = None;
+                all
+            }
+            (_, Some(responses)) => {
+                responses.push(response(&words, &state));
+                b"+QUEUED\r\n".to_vec()
+            }
+            (_, None) => response(&words, &state),
+        };
         if stream.write_all(&response).await.is_err() {
             return;
         }
     }
 }
 
-fn response(words: &[Vec<u8>], values: &mut HashMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+fn response(words: &[Vec<u8>], state: &State) -> Vec<u8> {
+    let (mut values, mut lists) = (state.values.lock().unwrap(), state.lists.lock().unwrap());
     match words {
+        [name, key, chunk] if name == b"RPUSH" => {
+            let list = lists.entry(key.clone()).or_default();
+            list.push(chunk.clone());
+            format!(":{}\r\n", list.len()).into_bytes()
+        }
+        [name, ..] if name == b"LTRIM" => b"+OK\r\n".to_vec(),
+        [name, ..] if name == b"PEXPIRE" => b":1\r\n".to_vec(),
+        [name, key, ..] if name == b"LRANGE" => {
+            let chunks = lists.get(key).cloned().unwrap_or_default();
+            let mut response = format!("*{}\r\n", chunks.len()).into_bytes();
+            for chunk in chunks {
+                response.extend(format!("${}\r\n", chunk.len()).bytes());
+                response.extend(chunk);
+                response.extend(b"\r\n");
+            }
+            response
+        }
         [name, key, value, ..] if name == b"SET" => {
             values.insert(key.clone(), value.clone());
             b"+OK\r\n".to_vec()
