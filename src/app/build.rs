@@ -13,6 +13,7 @@ use crate::{
     dialect::{
         Dialect, Dialects,
         elastic::Elastic,
+        paths::{Definition, Paths},
         qdrant::{Qdrant, QdrantGrpc},
     },
     embedding_api::PassOn,
@@ -106,7 +107,7 @@ pub(super) fn proxy(
     shared: &Shared,
     (upstream, grpc): (Upstream, Option<Upstream>),
 ) -> Result<Proxy, StartError> {
-    let dialects = dialects(listener.dialect);
+    let dialects = dialects(listener);
     let limits = &config.limits;
     let searches = SearchHandler::new(
         Pipeline::new(profiles(config, shared)),
@@ -140,15 +141,19 @@ pub(super) fn proxy(
     })
 }
 
-pub(super) fn dialects(choice: DialectChoice) -> Vec<Arc<dyn Dialect>> {
+pub(super) fn dialects(listener: &ListenerConfig) -> Vec<Arc<dyn Dialect>> {
+    if let Some(definition) = &listener.definition {
+        return vec![Arc::new(Paths::new(Definition::clone(definition)))];
+    }
     let qdrant = || Arc::new(Qdrant) as Arc<dyn Dialect>;
     let grpc = || Arc::new(QdrantGrpc) as Arc<dyn Dialect>;
     let elastic = || Arc::new(Elastic) as Arc<dyn Dialect>;
-    match choice {
+    match listener.dialect {
         DialectChoice::Auto => vec![qdrant(), grpc(), elastic()],
         DialectChoice::Qdrant => vec![qdrant(), grpc()],
         DialectChoice::Elasticsearch => vec![elastic()],
-        DialectChoice::None => Vec::new(),
+        // The others are described.
+        _ => Vec::new(),
     }
 }
 

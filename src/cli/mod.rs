@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod demo;
+mod dialects;
 mod eval;
 mod explain;
 mod measure;
@@ -95,6 +96,9 @@ pub fn run(cli: Cli) -> u8 {
         }
         Command::Check(args) => {
             let out = &mut std::io::stdout();
+            if let Some(name) = &args.dialects {
+                return dialects::list(name, out).unwrap_or(EXIT_FAILURE);
+            }
             match check(&args.source, args.all, &env, out) {
                 Ok(EXIT_OK) if args.connect => connect::connect(&args.source, &env, out),
                 checked => checked,
@@ -161,6 +165,10 @@ pub struct CheckArgs {
     /// or with numbered problems, what to do about each, and exit code 1
     #[arg(long)]
     pub connect: bool,
+    /// List the databases that a listener's dialect may name and what each was tried on; with a NAME, print its definition, to copy
+    /// and change
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    pub dialects: Option<String>,
 }
 
 /// Where the configuration comes from.
@@ -271,7 +279,8 @@ mod tests {
             Ok(Command::Check(CheckArgs {
                 source: ConfigArgs { config: Some(_), .. },
                 connect: false,
-                all: false
+                all: false,
+                dialects: None,
             }))
         ));
     }

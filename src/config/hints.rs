@@ -162,9 +162,18 @@ pub(super) fn dialect(text: &str) -> Option<&'static str> {
         }
         "es" | "elastic" | "elasticsearch" | "elastic-search" => Some("Write `dialect: elasticsearch`."),
         "off" | "false" | "forward" | "raw" => Some("To forward only, write `dialect: none`."),
-        "milvus" | "weaviate" | "pgvector" | "solr" | "vespa" | "pinecone" | "chroma" => Some(
-            "Of this database no dialect is known: rerankd can forward to it (`dialect: none`), or serve the \
+        "chromadb" => Some("Write `dialect: chroma`."),
+        "azure" | "azure-search" | "azure_ai_search" | "cognitive-search" => {
+            Some("Write `dialect: azure-ai-search`.")
+        }
+        "supabase" | "pgvector" => Some(
+            "Functions that PostgREST serves have `dialect: postgrest`; Postgres' own protocol is not HTTP: serve the \
              application's own calls (`rerank_api`).",
+        ),
+        "atlas" | "mongo" => Some("Write `dialect: mongodb`, for its aggregate over HTTP."),
+        "marqo" | "lancedb" | "redis" | "turbopuffer" | "vald" | "zilliz" | "algolia" | "custom" => Some(
+            "Of this database no dialect is known: describe it in a file (`dialect: paths`, docs/add-a-database.md), \
+             forward to it (`dialect: none`), or serve the application's own calls (`rerank_api`).",
         ),
         _ => None,
     }

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod bounds;
+mod definition;
 mod differences;
 mod elsewhere;
 mod embeddings;
@@ -57,6 +58,7 @@ use std::{
 };
 
 pub use addresses::{OwnAddress, Target, is_at};
+pub use definition::preset;
 pub use differences::{Difference, Written, differences};
 pub use embeddings::{EmbeddingMemoryConfig, EmbeddingsConfig, ServiceConfig};
 pub use fingerprint::Fingerprint;

@@ -1,9 +1,10 @@
 //! The tree to `Config`: everything but reranking, providers and limits, which have readers of their own.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Config, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, elsewhere, list,
+    Config, DialectChoice, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, definition,
+    elsewhere, hints, list,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -19,7 +20,7 @@ use super::{
     types::{AdminConfig, CacheConfig, UpstreamConfig},
     values,
 };
-use crate::search::PathPrefix;
+use crate::{dialect::paths::Definition, search::PathPrefix};
 
 /// Reads a whole configuration.
 pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut Problems) -> Config {
@@ -138,7 +139,55 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     }
     upstream_url(&upstream, &mut listener.upstream, problems);
     client_certificate(&upstream, problems);
+    listener.definition = definition(section, &listener, problems);
     listener
+}
+
+/// What describes the database, where it is described.
+fn definition(
+    section: &Section<'_>,
+    listener: &ListenerConfig,
+    problems: &mut Problems,
+) -> Option<Arc<Definition>> {
+    match (listener.dialect, &listener.dialect_file) {
+        (DialectChoice::Paths, None) => {
+            if !section.has("dialect_file") {
+                let sentence = "`dialect: paths` needs the file that describes the database: dialect_file.";
+                section.complain("dialect_file", sentence, problems);
+            }
+            None
+        }
+        (DialectChoice::Paths, Some(path)) => {
+            let read = match std::fs::read_to_string(path) {
+                Ok(text) => definition::of_file(&text),
+                Err(error) => {
+                    section.complain(
+                        "dialect_file",
+                        hints::file(&path.display().to_string(), &error),
+                        problems,
+                    );
+                    return None;
+                }
+            };
+            let file = path.display().to_string();
+            match read {
+                Ok(definition) => Some(Arc::new(definition)),
+                Err(inner) => {
+                    let origin =
+                        section.node("dialect_file").map_or(Origin::Nowhere, |node| node.origin.clone());
+                    definition::told(&file, inner, &section.path_of("dialect_file"), &origin, problems);
+                    None
+                }
+            }
+        }
+        (other, Some(_)) => {
+            let sentence =
+                format!("this counts with `dialect: paths` alone, and dialect is {}.", other.as_str());
+            section.complain("dialect_file", sentence, problems);
+            None
+        }
+        (other, None) => definition::preset(other.as_str()).map(Arc::new),
+    }
 }
 
 /// The prefix may stand in the URL, or beside it.

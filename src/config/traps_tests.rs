@@ -58,7 +58,7 @@ fn a_listener_that_newcomers_write_is_answered_with_what_to_write_instead() {
     for (listener, expected) in [
         ("dialect: opensearch, upstream: { url: 'http://db' }", "write `dialect: elasticsearch`"),
         ("dialect: elastic, upstream: { url: 'http://db' }", "rite `dialect: elasticsearch`"),
-        ("dialect: weaviate, upstream: { url: 'http://db' }", "rerank_api"),
+        ("dialect: lancedb, upstream: { url: 'http://db' }", "rerank_api"),
         ("dialect: qdrnt, upstream: { url: 'http://db' }", "Did you mean `qdrant`?"),
         ("listen: 6334, upstream: { url: 'http://db' }", "write 127.0.0.1:6334"),
         ("upstream: 'localhost:6333'", "write the URL below it, as `url: http://…`"),

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use super::listener_tls::ListenerTlsConfig;
 use super::rerank_api::RerankApiConfig;
 use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
+    dialect::paths::Definition,
     fleet::{self, Address},
     pipeline::{AllowList, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
@@ -67,6 +69,10 @@ pub struct ListenerConfig {
     pub path_prefix: PathPrefix,
     /// How the database speaks.
     pub dialect: DialectChoice,
+    /// The definition of a database that is described (`dialect: paths`).
+    pub dialect_file: Option<PathBuf>,
+    /// What the file, or the preset that `dialect` names, says.
+    pub definition: Option<Arc<Definition>>,
     /// Accepting pauses at this many connections.
     pub max_connections: usize,
 }
@@ -273,6 +279,8 @@ impl ListenerConfig {
             tls: None,
             path_prefix: PathPrefix::default(),
             dialect: DialectChoice::Auto,
+            dialect_file: None,
+            definition: None,
             max_connections: 10_000,
         }
     }

@@ -46,6 +46,30 @@ words! {
         Qdrant = "qdrant",
         /// Elasticsearch and OpenSearch only.
         Elasticsearch = "elasticsearch",
+        /// Chroma.
+        Chroma = "chroma",
+        /// Apache Solr.
+        Solr = "solr",
+        /// Typesense.
+        Typesense = "typesense",
+        /// Weaviate over GraphQL.
+        Weaviate = "weaviate",
+        /// Meilisearch.
+        Meilisearch = "meilisearch",
+        /// Pinecone.
+        Pinecone = "pinecone",
+        /// Milvus over REST.
+        Milvus = "milvus",
+        /// Azure AI Search.
+        AzureAiSearch = "azure-ai-search",
+        /// Vespa.
+        Vespa = "vespa",
+        /// Functions of PostgREST.
+        Postgrest = "postgrest",
+        /// MongoDB over HTTP.
+        Mongodb = "mongodb",
+        /// As a file says.
+        Paths = "paths",
         /// Forward only.
         None = "none",
     }

@@ -11,6 +11,7 @@ mod kind;
 #[cfg(test)]
 mod laws;
 mod own;
+pub mod paths;
 pub mod qdrant;
 mod reading;
 mod request;
@@ -25,7 +26,8 @@ use http::{HeaderMap, Response, StatusCode};
 pub use elastic::Elastic;
 pub use error::DialectError;
 pub use kind::SearchKind;
-pub use request::{Endpoint, Framing, SearchRequest, Verdict};
+pub use paths::Paths;
+pub use request::{Endpoint, Framing, SearchRequest, Told, Verdict};
 
 use crate::search::Head;
 
@@ -40,6 +42,11 @@ pub trait Dialect: Send + Sync + 'static {
     fn speaks(&self, headers: &HeaderMap) -> bool;
     /// The search that a head asks for, found before the body is read; `None` for what is none.
     fn route(&self, head: &Head<'_>) -> Option<Route>;
+    /// Who has to hear the response to a call that is no search, if anybody: the names of collections that searches
+    /// address by an id are told there.
+    fn told(&self, _head: &Head<'_>) -> Option<Arc<dyn Told>> {
+        None
+    }
     /// Our own failure in this database's error shape, so that its client libraries can read it.
     fn failure(&self, status: StatusCode, message: &str) -> Response<Bytes>;
 }
@@ -91,6 +98,11 @@ impl Dialects {
     /// The same where it certainly is a search.
     pub fn search(&self, head: &Head<'_>) -> Option<Routed> {
         self.route(head).filter(|found| !found.route.below_prefix)
+    }
+
+    /// Who has to hear the response to a call that is no search.
+    pub fn told(&self, head: &Head<'_>) -> Option<Arc<dyn Told>> {
+        self.0.iter().find_map(|dialect| dialect.told(head))
     }
 
     /// Whether there is any.

@@ -85,6 +85,12 @@ pub trait SearchRequest: Send + Sync + 'static {
     fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError>;
 }
 
+/// Learns from the response to a call that is no search.
+pub trait Told: Send + Sync + 'static {
+    /// All of a response of success, without content codings.
+    fn hear(&self, response: &[u8]);
+}
+
 /// What a response is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     app::StartError,
     config::{Config, Mode},
+    dialect::paths::{Definition, Operation},
     probe::{Ask, Explained, Probe, ProbeError, Unexplained},
 };
 
@@ -85,6 +86,11 @@ pub enum ExplainError {
     /// Not a search in any dialect.
     #[error("this is no search, so rerankd passes it on unchanged. Searches are:\n{}", searches())]
     NotASearch,
+    /// Not one that the definition of the listener's database names.
+    #[error(
+        "this is no search, so rerankd passes it on unchanged. Searches are, as the listener's dialect describes them:\n{0}"
+    )]
+    NotDescribed(String),
     /// The listener forwards everything.
     #[error("this listener's dialect is `none`: it passes everything on unchanged")]
     NoDialect,
@@ -113,7 +119,12 @@ pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, Ex
         Err(ProbeError::NoListener | _) => return Err(no_listener),
     };
     probe.ready().await;
-    let explained = probe.explained(ask).await.map_err(ExplainError::from)?;
+    let explained = probe.explained(ask).await.map_err(|why| match (&own.definition, why) {
+        (Some(definition), Unexplained::NotASearch { .. }) => {
+            ExplainError::NotDescribed(described(definition))
+        }
+        (_, why) => ExplainError::from(why),
+    })?;
     probe.flush().await;
     if let Some(why) = explained.seen.failure {
         return Err(ExplainError::Upstream { upstream, why });
@@ -222,6 +233,16 @@ impl From<Unexplained> for ExplainError {
             Unexplained::NoBody => Self::NoBody,
         }
     }
+}
+
+/// The operations of a definition.
+fn described(definition: &Definition) -> String {
+    let operation = |operation: &Operation| {
+        let methods: Vec<&str> = operation.methods.iter().map(http::Method::as_str).collect();
+        let paths: Vec<String> = operation.paths.iter().map(|path| format!("    {path}")).collect();
+        format!("  {}, {}:\n{}", operation.name, methods.join(" or "), paths.join("\n"))
+    };
+    definition.operations.iter().map(operation).collect::<Vec<_>>().join("\n")
 }
 
 fn searches() -> String {

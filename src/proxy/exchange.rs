@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Response,
-    header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING},
     request, response,
 };
 use tokio::time::Instant;
@@ -82,7 +82,8 @@ impl Received {
         let prefix = framing::prefix(framing, &message);
         let length = match framing {
             Framing::Http => {
-                for name in [TRANSFER_ENCODING, TRAILER] {
+                // What names the old bytes does not name the new ones.
+                for name in [TRANSFER_ENCODING, TRAILER, ETAG, LAST_MODIFIED] {
                     headers::replace(&mut parts.headers, &name, None);
                 }
                 trailers = None;

@@ -34,6 +34,7 @@ mod serve;
 mod shadow;
 mod target;
 mod tls;
+mod told;
 mod tunnel;
 mod unranked;
 mod unread_search;
@@ -113,7 +114,14 @@ impl Proxy {
                 Box::pin(self.searches.respond(forwarder, &dialect, &route.endpoint, request)).await
             }
             (None, Some(found)) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
-            (None, None) => forwarder.forward(without_own_headers(request)).await,
+            (None, None) => {
+                let told = self.dialects.told(&target::head_of(&request)).filter(|_| is_below && !is_call);
+                let response = forwarder.forward(without_own_headers(request)).await;
+                match told {
+                    Some(told) => response.map(|response| told::heard(response, told)),
+                    None => response,
+                }
+            }
         };
         if let Ok(response) = &response {
             forwarder.responded(response.status());

@@ -45,7 +45,7 @@ pub trait Page: Send + Sync + 'static {
 pub struct Place(Range<usize>);
 
 impl Place {
-    pub(super) fn new(range: Range<usize>) -> Self {
+    pub(crate) fn new(range: Range<usize>) -> Self {
         Self(range)
     }
 
@@ -56,7 +56,7 @@ impl Place {
     }
 
     #[inline]
-    pub(super) fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.0.clone()
     }
 }

@@ -86,7 +86,7 @@ impl<'a> Value<'a> {
 impl<'a> Member<'a> {
     /// A member of an object in JSON.
     #[inline]
-    pub(super) fn of_json(member: json::Member<'a>) -> Self {
+    pub fn of_json(member: json::Member<'a>) -> Self {
         Self { key: member.key, value: Value::Json(member.value) }
     }
 

@@ -159,12 +159,12 @@ start_rerank_api() { # start_rerank_api NAME COHERE DEADLINE: rerankd with its r
 
 # Two of rerankd before one database: one whose provider answers (with a deadline that no busy machine misses), and one
 # whose provider the tests break.
-in_front_of() { # in_front_of BACKEND DATABASE-URL
+in_front_of() { # in_front_of BACKEND DATABASE-URL [VARIABLE=VALUE]...
     export E2E_BACKEND=$1 E2E_DIRECT=$2
     start_cohere "$1-cohere" && E2E_COHERE=$url &&
         start_cohere "$1-cohere-failing" && E2E_COHERE_FAILING=$url &&
-        start_rerankd "$1-rerankd" "$2" "$E2E_COHERE" 20s && E2E_PROXY=$url &&
-        start_rerankd "$1-rerankd-failing" "$2" "$E2E_COHERE_FAILING" 500ms && E2E_FAILING=$url &&
+        start_rerankd "$1-rerankd" "$2" "$E2E_COHERE" 20s "${@:3}" && E2E_PROXY=$url &&
+        start_rerankd "$1-rerankd-failing" "$2" "$E2E_COHERE_FAILING" 500ms "${@:3}" && E2E_FAILING=$url &&
         export E2E_COHERE E2E_COHERE_FAILING E2E_PROXY E2E_FAILING
 }
 

@@ -17,10 +17,12 @@ use serde_json::Value as Json;
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 /// What a user reads.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 14] = [
     include_str!("../../README.md"),
+    include_str!("../../docs/add-a-database.md"),
     include_str!("../../docs/behaviour.md"),
     CONFIGURATION,
+    include_str!("../../docs/databases.md"),
     include_str!("../../docs/embeddings.md"),
     include_str!("../../docs/measuring.md"),
     include_str!("../../docs/metrics.md"),

@@ -42,7 +42,7 @@ const MAP: &[(&str, &[&str])] = &[
         &["body", "bounds", "document", "embedding_api", "rerank", "search", "trouble", "upstream", "wire"],
     ),
     ("admin", &["body", "pipeline", "search", "telemetry", "trouble"]),
-    ("config", &["embedding", "fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
+    ("config", &["dialect", "embedding", "fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
     (
         "app",
         &[
@@ -83,6 +83,7 @@ const MAP: &[(&str, &[&str])] = &[
             "bounds",
             "config",
             "demo",
+            "dialect",
             "eval",
             "explain",
             "fleet",

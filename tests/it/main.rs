@@ -12,6 +12,7 @@ mod config_reference;
 mod connect;
 mod demo;
 mod depth;
+mod described;
 mod embedding_api;
 mod embedding_api_heard;
 mod embedding_calls;

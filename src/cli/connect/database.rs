@@ -107,7 +107,10 @@ fn reached(section: &mut Section, listener: &ListenerConfig, root: &Root, took: 
         }
         None => format!("something that does not say what it is ({status}), in {milliseconds} ms"),
     };
-    let known = product.is_some() || matches!(status, 401 | 403) || listener.dialect == DialectChoice::None;
+    let known = product.is_some()
+        || matches!(status, 401 | 403)
+        || listener.dialect == DialectChoice::None
+        || listener.definition.is_some();
     if root.status.is_server_error() {
         section.problem("reached", what, "See the database's own log: it answers its root with an error.");
     } else if known {
@@ -134,6 +137,17 @@ fn misfit(dialect: DialectChoice, product: Product) -> Option<&'static str> {
     match (dialect, product) {
         (DialectChoice::Qdrant, Product::Elasticsearch | Product::OpenSearch) => Some("elasticsearch"),
         (DialectChoice::Elasticsearch, Product::Qdrant) => Some("qdrant"),
+        (other, product)
+            if !matches!(
+                other,
+                DialectChoice::Auto
+                    | DialectChoice::None
+                    | DialectChoice::Qdrant
+                    | DialectChoice::Elasticsearch
+            ) =>
+        {
+            Some(if matches!(product, Product::Qdrant) { "qdrant" } else { "elasticsearch" })
+        }
         _ => None,
     }
 }

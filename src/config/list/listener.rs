@@ -35,8 +35,16 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting(
         "dialect",
         Kind::Word(DialectChoice::WORDS),
-        "auto (by each request's path) | qdrant | elasticsearch (OpenSearch too) | none (forward only)",
+        "auto (by each request's path) | qdrant | elasticsearch (OpenSearch too) | chroma | solr | typesense | weaviate (GraphQL) | \
+         meilisearch | pinecone | milvus (REST) | azure-ai-search | vespa | postgrest | mongodb (over HTTP) | paths (as dialect_file \
+         says) | none (forward only)",
         |to| &mut to.dialect,
+    ),
+    setting(
+        "dialect_file",
+        Kind::File,
+        "how the database speaks, for `dialect: paths`: where queries and hits stand in its calls",
+        |to| &mut to.dialect_file,
     ),
     setting(
         "max_connections",

@@ -5,7 +5,7 @@ mod endpoint;
 mod failure;
 mod fields;
 mod format;
-mod lucene;
+pub(in crate::dialect) mod lucene;
 mod msearch;
 mod nearest;
 mod operation;

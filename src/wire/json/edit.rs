@@ -24,6 +24,11 @@ impl Edits {
         self.changes.is_empty()
     }
 
+    /// The changes themselves.
+    pub fn into_changes(self) -> Vec<(Range<usize>, Vec<u8>)> {
+        self.changes
+    }
+
     /// Puts `new` where `range` is now. Changes at the same place keep the order in which they were made.
     pub fn replace(&mut self, range: Range<usize>, new: impl Into<Vec<u8>>) {
         self.changes.push((range, new.into()));

@@ -126,9 +126,19 @@ pub fn array_of_hits(
 
 /// An object with fields, its members noted on the way; `None` for any other value.
 pub fn fields(value: &mut Scanner<'_>) -> ScanResult<Option<Fields>> {
+    fields_and(value, |_, _| ())
+}
+
+/// The same, and `each` sees every member, where a hit's own members are its fields.
+#[inline]
+pub fn fields_and(
+    value: &mut Scanner<'_>,
+    mut each: impl FnMut(&str, Value<'_>),
+) -> ScanResult<Option<Fields>> {
     let (mut members, mut all) = (Vec::with_capacity(FEW), true);
     let object = value.object(|key, value| {
         let value = value.skip()?;
+        each(&key.name, value);
         all = all && note(&mut members, &key, value);
         Ok(())
     })?;

@@ -23,6 +23,7 @@ pub struct JsonPage {
     arrays: Vec<HitArray>,
     failed: Vec<Failure>,
     style: &'static PageStyle,
+    envelope: Vec<(Range<usize>, Vec<u8>)>,
 }
 
 /// What differs between databases that respond like this.
@@ -39,7 +40,19 @@ pub type WithoutLists = fn(response: &Bytes, searches: &[usize]) -> Option<Bytes
 impl JsonPage {
     /// The response `body`, whose hits stand in these arrays, in their order.
     pub fn new(body: Bytes, arrays: Vec<HitArray>, failed: Vec<Failure>, style: &'static PageStyle) -> Self {
-        Self { body, lists: arrays.iter().map(HitArray::list).collect(), arrays, failed, style }
+        Self {
+            body,
+            lists: arrays.iter().map(HitArray::list).collect(),
+            arrays,
+            failed,
+            style,
+            envelope: Vec::new(),
+        }
+    }
+
+    /// The same, which is written with these bytes in place of those ranges, none of them in an array of hits.
+    pub fn with_envelope(self, envelope: Vec<(Range<usize>, Vec<u8>)>) -> Self {
+        Self { envelope, ..self }
     }
 
     /// Where the hits stand.
@@ -96,6 +109,11 @@ impl Page for JsonPage {
             + self.arrays.capacity() * size_of::<HitArray>()
             + self.lists.capacity() * size_of::<HitList>()
             + self.failed.capacity() * size_of::<Failure>()
+            + self
+                .envelope
+                .iter()
+                .map(|(_, new)| new.capacity() + size_of::<(Range<usize>, Vec<u8>)>())
+                .sum::<usize>()
     }
 
     fn hit_bytes(&self, at: HitAt) -> usize {
@@ -150,7 +168,7 @@ impl Page for JsonPage {
     }
 
     fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
-        let joined = splice::reorder(&self.body, &self.arrays, strips, rankings);
+        let joined = splice::reorder(&self.body, &self.arrays, &self.envelope, strips, rankings);
         let Some(without_lists) = self.style.without_lists else { return joined };
         let emptied = self.arrays.iter().zip(rankings).filter_map(emptied);
         let hidden = |search: &usize| strips.get(*search).is_some_and(|strip| strip.hides_empty);

@@ -31,10 +31,12 @@ struct Hits<'a> {
 pub(super) fn reorder(
     body: &Bytes,
     lists: &[HitArray],
+    envelope: &[(Range<usize>, Vec<u8>)],
     strips: &[Strip],
     rankings: &[Option<Ranking>],
 ) -> Bytes {
-    let mut changes: Vec<(Range<usize>, Change<'_>)> = Vec::new();
+    let own = envelope.iter().map(|(range, new)| (range.clone(), Change::Text(new.clone())));
+    let mut changes: Vec<(Range<usize>, Change<'_>)> = own.collect();
     for (at, list) in lists.iter().enumerate() {
         let ranking = rankings.get(at).and_then(Option::as_ref);
         let strip = strips.get(list.search);
@@ -271,7 +273,7 @@ mod tests {
     }
 
     fn joined((body, lists): &(Bytes, Vec<HitArray>), strip: Strip, ranking: Option<Ranking>) -> String {
-        String::from_utf8(reorder(body, lists, &[strip], &[ranking]).to_vec()).unwrap()
+        String::from_utf8(reorder(body, lists, &[], &[strip], &[ranking]).to_vec()).unwrap()
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn the_identity_order_gives_the_same_bytes() {
         let page = page("{\"r\":[ {\"a\":1} , {\"a\":2}]}");
-        let same = reorder(&page.0, &page.1, &[], &[Some(ranking(&[(0, None), (1, None)]))]);
+        let same = reorder(&page.0, &page.1, &[], &[], &[Some(ranking(&[(0, None), (1, None)]))]);
         assert_eq!(same, page.0);
     }
 

@@ -32,8 +32,13 @@ impl Sidecar {
 
     /// The same; `upstream` is the inside of that section.
     pub async fn before(upstream: &str, service: Scripted, rerank: &str, more: &str) -> Self {
+        Self::listening(&format!("upstream: {{ {upstream} }}"), service, rerank, more).await
+    }
+
+    /// The same; `listener` are its settings.
+    pub async fn listening(listener: &str, service: Scripted, rerank: &str, more: &str) -> Self {
         let yaml = format!(
-            "listeners: [{{ listen: 127.0.0.1:0, upstream: {{ {upstream} }} }}]\n\
+            "listeners: [{{ listen: 127.0.0.1:0, {listener} }}]\n\
              admin: {{ listen: 127.0.0.1:0 }}\n\
              rerank: {{ {rerank} }}\n\
              providers: {{ cohere: {{ kind: cohere, base_url: \"http://{}\" }} }}\n{more}",

@@ -5,7 +5,8 @@ mod simple;
 
 use std::sync::Arc;
 
-pub(super) use query_string::{escaped, query_string};
+pub(super) use query_string::escaped;
+pub(in crate::dialect) use query_string::query_string;
 pub(super) use simple::{Flags, simple_query_string};
 
 /// A query that goes from field to field more often is a program's, not a question.
@@ -15,9 +16,9 @@ const MOST_BRACKETS: usize = 1024;
 
 /// Words that stand together, and the field that they name: none where the query does not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Words {
-    pub(super) field: Option<Arc<str>>,
-    pub(super) text: String,
+pub(in crate::dialect) struct Words {
+    pub(in crate::dialect) field: Option<Arc<str>>,
+    pub(in crate::dialect) text: String,
 }
 
 /// The words found so far.

@@ -12,7 +12,7 @@ const ENDS: [char; 11] = ['"', '(', ')', '[', ']', '{', '}', '^', '~', ':', '!']
 const LONGEST_NAME: usize = 256;
 
 /// The words that a query looks for, with the fields that it names.
-pub(in super::super) fn query_string(query: &str) -> Vec<Words> {
+pub(in crate::dialect) fn query_string(query: &str) -> Vec<Words> {
     let mut parser = Parser { rest: Rest(query), ..Parser::default() };
     while parser.step() {}
     parser.found.parts

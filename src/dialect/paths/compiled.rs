@@ -1,0 +1,46 @@
+//! [`Compiled`]: a definition, ready for use.
+
+use std::sync::Arc;
+
+use super::{
+    definition::{Columns, Definition, Hits, Operation, Rows},
+    names::Names,
+    shape::Shape,
+};
+
+/// A definition and the shapes of its responses.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub(super) definition: Definition,
+    /// One per operation.
+    shapes: Vec<Shape>,
+    pub(super) names: Arc<Names>,
+}
+
+impl Compiled {
+    pub(super) fn new(definition: Definition) -> Self {
+        let shapes = definition.operations.iter().map(|each| Shape::of(&each.response)).collect();
+        Self { definition, shapes, names: Arc::default() }
+    }
+
+    /// The operation of this number.
+    pub(super) fn operation(&self, number: usize) -> Option<(&Operation, &Shape)> {
+        Some((self.definition.operations.get(number)?, self.shapes.get(number)?))
+    }
+
+    /// Where its hits stand, if they are objects.
+    pub(super) fn rows(&self, number: usize) -> Option<&Rows> {
+        match &self.definition.operations.get(number)?.response.hits {
+            Hits::Rows(rows) => Some(rows),
+            Hits::Columns(_) => None,
+        }
+    }
+
+    /// Where they stand, if they are in columns.
+    pub(super) fn columns(&self, number: usize) -> Option<&Columns> {
+        match &self.definition.operations.get(number)?.response.hits {
+            Hits::Rows(_) => None,
+            Hits::Columns(columns) => Some(columns),
+        }
+    }
+}

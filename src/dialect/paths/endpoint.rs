@@ -1,0 +1,297 @@
+//! A search on its way: its endpoint, then its request.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+
+use super::{
+    change,
+    columns::ColumnsPage,
+    compiled::Compiled,
+    definition::{Hits, Operation},
+    echo::Requested,
+    parameters::Parameters,
+    request,
+    rows::RowsPage,
+    view::{At, View},
+    widen,
+};
+use crate::{
+    dialect::{
+        DialectError, Endpoint, SearchKind, SearchRequest, Verdict, http_response, own,
+        reading::{self, Reading},
+    },
+    search::{FetchPlan, Head, Rewrite, SearchIntent, Strip, Unread},
+    wire::{
+        Page,
+        json::{Edits, Value, page_bytes, reading_bytes},
+    },
+};
+
+/// What is held for one search of a batch.
+const SEARCH_BYTES: usize = 700;
+
+const BODY: DialectError = DialectError::Malformed { member: "body", expected: "a well-formed JSON object" };
+const SEARCHES: DialectError = DialectError::Malformed { member: "searches", expected: "an array" };
+const PARAMETERS: DialectError = DialectError::Malformed { member: "parameters", expected: "text" };
+
+/// What the head of a search says.
+pub(super) struct PathsEndpoint {
+    compiled: Arc<Compiled>,
+    operation: usize,
+    collection: Option<String>,
+    path: String,
+    /// As it is written, without its question mark.
+    query: Option<String>,
+    is_form: bool,
+}
+
+/// A search that has been read.
+struct PathsRequest {
+    endpoint: Arc<PathsEndpoint>,
+    query: Parameters,
+    form: Option<Parameters>,
+    /// The body; of a form, or of none, without an index.
+    reading: Reading,
+}
+
+impl PathsEndpoint {
+    pub(super) fn new(
+        compiled: Arc<Compiled>,
+        operation: usize,
+        collection: Option<String>,
+        head: &Head<'_>,
+    ) -> Self {
+        let content =
+            head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let is_form =
+            content.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
+        let (path, query) = (head.path.to_owned(), head.query.map(str::to_owned));
+        Self { compiled, operation, collection, path, query, is_form }
+    }
+
+    fn definition(&self) -> Option<&Operation> {
+        self.compiled.definition.operations.get(self.operation)
+    }
+}
+
+impl Endpoint for PathsEndpoint {
+    fn kind(&self) -> SearchKind {
+        match self.definition() {
+            Some(Operation { searches: None, queries: None, .. }) | None => SearchKind::Search,
+            Some(_) => SearchKind::SearchBatch,
+        }
+    }
+
+    fn unread(&self, request: &[u8]) -> Option<Unread<'_>> {
+        let of = self.definition()?;
+        let alone = of.searches.is_none() && of.queries.is_none() && !of.collection_by_id;
+        // Another name of that member would be found only by reading.
+        let usual = of.options.as_deref().is_none_or(|own| own == "rerank");
+        let collection = self.collection.as_ref().filter(|_| alone && usual && own::is_absent(request))?;
+        Some(Unread { collections: std::slice::from_ref(collection), expression: false })
+    }
+
+    fn working_bytes(&self, request: &[u8]) -> usize {
+        let parameters = self.query.as_ref().map_or(0, String::len).saturating_add(request.len());
+        // A parameter of one letter takes a hundred bytes.
+        let parameters = if self.is_form { parameters.saturating_mul(100) } else { parameters };
+        reading_bytes(request, SEARCH_BYTES).saturating_add(parameters)
+    }
+
+    fn read(self: Arc<Self>, request: Bytes) -> Result<Arc<dyn SearchRequest>, DialectError> {
+        let query = Parameters::read(self.query.as_deref().unwrap_or_default()).ok_or(PARAMETERS)?;
+        let form = match self.is_form {
+            true => {
+                let text = std::str::from_utf8(&request).map_err(|_| PARAMETERS)?;
+                Some(Parameters::read(text).ok_or(PARAMETERS)?)
+            }
+            false => None,
+        };
+        let texts = match form.is_some() || request.is_empty() {
+            true => Vec::new(),
+            false => vec![reading::index(&request, BODY)?],
+        };
+        Ok(Arc::new(PathsRequest { endpoint: self, query, form, reading: Reading::new(request, texts) }))
+    }
+}
+
+impl PathsRequest {
+    fn operation(&self) -> Result<&Operation, DialectError> {
+        self.endpoint.definition().ok_or(BODY)
+    }
+
+    fn root(&self) -> Result<Option<Value<'_>>, DialectError> {
+        match self.reading.texts().first() {
+            Some(index) => Value::indexed(self.reading.body(), index).map(Some).map_err(|_| BODY),
+            None => Ok(None),
+        }
+    }
+
+    /// The searches in their order; several with one view where they differ in nothing but the query.
+    fn views(&self, operation: &Operation) -> Result<Vec<(View<'_>, Option<Value<'_>>)>, DialectError> {
+        let root = self.root()?;
+        let view = |body| View { body, top: root, query: &self.query, form: self.form.as_ref() };
+        if let Some(path) = &operation.searches {
+            let list = path.iter().fold(root, |value, key| value?.get(key)).and_then(Value::items);
+            let list = list.ok_or(SEARCHES)?;
+            return Ok(list.into_iter().map(|one| (view(Some(one)), None)).collect());
+        }
+        let one = view(root);
+        let Some(place) = &operation.queries else { return Ok(vec![(one, None)]) };
+        match one.find(std::slice::from_ref(place))? {
+            Some((_, At::Json(list))) => {
+                let items = list.items().ok_or(SEARCHES)?;
+                Ok(items.into_iter().map(|query| (one, Some(query))).collect())
+            }
+            _ => Err(SEARCHES),
+        }
+    }
+
+    fn target(&self, query: Option<&str>) -> String {
+        match query {
+            Some(query) => format!("{}?{query}", self.endpoint.path),
+            None => self.endpoint.path.clone(),
+        }
+    }
+}
+
+impl SearchRequest for PathsRequest {
+    fn body(&self) -> &Bytes {
+        self.reading.body()
+    }
+
+    fn held_bytes(&self) -> usize {
+        let form = self.form.as_ref().map_or(0, Parameters::held_bytes);
+        self.reading.held_bytes() + self.query.held_bytes() + form
+    }
+
+    fn intents(&self) -> Result<Vec<SearchIntent>, DialectError> {
+        let operation = self.operation()?;
+        let views = self.views(operation)?;
+        let id = self.endpoint.collection.as_deref();
+        let by_id = operation.collection_by_id;
+        let name = id.filter(|_| by_id).and_then(|id| self.endpoint.compiled.names.of(id));
+        let mut intents = Vec::with_capacity(views.len());
+        for (view, query) in &views {
+            let mut intent = request::intent(operation, view, name.as_deref().or(id), *query)?;
+            // Without its name it may be any collection, also one that is excluded.
+            intent.expression |= by_id && name.is_none();
+            intents.push(intent);
+        }
+        Ok(intents)
+    }
+
+    fn vectors(&self, searches: &[usize], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DialectError> {
+        let operation = self.operation()?;
+        let views = self.views(operation)?;
+        let mut components = Vec::new();
+        for &at in searches {
+            let Some((view, query)) = views.get(at) else { continue };
+            request::each_vector(operation, view, *query, &mut components, &mut |vector| each(at, vector))?;
+        }
+        Ok(())
+    }
+
+    fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
+        let operation = self.operation()?;
+        let views = self.views(operation)?;
+        let as_asked = FetchPlan::as_asked();
+        let plan_of = |at: usize| plans.get(at).unwrap_or(&as_asked);
+        let mut edits = Edits::new();
+        let mut top = Vec::new();
+        let (mut query, mut form) = (Vec::new(), Vec::new());
+        let mut strips: Vec<Strip> = Vec::with_capacity(views.len());
+        // Queries of one request share their limit and their fields.
+        let shared = operation.queries.is_some().then(|| shared(plans, views.len()));
+        for (at, (view, _)) in views.iter().enumerate() {
+            let plan = shared.as_ref().unwrap_or_else(|| plan_of(at));
+            if at > 0 && shared.is_some() {
+                strips.push(strips.first().cloned().unwrap_or_default());
+                continue;
+            }
+            let (mut changes, strip) = widen::changes(operation, view, plan)?;
+            strips.push(strip);
+            top.extend(changes.take_top());
+            changes.write(view.body, &mut edits);
+            query.append(&mut changes.query);
+            form.append(&mut changes.form);
+        }
+        let root = self.root()?;
+        let own = operation.options.as_ref().filter(|_| operation.searches.is_some());
+        if let Some(own) = own.filter(|own| root.is_some_and(|root| root.get(own).is_some())) {
+            top.push((vec![own.clone()], None));
+        }
+        if let Some(root) = root {
+            change::change(root, &top, &mut edits);
+        }
+        // What the searches of a batch share cannot be changed for one of them.
+        if operation.searches.is_some() && !(query.is_empty() && form.is_empty()) {
+            return Err(DialectError::Unsupported("a batch whose limit stands beside it"));
+        }
+        let own = self.endpoint.query.as_deref();
+        let target = match query.is_empty() {
+            true => self.target(own),
+            false => self.target(Some(&self.query.with(own.unwrap_or_default(), &query))),
+        };
+        let body = match (&self.form, form.is_empty()) {
+            (Some(read), false) => {
+                let text = std::str::from_utf8(self.reading.body()).map_err(|_| PARAMETERS)?;
+                Bytes::from(read.with(text, &form))
+            }
+            _ => edits.apply(self.reading.body()),
+        };
+        Ok(Rewrite { target, body, strips })
+    }
+
+    fn verdict(&self, status: StatusCode, _: &HeaderMap) -> Verdict {
+        match status {
+            StatusCode::FORBIDDEN | StatusCode::NOT_MODIFIED => Verdict::Denied,
+            status => http_response::verdict(status),
+        }
+    }
+
+    fn can_read(&self, headers: &HeaderMap) -> bool {
+        http_response::is_json(headers)
+    }
+
+    fn page_bytes(&self, response: &[u8]) -> usize {
+        match self.endpoint.definition().map(|operation| &operation.response.hits) {
+            Some(Hits::Columns(_)) => columns_bytes(response),
+            _ => page_bytes(response).saturating_add(response.len() / 8).saturating_add(1024),
+        }
+    }
+
+    fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError> {
+        let operation = self.operation()?;
+        let PathsEndpoint { compiled, operation: number, .. } = &*self.endpoint;
+        if let Hits::Columns(_) = operation.response.hits {
+            return Ok(Arc::new(ColumnsPage::read(compiled, *number, response)?));
+        }
+        let requested: Vec<Option<Requested>> = match operation.response.echoes.is_empty() {
+            true => Vec::new(),
+            false => self.views(operation)?.iter().map(|(view, _)| Requested::of(operation, view)).collect(),
+        };
+        Ok(Arc::new(RowsPage::read(compiled, *number, response, &requested)?))
+    }
+}
+
+/// What is held for the places of columns: an entry each, in lists that grow, and the lists.
+fn columns_bytes(response: &[u8]) -> usize {
+    let count = |sign| memchr::memchr_iter(sign, response).count();
+    let entries = count(b',').saturating_mul(48);
+    entries.saturating_add(count(b'[').saturating_mul(256)).saturating_add(1024)
+}
+
+/// One plan for all queries of a request: more hits only where all want as many, the fields of all.
+fn shared(plans: &[FetchPlan], queries: usize) -> FetchPlan {
+    let first = plans.first().cloned().unwrap_or_else(FetchPlan::as_asked);
+    let alike = plans.len() == queries && plans.iter().all(|plan| plan.hits == first.hits);
+    let fields = plans.iter().map(|plan| &plan.fields).find(|fields| !fields.is_none());
+    FetchPlan {
+        hits: first.hits.filter(|_| alike),
+        fields: fields.cloned().unwrap_or_else(crate::search::WantedFields::none),
+        ..first
+    }
+}

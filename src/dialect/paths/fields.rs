@@ -1,0 +1,157 @@
+//! Which fields come back: what a request has to say so that documents can be made, and what then goes again.
+
+use super::{
+    change::Changes,
+    definition::{Absent, Columns, FieldForm, Operation, Part, Rows},
+    view::{At, View},
+};
+use crate::{
+    dialect::DialectError,
+    search::{Strip, StripPath, WantedFields},
+    wire::json::Value,
+};
+
+/// Signs of what is more than a name: patterns, functions, renamings.
+const NOT_A_NAME: [char; 8] = ['*', '?', '(', ')', ':', '[', '{', '!'];
+
+/// Asks for the fields that documents are made of.
+pub(super) fn ask(
+    operation: &Operation,
+    rows: &Rows,
+    view: &View<'_>,
+    wanted: &WantedFields,
+    changes: &mut Changes,
+) -> Result<Strip, DialectError> {
+    let request = &operation.fields;
+    let WantedFields::Named(wanted) = wanted else { return Ok(Strip::default()) };
+    if wanted.is_empty() || request.at.is_empty() {
+        return Ok(Strip::default());
+    }
+    let Some((place, at)) = view.find(&request.at).ok().flatten() else {
+        return absent(operation, rows, view, wanted, changes);
+    };
+    if operation.searches.is_some() && place.part != Part::Body {
+        return Ok(Strip::default());
+    }
+    let there = match (request.form, at) {
+        (FieldForm::Switch, at) => {
+            if at.text() != "false" {
+                return Ok(Strip::default());
+            }
+            changes.set(place, "true".to_owned(), "true".to_owned());
+            return Ok(stripped(vec![rows.fields.clone()]));
+        }
+        (FieldForm::List, At::Json(list)) => match list.items() {
+            Some(items) => items.into_iter().filter_map(|item| Some(item.as_str()?.into_owned())).collect(),
+            None => names(&at.text()),
+        },
+        (_, at) => names(&at.text()),
+    };
+    let missing = missing(operation, view, &there, wanted)?;
+    if missing.is_empty() {
+        return Ok(Strip::default());
+    }
+    let text = [at.text().into_owned(), missing.join(",")].join(",");
+    let json = match at {
+        At::Json(list) if list.items().is_some() => with_names(list, &missing),
+        _ => serde_json::Value::from(text.as_str()).to_string(),
+    };
+    changes.set(place, json, text);
+    Ok(stripped(missing.iter().map(|name| path(rows, name)).collect()))
+}
+
+/// Where the request names none.
+fn absent(
+    operation: &Operation,
+    rows: &Rows,
+    view: &View<'_>,
+    wanted: &[String],
+    changes: &mut Changes,
+) -> Result<Strip, DialectError> {
+    let request = &operation.fields;
+    let default: &[String] = match &request.absent {
+        Absent::All => return Ok(Strip::default()),
+        Absent::None => &[],
+        Absent::Names(names) => names,
+    };
+    let Some(place) = view.free_place(&request.at) else { return Ok(Strip::default()) };
+    if request.form == FieldForm::Switch {
+        changes.set(place, "true".to_owned(), "true".to_owned());
+        return Ok(stripped(vec![rows.fields.clone()]));
+    }
+    let missing = missing(operation, view, default, wanted)?;
+    if missing.is_empty() {
+        return Ok(Strip::default());
+    }
+    let all: Vec<&str> = default.iter().chain(&missing).map(String::as_str).collect();
+    let json = match request.form {
+        FieldForm::List => serde_json::Value::from(all.clone()).to_string(),
+        _ => serde_json::Value::from(all.join(",")).to_string(),
+    };
+    changes.set(place, json, all.join(","));
+    Ok(stripped(missing.iter().map(|name| path(rows, name)).collect()))
+}
+
+/// Those of `wanted` that do not come anyway; none where that cannot be seen, and none that the client excludes.
+fn missing(
+    operation: &Operation,
+    view: &View<'_>,
+    there: &[String],
+    wanted: &[String],
+) -> Result<Vec<String>, DialectError> {
+    let request = &operation.fields;
+    if there.iter().any(|name| request.all.contains(name) || name.contains(NOT_A_NAME)) {
+        return Ok(Vec::new());
+    }
+    let excluded = match view.find(&request.excluded)? {
+        Some((_, At::Json(list))) if list.items().is_some() => {
+            let items = list.items().unwrap_or_default();
+            items.into_iter().filter_map(|item| Some(item.as_str()?.into_owned())).collect()
+        }
+        Some((_, at)) => names(&at.text()),
+        None => Vec::new(),
+    };
+    let below = |name: &str, of: &String| {
+        name.strip_prefix(of.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let odd = |name: &String| name.contains(NOT_A_NAME) || name.contains([',', ' ', '"']);
+    let is_missing = |name: &&String| {
+        !there.iter().any(|of| below(name, of)) && !excluded.iter().any(|of| below(name, of)) && !odd(name)
+    };
+    Ok(wanted.iter().filter(is_missing).cloned().collect())
+}
+
+/// Names with commas or blanks between them.
+fn names(text: &str) -> Vec<String> {
+    text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// A JSON array with more names.
+pub(super) fn with_names(list: Value<'_>, names: &[String]) -> String {
+    let inner = list.text().strip_suffix(']').unwrap_or_default().trim_end();
+    let added: Vec<String> =
+        names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect();
+    let comma = if inner.ends_with('[') { "" } else { "," };
+    format!("{inner}{comma}{}]", added.join(","))
+}
+
+/// The member of a hit that a field is.
+fn path(rows: &Rows, name: &str) -> Vec<String> {
+    rows.fields.iter().cloned().chain(name.split('.').map(str::to_owned)).collect()
+}
+
+/// What takes these members out of every hit.
+pub(super) fn stripped(paths: Vec<Vec<String>>) -> Strip {
+    let paths = paths.into_iter().map(|keys| StripPath { keep: 0, keys }).collect();
+    Strip { paths, ..Strip::default() }
+}
+
+/// The column that documents are made of.
+pub(super) fn column<'c>(columns: &'c Columns, wanted: &WantedFields) -> Option<&'c str> {
+    let named = |name: &str| match wanted {
+        WantedFields::Named(names) => names.iter().any(|wanted| wanted == name),
+        WantedFields::All => true,
+    };
+    let text = columns.texts.iter().find(|(field, _)| named(field));
+    text.map(|(_, column)| column.as_str()).or(columns.fields.as_deref())
+}

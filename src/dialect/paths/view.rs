@@ -1,0 +1,139 @@
+//! [`View`]: one search of a request, and what stands at the places of its definition.
+
+use std::borrow::Cow;
+
+use super::{
+    definition::{Condition, Part, Place, Test},
+    parameters::Parameters,
+};
+use crate::wire::json::{Kind, Value};
+
+/// One search, wherever its parts stand.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    /// Its JSON.
+    pub(super) body: Option<Value<'a>>,
+    /// The JSON around the searches of a batch; its own where it is alone.
+    pub(super) top: Option<Value<'a>>,
+    pub(super) query: &'a Parameters,
+    pub(super) form: Option<&'a Parameters>,
+}
+
+/// What stands at a place.
+#[derive(Clone, Copy)]
+pub(super) enum At<'a> {
+    Json(Value<'a>),
+    Text(&'a str),
+}
+
+/// A parameter is given twice: which counts is the database's affair.
+#[derive(Debug)]
+pub(super) struct Twice;
+
+impl<'a> View<'a> {
+    /// What stands at the first of these places that has something, with that place; `null` is nothing.
+    pub(super) fn find<'p>(&self, places: &'p [Place]) -> Result<Option<(&'p Place, At<'a>)>, Twice> {
+        for place in places {
+            let found = match place.part {
+                Part::Body => self.json(self.body, place),
+                Part::Top => self.json(self.top, place),
+                Part::Query => parameter(self.query, place)?,
+                Part::Form => match self.form {
+                    Some(form) => parameter(form, place)?,
+                    None => None,
+                },
+            };
+            if let Some(at) = found {
+                return Ok(Some((place, at)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn json(&self, root: Option<Value<'a>>, place: &Place) -> Option<At<'a>> {
+        let value = place.path.iter().try_fold(root?, |value, key| member(value, key))?;
+        (!value.is_null()).then_some(At::Json(value))
+    }
+
+    /// Whether this part is there, so that something can be added to it.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        match place.part {
+            Part::Body | Part::Top => {
+                let root = if place.part == Part::Body { self.body } else { self.top };
+                let Some((_, parents)) = place.path.split_last() else { return false };
+                let parent = root.and_then(|root| parents.iter().try_fold(root, |value, key| value.get(key)));
+                parent.is_some_and(|parent| parent.kind() == Kind::Object)
+            }
+            Part::Query => true,
+            Part::Form => self.form.is_some(),
+        }
+    }
+
+    /// The first of these places that something can be added to.
+    pub(super) fn free_place<'p>(&self, places: &'p [Place]) -> Option<&'p Place> {
+        places.iter().find(|place| self.has(place))
+    }
+
+    /// The value of a parameter, in whatever part it is given.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let of_body = self.body.and_then(|body| body.at(&["params", name])).and_then(Value::as_str);
+        let of_form = || self.form.and_then(|form| form.values(name).next());
+        of_body
+            .map(Cow::into_owned)
+            .or_else(|| self.query.values(name).next().or_else(of_form).map(|each| each.value.clone()))
+    }
+
+    /// Whether a condition is met.
+    pub(super) fn meets(&self, condition: &Condition) -> bool {
+        let found = match self.find(&condition.at) {
+            Ok(found) => found.map(|(_, at)| at),
+            Err(Twice) => return true,
+        };
+        let Some(at) = found else { return false };
+        let text = at.text();
+        let text = text.trim();
+        match &condition.test {
+            Test::Present => !matches!(text, "" | "false" | "[]" | "{}"),
+            Test::Is(words) => words.iter().any(|word| word == text),
+            Test::Not(words) => !words.iter().any(|word| word == text),
+            Test::Begins(starts) => starts.iter().any(|start| text.starts_with(start.as_str())),
+            Test::Several => match at {
+                At::Json(value) => value.first_items(2).is_some_and(|items| items.len() > 1),
+                At::Text(_) => false,
+            },
+            Test::Contains(parts) => parts.iter().any(|part| text.contains(part.as_str())),
+        }
+    }
+}
+
+impl<'a> At<'a> {
+    /// A text, or a number as it is written.
+    pub(super) fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Json(value) => value.as_str().unwrap_or(Cow::Borrowed(value.text())),
+        }
+    }
+
+    /// A whole number, also in a text.
+    pub(super) fn number(self) -> Option<u64> {
+        self.text().trim().parse().ok()
+    }
+}
+
+/// A member of an object, or an element of an array by its number.
+fn member<'a>(value: Value<'a>, key: &str) -> Option<Value<'a>> {
+    match value.kind() {
+        Kind::Array => value.items()?.get(key.parse::<usize>().ok()?).copied(),
+        _ => value.get(key),
+    }
+}
+
+fn parameter<'a>(all: &'a Parameters, place: &Place) -> Result<Option<At<'a>>, Twice> {
+    let Some(name) = place.path.first() else { return Ok(None) };
+    let mut values = all.values(name);
+    match (values.next(), values.next()) {
+        (Some(_), Some(_)) => Err(Twice),
+        (one, _) => Ok(one.map(|each| At::Text(each.value.as_str()))),
+    }
+}
