@@ -1,12 +1,17 @@
 //! What is measured: each hot function with its input made ready. Used by the timed benches and by the guard.
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+use std::{
+    hint::black_box,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rerankd::{
+    config::preset,
     dialect::{
-        Dialect, Elastic, SearchRequest,
+        Dialect, Elastic, Paths, SearchRequest,
         qdrant::{Qdrant, QdrantGrpc},
     },
     document,
@@ -54,7 +59,11 @@ pub fn all() -> Vec<Case> {
     for hits in [10, 50, 200] {
         cases.extend(of_response(Speech::Grpc, hits, Text::Plain));
     }
-    for speech in [Speech::Qdrant, Speech::Elastic, Speech::Grpc] {
+    for hits in [10, 50, 200] {
+        cases.extend(of_response(Speech::Rows, hits, Text::Plain));
+        cases.extend(of_response(Speech::Columns, hits, Text::Plain));
+    }
+    for speech in [Speech::Qdrant, Speech::Elastic, Speech::Grpc, Speech::Rows, Speech::Columns] {
         cases.push(case(format!("parse/{}", speech.name()), move || parse(speech)));
         cases.push(case(format!("widen/{}", speech.name()), move || widen(speech)));
         cases.push(case(format!("vectors/{}", speech.name()), move || vectors(speech)));
@@ -76,11 +85,22 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
+static ROWS: LazyLock<Paths> = LazyLock::new(|| described("pinecone"));
+static COLUMNS: LazyLock<Paths> = LazyLock::new(|| described("chroma"));
+
+fn described(name: &str) -> Paths {
+    Paths::new(preset(name).expect("a preset"))
+}
+
 #[derive(Clone, Copy)]
 enum Speech {
     Qdrant,
     Elastic,
     Grpc,
+    /// A database that is described, whose hits are objects: Pinecone.
+    Rows,
+    /// One whose hits stand in columns: Chroma.
+    Columns,
 }
 
 impl Speech {
@@ -89,6 +109,8 @@ impl Speech {
             Self::Qdrant => "qdrant",
             Self::Elastic => "elastic",
             Self::Grpc => "grpc",
+            Self::Rows => "rows",
+            Self::Columns => "columns",
         }
     }
 
@@ -97,6 +119,8 @@ impl Speech {
             Self::Qdrant => &Qdrant,
             Self::Elastic => &Elastic,
             Self::Grpc => &QdrantGrpc,
+            Self::Rows => &*ROWS,
+            Self::Columns => &*COLUMNS,
         }
     }
 
@@ -105,6 +129,8 @@ impl Speech {
             Self::Qdrant => inputs::qdrant_response(hits, text),
             Self::Elastic => inputs::elastic_response(hits, text),
             Self::Grpc => inputs::grpc_response(hits),
+            Self::Rows => inputs::rows_response(hits, text),
+            Self::Columns => inputs::columns_response(hits, text),
         }
     }
 
@@ -113,16 +139,20 @@ impl Speech {
             Self::Qdrant => inputs::qdrant_request(),
             Self::Elastic => inputs::elastic_request(),
             Self::Grpc => inputs::grpc_request(),
+            Self::Rows => inputs::rows_request(),
+            Self::Columns => inputs::columns_request(),
         }
     }
 
     /// What is taken out of a hit where the client had not asked for the text.
     fn added(self) -> Strip {
-        let object = match self {
-            Self::Qdrant | Self::Grpc => "payload",
-            Self::Elastic => "_source",
+        let keys: &[&str] = match self {
+            Self::Qdrant | Self::Grpc => &["payload", "text"],
+            Self::Elastic => &["_source", "text"],
+            Self::Rows => &["metadata", "text"],
+            Self::Columns => &["documents"],
         };
-        let path = StripPath { keys: vec![object.to_owned(), "text".to_owned()], keep: 1 };
+        let path = StripPath { keys: keys.iter().map(|&key| key.to_owned()).collect(), keep: 1 };
         Strip { paths: vec![path], ..Strip::default() }
     }
 
@@ -131,6 +161,8 @@ impl Speech {
             Self::Qdrant => "/collections/docs/points/query",
             Self::Elastic => "/docs/_search",
             Self::Grpc => "/qdrant.Points/Query",
+            Self::Rows => "/query",
+            Self::Columns => "/api/v2/tenants/t/databases/d/collections/c/query",
         };
         f(&Head { method: &Method::POST, path, query: None, headers: &HeaderMap::new() })
     }

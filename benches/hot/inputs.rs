@@ -61,6 +61,51 @@ fn fields(numbers: &mut Numbers, style: Text, hit: usize) -> String {
     )
 }
 
+/// A response with rows, as a description has them: the same hits as Qdrant's.
+pub fn rows_response(hits: usize, style: Text) -> Bytes {
+    let mut numbers = Numbers(1);
+    let mut out = String::from(r#"{"matches":["#);
+    for hit in 0..hits {
+        let comma = if hit == 0 { "" } else { "," };
+        let fields = fields(&mut numbers, style, hit);
+        let score = 0.95 - hit as f64 * 0.001;
+        let _ = write!(
+            out,
+            r#"{comma}{{"id":"5c56c793-69f3-4fbf-87e6-{hit:012}","score":{score:.7},"metadata":{fields}}}"#
+        );
+    }
+    out.push_str(r#"],"namespace":"docs","usage":{"readUnits":6}}"#);
+    Bytes::from(out)
+}
+
+/// One with columns.
+pub fn columns_response(hits: usize, style: Text) -> Bytes {
+    let mut numbers = Numbers(1);
+    let mut columns = [const { String::new() }; 4];
+    for hit in 0..hits {
+        let comma = if hit == 0 { "" } else { "," };
+        let (title, body) = (text(&mut numbers, style, 40), text(&mut numbers, style, TEXT_BYTES));
+        let distance = 0.05 + hit as f64 * 0.001;
+        let year = hit % 30;
+        let entries = [
+            format!(r#""5c56c793-69f3-4fbf-87e6-{hit:012}""#),
+            format!("\"{body}\""),
+            format!(
+                r#"{{"url":"https://example.org/docs/{hit}","lang":"en","year":20{year:02},"title":"{title}"}}"#
+            ),
+            format!("{distance:.7}"),
+        ];
+        for (column, entry) in columns.iter_mut().zip(entries) {
+            column.push_str(comma);
+            column.push_str(&entry);
+        }
+    }
+    let [ids, documents, metadatas, distances] = columns;
+    Bytes::from(format!(
+        r#"{{"ids":[[{ids}]],"embeddings":null,"documents":[[{documents}]],"uris":null,"metadatas":[[{metadatas}]],"distances":[[{distances}]],"include":["metadatas","documents","distances"]}}"#
+    ))
+}
+
 /// A response of Qdrant's `points/query`.
 pub fn qdrant_response(hits: usize, style: Text) -> Bytes {
     let mut numbers = Numbers(1);
@@ -173,6 +218,22 @@ pub fn qdrant_request() -> Bytes {
     let vector = vector(1024);
     Bytes::from(format!(
         r#"{{"query":{vector},"limit":10,"with_payload":["title","url"],"filter":{{"must":[{{"key":"lang","match":{{"value":"en"}}}}]}},"rerank":{{"query":"how do I rerank"}}}}"#
+    ))
+}
+
+/// The same of a described database with rows.
+pub fn rows_request() -> Bytes {
+    let vector = vector(1024);
+    Bytes::from(format!(
+        r#"{{"vector":{vector},"topK":10,"namespace":"docs","filter":{{"lang":{{"$eq":"en"}}}},"rerank":{{"query":"how do I rerank"}}}}"#
+    ))
+}
+
+/// One with columns.
+pub fn columns_request() -> Bytes {
+    let vector = vector(1024);
+    Bytes::from(format!(
+        r#"{{"query_embeddings":[{vector}],"n_results":10,"where":{{"lang":"en"}},"include":["metadatas","distances"],"rerank":{{"query":"how do I rerank"}}}}"#
     ))
 }
 
