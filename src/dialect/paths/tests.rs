@@ -417,6 +417,10 @@ fn orders_cursors_groups_and_several_queries_are_left_alone() {
         ("q=a&wt=xml", unsupported),
         ("q=a&wt=json", None),
         ("q=a&rows=0", not_ranked),
+        ("q=a&collection=hr", unsupported),
+        ("q=a&shards=h%3A1%2Fhr", unsupported),
+        ("q=a&json=%7B%22limit%22%3A3%7D", unsupported),
+        ("q=a&json.limit=3", unsupported),
     ] {
         assert_eq!(keep("solr", &format!("GET /solr/d/select?{query}"), ""), kept, "{query}");
     }
