@@ -14,7 +14,7 @@ use crate::{
     search::{Failure, HitAt, HitId, HitList, Ranked, Ranking, ScoreWriting, Strip},
     wire::{
         FieldObjects, Found, Member, Page, Pieces, Place, Score, Value as FieldValue,
-        json::{Kind, Object, Value},
+        json::{Kind, Object, Value, hits::Fields},
     },
 };
 
@@ -85,9 +85,11 @@ impl ColumnsPage {
     }
 
     /// The object with the fields of a hit.
-    fn object(&self, at: HitAt) -> Option<Range<usize>> {
-        let span = self.named(self.definition()?.fields.as_deref()?, at)?;
-        (self.body.get(span.start) == Some(&b'{')).then_some(span)
+    fn object(&self, at: HitAt) -> Option<&Fields> {
+        let column = self.column(self.definition()?.fields.as_deref()?)?;
+        let row = column.objects.get(at.list)?;
+        let place = row.binary_search_by_key(&at.hit, |(entry, _)| *entry).ok()?;
+        row.get(place).map(|(_, fields)| fields)
     }
 
     /// The column that a strip takes away.
@@ -137,8 +139,17 @@ impl Page for ColumnsPage {
         let entries: usize = rows.map(|row| row.entries.capacity() * size_of::<Range<usize>>()).sum();
         let rows: usize =
             self.columns.iter().map(|(_, column)| column.rows.capacity() * size_of::<Row>()).sum();
+        let objects = self.columns.iter().flat_map(|(_, column)| &column.objects);
+        let objects: usize = objects
+            .map(|row| {
+                row.capacity() * size_of::<(usize, Fields)>()
+                    + row.iter().map(|(_, fields)| fields.held_bytes()).sum::<usize>()
+                    + size_of::<Vec<(usize, Fields)>>() * 2
+            })
+            .sum();
         entries
             + rows
+            + objects
             + self.columns.capacity() * size_of::<(usize, Column)>()
             + self.lists.capacity() * size_of::<HitList>()
     }
@@ -167,27 +178,21 @@ impl Page for ColumnsPage {
     }
 
     fn field(&self, at: HitAt, names: &[&str]) -> Found {
-        let object = self.object(at).and_then(|span| self.body.get(span));
-        // A name with escapes in it cannot be told from another one here.
-        if object.is_some_and(|object| memchr::memchr(b'\\', object).is_some()) {
+        let object = self.object(at);
+        if object.is_some_and(|object| object.members.is_none()) {
             return Found::Unsure;
         }
         for (name, text) in names.iter().enumerate() {
-            if let Some(value) = self.text(text, at) {
-                let begins = self.body.get(value.start..).unwrap_or_default();
-                return match begins {
-                    [b'"', first, ..] if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\') => {
-                        Found::Text { name, value: Place::new(value) }
-                    }
-                    _ => Found::Unsure,
-                };
-            }
-            let has = |object: &[u8]| {
-                memchr::memmem::find_iter(object, text).any(|at| is_quoted(object, at, text.len()))
+            let found = || object.and_then(|object| object.last(&self.body, text));
+            let Some(value) = self.text(text, at).or_else(found) else { continue };
+            return match self.body.get(value.clone()).unwrap_or_default() {
+                [b'"', first, ..] | [b'[', b'"', first, ..]
+                    if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\') =>
+                {
+                    Found::Text { name, value: Place::new(value) }
+                }
+                _ => Found::Unsure,
             };
-            if object.is_some_and(has) {
-                return Found::Unsure;
-            }
         }
         Found::Nothing
     }
@@ -207,8 +212,8 @@ impl Page for ColumnsPage {
             Some(Member { key: Cow::Owned(field.clone()), value: FieldValue::Json(value) })
         };
         let mut objects = vec![columns.texts.iter().filter_map(text).collect()];
-        if let Some(span) = self.object(at) {
-            objects.push(Object::members_within(&self.body, span, Member::of_json));
+        if let Some(object) = self.object(at) {
+            objects.push(Object::members_within(&self.body, object.span.clone(), Member::of_json));
         }
         FieldObjects { objects, last_is_flat: false }
     }
@@ -276,10 +281,4 @@ fn write(row: &Row, ranking: &Ranking, writes: bool, out: &mut Pieces<'_>) {
 
 fn new_score(ranked: &Ranked, scores: ScoreWriting) -> Option<Vec<u8>> {
     serde_json::to_vec(&scores.number(ranked.written)?).ok()
-}
-
-/// Whether what stands there is the whole of a text in quotation marks.
-fn is_quoted(object: &[u8], at: usize, length: usize) -> bool {
-    let before = at.checked_sub(1).and_then(|before| object.get(before));
-    before == Some(&b'"') && object.get(at + length) == Some(&b'"')
 }

@@ -281,7 +281,9 @@ impl SearchRequest for PathsRequest {
 fn columns_bytes(response: &[u8]) -> usize {
     let count = |sign| memchr::memchr_iter(sign, response).count();
     let entries = count(b',').saturating_mul(48);
-    entries.saturating_add(count(b'[').saturating_mul(256)).saturating_add(1024)
+    let objects = count(b'{').saturating_mul(256);
+    let rows = count(b'[').saturating_mul(512).saturating_add(4096).saturating_add(objects);
+    entries.saturating_add(rows).saturating_add(page_bytes(response))
 }
 
 /// One plan for all queries of a request: more hits only where all want as many, the fields of all.

@@ -33,6 +33,8 @@ pub(super) struct Column {
     pub(super) rows: Vec<Row>,
     /// An array in it, or an entry, is none.
     pub(super) odd: bool,
+    /// Of the column with fields: the objects of each row, with the numbers of their entries.
+    pub(super) objects: Vec<Vec<(usize, Fields)>>,
 }
 
 /// The entries of an array.
@@ -44,7 +46,7 @@ pub(super) struct Row {
 
 /// Reads a response through: its results in their order.
 pub(super) fn read(shape: &Shape, per_query: bool, body: &[u8]) -> Result<Vec<Seen>, DialectError> {
-    let read = Reader { hit: &shape.hit, per_query };
+    let read = Reader { hit: &shape.hit, fields: shape.fields, per_query };
     let found = Scanner::whole(body, |root| match &shape.results {
         None => {
             let mut seen = Seen::default();
@@ -62,6 +64,7 @@ pub(super) fn read(shape: &Shape, per_query: bool, body: &[u8]) -> Result<Vec<Se
 
 struct Reader<'s> {
     hit: &'s HitShape,
+    fields: Option<usize>,
     per_query: bool,
 }
 
@@ -95,7 +98,7 @@ impl Reader<'_> {
         match node.act {
             Some(Act::Hits) => seen.hits = Some(array_of_hits(value, |item| self.hit(item))?),
             Some(Act::Column(number)) => {
-                if let Some(column) = self.column(value)? {
+                if let Some(column) = self.column(number, value)? {
                     seen.columns.push((number, column));
                 }
             }
@@ -147,31 +150,45 @@ impl Reader<'_> {
         Ok(object.map(|object| Hit { span: object.span(), id, score, source, ..Hit::default() }))
     }
 
-    fn column(&self, value: &mut Scanner<'_>) -> ScanResult<Option<Column>> {
+    fn column(&self, number: usize, value: &mut Scanner<'_>) -> ScanResult<Option<Column>> {
         if value.kind() != Kind::Array {
             value.skip()?;
             return Ok(None);
         }
-        if !self.per_query {
-            let row = row(value)?.unwrap_or_default();
-            return Ok(Some(Column { span: row.span.clone(), rows: vec![row], odd: false }));
-        }
+        let has_fields = self.fields == Some(number);
         let mut column = Column::default();
-        let array = value.items(|item| {
-            match row(item)? {
+        let mut take = |value: &mut Scanner<'_>| {
+            let mut objects = Vec::new();
+            match row(value, has_fields.then_some(&mut objects))? {
                 Some(row) => column.rows.push(row),
                 None => column.odd = true,
             }
+            if has_fields {
+                column.objects.push(objects);
+            }
             Ok(())
-        })?;
-        column.span = array.map(Value::span).unwrap_or_default();
+        };
+        if self.per_query {
+            let array = value.items(take)?;
+            column.span = array.map(Value::span).unwrap_or_default();
+        } else {
+            take(value)?;
+            column.span = column.rows.first().map(|row| row.span.clone()).unwrap_or_default();
+        }
         Ok(Some(column))
     }
 }
 
-fn row(value: &mut Scanner<'_>) -> ScanResult<Option<Row>> {
+/// The entries of an array; those that are objects of fields are noted.
+fn row(value: &mut Scanner<'_>, mut objects: Option<&mut Vec<(usize, Fields)>>) -> ScanResult<Option<Row>> {
     let mut entries = Vec::new();
     let array = value.items(|item| {
+        if let Some(objects) = objects.as_mut().filter(|_| item.kind() == Kind::Object) {
+            let fields = fields_and(item, |_, _| ())?;
+            entries.push(fields.as_ref().map(|fields| fields.span.clone()).unwrap_or_default());
+            objects.extend(fields.map(|fields| (entries.len() - 1, fields)));
+            return Ok(());
+        }
         entries.push(item.skip()?.span());
         Ok(())
     })?;

@@ -11,6 +11,8 @@ pub(super) struct Shape {
     pub(super) result: Node,
     /// A hit, where it is an object.
     pub(super) hit: HitShape,
+    /// The number of the column with the objects of fields.
+    pub(super) fields: Option<usize>,
 }
 
 /// An object on the way, by its members.
@@ -48,7 +50,7 @@ pub(super) struct HitShape {
 impl Shape {
     pub(super) fn of(response: &Response) -> Self {
         let mut result = Node::default();
-        let mut hit = HitShape::default();
+        let (mut hit, mut objects) = (HitShape::default(), None);
         match &response.hits {
             Hits::Rows(Rows { at, id, score, fields, .. }) => {
                 result.put(at, Act::Hits);
@@ -58,7 +60,8 @@ impl Shape {
                     fields: fields.clone(),
                 };
             }
-            Hits::Columns(Columns { all, .. }) => {
+            Hits::Columns(Columns { all, fields, .. }) => {
+                objects = all.iter().position(|name| Some(name) == fields.as_ref());
                 for (number, name) in all.iter().enumerate() {
                     result.put(std::slice::from_ref(name), Act::Column(number));
                 }
@@ -73,7 +76,7 @@ impl Shape {
         if let Some(path) = &response.status {
             result.put(path, Act::Status);
         }
-        Self { results: response.results.clone(), result, hit }
+        Self { results: response.results.clone(), result, hit, fields: objects }
     }
 }
 

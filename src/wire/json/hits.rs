@@ -103,7 +103,20 @@ impl Fields {
         self.lengths & length_bit(name.len()) != 0
     }
 
-    fn held_bytes(&self) -> usize {
+    /// The value of the last of the noted members that is called so, in the body that they were noted of.
+    #[inline]
+    pub fn last(&self, body: &[u8], name: &str) -> Option<Range<usize>> {
+        if !self.may_have(name) {
+            return None;
+        }
+        let named = |field: &&Field| {
+            field.name.len() == name.len() && body.get(field.name.clone()) == Some(name.as_bytes())
+        };
+        self.members.iter().flatten().rev().find(named).map(|field| field.value.clone())
+    }
+
+    /// What is held for its members, in bytes.
+    pub fn held_bytes(&self) -> usize {
         self.members.as_ref().map_or(0, |members| members.capacity() * size_of::<Field>())
     }
 }

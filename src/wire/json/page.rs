@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Object, Value,
-    hits::{Field, Fields, Hit, HitArray},
+    hits::{Fields, Hit, HitArray},
     ids, splice,
 };
 use crate::{
@@ -69,18 +69,6 @@ impl JsonPage {
         std::str::from_utf8(self.body.get(range)?).ok()
     }
 
-    /// The value of the last member of that name. Most objects have none: few names are as long.
-    #[inline]
-    fn last(&self, object: &Fields, members: &[Field], name: &str) -> Option<Range<usize>> {
-        if !object.may_have(name) {
-            return None;
-        }
-        let named = |field: &&Field| {
-            field.name.len() == name.len() && self.body.get(field.name.clone()) == Some(name.as_bytes())
-        };
-        members.iter().rev().find(named).map(|field| field.value.clone())
-    }
-
     /// Whether a value is a string, or an array that begins with one, whose first character can be seen.
     fn is_text(&self, value: &Range<usize>) -> bool {
         matches!(
@@ -140,8 +128,7 @@ impl Page for JsonPage {
         }
         for (name, text) in names.iter().enumerate() {
             for object in objects.into_iter().flatten() {
-                let members = object.members.as_deref().unwrap_or_default();
-                let Some(value) = self.last(object, members, text) else { continue };
+                let Some(value) = object.last(&self.body, text) else { continue };
                 return match self.is_text(&value) {
                     true => Found::Text { name, value: Place::new(value) },
                     false => Found::Unsure,
