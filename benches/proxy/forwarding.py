@@ -1,12 +1,15 @@
 """Requests that are passed on unread, through each proxy in turn."""
 
+import statistics
 from collections.abc import Callable
 
 from figures import Figure, Results, Table
-from load import Request, Run, run
+from load import Request, Run, run, times
 from rounds import Ratio, Rounds
 from setting import Setting
 
+# Requests for a response in small pieces, and what none of them should take, in milliseconds.
+PIECES, STALL = 300, 20
 SMALL = Request.bytes(200)
 LARGE = [(Request.bytes(100_000), "100 kB", 16), (Request.bytes(10_000_000), "10 MB", 4)]
 
@@ -31,6 +34,25 @@ def measure(setting: Setting, results: Results) -> None:
         rounds = play(setting, what, request, connections)
         add_rows(table, what, rounds, lambda run: run.bytes_per_second, lambda rate: f"{rate / 1e6:,.0f} MB/s")
         results.figures.append(as_fast_as_the_best(f"{what}: bytes/s", rounds, lambda run: run.bytes_per_second))
+    measure_pieces(setting, results)
+
+
+def measure_pieces(setting: Setting, results: Results) -> None:
+    """A database that writes a response in small pieces with Nagle's algorithm on holds the rest back until the first is
+    acknowledged, which a kernel delays by 40 ms."""
+    what = "responses in small pieces: stalls of 40 ms"
+    setting.say(what)
+    table = Table(f"{what}: {PIECES} requests, one after another", ["asked through", "over 20 ms", "p50", "longest"])
+    results.tables.append(table)
+    ports = {"nobody": setting.database.port, **{name: proxy.port for name, proxy in setting.proxies.items()}}
+    stalls = {}
+    for name, port in ports.items():
+        taken = times(port, "/pieces", PIECES)
+        stalls[name] = sum(time > STALL for time in taken)
+        p50, longest = statistics.median(taken), max(taken)
+        table.rows.append([name, str(stalls[name]), f"{p50:.2f} ms", f"{longest:.2f} ms"])
+    said = f"{stalls['rerankd']} (direct {stalls['nobody']})"
+    results.figures.append(Figure(what, f"0 of {PIECES}", said, stalls["rerankd"] == 0))
 
 
 def as_fast_as_the_best(what: str, rounds: Rounds, rate: Callable[[Run], float]) -> Figure:

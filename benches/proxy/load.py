@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,24 @@ def run(wrk: str, server: Process, request: Request, connections: int, seconds: 
         raise RuntimeError(f"{server.child.args[0]}: {result} for {request}")
     result.cpu = used * 1e6 / result.requests
     return result
+
+
+def times(port: int, target: str, count: int) -> list[float]:
+    """What so many requests take, one after another on one connection; in milliseconds."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    taken = []
+    try:
+        for _ in range(count):
+            begun = time.perf_counter()
+            client.request("GET", target)
+            response = client.getresponse()
+            response.read()
+            taken.append((time.perf_counter() - begun) * 1000)
+            if response.status != 200:
+                raise RuntimeError(f"{target}: {response.status}")
+    finally:
+        client.close()
+    return taken
 
 
 def name_of(request: Request) -> str:

@@ -80,6 +80,7 @@ fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSe
         tls: None,
         traffic: shared.traffic.clone(),
         waits: shared.waits.clone(),
+        relays: config.relays,
         workers: shared.workers.clone(),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     body::{self, Body},
     config::{Config, ListenerConfig},
     embedding_api::EmbeddingApi,
-    proxy::{Listener, ListenerSettings, Proxy, ServerTls},
+    proxy::{Listener, ListenerSettings, Proxy, Relay, ServerTls},
     rerank_api::RerankApi,
     tls,
     workers::Workers,
@@ -56,7 +56,8 @@ struct BuiltListener {
 
 /// How a listener handles requests.
 enum ListenerService {
-    Proxy(Box<Proxy>),
+    /// With whoever passes on what goes on as it is.
+    Proxy(Box<Proxy>, Option<Arc<Relay>>),
     RerankApi(RerankApi),
     Embeddings(EmbeddingApi),
 }
@@ -117,7 +118,8 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
         let proxy = build::proxy(&config, each, &shared, (upstream.clone(), grpc.cloned()))?;
         let settings = listener::of_searches(&config, each, &shared)?;
         certificates.extend(expiries(each, settings.tls.as_ref()));
-        let service = || ListenerService::Proxy(Box::new(proxy.clone()));
+        let relay = proxy.relay().map(Arc::new);
+        let service = || ListenerService::Proxy(Box::new(proxy.clone()), relay.clone());
         let built = |role, listen, is_default| BuiltListener {
             role,
             is_default,
@@ -295,19 +297,28 @@ impl Live {
             stop: self.stop.child_token(),
         };
         let (service, stop) = (live.service.clone(), live.stop.clone());
+        let current = service.clone();
         let service = move |request: http::Request<hyper::body::Incoming>| {
             let service = service.load_full();
             async move { service.respond(request.map(body::incoming)).await }
         };
-        self.tasks.spawn(socket.serve(service, stop));
+        let relay = move || current.load().relay();
+        self.tasks.spawn(socket.serve(service, relay, stop));
         live
     }
 }
 
 impl ListenerService {
+    fn relay(&self) -> Option<Arc<Relay>> {
+        match self {
+            Self::Proxy(_, relay) => relay.clone(),
+            Self::RerankApi(_) | Self::Embeddings(_) => None,
+        }
+    }
+
     async fn respond(&self, request: http::Request<Body>) -> http::Response<Body> {
         match self {
-            Self::Proxy(proxy) => proxy.handle(request).await,
+            Self::Proxy(proxy, _) => proxy.handle(request).await,
             Self::RerankApi(api) => Box::pin(api.respond(request)).await,
             Self::Embeddings(api) => api.respond(request).await,
         }

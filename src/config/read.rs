@@ -60,6 +60,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         limits: section(&top, "limits", list::LIMITS, problems).1,
         memory: section(&top, "memory", list::MEMORY_SECTION, problems).1,
         shutdown: section(&top, "shutdown", list::SHUTDOWN, problems).1,
+        relays: true,
     };
     addresses::check(&config, root, problems);
     config

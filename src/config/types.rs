@@ -52,6 +52,9 @@ pub struct Config {
     pub memory: MemoryConfig,
     /// How it ends.
     pub shutdown: ShutdownConfig,
+    /// Requests that can be are passed on from their own bytes. No setting: tests switch it off, to hold hyper's way to
+    /// the same promises.
+    pub relays: bool,
 }
 
 /// One listener.
@@ -252,6 +255,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             memory: MemoryConfig::default(),
             shutdown: ShutdownConfig::default(),
+            relays: true,
         }
     }
 }

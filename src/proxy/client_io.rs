@@ -56,13 +56,14 @@ impl<S> ClientIo<S> {
         max_wait: ClientTimeouts,
         waits: Timeouts,
     ) -> Self {
+        let lines = RequestLines::after(handle.begun());
         Self {
             stream,
             handle,
             max_wait,
             waits,
             protocol: Protocol::Unknown(0),
-            lines: RequestLines::new(),
+            lines,
             head: None,
             head_alarm: DeadlineTimer::default(),
             write_alarm: DeadlineTimer::default(),

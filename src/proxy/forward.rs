@@ -29,6 +29,11 @@ impl Forwarder {
         Self { upstream, tunnels }
     }
 
+    /// The database, with the connections to it.
+    pub(super) fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
     /// Whether a request has been sent by us already.
     pub(super) fn comes_back(&self, headers: &HeaderMap) -> bool {
         self.upstream.comes_back(headers)

@@ -15,7 +15,7 @@ pub(super) fn is_clear<B>(request: &Request<B>) -> bool {
 
 /// Whether this is a host, with a port or without (RFC 9110 §7.2, RFC 3986 §3.2.2). It may be empty: that is how a
 /// client says that its target has none.
-fn is_host(value: &[u8]) -> bool {
+pub(super) fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value.strip_prefix(b"[") {
         Some(rest) => match memchr::memchr(b']', rest) {
             Some(end) => (rest.get(..end).filter(|address| is_address(address)), rest.get(end + 1..)),

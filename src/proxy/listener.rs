@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::Connections;
 use super::listener_settings::ListenerSettings;
+use super::relay::Relay;
 use super::serve::Server;
 use crate::body::Body;
 use crate::trouble::Lines;
@@ -42,10 +43,11 @@ impl Listener {
     }
 
     /// Serves until `shutdown`, then lets open requests finish within the drain timeout. Dropping the future closes
-    /// every connection.
-    pub async fn serve<S, F>(self, service: S, shutdown: CancellationToken)
+    /// every connection. `relay` is asked for each request who may pass it on as it is.
+    pub async fn serve<S, F, R>(self, service: S, relay: R, shutdown: CancellationToken)
     where
         S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        R: Fn() -> Option<Arc<Relay>> + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let mut settings = self.settings.subscribe();
@@ -57,8 +59,8 @@ impl Listener {
         let counted = current.traffic.listener(listen, current.max_connections);
         let start = |(stream, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {
             let handle = connections.open(place, counted.open());
-            let (server, service) = (server.clone(), service.clone());
-            let serve = move |stream| server.serve(stream, service, handle);
+            let (server, service, relay) = (server.clone(), service.clone(), relay.clone());
+            let serve = move |stream| server.serve(stream, (service, relay), handle);
             current.workers.serve(stream, serve);
         };
         loop {

@@ -32,6 +32,8 @@ pub struct ListenerSettings {
     pub traffic: Traffic,
     /// Counts the timeouts that expired.
     pub waits: Timeouts,
+    /// Requests that can be are passed on from their own bytes; only tests switch that off.
+    pub relays: bool,
     /// The workers that serve the connections.
     pub workers: Workers,
 }
@@ -49,6 +51,7 @@ impl Default for ListenerSettings {
             tls: None,
             traffic: Traffic::default(),
             waits: Timeouts::default(),
+            relays: true,
             workers: Workers::here(),
         }
     }

@@ -22,6 +22,7 @@ mod log;
 mod metrics;
 mod notes;
 mod recalled;
+mod relay;
 mod report;
 mod request_lines;
 pub mod respond;
@@ -55,6 +56,7 @@ pub use listener_settings::ListenerSettings;
 pub use log::SearchLog;
 use metrics::Handling;
 pub use metrics::ProxyMetrics;
+pub use relay::Relay;
 pub use root::Root;
 pub use tls::{ServerTls, TlsError, TlsSettings};
 pub use tunnel::TunnelSettings;
@@ -136,6 +138,13 @@ impl Proxy {
         });
         self.metrics.answered(handling, response.status());
         if is_call { grpc::ending(response) } else { response }
+    }
+
+    /// Who passes on what goes on as it is; `None` where nothing does.
+    pub fn relay(&self) -> Option<Relay> {
+        let Self { forwarder, dialects, head, metrics, .. } = self;
+        let relay = || Relay::new(forwarder.clone(), dialects.clone(), *head, metrics.clone());
+        if self.path_prefix.is_empty() { relay() } else { None }
     }
 
     /// A head as the dialects read it: without the clients' prefix, if it has one.

@@ -81,10 +81,11 @@ pub(super) struct RequestLines {
 }
 
 impl RequestLines {
-    pub(super) fn new() -> Self {
+    /// Of a connection on which so many requests have been handled.
+    pub(super) fn after(requests: usize) -> Self {
         Self {
             place: Place::Start,
-            requests: 0,
+            requests,
             framing: Framing::default(),
             upgrades: false,
             target: Vec::new(),

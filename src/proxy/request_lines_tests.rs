@@ -13,7 +13,7 @@ fn handle() -> ConnectionHandle {
 
 /// What hyper gets of these bytes, which come in pieces of this size, and the targets that were found.
 fn passed(bytes: &[u8], piece: usize, handle: &ConnectionHandle) -> (String, Vec<(usize, String)>) {
-    let mut lines = RequestLines::new();
+    let mut lines = RequestLines::after(0);
     let mut bytes = bytes.to_vec();
     bytes.chunks_mut(piece).for_each(|part| lines.pass(part, handle));
     let mut targets = Vec::new();
@@ -115,7 +115,7 @@ fn after_what_may_be_read_in_two_ways_nothing_is_changed() {
 fn after_a_question_for_another_protocol_it_waits_for_the_response() {
     let upgrade = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
     let after = |handle: &ConnectionHandle, between: &dyn Fn()| {
-        let mut lines = RequestLines::new();
+        let mut lines = RequestLines::after(0);
         lines.pass(&mut upgrade.to_vec(), handle);
         between();
         let mut odd = ODD.as_bytes().to_vec();

@@ -1,14 +1,18 @@
 //! One client's connection from its handshake to its end.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::UPGRADE;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,13 +21,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant};
 
 use super::client_io::{ClientIo, ClientTimeouts};
-use super::connection::ConnectionHandle;
+use super::connection::{ConnectionHandle, Exchange};
 use super::guarded_body::Tied;
 use super::listener_settings::ListenerSettings;
+use super::relay::{self, Client, Lent, Next, Relay};
 use super::{ProxyError, grpc, respond, target};
 use crate::body::Body;
 use crate::bounds::TimeoutKind;
-use crate::upstream::{Corked, FREE_HEADERS};
+use crate::upstream::{Begun, Corked, FREE_HEADERS};
 
 /// hyper takes no smaller one.
 const SMALLEST_BUFFER: usize = 8 << 10;
@@ -48,7 +53,12 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 pub(super) struct Server {
     settings: ListenerSettings,
     http: auto::Builder<TokioExecutor>,
+    /// For single messages.
+    http1: http1::Builder,
 }
+
+/// The response to a request, which keeps its exchange open.
+type Exchanged = BoxFuture<'static, Result<Response<Tied<Exchange>>, Infallible>>;
 
 /// The signals to a connection.
 #[derive(Clone, Copy, PartialEq)]
@@ -61,75 +71,51 @@ enum Signal {
 
 impl Server {
     pub(super) fn new(settings: ListenerSettings) -> Self {
-        Self { http: http_server(&settings), settings }
+        Self { http: http_server(&settings), http1: http1_server(&settings), settings }
     }
 
     /// Serves one client until its connection ends; TLS first where there is any.
-    pub(super) async fn serve<S, F>(self: Arc<Self>, stream: TcpStream, service: S, handle: ConnectionHandle)
-    where
-        S: Fn(Request<Incoming>) -> F + Send + 'static,
+    pub(super) async fn serve<S, F, R>(
+        self: Arc<Self>,
+        stream: TcpStream,
+        (service, relay): (S, R),
+        handle: ConnectionHandle,
+    ) where
+        S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
+        R: Fn() -> Option<Arc<Relay>> + Send + Sync + 'static,
     {
         stream.set_nodelay(true).ok();
         let Some(tls) = &self.settings.tls else {
-            return self.requests(stream, service, handle).await;
+            return self.requests(stream, (service, relay), handle).await;
         };
         let accepted = tokio::select! {
             accepted = tls.accept(stream) => accepted,
             () = handle.cut() => None,
         };
         if let Some(stream) = accepted {
-            self.requests(stream, service, handle).await;
+            self.requests(stream, (service, relay), handle).await;
         }
     }
 
-    async fn requests<I, S, F>(&self, stream: I, service: S, handle: ConnectionHandle)
+    async fn requests<I, S, F, R>(&self, stream: I, (service, relay): (S, R), handle: ConnectionHandle)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        S: Fn(Request<Incoming>) -> F + Send + 'static,
+        S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
+        R: Fn() -> Option<Arc<Relay>> + Send + Sync + 'static,
     {
-        let settings = &self.settings;
-        let max_wait = ClientTimeouts { head: settings.head_timeout, write: settings.write_timeout };
-        let stream = ClientIo::new(stream, handle.clone(), max_wait, settings.waits.clone());
-        let stream = Corked::new(stream, ClientIo::is_http2);
-        let (own, requests) = (handle.clone(), settings.traffic.requests.clone());
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let exchange = own.begin(requests.take(1));
-            if grpc::is_call(&request) {
-                own.carries_grpc();
-            }
-            // For a tunnel.
-            if request.headers().contains_key(UPGRADE) {
-                request.extensions_mut().insert(own.clone());
-            }
-            let well = exchange.odd_target().is_none_or(|odd| target::put_on(&mut request, &odd));
-            // Boxed: hyper moves it several times.
-            let response = well.then(|| Box::pin(service(request)));
-            async move {
-                let response = match response {
-                    Some(response) => response.await,
-                    None => respond::failure(&ProxyError::Unforwardable, None),
-                };
-                Ok::<_, Infallible>(response.map(|body| Tied::new(body, exchange)))
-            }
-        });
+        let finishes = AtomicBool::new(false);
         let mut signals = self.signals(&handle);
-        let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut connection = pin!(self.connection(stream, (service, relay), &handle, &finishes));
         loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => {
-                    // The error may quote what was received; hyper's own response says its kind.
-                    if ended.is_err() {
-                        tracing::debug!("a client's connection ended early");
-                    }
-                    return;
-                }
+                () = connection.as_mut() => return,
                 Some(signal) = signals.next() => match signal {
                     // An idle connection closes at once, any other after the response that it is at.
                     Signal::Finish => {
-                        connection.as_mut().graceful_shutdown();
+                        finishes.store(true, Ordering::Relaxed);
                         signals.push(Box::pin(async {
                             handle.frozen(LAST_WORD).await;
                             Signal::Cut
@@ -138,6 +124,130 @@ impl Server {
                     Signal::Cut => return,
                 },
             }
+        }
+    }
+
+    /// Passes on the requests that go on as they are; hyper has every other one, and all that comes after one that may
+    /// change what the connection is.
+    async fn connection<I, S, F, R>(
+        &self,
+        stream: I,
+        (service, relay): (S, R),
+        handle: &ConnectionHandle,
+        finishes: &AtomicBool,
+    ) where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+        R: Fn() -> Option<Arc<Relay>> + Send + Sync + 'static,
+    {
+        let settings = &self.settings;
+        let max_wait = ClientTimeouts { head: settings.head_timeout, write: settings.write_timeout };
+        let mut client = Client::new(stream, max_wait, settings.waits.clone());
+        let requests = &settings.traffic.requests;
+        while settings.relays && relay().is_some() {
+            match relay::run(&mut client, &relay, (handle, requests), finishes).await {
+                Next::End => return client.end().await,
+                Next::Over => return,
+                Next::Rest => break,
+                Next::Message(length, begun) => {
+                    let service = self.exchanges(service.clone(), handle, begun);
+                    let message = self.message(&mut client, length, service, (handle, finishes));
+                    if !Box::pin(message).await {
+                        return;
+                    }
+                }
+            }
+        }
+        let io = ClientIo::new(client.rewound(), handle.clone(), max_wait, settings.waits.clone());
+        let io = TokioIo::new(Corked::new(io, ClientIo::is_http2));
+        let service = self.exchanges(service, handle, None);
+        let mut connection = Box::pin(self.http.serve_connection_with_upgrades(io, service_fn(service)));
+        let mut is_told = false;
+        let ended = poll_fn(|cx| {
+            if !is_told && finishes.load(Ordering::Relaxed) {
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            connection.as_mut().poll(cx)
+        });
+        // The error may quote what was received; hyper's own response says its kind.
+        if ended.await.is_err() {
+            tracing::debug!("a client's connection ended early");
+        }
+    }
+
+    /// Has hyper handle the next message, of this length; whether there may be another one.
+    async fn message<I, S>(
+        &self,
+        client: &mut Client<I>,
+        length: u64,
+        service: S,
+        (handle, finishes): (&ConnectionHandle, &AtomicBool),
+    ) -> bool
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send,
+        S: Fn(Request<Incoming>) -> Exchanged + Send,
+    {
+        let max_wait = ClientTimeouts { head: None, write: self.settings.write_timeout };
+        let answered = AtomicBool::new(false);
+        let io = Lent::new(client, length, handle.clone(), &answered);
+        let io = TokioIo::new(ClientIo::new(io, handle.clone(), max_wait, self.settings.waits.clone()));
+        let mut connection = pin!(self.http1.serve_connection(io, service_fn(service)));
+        let mut is_told = false;
+        poll_fn(|cx| {
+            if !is_told && finishes.load(Ordering::Relaxed) {
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            match connection.as_mut().poll(cx) {
+                Poll::Ready(ended) => {
+                    if ended.is_err() {
+                        tracing::debug!("a client's connection ended early");
+                    }
+                    Poll::Ready(false)
+                }
+                Poll::Pending if answered.load(Ordering::Relaxed) => Poll::Ready(true),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Handles requests as exchanges of this connection. `begun`: how far the first one has come already.
+    fn exchanges<S, F>(
+        &self,
+        service: S,
+        handle: &ConnectionHandle,
+        begun: Option<Begun>,
+    ) -> impl Fn(Request<Incoming>) -> Exchanged + Send + 'static
+    where
+        S: Fn(Request<Incoming>) -> F + Send + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let (own, requests) = (handle.clone(), self.settings.traffic.requests.clone());
+        move |mut request: Request<Incoming>| {
+            let exchange = own.begin(requests.take(1));
+            if grpc::is_call(&request) {
+                own.carries_grpc();
+            }
+            // For a tunnel.
+            if request.headers().contains_key(UPGRADE) {
+                request.extensions_mut().insert(own.clone());
+            }
+            if let Some(begun) = &begun {
+                request.extensions_mut().insert(begun.clone());
+            }
+            let well = exchange.odd_target().is_none_or(|odd| target::put_on(&mut request, &odd));
+            let response = well.then(|| service(request));
+            // Boxed: hyper moves it several times.
+            Box::pin(async move {
+                let response = match response {
+                    Some(response) => response.await,
+                    None => respond::failure(&ProxyError::Unforwardable, None),
+                };
+                Ok(response.map(|body| Tied::new(body, exchange)))
+            })
         }
     }
 
@@ -161,6 +271,21 @@ impl Server {
         }));
         signals
     }
+}
+
+/// Settings as of [`http_server`].
+fn http1_server(settings: &ListenerSettings) -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server
+        .preserve_header_case(true)
+        .auto_date_header(false)
+        .max_buf_size(settings.max_head_bytes.saturating_mul(2).max(SMALLEST_BUFFER))
+        .timer(TokioTimer::new())
+        .header_read_timeout(None);
+    if settings.max_headers != FREE_HEADERS {
+        server.max_headers(settings.max_headers);
+    }
+    server
 }
 
 fn http_server(settings: &ListenerSettings) -> auto::Builder<TokioExecutor> {
@@ -216,7 +341,7 @@ mod tests {
         let server = Server::new(ListenerSettings::default());
         tokio::spawn(async move {
             let service = |_: Request<Incoming>| async { Response::new(body::full("ok")) };
-            server.requests(stream, service, handle).await;
+            server.requests(stream, (service, || None), handle).await;
         });
         let ended = async move {
             // Idle for long before.

@@ -1,15 +1,14 @@
 //! [`Client`]: sends requests over pooled connections.
 
-use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use hyper::client::conn::http1;
 
-use super::connect;
+use super::connect::Connector;
 use super::http2::Http2;
 use super::pool::Pool;
 use super::response_body::Came;
 use super::response_timeout::ResponseTimeout;
-use super::{FREE_HEADERS, UpstreamError, UpstreamSettings, UpstreamSetupError};
+use super::{FREE_HEADERS, UpstreamError, UpstreamSettings};
 use crate::body::Body;
 
 /// The read buffer: the response to a search of fifty hits or so arrives in one piece, which is not copied. Buffers
@@ -30,13 +29,9 @@ impl Client {
     pub(super) fn several(
         count: usize,
         settings: &UpstreamSettings,
-        scheme: &Scheme,
         upstream: &Uri,
-    ) -> Result<Box<[Self]>, UpstreamSetupError> {
-        // A little longer than the response timeout, which expires first.
-        let write = settings.body_timeout.map(|limit| limit + limit / 8);
-        let connector =
-            connect::connector(scheme, &settings.tls, settings.http2, settings.connect_timeout, write)?;
+        connector: &Connector,
+    ) -> Box<[Self]> {
         let one = || match settings.http2 {
             true => Self::Http2(Http2::new(connector.clone(), upstream.clone(), settings)),
             false => Self::Http1(Pool::new(
@@ -46,7 +41,7 @@ impl Client {
                 settings.idle_timeout,
             )),
         };
-        Ok((0..count).map(|_| one()).collect())
+        (0..count).map(|_| one()).collect()
     }
 
     /// Sends a request, and waits for the head of its response. `upgrade`: the request asks for one.

@@ -1,7 +1,5 @@
 //! Making a connection to the upstream: TCP, then TLS where the URL says so, both within one timeout.
 
-use std::time::Duration;
-
 use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -17,40 +15,67 @@ use tower::{
     util::{BoxCloneSyncService, MapResponse},
 };
 
-use super::tls::{self, UpstreamTls};
-use super::{UpstreamSetupError, body::BoxError, socket::Socket};
+use super::{UpstreamSettings, UpstreamSetupError, body::BoxError, socket::Socket, tls};
 use crate::trouble::NameNotFound;
 
 /// A connection, with TLS or without.
-pub(super) type Io = Socket<MaybeHttpsStream<TokioIo<TcpStream>>>;
+pub(super) type Io = Socket<Stream>;
+
+/// What is under it.
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 pub(super) type Connector = BoxCloneSyncService<Uri, Io, BoxError>;
 
-/// `connect` is the timeout for a connection, `write` how long the upstream may accept no byte of what is written to
-/// it.
+/// What makes connections to an upstream.
 pub(super) fn connector(
     scheme: &Scheme,
-    settings: &UpstreamTls,
-    http2: bool,
-    connect: Duration,
-    write: Option<Duration>,
+    settings: &UpstreamSettings,
 ) -> Result<Connector, UpstreamSetupError> {
+    let UpstreamSettings { tls: settings, http2, connect_timeout: connect, body_timeout, .. } = settings;
+    // A little longer than the response timeout, which expires first.
+    let write = body_timeout.map(|limit| limit + limit / 8);
     // The system's resolver, with an error whose type is known.
     let names = ServiceExt::<Name>::map_err(GaiResolver::new(), NameNotFound as fn(_) -> _);
     let mut tcp = HttpConnector::new_with_resolver(names);
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     // Also here: it is what makes the connector go on to the next of several addresses.
-    tcp.set_connect_timeout(Some(connect));
+    tcp.set_connect_timeout(Some(*connect));
     let mut https =
         HttpsConnectorBuilder::new().with_tls_config(tls::client_config(settings, scheme)?).https_or_http();
     if let Some(name) = &settings.server_name {
         https = https.with_server_name_resolver(FixedServerNameResolver::new(name.clone()));
     }
-    let https = match http2 {
+    let https = match *http2 {
         true => https.enable_http2().wrap_connector(tcp),
         false => https.enable_http1().wrap_connector(tcp),
     };
-    let timed = MapResponse::new(Timeout::new(https, connect), move |stream| Socket::new(stream, write));
+    let timed = MapResponse::new(Timeout::new(https, *connect), move |stream| {
+        Socket::new(stream, acknowledge, write)
+    });
     Ok(BoxCloneSyncService::new(timed))
+}
+
+/// Acknowledges at once what has come from the upstream.
+pub(super) fn acknowledge(stream: &Stream) {
+    acknowledge_tcp(match stream {
+        MaybeHttpsStream::Http(stream) => stream.inner(),
+        MaybeHttpsStream::Https(stream) => stream.inner().get_ref().0.inner().inner(),
+    });
+}
+
+/// The same.
+pub(super) fn acknowledge_tcp(stream: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    stream.set_quickack(true).ok();
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = stream;
+}
+
+/// The TCP connection itself, if there is no TLS over it.
+pub(super) fn into_tcp(io: Io) -> Option<TcpStream> {
+    match io.into_inner() {
+        MaybeHttpsStream::Http(stream) => Some(stream.into_inner()),
+        MaybeHttpsStream::Https(_) => None,
+    }
 }

@@ -14,11 +14,13 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::connect::Io;
 use super::request_line::RequestLine;
+use super::socket::Ack;
 use crate::body::Body;
+use crate::bounds::DeadlineTimer;
 
 /// The waker of the task that polls a connection, and of none while it is idle: hyper and the kernel keep the same
 /// waker, while the task behind it changes.
@@ -45,28 +47,48 @@ pub(super) struct Link {
     connection: Connection<Io, Body>,
     /// The upstream did not accept all of what was written last.
     blocked: Arc<AtomicBool>,
+    ack: Arc<Ack>,
+    /// Its one request was sent before.
+    begun: bool,
     /// Where a request is announced whose target hyper cannot write.
     line: Arc<RequestLine>,
     bell: Arc<Bell>,
     waker: Waker,
-    /// Made once, and reset only if it is set too late or has expired: mostly it is neither.
-    alarm: Option<Pin<Box<Sleep>>>,
+    alarm: DeadlineTimer,
 }
 
 impl Link {
     /// Over a socket that has just been connected.
     pub(super) async fn new(io: Io, http: &Builder) -> hyper::Result<Self> {
-        let (blocked, line) = (io.blocked(), io.line());
+        let (blocked, line, ack, begun) = (io.blocked(), io.line(), io.ack(), io.is_begun());
         let (sender, connection) = http.handshake(io).await?;
         let bell = Arc::<Bell>::default();
         let waker = Waker::from(bell.clone());
-        Ok(Self { sender, connection, blocked, line, bell, waker, alarm: None })
+        Ok(Self {
+            sender,
+            connection,
+            blocked,
+            ack,
+            begun,
+            line,
+            bell,
+            waker,
+            alarm: DeadlineTimer::default(),
+        })
     }
 
     /// Makes all progress possible now; ready when the connection is over. Not to be polled again then.
     fn poll(&mut self) -> Poll<()> {
+        let mut cx = Context::from_waker(&self.waker);
         // An error was returned to the request or its body, or says that an idle connection has ended.
-        Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)).map(drop)
+        if Pin::new(&mut self.connection).poll(&mut cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // There is more of the response to come.
+        match !self.is_free() && self.ack.ask() {
+            true => Pin::new(&mut self.connection).poll(&mut cx).map(drop),
+            false => Poll::Pending,
+        }
     }
 
     /// The same for the task of `cx`, if there is anything to be done; that task is woken when there is more.
@@ -80,30 +102,18 @@ impl Link {
 
     /// From now on no task is woken.
     pub(super) fn rest(&self) {
+        self.ack.settle();
         drop(self.bell.driver.take());
-    }
-
-    /// Ready at `until`.
-    fn poll_late(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        if alarm.deadline() > until {
-            alarm.as_mut().reset(until);
-        }
-        loop {
-            // The timer may not be polled beside an upstream that always has more to read; the clock is checked.
-            if alarm.as_mut().poll(cx).is_pending() {
-                return if until <= Instant::now() { Poll::Ready(()) } else { Poll::Pending };
-            }
-            if until <= Instant::now() {
-                return Poll::Ready(());
-            }
-            alarm.as_mut().reset(until);
-        }
     }
 
     /// Whether nothing is open on it, so that it can have the next request.
     pub(super) fn is_free(&self) -> bool {
         self.sender.is_ready()
+    }
+
+    /// Whether it had its only request before it was made.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether bytes of the request wait for the upstream to take them.
@@ -173,7 +183,7 @@ pub(super) async fn exchange(
             return Poll::Ready(response.map_err(Failed::from));
         }
         let Some(until) = until else { return Poll::Pending };
-        open.poll_late(until, cx).map(|()| Err(Failed::Late))
+        open.alarm.poll_by(until, cx).map(|()| Err(Failed::Late))
     });
     let response = response.await?;
     Ok((response, link))
@@ -207,7 +217,7 @@ mod tests {
 
     use super::*;
     use crate::body;
-    use crate::upstream::socket::Socket;
+    use crate::upstream::{connect, socket::Socket};
 
     /// A connection to a peer that answers this many requests, and no more.
     async fn link(responses: usize) -> Box<Link> {
@@ -222,7 +232,7 @@ mod tests {
             }
             std::future::pending::<()>().await;
         });
-        let io = Socket::new(MaybeHttpsStream::Http(TokioIo::new(near)), None);
+        let io = Socket::new(MaybeHttpsStream::Http(TokioIo::new(near)), connect::acknowledge, None);
         Box::new(Link::new(io, &Builder::new()).await.unwrap())
     }
 
@@ -289,7 +299,7 @@ mod tests {
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         drop(listener.accept().await.unwrap());
         near.readable().await.unwrap();
-        let io = Socket::new(MaybeHttpsStream::Http(TokioIo::new(near)), None);
+        let io = Socket::new(MaybeHttpsStream::Http(TokioIo::new(near)), connect::acknowledge, None);
         let link = Box::new(Link::new(io, &Builder::new()).await.unwrap());
         let Err(Failed::Sending(mut error)) = ask(link, None).await else { panic!("nobody answers") };
         assert!(error.take_message().is_some());

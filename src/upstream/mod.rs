@@ -1,15 +1,17 @@
 //! The connection pool to the search database.
 
 mod address;
-
+mod begun;
 mod client;
 mod connect;
 mod cork;
 mod error;
 mod http2;
+mod kept;
 mod link;
 mod log;
 mod pool;
+mod raw;
 mod request_line;
 mod response_body;
 mod response_timeout;
@@ -33,13 +35,16 @@ use tokio::time::Instant;
 
 use crate::body::{self, Arrived, Body, Stalled};
 use address::Address;
+pub use begun::Begun;
 use client::Client;
 pub use cork::Corked;
 pub use error::{UpstreamError, UpstreamSetupError};
+pub use raw::RawConnection;
+use raw::RawPool;
 use response_body::Came;
 use response_timeout::ResponseTimeout;
-pub use returning::Mark;
 use returning::Owed;
+pub use returning::{HOP, Mark};
 pub use socket::{FEW, gathered};
 pub use standing::Failing;
 use standing::Standing;
@@ -145,12 +150,15 @@ impl UpstreamSettings {
 pub struct Upstream {
     /// One for each worker, after the one for all other threads: a connection is used by the worker that made it.
     clients: Arc<[Client]>,
+    /// Likewise, for requests that are sent as they are; none where they cannot be.
+    raw: Arc<[RawPool]>,
     address: Address,
     grpc: bool,
     connect_timeout: Duration,
     response_timeout: Option<Duration>,
     forward_timeout: Option<Duration>,
     body_timeout: Option<Duration>,
+    max_headers: usize,
     max_head_bytes: usize,
     waits: Timeouts,
     mark: Mark,
@@ -177,9 +185,13 @@ impl Upstream {
 
         let origin = Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query("/");
         let origin = origin.build().map_err(|_| UpstreamSetupError::Url)?;
-        let clients = Client::several(settings.workers.saturating_add(1), &settings, &scheme, &origin)?;
+        let connector = connect::connector(&scheme, &settings)?;
+        let count = settings.workers.saturating_add(1);
+        let clients = Client::several(count, &settings, &origin, &connector);
+        let raw = RawPool::several(count, &settings, &origin, &connector);
         Ok(Self {
             clients: clients.into(),
+            raw: raw.into(),
             address: Address {
                 scheme,
                 authority,
@@ -193,6 +205,7 @@ impl Upstream {
             response_timeout: settings.response_timeout,
             forward_timeout: settings.forward_timeout,
             body_timeout: settings.body_timeout,
+            max_headers: settings.max_headers,
             max_head_bytes: settings.max_head_bytes,
             waits: settings.waits,
             mark: settings.mark,

@@ -1,27 +1,22 @@
-//! [`Pool`]: HTTP/1 connections to one upstream. The one used last is taken first, so that surplus ones grow old and
-//! are closed.
+//! [`Pool`]: hyper's HTTP/1 connections to one upstream.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use hyper::client::conn::http1::Builder;
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::UpstreamError;
+use super::begun::Begun;
 use super::connect::Connector;
+use super::kept::{Keepable, Kept};
 use super::link::{Failed, Link, exchange, exchange_apart};
 use super::response_body::{Came, ResponseBody};
 use super::response_timeout::ResponseTimeout;
-use crate::body::{Body, BoxError};
-
-/// A connection closed by the upstream is found when it would be used, or after this.
-const SWEEP: Duration = Duration::from_secs(1);
+use crate::body::Body;
 
 /// Cheap to clone; clones share the connections.
 #[derive(Clone)]
@@ -32,29 +27,27 @@ struct Shared {
     /// Where to connect to.
     upstream: Uri,
     http: Builder,
-    idle_timeout: Duration,
-    idle: Mutex<Idle>,
+    kept: Arc<Kept<Box<Link>>>,
 }
 
-#[derive(Default)]
-struct Idle {
-    /// With the time when its last response ended; the oldest first.
-    links: VecDeque<(Instant, Box<Link>)>,
-    /// Requests for which a connection is being made; any other that becomes free will do as well.
-    waiting: VecDeque<oneshot::Sender<Box<Link>>>,
-    swept: bool,
-}
+impl Keepable for Box<Link> {
+    fn rest(&mut self) {
+        Link::rest(self);
+    }
 
-/// Why no connection could be made.
-enum ConnectError {
-    Unreachable(BoxError),
-    Handshake(hyper::Error),
+    fn is_over(&mut self) -> bool {
+        Link::is_over(self)
+    }
+
+    fn close(self) {
+        Link::close(*self);
+    }
 }
 
 impl Pool {
     /// `idle_timeout`: connections without a request are closed after this.
     pub(super) fn new(connector: Connector, upstream: Uri, http: Builder, idle_timeout: Duration) -> Self {
-        Self(Arc::new(Shared { connector, upstream, http, idle_timeout, idle: Mutex::default() }))
+        Self(Arc::new(Shared { connector, upstream, http, kept: Kept::new(idle_timeout) }))
     }
 
     /// Sends a request in origin form, and waits for the head of its response. If a connection that was used before
@@ -65,10 +58,21 @@ impl Pool {
         upgrade: bool,
         waiting: ResponseTimeout<'_>,
     ) -> Result<Response<Came>, UpstreamError> {
+        let mut begun = Begun::of(&mut request);
         loop {
-            let (link, used) = match self.0.take(waiting.since()) {
-                Some(link) => (link, true),
-                None => Box::pin(self.0.clone().new_within(waiting.connected())).await?,
+            let (link, used) = match begun.take() {
+                Some(begun) => (
+                    Box::new(
+                        Link::new(begun.into_io()?, &self.0.http)
+                            .await
+                            .map_err(UpstreamError::from_connection)?,
+                    ),
+                    false,
+                ),
+                None => match self.0.kept.take(waiting.since()) {
+                    Some(link) => (link, true),
+                    None => Box::pin(self.new_or_freed(waiting.connected())).await?,
+                },
             };
             let until = waiting.answered(used);
             let sent = match upgrade {
@@ -93,7 +97,22 @@ impl Pool {
 
     /// Returns a free connection to the pool.
     pub(super) fn put(&self, link: Box<Link>) {
-        self.0.put(link);
+        match link.is_begun() {
+            true => link.close(),
+            false => self.0.kept.put(link, Instant::now()),
+        }
+    }
+
+    /// Makes a connection, or takes one that becomes free meanwhile. Returns whether it was used before.
+    async fn new_or_freed(&self, until: Option<Instant>) -> Result<(Box<Link>, bool), UpstreamError> {
+        let shared = self.0.clone();
+        let making = async move {
+            let io = shared.connector.clone().oneshot(shared.upstream.clone());
+            let io = io.await.map_err(UpstreamError::Unreachable)?;
+            let link = Link::new(io, &shared.http).await;
+            link.map(Box::new).map_err(UpstreamError::from_connection)
+        };
+        self.0.kept.clone().new_or_freed(making, until).await
     }
 
     /// Puts the connection where it belongs once the response has begun; returns what its body has to poll.
@@ -111,147 +130,8 @@ impl Pool {
     }
 }
 
-impl Shared {
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The idle connection that was used last.
-    fn take(&self, now: Instant) -> Option<Box<Link>> {
-        let mut idle = self.idle();
-        let (since, link) = idle.links.pop_back()?;
-        if now.saturating_duration_since(since) < self.idle_timeout {
-            return Some(link);
-        }
-        // The others are older.
-        let old = std::mem::take(&mut idle.links);
-        drop(idle);
-        link.close();
-        old.into_iter().for_each(|(_, link)| link.close());
-        None
-    }
-
-    /// Returns a free connection, for a request that waits for one, or for later.
-    fn put(self: &Arc<Self>, mut link: Box<Link>) {
-        link.rest();
-        let mut idle = self.idle();
-        while let Some(first) = idle.waiting.pop_front() {
-            match first.send(link) {
-                Ok(()) => return,
-                Err(back) => link = back,
-            }
-        }
-        idle.links.push_back((Instant::now(), link));
-        let swept = std::mem::replace(&mut idle.swept, true);
-        drop(idle);
-        if !swept {
-            let sweeper = Sweeper(Arc::downgrade(self));
-            if let Ok(runtime) = Handle::try_current() {
-                runtime.spawn(sweeper.sweep());
-            }
-        }
-    }
-
-    async fn new_within(self: Arc<Self>, until: Option<Instant>) -> Result<(Box<Link>, bool), UpstreamError> {
-        match until {
-            Some(until) => timeout_at(until, self.new_or_freed()).await.map_err(|_| UpstreamError::Silent)?,
-            None => self.new_or_freed().await,
-        }
-    }
-
-    /// Makes a connection, or takes one that becomes free meanwhile. Returns whether it was used before.
-    async fn new_or_freed(self: Arc<Self>) -> Result<(Box<Link>, bool), UpstreamError> {
-        let (give, mut given) = oneshot::channel();
-        {
-            let mut idle = self.idle();
-            while idle.waiting.front().is_some_and(oneshot::Sender::is_closed) {
-                idle.waiting.pop_front();
-            }
-            idle.waiting.push_back(give);
-        }
-        let mut making = Box::pin(self.clone().connect());
-        tokio::select! {
-            biased;
-            Ok(link) = &mut given => {
-                // The other one will be used by another request.
-                tokio::spawn(async move { if let Ok(link) = making.await { self.put(link) } });
-                Ok((link, true))
-            }
-            made = &mut making => {
-                given.close();
-                if let Ok(link) = given.try_recv() {
-                    self.put(link);
-                }
-                match made {
-                    Ok(link) => Ok((link, false)),
-                    Err(ConnectError::Unreachable(error)) => Err(UpstreamError::Unreachable(error)),
-                    Err(ConnectError::Handshake(error)) => Err(UpstreamError::from_connection(error)),
-                }
-            }
-        }
-    }
-
-    async fn connect(self: Arc<Self>) -> Result<Box<Link>, ConnectError> {
-        let io = self.connector.clone().oneshot(self.upstream.clone());
-        let io = io.await.map_err(ConnectError::Unreachable)?;
-        Link::new(io, &self.http).await.map(Box::new).map_err(ConnectError::Handshake)
-    }
-
-    /// Closes those that are old, and those closed by the upstream. Returns when the next one grows old; `None` if
-    /// there is none.
-    fn sweep(&self) -> Option<Instant> {
-        let mut idle = self.idle();
-        let now = Instant::now();
-        let is_old = |since: &Instant| now.saturating_duration_since(*since) >= self.idle_timeout;
-        let (mut gone, mut kept) = (Vec::new(), VecDeque::with_capacity(idle.links.len()));
-        for (since, mut link) in idle.links.drain(..) {
-            if is_old(&since) {
-                gone.push(link);
-            } else if !link.is_over() {
-                kept.push_back((since, link));
-            }
-        }
-        idle.links = kept;
-        let grows_old = |since: &Instant| since.checked_add(self.idle_timeout).unwrap_or(now + SWEEP);
-        let oldest = idle.links.front().map(|(since, _)| grows_old(since));
-        idle.swept = oldest.is_some();
-        drop(idle);
-        gone.into_iter().for_each(|link| link.close());
-        oldest
-    }
-}
-
-/// Closes idle connections as long as there are any.
-struct Sweeper(Weak<Shared>);
-
-impl Sweeper {
-    async fn sweep(mut self) {
-        let mut oldest = Instant::now();
-        loop {
-            let now = Instant::now();
-            sleep_until(oldest.clamp(now + SWEEP / 8, now + SWEEP)).await;
-            match self.0.upgrade().and_then(|pool| pool.sweep()) {
-                Some(next) => oldest = next,
-                None => break,
-            }
-        }
-        // None is idle; the next idle one starts a sweeper of its own.
-        self.0 = Weak::new();
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        // Its runtime may have ended before the pool.
-        if let Some(pool) = self.0.upgrade() {
-            let mut idle = pool.idle();
-            idle.swept = false;
-        }
-    }
-}
-
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("idle", &self.0.idle().links.len()).finish_non_exhaustive()
+        f.debug_struct("Pool").field("idle", &self.0.kept.count()).finish_non_exhaustive()
     }
 }

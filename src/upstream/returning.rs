@@ -14,7 +14,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 
 /// The header of the mark. Marks of other processes are kept: theirs show loops through several of us.
-const HEADER: HeaderName = HeaderName::from_static("x-rerankd-hop");
+const HEADER: HeaderName = HeaderName::from_static(HOP);
+/// Its name.
+pub const HOP: &str = "x-rerankd-hop";
 /// How long every request is marked after one has come back.
 const ALERT: Duration = Duration::from_secs(60);
 
@@ -74,11 +76,19 @@ impl Owed {
 
     /// Counts one more request: marks it where there may be a loop.
     pub(super) fn sending(&self, mark: &Mark, headers: &mut HeaderMap) {
-        let owed = self.count.fetch_add(1, Ordering::Relaxed);
-        if owed >= self.suspect || mark.is_alert() {
-            mark.0.used.store(true, Ordering::Relaxed);
-            headers.append(HEADER, mark.0.value.clone());
+        if let Some(value) = self.marks(mark) {
+            headers.append(HEADER, value.clone());
         }
+    }
+
+    /// The same; the value of the mark, where it is to be marked.
+    pub(super) fn marks<'a>(&self, mark: &'a Mark) -> Option<&'a HeaderValue> {
+        let owed = self.count.fetch_add(1, Ordering::Relaxed);
+        let is_suspect = owed >= self.suspect || mark.is_alert();
+        if is_suspect {
+            mark.0.used.store(true, Ordering::Relaxed);
+        }
+        is_suspect.then_some(&mark.0.value)
     }
 
     /// The upstream has answered, or failed.

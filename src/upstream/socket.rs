@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -36,6 +36,9 @@ pub fn gathered<'a>(slices: &'a [IoSlice<'_>], room: &'a mut [u8; FEW]) -> Optio
 /// A connection to the upstream.
 pub(super) struct Socket<S> {
     stream: S,
+    acknowledge: fn(&S),
+    ack: Arc<Ack>,
+    begun: Option<BegunResponse>,
     limit: Option<Duration>,
     alarm: DeadlineTimer,
     blocked: Arc<AtomicBool>,
@@ -48,17 +51,121 @@ pub(super) struct Socket<S> {
 /// read, and a read fills its buffer, 128 KiB as a rule.
 const READS_IN_A_ROW: u32 = 8;
 
+/// The beginning of a response that came before.
+struct BegunResponse {
+    received: Vec<u8>,
+    /// How much of it has been read.
+    given: usize,
+    broken: Option<io::Error>,
+    /// hyper has written the request: before, it takes no response.
+    is_written: bool,
+    reader: Option<Waker>,
+}
+
+impl BegunResponse {
+    /// Notes that the request is being written.
+    fn written(&mut self) {
+        self.is_written = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Reads more of it; `None` if there is no more.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBufCursor<'_>,
+    ) -> Option<Poll<io::Result<()>>> {
+        if !self.is_written {
+            self.reader = Some(cx.waker().clone());
+            return Some(Poll::Pending);
+        }
+        let rest = self.received.get(self.given..).filter(|rest| !rest.is_empty());
+        let Some(rest) = rest else { return self.broken.take().map(|error| Poll::Ready(Err(error))) };
+        let part = rest.get(..into.remaining()).unwrap_or(rest);
+        into.put_slice(part);
+        self.given += part.len();
+        Some(Poll::Ready(Ok(())))
+    }
+}
+
+/// What is acknowledged before more of a response is waited for. An upstream with Nagle's algorithm keeps the rest of a
+/// response back until then, up to 40 ms; of one that came whole the kernel acknowledges with the next request.
+#[derive(Default)]
+pub(super) struct Ack {
+    /// Something has been read.
+    heard: AtomicBool,
+    /// It is to be acknowledged.
+    wanted: AtomicBool,
+}
+
+impl Ack {
+    /// Asks for it, and returns whether the socket has to be read again for that.
+    pub(super) fn ask(&self) -> bool {
+        let heard = self.heard.swap(false, Ordering::Relaxed);
+        if heard {
+            self.wanted.store(true, Ordering::Relaxed);
+        }
+        heard
+    }
+
+    /// Nothing more is waited for.
+    pub(super) fn settle(&self) {
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes a read that had something or not; whether it is to be done now.
+    fn read(&self, had: bool) -> bool {
+        if had {
+            self.heard.store(true, Ordering::Relaxed);
+            return false;
+        }
+        self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::Relaxed)
+    }
+}
+
 impl<S> Socket<S> {
-    /// `limit`: how long the upstream may accept no byte.
-    pub(super) fn new(stream: S, limit: Option<Duration>) -> Self {
+    /// `acknowledge` does so with what has come; `limit`: how long the upstream may accept no byte.
+    pub(super) fn new(stream: S, acknowledge: fn(&S), limit: Option<Duration>) -> Self {
         Self {
             stream,
+            acknowledge,
+            ack: Arc::default(),
+            begun: None,
             limit,
             alarm: DeadlineTimer::default(),
             blocked: Arc::default(),
             line: Arc::default(),
             reads: 0,
         }
+    }
+
+    /// One on which a request has been sent, and its response has come as far as `received` before it broke, if it is.
+    /// What is written to it is that request: it goes nowhere.
+    pub(super) fn begun(
+        stream: S,
+        acknowledge: fn(&S),
+        received: Vec<u8>,
+        broken: Option<io::Error>,
+    ) -> Self {
+        let begun = Some(BegunResponse { received, given: 0, broken, is_written: false, reader: None });
+        Self { begun, ..Self::new(stream, acknowledge, None) }
+    }
+
+    /// What is under it.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// Whether its request was sent before.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// How it is asked to acknowledge what has come.
+    pub(super) fn ack(&self) -> Arc<Ack> {
+        self.ack.clone()
     }
 
     /// Whether the upstream did not accept what was written last.
@@ -93,14 +200,20 @@ impl<S: Read + Unpin> Read for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into: ReadBufCursor<'_>,
+        mut into: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         if self.reads >= READS_IN_A_ROW {
             self.reads = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if let Some(read) = self.begun.as_mut().and_then(|begun| begun.poll_read(cx, &mut into)) {
+            return read;
+        }
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        if self.ack.read(read.is_ready()) {
+            (self.acknowledge)(&self.stream);
+        }
         self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
         read
     }
@@ -123,6 +236,10 @@ impl<S: Write + Unpin> Socket<S> {
 
 impl<S: Write + Unpin> Write for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(begun) = &mut self.begun {
+            begun.written();
+            return Poll::Ready(Ok(bytes.len()));
+        }
         if let Some(written) = self.poll_write_line(cx, bytes) {
             return written;
         }
@@ -135,6 +252,10 @@ impl<S: Write + Unpin> Write for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(begun) = &mut self.begun {
+            begun.written();
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
         let first = slices.iter().find(|slice| !slice.is_empty());
         if let Some(written) = first.and_then(|first| self.poll_write_line(cx, first)) {
             return written;
@@ -198,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_upstream_that_always_has_more_leaves_others_their_turns() {
-        let mut socket = TokioIo::new(Socket::new(Endless, None));
+        let mut socket = TokioIo::new(Socket::new(Endless, |_| (), None));
         let (mut turns, mut bytes) = (0, [0; 16]);
         let read = async {
             for _ in 0..1000 {
@@ -218,7 +339,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_upstream_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
         let (near, mut far) = duplex(1);
-        let mut socket = TokioIo::new(Socket::new(TokioIo::new(near), Some(Duration::from_secs(60))));
+        let mut socket = TokioIo::new(Socket::new(TokioIo::new(near), |_| (), Some(Duration::from_secs(60))));
         let start = Instant::now();
         let slow = async {
             let mut byte = [0];

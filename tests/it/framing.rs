@@ -3,6 +3,7 @@
 //! The database keeps every byte that reaches it and reads by the strictest rules there are. Each attack goes to a
 //! forwarded path and to searches of both dialects.
 
+#[path = "framing/attacks.rs"]
 mod attacks;
 
 use crate::harness::strict::{self, Message};

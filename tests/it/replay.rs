@@ -3,6 +3,7 @@
 //! With reranking off it must arrive byte for byte (the design's first promise); with reranking applied only what the
 //! third promise allows may differ. Hits are found here by a scanner of the tests' own.
 
+#[path = "replay/stage.rs"]
 mod stage;
 
 use std::collections::HashMap;

@@ -300,8 +300,10 @@ async fn at_the_drain_timeout_what_is_still_open_is_closed() {
 async fn every_response_and_every_error_of_our_own_is_counted() {
     let database = FakeDatabase::by_hand().await;
     let program = Program::before(database.addr, "").await;
-    let (mut client, mut upstream) = exchange(&program, &database, GET).await;
+    let (mut client, upstream) = exchange(&program, &database, GET).await;
+    drop(upstream);
     client.send(SEARCH).await;
+    let mut upstream = database.connection().await;
     response(&mut client, &mut upstream).await;
     drop((client, upstream, database));
     for request in [SEARCH, WRITE, WRITE] {

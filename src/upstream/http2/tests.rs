@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::body;
-use crate::upstream::{UpstreamTls, connect};
+use crate::upstream::connect;
 
 /// How a peer treats the calls that it gets.
 #[derive(Clone, Copy, PartialEq)]
@@ -53,10 +53,13 @@ async fn serve(peer: Peer, stream: TcpStream) {
 
 fn http2(addr: SocketAddr) -> Http2 {
     let url: Uri = format!("http://{addr}/").parse().unwrap();
-    let settings =
-        UpstreamSettings { idle_timeout: Duration::from_secs(60), ..UpstreamSettings::new(url.clone()) };
-    let connect = Duration::from_secs(5);
-    let connector = connect::connector(&Scheme::HTTP, &UpstreamTls::default(), true, connect, None).unwrap();
+    let settings = UpstreamSettings {
+        http2: true,
+        body_timeout: None,
+        idle_timeout: Duration::from_secs(60),
+        ..UpstreamSettings::new(url.clone())
+    };
+    let connector = connect::connector(&Scheme::HTTP, &settings).unwrap();
     Http2::new(connector, url, &settings)
 }
 

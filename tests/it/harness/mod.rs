@@ -25,6 +25,7 @@ pub mod strict;
 mod tap;
 mod tls;
 mod watched;
+mod way;
 mod wire;
 
 pub use database::FakeDatabase;
@@ -43,4 +44,5 @@ pub use sidecar::Sidecar;
 pub use tap::{Reply, Tap, echo};
 pub use tls::{Authority, Identity, TlsDatabase, handshake};
 pub use watched::{Folder, Watched, ask};
+pub use way::relays;
 pub use wire::Wire;

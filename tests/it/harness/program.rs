@@ -43,7 +43,8 @@ impl Program {
         let env: HashMap<String, String> =
             env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let config = config::load(Some((Path::new("test.yaml"), yaml)), &env, &Flags::default());
-        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let mut config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        config.relays = super::relays();
         let app = App::start(&config).await.unwrap();
         Self {
             addr: app.listening[0],

@@ -1,11 +1,15 @@
 //! The proxy as the program starts it, forwarding only.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use prometheus::Registry;
+use rerankd::dialect::Dialects;
 use rerankd::upstream::{Upstream, UpstreamSettings};
 use rerankd::{
     body,
-    proxy::{Forwarder, Listener, ListenerSettings, TunnelSettings, respond},
+    proxy::{
+        Forwarder, HeadLimits, Listener, ListenerSettings, ProxyMetrics, Relay, TunnelSettings, respond,
+    },
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -32,7 +36,11 @@ impl Proxy {
         let mut settings = UpstreamSettings::new(format!("http://{upstream}").parse().unwrap());
         edit_upstream(&mut settings);
         let forwarder = Forwarder::new(Upstream::new(settings).unwrap(), TunnelSettings::default());
-        let mut settings = ListenerSettings::default();
+        let metrics = ProxyMetrics::register(&Registry::new()).unwrap();
+        let limits = HeadLimits { max_headers: 100, max_head_bytes: 64 << 10 };
+        let relay = Relay::new(forwarder.clone(), Dialects::default(), limits, metrics).map(Arc::new);
+        let relay = move || relay.clone();
+        let mut settings = ListenerSettings { relays: super::relays(), ..ListenerSettings::default() };
         edit_listener(&mut settings);
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), settings).await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -44,7 +52,7 @@ impl Proxy {
                 response.unwrap_or_else(|error| respond::failure(&error, None))
             }
         };
-        tokio::spawn(listener.serve(service, shutdown.clone()));
+        tokio::spawn(listener.serve(service, relay, shutdown.clone()));
         Self { addr, _stop: shutdown.clone().drop_guard(), shutdown }
     }
 

@@ -45,7 +45,9 @@ impl Sidecar {
             service.addr
         );
         let env = HashMap::from([("CO_API_KEY".to_owned(), KEY.to_owned())]);
-        let config = config::load(Some((Path::new("test.yaml"), &yaml)), &env, &Flags::default()).unwrap();
+        let mut config =
+            config::load(Some((Path::new("test.yaml"), &yaml)), &env, &Flags::default()).unwrap();
+        config.relays = super::relays();
         let app = App::start(&config).await.unwrap();
         Self { service, addr: app.listening[0], app }
     }

@@ -71,11 +71,15 @@ impl Wire {
 
     /// Everything up to and with `end`; `None` if the connection ends first.
     pub async fn try_until(&mut self, end: &[u8]) -> Option<String> {
+        Some(String::from_utf8_lossy(&self.try_until_bytes(end).await?).into_owned())
+    }
+
+    /// The same, byte for byte.
+    pub async fn try_until_bytes(&mut self, end: &[u8]) -> Option<Vec<u8>> {
         loop {
             if let Some(at) = self.buffer.windows(end.len()).position(|window| window == end) {
                 let rest = self.buffer.split_off(at + end.len());
-                let found = std::mem::replace(&mut self.buffer, rest);
-                return Some(String::from_utf8_lossy(&found).into_owned());
+                return Some(std::mem::replace(&mut self.buffer, rest));
             }
             if !self.fill().await {
                 return None;

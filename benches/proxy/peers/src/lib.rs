@@ -12,4 +12,4 @@ pub use embedding::embeddings;
 pub use event::{delays, event};
 pub use message::Messages;
 pub use request::{Head, head};
-pub use response::{Answers, json};
+pub use response::{Answers, PIECES, json, pieces};

@@ -5,6 +5,16 @@ use std::{collections::HashMap, fmt::Write, rc::Rc};
 
 use crate::collection::{Collection, text};
 
+/// The target whose response comes in small pieces.
+pub const PIECES: &str = "/pieces";
+
+/// That response, as it is written.
+pub fn pieces() -> impl Iterator<Item = String> {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".to_owned();
+    let chunks = (0..4).map(|_| format!("40\r\n{}\r\n", "x".repeat(64)));
+    [head].into_iter().chain(chunks).chain(["0\r\n\r\n".to_owned()])
+}
+
 /// Every response that was asked for so far, head and body in one piece.
 #[derive(Default)]
 pub struct Answers(HashMap<String, Rc<[u8]>>);

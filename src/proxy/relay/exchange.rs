@@ -1,0 +1,379 @@
+//! One request that goes on as it is, and its response.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use super::Relay;
+use super::body::{After, Body};
+use super::buffer;
+use super::client::Client;
+use super::response::{self, Limits, Reading, Response};
+use crate::bounds::TimeoutKind;
+use crate::upstream::{Begun, RawConnection, UpstreamError};
+
+/// A response is read this often before others have their turn.
+const READS_IN_A_ROW: u32 = 8;
+
+/// A request as it goes upstream.
+pub(super) struct Sent {
+    /// Its length as it came.
+    pub(super) length: usize,
+    /// It is a HEAD.
+    pub(super) bodiless: bool,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// How it came out.
+pub(super) enum Outcome {
+    /// The client has its response, which said whether its connection ends with it.
+    Answered { closes: bool },
+    /// It cannot have any, or no more of it.
+    Over,
+    /// The rest is hyper's.
+    Begun(Begun),
+}
+
+/// A response on its way.
+struct Streaming {
+    body: Body,
+    keeps: bool,
+    /// The client's connection ends with it.
+    closes: bool,
+    /// All of it has come.
+    ended: bool,
+    /// It breaks off.
+    broken: bool,
+    /// When something came last.
+    moved: Instant,
+}
+
+/// What came of the beginning of a response.
+enum Beginning {
+    Streaming(Streaming),
+    Begun { received: Vec<u8>, broken: Option<io::Error> },
+    Late,
+    Gone,
+}
+
+/// Sends a request, and passes its response on. `closes`: the client's connection is to end with it.
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    relay: &Relay,
+    request: &Sent,
+    closes: &AtomicBool,
+) -> Outcome {
+    let upstream = relay.upstream();
+    let now = Instant::now();
+    let (response, body) = upstream.raw_limits();
+    let until = response.map(|limit| now + limit);
+    let mut kept = upstream.raw_kept(now);
+    let mut connection = loop {
+        let (used, mut connection) = match kept.take() {
+            Some(connection) => (true, connection),
+            None => match connect(client, relay, request, until).await {
+                Ok(connection) => (false, connection),
+                Err(outcome) => return outcome,
+            },
+        };
+        match send(client, &mut connection, request, body).await {
+            Sending::Done => break connection,
+            Sending::Gone => return Outcome::Over,
+            Sending::Late => return Outcome::Begun(Begun::failed(UpstreamError::Silent)),
+            // Nothing of it was written on a connection that had been closed.
+            Sending::Broken(_, 0) if used => kept = upstream.raw_kept(now),
+            Sending::Broken(error, _) => {
+                return Outcome::Begun(Begun::sent(connection, Vec::new(), Some(error)));
+            }
+        }
+    };
+    let mut streaming = match begin(client, relay, &mut connection, (request, until, closes)).await {
+        Beginning::Streaming(streaming) => streaming,
+        Beginning::Begun { received, broken } => {
+            return Outcome::Begun(Begun::sent(connection, received, broken));
+        }
+        Beginning::Late => return Outcome::Begun(Begun::failed(UpstreamError::Silent)),
+        Beginning::Gone => return Outcome::Over,
+    };
+    if !(streaming.ended && client.has_taken_all()) {
+        let ended = poll_fn(|cx| streaming.poll(client, &mut connection, (request.length, body), cx)).await;
+        if ended.is_err() {
+            return Outcome::Over;
+        }
+    }
+    if streaming.keeps {
+        upstream.raw_free(connection, streaming.moved);
+    }
+    Outcome::Answered { closes: streaming.closes }
+}
+
+/// Makes a connection, unless the client leaves.
+async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    relay: &Relay,
+    request: &Sent,
+    until: Option<Instant>,
+) -> Result<RawConnection, Outcome> {
+    let mut making = Box::pin(relay.upstream().raw_new(until));
+    poll_fn(|cx| {
+        if let Poll::Ready(made) = making.as_mut().poll(cx) {
+            return Poll::Ready(made.map_err(|error| Outcome::Begun(Begun::failed(error))));
+        }
+        client.poll_gone(request.length, cx).map(|()| Err(Outcome::Over))
+    })
+    .await
+}
+
+/// What came of sending a request.
+enum Sending {
+    Done,
+    /// After so many bytes.
+    Broken(io::Error, usize),
+    Late,
+    Gone,
+}
+
+/// `limit`: how long the upstream may take no byte.
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    connection: &mut RawConnection,
+    request: &Sent,
+    limit: Option<Duration>,
+) -> Sending {
+    let (mut sent, mut since) = (0, None);
+    poll_fn(|cx| {
+        while let Some(rest) = request.bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            match connection.poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Sending::Broken(io::ErrorKind::WriteZero.into(), sent));
+                }
+                Poll::Ready(Ok(count)) => (sent, since) = (sent + count, None),
+                Poll::Ready(Err(error)) => return Poll::Ready(Sending::Broken(error, sent)),
+                Poll::Pending => {
+                    if client.poll_gone(request.length, cx).is_ready() {
+                        return Poll::Ready(Sending::Gone);
+                    }
+                    let Some(limit) = limit else { return Poll::Pending };
+                    let since = *since.get_or_insert_with(Instant::now);
+                    ready!(client.alarm.poll_by(since + limit, cx));
+                    return Poll::Ready(Sending::Late);
+                }
+            }
+        }
+        Poll::Ready(Sending::Done)
+    })
+    .await
+}
+
+/// Waits for the head of the response, and passes it on with what has come after it.
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    relay: &Relay,
+    connection: &mut RawConnection,
+    (request, until, closes): (&Sent, Option<Instant>, &AtomicBool),
+) -> Beginning {
+    let (lines, bytes) = relay.upstream().raw_head_limits();
+    let mut came = Came { received: Vec::new(), bodiless: request.bodiless, limits: Limits { lines, bytes } };
+    poll_fn(|cx| {
+        loop {
+            let step = buffer::with(buffer::LARGEST, |space| {
+                let mut into = ReadBuf::new(space);
+                ready!(connection.poll_read(cx, &mut into))?;
+                let closes = closes.load(Ordering::Relaxed);
+                Poll::Ready(Ok(came.more(into.filled(), client, relay, closes, cx)))
+            });
+            match step {
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(Some(beginning))) => return Poll::Ready(beginning),
+                Poll::Ready(Err(error)) => return Poll::Ready(came.given_over(&[], Some(error))),
+                Poll::Pending => break,
+            }
+        }
+        if client.poll_gone(request.length, cx).is_ready() {
+            return Poll::Ready(Beginning::Gone);
+        }
+        let Some(until) = until else { return Poll::Pending };
+        client.alarm.poll_by(until, cx).map(|()| Beginning::Late)
+    })
+    .await
+}
+
+/// What has come of a head in several pieces.
+struct Came {
+    received: Vec<u8>,
+    bodiless: bool,
+    limits: Limits,
+}
+
+impl Came {
+    /// Takes a piece; `None` if more has to come.
+    fn more<S: AsyncWrite + Unpin>(
+        &mut self,
+        piece: &[u8],
+        client: &mut Client<S>,
+        relay: &Relay,
+        closes: bool,
+        cx: &mut Context<'_>,
+    ) -> Option<Beginning> {
+        if piece.is_empty() {
+            return Some(self.given_over(&[], None));
+        }
+        let before = self.received.len();
+        if before > 0 {
+            self.received.extend_from_slice(piece);
+        }
+        let all = if before > 0 { &self.received[..] } else { piece };
+        match response::read(all, before, self.bodiless, self.limits) {
+            Reading::Partial => {
+                if before == 0 {
+                    self.received.extend_from_slice(piece);
+                }
+                None
+            }
+            Reading::Other if before > 0 => Some(self.given_over(&[], None)),
+            Reading::Other => Some(self.given_over(piece, None)),
+            Reading::Plain(response) => {
+                relay.answered(response.status);
+                let body = all.get(response.head.len()..).unwrap_or_default();
+                Some(pass_on(&response, body, client, closes, cx))
+            }
+        }
+    }
+
+    /// What hyper goes on with.
+    fn given_over(&mut self, piece: &[u8], broken: Option<io::Error>) -> Beginning {
+        let mut received = std::mem::take(&mut self.received);
+        received.extend_from_slice(piece);
+        Beginning::Begun { received, broken }
+    }
+}
+
+/// Writes a head and the beginning of its body.
+fn pass_on<S: AsyncWrite + Unpin>(
+    response: &Response<'_>,
+    piece: &[u8],
+    client: &mut Client<S>,
+    closes: bool,
+    cx: &mut Context<'_>,
+) -> Beginning {
+    let mut head = std::mem::take(&mut client.head);
+    head.clear();
+    response.write(closes, &mut head);
+    let mut streaming = Streaming {
+        body: Body::new(response.framing),
+        keeps: response.keeps,
+        closes,
+        ended: false,
+        broken: false,
+        moved: Instant::now(),
+    };
+    let mut anew = Vec::new();
+    let body = streaming.take(piece, &mut anew);
+    let written = client.write(&mut head, body, cx);
+    client.head = head;
+    match written {
+        Ok(()) => Beginning::Streaming(streaming),
+        Err(_) => Beginning::Gone,
+    }
+}
+
+impl Streaming {
+    /// What of a piece goes on.
+    fn take<'a>(&mut self, piece: &'a [u8], anew: &'a mut Vec<u8>) -> &'a [u8] {
+        let taken = self.body.take(piece, anew);
+        self.ended = taken.after == After::End;
+        self.broken = taken.after == After::Broken;
+        // Nobody has asked for more.
+        self.keeps &= taken.used == piece.len();
+        taken.bytes
+    }
+
+    /// Passes on what comes; ready when the client has all of it, or cannot.
+    fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        client: &mut Client<S>,
+        connection: &mut RawConnection,
+        (request, limit): (usize, Option<Duration>),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        for _ in 0..READS_IN_A_ROW {
+            match client.poll_taken(cx)? {
+                Poll::Ready(()) if self.broken => {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                Poll::Ready(()) if self.ended => return Poll::Ready(Ok(())),
+                Poll::Ready(()) => {}
+                Poll::Pending => {
+                    ready!(client.poll_gone(request, cx));
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                }
+            }
+            let read = buffer::with(buffer::LARGEST, |space| {
+                let mut into = ReadBuf::new(space);
+                let read = ready!(connection.poll_read(cx, &mut into));
+                Poll::Ready(self.came(read.is_ok().then(|| into.filled()), client, cx))
+            });
+            match read {
+                Poll::Ready(written) => written?,
+                Poll::Pending => return self.poll_stalled(client, (request, limit), cx),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what has come; `None` if the connection broke.
+    fn came<S: AsyncWrite + Unpin>(
+        &mut self,
+        piece: Option<&[u8]>,
+        client: &mut Client<S>,
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        let mut anew = Vec::new();
+        let bytes = match piece {
+            Some(piece @ [_, ..]) => {
+                self.moved = Instant::now();
+                self.take(piece, &mut anew)
+            }
+            Some([]) => {
+                self.keeps = false;
+                match self.body.end() {
+                    Some(last) => {
+                        self.ended = true;
+                        last
+                    }
+                    None => {
+                        self.broken = true;
+                        &[]
+                    }
+                }
+            }
+            None => {
+                self.broken = true;
+                &[]
+            }
+        };
+        client.write_parts(bytes, &[], cx)
+    }
+
+    /// Ready when the client has left, or nothing comes for too long.
+    fn poll_stalled<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        client: &mut Client<S>,
+        (request, limit): (usize, Option<Duration>),
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if client.poll_gone(request, cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let Some(limit) = limit else { return Poll::Pending };
+        ready!(client.alarm.poll_by(self.moved + limit, cx));
+        client.given_up(TimeoutKind::ResponseBody);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}

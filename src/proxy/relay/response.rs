@@ -1,0 +1,271 @@
+//! [`Response`]: the head of a response that every reader reads in the same way, from its own bytes.
+
+use super::lines::{self, End, Lines, Names};
+use super::request::MOST_LINES;
+
+/// What has come of a response.
+#[derive(Debug)]
+pub(super) enum Reading<'a> {
+    /// Not all of its head.
+    Partial,
+    /// Its head, which may go on as it is.
+    Plain(Response<'a>),
+    /// It is handled by hyper.
+    Other,
+}
+
+/// Limits on the head of a response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) lines: usize,
+    pub(super) bytes: usize,
+}
+
+/// The head of a response that may go on as it is.
+#[derive(Debug)]
+pub(super) struct Response<'a> {
+    /// With its empty line.
+    pub(super) head: &'a [u8],
+    pub(super) status: u16,
+    pub(super) framing: Framing,
+    /// The upstream keeps the connection.
+    pub(super) keeps: bool,
+    reason: &'a str,
+    parts: Vec<Part<'a>>,
+    /// The names of lines that come again, as they were written.
+    connection: Option<&'a str>,
+    coding: Option<&'a str>,
+}
+
+/// How the end of a body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes.
+    Length(u64),
+    Chunked,
+    /// Until the connection ends.
+    Close,
+}
+
+#[derive(Debug)]
+enum Part<'a> {
+    Kept(usize, usize),
+    Rewritten(&'a str, &'a [u8]),
+}
+
+/// Reads what has come, where `before` bytes have been read in vain. `bodiless`: the request is a HEAD.
+pub(super) fn read(bytes: &[u8], before: usize, bodiless: bool, limits: Limits) -> Reading<'_> {
+    let head = match lines::end(bytes, before) {
+        End::At(end) => bytes.get(..end).unwrap_or_default(),
+        End::None if bytes.len() <= limits.bytes => return Reading::Partial,
+        End::None | End::Odd => return Reading::Other,
+    };
+    let mut space = [const { std::mem::MaybeUninit::uninit() }; MOST_LINES];
+    let mut parsed = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let read = config.parse_response_with_uninit_headers(&mut parsed, head, &mut space);
+    if read != Ok(httparse::Status::Complete(head.len())) {
+        return Reading::Other;
+    }
+    let (Some(1), Some(status @ 200..), Some(reason)) = (parsed.version, parsed.code, parsed.reason) else {
+        return Reading::Other;
+    };
+    let first =
+        parsed.headers.first().map_or(head.len() - 2, |first| lines::offset(head, first.name.as_bytes()));
+    let parts = Vec::with_capacity(parsed.headers.len() + 1);
+    let framing = Framing::Close;
+    let mut response =
+        Response { head, status, framing, keeps: true, reason, parts, connection: None, coding: None };
+    response.start(first);
+    match response.take(parsed.headers, limits) && response.frame(bodiless) {
+        true => Reading::Plain(response),
+        false => Reading::Other,
+    }
+}
+
+impl<'a> Response<'a> {
+    /// The status line.
+    fn start(&mut self, end: usize) {
+        let length = "HTTP/1.1 200 ".len() + self.reason.len() + "\r\n".len();
+        if end == length && self.head.get(12) == Some(&b' ') {
+            self.parts.push(Part::Kept(0, end));
+        }
+    }
+
+    /// Takes the lines; false if one of them is not plain.
+    fn take(&mut self, headers: &[httparse::Header<'a>], limits: Limits) -> bool {
+        let (mut names, mut length, mut bytes) = (Names::default(), None, 0);
+        for (at, header) in headers.iter().enumerate() {
+            let httparse::Header { name, value } = *header;
+            bytes += name.len() + value.len() + ": \r\n".len();
+            if names.again(headers, at) {
+                return false;
+            }
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            match name.len() {
+                2 if is("te") => return false,
+                7 if is("trailer") || is("upgrade") => return false,
+                10 if is("keep-alive") => continue,
+                10 if is("connection") => {
+                    let keeps = value.eq_ignore_ascii_case(b"keep-alive");
+                    if self.connection.is_some() || !(keeps || value.eq_ignore_ascii_case(b"close")) {
+                        return false;
+                    }
+                    (self.connection, self.keeps) = (Some(name), keeps);
+                    continue;
+                }
+                14 if is("content-length") => match (lines::length(value), length) {
+                    (Some(this), None) => length = Some(this),
+                    _ => return false,
+                },
+                14 if is("content_length") || is("http2-settings") => return false,
+                16 if is("proxy-connection") => return false,
+                17 if is("transfer-encoding") => {
+                    if self.coding.is_some() || !value.eq_ignore_ascii_case(b"chunked") {
+                        return false;
+                    }
+                    self.coding = Some(name);
+                    continue;
+                }
+                17 if is("transfer_encoding") => return false,
+                _ => {}
+            }
+            self.keep(headers, at);
+        }
+        self.framing = match (self.coding, length) {
+            (Some(_), Some(_)) => return false,
+            (Some(_), None) => Framing::Chunked,
+            (None, Some(length)) => Framing::Length(length),
+            (None, None) => Framing::Close,
+        };
+        headers.len() <= limits.lines && bytes <= limits.bytes
+    }
+
+    /// Keeps a line.
+    fn keep(&mut self, headers: &[httparse::Header<'a>], at: usize) {
+        let Some(httparse::Header { name, value }) = headers.get(at).copied() else { return };
+        let start = lines::offset(self.head, name.as_bytes());
+        let next = headers.get(at + 1).map(|next| lines::offset(self.head, next.name.as_bytes()));
+        let end = next.unwrap_or(self.head.len() - 2);
+        let colon = start + name.len();
+        let is_written =
+            end == colon + ": ".len() + value.len() + "\r\n".len() && self.head.get(colon + 1) == Some(&b' ');
+        self.parts.push(match is_written {
+            true => Part::Kept(start, end),
+            false => Part::Rewritten(name, value),
+        });
+    }
+
+    /// Sees to it that a response without a body has none; false if its lines say otherwise.
+    fn frame(&mut self, bodiless: bool) -> bool {
+        let empty = matches!(self.status, 204 | 304);
+        match (bodiless, empty, self.framing) {
+            (false, false, _) => true,
+            (_, _, Framing::Chunked) => false,
+            // What is not sent with it, hyper leaves out.
+            (false, true, Framing::Length(_)) => false,
+            (true, _, Framing::Length(_)) | (_, _, Framing::Close) => {
+                self.framing = Framing::Length(0);
+                true
+            }
+        }
+    }
+
+    /// Writes it as the client gets it. `closes`: its connection ends with this response.
+    pub(super) fn write(&self, closes: bool, out: &mut Vec<u8>) {
+        let mut lines = Lines::new(self.head, out);
+        if !matches!(self.parts.first(), Some(Part::Kept(0, _))) {
+            let code = self.head.get(9..12).unwrap_or_default();
+            lines.write(&[b"HTTP/1.1 ", code, b" ", self.reason.as_bytes(), b"\r\n"]);
+        }
+        for part in &self.parts {
+            match *part {
+                Part::Kept(start, end) => lines.keep(start..end),
+                Part::Rewritten(name, value) => lines.write(&[name.as_bytes(), b": ", value, b"\r\n"]),
+            }
+        }
+        if closes {
+            lines.write(&[self.connection.unwrap_or("connection").as_bytes(), b": close\r\n"]);
+        }
+        match self.framing {
+            Framing::Length(_) => lines.end(&[]),
+            Framing::Chunked | Framing::Close => {
+                let name = self.coding.unwrap_or("transfer-encoding");
+                lines.end(&[name.as_bytes(), b": chunked\r\n"]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { lines: 10, bytes: 1000 };
+
+    /// What a client gets of a head; `None` where it is hyper's.
+    fn written(head: &str, bodiless: bool, closes: bool) -> Option<String> {
+        let Reading::Plain(response) = read(head.as_bytes(), 0, bodiless, LIMITS) else { return None };
+        let mut out = Vec::new();
+        response.write(closes, &mut out);
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn its_lines_come_in_their_order_and_framing_is_our_own() {
+        for (head, expected) in [
+            (
+                "HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: 2\r\n",
+                "HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: 2\r\n",
+            ),
+            (
+                "HTTP/1.1 404\r\na:1\r\nb:\r\n",
+                "HTTP/1.1 404 \r\na: 1\r\nb: \r\ntransfer-encoding: chunked\r\n",
+            ),
+            (
+                "HTTP/1.1 299 So so\r\nTransfer-ENCODING: Chunked\r\nKeep-Alive: a\r\nA: 1\r\n",
+                "HTTP/1.1 299 So so\r\nA: 1\r\nTransfer-ENCODING: chunked\r\n",
+            ),
+            ("HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n", "HTTP/1.1 204 No Content\r\n"),
+        ] {
+            assert_eq!(
+                written(&format!("{head}\r\n"), false, false),
+                Some(format!("{expected}\r\n")),
+                "{head}"
+            );
+        }
+        let closing = written("HTTP/1.1 200 OK\r\nCONNECTION: keep-alive\r\nA: 1\r\n\r\n", false, true);
+        let expected = "HTTP/1.1 200 OK\r\nA: 1\r\nCONNECTION: close\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(closing.as_deref(), Some(expected));
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
+        assert_eq!(written(head, true, false).as_deref(), Some(head));
+    }
+
+    #[test]
+    fn what_is_special_or_unclear_is_hypers() {
+        for lines in [
+            "Content-Length: 2\r\nContent-Length: 2\r\n",
+            "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length: x\r\n",
+            "Transfer-Encoding: identity\r\n",
+            "Trailer: a\r\n",
+            "Connection: close, x\r\n",
+            "A: 1\r\nB: 2\r\na: 3\r\n",
+            "A: 1\nB: 2\r\n",
+            "Content_Length: 2\r\n",
+            &"A: b\r\n".repeat(11),
+            &format!("A: {}\r\n", "b".repeat(1000)),
+        ] {
+            assert_eq!(written(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n"), false, false), None, "{lines:?}");
+        }
+        for start in
+            ["HTTP/1.0 200 OK", "HTTP/1.1 103 Early Hints", "HTTP/1.1 101 Switching", "HTTP/1.1 20 OK", "x"]
+        {
+            assert_eq!(written(&format!("{start}\r\n\r\n"), false, false), None, "{start}");
+        }
+        assert_eq!(written("HTTP/1.1 304 X\r\nContent-Length: 2\r\n\r\n", false, false), None);
+        assert_eq!(written("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n", true, false), None);
+        assert!(matches!(read(&[b'x'; 1001], 0, false, LIMITS), Reading::Other));
+        assert!(matches!(read(b"HTTP/1.1 200 OK\r\nA", 0, false, LIMITS), Reading::Partial));
+    }
+}

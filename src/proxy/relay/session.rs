@@ -1,0 +1,131 @@
+//! A client's requests, one after another, as long as they go on as they are.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, ready};
+
+use http::Method;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::Relay;
+use super::client::Client;
+use super::exchange::{self, Outcome, Sent};
+use super::lines::{self, End};
+use super::request::{self, Reading};
+use crate::bounds::{Budget, TimeoutKind};
+use crate::proxy::connection::ConnectionHandle;
+use crate::upstream::Begun;
+
+/// Longer heads are read by hyper, which has limits for them.
+const LONGEST_HEAD: usize = 64 << 10;
+
+/// What happens next on a client's connection.
+pub(in crate::proxy) enum Next {
+    /// It ends well.
+    End,
+    /// It is over.
+    Over,
+    /// The message of this length is handled by hyper; it may have been sent already.
+    Message(u64, Option<Begun>),
+    /// So is all that comes.
+    Rest,
+}
+
+/// What a connection waits for.
+enum Head {
+    /// It has come, and is so long.
+    Whole(usize),
+    Next(Next),
+}
+
+/// Passes on requests until one comes that does not go on as it is. `relay` is asked for each; `finishes`: no more of
+/// them are wanted.
+pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    relay: impl Fn() -> Option<Arc<Relay>>,
+    (handle, requests): (&ConnectionHandle, &Budget),
+    finishes: &AtomicBool,
+) -> Next {
+    loop {
+        let head = match head(client, handle, finishes).await {
+            Head::Whole(head) => head,
+            Head::Next(next) => return next,
+        };
+        let Some(relay) = relay() else { return Next::Rest };
+        let sent = match sent(client, &relay, head) {
+            Ok(sent) => sent,
+            Err(next) => return next,
+        };
+        let exchange = handle.begin(requests.take(1));
+        let outcome = exchange::run(client, &relay, &sent, finishes).await;
+        drop(exchange);
+        match outcome {
+            Outcome::Answered { closes: true } => return Next::End,
+            Outcome::Answered { closes: false } => client.handled(sent.length),
+            Outcome::Over => return Next::Over,
+            Outcome::Begun(begun) => return Next::Message(sent.length as u64, Some(begun)),
+        }
+        client.request = sent.bytes;
+    }
+}
+
+/// Waits for the whole head of a request.
+async fn head<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    handle: &ConnectionHandle,
+    finishes: &AtomicBool,
+) -> Head {
+    let (mut looked, mut since) = (0, None);
+    poll_fn(|cx| {
+        loop {
+            match lines::end(&client.received, looked) {
+                End::At(head) => return Poll::Ready(Head::Whole(head)),
+                End::Odd => return Poll::Ready(Head::Next(Next::Rest)),
+                End::None if client.received.len() > LONGEST_HEAD => {
+                    return Poll::Ready(Head::Next(Next::Rest));
+                }
+                End::None => looked = client.received.len(),
+            }
+            if looked == 0 && finishes.load(Ordering::Relaxed) {
+                return Poll::Ready(Head::Next(Next::End));
+            }
+            if looked > 0 {
+                let now = Instant::now();
+                handle.touch(now);
+                since.get_or_insert(now);
+            }
+            match client.poll_receive(cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) if looked == 0 => return Poll::Ready(Head::Next(Next::End)),
+                Poll::Ready(_) => return Poll::Ready(Head::Next(Next::Over)),
+                Poll::Pending => break,
+            }
+        }
+        let (Some(since), Some(limit)) = (since, client.max_wait.head) else { return Poll::Pending };
+        ready!(client.alarm.poll_by(since + limit, cx));
+        client.given_up(TimeoutKind::RequestHead);
+        Poll::Ready(Head::Next(Next::Over))
+    })
+    .await
+}
+
+/// The request that begins what has come, as it goes upstream; or what happens instead.
+fn sent<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Sent, Next> {
+    let mut bytes = std::mem::take(&mut client.request);
+    bytes.clear();
+    let request = match request::read(client.received.get(..head).unwrap_or_default()) {
+        Reading::Plain(request) => request,
+        Reading::Message(length) => return Err(Next::Message(length, None)),
+        Reading::Rest => return Err(Next::Rest),
+    };
+    let length = (head as u64).saturating_add(request.length);
+    let whole = usize::try_from(length).ok().and_then(|length| client.received.get(head..length));
+    let Some(body) = whole.filter(|_| relay.takes(&request)) else { return Err(Next::Message(length, None)) };
+    let upstream = relay.upstream();
+    let mark = upstream.raw_sending().map(http::HeaderValue::as_bytes);
+    request.write(upstream.raw_host(), mark, &mut bytes);
+    bytes.extend_from_slice(body);
+    Ok(Sent { length: head + body.len(), bodiless: request.method == Method::HEAD, bytes })
+}
