@@ -281,6 +281,8 @@ def test_scores_that_wait_are_written_at_the_end(redis, start, collection):
     one = start(url(redis))
     one.connected()
     search(one, collection, new_text())
+    # The search does not wait for them, not even until they wait.
+    eventually("they wait", lambda: one.metric("queue_length") + one.metric("scores_written_total") >= 50)
     assert one.stop() == 0
     [key] = [key for key in redis.ask("KEYS", "*") if b":q:" in key]
     assert redis.ask("LLEN", key.decode()) == 1
