@@ -42,7 +42,7 @@ fn as_it_is(rest: &str) -> Option<(Option<char>, usize)> {
 
 /// How a character is rewritten.
 #[derive(PartialEq)]
-enum Change {
+pub(super) enum Change {
     Keep,
     Drop,
     /// A line break, written so or otherwise.
@@ -104,7 +104,7 @@ fn cleaned(
     Some(Cow::Owned(out))
 }
 
-fn change(c: char) -> Change {
+pub(super) fn change(c: char) -> Change {
     match c {
         // YAML 1.1 readers take the last two for line breaks as well.
         '\r' | '\n' | '\u{2028}' | '\u{2029}' => Change::Break,

@@ -23,6 +23,16 @@ impl Texts for Hits {
         })
     }
 
+    fn size(&self, at: usize) -> usize {
+        let size = self.hits.get(at).and_then(|(material, _)| material.size(self.max_bytes));
+        size.unwrap_or_else(|| self.text(at).len())
+    }
+
+    fn write_json(&self, at: usize, most: usize, out: &mut Vec<u8>) -> bool {
+        let most = most.min(self.max_bytes);
+        self.hits.get(at).is_some_and(|(material, _)| material.write_json(&*self.page, most, out))
+    }
+
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8])) {
         if let Some((material, _)) = self.hits.get(at) {
             material.identity(&*self.page, &self.set, self.max_bytes, piece);

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, yaml, yaml::Scalar};
+use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, written, yaml, yaml::Scalar};
 use crate::{
     search::{FieldSet, HitAt},
-    wire::{Found, Page, Place},
+    wire::{Found, Page, Place, Value},
 };
 
 /// Longer names are looked at one by one.
@@ -62,6 +62,22 @@ impl Material {
         };
         text.truncate(clean::cut(&text, max_bytes).len());
         text
+    }
+
+    /// About as many bytes as the document has, never fewer; `None` where only making it shows that.
+    pub(super) fn size(&self, max_bytes: usize) -> Option<usize> {
+        let [part] = self.parts.as_slice() else { return None };
+        self.plain.then(|| part.value.bytes().min(max_bytes))
+    }
+
+    /// Writes the document as a JSON string, if it is certain that it has no more than `most` bytes and what it is. Returns
+    /// whether it has.
+    pub(super) fn write_json(&self, page: &dyn Page, most: usize, out: &mut Vec<u8>) -> bool {
+        let [part] = self.parts.as_slice() else { return false };
+        let Some(Value::Json(value)) = page.value(&part.value).filter(|_| self.plain) else { return false };
+        let quoted = value.text();
+        let inner = quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+        inner.is_some_and(|inner| inner.len() <= most && written::write(inner, out))
     }
 
     /// The bytes of the parts, and what is made of them: one after the other they are those of no other document.

@@ -9,6 +9,7 @@ mod headline;
 mod lazy;
 mod material;
 mod names;
+mod written;
 mod yaml;
 
 use std::{

@@ -17,6 +17,11 @@ enum Source {
 pub trait Texts: Send + Sync {
     /// The text of this number; never blank.
     fn text(&self, at: usize) -> &str;
+    /// About as many bytes as it has, never fewer.
+    fn size(&self, at: usize) -> usize;
+    /// Writes it as a JSON string without making it, if it is certain that it has no more than `most` bytes and what it is.
+    /// Returns whether it has; else nothing is written.
+    fn write_json(&self, at: usize, most: usize, out: &mut Vec<u8>) -> bool;
     /// The bytes that identify it, piece by piece, without making it. No text has such bytes.
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8]));
 }
@@ -32,6 +37,23 @@ impl Document {
         match &self.0 {
             Source::Text(text) => text,
             Source::Made(texts, at) => texts.text(*at),
+        }
+    }
+
+    /// About as many bytes as its text has, never fewer: escapes where it is written may make it longer.
+    pub fn size(&self) -> usize {
+        match &self.0 {
+            Source::Text(text) => text.len(),
+            Source::Made(texts, at) => texts.size(*at),
+        }
+    }
+
+    /// Writes its text as a JSON string where that needs no text to be made, and where it certainly has no more than
+    /// `most` bytes. Returns whether it has; else nothing is written.
+    pub fn write_json(&self, most: usize, out: &mut Vec<u8>) -> bool {
+        match &self.0 {
+            Source::Text(_) => false,
+            Source::Made(texts, at) => texts.write_json(*at, most, out),
         }
     }
 

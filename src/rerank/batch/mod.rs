@@ -12,6 +12,7 @@ use std::{
 use tower::{Service, ServiceExt};
 
 use super::{FailureClass, Rerank, RerankError, RerankFuture, RerankRequest, RerankResult, Scores};
+use crate::search::Document;
 use divide::{Divided, Part, Text};
 use learned::{BYTES_PER_TOKEN, Fit, Known, Learned, Size};
 pub(super) use merge::together;
@@ -69,15 +70,30 @@ impl<S: Rerank> Batch<S> {
 }
 
 impl BatchLimit {
-    /// The parts of a request, each within the limits, and whether some documents are in none.
+    /// The parts of a request, each within the limits, and whether some documents are in none. The exact lengths of texts
+    /// matter only where they are not all one part: they have to be made for that.
     fn parts(&self, request: &RerankRequest, known: Known) -> (Vec<Part>, bool) {
+        let roughly = self.parts_by(request, known, Document::size);
+        let is_one = |part: &Part| part.texts.iter().all(|text| text.most == usize::MAX);
+        match (roughly.0.as_slice(), roughly.1) {
+            ([part], false) if is_one(part) => roughly,
+            _ => self.parts_by(request, known, |document| document.text().len()),
+        }
+    }
+
+    fn parts_by(
+        &self,
+        request: &RerankRequest,
+        known: Known,
+        length: impl Fn(&Document) -> usize,
+    ) -> (Vec<Part>, bool) {
         let documents = (self.documents)().min(known.documents().unwrap_or(usize::MAX)).max(1);
         let (tokens, bytes) = (self.tokens.unwrap_or(usize::MAX), known.bytes().unwrap_or(usize::MAX));
         let query = request.query.len();
         let (mut parts, mut size, mut sum, mut some_left_out) =
             (Vec::<Part>::new(), Size::default(), 0, false);
         for (place, document) in request.documents.iter().enumerate() {
-            let most = match known.fit(query, document.text().len()) {
+            let most = match known.fit(query, length(document)) {
                 Fit::Whole => usize::MAX,
                 Fit::Cut(most) => most,
                 Fit::Not => {
@@ -85,7 +101,7 @@ impl BatchLimit {
                     continue;
                 }
             };
-            let length = document.text().len().min(most);
+            let length = length(document).min(most);
             let cost = (query.div_ceil(BYTES_PER_TOKEN) + length.div_ceil(BYTES_PER_TOKEN)).min(TOKENS_READ);
             let fits = size.documents < documents && sum + cost <= tokens && size.bytes + length <= bytes;
             match parts.last_mut() {

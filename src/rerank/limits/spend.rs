@@ -145,7 +145,7 @@ pub(super) const PIECES_PER_UNIT: usize = 100;
 ///
 /// Search units: Σ max(1, ⌈(query + document) / 500⌉) / 100, rounded up (Pinecone's and Cohere's pricing pages).
 pub(super) fn estimate(billing: Billing, query: &str, documents: &[Document]) -> f64 {
-    expected_bill(billing, tokens(query), documents.iter().map(|document| tokens(document.text())))
+    expected_bill(billing, tokens(query), documents.iter().map(|document| tokens_in(document.size())))
 }
 
 /// The same from the tokens of the query and of each document.
@@ -171,7 +171,11 @@ fn pieces_of(tokens: usize) -> usize {
 
 /// About as many tokens as a service reads of a text.
 pub fn tokens(text: &str) -> usize {
-    text.len().div_ceil(BYTES_PER_TOKEN).min(TOKENS_READ)
+    tokens_in(text.len())
+}
+
+fn tokens_in(bytes: usize) -> usize {
+    bytes.div_ceil(BYTES_PER_TOKEN).min(TOKENS_READ)
 }
 
 #[cfg(test)]

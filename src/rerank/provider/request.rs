@@ -34,19 +34,19 @@ impl Content<'_> {
 pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     let most = content.most(shape);
     let query = cut(content.query, most.query);
-    let documents = || content.documents.iter().map(|document| cut(document.text(), most.document));
-    let mut body = Members::with_room(room(query) + documents().map(room).sum::<usize>());
+    let sizes = content.documents.iter().map(|document| document.size().min(most.document));
+    let mut body = Members::with_room(room(query.len()) + sizes.map(room).sum::<usize>());
     if let (true, Some(model)) = (shape.model_in_body, content.model) {
         body.add("model", |out| write_string(out, model));
     }
-    body.add(shape.query_name, |out| shape.query.write(out, query));
+    body.add(shape.query_name, |out| shape.query.write(out, |out| write_string(out, query)));
     body.add(shape.documents, |out| {
         out.push(b'[');
-        for (at, text) in documents().enumerate() {
+        for (at, document) in content.documents.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
             }
-            shape.document.write(out, text);
+            shape.document.write(out, |out| write_document(out, document, most.document));
         }
         out.push(b']');
     });
@@ -68,6 +68,13 @@ pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     body.end()
 }
 
+/// Writes a document's text, or its beginning. The text of a hit is seldom made for that.
+fn write_document(out: &mut Vec<u8>, document: &Document, most: usize) {
+    if !document.write_json(most, out) {
+        write_string(out, cut(document.text(), most));
+    }
+}
+
 /// Which passages are requested, in the service's form.
 #[derive(Serialize)]
 struct Wanted {
@@ -84,10 +91,10 @@ impl Wanted {
     }
 }
 
-/// What a text takes, with what stands around it and as many escapes as prose has.
-fn room(text: &str) -> usize {
+/// What a text of so many bytes takes, with what stands around it and as many escapes as prose has.
+fn room(bytes: usize) -> usize {
     const AROUND: usize = 16;
-    text.len() + text.len() / 16 + AROUND
+    bytes + bytes / 16 + AROUND
 }
 
 /// What comes after the base URL.
@@ -143,12 +150,12 @@ impl Members {
 }
 
 impl Form {
-    fn write(self, out: &mut Vec<u8>, text: &str) {
+    fn write(self, out: &mut Vec<u8>, text: impl FnOnce(&mut Vec<u8>)) {
         match self {
-            Form::Plain => write_string(out, text),
+            Form::Plain => text(out),
             Form::Object => {
                 out.extend_from_slice(b"{\"text\":");
-                write_string(out, text);
+                text(out);
                 out.push(b'}');
             }
         }
