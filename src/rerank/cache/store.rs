@@ -122,7 +122,7 @@ impl ScoreStore {
         else {
             return vec![None; keys.documents.len()];
         };
-        keys.documents.iter().map(|document| table.score(*document, alive_from)).collect()
+        table.scores(&keys.documents, alive_from)
     }
 
     /// The passages of a document of this query, if they are cached here.

@@ -71,19 +71,30 @@ impl Table {
         COUNTERS + size_of_val(&*self.0)
     }
 
+    fn oldest(&self) -> Second {
+        self.head()[1]
+    }
+
     /// The time of the newest score.
     pub(super) fn newest(&self) -> Second {
         self.head()[2]
     }
 
-    /// The score of a document, if there is one from `alive_from` on.
+    /// The scores of documents, in their order, of those that have one from `alive_from` on.
+    pub(super) fn scores(&self, documents: &[DocumentHash], alive_from: Second) -> Vec<Option<f32>> {
+        let (rows, all_alive) = (self.rows(), self.oldest() >= alive_from);
+        let of = |document: &DocumentHash| {
+            let at = place(rows, document.bits());
+            let row = *rows.get(at)?;
+            let is_it = row & !DocumentHash::BELOW == document.bits();
+            (is_it && (all_alive || self.time(at) >= alive_from)).then(|| score(row))
+        };
+        documents.iter().map(of).collect()
+    }
+
+    #[cfg(test)]
     pub(super) fn score(&self, document: DocumentHash, alive_from: Second) -> Option<f32> {
-        let rows = self.rows();
-        // A row is not below its document's bits.
-        let at = rows.partition_point(|row| *row < document.bits());
-        let row = *rows.get(at)?;
-        let is_it = row & !DocumentHash::BELOW == document.bits();
-        (is_it && self.time(at) >= alive_from).then(|| score(row))
+        self.scores(&[document], alive_from)[0]
     }
 
     fn alive(&self, from: Second) -> impl Iterator<Item = (u128, Second)> {
@@ -104,6 +115,20 @@ impl Table {
         let times = self.0.get(1 + count as usize + at / TIMES_A_ROW);
         times.map_or(oldest, |times| unpacked(*times)[at % TIMES_A_ROW])
     }
+}
+
+/// The first of the sorted `rows` that is not below these bits. They are those of a hash, and so about where their share of the
+/// whole range says.
+fn place(rows: &[u128], bits: u128) -> usize {
+    let share = (bits >> 96) as u64 * rows.len() as u64;
+    let mut at = (share >> 32) as usize;
+    while rows.get(at).is_some_and(|row| *row < bits) {
+        at += 1;
+    }
+    while at.checked_sub(1).and_then(|before| rows.get(before)).is_some_and(|row| *row >= bits) {
+        at -= 1;
+    }
+    at
 }
 
 fn row(document: DocumentHash, score: f32) -> u128 {
