@@ -172,9 +172,12 @@ impl Profiles {
 impl Profile {
     /// Whether a query is of the sample. The same query always is, or never, on every replica.
     pub fn samples(&self, query: &str) -> bool {
+        if self.sample >= 1.0 {
+            return true;
+        }
         let hash = blake3::hash(query.as_bytes());
         let [a, b, c, d, ..] = *hash.as_bytes();
-        f64::from(u32::from_le_bytes([a, b, c, d])) < self.sample * f64::from(u32::MAX) || self.sample >= 1.0
+        f64::from(u32::from_le_bytes([a, b, c, d])) < self.sample * f64::from(u32::MAX)
     }
 
     /// Whether the proxy serves the reranker of this id.

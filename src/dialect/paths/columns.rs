@@ -238,7 +238,7 @@ impl Page for ColumnsPage {
         }
         changes.extend(self.echo(strips).map(|(span, new)| (span, Change::New(new))));
         changes.sort_by_key(|(range, _)| range.start);
-        let (mut out, mut done) = (Pieces::of(&self.body), 0);
+        let (mut out, mut done) = (Pieces::of(&self.body, 2 * changes.len() + 2), 0);
         for (range, change) in changes {
             out.keep(done..range.start);
             match change {

@@ -49,7 +49,9 @@ pub(super) fn reorder(
         }
     }
     changes.sort_by_key(|(range, _)| range.start);
-    let mut out = Pieces::of(body);
+    // A hit, and what stands before it.
+    let moved: usize = rankings.iter().flatten().map(|ranking| ranking.hits.len()).sum();
+    let mut out = Pieces::of(body, moved.saturating_mul(2).saturating_add(changes.len() + 2));
     let mut done = 0;
     for (range, change) in changes {
         out.keep(done..range.start);

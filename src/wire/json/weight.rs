@@ -17,10 +17,8 @@ pub fn page_bytes(response: &[u8]) -> usize {
 
 /// The signs after which a part of a request is found.
 const SIGNS: [u8; 4] = [b'[', b',', b':', b'{'];
-/// How many bytes are looked at together.
-const BLOCK: usize = 32;
-/// As many blocks as a byte can count.
-const RUN: usize = BLOCK * 255;
+/// How many bytes are compared at once; two of them are counted together.
+const HALF: usize = 32;
 
 /// The most memory that is held at a time for the parts that are found in a request's `body`, in bytes. `search`: what
 /// is held for one search of a batch.
@@ -36,22 +34,18 @@ pub fn reading_bytes(body: &[u8], search: usize) -> usize {
 #[inline(always)]
 fn counts(simd: impl Simd, body: &[u8]) -> [usize; 4] {
     let mut counts = [0; 4];
-    for run in body.chunks(RUN) {
-        let (blocks, rest) = run.as_chunks::<BLOCK>();
-        // Each byte counts the signs at its own place in the blocks.
-        let mut lanes = [u8x32::splat(simd, 0); 4];
-        for block in blocks {
-            let block = u8x32::load_array_ref(simd, block);
-            for (lane, sign) in lanes.iter_mut().zip(SIGNS) {
-                let there = block.simd_eq(u8x32::splat(simd, sign));
-                *lane += there.select(u8x32::splat(simd, 1), u8x32::splat(simd, 0));
-            }
+    let (blocks, rest) = body.as_chunks::<{ 2 * HALF }>();
+    for block in blocks {
+        let (Some(first), Some(second)) = (block.first_chunk(), block.last_chunk()) else { continue };
+        let (first, second) = (u8x32::load_array_ref(simd, first), u8x32::load_array_ref(simd, second));
+        for (count, sign) in counts.iter_mut().zip(SIGNS) {
+            let sign = u8x32::splat(simd, sign);
+            let there = first.simd_eq(sign).to_bitmask() | second.simd_eq(sign).to_bitmask() << HALF;
+            *count += there.count_ones() as usize;
         }
-        for ((count, lane), sign) in counts.iter_mut().zip(lanes).zip(SIGNS) {
-            let lane: [u8; BLOCK] = lane.into();
-            *count += lane.iter().map(|&seen| usize::from(seen)).sum::<usize>();
-            *count += rest.iter().filter(|&&byte| byte == sign).count();
-        }
+    }
+    for (count, sign) in counts.iter_mut().zip(SIGNS) {
+        *count += rest.iter().filter(|&&byte| byte == sign).count();
     }
     counts
 }

@@ -88,7 +88,7 @@ impl<'a> MessageEdit<'a> {
 
     /// The body with all changes made to it, where the message is the body.
     pub fn apply(self, body: &Bytes) -> Bytes {
-        let mut pieces = Pieces::of(body);
+        let mut pieces = Pieces::of(body, 2 * self.changes.len() + 2);
         self.write(&mut pieces);
         pieces.into_bytes()
     }

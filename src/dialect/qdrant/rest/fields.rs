@@ -43,15 +43,19 @@ pub(super) fn ask(
     edit: &mut ObjectEdit<'_>,
     edits: &mut Edits,
 ) -> Strip {
-    let strip = match (PayloadSelector::read(search), named(wanted)) {
-        (PayloadSelector::Settled, _) => None,
-        (PayloadSelector::Nothing, None) => {
-            edit.set(ASKED, "true");
-            Some(all_of_it())
-        }
-        (PayloadSelector::Nothing, Some(paths)) => ask_anew(&paths, edit),
-        (PayloadSelector::Listed(list), None) => ask_all(list, edit),
-        (PayloadSelector::Listed(list), Some(paths)) => ask_more(list, &paths, edits),
+    let strip = match PayloadSelector::read(search) {
+        PayloadSelector::Settled => None,
+        PayloadSelector::Nothing => match named(wanted) {
+            None => {
+                edit.set(ASKED, "true");
+                Some(all_of_it())
+            }
+            Some(paths) => ask_anew(&paths, edit),
+        },
+        PayloadSelector::Listed(list) => match named(wanted) {
+            None => ask_all(list, edit),
+            Some(paths) => ask_more(list, &paths, edits),
+        },
     };
     strip.unwrap_or_default()
 }
