@@ -128,7 +128,10 @@ async fn while_scores_are_waited_for() {
 #[tokio::test]
 async fn while_the_response_is_written() {
     // More than the kernel's buffers hold, so that some of it stays with the proxy.
-    let large = response(200, "application/json", &qdrant_hits(50, 160_000));
+    // The last hit is a worse one: a cut between equal scores would have the client's own search sent instead.
+    let hits =
+        qdrant_hits(50, 160_000).replace(r#"49,"version":0,"score":0.5"#, r#"49,"version":0,"score":0.4"#);
+    let large = response(200, "application/json", &hits);
     let database = Scripted::start(move |_| Some(large.clone())).await;
     let program = program(database.addr, closed_port().await).await;
     // As it came, and put together again: one hit is cut.
