@@ -1,5 +1,8 @@
 //! Integration tests: the real proxy between real sockets.
 
+// `by_hyper` runs the tests of other files once more.
+#![allow(clippy::duplicate_mod)]
+
 mod bad_input;
 mod bad_responses;
 mod batches;
