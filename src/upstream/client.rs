@@ -6,6 +6,7 @@ use hyper::client::conn::http1;
 use super::connect::Connector;
 use super::http2::Http2;
 use super::pool::Pool;
+use super::raw::{Links, RawConnections};
 use super::response_body::Came;
 use super::response_timeout::ResponseTimeout;
 use super::{FREE_HEADERS, UpstreamError, UpstreamSettings};
@@ -34,14 +35,17 @@ impl Client {
     ) -> Box<[Self]> {
         let one = || match settings.http2 {
             true => Self::Http2(Http2::new(connector.clone(), upstream.clone(), settings)),
-            false => Self::Http1(Pool::new(
-                connector.clone(),
-                upstream.clone(),
-                http1(settings),
-                settings.idle_timeout,
-            )),
+            false => Self::Http1(Pool::new(connector.clone(), upstream.clone(), http1(settings), settings)),
         };
         (0..count).map(|_| one()).collect()
+    }
+
+    /// The idle connections of HTTP/1: hyper's, and the others.
+    pub(super) fn idle(&self) -> Option<(Links, RawConnections)> {
+        match self {
+            Self::Http1(pool) => Some(pool.idle()),
+            Self::Http2(_) => None,
+        }
     }
 
     /// Sends a request, and waits for the head of its response. `upgrade`: the request asks for one.

@@ -1,5 +1,7 @@
 //! Making a connection to the upstream: TCP, then TLS where the URL says so, both within one timeout.
 
+use std::time::Duration;
+
 use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -31,9 +33,8 @@ pub(super) fn connector(
     scheme: &Scheme,
     settings: &UpstreamSettings,
 ) -> Result<Connector, UpstreamSetupError> {
-    let UpstreamSettings { tls: settings, http2, connect_timeout: connect, body_timeout, .. } = settings;
-    // A little longer than the response timeout, which expires first.
-    let write = body_timeout.map(|limit| limit + limit / 8);
+    let write = write_timeout(settings);
+    let UpstreamSettings { tls: settings, http2, connect_timeout: connect, .. } = settings;
     // The system's resolver, with an error whose type is known.
     let names = ServiceExt::<Name>::map_err(GaiResolver::new(), NameNotFound as fn(_) -> _);
     let mut tcp = HttpConnector::new_with_resolver(names);
@@ -54,6 +55,16 @@ pub(super) fn connector(
         Socket::new(stream, acknowledge, write)
     });
     Ok(BoxCloneSyncService::new(timed))
+}
+
+/// A connection over TCP that was made before.
+pub(super) fn over_tcp(stream: TcpStream, write: Option<Duration>) -> Io {
+    Socket::new(MaybeHttpsStream::Http(TokioIo::new(stream)), acknowledge, write)
+}
+
+/// How long an upstream may take no byte: a little longer than the response timeout, which expires first.
+pub(super) fn write_timeout(settings: &UpstreamSettings) -> Option<Duration> {
+    settings.body_timeout.map(|limit| limit + limit / 8)
 }
 
 /// Acknowledges at once what has come from the upstream.

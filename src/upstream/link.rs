@@ -11,12 +11,13 @@ use futures_util::task::AtomicWaker;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::client::conn::http1::{Builder, Connection, Parts, SendRequest};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::Io;
+use super::connect::{Io, into_tcp};
 use super::request_line::RequestLine;
 use super::socket::Ack;
 use crate::body::Body;
@@ -134,6 +135,15 @@ impl Link {
         let _ = Pin::new(&mut connection).poll(&mut Context::from_waker(Waker::noop()));
     }
 
+    /// The TCP connection of an idle one, if there is no TLS over it and nothing has come on it.
+    pub(super) fn into_tcp(mut self) -> Option<TcpStream> {
+        if self.is_over() || !self.is_free() {
+            return None;
+        }
+        let Parts { io, read_buf, .. } = self.connection.into_parts();
+        if read_buf.is_empty() { into_tcp(io) } else { None }
+    }
+
     /// Polls it in a task of its own until what is open is over, and closes it then; an upgrade is passed on.
     pub(super) fn run_on(self) {
         // Without a runtime nothing can be polled.
@@ -213,7 +223,7 @@ mod tests {
     use hyper_rustls::MaybeHttpsStream;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpListener;
 
     use super::*;
     use crate::body;

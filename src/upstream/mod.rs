@@ -188,10 +188,11 @@ impl Upstream {
         let connector = connect::connector(&scheme, &settings)?;
         let count = settings.workers.saturating_add(1);
         let clients = Client::several(count, &settings, &origin, &connector);
-        let raw = RawPool::several(count, &settings, &origin, &connector);
+        let idle = clients.iter().filter_map(Client::idle);
+        let raw: Arc<[RawPool]> = idle.filter_map(|idle| RawPool::new(idle, &origin, &connector)).collect();
         Ok(Self {
             clients: clients.into(),
-            raw: raw.into(),
+            raw,
             address: Address {
                 scheme,
                 authority,

@@ -9,13 +9,14 @@ use hyper::client::conn::http1::Builder;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::UpstreamError;
 use super::begun::Begun;
-use super::connect::Connector;
-use super::kept::{Keepable, Kept};
+use super::connect::{Connector, over_tcp, write_timeout};
+use super::kept::Kept;
 use super::link::{Failed, Link, exchange, exchange_apart};
+use super::raw::{Links, RawConnections};
 use super::response_body::{Came, ResponseBody};
 use super::response_timeout::ResponseTimeout;
+use super::{UpstreamError, UpstreamSettings};
 use crate::body::Body;
 
 /// Cheap to clone; clones share the connections.
@@ -27,27 +28,43 @@ struct Shared {
     /// Where to connect to.
     upstream: Uri,
     http: Builder,
-    kept: Arc<Kept<Box<Link>>>,
-}
-
-impl Keepable for Box<Link> {
-    fn rest(&mut self) {
-        Link::rest(self);
-    }
-
-    fn is_over(&mut self) -> bool {
-        Link::is_over(self)
-    }
-
-    fn close(self) {
-        Link::close(*self);
-    }
+    write: Option<Duration>,
+    kept: Links,
+    /// Whoever has none of its own takes an idle one of the others': clients have no more connections than they need.
+    raw: RawConnections,
 }
 
 impl Pool {
-    /// `idle_timeout`: connections without a request are closed after this.
-    pub(super) fn new(connector: Connector, upstream: Uri, http: Builder, idle_timeout: Duration) -> Self {
-        Self(Arc::new(Shared { connector, upstream, http, kept: Kept::new(idle_timeout) }))
+    /// To where `connector` and `upstream` lead.
+    pub(super) fn new(
+        connector: Connector,
+        upstream: Uri,
+        http: Builder,
+        settings: &UpstreamSettings,
+    ) -> Self {
+        let (kept, raw) = (Kept::new(settings.idle_timeout), Kept::new(settings.idle_timeout));
+        let write = write_timeout(settings);
+        Self(Arc::new(Shared { connector, upstream, http, write, kept, raw }))
+    }
+
+    /// The idle connections, hyper's and the others.
+    pub(super) fn idle(&self) -> (Links, RawConnections) {
+        (self.0.kept.clone(), self.0.raw.clone())
+    }
+
+    /// The idle connection that was used last.
+    async fn take(&self, now: Instant) -> Option<Box<Link>> {
+        if let Some(link) = self.0.kept.take(now) {
+            return Some(link);
+        }
+        loop {
+            let mut connection = self.0.raw.take(now)?;
+            if connection.is_closed() {
+                continue;
+            }
+            let io = over_tcp(connection.into_stream(), self.0.write);
+            return Link::new(io, &self.0.http).await.ok().map(Box::new);
+        }
     }
 
     /// Sends a request in origin form, and waits for the head of its response. If a connection that was used before
@@ -69,7 +86,7 @@ impl Pool {
                     ),
                     false,
                 ),
-                None => match self.0.kept.take(waiting.since()) {
+                None => match self.take(waiting.since()).await {
                     Some(link) => (link, true),
                     None => Box::pin(self.new_or_freed(waiting.connected())).await?,
                 },

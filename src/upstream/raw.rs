@@ -14,7 +14,8 @@ use tower::ServiceExt;
 
 use super::connect::{Connector, acknowledge_tcp, into_tcp};
 use super::kept::{Keepable, Kept};
-use super::{HostHeader, Upstream, UpstreamError, UpstreamSettings};
+use super::link::Link;
+use super::{HostHeader, Upstream, UpstreamError};
 use crate::workers;
 
 /// Plain TCP to an upstream that speaks HTTP/1.
@@ -56,6 +57,26 @@ impl RawConnection {
     }
 }
 
+/// The idle ones.
+pub(super) type RawConnections = Arc<Kept<RawConnection>>;
+
+/// The idle ones that hyper has.
+pub(super) type Links = Arc<Kept<Box<Link>>>;
+
+impl Keepable for Box<Link> {
+    fn rest(&mut self) {
+        Link::rest(self);
+    }
+
+    fn is_over(&mut self) -> bool {
+        Link::is_over(self)
+    }
+
+    fn close(self) {
+        Link::close(*self);
+    }
+}
+
 impl Keepable for RawConnection {
     fn is_over(&mut self) -> bool {
         self.is_closed()
@@ -70,24 +91,31 @@ pub(super) struct RawPool {
     connector: Connector,
     /// Where to connect to.
     upstream: Uri,
-    kept: Arc<Kept<RawConnection>>,
+    kept: RawConnections,
+    links: Links,
 }
 
 impl RawPool {
-    /// This many pools; none where the upstream is not reached in the clear, or speaks HTTP/2.
-    pub(super) fn several(
-        count: usize,
-        settings: &UpstreamSettings,
+    /// Of these idle connections; `None` where the upstream is not reached in the clear.
+    pub(super) fn new(
+        (links, kept): (Links, RawConnections),
         upstream: &Uri,
         connector: &Connector,
-    ) -> Box<[Self]> {
-        let is_raw = !settings.http2 && upstream.scheme() == Some(&Scheme::HTTP);
-        let one = |_| Self {
-            connector: connector.clone(),
-            upstream: upstream.clone(),
-            kept: Kept::new(settings.idle_timeout),
-        };
-        (0..if is_raw { count } else { 0 }).map(one).collect()
+    ) -> Option<Self> {
+        let is_raw = upstream.scheme() == Some(&Scheme::HTTP);
+        is_raw.then(|| Self { connector: connector.clone(), upstream: upstream.clone(), kept, links })
+    }
+
+    /// The idle connection that was used last.
+    fn take(&self, now: Instant) -> Option<RawConnection> {
+        if let Some(connection) = self.kept.take(now) {
+            return Some(connection);
+        }
+        loop {
+            if let Some(stream) = self.links.take(now)?.into_tcp() {
+                return Some(RawConnection::new(stream));
+            }
+        }
     }
 }
 
@@ -112,7 +140,7 @@ impl Upstream {
     pub fn raw_kept(&self, now: Instant) -> Option<RawConnection> {
         let pool = self.raw_pool()?;
         loop {
-            let mut connection = pool.kept.take(now)?;
+            let mut connection = pool.take(now)?;
             if !connection.is_closed() {
                 return Some(connection);
             }

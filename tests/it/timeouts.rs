@@ -296,6 +296,5 @@ async fn a_wait_that_is_switched_off_is_without_end() {
     upstream.send(OK).await;
     assert_eq!(body.message().await.unwrap(), OK);
     head.send("Host: x\r\n\r\n").await;
-    let mut upstream = db.connection().await;
     assert!(upstream.head().await.starts_with("GET /a HTTP/1.1\r\n"));
 }
