@@ -8,6 +8,7 @@ use crate::{
         Config, Difference, GrpcListen, ListenerConfig, Mode, RouteConfig, Written, differences,
         load_path_written, to_yaml,
     },
+    dialect::paths::Operation,
     system::Resources,
     telemetry::chain,
 };
@@ -52,6 +53,9 @@ pub fn check(
         true => write!(out, "{}", to_yaml(&config))?,
         false => differing(&config, &written, env, out)?,
     }
+    for sentence in described(&config) {
+        writeln!(out, "# {sentence}")?;
+    }
     for sentence in grpc(&config) {
         writeln!(out, "# {sentence}")?;
     }
@@ -62,6 +66,21 @@ pub fn check(
         "# Here memory.max_buffered is {buffered_bytes}, limits.max_searches_in_flight {searches}."
     )?;
     Ok(EXIT_OK)
+}
+
+/// The searches that definition files describe, so that a call which is missing is seen.
+fn described(config: &Config) -> Vec<String> {
+    let of_file = |(at, listener): (usize, &ListenerConfig)| {
+        let definition = listener.definition.as_ref().filter(|_| listener.dialect_file.is_some())?;
+        let operation = |of: &Operation| {
+            let methods: Vec<&str> = of.methods.iter().map(http::Method::as_str).collect();
+            let paths: Vec<String> = of.paths.iter().map(ToString::to_string).collect();
+            format!("{} ({} {})", of.name, methods.join(" or "), paths.join(" or "))
+        };
+        let all: Vec<String> = definition.operations.iter().map(operation).collect();
+        Some(format!("listeners[{at}].dialect_file describes {}; all other calls pass.", all.join(", ")))
+    };
+    config.listeners.iter().enumerate().filter_map(of_file).collect()
 }
 
 /// Where gRPC calls go: it follows from other settings as a rule.

@@ -34,7 +34,8 @@ pub const EXIT_FAILURE: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 
 const ABOUT: &str = "\
-rerankd stands between a search client and Qdrant, Elasticsearch or OpenSearch. Search results come back reranked by a \
+rerankd stands between a search client and Qdrant, Elasticsearch, OpenSearch or another search database (`check --dialects` lists \
+them; `dialect: paths` describes any). Search results come back reranked by a \
 cross-encoder; everything else passes as if the proxy were not there. When reranking is slow, down or switched off, \
 the database's own response comes back.";
 

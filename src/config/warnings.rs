@@ -12,7 +12,7 @@ use crate::{
 impl Config {
     /// One sentence each, with its setting. Blocks on the disk.
     pub fn warnings(&self) -> Vec<String> {
-        [collections(self), routes(self), fields(self), authorities(self)].concat()
+        [collections(self), routes(self), fields(self), authorities(self), walks(self)].concat()
     }
 }
 
@@ -46,6 +46,32 @@ fn routes(config: &Config) -> Vec<String> {
             ))
         })
         .collect()
+}
+
+/// Described searches that are widened though their responses seem to continue by a cursor.
+fn walks(config: &Config) -> Vec<String> {
+    const SIGNS: [&str; 5] = ["cursor", "next", "scroll", "continu", "token"];
+    let is_cursor = |path: &&Vec<String>| {
+        let key = path.last().map(|key| key.to_ascii_lowercase()).unwrap_or_default();
+        SIGNS.iter().any(|sign| key.contains(sign))
+    };
+    let mut warnings = Vec::new();
+    for (at, listener) in config.listeners.iter().enumerate() {
+        let own = listener.definition.as_ref().filter(|_| listener.dialect_file.is_some());
+        for each in own.iter().flat_map(|definition| &definition.operations).filter(|each| each.limit_decides)
+        {
+            if let Some(path) = each.response.leave_alone.iter().find(is_cursor) {
+                warnings.push(format!(
+                    "listeners[{at}].dialect_file: operations.{} has limit_decides, and leaves responses with `{}` \
+                     alone: if every response has that member, also as null, each widened search is sent a second \
+                     time; leave limit_decides out then.",
+                    each.name,
+                    path.join(".")
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 /// Whether every name that matches `narrow` matches `wide`. Never yes where it does not.
@@ -190,6 +216,26 @@ mod tests {
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].starts_with("rerank.collections: [-hr-*, -.*] only keeps out"), "{said:?}");
         assert!(good("rerank: { collections: ['*', '-hr-*'] }", &[]).warnings().is_empty());
+    }
+
+    #[test]
+    fn a_described_search_that_is_widened_and_may_go_on_by_a_cursor_is_reported() {
+        let (dir, file) = (tempfile::tempdir().unwrap(), "acme.yaml");
+        let file = dir.path().join(file);
+        let text = format!(
+            "listeners: [{{ upstream: {{ url: 'http://h' }}, dialect: paths, dialect_file: '{}' }}]",
+            file.display()
+        );
+        let said = |widens: &str, alone: &str| {
+            let definition = format!(
+                "operations: {{ find: {{ path: /a, limit: k, limit_decides: {widens}, response: {{ hits: h, leave_alone: [{alone}] }} }} }}"
+            );
+            fs::write(&file, definition).unwrap();
+            crate::config::tests::try_load(&text, &[]).unwrap().warnings()
+        };
+        let warned = said("true", "meta.next_cursor");
+        assert!(warned.len() == 1 && warned[0].contains("`meta.next_cursor`"), "{warned:?}");
+        assert!(said("false", "meta.next_cursor").is_empty() && said("true", "groups").is_empty());
     }
 
     #[test]

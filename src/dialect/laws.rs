@@ -169,7 +169,8 @@ fn a_widened_response_less_what_was_added_has_the_hits_that_the_client_would_hav
     let recorded = [qdrant::rest_widened(), qdrant::grpc_widened(), paths::widened()];
     assert!(recorded.iter().all(|recorded| recorded.len() >= 2));
     for Widened { own, plan, more } in recorded.into_iter().flatten() {
-        let (expected, page) = (own.page(own.response.clone()), own.page(more));
+        let (expected, page) = (own.page(own.response.clone()), own.request().page_for(more, &[&plan]));
+        let page = page.unwrap_or_else(|error| panic!("{}: {error}", own.name));
         let rewrite = own.request().rewrite(&[plan]).unwrap();
         assert_ne!(rewrite.strips, [Strip::default()], "{}: something is added", own.name);
         let at = |hit| HitAt { list: 0, hit };

@@ -77,12 +77,21 @@ pub trait SearchRequest: Send + Sync + 'static {
     fn complaint(&self, _headers: &HeaderMap) -> Option<Vec<u8>> {
         None
     }
+    /// Whether the database may reject a request for the name of a field that it does not have.
+    fn may_reject_names(&self) -> bool {
+        false
+    }
     /// Whether a response with these headers is of a format that is read.
     fn can_read(&self, headers: &HeaderMap) -> bool;
     /// The most memory that the places of the hits of a response (unpacked) take while they are found, in bytes.
     fn page_bytes(&self, response: &[u8]) -> usize;
     /// Finds the hits of a response (unpacked) to this request.
     fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError>;
+    /// Finds those of a response to what [`rewrite`](Self::rewrite) has made of these plans. On `Err` the response may
+    /// also be well-formed, and say that the database has not done what was requested of it.
+    fn page_for(&self, response: Bytes, _plans: &[&FetchPlan]) -> Result<Arc<dyn Page>, DialectError> {
+        self.page(response)
+    }
 }
 
 /// Learns from the response to a call that is no search.

@@ -12,6 +12,7 @@ use crate::{
     app::StartError,
     config::{Config, Mode},
     dialect::paths::{Definition, Operation},
+    pipeline::Question,
     probe::{Ask, Explained, Probe, ProbeError, Unexplained},
 };
 
@@ -220,8 +221,27 @@ fn notes(config: &Config, explained: &Explained) -> Vec<String> {
             ));
         }
     }
+    notes.extend(rejected_names(&explained.seen.asked));
     notes.dedup();
     notes
+}
+
+/// The names of fields that were added to a request which the database rejected, and answered without them.
+fn rejected_names(asked: &[Question]) -> Option<String> {
+    let added = |question: &Question| {
+        let paths = question.strips.iter().flat_map(|strip| &strip.paths);
+        paths.map(|path| path.keys.join(".")).collect::<Vec<_>>()
+    };
+    let is_success = |question: &Question| question.status.is_some_and(|status| status < 300);
+    let rejected = asked.iter().position(|each| !is_success(each) && !added(each).is_empty())?;
+    let answered = asked.iter().skip(rejected + 1).any(|each| is_success(each) && added(each).is_empty());
+    let mut names = added(asked.get(rejected).filter(|_| answered)?);
+    names.dedup();
+    Some(format!(
+        "The database rejected a request to which rerankd had added the names of fields ({}), and answered it without \
+         them. If it has no such fields, name those that hold text in rerank.fields.",
+        names.join(", ")
+    ))
 }
 
 impl From<Unexplained> for ExplainError {
@@ -267,7 +287,34 @@ mod tests {
             qdrant::{Qdrant, QdrantGrpc},
         },
         search::Head,
+        search::{Strip, StripPath},
     };
+
+    #[test]
+    fn names_of_fields_that_the_database_rejected_are_told_with_what_to_set() {
+        let question = |status: u16, added: &[&str]| {
+            let path = |name: &&str| StripPath { keys: vec!["doc".to_owned(), (*name).to_owned()], keep: 0 };
+            let strip = Strip { paths: added.iter().map(path).collect(), ..Strip::default() };
+            Question {
+                target: "/find".to_owned(),
+                body: bytes::Bytes::new(),
+                unchanged: false,
+                strips: vec![strip],
+                status: Some(status),
+                took: std::time::Duration::ZERO,
+            }
+        };
+        let said = rejected_names(&[question(422, &["text", "body"]), question(200, &[])]).unwrap();
+        assert!(said.contains("(doc.text, doc.body)") && said.contains("rerank.fields"), "{said}");
+        for other in [
+            vec![question(200, &["text"])],
+            vec![question(422, &[]), question(200, &[])],
+            vec![question(422, &["text"]), question(422, &[])],
+            vec![question(422, &["text"]), question(200, &["text"])],
+        ] {
+            assert_eq!(rejected_names(&other), None);
+        }
+    }
 
     #[test]
     fn the_operations_that_are_named_are_searches() {

@@ -238,7 +238,8 @@ impl Call<'_> {
 
 /// Whether a search got an error, or hits but not of everything.
 fn has_failed(page: &dyn Page, search: usize) -> bool {
-    page.failed().iter().any(|failure| failure.search == search && failure.got != Got::NoList)
+    let is_whole = |got| matches!(got, Got::NoList | Got::Short);
+    page.failed().iter().any(|failure| failure.search == search && !is_whole(failure.got))
 }
 
 fn list_documents(

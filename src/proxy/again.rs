@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     ProxyError,
     exchange::{Came, Exchange, Received, ReportedResponse, responses},
-    kept_order::{changes_response, is_changed, is_not_response, kept},
+    kept_order::{changes_response, is_changed, is_not_response, kept, plans},
     search_request::send_own,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     bounds::{Permit, counted},
     dialect::Verdict,
     pipeline::{self, Extra, Loss, PlannedSearch, Report},
-    search::{Got, HitList, KeepReason, MostHits, Rewrite, Strip},
+    search::{FetchPlan, Got, HitList, KeepReason, MostHits, Rewrite, Strip},
     upstream::Turn,
     wire::Page,
 };
@@ -31,6 +31,9 @@ pub(super) struct Mended {
     pub(super) came: Came,
 }
 
+/// Searches that ask for less than before, as they are sent, and what they are without.
+type Less = (Vec<PlannedSearch>, Rewrite, Option<Extra>);
+
 impl Exchange {
     /// The database rejected `asked`, or gave no response to it: sends the same without what the rejection is about,
     /// and finally the client's own search, its page reranked as it is.
@@ -44,18 +47,15 @@ impl Exchange {
         if searches.iter().any(PlannedSearch::reranks_upstream_as_asked) {
             return self.keep_instead(searches, KeepReason::UpstreamError).await;
         }
-        let (rejection, blamed) = self.blamed(searches, rejection).await;
+        let (rejection, blamed) = self.blamed(searches, &asked, rejection).await;
         let failed = |rejection: Result<_, _>| {
             rejection.map(|response| (response, kept(searches, Some(KeepReason::UpstreamError))))
         };
-        let own: Vec<PlannedSearch> = searches.iter().map(|search| search.without(blamed)).collect();
-        let rewrite = match self.rewrite(&own) {
-            Ok(rewrite) => rewrite,
+        let (own, rewrite, blamed) = match self.taken_back(searches, &asked, blamed) {
+            Ok(Some(less)) => less,
+            Ok(None) => return failed(rejection),
             Err(reason) => return self.keep(searches, Some(reason)).await,
         };
-        if (&rewrite.target, &rewrite.body) == (&asked.target, &asked.body) {
-            return failed(rejection);
-        }
         let changed = changes_response(&own, &rewrite);
         let turn = if changed { Turn::First } else { Turn::Last };
         let rejection = match self.ask(&rewrite, turn).await {
@@ -71,11 +71,29 @@ impl Exchange {
         Box::pin(self.rank_as_asked(&own, rewrite, rejection, permit)).await
     }
 
+    /// The searches without what is `blamed`, or else in their clients' own form; `None` where that is what was `asked`.
+    fn taken_back(
+        &self,
+        searches: &[PlannedSearch],
+        asked: &Rewrite,
+        blamed: Option<Extra>,
+    ) -> Result<Option<Less>, KeepReason> {
+        for blamed in [blamed, None] {
+            let own: Vec<PlannedSearch> = searches.iter().map(|search| search.without(blamed)).collect();
+            let rewrite = self.rewrite(&own)?;
+            if (&rewrite.target, &rewrite.body) != (&asked.target, &asked.body) {
+                return Ok(Some((own, rewrite, blamed)));
+            }
+        }
+        Ok(None)
+    }
+
     /// What a rejection is about, where the searches asked for more than one thing beyond their clients' own form.
     /// The rejection itself is passed on unchanged.
     async fn blamed(
         &self,
         searches: &[PlannedSearch],
+        asked: &Rewrite,
         rejection: Result<Response<Body>, ProxyError>,
     ) -> (Result<Response<Body>, ProxyError>, Option<Extra>) {
         let adds_both = searches.iter().any(|search| search.widened() && !search.fetch.fields.is_none());
@@ -90,11 +108,14 @@ impl Exchange {
             }
             rejection => return (rejection, None),
         };
+        // Where it says nothing, names are the likelier cause: the largest limit is known as a rule.
+        let names = asked.strips.iter().any(|strip| !strip.paths.is_empty());
+        let else_names = (names && self.request.may_reject_names()).then_some(Extra::Fields);
         let (parts, stream) = response.into_parts();
         let permit = self.handler.bounds.response_bytes.nothing();
         let (body, blamed) = match body::read_up_to(stream, LONGEST_REFUSAL, permit, None).await {
             Ok(BodyRead::Whole { bytes, .. }) => {
-                let blamed = pipeline::blamed(&bytes);
+                let blamed = pipeline::blamed(&bytes).or(else_names);
                 (body::full(bytes), blamed)
             }
             Ok(BodyRead::TooLarge(stream) | BodyRead::NoRoom(stream)) => (stream, None),
@@ -194,7 +215,9 @@ impl Exchange {
         let own: Vec<PlannedSearch> = searches.iter().enumerate().map(own).collect();
         let rewrite = self.rewrite_some(&own, &again)?;
         let response = self.ask(&rewrite, Turn::Last).await.ok()?;
-        let theirs = self.read_whole(response, again.len()).await?;
+        let asked: Vec<&FetchPlan> =
+            again.iter().filter_map(|at| own.get(*at)).map(|own| &own.fetch).collect();
+        let theirs = self.read_whole(response, &asked).await?;
         if searches.len() > 1 && responses(&*theirs.page) != again.len() {
             return None;
         }
@@ -209,12 +232,12 @@ impl Exchange {
         let message = counted(merged.clone(), self.handler.bounds.response_bytes.take(merged.len())?);
         let received = Received::new(received.parts.clone(), Bytes::new(), received.trailers.clone());
         let received = received.with_message(message, self.endpoint.framing());
-        let (page, places) = self.page(searches.len(), &received).ok()?;
         let (mut searches, mut strips) = (searches.to_vec(), strips.to_vec());
         for &(search, place) in &taken {
             *searches.get_mut(search)? = own.get(search)?.clone();
             *strips.get_mut(search)? = rewrite.strips.get(place)?.clone();
         }
+        let (page, places) = self.page(&plans(&searches), &received).ok()?;
         Some(Mended { searches, strips, came: Came { received, page, places } })
     }
 
@@ -229,7 +252,7 @@ impl Exchange {
             }
             let lacks = match failure.got {
                 Got::Denied | Got::NoList => false,
-                Got::Rejected => true,
+                Got::Rejected | Got::Short => true,
                 Got::Part { lost, timed_out } => {
                     let known = self.handler.pipeline.known_loss(&search.intent.collections);
                     let short =
@@ -255,7 +278,9 @@ impl Exchange {
         for (place, &search) in again.iter().enumerate() {
             let (was, is) = (got(first, search), got(second, place));
             let Some(planned) = searches.get(search) else { continue };
-            let whole = unsure.contains(&search) && was.is_none() && is.is_none();
+            let brought = hits_of(first, search).saturating_sub(planned.intent.offset);
+            let capped = was == Some(Got::Short) && is.is_none() && hits_of(second, place) > brought;
+            let whole = capped || (unsure.contains(&search) && was.is_none() && is.is_none());
             if whole {
                 pipeline.change_rejected(std::slice::from_ref(planned), Some(Extra::Hits));
                 learned = true;
@@ -282,7 +307,7 @@ impl Exchange {
     }
 
     /// All of a response to so many searches, if it is one and there is room for it.
-    async fn read_whole(&self, response: Response<Body>, searches: usize) -> Option<Came> {
+    async fn read_whole(&self, response: Response<Body>, plans: &[&FetchPlan]) -> Option<Came> {
         if !self.is_success(&response) {
             return None;
         }
@@ -297,7 +322,7 @@ impl Exchange {
         if !self.has_succeeded(&received) {
             return None;
         }
-        let (page, places) = self.page(searches, &received).ok()?;
+        let (page, places) = self.page(plans, &received).ok()?;
         Some(Came { received, page, places })
     }
 }
@@ -329,7 +354,8 @@ fn hits_of(page: &dyn Page, search: usize) -> u64 {
 /// Whether less is missing of the second response than of the first.
 fn is_better(was: Option<Got>, is: Option<Got>) -> bool {
     match (was, is) {
-        (_, Some(Got::Denied | Got::Rejected)) | (None, _) => false,
+        // Of lists only their lengths tell.
+        (_, Some(Got::Denied | Got::Rejected)) | (None | Some(Got::Short), _) => false,
         (Some(Got::Part { lost, timed_out }), Some(Got::Part { lost: still, timed_out: again })) => {
             still < lost || (still == lost && timed_out && !again)
         }

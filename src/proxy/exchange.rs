@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response,
+    HeaderMap, HeaderName, HeaderValue, Response,
     header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED, TRAILER, TRANSFER_ENCODING},
     request, response,
 };
@@ -22,6 +22,17 @@ use crate::{
 /// Reserved for a response before it is requested: where there is not even this much, sending the client's own
 /// request saves the database a second one.
 pub(super) const FIRST_OF_RESPONSE: usize = 64 << 10;
+
+/// What names the bytes of a response, or is a checksum of them (RFC 9110 §8.8, RFC 9530, RFC 3230, RFC 2616 §14.15): it
+/// is not true of other bytes.
+static OF_OLD_BYTES: [HeaderName; 6] = [
+    ETAG,
+    LAST_MODIFIED,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
 
 /// One search being answered.
 #[derive(Clone)]
@@ -82,9 +93,8 @@ impl Received {
         let prefix = framing::prefix(framing, &message);
         let length = match framing {
             Framing::Http => {
-                // What names the old bytes does not name the new ones.
-                for name in [TRANSFER_ENCODING, TRAILER, ETAG, LAST_MODIFIED] {
-                    headers::replace(&mut parts.headers, &name, None);
+                for name in [TRANSFER_ENCODING, TRAILER].iter().chain(&OF_OLD_BYTES) {
+                    headers::replace(&mut parts.headers, name, None);
                 }
                 trailers = None;
                 Some(HeaderValue::from(message.len()))

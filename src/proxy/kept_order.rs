@@ -3,7 +3,7 @@
 use super::ProxyError;
 use crate::{
     pipeline::{Outcome, PlannedSearch, Report},
-    search::{KeepReason, Rewrite, Strip},
+    search::{FetchPlan, KeepReason, Rewrite, Strip},
     upstream::UpstreamError,
     wire::Page,
 };
@@ -15,6 +15,11 @@ pub(super) fn kept(searches: &[PlannedSearch], reason: Option<KeepReason>) -> Ve
         (Ok(_), None) => KeepReason::NotRanked,
     };
     searches.iter().map(|search| Report::kept(why(search))).collect()
+}
+
+/// What is requested upstream for each search.
+pub(super) fn plans(searches: &[PlannedSearch]) -> Vec<&FetchPlan> {
+    searches.iter().map(|search| &search.fetch).collect()
 }
 
 /// Whether the response is one that the client did not ask for: more hits, other hits, or fields that are taken out

@@ -11,13 +11,13 @@ use super::{
     again::{Mended, unsure},
     exchange::{Came, Exchange, Received, ReportedResponse, responses},
     framing,
-    kept_order::{is_changed, kept, must_replay, replayed},
+    kept_order::{is_changed, kept, must_replay, plans, replayed},
 };
 use crate::{
     body::{self, Body, BodyRead},
     bounds::{Permit, counted},
     pipeline::{self, PlannedSearch, RankedPage, Waiting},
-    search::{KeepReason, Rewrite, Strip},
+    search::{FetchPlan, KeepReason, Rewrite, Strip},
     upstream::UpstreamError,
     wire::Page,
 };
@@ -81,7 +81,7 @@ impl Exchange {
             // It is said in the trailers only.
             return self.rank_failed(searches, rewrite, received, changed).await;
         }
-        let (page, places) = match self.page(searches.len(), &received) {
+        let (page, places) = match self.page(&plans(searches), &received) {
             Ok(page) => page,
             Err(reason) if !changed => {
                 return Ok((received.into_response(), kept(searches, Some(reason))));
@@ -158,10 +158,10 @@ impl Exchange {
         }
     }
 
-    /// The hits of a response, with a permit for their positions. `searches`: how many it has to answer.
+    /// The hits of a response, with a permit for their positions. `plans`: what was requested for each search.
     pub(super) fn page(
         &self,
-        searches: usize,
+        plans: &[&FetchPlan],
         received: &Received,
     ) -> Result<(Arc<dyn Page>, Permit), KeepReason> {
         let headers = &received.parts.headers;
@@ -171,11 +171,11 @@ impl Exchange {
         let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.response_bytes);
         let body = framing::unpack(self.endpoint.framing(), headers, &received.raw, limit, budget)?;
         let mut permit = budget.take(self.request.page_bytes(&body)).ok_or(KeepReason::Overloaded)?;
-        let page = self.request.page(body).map_err(|error| error.reason())?;
+        let page = self.request.page_for(body, plans).map_err(|error| error.reason())?;
         // Where a filter leaves out whole responses of a batch, it cannot be determined which search the others
         // belong to.
         let responses = responses(&*page);
-        if searches > 1 && responses > 0 && responses != searches {
+        if plans.len() > 1 && responses > 0 && responses != plans.len() {
             return Err(KeepReason::Unsupported);
         }
         permit.shrink(page.held_bytes());

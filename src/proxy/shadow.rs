@@ -4,7 +4,10 @@
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::exchange::{Exchange, FIRST_OF_RESPONSE, Received};
+use super::{
+    exchange::{Exchange, FIRST_OF_RESPONSE, Received},
+    kept_order::plans,
+};
 use crate::{
     body::{self, BodyRead},
     bounds::Permit,
@@ -79,7 +82,7 @@ impl Exchange {
         if !self.has_succeeded(&received) {
             return Err(KeepReason::UpstreamError);
         }
-        let (page, _places) = self.page(searches.len(), &received)?;
+        let (page, _places) = self.page(&plans(searches), &received)?;
         Ok(self.ranked(searches, &page, Waiting::Nobody).await.reports)
     }
 }

@@ -107,7 +107,10 @@ impl KeepReason {
             Malformed => {
                 "Send the same request to the database: if it answers, this is a search that rerankd cannot read."
             }
-            UpstreamError => "See what the database says; without rerankd it would say the same.",
+            UpstreamError => {
+                "See what the database says; without rerankd it would say the same. Where hits came all the same, it has \
+                 rejected the names of fields that rerankd had added: name those it has in rerank.fields."
+            }
             Shadow => "Set rerank.mode to `on` once the metrics of shadow searches convince.",
             NotSampled => "Raise rerank.sample; the same query is always of the sample, or never.",
             Margin => "Nothing is to be done, or rerank.margin_gate is to be raised.",

@@ -18,6 +18,9 @@ pub enum Got {
     Rejected,
     /// A response without a list of hits, as the client requested it.
     NoList,
+    /// A list too short for the client's page, though more hits were requested than that has, of a database that may
+    /// have capped the number silently.
+    Short,
     /// Hits, but not all of them.
     Part {
         /// How many shards and clusters failed.

@@ -17,6 +17,7 @@ mod connect;
 mod demo;
 mod depth;
 mod described;
+mod described_limits;
 mod embedding_api;
 mod embedding_api_heard;
 mod embedding_calls;

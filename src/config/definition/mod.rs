@@ -100,7 +100,24 @@ fn operations(top: &Section<'_>, problems: &mut Problems) -> Vec<Operation> {
             return Vec::new();
         }
     };
-    entries.iter().map(|entry| operation(entry, problems)).collect()
+    let all: Vec<Operation> = entries.iter().map(|entry| operation(entry, problems)).collect();
+    repeated(entries, &all, problems);
+    all
+}
+
+/// Operations that never apply, since an earlier one has the same method and path.
+fn repeated(entries: &[MapEntry], all: &[Operation], problems: &mut Problems) {
+    for (at, (of, entry)) in all.iter().zip(entries).enumerate() {
+        let earlier = all.iter().take(at);
+        let same = |other: &&Operation| {
+            of.methods.iter().any(|method| other.methods.contains(method))
+                && of.paths.iter().any(|path| other.paths.contains(path))
+        };
+        if let Some(other) = earlier.into_iter().find(same) {
+            let sentence = format!("`{}` has the same method and path, and comes first.", other.name);
+            problems.add(&format!("operations.{}.path", entry.key), &entry.node.origin, sentence);
+        }
+    }
 }
 
 fn operation(entry: &MapEntry, problems: &mut Problems) -> Operation {
@@ -137,7 +154,7 @@ fn operation(entry: &MapEntry, problems: &mut Problems) -> Operation {
     let page = ["at", "default", "most", "as", "first"];
     of.page = number(&section, "page", &page, problems);
     of.first_page = 1;
-    section.again("page").set("first", &mut of.first_page, problems, values::whole(0, 1));
+    of.first_page = first_page(&section, &of.page, problems);
     of.sort = sort(&section, problems);
     of.leave_alone = conditions(&section, "leave_alone", problems);
     of.page_only = conditions(&section, "page_only", problems);
@@ -159,6 +176,13 @@ fn check(section: &Section<'_>, of: &Operation, problems: &mut Problems) {
         let sentence =
             "several queries of one request are understood where hits stand in columns, a list per query.";
         section.complain("queries", sentence, problems);
+    }
+    if let (Some(default), Some(most)) = (of.limit.default, of.limit.most)
+        && default > most
+        && section.has("limit")
+    {
+        let sentence = format!("the default is {default}: the largest limit that is accepted is no smaller.");
+        section.again("limit").complain("most", sentence, problems);
     }
     if of.limit_decides && of.limit.at.is_empty() {
         let sentence = "the limit cannot be raised where nothing says where it stands (`limit.at`).";
@@ -197,6 +221,18 @@ fn number(section: &Section<'_>, key: &str, known: &[&str], problems: &mut Probl
     let as_text = |text: &str| one_of(text, &[("number", false), ("text", true)]);
     inner.set("as", &mut of.as_text, problems, as_text);
     of
+}
+
+/// The number of the first page: where only the default is written, that is the first one.
+fn first_page(section: &Section<'_>, page: &Number, problems: &mut Problems) -> u64 {
+    let inner = section.again("page");
+    let mut first = u64::from(page.default != Some(0));
+    inner.set("first", &mut first, problems, values::whole(0, 1));
+    if page.default.is_some_and(|default| default < first) {
+        let sentence = format!("no page comes before the first, whose number is {first} (`first`).");
+        inner.complain("default", sentence, problems);
+    }
+    first
 }
 
 fn sort(section: &Section<'_>, problems: &mut Problems) -> Sort {
@@ -335,6 +371,22 @@ mod tests {
         assert!(problems(&GOOD.replace("hits: matches, ", "")).contains("say where the hits are"));
         assert!(problems(&GOOD.replace("{ at: top_k, default: 10 }", "null")).contains("limit stands"));
         assert!(problems(&GOOD.replace("/v1/{collection}", "v1")).contains("begins with /"));
+        let with = |from: &str, to: &str| problems(&GOOD.replace(from, to));
+        assert!(with("default: 10", "default: 10, most: 5").contains("limit.most: the default is 10"));
+        assert!(
+            with("matches, id", "'query:matches', id")
+                .contains("in a response a place is keys alone: `matches`")
+        );
+        let page = |page: &str| GOOD.replace("    text:", &format!("    page: {page}\n    text:"));
+        assert!(
+            problems(&page("{ at: p, default: 0, first: 1 }")).contains("page.default: no page comes before")
+        );
+        let first = |text: &str| of_file(&page(text)).unwrap().operations[0].first_page;
+        assert_eq!((first("{ at: p, default: 0 }"), first("{ at: p, default: 1 }"), first("p")), (0, 1, 1));
+        assert_eq!(first("{ at: p, default: 1, first: 0 }"), 0);
+        let twice = GOOD.replace("operations:\n", "").replace("  search:", "  again:");
+        let said = problems(&format!("{GOOD}{twice}"));
+        assert!(said.contains("operations.again.path: `search` has the same method and path"), "{said}");
         assert!(problems("error: '{'\noperations: {}").contains("at least one search"));
         assert!(problems("operations: [").contains("not YAML"));
     }

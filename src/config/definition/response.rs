@@ -2,7 +2,7 @@
 
 use super::{
     no_hint,
-    words::{keys, one_of},
+    words::{keys_of_response as keys, one_of},
 };
 use crate::{
     config::{

@@ -69,6 +69,16 @@ pub(super) fn keys(text: &str) -> Result<Vec<String>, String> {
     Ok(keys)
 }
 
+/// The same in a response, which has no parts.
+pub(super) fn keys_of_response(text: &str) -> Result<Vec<String>, String> {
+    match text.split_once(':') {
+        Some((part @ ("body" | "top" | "query" | "form"), rest)) => {
+            Err(format!("`{part}:` is a part of a request; in a response a place is keys alone: `{rest}`."))
+        }
+        _ => keys(text),
+    }
+}
+
 /// `limit`, `params.limit`, `query:limit`, `form:limit`, `top:limit`.
 pub(super) fn place(text: &str) -> Result<Place, String> {
     let (part, rest) = match text.split_once(':') {

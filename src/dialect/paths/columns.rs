@@ -7,11 +7,12 @@ use bytes::Bytes;
 use super::{
     compiled::Compiled,
     definition::Columns,
+    echo::Requested,
     scan::{Column, Row, read},
 };
 use crate::{
     dialect::DialectError,
-    search::{Failure, HitAt, HitId, HitList, Ranked, Ranking, ScoreWriting, Strip},
+    search::{Failure, Got, HitAt, HitId, HitList, Ranked, Ranking, ScoreWriting, Strip},
     wire::{
         FieldObjects, Found, Member, Page, Pieces, Place, Score, Value as FieldValue,
         json::{Kind, Object, Value, hits::Fields},
@@ -27,21 +28,25 @@ pub(super) struct ColumnsPage {
     lists: Vec<HitList>,
     /// With the number of each in the definition. One that is `null` is not among them.
     columns: Vec<(usize, Column)>,
+    failed: Vec<Failure>,
+    /// What is written over its echoes.
+    envelope: Vec<(Range<usize>, Vec<u8>)>,
     compiled: Arc<Compiled>,
     operation: usize,
 }
 
 impl ColumnsPage {
-    /// Finds the columns.
+    /// Finds the columns. `requested` is what is asked for where that is more than the client does.
     pub(super) fn read(
         compiled: &Arc<Compiled>,
         operation: usize,
         body: Bytes,
+        requested: Option<&Requested>,
     ) -> Result<Self, DialectError> {
         let (of, shape) = compiled.operation(operation).ok_or(COLUMNS)?;
         let columns = compiled.columns(operation).ok_or(COLUMNS)?;
         let seen = read(shape, of.queries.is_some(), &body)?.into_iter().next().ok_or(COLUMNS)?;
-        if seen.leave_alone {
+        if seen.leave_alone == Some(true) {
             return Err(LEFT_ALONE);
         }
         let id = columns.all.iter().position(|name| *name == columns.id).ok_or(COLUMNS)?;
@@ -55,8 +60,19 @@ impl ColumnsPage {
             return Err(COLUMNS);
         }
         let list = |(search, hits): (usize, usize)| HitList { search, hits, total: None, sorted: false };
+        let (mut failed, mut envelope) = (Vec::new(), Vec::new());
+        if let Some(requested) = requested {
+            let echoes = &of.response.echoes;
+            for (search, hits) in lengths.iter().enumerate() {
+                if requested.may_be_capped(&body, echoes, &seen, *hits)? {
+                    failed.push(Failure { search, got: Got::Short });
+                }
+            }
+            envelope = requested.restored(&body, echoes, &seen);
+        }
         let lists = lengths.into_iter().enumerate().map(list).collect();
-        Ok(Self { body, lists, columns: seen.columns, compiled: compiled.clone(), operation })
+        let (columns, compiled) = (seen.columns, compiled.clone());
+        Ok(Self { body, lists, columns, failed, envelope, compiled, operation })
     }
 
     fn definition(&self) -> Option<&Columns> {
@@ -131,7 +147,7 @@ impl Page for ColumnsPage {
     }
 
     fn failed(&self) -> &[Failure] {
-        &[]
+        &self.failed
     }
 
     fn held_bytes(&self) -> usize {
@@ -236,6 +252,8 @@ impl Page for ColumnsPage {
                 }
             }
         }
+        let envelope = self.envelope.iter().cloned();
+        changes.extend(envelope.map(|(span, new)| (span, Change::New(new))));
         changes.extend(self.echo(strips).map(|(span, new)| (span, Change::New(new))));
         changes.sort_by_key(|(range, _)| range.start);
         let (mut out, mut done) = (Pieces::of(&self.body, 2 * changes.len() + 2), 0);

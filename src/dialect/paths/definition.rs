@@ -184,7 +184,7 @@ pub struct Condition {
 /// What a value is held against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Test {
-    /// It is there, and neither `null`, `false`, empty nor `[]`.
+    /// It is there, and neither `null`, `false`, `[]` nor `{}`. An empty text is there: a cursor begins so.
     Present,
     /// It is one of these.
     Is(Vec<String>),

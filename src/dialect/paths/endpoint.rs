@@ -149,6 +149,21 @@ impl PathsRequest {
         }
     }
 
+    /// What has been requested beyond what the client does, search by search.
+    fn requested(
+        &self,
+        operation: &Operation,
+        plans: &[&FetchPlan],
+    ) -> Result<Vec<Option<Requested>>, DialectError> {
+        if plans.iter().all(|plan| plan.hits.is_none() && plan.fields.is_none()) {
+            return Ok(Vec::new());
+        }
+        let views = self.views(operation)?;
+        let shared = operation.queries.is_some().then(|| shared(plans, views.len()));
+        let plans = plans.iter().map(|plan| shared.as_ref().unwrap_or(plan));
+        Ok(views.iter().zip(plans).map(|((view, _), plan)| Requested::of(operation, view, plan)).collect())
+    }
+
     fn target(&self, query: Option<&str>) -> String {
         match query {
             Some(query) => format!("{}?{query}", self.endpoint.path),
@@ -204,7 +219,8 @@ impl SearchRequest for PathsRequest {
         let (mut query, mut form) = (Vec::new(), Vec::new());
         let mut strips: Vec<Strip> = Vec::with_capacity(views.len());
         // Queries of one request share their limit and their fields.
-        let shared = operation.queries.is_some().then(|| shared(plans, views.len()));
+        let all: Vec<&FetchPlan> = plans.iter().collect();
+        let shared = operation.queries.is_some().then(|| shared(&all, views.len()));
         for (at, (view, _)) in views.iter().enumerate() {
             let plan = shared.as_ref().unwrap_or_else(|| plan_of(at));
             if at > 0 && shared.is_some() {
@@ -252,6 +268,10 @@ impl SearchRequest for PathsRequest {
         }
     }
 
+    fn may_reject_names(&self) -> bool {
+        true
+    }
+
     fn can_read(&self, headers: &HeaderMap) -> bool {
         http_response::is_json(headers)
     }
@@ -264,15 +284,17 @@ impl SearchRequest for PathsRequest {
     }
 
     fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError> {
+        self.page_for(response, &[])
+    }
+
+    fn page_for(&self, response: Bytes, plans: &[&FetchPlan]) -> Result<Arc<dyn Page>, DialectError> {
         let operation = self.operation()?;
         let PathsEndpoint { compiled, operation: number, .. } = &*self.endpoint;
+        let requested = self.requested(operation, plans)?;
         if let Hits::Columns(_) = operation.response.hits {
-            return Ok(Arc::new(ColumnsPage::read(compiled, *number, response)?));
+            let requested = requested.first().and_then(Option::as_ref);
+            return Ok(Arc::new(ColumnsPage::read(compiled, *number, response, requested)?));
         }
-        let requested: Vec<Option<Requested>> = match operation.response.echoes.is_empty() {
-            true => Vec::new(),
-            false => self.views(operation)?.iter().map(|(view, _)| Requested::of(operation, view)).collect(),
-        };
         Ok(Arc::new(RowsPage::read(compiled, *number, response, &requested)?))
     }
 }
@@ -287,8 +309,8 @@ fn columns_bytes(response: &[u8]) -> usize {
 }
 
 /// One plan for all queries of a request: more hits only where all want as many, the fields of all.
-fn shared(plans: &[FetchPlan], queries: usize) -> FetchPlan {
-    let first = plans.first().cloned().unwrap_or_else(FetchPlan::as_asked);
+fn shared(plans: &[&FetchPlan], queries: usize) -> FetchPlan {
+    let first = plans.first().map_or_else(FetchPlan::as_asked, |first| FetchPlan::clone(first));
     let alike = plans.len() == queries && plans.iter().all(|plan| plan.hits == first.hits);
     let fields = plans.iter().map(|plan| &plan.fields).find(|fields| !fields.is_none());
     FetchPlan {

@@ -1,5 +1,7 @@
 //! Which fields come back: what a request has to say so that documents can be made, and what then goes again.
 
+use std::borrow::Cow;
+
 use super::{
     change::Changes,
     definition::{Absent, Columns, FieldForm, Operation, Part, Rows},
@@ -27,27 +29,32 @@ pub(super) fn ask(
     if wanted.is_empty() || request.at.is_empty() {
         return Ok(Strip::default());
     }
+    if view.has_null(&request.at) {
+        return Ok(Strip::default());
+    }
     let Some((place, at)) = view.find(&request.at).ok().flatten() else {
         return absent(operation, rows, view, wanted, changes);
     };
     if operation.searches.is_some() && place.part != Part::Body {
         return Ok(Strip::default());
     }
-    let there = match (request.form, at) {
-        (FieldForm::Switch, at) => {
-            if at.text() != "false" {
-                return Ok(Strip::default());
-            }
-            changes.set(place, "true".to_owned(), "true".to_owned());
-            return Ok(stripped(vec![rows.fields.clone()]));
+    if request.form == FieldForm::Switch {
+        if !is_off(at) {
+            return Ok(Strip::default());
         }
-        (FieldForm::List, At::Json(list)) => match list.items() {
-            Some(items) => items.into_iter().filter_map(|item| Some(item.as_str()?.into_owned())).collect(),
-            None => names(&at.text()),
-        },
-        (_, at) => names(&at.text()),
+        changes.set(place, "true".to_owned(), "true".to_owned());
+        return Ok(stripped(vec![rows.fields.clone()]));
+    }
+    let there = match (request.form, at) {
+        (FieldForm::List, At::Json(list)) => listed(list),
+        (FieldForm::Commas, at) => written(at),
+        _ => None,
     };
-    let missing = missing(operation, view, &there, wanted)?;
+    // An empty list brings nothing, or everything; one of another form may name any field.
+    let Some(there) = there.filter(|names: &Vec<String>| !names.is_empty()) else {
+        return Ok(Strip::default());
+    };
+    let missing = missing(operation, rows, view, &there, wanted)?;
     if missing.is_empty() {
         return Ok(Strip::default());
     }
@@ -79,7 +86,7 @@ fn absent(
         changes.set(place, "true".to_owned(), "true".to_owned());
         return Ok(stripped(vec![rows.fields.clone()]));
     }
-    let missing = missing(operation, view, default, wanted)?;
+    let missing = missing(operation, rows, view, default, wanted)?;
     if missing.is_empty() {
         return Ok(Strip::default());
     }
@@ -95,6 +102,7 @@ fn absent(
 /// Those of `wanted` that do not come anyway; none where that cannot be seen, and none that the client excludes.
 fn missing(
     operation: &Operation,
+    rows: &Rows,
     view: &View<'_>,
     there: &[String],
     wanted: &[String],
@@ -104,16 +112,17 @@ fn missing(
         return Ok(Vec::new());
     }
     let excluded = match view.find(&request.excluded)? {
-        Some((_, At::Json(list))) if list.items().is_some() => {
-            let items = list.items().unwrap_or_default();
-            items.into_iter().filter_map(|item| Some(item.as_str()?.into_owned())).collect()
-        }
-        Some((_, at)) => names(&at.text()),
+        Some((_, at)) => match written(at).or_else(|| json(at).and_then(listed)) {
+            Some(names) => names,
+            None => return Ok(Vec::new()),
+        },
         None => Vec::new(),
     };
-    let below = |name: &str, of: &String| {
+    let within = |name: &str, of: &String| {
         name.strip_prefix(of.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
+    // A field may be named from its object on, or from the hit on.
+    let below = |name: &str, of: &String| within(name, of) || within(&path(rows, name).join("."), of);
     let odd = |name: &String| name.contains(NOT_A_NAME) || name.contains([',', ' ', '"']);
     let is_missing = |name: &&String| {
         !there.iter().any(|of| below(name, of)) && !excluded.iter().any(|of| below(name, of)) && !odd(name)
@@ -121,9 +130,42 @@ fn missing(
     Ok(wanted.iter().filter(is_missing).cloned().collect())
 }
 
+/// Whether a switch is written as one, and off.
+fn is_off(at: At<'_>) -> bool {
+    match at {
+        At::Text(text) => text == "false",
+        At::Json(value) => value.as_bool() == Some(false),
+    }
+}
+
+/// The names in a text; `None` where it is none.
+fn written(at: At<'_>) -> Option<Vec<String>> {
+    match at {
+        At::Text(text) => Some(names(text)),
+        At::Json(value) => value.as_str().map(|text| names(&text)),
+    }
+}
+
+fn json(at: At<'_>) -> Option<Value<'_>> {
+    match at {
+        At::Json(value) => Some(value),
+        At::Text(_) => None,
+    }
+}
+
+/// The names in an array of names; `None` where it is something else.
+fn listed(list: Value<'_>) -> Option<Vec<String>> {
+    list.items()?.into_iter().map(|item| item.as_str().map(Cow::into_owned)).collect()
+}
+
 /// Names with commas or blanks between them.
 fn names(text: &str) -> Vec<String> {
     text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The names in an array of some, if it is nothing else.
+pub(super) fn some_listed(list: Value<'_>) -> Option<Vec<String>> {
+    listed(list).filter(|names| !names.is_empty())
 }
 
 /// A JSON array with more names.

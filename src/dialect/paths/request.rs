@@ -37,8 +37,15 @@ pub(super) fn page_of(operation: &Operation, view: &View<'_>) -> Result<PageOf, 
     let limit = limit.ok_or(DialectError::Malformed { member: "limit", expected: "given" })?;
     let page = number(&operation.page, view, "page")?;
     let offset = number(&operation.offset, view, "offset")?;
-    let before = page.map_or(0, |page| page.saturating_sub(operation.first_page).saturating_mul(limit));
-    Ok(PageOf { limit, offset: offset.unwrap_or(before), page })
+    let below = DialectError::Malformed { member: "page", expected: "the first page or a later one" };
+    let before = page.map(|page| page.checked_sub(operation.first_page).ok_or(below));
+    let before = before.transpose()?.map(|pages| pages.saturating_mul(limit));
+    // What is written goes before what is not.
+    let offset = match view.find(&operation.page.at)? {
+        Some(_) if view.find(&operation.offset.at)?.is_none() => before,
+        _ => offset.or(before),
+    };
+    Ok(PageOf { limit, offset: offset.unwrap_or(0), page })
 }
 
 /// The number, and its default where it is not written.
@@ -162,7 +169,9 @@ fn widening(operation: &Operation, view: &View<'_>) -> Widening {
     let place = found.or_else(|| view.free_place(&operation.limit.at));
     // What the searches of a batch share cannot be changed for one of them.
     let settable = place.is_some_and(|place| operation.searches.is_none() || place.part == Part::Body);
-    match operation.limit_decides && !page_only && settable {
+    let numbers = [&operation.limit, &operation.offset, &operation.page];
+    let unknown = numbers.into_iter().any(|number| view.has_null(&number.at));
+    match operation.limit_decides && !page_only && settable && !unknown {
         true => Widening::Neutral,
         false => Widening::Never,
     }

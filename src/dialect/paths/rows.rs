@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     compiled::Compiled,
     definition::Rows,
-    echo::{Requested, restored},
+    echo::Requested,
     scan::{Seen, read},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) struct RowsPage {
 }
 
 impl RowsPage {
-    /// Finds the hits. `requested` is what each search asks for.
+    /// Finds the hits. `requested` is what each search asks for where that is more than its client does.
     pub(super) fn read(
         compiled: &Arc<Compiled>,
         operation: usize,
@@ -44,11 +44,20 @@ impl RowsPage {
         let batch = of.response.results.is_some();
         let (mut arrays, mut failed, mut envelope) = (Vec::new(), Vec::new(), Vec::new());
         for (search, seen) in results.into_iter().enumerate() {
-            if let Some(Some(requested)) = requested.get(search) {
-                envelope.extend(restored(&body, &of.response.echoes, &seen.echoes, requested));
+            let requested = requested.get(search).and_then(Option::as_ref);
+            if let Some(requested) = requested {
+                let echoes = &of.response.echoes;
+                if requested.may_be_capped(&body, echoes, &seen, hits_of(&seen))? {
+                    failed.push(Failure { search, got: Got::Short });
+                }
+                envelope.extend(requested.restored(&body, echoes, &seen));
             }
             match found(seen, search, of.response.may_lack_hits) {
                 Ok(array) => arrays.push(array),
+                // No part of a batch can be sent again alone.
+                Err((error, got)) if requested.is_some() && (got == Got::Rejected || error == LEFT_ALONE) => {
+                    return Err(error);
+                }
                 Err((_, got)) if batch || (got == Got::NoList && of.response.may_lack_hits) => {
                     failed.push(Failure { search, got })
                 }
@@ -66,9 +75,13 @@ impl RowsPage {
     }
 }
 
+fn hits_of(seen: &Seen) -> usize {
+    seen.hits.iter().flatten().map(|(_, hits)| hits.len()).sum()
+}
+
 /// The list of a result, or what it is instead: alone, and in a batch.
 fn found(seen: Seen, search: usize, may_lack: bool) -> Result<HitArray, (DialectError, Got)> {
-    if seen.leave_alone {
+    if seen.leave_alone == Some(true) {
         return Err((LEFT_ALONE, Got::NoList));
     }
     match seen.hits {

@@ -22,7 +22,8 @@ pub(super) struct Seen {
     pub(super) columns: Vec<(usize, Column)>,
     /// The number of the echo, and the value.
     pub(super) echoes: Vec<(usize, Range<usize>)>,
-    pub(super) leave_alone: bool,
+    /// Something that says to leave it alone is there: whether it is more than `null`.
+    pub(super) leave_alone: Option<bool>,
     pub(super) status: Option<u64>,
 }
 
@@ -103,7 +104,10 @@ impl Reader<'_> {
                 }
             }
             Some(Act::Echo(number)) => seen.echoes.push((number, value.skip()?.span())),
-            Some(Act::LeaveAlone) => seen.leave_alone |= !value.skip()?.is_null(),
+            Some(Act::LeaveAlone) => {
+                let is_something = !value.skip()?.is_null();
+                seen.leave_alone = Some(is_something || seen.leave_alone == Some(true));
+            }
             Some(Act::Status) => seen.status = value.skip()?.as_u64(),
             None => {
                 value.members(|key, value| match node.member(&key.name) {

@@ -371,12 +371,36 @@ fn fields_are_asked_for_only_where_the_request_names_others_and_never_excluded_o
     }
     let typesense = "GET /collections/c/documents/search?q=a&include_fields=title&exclude_fields=text";
     assert_eq!(asks("typesense", typesense, "", &["text"]).0, typesense[4..]);
-    let query = |body| asks("pinecone", "POST /query", body, &["text"]).1;
+    let query = |body: &str| asks("pinecone", "POST /query", body, &["text"]).1;
     assert_eq!(query(r#"{"topK":1}"#), r#"{"topK":1,"includeMetadata":true}"#);
     assert_eq!(query(r#"{"topK":1,"includeMetadata":true}"#), r#"{"topK":1,"includeMetadata":true}"#);
     let milvus =
         asks("milvus", "POST /v2/vectordb/entities/search", r#"{"collectionName":"c","data":[[1]]}"#, &["t"]);
     assert_eq!(milvus.1, r#"{"collectionName":"c","data":[[1]],"outputFields":["t"]}"#);
+    let rows = |body: &str| asks("meilisearch", "POST /indexes/i/search", body, &["text"]).1;
+    let kept = r#"{"attributesToRetrieve":["title"]}"#;
+    assert_eq!(rows(kept), r#"{"attributesToRetrieve":["title","text"]}"#);
+    for odd in
+        [r#"[]"#, r#""title""#, r#""""#, "true", "{}", "null", "7", r#"["title",{"of":"text"}]"#, "[null]"]
+    {
+        let body = format!(r#"{{"attributesToRetrieve":{odd}}}"#);
+        assert_eq!(rows(&body), body, "it may bring every field");
+    }
+    for odd in [r#""""#, "[]", r#"["id"]"#, "true", "null", r#""*""#] {
+        let body = format!(r#"{{"search":"a","select":{odd}}}"#);
+        assert_eq!(asks("azure-ai-search", "POST /indexes/i/docs/search", &body, &["t"]).1, body);
+    }
+    assert_eq!(asks("solr", "GET /solr/d/select?q=a&fl=", "", &["text"]).0, "/solr/d/select?q=a&fl=");
+    for odd in [r#""false""#, "0", "null", "[]"] {
+        let body = format!(r#"{{"topK":1,"includeMetadata":{odd}}}"#);
+        assert_eq!(query(&body), body);
+    }
+    assert_eq!(query(r#"{"topK":1,"includeMetadata":false}"#), r#"{"topK":1,"includeMetadata":true}"#);
+    let chroma = "POST /api/v2/tenants/t/databases/d/collections/u/query";
+    for odd in ["[]", r#""distances""#, "null", "7"] {
+        let body = format!(r#"{{"query_embeddings":[[1]],"include":{odd}}}"#);
+        assert_eq!(asks("chroma", chroma, &body, &["document"]).1, body);
+    }
     let azure =
         asks("azure-ai-search", "POST /indexes/i/docs/search", r#"{"search":"a","select":"id"}"#, &["t"]);
     assert_eq!(azure.1, r#"{"search":"a","select":"id,t"}"#);
@@ -438,7 +462,8 @@ fn orders_cursors_groups_and_several_queries_are_left_alone() {
 fn what_a_response_repeats_of_a_widened_request_is_what_the_client_requested() {
     let request = json("typesense", "GET /collections/c/documents/search?q=a&per_page=2&page=3", "");
     let wide = r#"{"found":9,"page":1,"request_params":{"per_page":50,"q":"a"},"hits":[{"document":{"id":"1"}},{"document":{"id":"2"}}]}"#;
-    let page = request.read().page(Bytes::from_static(wide.as_bytes())).unwrap();
+    let more = plan(Some(50), &[]);
+    let page = request.read().page_for(Bytes::from_static(wide.as_bytes()), &[&more]).unwrap();
     let ranking = Ranking {
         hits: [1].map(Ranked::unscored).to_vec(),
         scores: ScoreWriting::Keep,
@@ -454,12 +479,58 @@ fn what_a_response_repeats_of_a_widened_request_is_what_the_client_requested() {
     let request = json("solr", "GET /solr/d/select?q=a", "");
     let wide =
         r#"{"responseHeader":{"status":0,"params":{"q":"a","rows":"50"}},"response":{"start":0,"docs":[]}}"#;
-    let page = request.read().page(Bytes::from_static(wide.as_bytes())).unwrap();
+    let page = request.read().page_for(Bytes::from_static(wide.as_bytes()), &[&more]).unwrap();
     let joined = page.reordered(&[Strip::default()], &[None]);
     assert_eq!(
         joined,
         r#"{"responseHeader":{"status":0,"params":{"q":"a"}},"response":{"start":0,"docs":[]}}"#
     );
+}
+
+#[test]
+fn an_echo_of_another_number_than_was_sent_is_a_widening_that_was_not_followed() {
+    let request = json("meilisearch", "POST /indexes/i/search", r#"{"q":"a","limit":2,"offset":2}"#).read();
+    let of = |echo: &str, plans: &[&FetchPlan]| {
+        let body = format!(r#"{{"hits":[{{"id":1}},{{"id":2}},{{"id":3}}],{echo}}}"#);
+        request.page_for(Bytes::from(body), plans)
+    };
+    let more = plan(Some(50), &[]);
+    for followed in
+        [r#""limit":50,"offset":0"#, r#""limit":"50""#, r#""limit":50.0"#, r#""limit":null"#, r#""x":0"#]
+    {
+        assert!(of(followed, &[&more]).is_ok(), "{followed}");
+    }
+    for other in
+        [r#""limit":30,"offset":0"#, r#""limit":50,"offset":2"#, r#""limit":"30""#, r#""limit":[50]"#]
+    {
+        assert!(of(other, &[&more]).is_err(), "{other}");
+        let own = of(other, &[]).unwrap();
+        assert_eq!(own.reordered(&[], &[None]), *own.body(), "of the client's own request: {other}");
+        let fields = plan(None, &["text"]);
+        let page = of(other, &[&fields]).unwrap();
+        assert_eq!(page.reordered(&[], &[None]), *page.body(), "only fields were added: {other}");
+    }
+}
+
+#[test]
+fn a_batch_of_which_a_widened_search_fails_is_asked_for_as_its_client_wrote_it() {
+    let line = "POST /multi_search";
+    let request = json("typesense", line, r#"{"searches":[{"q":"a","per_page":2},{"q":"b"}]}"#).read();
+    let (more, own) = (plan(Some(50), &[]), FetchPlan::as_asked());
+    let of = |first: &str, plans: &[&FetchPlan]| {
+        let body = format!(r#"{{"results":[{first},{{"hits":[],"page":1}}]}}"#);
+        request.page_for(Bytes::from(body), plans).map(|page| page.lists().len())
+    };
+    let failed = r#"{"code":422,"error":"x"}"#;
+    assert!(of(failed, &[&more, &own]).is_err());
+    assert_eq!(of(failed, &[&own, &more]), Ok(1), "it is the client's own search that fails");
+    assert_eq!(of(r#"{"code":404,"error":"x"}"#, &[&more, &own]), Ok(1), "it fails whatever is requested");
+    assert!(
+        of(r#"{"grouped_hits":[],"hits":[]}"#, &[&more, &own]).is_err(),
+        "it was left alone, and not widened"
+    );
+    assert!(of(r#"{"grouped_hits":null,"hits":[]}"#, &[&more, &own]).is_err());
+    assert_eq!(of(r#"{"grouped_hits":null,"hits":[]}"#, &[&own, &own]), Ok(2));
 }
 
 #[test]
@@ -532,6 +603,49 @@ fn a_response_that_has_not_changed_for_the_client_is_no_reason_to_ask_again() {
     assert_eq!(request.verdict(StatusCode::NOT_MODIFIED, &HeaderMap::new()), Verdict::Denied);
     assert_eq!(request.verdict(StatusCode::OK, &HeaderMap::new()), Verdict::Success);
     assert_eq!(request.verdict(StatusCode::BAD_REQUEST, &HeaderMap::new()), Verdict::Rejected);
+}
+
+#[test]
+fn a_page_before_the_first_and_a_negative_offset_are_no_pages() {
+    let read = |preset, line, body| json(preset, line, body).read().intents().map(|all| all[0].offset);
+    let typesense = |query: &str| {
+        let line = format!("GET /collections/c/documents/search?q=a&{query}");
+        json("typesense", &line, "").read().intents().map(|all| all[0].offset)
+    };
+    assert_eq!((typesense("page=1"), typesense("page=3&per_page=5")), (Ok(0), Ok(10)));
+    assert!(typesense("page=0").is_err() && typesense("page=-1").is_err() && typesense("offset=-1").is_err());
+    assert!(read("milvus", "POST /v2/vectordb/entities/search", r#"{"data":[[1]],"offset":-1}"#).is_err());
+}
+
+#[test]
+fn a_number_that_is_written_counts_before_one_that_is_the_default() {
+    let mut definition = crate::config::preset("meilisearch").unwrap();
+    definition.operations[0].offset.default = Some(0);
+    definition.operations[0].page_only.clear();
+    let dialect = Paths::new(definition);
+    let (method, headers) = (Method::POST, headers("application/json"));
+    let head = Head { method: &method, path: "/indexes/i/search", query: None, headers: &headers };
+    let offset = |body: &'static str| {
+        let request = dialect.read_body(&head, &Bytes::from_static(body.as_bytes())).unwrap();
+        request.intents().unwrap()[0].offset
+    };
+    assert_eq!(offset(r#"{"q":"a","limit":5,"page":3}"#), 10);
+    assert_eq!((offset(r#"{"q":"a","offset":7}"#), offset(r#"{"q":"a"}"#)), (7, 0));
+}
+
+#[test]
+fn a_null_where_a_number_stands_is_left_to_the_database() {
+    for body in [r#"{"q":"a","limit":null}"#, r#"{"q":"a","offset":null}"#] {
+        let intent = json("meilisearch", "POST /indexes/i/search", body).intent();
+        assert_eq!(intent.widening, Widening::Never, "{body}");
+    }
+}
+
+#[test]
+fn an_empty_text_is_something_where_a_search_is_left_alone() {
+    let keep = |query: &str| json("solr", &format!("GET /solr/d/select?q=a&{query}"), "").intent().keep;
+    assert_eq!(keep("cursorMark="), Some(KeepReason::Unsupported), "a walk begins");
+    assert_eq!(keep("group=false"), None);
 }
 
 proptest! {

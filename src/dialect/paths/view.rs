@@ -55,8 +55,28 @@ impl<'a> View<'a> {
         (!value.is_null()).then_some(At::Json(value))
     }
 
+    /// Whether `null` stands at one of these places, or on the way to it: it says something, and only the database
+    /// knows what.
+    pub(super) fn has_null(&self, places: &[Place]) -> bool {
+        let is_null = |place: &Place| {
+            let mut value = match place.part {
+                Part::Body => self.body,
+                Part::Top => self.top,
+                Part::Query | Part::Form => None,
+            };
+            for key in &place.path {
+                value = value.and_then(|value| member(value, key));
+                if value.is_some_and(Value::is_null) {
+                    return true;
+                }
+            }
+            false
+        };
+        places.iter().any(is_null)
+    }
+
     /// Whether this part is there, so that something can be added to it.
-    pub(super) fn has(&self, place: &Place) -> bool {
+    fn has(&self, place: &Place) -> bool {
         match place.part {
             Part::Body | Part::Top => {
                 let root = if place.part == Part::Body { self.body } else { self.top };
@@ -93,7 +113,7 @@ impl<'a> View<'a> {
         let text = at.text();
         let text = text.trim();
         match &condition.test {
-            Test::Present => !matches!(text, "" | "false" | "[]" | "{}"),
+            Test::Present => !matches!(text, "false" | "[]" | "{}"),
             Test::Is(words) => words.iter().any(|word| word == text),
             Test::Not(words) => !words.iter().any(|word| word == text),
             Test::Begins(starts) => starts.iter().any(|start| text.starts_with(start.as_str())),

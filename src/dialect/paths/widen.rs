@@ -89,8 +89,8 @@ fn column(
         // By default the column comes, or nothing says how to ask for it.
         return Ok(Strip::default());
     };
-    let names = list.items().unwrap_or_default();
-    if names.iter().any(|name| name.as_str().is_some_and(|name| name == wanted)) {
+    let Some(names) = fields::some_listed(list) else { return Ok(Strip::default()) };
+    if names.iter().any(|name| name == wanted) {
         return Ok(Strip::default());
     }
     changes.set(place, fields::with_names(list, &[wanted.to_owned()]), String::new());

@@ -117,7 +117,11 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         Some(pattern) => format!("the route {pattern}"),
         None => "no route matches: section rerank".to_owned(),
     };
-    let _ = writeln!(out, "collection  {} ({route})", intent.collections.join(", "));
+    let names = match (intent.collections.as_slice(), intent.expression) {
+        ([all], true) if all == "_all" => "not named: any of them".to_owned(),
+        (names, _) => names.join(", "),
+    };
+    let _ = writeln!(out, "collection  {names} ({route})");
     let _ = writeln!(out, "asked for   {} hits from place {}", intent.limit, intent.offset.saturating_add(1));
     let Some(work) = work else { return };
     let widened = match planned.fetch.hits {
