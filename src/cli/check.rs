@@ -161,6 +161,21 @@ mod tests {
     }
 
     #[test]
+    fn the_searches_that_a_file_describes_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("acme.yaml");
+        let text = "operations:\n  find: { method: [GET, POST], path: '/v1/{collection}/find', limit: k, response: { hits: h } }\n";
+        std::fs::write(&path, text).unwrap();
+        let file = format!(
+            "listeners: [{{ upstream: {{ url: 'http://h' }}, dialect: paths, dialect_file: '{}' }}]",
+            path.display()
+        );
+        let (code, out) = run(&file, &[]);
+        let said = "# listeners[0].dialect_file describes find (GET or POST /v1/{collection}/find); all other calls pass.\n";
+        assert!(code == 0 && out.contains(said), "{out}");
+    }
+
+    #[test]
     fn every_problem_is_printed_with_its_place_and_the_exit_code_is_1() {
         let file = "listeners:\n  - upstream: { url: 'ftp://x' }\nrerank:\n  windwo: 3\n  score: best\n";
         let (code, out) = run(file, &[]);

@@ -173,7 +173,7 @@ async fn where_no_limit_is_repeated_a_short_page_is_asked_for_as_the_client_wrot
 
 #[tokio::test]
 async fn a_page_that_widening_would_empty_is_the_databases_own() {
-    // The pages are counted from 0, and the definition says from 1.
+    // The definition says that 50 are followed, and is wrong.
     let known = FIND.replace("default: 4 }", "default: 4, most: 50 }");
     let capped = Peculiar { cap: Some(5), silent: true, ..Peculiar::default() };
     let acme = Acme::start(capped, &known, "window: 50").await;
