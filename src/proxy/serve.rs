@@ -32,6 +32,9 @@ use crate::upstream::{Begun, Corked, FREE_HEADERS};
 
 /// hyper takes no smaller one.
 const SMALLEST_BUFFER: usize = 8 << 10;
+/// So many messages in a row that are hyper's make all that follows hyper's: a client that does nothing but search would pay
+/// for setting hyper up with each.
+const IN_A_ROW: u32 = 8;
 /// Of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 200;
 /// Streams that the client has reset before they were looked at; more end the connection (CVE-2023-44487).
@@ -128,7 +131,7 @@ impl Server {
     }
 
     /// Passes on the requests that go on as they are; hyper has every other one, and all that comes after one that may
-    /// change what the connection is.
+    /// change what the connection is, or after many of its own.
     async fn connection<I, S, F, R>(
         &self,
         stream: I,
@@ -145,12 +148,15 @@ impl Server {
         let max_wait = ClientTimeouts { head: settings.head_timeout, write: settings.write_timeout };
         let mut client = Client::new(stream, max_wait, settings.waits.clone());
         let requests = &settings.traffic.requests;
-        while settings.relays && relay().is_some() {
+        let mut in_a_row = 0;
+        while settings.relays && relay().is_some() && in_a_row < IN_A_ROW {
+            let begun_before = handle.begun();
             match relay::run(&mut client, &relay, (handle, requests), finishes).await {
                 Next::End => return client.end().await,
                 Next::Over => return,
                 Next::Rest => break,
                 Next::Message(length, begun) => {
+                    in_a_row = if handle.begun() == begun_before { in_a_row + 1 } else { 0 };
                     let service = self.exchanges(service.clone(), handle, begun);
                     let message = self.message(&mut client, length, service, (handle, finishes));
                     if !Box::pin(message).await {

@@ -215,6 +215,26 @@ async fn searches_and_other_requests_may_follow_each_other_on_one_connection() {
 }
 
 #[tokio::test]
+async fn after_any_number_of_searches_in_a_row_requests_that_come_at_once_are_answered() {
+    let service = crate::harness::Scripted::scoring(|text| text.len() as f64 / 1000.0).await;
+    let points = Points::before(service.addr, "").await;
+    let search = points::request(QUERY, 3, "");
+    for searches in 1..=10 {
+        let mut client = points.program.client().await;
+        for _ in 0..searches {
+            client.send(search.clone()).await;
+            let found = client.response(false).await.unwrap();
+            assert_eq!(found.header("x-rerank-status"), Some("applied"), "{searches}: {found:?}");
+        }
+        client.send(format!("{search}GET /collections HTTP/1.1\r\nHost: a\r\n\r\n{search}")).await;
+        for expected in [Some("applied"), None, Some("applied")] {
+            let response = client.response(false).await.unwrap();
+            assert_eq!(response.header("x-rerank-status"), expected, "{searches}: {response:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_may_come_and_a_response_go_byte_by_byte() {
     let request = "POST /a?b HTTP/1.1\r\nHost: a\r\nX-A: b\r\nContent-Length: 3\r\n\r\nabc";
     for response in [
