@@ -72,7 +72,10 @@ impl Failure {
             Failure::ClusterDown => "See the state of the cluster: some of its slots have no node.",
             Failure::NoMaster => "See the master's name in cache.redis.url.",
             Failure::File => "Mount the files that cache.redis names, or correct their paths.",
-            Failure::Rejected => "See its log: it rejects a command that rerankd needs.",
+            Failure::Rejected => {
+                "See its log, and whether it, or a proxy before it, has all of LRANGE, RPUSH, LTRIM, PEXPIRE, MULTI, EXEC, \
+                 MGET, GET, SET and EVAL."
+            }
         }
     }
 
@@ -91,9 +94,22 @@ impl Failure {
             // The response to a long command before the login.
             _ if error.detail().is_some_and(|detail| detail.contains("unauthenticated")) => Failure::Login,
             ErrorKind::MasterNameNotFoundBySentinel | ErrorKind::EmptySentinelList => Failure::NoMaster,
+            ErrorKind::Server(ServerErrorKind::ExecAbort) => of_aborted(error),
             ErrorKind::Server(kind) => of_server(kind),
             _ => of_code(error.code()),
         }
+    }
+}
+
+/// Why a transaction was not run: what was said to the first command of it that was refused.
+fn of_aborted(error: &RedisError) -> Failure {
+    let errors = error.clone().into_server_errors();
+    let Some((_, first)) = errors.as_deref().and_then(<[_]>::first) else { return Failure::Rejected };
+    match first.kind() {
+        // Its own words and no reason.
+        Some(ServerErrorKind::ExecAbort) => Failure::Rejected,
+        Some(kind) => of_server(kind),
+        None => of_code(Some(first.code())),
     }
 }
 

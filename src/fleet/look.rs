@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use redis::Value;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Connection, Connector, Failure, Settings};
+use super::{Connection, Connector, Failure, Settings, keys::Keys, purpose::Purpose};
 
 /// What was found of a Redis that can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct Look {
     pub product: String,
     /// The time of one `PING`, on an open connection.
     pub took: Duration,
+    /// Why scores cannot be read, if they cannot.
+    pub no_reads: Option<LookError>,
+    /// Why they cannot be written.
+    pub no_writes: Option<LookError>,
     /// Why scripts do not run, if they do not: shared limits need them.
     pub no_scripts: Option<LookError>,
     /// Its clock.
@@ -41,6 +45,7 @@ impl From<Failure> for LookError {
 /// Connects as the server would, and reads its facts, within the timeout `within`.
 pub async fn look(settings: Settings, within: Duration) -> Result<Look, LookError> {
     let until = Instant::now() + within;
+    let keys = Keys::new(&settings.prefix);
     let connector = Connector::new(settings, within);
     let opened = timeout_at(until, connector.connect()).await;
     let connection = opened.unwrap_or(Err(Failure::Timeout))?;
@@ -51,11 +56,14 @@ pub async fn look(settings: Settings, within: Duration) -> Result<Look, LookErro
     info.arg("server");
     // A user may lack the permission to read it: that is no fault.
     let product = connection.run(&info, until).await.ok().and_then(|said| product(&said));
+    let no_reads = Purpose::Reads.probe(&connection, &keys, until).await.err().map(LookError::from);
+    let no_writes = Purpose::Writes.probe(&connection, &keys, until).await.err().map(LookError::from);
     let mut script = redis::cmd("EVAL");
     script.arg("return 1").arg(0);
     let no_scripts = connection.run(&script, until).await.err().map(LookError::from);
     let clock = clock(&connection, until).await;
-    Ok(Look { product: product.unwrap_or_else(|| "Redis".to_owned()), took, no_scripts, clock })
+    let product = product.unwrap_or_else(|| "Redis".to_owned());
+    Ok(Look { product, took, no_reads, no_writes, no_scripts, clock })
 }
 
 async fn clock(connection: &Connection, until: Instant) -> Option<SystemTime> {

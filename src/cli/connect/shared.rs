@@ -33,6 +33,14 @@ pub(super) async fn redis(cache: &CacheConfig, redis: &RedisConfig) -> Section {
     } else {
         section.good("reached", said);
     }
+    for (what, said, error) in
+        [("reads", "scores can be read", look.no_reads), ("writes", "scores can be written", look.no_writes)]
+    {
+        match error {
+            None => section.good(what, said),
+            Some(error) => section.problem(what, error.to_string(), error.remedy()),
+        }
+    }
     match look.no_scripts {
         None => section.good("scripts", "they run"),
         Some(error) if redis.share_limits => section.problem("scripts", error.to_string(), error.remedy()),

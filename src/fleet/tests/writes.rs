@@ -8,6 +8,9 @@ use super::{
     some, until,
 };
 use crate::fleet::{
+    Failure,
+    keys::Keys,
+    purpose::Purpose,
     value::{MOST_CHUNKS, MOST_SCORES},
     writer::{BATCH, QUEUE},
 };
@@ -102,6 +105,26 @@ async fn a_redis_that_takes_no_writes_is_connected_to_anew() {
         let dialled = peer.times_dialled();
         sleep(Duration::from_secs(2)).await;
         assert_eq!(peer.times_dialled(), dialled + 1, "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_refused_says_why_its_first_command_was() {
+    for (said, failure) in [
+        ("-OOM command not allowed when used memory > 'maxmemory'.\r\n", Failure::Full),
+        ("-READONLY You can't write against a read only replica.\r\n", Failure::ReadOnly),
+        ("-MISCONF Errors writing\r\n", Failure::ReadOnly),
+        ("-NOPERM User app has no permissions to run the 'rpush' command\r\n", Failure::Forbidden),
+        ("-NOAUTH Authentication required.\r\n", Failure::Login),
+        ("-LOADING Redis is loading the dataset in memory\r\n", Failure::Loading),
+        ("-ERR unknown command 'RPUSH'\r\n", Failure::Rejected),
+    ] {
+        let peer = Peer::new();
+        peer.script(move |words| if is_write(words) { Act::Say(said) } else { Act::Serve });
+        let connection = peer.dial()().await.unwrap_or_else(|failure| panic!("{}", failure.as_str()));
+        let until = Instant::now() + Duration::from_secs(1);
+        let probed = Purpose::Writes.probe(&connection, &Keys::new("rerankd"), until).await;
+        assert_eq!(probed, Err(failure), "{said}");
     }
 }
 
