@@ -97,6 +97,11 @@ impl PlannedSearch {
 }
 
 impl Pipeline {
+    /// Whether there can be a search that [`Self::leaves_alone`].
+    pub fn may_leave_alone(&self, caller: &CallerHeaders) -> bool {
+        caller.off || self.profiles.judge()
+    }
+
     /// Whether what is known of a search before it is read decides that it is not reranked: its caller says so, or the
     /// collection is excluded. Not where its headers ask for something that depends on the collection.
     pub fn leaves_alone(&self, caller: &CallerHeaders, search: Unread<'_>) -> bool {

@@ -32,9 +32,9 @@ use crate::upstream::{Begun, Corked, FREE_HEADERS};
 
 /// hyper takes no smaller one.
 const SMALLEST_BUFFER: usize = 8 << 10;
-/// So many messages in a row that are hyper's make all that follows hyper's: a client that does nothing but search would pay
-/// for setting hyper up with each.
-const IN_A_ROW: u32 = 8;
+/// Where so many more messages were hyper's than others, all that follows is: a client that does little but search would
+/// pay for setting hyper up with each.
+const MOST_MORE: usize = 8;
 /// Of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 200;
 /// Streams that the client has reset before they were looked at; more end the connection (CVE-2023-44487).
@@ -148,15 +148,15 @@ impl Server {
         let max_wait = ClientTimeouts { head: settings.head_timeout, write: settings.write_timeout };
         let mut client = Client::new(stream, max_wait, settings.waits.clone());
         let requests = &settings.traffic.requests;
-        let mut in_a_row = 0;
-        while settings.relays && relay().is_some() && in_a_row < IN_A_ROW {
+        let mut more = 0_usize;
+        while settings.relays && relay().is_some() && more < MOST_MORE {
             let begun_before = handle.begun();
             match relay::run(&mut client, &relay, (handle, requests), finishes).await {
                 Next::End => return client.end().await,
                 Next::Over => return,
                 Next::Rest => break,
                 Next::Message(length, begun) => {
-                    in_a_row = if handle.begun() == begun_before { in_a_row + 1 } else { 0 };
+                    more = (more + 1).saturating_sub(handle.begun().wrapping_sub(begun_before));
                     let service = self.exchanges(service.clone(), handle, begun);
                     let message = self.message(&mut client, length, service, (handle, finishes));
                     if !Box::pin(message).await {
@@ -171,10 +171,13 @@ impl Server {
         let mut connection = Box::pin(self.http.serve_connection_with_upgrades(io, service_fn(service)));
         let mut is_told = false;
         let ended = poll_fn(|cx| {
-            if !is_told && finishes.load(Ordering::Relaxed) {
-                is_told = true;
-                connection.as_mut().graceful_shutdown();
+            let ended = connection.as_mut().poll(cx);
+            if ended.is_ready() || is_told || !finishes.load(Ordering::Relaxed) {
+                return ended;
             }
+            // Not before hyper has read what had come: it would let go of that.
+            is_told = true;
+            connection.as_mut().graceful_shutdown();
             connection.as_mut().poll(cx)
         });
         // The error may quote what was received; hyper's own response says its kind.
@@ -202,19 +205,21 @@ impl Server {
         let mut connection = pin!(self.http1.serve_connection(io, service_fn(service)));
         let mut is_told = false;
         poll_fn(|cx| {
-            if !is_told && finishes.load(Ordering::Relaxed) {
+            loop {
+                match connection.as_mut().poll(cx) {
+                    Poll::Ready(ended) => {
+                        if ended.is_err() {
+                            tracing::debug!("a client's connection ended early");
+                        }
+                        return Poll::Ready(false);
+                    }
+                    Poll::Pending if answered.load(Ordering::Relaxed) => return Poll::Ready(true),
+                    Poll::Pending if is_told || !finishes.load(Ordering::Relaxed) => return Poll::Pending,
+                    Poll::Pending => {}
+                }
+                // Not before hyper has read the message: it would let go of that.
                 is_told = true;
                 connection.as_mut().graceful_shutdown();
-            }
-            match connection.as_mut().poll(cx) {
-                Poll::Ready(ended) => {
-                    if ended.is_err() {
-                        tracing::debug!("a client's connection ended early");
-                    }
-                    Poll::Ready(false)
-                }
-                Poll::Pending if answered.load(Ordering::Relaxed) => Poll::Ready(true),
-                Poll::Pending => Poll::Pending,
             }
         })
         .await
@@ -245,8 +250,8 @@ impl Server {
                 request.extensions_mut().insert(begun.clone());
             }
             let well = exchange.odd_target().is_none_or(|odd| target::put_on(&mut request, &odd));
-            let response = well.then(|| service(request));
-            // Boxed: hyper moves it several times.
+            // Boxed by itself, since it is large and would be moved again into the other one.
+            let response = well.then(|| Box::pin(service(request)));
             Box::pin(async move {
                 let response = match response {
                     Some(response) => response.await,

@@ -25,7 +25,10 @@ impl SearchHandler {
         raw: &Bytes,
     ) -> Option<Unread<'a>> {
         let packing = endpoint.framing();
-        if packing != Framing::Http || parts.headers.contains_key(framing::coding_header(packing)) {
+        if !self.pipeline.may_leave_alone(caller)
+            || packing != Framing::Http
+            || parts.headers.contains_key(framing::coding_header(packing))
+        {
             return None;
         }
         endpoint.unread(raw).filter(|search| self.pipeline.leaves_alone(caller, *search))

@@ -3,6 +3,7 @@
 use http::{Request, Response, Uri};
 use hyper::client::conn::http1;
 
+use super::begun::Begun;
 use super::connect::Connector;
 use super::http2::Http2;
 use super::pool::Pool;
@@ -51,13 +52,19 @@ impl Client {
     /// Sends a request, and waits for the head of its response. `upgrade`: the request asks for one.
     pub(super) async fn send(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         upgrade: bool,
         waiting: ResponseTimeout<'_>,
     ) -> Result<Response<Came>, UpstreamError> {
         match self {
             Self::Http1(pool) => pool.send(request, upgrade, waiting).await,
-            Self::Http2(http2) => http2.send(request, waiting).await,
+            Self::Http2(http2) => {
+                // Begun over HTTP/1, before a reload: it is not sent again.
+                if let Some(begun) = Begun::of(&mut request) {
+                    return Err(begun.into_io().err().unwrap_or(UpstreamError::Silent));
+                }
+                http2.send(request, waiting).await
+            }
         }
     }
 }

@@ -81,14 +81,15 @@ impl Link {
     /// Makes all progress possible now; ready when the connection is over. Not to be polled again then.
     fn poll(&mut self) -> Poll<()> {
         let mut cx = Context::from_waker(&self.waker);
-        // An error was returned to the request or its body, or says that an idle connection has ended.
-        if Pin::new(&mut self.connection).poll(&mut cx).is_ready() {
-            return Poll::Ready(());
-        }
-        // There is more of the response to come.
-        match !self.is_free() && self.ack.ask() {
-            true => Pin::new(&mut self.connection).poll(&mut cx).map(drop),
-            false => Poll::Pending,
+        loop {
+            // An error was returned to the request or its body, or says that an idle connection has ended.
+            if Pin::new(&mut self.connection).poll(&mut cx).is_ready() {
+                return Poll::Ready(());
+            }
+            // Once more where there is more of the response to come.
+            if self.is_free() || !self.ack.ask() {
+                return Poll::Pending;
+            }
         }
     }
 

@@ -147,15 +147,16 @@ impl Upstream {
         }
     }
 
-    /// A new one by `until`, or one that becomes free meanwhile.
-    pub async fn raw_new(&self, until: Option<Instant>) -> Result<RawConnection, UpstreamError> {
+    /// A new one by `until`, or one that becomes free meanwhile; whether it was used before.
+    pub async fn raw_new(&self, until: Option<Instant>) -> Result<(bool, RawConnection), UpstreamError> {
         let pool = self.raw_pool().ok_or(UpstreamError::Unforwardable)?;
         let io = pool.connector.clone().oneshot(pool.upstream.clone());
         let making = async move {
             let io = io.await.map_err(UpstreamError::Unreachable)?;
             into_tcp(io).map(RawConnection::new).ok_or(UpstreamError::Unforwardable)
         };
-        Ok(pool.kept.clone().new_or_freed(making, until).await?.0)
+        let (connection, used) = pool.kept.clone().new_or_freed(making, until).await?;
+        Ok((used, connection))
     }
 
     /// Returns a connection whose response is complete.

@@ -113,12 +113,15 @@ impl Ack {
     /// Nothing more is waited for.
     pub(super) fn settle(&self) {
         self.heard.store(false, Ordering::Relaxed);
+        self.wanted.store(false, Ordering::Relaxed);
     }
 
     /// Notes a read that had something or not; whether it is to be done now.
     fn read(&self, had: bool) -> bool {
         if had {
             self.heard.store(true, Ordering::Relaxed);
+            // What it was asked for has come; whether more is to come, whoever polls knows.
+            self.wanted.store(false, Ordering::Relaxed);
             return false;
         }
         self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::Relaxed)

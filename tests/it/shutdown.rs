@@ -31,6 +31,26 @@ async fn an_open_request_is_answered_after_shutdown_began_and_then_the_connectio
 }
 
 #[tokio::test]
+async fn what_was_sent_before_shutdown_began_is_answered_whatever_comes_of_it() {
+    let early =
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let declared = "HTTP/1.1 200 OK\r\nTrailer: X\r\nContent-Length: 2\r\n\r\nok";
+    for (response, status) in [(early, "200"), (declared, "200"), ("", "502"), ("HTTP/1.1 200 O", "502")] {
+        let db = FakeDatabase::by_hand().await;
+        let proxy = Proxy::start(db.addr).await;
+        let mut client = proxy.client().await;
+        client.send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi").await;
+        let mut upstream = db.connection().await;
+        upstream.head().await;
+        proxy.shutdown.cancel();
+        upstream.send(response).await;
+        drop(upstream);
+        let got = client.rest().await;
+        assert!(got.contains(&format!("HTTP/1.1 {status} ")), "{response:?}: {got:?}");
+    }
+}
+
+#[tokio::test]
 async fn at_the_cap_a_client_waits_until_another_leaves() {
     let db = FakeDatabase::answering(OK).await;
     let proxy = Proxy::with(db.addr, |_| {}, |s| s.max_connections = 1).await;

@@ -9,11 +9,13 @@ use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rerankd::body;
 use rerankd::upstream::{Upstream, UpstreamSettings};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::harness::{
-    Authority, FakeDatabase, Folder, Program, Watched, Wire, body_of, handshake, header, search,
+    Authority, FakeDatabase, Folder, Program, Watched, Wire, body_of, handshake, handshake_over, header,
+    search,
 };
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -82,6 +84,38 @@ async fn over_tls_heads_and_idle_connections_end_alike() {
         client.send(sent).await;
         assert_eq!(client.rest().await, "");
         assert_eq!(sidecar.metric(&format!("rerankd_timeouts_total{{wait=\"{wait}\"}}")).await, "1");
+    }
+}
+
+#[tokio::test]
+async fn over_tls_a_client_that_reads_late_gets_the_end_of_a_response() {
+    const LENGTH: usize = 60 << 10;
+    let body = "b".repeat(LENGTH);
+    let db =
+        FakeDatabase::answering(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{body}").leak())
+            .await;
+    let authority = Authority::new();
+    let folder = Folder::new(&format!(
+        "listeners: [{{ listen: '127.0.0.1:0', tls: {{ cert_file: DIR/us.crt, key_file: DIR/us.key }}, \
+         upstream: {{ url: 'http://{}' }} }}]\nadmin: {{ listen: '127.0.0.1:0' }}\n\
+         limits: {{ idle_timeout: 300ms }}",
+        db.addr
+    ));
+    authority.issue(&["localhost"]).write(&folder.path(""), "us");
+    let sidecar = Watched::start_in(folder).await;
+    // Its window is closed long before the response is there.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    let stream = socket.connect(sidecar.app.listening[0]).await.unwrap();
+    let mut client = handshake_over(stream, &authority, None, &[]).await.unwrap();
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    // It is all written, as far as rerankd goes.
+    while sidecar.metric("rerankd_requests_total{handling=\"forward\",status=\"2xx\"}").await != "1" {
+        tokio::task::yield_now().await;
+    }
+    let mut got = Vec::new();
+    while !got.ends_with(body.as_bytes()) {
+        assert!(client.read_buf(&mut got).await.unwrap() > 0, "{} bytes", got.len());
     }
 }
 

@@ -18,7 +18,7 @@ const PIECE: usize = 32 << 10;
 /// A body of this length goes out in one piece with its head.
 const SMALL: usize = 8 << 10;
 /// A buffer that has grown beyond this is not kept.
-const KEPT: usize = 4 << 10;
+const KEPT: usize = 8 << 10;
 
 /// A client, and what has come from it and has not been handled.
 pub(in crate::proxy) struct Client<S> {
@@ -63,17 +63,14 @@ impl<S> Client<S> {
         self.waits.given_up(kind);
     }
 
-    /// Whether all that was written has been taken.
-    pub(super) fn has_taken_all(&self) -> bool {
-        self.held.is_empty()
-    }
-
     /// Lets go of what was received up to here.
     pub(super) fn handled(&mut self, length: usize) {
         match length >= self.received.len() {
             true => self.received.clear(),
             false => drop(self.received.drain(..length)),
         }
+        self.request.clear();
+        self.head.clear();
         for buffer in [&mut self.received, &mut self.request, &mut self.head] {
             if buffer.capacity() > KEPT && buffer.len() <= KEPT {
                 buffer.shrink_to(KEPT);

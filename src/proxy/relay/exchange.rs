@@ -77,7 +77,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         let (used, mut connection) = match kept.take() {
             Some(connection) => (true, connection),
             None => match connect(client, relay, request, until).await {
-                Ok(connection) => (false, connection),
+                Ok(connection) => connection,
                 Err(outcome) => return outcome,
             },
         };
@@ -100,25 +100,40 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         Beginning::Late => return Outcome::Begun(Begun::failed(UpstreamError::Silent)),
         Beginning::Gone => return Outcome::Over,
     };
-    if !(streaming.ended && client.has_taken_all()) {
-        let ended = poll_fn(|cx| streaming.poll(client, &mut connection, (request.length, body), cx)).await;
-        if ended.is_err() {
-            return Outcome::Over;
-        }
+    let ended = poll_fn(|cx| streaming.poll(client, &mut connection, (request.length, body), cx)).await;
+    if ended.is_err() {
+        return Outcome::Over;
     }
-    if streaming.keeps {
-        upstream.raw_free(connection, streaming.moved);
+    // Others may have the connection while the client takes the rest.
+    match streaming.keeps {
+        true => upstream.raw_free(connection, streaming.moved),
+        false => drop(connection),
     }
-    Outcome::Answered { closes: streaming.closes }
+    match poll_fn(|cx| poll_taken(client, request.length, cx)).await {
+        Ok(()) => Outcome::Answered { closes: streaming.closes },
+        Err(_) => Outcome::Over,
+    }
 }
 
-/// Makes a connection, unless the client leaves.
+/// Ready when the client has taken all of it, or has left.
+fn poll_taken<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+    request: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    match client.poll_taken(cx) {
+        Poll::Pending => client.poll_gone(request, cx).map(|()| Err(io::ErrorKind::ConnectionReset.into())),
+        taken => taken,
+    }
+}
+
+/// Makes a connection, or takes one that becomes free, unless the client leaves. Returns whether it was used before.
 async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
     relay: &Relay,
     request: &Sent,
     until: Option<Instant>,
-) -> Result<RawConnection, Outcome> {
+) -> Result<(bool, RawConnection), Outcome> {
     let mut making = Box::pin(relay.upstream().raw_new(until));
     poll_fn(|cx| {
         if let Poll::Ready(made) = making.as_mut().poll(cx) {
@@ -293,7 +308,7 @@ impl Streaming {
         taken.bytes
     }
 
-    /// Passes on what comes; ready when the client has all of it, or cannot.
+    /// Passes on what comes; ready when all of it is written, of which the client may not have taken the end.
     fn poll<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         client: &mut Client<S>,
@@ -302,16 +317,12 @@ impl Streaming {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         for _ in 0..READS_IN_A_ROW {
-            match client.poll_taken(cx)? {
-                Poll::Ready(()) if self.broken => {
-                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-                }
-                Poll::Ready(()) if self.ended => return Poll::Ready(Ok(())),
-                Poll::Ready(()) => {}
-                Poll::Pending => {
-                    ready!(client.poll_gone(request, cx));
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-                }
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(poll_taken(client, request, cx))?;
+            if self.broken {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             let read = buffer::with(buffer::LARGEST, |space| {
                 let mut into = ReadBuf::new(space);

@@ -21,6 +21,8 @@ pub(in crate::proxy) struct Lent<'a, S> {
     /// The exchanges that had begun before it.
     before: usize,
     answered: &'a AtomicBool,
+    /// hyper ends the connection.
+    ends: bool,
 }
 
 impl<'a, S> Lent<'a, S> {
@@ -33,7 +35,7 @@ impl<'a, S> Lent<'a, S> {
         answered: &'a AtomicBool,
     ) -> Self {
         let before = handle.begun();
-        Self { client, handle, given: 0, left: length, before, answered }
+        Self { client, handle, given: 0, left: length, before, answered, ends: false }
     }
 }
 
@@ -98,13 +100,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<'_, S> {
         let flushed = ready!(Pin::new(&mut self.client.stream).poll_flush(cx));
         // hyper flushes once it has written all that it has.
         let is_over = self.handle.begun() > self.before && self.handle.is_between_requests();
-        if self.left == 0 && is_over && flushed.is_ok() {
+        if self.left == 0 && is_over && !self.ends && flushed.is_ok() {
             self.answered.store(true, Ordering::Relaxed);
         }
         Poll::Ready(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ends = true;
+        self.answered.store(false, Ordering::Relaxed);
         Pin::new(&mut self.client.stream).poll_shutdown(cx)
     }
 }

@@ -60,6 +60,10 @@ pub(super) fn read(bytes: &[u8], before: usize, bodiless: bool, limits: Limits) 
         End::None if bytes.len() <= limits.bytes => return Reading::Partial,
         End::None | End::Odd => return Reading::Other,
     };
+    // A parser may pass over empty lines before it.
+    if !head.starts_with(b"HTTP/1.1 ") {
+        return Reading::Other;
+    }
     let mut space = [const { std::mem::MaybeUninit::uninit() }; MOST_LINES];
     let mut parsed = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -265,6 +269,7 @@ mod tests {
         }
         assert_eq!(written("HTTP/1.1 304 X\r\nContent-Length: 2\r\n\r\n", false, false), None);
         assert_eq!(written("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n", true, false), None);
+        assert!(written("\r\nHTTP/1.1 200 OK\r\n\r\n", false, false).is_none());
         assert!(matches!(read(&[b'x'; 1001], 0, false, LIMITS), Reading::Other));
         assert!(matches!(read(b"HTTP/1.1 200 OK\r\nA", 0, false, LIMITS), Reading::Partial));
     }

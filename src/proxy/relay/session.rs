@@ -61,13 +61,14 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         let exchange = handle.begin(requests.take(1));
         let outcome = exchange::run(client, &relay, &sent, finishes).await;
         drop(exchange);
+        let length = sent.length;
+        client.request = sent.bytes;
         match outcome {
             Outcome::Answered { closes: true } => return Next::End,
-            Outcome::Answered { closes: false } => client.handled(sent.length),
+            Outcome::Answered { closes: false } => client.handled(length),
             Outcome::Over => return Next::Over,
-            Outcome::Begun(begun) => return Next::Message(sent.length as u64, Some(begun)),
+            Outcome::Begun(begun) => return Next::Message(length as u64, Some(begun)),
         }
-        client.request = sent.bytes;
     }
 }
 
@@ -113,8 +114,6 @@ async fn head<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// The request that begins what has come, as it goes upstream; or what happens instead.
 fn sent<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Sent, Next> {
-    let mut bytes = std::mem::take(&mut client.request);
-    bytes.clear();
     let request = match request::read(client.received.get(..head).unwrap_or_default()) {
         Reading::Plain(request) => request,
         Reading::Message(length) => return Err(Next::Message(length, None)),
@@ -123,6 +122,8 @@ fn sent<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Sent, N
     let length = (head as u64).saturating_add(request.length);
     let whole = usize::try_from(length).ok().and_then(|length| client.received.get(head..length));
     let Some(body) = whole.filter(|_| relay.takes(&request)) else { return Err(Next::Message(length, None)) };
+    let mut bytes = std::mem::take(&mut client.request);
+    bytes.clear();
     let upstream = relay.upstream();
     let mark = upstream.raw_sending().map(http::HeaderValue::as_bytes);
     request.write(upstream.raw_host(), mark, &mut bytes);

@@ -42,7 +42,7 @@ pub use redis::FakeRedis;
 pub use scripted::{Scripted, body_of, header, json_of, response};
 pub use sidecar::Sidecar;
 pub use tap::{Reply, Tap, echo};
-pub use tls::{Authority, Identity, TlsDatabase, handshake};
+pub use tls::{Authority, Identity, TlsDatabase, handshake, handshake_over};
 pub use watched::{Folder, Watched, ask};
 pub use way::relays;
 pub use wire::Wire;

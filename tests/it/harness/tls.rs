@@ -87,6 +87,18 @@ pub async fn handshake(
     us: Option<&Identity>,
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    handshake_over(stream, trust, us, protocols).await
+}
+
+/// The same over a connection that has been made.
+pub async fn handshake_over(
+    stream: TcpStream,
+    trust: &Authority,
+    us: Option<&Identity>,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let config = ClientConfig::builder_with_provider(rerankd::tls::crypto())
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -96,8 +108,6 @@ pub async fn handshake(
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(addr).await?;
-    stream.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
