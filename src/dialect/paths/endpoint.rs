@@ -25,12 +25,18 @@ use crate::{
     search::{FetchPlan, Head, Rewrite, SearchIntent, Strip, Unread},
     wire::{
         Page,
-        json::{Edits, Value, page_bytes, reading_bytes},
+        json::{Edits, Object, Value, page_bytes, reading_bytes},
     },
 };
 
 /// What is held for one search of a batch.
 const SEARCH_BYTES: usize = 700;
+
+/// The most searches of one request that are read.
+const MOST_SEARCHES: usize = 1000;
+
+/// What stands beside several searches counts for each of them, and is looked at once for each: so many bytes in all.
+const MOST_BESIDE: usize = 16 << 20;
 
 const BODY: DialectError = DialectError::Malformed { member: "body", expected: "a well-formed JSON object" };
 const SEARCHES: DialectError = DialectError::Malformed { member: "searches", expected: "an array" };
@@ -129,23 +135,47 @@ impl PathsRequest {
         }
     }
 
+    /// The members around the searches of a batch.
+    fn top(&self, operation: &Operation) -> Result<Option<Object<'_>>, DialectError> {
+        match &operation.searches {
+            Some(_) => Ok(self.root()?.and_then(Object::new)),
+            None => Ok(None),
+        }
+    }
+
     /// The searches in their order; several with one view where they differ in nothing but the query.
-    fn views(&self, operation: &Operation) -> Result<Vec<(View<'_>, Option<Value<'_>>)>, DialectError> {
+    fn views<'a>(
+        &'a self,
+        operation: &Operation,
+        top: Option<&'a Object<'a>>,
+    ) -> Result<Vec<(View<'a>, Option<Value<'a>>)>, DialectError> {
         let root = self.root()?;
-        let view = |body| View { body, top: root, query: &self.query, form: self.form.as_ref() };
+        let view = |body| View { body, top, query: &self.query, form: self.form.as_ref() };
         if let Some(path) = &operation.searches {
-            let list = path.iter().fold(root, |value, key| value?.get(key)).and_then(Value::items);
-            let list = list.ok_or(SEARCHES)?;
-            return Ok(list.into_iter().map(|one| (view(Some(one)), None)).collect());
+            let list = path.iter().fold(root, |value, key| value?.get(key)).ok_or(SEARCHES)?;
+            return Ok(self.several(list)?.into_iter().map(|one| (view(Some(one)), None)).collect());
         }
         let one = view(root);
         let Some(place) = &operation.queries else { return Ok(vec![(one, None)]) };
         match one.find(std::slice::from_ref(place))? {
             Some((_, At::Json(list))) => {
-                let items = list.items().ok_or(SEARCHES)?;
-                Ok(items.into_iter().map(|query| (one, Some(query))).collect())
+                Ok(self.several(list)?.into_iter().map(|query| (one, Some(query))).collect())
             }
             _ => Err(SEARCHES),
+        }
+    }
+
+    /// The elements of a list with a search each, if they are not too many for what stands beside them.
+    fn several<'a>(&self, list: Value<'a>) -> Result<Vec<Value<'a>>, DialectError> {
+        let items = list.first_items(MOST_SEARCHES + 1).ok_or(SEARCHES)?;
+        if items.len() > MOST_SEARCHES {
+            return Err(DialectError::Unsupported("so many searches in one request"));
+        }
+        let whole = self.reading.body().len() + self.endpoint.query.as_ref().map_or(0, String::len);
+        let beside = whole.saturating_sub(list.text().len());
+        match beside.saturating_mul(items.len()) <= MOST_BESIDE {
+            true => Ok(items),
+            false => Err(DialectError::Unsupported("so much beside so many searches")),
         }
     }
 
@@ -158,7 +188,8 @@ impl PathsRequest {
         if plans.iter().all(|plan| plan.hits.is_none() && plan.fields.is_none()) {
             return Ok(Vec::new());
         }
-        let views = self.views(operation)?;
+        let top = self.top(operation)?;
+        let views = self.views(operation, top.as_ref())?;
         let shared = operation.queries.is_some().then(|| shared(plans, views.len()));
         let plans = plans.iter().map(|plan| shared.as_ref().unwrap_or(plan));
         Ok(views.iter().zip(plans).map(|((view, _), plan)| Requested::of(operation, view, plan)).collect())
@@ -184,7 +215,8 @@ impl SearchRequest for PathsRequest {
 
     fn intents(&self) -> Result<Vec<SearchIntent>, DialectError> {
         let operation = self.operation()?;
-        let views = self.views(operation)?;
+        let top = self.top(operation)?;
+        let views = self.views(operation, top.as_ref())?;
         let id = self.endpoint.collection.as_deref();
         let by_id = operation.collection_by_id;
         let name = id.filter(|_| by_id).and_then(|id| self.endpoint.compiled.names.of(id));
@@ -200,7 +232,8 @@ impl SearchRequest for PathsRequest {
 
     fn vectors(&self, searches: &[usize], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DialectError> {
         let operation = self.operation()?;
-        let views = self.views(operation)?;
+        let top = self.top(operation)?;
+        let views = self.views(operation, top.as_ref())?;
         let mut components = Vec::new();
         for &at in searches {
             let Some((view, query)) = views.get(at) else { continue };
@@ -211,7 +244,8 @@ impl SearchRequest for PathsRequest {
 
     fn rewrite(&self, plans: &[FetchPlan]) -> Result<Rewrite, DialectError> {
         let operation = self.operation()?;
-        let views = self.views(operation)?;
+        let top = self.top(operation)?;
+        let views = self.views(operation, top.as_ref())?;
         let as_asked = FetchPlan::as_asked();
         let plan_of = |at: usize| plans.get(at).unwrap_or(&as_asked);
         let mut edits = Edits::new();

@@ -20,7 +20,7 @@ pub(super) struct Parameter {
     place: Range<usize>,
 }
 
-/// Parameters, in their order.
+/// Parameters by name; those of one name in their order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parameters(Vec<Parameter>);
 
@@ -47,6 +47,8 @@ impl Parameters {
             }
             start = end + 1;
         }
+        // A batch looks them up once per search.
+        all.sort_by(|one: &Parameter, other| one.name.cmp(&other.name));
         Some(Self(all))
     }
 
@@ -55,7 +57,8 @@ impl Parameters {
         &'a self,
         name: &'n str,
     ) -> impl Iterator<Item = &'a Parameter> + use<'a, 'n> {
-        self.0.iter().filter(move |each| each.name == name)
+        let start = self.0.partition_point(|each| each.name.as_str() < name);
+        self.0.get(start..).unwrap_or_default().iter().take_while(move |each| each.name == name)
     }
 
     /// What is held beside it, in bytes.
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn values_are_decoded_and_what_is_no_text_is_not_read() {
-        let read = Parameters::read("q=train+refund%21&q=2&=3").unwrap();
+        let read = Parameters::read("q=train+refund%21&z=9&q=2&=3&a=1").unwrap();
         let values: Vec<&str> = read.values("q").map(|each| each.value.as_str()).collect();
         assert_eq!(values, ["train refund!", "2"]);
         assert!(Parameters::read("q=%ff").is_none());

@@ -605,6 +605,32 @@ fn a_response_that_has_not_changed_for_the_client_is_no_reason_to_ask_again() {
     assert_eq!(request.verdict(StatusCode::BAD_REQUEST, &HeaderMap::new()), Verdict::Rejected);
 }
 
+/// A call of several searches, this long beside them.
+fn searches(count: usize, beside: usize) -> String {
+    let list = vec![r#"{"q":"a"}"#; count].join(",");
+    format!(r#"{{"x":"{}","searches":[{list}]}}"#, "y".repeat(beside))
+}
+
+#[test]
+fn more_searches_than_are_read_in_one_call_pass_as_they_are() {
+    let read = |body: &str, query: &str| {
+        json("typesense", &format!("POST /multi_search?{query}"), body).read().intents().map(|all| all.len())
+    };
+    assert_eq!(read(&searches(1000, 0), ""), Ok(1000));
+    let many = Err(DialectError::Unsupported("so many searches in one request"));
+    assert_eq!(read(&searches(1001, 0), ""), many);
+    let beside = Err(DialectError::Unsupported("so much beside so many searches"));
+    assert_eq!(read(&searches(10, 20_000), ""), Ok(10), "what is beside them is looked at for each of them");
+    assert_eq!(read(&searches(1000, 20_000), ""), beside);
+    assert_eq!(read(&searches(1000, 0), &format!("x={}", "y".repeat(20_000))), beside);
+    let chroma = |count: usize| {
+        let body = format!(r#"{{"query_embeddings":[{}]}}"#, vec!["[1]"; count].join(","));
+        let line = "POST /api/v2/tenants/t/databases/d/collections/u/query";
+        json("chroma", line, &body).read().intents().map(|all| all.len())
+    };
+    assert_eq!((chroma(1000), chroma(1001)), (Ok(1000), many));
+}
+
 #[test]
 fn a_page_before_the_first_and_a_negative_offset_are_no_pages() {
     let read = |preset, line, body| json(preset, line, body).read().intents().map(|all| all[0].offset);

@@ -6,15 +6,15 @@ use super::{
     definition::{Condition, Part, Place, Test},
     parameters::Parameters,
 };
-use crate::wire::json::{Kind, Value};
+use crate::wire::json::{Kind, Object, Value};
 
 /// One search, wherever its parts stand.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     /// Its JSON.
     pub(super) body: Option<Value<'a>>,
-    /// The JSON around the searches of a batch; its own where it is alone.
-    pub(super) top: Option<Value<'a>>,
+    /// The JSON around the searches of a batch, read once for all of them; `None` where it is alone, and its own is meant.
+    pub(super) top: Option<&'a Object<'a>>,
     pub(super) query: &'a Parameters,
     pub(super) form: Option<&'a Parameters>,
 }
@@ -35,8 +35,7 @@ impl<'a> View<'a> {
     pub(super) fn find<'p>(&self, places: &'p [Place]) -> Result<Option<(&'p Place, At<'a>)>, Twice> {
         for place in places {
             let found = match place.part {
-                Part::Body => self.json(self.body, place),
-                Part::Top => self.json(self.top, place),
+                Part::Body | Part::Top => self.json(place),
                 Part::Query => parameter(self.query, place)?,
                 Part::Form => match self.form {
                     Some(form) => parameter(form, place)?,
@@ -50,27 +49,46 @@ impl<'a> View<'a> {
         Ok(None)
     }
 
-    fn json(&self, root: Option<Value<'a>>, place: &Place) -> Option<At<'a>> {
-        let value = place.path.iter().try_fold(root?, |value, key| member(value, key))?;
+    fn json(&self, place: &Place) -> Option<At<'a>> {
+        let value = match place.path.split_first() {
+            Some((first, rest)) => {
+                rest.iter().try_fold(self.first(place.part, first)?, |value, key| member(value, key))?
+            }
+            None => self.root(place.part)?,
+        };
         (!value.is_null()).then_some(At::Json(value))
+    }
+
+    /// The JSON of a part.
+    fn root(&self, part: Part) -> Option<Value<'a>> {
+        match (part, self.top) {
+            (Part::Top, Some(top)) => Some(top.value()),
+            (Part::Body | Part::Top, _) => self.body,
+            (Part::Query | Part::Form, _) => None,
+        }
+    }
+
+    /// A member of that JSON.
+    fn first(&self, part: Part, key: &str) -> Option<Value<'a>> {
+        match (part, self.top) {
+            (Part::Top, Some(top)) => top.get(key),
+            _ => member(self.root(part)?, key),
+        }
     }
 
     /// Whether `null` stands at one of these places, or on the way to it: it says something, and only the database
     /// knows what.
     pub(super) fn has_null(&self, places: &[Place]) -> bool {
         let is_null = |place: &Place| {
-            let mut value = match place.part {
-                Part::Body => self.body,
-                Part::Top => self.top,
-                Part::Query | Part::Form => None,
-            };
-            for key in &place.path {
-                value = value.and_then(|value| member(value, key));
+            let Some((first, rest)) = place.path.split_first() else { return false };
+            let mut value = self.first(place.part, first);
+            for key in rest {
                 if value.is_some_and(Value::is_null) {
                     return true;
                 }
+                value = value.and_then(|value| member(value, key));
             }
-            false
+            value.is_some_and(Value::is_null)
         };
         places.iter().any(is_null)
     }
@@ -79,8 +97,8 @@ impl<'a> View<'a> {
     fn has(&self, place: &Place) -> bool {
         match place.part {
             Part::Body | Part::Top => {
-                let root = if place.part == Part::Body { self.body } else { self.top };
                 let Some((_, parents)) = place.path.split_last() else { return false };
+                let root = self.root(place.part);
                 let parent = root.and_then(|root| parents.iter().try_fold(root, |value, key| value.get(key)));
                 parent.is_some_and(|parent| parent.kind() == Kind::Object)
             }
