@@ -3,6 +3,9 @@
 use super::definition::{Syntax, Text};
 use crate::{dialect::elastic::lucene, search::NativeText};
 
+/// The most searches in one GraphQL query whose argument is looked for; each look may go to the query's end.
+const MOST_INSPECTED: usize = 32;
+
 /// How a parameter is looked up by name.
 pub(super) type LookUp<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -74,6 +77,7 @@ fn of_lucene_or_plain(text: &str) -> NativeText {
 /// a variable is not seen.
 fn of_graphql(text: &str) -> NativeText {
     let mut found = NativeText::None;
+    let mut inspected = 0;
     for (call, argument) in [("bm25", "query"), ("hybrid", "query"), ("nearText", "concepts")] {
         for (at, _) in text.match_indices(call) {
             let after = text.get(at + call.len()..).unwrap_or_default().trim_start();
@@ -82,7 +86,12 @@ fn of_graphql(text: &str) -> NativeText {
             else {
                 continue;
             };
-            let Some((_, value)) = inside.split_once(argument) else { continue };
+            inspected += 1;
+            if inspected > MOST_INSPECTED {
+                return NativeText::Several;
+            }
+            // None follows later either.
+            let Some((_, value)) = inside.split_once(argument) else { break };
             let value = value.trim_start().strip_prefix(':').unwrap_or_default();
             let value = value.trim_start().trim_start_matches('[').trim_start();
             if let Some((literal, rest)) = string(value) {
@@ -196,6 +205,8 @@ mod tests {
         assert_eq!(of(r#"{Get{Docs(hybrid:{alpha:0.5,query:"late"}){n}}}"#), one("late"));
         assert_eq!(of(r#"{Get{Docs(nearText:{concepts:["late train"]}){n}}}"#), one("late train"));
         assert_eq!(of(r#"{Get{Docs(nearText:{concepts:["a", "b"]}){n}}}"#), NativeText::Several);
+        let searches = |count: usize| of(&"bm25:{query:\"late\"}".repeat(count));
+        assert_eq!((searches(32), searches(33)), (one("late"), NativeText::Several), "each costs a look");
         for none in [
             "{Get{Docs(nearVector:{vector:[0.1]}){query}}}",
             "query($q:String){Get{Docs(bm25:{query:$q}){n}}}",
