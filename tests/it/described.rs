@@ -147,6 +147,24 @@ async fn a_collection_with_an_id_is_excluded_by_the_name_that_other_calls_tell()
 }
 
 #[tokio::test]
+async fn a_path_that_lists_an_excluded_collection_among_others_is_not_reranked() {
+    let database = Scripted::start(|_| {
+        let body = json!({"response": {"docs": [{"id": "1", "text": "one"}, {"id": "2", "text": "two"}]}});
+        Some(response(200, JSON, &body.to_string()))
+    })
+    .await;
+    let listener = format!("dialect: solr, upstream: {{ url: \"http://{}\" }}", database.addr);
+    let sidecar = Sidecar::listening(&listener, reversing().await, "collections: ['*', '-legal']", "").await;
+    for list in ["docs,legal", "docs%2clegal", "legal"] {
+        let got = get(&sidecar, &format!("/solr/{list}/select?q=late")).await;
+        assert_eq!(header(&got, "x-rerank-status"), Some("kept; reason=off"), "{list}: {got}");
+    }
+    assert!(sidecar.service.seen().is_empty(), "no text has left");
+    let got = get(&sidecar, "/solr/docs,wiki/select?q=late").await;
+    assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
+}
+
+#[tokio::test]
 async fn an_unreachable_database_is_told_in_its_own_error_shape() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let listener = format!("dialect: solr, upstream: {{ url: \"http://{free}\" }}");

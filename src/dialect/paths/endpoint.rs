@@ -96,6 +96,9 @@ impl Endpoint for PathsEndpoint {
         // Another name of that member would be found only by reading.
         let usual = of.options.as_deref().is_none_or(|own| own == "rerank");
         let collection = self.collection.as_ref().filter(|_| alone && usual && own::is_absent(request))?;
+        if collection.contains(',') {
+            return None;
+        }
         Some(Unread { collections: std::slice::from_ref(collection), expression: false })
     }
 

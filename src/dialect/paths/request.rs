@@ -133,14 +133,15 @@ fn collections(
     view: &View<'_>,
     of_path: Option<&str>,
 ) -> Result<(Vec<String>, bool), DialectError> {
-    if let Some(name) = of_path {
-        return Ok((vec![name.to_owned()], false));
+    let listed = |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect();
+    match of_path {
+        // What an id stands for is one name.
+        Some(name) if operation.collection_by_id => return Ok((vec![name.to_owned()], false)),
+        Some(names) => return Ok((listed(names), false)),
+        None => {}
     }
     match view.find(&operation.collection)? {
-        Some((_, at)) => {
-            let names = at.text().split(',').map(|name| name.trim().to_owned()).collect();
-            Ok((names, false))
-        }
+        Some((_, at)) => Ok((listed(&at.text()), false)),
         // Which one it is cannot be seen: it is treated as any of them.
         None => Ok((vec!["_all".to_owned()], true)),
     }

@@ -429,6 +429,22 @@ fn the_proxys_own_member_is_read_and_taken_out_unless_it_is_the_databases() {
 }
 
 #[test]
+fn collections_that_a_path_lists_are_excluded_one_by_one() {
+    let line = "GET /solr/docs,%20legal/select?q=a";
+    assert_eq!(json("solr", line, "").intent().collections, ["docs", "legal"]);
+    let unread = |path: &str| {
+        let headers = HeaderMap::new();
+        let head = Head { method: &Method::GET, path, query: Some("q=a"), headers: &headers };
+        let endpoint = dialect("solr").route(&head).unwrap().endpoint;
+        endpoint.unread(b"").map(|search| search.collections.to_vec())
+    };
+    assert_eq!(unread("/solr/docs/select"), Some(vec!["docs".to_owned()]));
+    for list in ["/solr/docs,legal/select", "/solr/docs%2Clegal/select"] {
+        assert_eq!(unread(list), None, "only reading it tells");
+    }
+}
+
+#[test]
 fn orders_cursors_groups_and_several_queries_are_left_alone() {
     let keep = |preset: &str, line: &str, body: &str| json(preset, line, body).intent().keep;
     let (unsupported, not_ranked) = (Some(KeepReason::Unsupported), Some(KeepReason::NotRanked));
