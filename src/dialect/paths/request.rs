@@ -41,8 +41,9 @@ pub(super) fn page_of(operation: &Operation, view: &View<'_>) -> Result<PageOf, 
     let before = page.map(|page| page.checked_sub(operation.first_page).ok_or(below));
     let before = before.transpose()?.map(|pages| pages.saturating_mul(limit));
     // What is written goes before what is not.
-    let offset = match view.find(&operation.page.at)? {
-        Some(_) if view.find(&operation.offset.at)?.is_none() => before,
+    let offset = match (view.find(&operation.page.at)?, view.find(&operation.offset.at)?) {
+        (Some(_), Some(_)) => return Err(DialectError::Unsupported("a page beside an offset")),
+        (Some(_), None) => before,
         _ => offset.or(before),
     };
     Ok(PageOf { limit, offset: offset.unwrap_or(0), page })

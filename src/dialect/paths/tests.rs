@@ -660,6 +660,17 @@ fn a_page_before_the_first_and_a_negative_offset_are_no_pages() {
 }
 
 #[test]
+fn a_page_beside_an_offset_is_left_to_the_database() {
+    let both = Some(DialectError::Unsupported("a page beside an offset"));
+    let single = "GET /collections/c/documents/search?q=a&page=2&offset=5";
+    let batch = r#"{"searches":[{"q":"a","page":2,"offset":5}]}"#;
+    for request in [json("typesense", single, ""), json("typesense", "POST /multi_search", batch)] {
+        assert_eq!(request.read().intents().err(), both);
+        assert_eq!(request.read().rewrite(&[plan(Some(50), &[])]).err(), both);
+    }
+}
+
+#[test]
 fn a_number_that_is_written_counts_before_one_that_is_the_default() {
     let mut definition = crate::config::preset("meilisearch").unwrap();
     definition.operations[0].offset.default = Some(0);
