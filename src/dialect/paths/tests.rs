@@ -347,6 +347,12 @@ fn a_search_is_widened_where_its_limit_stands_and_as_it_is_written_there() {
 }
 
 #[test]
+fn pages_of_functions_that_say_how_many_rows_came_are_reranked_as_they_are() {
+    let call = json("postgrest", "POST /rpc/match", r#"{"query_text":"a","match_count":5}"#);
+    assert_eq!(call.intent().widening, Widening::Never, "Content-Range counts the rows");
+}
+
+#[test]
 fn queries_of_one_request_are_widened_together_or_not_at_all() {
     let two = json(
         "chroma",
