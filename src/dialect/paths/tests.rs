@@ -476,6 +476,8 @@ fn orders_cursors_groups_and_several_queries_are_left_alone() {
     assert_eq!(keep("milvus", "POST /v2/vectordb/entities/search", several), unsupported);
     let order = r#"{"yql":"select * from d where true order by date"}"#;
     assert_eq!(keep("vespa", "POST /search/", order), unsupported);
+    let buckets = "GET /collections/c/documents/search?q=a&sort_by=_text_match(buckets:+10):desc,n:asc";
+    assert_eq!(keep("typesense", buckets, ""), not_ranked, "the rest decides within a bucket");
     let twice = json("solr", "GET /solr/d/select?q=a&rows=5&rows=6", "").read();
     assert!(twice.intents().is_err(), "which of the two counts is the database's affair");
 }
