@@ -127,13 +127,11 @@ impl Requested {
         for (echo, value) in values(body, echoes, seen) {
             match self.said(echo) {
                 Said::This(said) => changes.extend(written(value, said)),
-                Said::Nothing => gone.push(&echo.at),
+                Said::Nothing => gone.push(echo.at.as_slice()),
                 Said::AsItIs => {}
             }
         }
-        for path in gone {
-            changes.extend(removed(body, path));
-        }
+        changes.extend(removed(body, &gone));
         changes
     }
 }
@@ -180,14 +178,24 @@ fn written(value: Value<'_>, said: String) -> Option<(Range<usize>, Vec<u8>)> {
     Some((value.span(), text.into_bytes()))
 }
 
-/// Takes a member of the response out.
-fn removed(body: &[u8], path: &[String]) -> Vec<(Range<usize>, Vec<u8>)> {
-    let Some((key, parents)) = path.split_last() else { return Vec::new() };
-    let parent = Value::parse(body).ok();
-    let parent = parents.iter().fold(parent, |value, key| value?.get(key));
-    let Some(mut edit) = parent.and_then(ObjectEdit::new) else { return Vec::new() };
-    edit.remove(key);
+/// Takes members of the response out, those of one object in one edit: neighbours share a comma.
+fn removed(body: &[u8], paths: &[&[String]]) -> Vec<(Range<usize>, Vec<u8>)> {
+    let mut objects: Vec<(&[String], Vec<&String>)> = Vec::new();
+    for (key, parents) in paths.iter().filter_map(|path| path.split_last()) {
+        match objects.iter_mut().find(|(known, _)| *known == parents) {
+            Some((_, keys)) => keys.push(key),
+            None => objects.push((parents, vec![key])),
+        }
+    }
+    let root = if objects.is_empty() { None } else { Value::parse(body).ok() };
     let mut edits = Edits::new();
-    edit.finish(&mut edits);
+    for (parents, keys) in objects {
+        let object = parents.iter().fold(root, |value, key| value?.get(key));
+        let Some(mut edit) = object.and_then(ObjectEdit::new) else { continue };
+        for key in keys {
+            edit.remove(key);
+        }
+        edit.finish(&mut edits);
+    }
     edits.into_changes()
 }

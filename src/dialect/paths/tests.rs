@@ -509,6 +509,18 @@ fn what_a_response_repeats_of_a_widened_request_is_what_the_client_requested() {
         joined,
         r#"{"responseHeader":{"status":0,"params":{"q":"a"}},"response":{"start":0,"docs":[]}}"#
     );
+    for (there, left) in [
+        (r#""rows":"50","start":"0""#, "{}"),
+        (r#""q":"a","rows":"50","start":"0""#, r#"{"q":"a"}"#),
+        (r#""rows":"50","start":"0","q":"a""#, r#"{"q":"a"}"#),
+        (r#""start":"0","q":"a","rows":"50""#, r#"{"q":"a"}"#),
+    ] {
+        let of = |params: &str| {
+            format!(r#"{{"responseHeader":{{"params":{params}}},"response":{{"start":0,"docs":[]}}}}"#)
+        };
+        let page = request.read().page_for(Bytes::from(of(&format!("{{{there}}}"))), &[&more]).unwrap();
+        assert_eq!(page.reordered(&[Strip::default()], &[None]), of(left), "neighbours go together: {there}");
+    }
 }
 
 #[test]
