@@ -32,7 +32,7 @@ pub(super) fn ask(
     if view.has_null(&request.at) {
         return Ok(Strip::default());
     }
-    let Some((place, at)) = view.find(&request.at).ok().flatten() else {
+    let Some((place, at)) = view.find(&request.at)? else {
         return absent(operation, rows, view, wanted, changes);
     };
     if operation.searches.is_some() && place.part != Part::Body {

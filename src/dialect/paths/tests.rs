@@ -371,10 +371,16 @@ fn fields_are_asked_for_only_where_the_request_names_others_and_never_excluded_o
     };
     let solr = |line: &str| asks("solr", line, "", &["text"]).0;
     assert_eq!(solr("GET /solr/d/select?q=a&fl=id,score"), "/solr/d/select?q=a&fl=id%2Cscore%2Ctext");
-    for as_is in ["q=a", "q=a&fl=*,score", "q=a&fl=id,text", "q=a&fl=id,x:text", "q=a&fl=id&fl=score"] {
+    for as_is in ["q=a", "q=a&fl=*,score", "q=a&fl=id,text", "q=a&fl=id,x:text"] {
         let target = format!("/solr/d/select?{as_is}");
         assert_eq!(solr(&format!("GET {target}")), target);
     }
+    let twice = json("solr", "GET /solr/d/select?q=a&fl=id&fl=score", "").read();
+    assert_eq!(
+        twice.rewrite(&[plan(None, &["text"])]).err(),
+        Some(DialectError::Unsupported("a parameter that is given twice")),
+        "which of the two counts is the database's affair"
+    );
     let typesense = "GET /collections/c/documents/search?q=a&include_fields=title&exclude_fields=text";
     assert_eq!(asks("typesense", typesense, "", &["text"]).0, typesense[4..]);
     let query = |body: &str| asks("pinecone", "POST /query", body, &["text"]).1;
