@@ -96,8 +96,9 @@ pub trait SearchRequest: Send + Sync + 'static {
 
 /// Learns from the response to a call that is no search.
 pub trait Told: Send + Sync + 'static {
-    /// All of a response of success, without content codings.
-    fn hear(&self, response: &[u8]);
+    /// The call has ended: with all of a response of success, without content codings, or unheard (`None`), perhaps with
+    /// no response.
+    fn hear(&self, response: Option<&[u8]>);
 }
 
 /// What a response is.

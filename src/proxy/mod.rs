@@ -118,9 +118,13 @@ impl Proxy {
             (None, Some(found)) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
             (None, None) => {
                 let told = self.dialects.told(&target::head_of(&request)).filter(|_| is_below && !is_call);
+                let told = told.map(told::Listening::new);
                 let response = forwarder.forward(without_own_headers(request)).await;
                 match told {
-                    Some(told) => response.map(|response| told::heard(response, told)),
+                    Some(told) => {
+                        let room = self.searches.bounds.response_bytes.nothing();
+                        response.map(|response| told::heard(response, told, room))
+                    }
                     None => response,
                 }
             }

@@ -11,34 +11,68 @@ use http::{Response, StatusCode, header::CONTENT_ENCODING};
 use http_body::{Body as _, Frame, SizeHint};
 
 use crate::{
-    body::{Body, BoxError},
+    body::{Body, BoxError, Collected},
+    bounds::Permit,
     dialect::Told,
 };
 
 /// Longer responses are not heard.
 const LONGEST: usize = 1 << 20;
 
-struct Heard {
-    body: Body,
-    /// What has come, until it is heard or too long.
-    copy: Option<(Vec<u8>, Arc<dyn Told>)>,
+/// Who hears how a call ends: once, and at the latest when this is dropped.
+pub(super) struct Listening(Option<Arc<dyn Told>>);
+
+impl Listening {
+    pub(super) fn new(told: Arc<dyn Told>) -> Self {
+        Self(Some(told))
+    }
+
+    fn end(&mut self, response: Option<&[u8]>) {
+        if let Some(told) = self.0.take() {
+            told.hear(response);
+        }
+    }
 }
 
-/// The response, which `told` hears when all of it has passed.
-pub(super) fn heard(response: Response<Body>, told: Arc<dyn Told>) -> Response<Body> {
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.end(None);
+    }
+}
+
+struct Heard {
+    body: Body,
+    /// What has come, unless it is too long or there is no room for it.
+    copy: Option<Collected>,
+    listening: Listening,
+}
+
+/// The response, which is heard when all of it has passed, if the budget of `room` has room for a copy.
+pub(super) fn heard(response: Response<Body>, listening: Listening, room: Permit) -> Response<Body> {
     let is_plain = !response.headers().contains_key(CONTENT_ENCODING);
-    let short = response.body().size_hint().lower() <= LONGEST as u64;
-    if !matches!(response.status(), StatusCode::OK | StatusCode::CREATED) || !is_plain || !short {
+    let hint = response.body().size_hint();
+    if !matches!(response.status(), StatusCode::OK | StatusCode::CREATED)
+        || !is_plain
+        || hint.lower() > LONGEST as u64
+    {
         return response;
     }
-    response.map(|body| Body::new(Heard { body, copy: Some((Vec::new(), told)) }))
+    let declared = hint.exact().and_then(|length| usize::try_from(length).ok());
+    let copy = Some(Collected::new(room, declared, LONGEST));
+    response.map(|body| Body::new(Heard { body, copy, listening }))
 }
 
 impl Heard {
-    fn end(&mut self) {
-        if let Some((copy, told)) = self.copy.take() {
-            told.hear(&copy);
+    fn add(&mut self, data: &Bytes) {
+        let Some(copy) = &mut self.copy else { return };
+        if data.len() > LONGEST - copy.len() || copy.push(data.clone()).is_err() {
+            self.copy = None;
         }
+    }
+
+    fn end(&mut self) {
+        let copy = self.copy.take().map(Collected::finish);
+        self.listening.end(copy.as_deref());
     }
 }
 
@@ -53,11 +87,8 @@ impl http_body::Body for Heard {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                if let (Some(data), Some((copy, _))) = (frame.data_ref(), &mut self.copy) {
-                    copy.extend_from_slice(data);
-                    if copy.len() > LONGEST {
-                        self.copy = None;
-                    }
+                if let Some(data) = frame.data_ref() {
+                    self.add(data);
                 }
                 // Known before the client has the last byte of it, and so before its next call.
                 if self.body.is_end_stream() {
@@ -76,5 +107,61 @@ impl http_body::Body for Heard {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::{body, bounds::Budget};
+
+    #[derive(Default)]
+    struct Ear(Mutex<Vec<Option<Vec<u8>>>>);
+
+    impl Told for Ear {
+        fn hear(&self, response: Option<&[u8]>) {
+            self.0.lock().unwrap().push(response.map(<[u8]>::to_vec));
+        }
+    }
+
+    /// What is heard of a response of this status that is read to its end, or not at all.
+    async fn of(status: StatusCode, room: usize, read: bool) -> Vec<Option<Vec<u8>>> {
+        let (ear, budget) = (Arc::new(Ear::default()), Budget::new(room));
+        let mut response = Response::new(body::full(vec![b'x'; 100]));
+        *response.status_mut() = status;
+        let response = heard(response, Listening::new(ear.clone()), budget.nothing());
+        if read {
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 100, "it passes");
+        } else {
+            drop(response);
+        }
+        assert_eq!(budget.used(), 0);
+        std::mem::take(&mut ear.0.lock().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_response_is_heard_within_the_budget_of_memory_and_the_end_of_a_call_in_any_case() {
+        assert_eq!(of(StatusCode::OK, 100, true).await, [Some(vec![b'x'; 100])]);
+        assert_eq!(of(StatusCode::OK, 99, true).await, [None], "no room");
+        assert_eq!(of(StatusCode::OK, 100, false).await, [None], "the client has gone");
+        assert_eq!(of(StatusCode::NOT_FOUND, 100, true).await, [None]);
+    }
+
+    #[tokio::test]
+    async fn what_is_copied_is_counted_while_it_passes() {
+        let (ear, budget) = (Arc::new(Ear::default()), Budget::new(1000));
+        let never = futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>();
+        let first = futures_util::stream::iter([Ok(Frame::data(Bytes::from_static(&[b'x'; 100])))]);
+        let body = http_body_util::StreamBody::new(futures_util::StreamExt::chain(first, never));
+        let response = heard(Response::new(Body::new(body)), Listening::new(ear), budget.nothing());
+        let mut body = response.into_body();
+        body.frame().await.unwrap().unwrap();
+        assert!(budget.used() >= 100);
+        drop(body);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -44,8 +44,8 @@ pub(super) struct Listener {
 }
 
 impl Told for Listener {
-    fn hear(&self, response: &[u8]) {
-        let Ok(root) = Value::parse(response) else { return };
+    fn hear(&self, response: Option<&[u8]>) {
+        let Some(root) = response.and_then(|response| Value::parse(response).ok()) else { return };
         let list = match root.kind() {
             Kind::Array => root.items().unwrap_or_default(),
             _ => vec![root],
