@@ -89,7 +89,7 @@ static ROWS: LazyLock<Paths> = LazyLock::new(|| described("pinecone"));
 static COLUMNS: LazyLock<Paths> = LazyLock::new(|| described("chroma"));
 
 fn described(name: &str) -> Paths {
-    Paths::new(preset(name).expect("a preset"))
+    Paths::new(preset(name).expect("a preset"), std::time::Instant::now)
 }
 
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Uri;
+use tokio::time::Instant;
 
 use super::{Shared, StartError, listener};
 use crate::{
@@ -143,7 +144,7 @@ pub(super) fn proxy(
 
 pub(super) fn dialects(listener: &ListenerConfig) -> Vec<Arc<dyn Dialect>> {
     if let Some(definition) = &listener.definition {
-        return vec![Arc::new(Paths::new(Definition::clone(definition)))];
+        return vec![Arc::new(Paths::new(Definition::clone(definition), || Instant::now().into_std()))];
     }
     let qdrant = || Arc::new(Qdrant) as Arc<dyn Dialect>;
     let grpc = || Arc::new(QdrantGrpc) as Arc<dyn Dialect>;

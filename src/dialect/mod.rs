@@ -43,7 +43,7 @@ pub trait Dialect: Send + Sync + 'static {
     /// The search that a head asks for, found before the body is read; `None` for what is none.
     fn route(&self, head: &Head<'_>) -> Option<Route>;
     /// Who has to hear the response to a call that is no search, if anybody: the names of collections that searches
-    /// address by an id are told there.
+    /// address by an id are told there. To be asked before the call goes on: what it may rename is forgotten at once.
     fn told(&self, _head: &Head<'_>) -> Option<Arc<dyn Told>> {
         None
     }

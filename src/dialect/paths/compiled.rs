@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     definition::{Columns, Definition, Hits, Operation, Rows},
-    names::Names,
+    names::{Clock, Names},
     shape::Shape,
 };
 
@@ -18,9 +18,9 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    pub(super) fn new(definition: Definition) -> Self {
+    pub(super) fn new(definition: Definition, now: Clock) -> Self {
         let shapes = definition.operations.iter().map(|each| Shape::of(&each.response)).collect();
-        Self { definition, shapes, names: Arc::default() }
+        Self { definition, shapes, names: Arc::new(Names::new(now)) }
     }
 
     /// The operation of this number.

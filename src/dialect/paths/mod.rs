@@ -31,6 +31,7 @@ pub use definition::{
     Operation, Part, PathPattern, Place, Response as ResponseDefinition, Rows, Segment, Sort, Syntax, Test,
     Text,
 };
+pub use names::Clock;
 pub use presets::{PRESETS, Preset};
 
 #[cfg(test)]
@@ -45,9 +46,9 @@ use endpoint::PathsEndpoint;
 pub struct Paths(Arc<Compiled>);
 
 impl Paths {
-    /// The database that speaks like this.
-    pub fn new(definition: Definition) -> Self {
-        Self(Arc::new(Compiled::new(definition)))
+    /// The database that speaks like this. Names of collections are believed for a while by the clock `now`.
+    pub fn new(definition: Definition, now: Clock) -> Self {
+        Self(Arc::new(Compiled::new(definition, now)))
     }
 }
 
@@ -73,14 +74,13 @@ impl Dialect for Paths {
 
     fn told(&self, head: &Head<'_>) -> Option<Arc<dyn Told>> {
         let at = self.0.definition.names.as_ref()?;
-        let last = operation::named(&at.paths, head)?;
+        let id = operation::named(&at.paths, head)?;
+        let names = self.0.names.clone();
         match *head.method {
-            Method::GET | Method::POST => {
-                Some(Arc::new(names::Listener { names: self.0.names.clone(), at: at.clone() }))
-            }
+            Method::GET | Method::POST => Some(Arc::new(names::Listener { names, at: at.clone() })),
             _ => {
-                self.0.names.forget(&last);
-                None
+                names.forget(&id);
+                Some(Arc::new(names::Change { names, id }))
             }
         }
     }

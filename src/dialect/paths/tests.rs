@@ -2,7 +2,7 @@
 
 // The presets are read by the configuration's reader, which imports this module.
 #[cfg(test)]
-use std::{collections::HashMap, fs, io::Read, sync::LazyLock};
+use std::{collections::HashMap, fs, io::Read, sync::LazyLock, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -26,7 +26,7 @@ fn dialect(name: &str) -> &'static Paths {
     static ALL: LazyLock<HashMap<&'static str, &'static Paths>> = LazyLock::new(|| {
         let of = |preset: &Preset| {
             let definition = crate::config::preset(preset.name).expect(preset.name);
-            (preset.name, &*Box::leak(Box::new(Paths::new(definition))))
+            (preset.name, &*Box::leak(Box::new(Paths::new(definition, Instant::now))))
         };
         PRESETS.iter().map(of).collect()
     });
@@ -701,7 +701,7 @@ fn a_number_that_is_written_counts_before_one_that_is_the_default() {
     let mut definition = crate::config::preset("meilisearch").unwrap();
     definition.operations[0].offset.default = Some(0);
     definition.operations[0].page_only.clear();
-    let dialect = Paths::new(definition);
+    let dialect = Paths::new(definition, Instant::now);
     let (method, headers) = (Method::POST, headers("application/json"));
     let head = Head { method: &method, path: "/indexes/i/search", query: None, headers: &headers };
     let offset = |body: &'static str| {
