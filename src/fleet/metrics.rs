@@ -116,7 +116,7 @@ impl FleetMetrics {
             scores: counters(
                 registry,
                 "rerankd_fleet_scores_total",
-                "Scores that were looked up in Redis: found, missing, or damaged (also written by another version).",
+                "Scores that were looked up in Redis: found, missing, or damaged (missing where something is unreadable).",
                 &["result"],
             )?,
             written: counters(

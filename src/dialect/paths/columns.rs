@@ -15,7 +15,10 @@ use crate::{
     search::{Failure, Got, HitAt, HitId, HitList, Ranked, Ranking, ScoreWriting, Strip},
     wire::{
         FieldObjects, Found, Member, Page, Pieces, Place, Score, Value as FieldValue,
-        json::{Kind, Object, Value, hits::Fields},
+        json::{
+            Kind, Object, Value,
+            hits::{Fields, is_text},
+        },
     },
 };
 
@@ -201,13 +204,9 @@ impl Page for ColumnsPage {
         for (name, text) in names.iter().enumerate() {
             let found = || object.and_then(|object| object.last(&self.body, text));
             let Some(value) = self.text(text, at).or_else(found) else { continue };
-            return match self.body.get(value.clone()).unwrap_or_default() {
-                [b'"', first, ..] | [b'[', b'"', first, ..]
-                    if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\') =>
-                {
-                    Found::Text { name, value: Place::new(value) }
-                }
-                _ => Found::Unsure,
+            return match is_text(self.body.get(value.clone()).unwrap_or_default()) {
+                true => Found::Text { name, value: Place::new(value) },
+                false => Found::Unsure,
             };
         }
         Found::Nothing

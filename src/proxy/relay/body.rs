@@ -1,5 +1,7 @@
 //! [`Body`]: the body of a response on its way, followed just far enough to know where it ends.
 
+use std::io::Write;
+
 use super::response::Framing;
 
 /// The most bytes of a chunk's size with its extensions, and of all trailers, which are left out.
@@ -84,7 +86,8 @@ impl Body {
             Self::Close => {
                 anew.clear();
                 if !piece.is_empty() {
-                    anew.extend_from_slice(format!("{:X}\r\n", piece.len()).as_bytes());
+                    // Writing to a vector does not fail.
+                    let _ = write!(anew, "{:X}\r\n", piece.len());
                     anew.extend_from_slice(piece);
                     anew.extend_from_slice(b"\r\n");
                 }

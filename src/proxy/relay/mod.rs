@@ -2,8 +2,8 @@
 //!
 //! Most requests to a database are no searches, and all that they need is one head read, judged and written, twice. What
 //! every reader reads in the same way, and nothing has to be done for, passes here; all else is hyper's: what is read
-//! strictly and is no search goes upstream over connections of its own, a response that is not plain is given to hyper
-//! as it came, and so is every other message.
+//! strictly and is no search goes upstream by itself, a response that is not plain is given to hyper as it came, and so is
+//! every other message.
 
 mod body;
 mod buffer;

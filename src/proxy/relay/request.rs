@@ -110,7 +110,8 @@ pub(super) fn read(head: &[u8]) -> Reading<'_> {
     };
     let Ok(method) = Method::from_bytes(method.as_bytes()) else { return Reading::Rest };
     let headers = &*parsed.headers;
-    if lines::offset(head, method_bytes(head, &method)) != 0 || method == Method::CONNECT {
+    // A parser passes over empty lines before the method.
+    if !head.starts_with(method.as_str().as_bytes()) || method == Method::CONNECT {
         return Reading::Rest;
     }
     let mut is_plain = version == 1 && is_plain(target);
@@ -157,14 +158,6 @@ pub(super) fn read(head: &[u8]) -> Reading<'_> {
         return Reading::Message(length.saturating_add(head.len() as u64));
     }
     Reading::Plain(Request { head, length, method, target, lines: all, bytes })
-}
-
-/// Where the method stands: a parser may pass over empty lines before it.
-fn method_bytes<'a>(head: &'a [u8], method: &Method) -> &'a [u8] {
-    match head.starts_with(method.as_str().as_bytes()) {
-        true => head,
-        false => &[],
-    }
 }
 
 /// Whether a target is a path that a `Uri` holds as it is.

@@ -121,6 +121,14 @@ impl Fields {
     }
 }
 
+/// Whether a value is a string, or an array that begins with one, whose first character can be seen.
+pub fn is_text(value: &[u8]) -> bool {
+    matches!(
+        value,
+        [b'"', first, ..] | [b'[', b'"', first, ..] if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\')
+    )
+}
+
 /// An array's range and its hits; `None` where it is no array, or something in it is no hit.
 pub fn array_of_hits(
     array: &mut Scanner<'_>,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Object, Value,
-    hits::{Fields, Hit, HitArray},
+    hits::{self, Fields, Hit, HitArray},
     ids, splice,
 };
 use crate::{
@@ -68,15 +68,6 @@ impl JsonPage {
     fn text(&self, range: Range<usize>) -> Option<&str> {
         std::str::from_utf8(self.body.get(range)?).ok()
     }
-
-    /// Whether a value is a string, or an array that begins with one, whose first character can be seen.
-    fn is_text(&self, value: &Range<usize>) -> bool {
-        matches!(
-            self.body.get(value.clone()),
-            Some([b'"', first, ..] | [b'[', b'"', first, ..])
-                if first.is_ascii_graphic() && !matches!(first, b'"' | b'\\')
-        )
-    }
 }
 
 impl Page for JsonPage {
@@ -129,7 +120,7 @@ impl Page for JsonPage {
         for (name, text) in names.iter().enumerate() {
             for object in objects.into_iter().flatten() {
                 let Some(value) = object.last(&self.body, text) else { continue };
-                return match self.is_text(&value) {
+                return match hits::is_text(self.body.get(value.clone()).unwrap_or_default()) {
                     true => Found::Text { name, value: Place::new(value) },
                     false => Found::Unsure,
                 };
