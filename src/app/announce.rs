@@ -123,11 +123,13 @@ fn off(config: &Config) -> Vec<(String, String)> {
         say(&format!("reranking on {}", listener.listen), "its dialect is none: it forwards only".to_owned());
     }
     let nowhere = |listener: &&crate::config::ListenerConfig| {
-        listener.dialect == DialectChoice::Qdrant && listener.grpc_url().is_none()
+        listener.dialect != DialectChoice::Auto && listener.grpc_url().is_none()
     };
     for listener in config.listeners.iter().filter(nowhere) {
-        let why = "upstream.grpc_url is not set, and the port of upstream.url is not Qdrant's 6333";
-        say(&format!("gRPC on {}", listener.listen), why.to_owned());
+        let Some(usual) = listener.usual_rest_port() else { continue };
+        let why =
+            format!("upstream.grpc_url is not set, and the port of upstream.url is not the usual {usual}");
+        say(&format!("gRPC on {}", listener.listen), why);
     }
     match config.rerank.mode {
         Mode::Off => {

@@ -12,7 +12,7 @@ use crate::{
         RouteConfig, UpstreamConfig,
     },
     dialect::{
-        Dialect, Dialects,
+        Dialect, Dialects, WeaviateGrpc,
         elastic::Elastic,
         paths::{Definition, Paths},
         qdrant::{Qdrant, QdrantGrpc},
@@ -144,7 +144,11 @@ pub(super) fn proxy(
 
 pub(super) fn dialects(listener: &ListenerConfig) -> Vec<Arc<dyn Dialect>> {
     if let Some(definition) = &listener.definition {
-        return vec![Arc::new(Paths::new(Definition::clone(definition), || Instant::now().into_std()))];
+        let described = Paths::new(Definition::clone(definition), || Instant::now().into_std());
+        return match listener.dialect {
+            DialectChoice::Weaviate => vec![Arc::new(described), Arc::new(WeaviateGrpc)],
+            _ => vec![Arc::new(described)],
+        };
     }
     let qdrant = || Arc::new(Qdrant) as Arc<dyn Dialect>;
     let grpc = || Arc::new(QdrantGrpc) as Arc<dyn Dialect>;

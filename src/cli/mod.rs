@@ -52,7 +52,7 @@ Environment (flags go before it, it goes before the file):
   RERANKD_CONFIG               the configuration file
   RERANKD_LISTEN               the address of the single listener
   RERANKD_UPSTREAM__URL        the URL of its upstream
-  RERANKD_UPSTREAM__GRPC_URL   where a Qdrant takes gRPC calls, if not on port 6334 beside 6333
+  RERANKD_UPSTREAM__GRPC_URL   where a Qdrant or Weaviate takes gRPC calls, if not on port 6334 beside 6333 (50051 beside 8080)
   RERANKD_<SECTION>__<KEY>     any scalar of the file, such as RERANKD_RERANK__WINDOW=100 or
                                RERANKD_CACHE__TTL=1h; lists are written with commas
   CO_API_KEY, COHERE_API_KEY   the key for Cohere
@@ -181,7 +181,7 @@ pub struct ConfigArgs {
     /// The address of the single listener, where clients connect [default: 127.0.0.1:6343]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// A second address of it, for a client with another port for gRPC [default: 127.0.0.1:6344 before a Qdrant]
+    /// A second address of it, for a client with another port for gRPC [default: 127.0.0.1:6344 before a Qdrant or Weaviate]
     #[arg(long, value_name = "ADDRESS")]
     pub grpc_listen: Option<String>,
     /// Where applications reach their embedding services through rerankd, such as 127.0.0.1:6363 [default: off]

@@ -1,4 +1,5 @@
-//! Where gRPC calls come in and go to. What is not set follows Qdrant's own pair of ports, REST and gRPC beside it.
+//! Where gRPC calls come in and go to. What is not set follows the database's own pair of ports, REST and gRPC beside
+//! it.
 
 use std::net::SocketAddr;
 
@@ -7,9 +8,15 @@ use http::uri::Authority;
 
 use super::{Config, DialectChoice, ListenerConfig};
 
-/// Qdrant's ports.
-const REST: u16 = 6333;
-const GRPC: u16 = 6334;
+/// The usual ports of a database.
+struct Ports {
+    rest: u16,
+    grpc: u16,
+}
+
+const QDRANT: Ports = Ports { rest: 6333, grpc: 6334 };
+const WEAVIATE: Ports = Ports { rest: 8080, grpc: 50_051 };
+
 /// Ours.
 const OUR_REST: u16 = 6343;
 const OUR_GRPC: u16 = 6344;
@@ -26,28 +33,40 @@ pub struct GrpcListen {
 impl ListenerConfig {
     /// Whether gRPC calls are told from other requests.
     pub fn tells_grpc(&self) -> bool {
-        matches!(self.dialect, DialectChoice::Auto | DialectChoice::Qdrant)
+        self.usual_ports().is_some()
     }
 
-    /// Where gRPC calls go, if that is known. An upstream to which HTTP/2 is spoken, or whose port is Qdrant's for gRPC,
-    /// takes them itself.
-    pub fn grpc_url(&self) -> Option<Uri> {
-        if !self.tells_grpc() {
-            return None;
+    /// Those of a database that has gRPC beside its other interface.
+    fn usual_ports(&self) -> Option<&'static Ports> {
+        match self.dialect {
+            DialectChoice::Auto | DialectChoice::Qdrant => Some(&QDRANT),
+            DialectChoice::Weaviate => Some(&WEAVIATE),
+            _ => None,
         }
+    }
+
+    /// Where gRPC calls go, if that is known. An upstream to which HTTP/2 is spoken, or whose port is the database's for
+    /// gRPC, takes them itself.
+    pub fn grpc_url(&self) -> Option<Uri> {
+        let usual = self.usual_ports()?;
         let url = &self.upstream.url;
         match (&self.upstream.grpc_url, url.port_u16()) {
             (Some(own), _) => Some(own.clone()),
-            (None, Some(REST)) => beside(url),
-            (None, port) => (self.upstream.http2 || port == Some(GRPC)).then(|| url.clone()),
+            (None, Some(port)) if port == usual.rest => beside(url, usual.grpc),
+            (None, port) => (self.upstream.http2 || port == Some(usual.grpc)).then(|| url.clone()),
         }
+    }
+
+    /// The port of the database's other interface, beside which that for gRPC is known.
+    pub fn usual_rest_port(&self) -> Option<u16> {
+        self.usual_ports().map(|usual| usual.rest)
     }
 }
 
 /// The same with the port of gRPC.
-fn beside(url: &Uri) -> Option<Uri> {
+fn beside(url: &Uri, port: u16) -> Option<Uri> {
     let mut parts = url.clone().into_parts();
-    parts.authority = Some(Authority::try_from(format!("{}:{GRPC}", url.host()?)).ok()?);
+    parts.authority = Some(Authority::try_from(format!("{}:{port}", url.host()?)).ok()?);
     Uri::from_parts(parts).ok()
 }
 
@@ -101,6 +120,21 @@ mod tests {
             assert_eq!(got("dialect: qdrant, "), got(""));
             assert_eq!(got("dialect: none, "), None);
             assert_eq!(got("dialect: elasticsearch, "), None);
+        }
+    }
+
+    #[test]
+    fn calls_go_to_the_port_beside_weaviates_own_or_where_they_are_sent() {
+        for (upstream, url) in [
+            ("url: 'http://db:8080'", Some("http://db:50051/")),
+            ("url: 'http://db:50051'", Some("http://db:50051/")),
+            ("url: 'http://db:8081', grpc_url: 'http://db:50052'", Some("http://db:50052/")),
+            ("url: 'http://db:6333'", None),
+        ] {
+            let config = config(&format!("dialect: weaviate, upstream: {{ {upstream} }}"));
+            let got = config.listeners[0].grpc_url();
+            assert_eq!(got.map(|url| url.to_string()).as_deref(), url, "{upstream}");
+            assert_eq!(config.grpc_listens()[0].is_some(), url.is_some(), "{upstream}");
         }
     }
 

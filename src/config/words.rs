@@ -52,7 +52,7 @@ words! {
         Solr = "solr",
         /// Typesense.
         Typesense = "typesense",
-        /// Weaviate over GraphQL.
+        /// Weaviate, GraphQL and gRPC.
         Weaviate = "weaviate",
         /// Meilisearch.
         Meilisearch = "meilisearch",

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::{Dialect, SearchRequest, elastic, paths, qdrant};
+use super::{Dialect, SearchRequest, elastic, paths, qdrant, weaviate};
 use crate::{
     search::{FetchPlan, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip},
     wire::{Member, Page, Value},
@@ -28,7 +28,9 @@ impl Sample {
     fn all() -> Vec<Sample> {
         let samples = [qdrant::rest_samples(), qdrant::grpc_samples(), elastic::samples(), paths::samples()];
         assert!(samples.iter().all(|samples| samples.len() >= 15), "every dialect gives samples");
-        samples.into_iter().flatten().collect()
+        let of_weaviate = weaviate::samples();
+        assert!(of_weaviate.len() >= 4, "every dialect gives samples");
+        samples.into_iter().flatten().chain(of_weaviate).collect()
     }
 
     fn request(&self) -> std::sync::Arc<dyn SearchRequest> {
@@ -166,7 +168,7 @@ fn a_cut_list_has_the_hits_that_are_left_in_their_order() {
 
 #[test]
 fn a_widened_response_less_what_was_added_has_the_hits_that_the_client_would_have_had() {
-    let recorded = [qdrant::rest_widened(), qdrant::grpc_widened(), paths::widened()];
+    let recorded = [qdrant::rest_widened(), qdrant::grpc_widened(), paths::widened(), weaviate::widened()];
     assert!(recorded.iter().all(|recorded| recorded.len() >= 2));
     for Widened { own, plan, more } in recorded.into_iter().flatten() {
         let (expected, page) = (own.page(own.response.clone()), own.request().page_for(more, &[&plan]));

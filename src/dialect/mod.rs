@@ -6,6 +6,7 @@
 
 pub mod elastic;
 mod error;
+pub mod grpc;
 mod http_response;
 mod kind;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod reading;
 mod request;
 #[cfg(test)]
 mod test_support;
+mod weaviate;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ pub use error::DialectError;
 pub use kind::SearchKind;
 pub use paths::Paths;
 pub use request::{Endpoint, Framing, SearchRequest, Told, Verdict};
+pub use weaviate::WeaviateGrpc;
 
 use crate::search::Head;
 
@@ -37,7 +40,7 @@ pub trait Dialect: Send + Sync + 'static {
     /// The dialect's name, as in the metric label.
     fn name(&self) -> &'static str;
     /// The kinds of search that [`route`](Self::route) may find.
-    fn kinds(&self) -> &'static [SearchKind];
+    fn kinds(&self) -> &[SearchKind];
     /// Whether requests with these headers are written in this dialect's protocol, whatever they ask for.
     fn speaks(&self, headers: &HeaderMap) -> bool;
     /// The search that a head asks for, found before the body is read; `None` for what is none.

@@ -12,10 +12,22 @@ use super::{
 };
 use crate::wire::{
     Page,
-    proto::{Layout, ProtoPage, write},
+    proto::{FieldsAt, IdAt, Layout, Marked, ProtoPage, ScoreAt, kinds, write},
 };
 
-static LAYOUT: Layout = Layout { around: &[], hits: 1, each_is_search: false, id: 1, fields: 2, score: 3 };
+static LAYOUT: Layout = Layout {
+    around: &[],
+    hits: 1,
+    each_is_search: false,
+    id: IdAt::Message(1),
+    fields: FieldsAt { around: &[], entries: 2, kinds: &kinds::QDRANT },
+    score: ScoreAt {
+        inside: None,
+        score: Marked { number: 3, present: None },
+        distance: None,
+        relevance: None,
+    },
+};
 
 /// A page of one hit with this payload, as Qdrant writes it over gRPC.
 fn page(payload: &Json) -> Arc<dyn Page> {

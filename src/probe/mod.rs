@@ -14,7 +14,7 @@ use crate::{
     body::{self, Body, BodyRead},
     bounds::Budget,
     config::Config,
-    dialect::qdrant::grpc::is_grpc,
+    dialect::grpc::is_grpc,
     pipeline::{Outcome, SearchRecord, Witness},
     proxy::Proxy,
     rerank::ScoreStore,

@@ -11,7 +11,8 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::{Forwarder, ProxyError};
 use crate::body::{self, Body, BoxError, Stalled};
 use crate::bounds::Budget;
-use crate::dialect::qdrant::grpc::{failure, health, is_grpc};
+use crate::dialect::grpc::{failure, health, is_grpc};
+use crate::dialect::qdrant;
 
 /// Of the request of a call that is not forwarded.
 const MOST_DRAINED: usize = 64 << 10;
@@ -20,7 +21,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 /// Where the gRPC calls of a listener go.
 #[derive(Clone)]
 pub enum GrpcRoute {
-    /// With all other requests: the listener is not before a Qdrant.
+    /// With all other requests: the listener is before no database that has gRPC beside its other interface.
     AsOthers,
     /// Nowhere: the database's address for them is not known.
     Nowhere,
@@ -53,7 +54,7 @@ pub(super) fn is_call<B>(request: &Request<B>) -> bool {
 
 /// Whether a call asks whether the database is there: some clients wait for its response for a minute or without an end.
 pub(super) fn is_health_check(path: &str) -> bool {
-    matches!(path, health::PATH | "/grpc.health.v1.Health/Check")
+    matches!(path, health::PATH | qdrant::grpc::health::PATH)
 }
 
 /// Reads what a call that is not forwarded sends, if that is soon and little: a response before the end of its request

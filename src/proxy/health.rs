@@ -5,7 +5,10 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::BodyExt;
 
 use super::Proxy;
-use crate::{body, dialect::qdrant::grpc::health};
+use crate::{
+    body,
+    dialect::{grpc, qdrant::grpc::health},
+};
 
 /// The database's response to a health check over gRPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +22,13 @@ pub enum Health {
 }
 
 impl Proxy {
-    /// Makes a health check, or returns why there is no response and what to do. `None` where no address is known.
-    pub async fn health(&self) -> Option<Result<Health, String>> {
+    /// Makes the health check of this path, or returns why there is no response and what to do. `None` where no address
+    /// is known.
+    pub async fn health(&self, path: &'static str) -> Option<Result<Health, String>> {
         let forwarder = self.grpc.forwarder()?;
-        let mut request = Request::new(body::full(health::REQUEST));
+        let mut request = Request::new(body::full(grpc::health::REQUEST));
         *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = http::Uri::from_static(health::PATH);
+        *request.uri_mut() = http::Uri::from_static(path);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         let response = match forwarder.forward(request).await {
             Ok(response) => response,

@@ -63,7 +63,7 @@ pub use tunnel::TunnelSettings;
 
 use crate::{
     body::Body,
-    dialect::{Dialects, Routed, qdrant::grpc::is_grpc},
+    dialect::{Dialects, Routed, grpc::is_grpc},
     pipeline::strip_own,
     search::{Head, PathPrefix},
 };

@@ -76,5 +76,6 @@ mod trace;
 mod unranked;
 mod unreachable;
 mod upstream;
+mod weaviate;
 mod widening;
 mod workers;

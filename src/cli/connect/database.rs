@@ -9,6 +9,7 @@ use super::{facts, report::Section};
 use crate::{
     app::upstream_certificate,
     config::{DialectChoice, ListenerConfig},
+    dialect::{grpc, qdrant},
     proxy::{Health, Proxy, Root},
     tls,
 };
@@ -50,19 +51,23 @@ pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -
             "See whether it is overloaded, or speaks another protocol on that port.",
         ),
     }
-    grpc(&mut section, listener, proxy).await;
+    calls(&mut section, listener, proxy).await;
     own_certificate(&mut section, listener);
     section
 }
 
 /// Makes a health check where gRPC calls go. Only who has named that address needs it.
-async fn grpc(section: &mut Section, listener: &ListenerConfig, proxy: &Proxy) {
+async fn calls(section: &mut Section, listener: &ListenerConfig, proxy: &Proxy) {
     let Some(url) = listener.grpc_url() else { return };
     let url = url.to_string();
     let url = url.trim_end_matches('/');
     let begun = Instant::now();
     let max_wait = listener.upstream.connect_timeout.saturating_add(MAX_WAIT);
-    let (said, remedy) = match timeout(max_wait, proxy.health()).await {
+    let (path, database) = match listener.dialect {
+        DialectChoice::Weaviate => (grpc::health::PATH, "Weaviate"),
+        _ => (qdrant::grpc::health::PATH, "Qdrant"),
+    };
+    let (said, remedy) = match timeout(max_wait, proxy.health(path)).await {
         Ok(None) => return,
         Ok(Some(Ok(Health::Serving(version)))) => {
             let what =
@@ -76,11 +81,11 @@ async fn grpc(section: &mut Section, listener: &ListenerConfig, proxy: &Proxy) {
         }
         Ok(Some(Ok(Health::Status(status)))) => (
             format!("{url} answers a health check with status {status}"),
-            "See that upstream.grpc_url is Qdrant's gRPC port, and its log.".to_owned(),
+            format!("See that upstream.grpc_url is {database}'s gRPC port, and its log."),
         ),
         Ok(Some(Ok(Health::NoGrpc(status)))) => (
             format!("{url} does not speak gRPC (HTTP status {status})"),
-            "See that upstream.grpc_url is Qdrant's gRPC port, 6334 as a rule.".to_owned(),
+            format!("See that upstream.grpc_url is {database}'s gRPC port, not that of its other interface."),
         ),
         Ok(Some(Err(why))) => {
             let (said, remedy) =

@@ -35,7 +35,7 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting(
         "dialect",
         Kind::Word(DialectChoice::WORDS),
-        "auto (by each request's path) | qdrant | elasticsearch (OpenSearch too) | chroma | solr | typesense | weaviate (GraphQL) | \
+        "auto (by each request's path) | qdrant | elasticsearch (OpenSearch too) | chroma | solr | typesense | weaviate | \
          meilisearch | pinecone | milvus (REST) | azure-ai-search | vespa | postgrest | mongodb (over HTTP) | paths (as dialect_file \
          says) | none (forward only)",
         |to| &mut to.dialect,
@@ -76,7 +76,8 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
     setting(
         "upstream.grpc_url",
         Kind::Url,
-        "where Qdrant takes gRPC calls: http or https, host, port. Not set: port 6334 of the same host, where url has 6333",
+        "where Qdrant or Weaviate takes gRPC calls: http or https, host, port. Not set: port 6334 of the same host, where url \
+         has 6333; for Weaviate 50051, where it has 8080",
         |to| &mut to.upstream.grpc_url,
     ),
     setting(

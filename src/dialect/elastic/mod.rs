@@ -35,7 +35,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::{Dialect, Route, SearchKind, http_response, qdrant::grpc::is_grpc};
+use super::{Dialect, Route, SearchKind, grpc::is_grpc, http_response};
 use crate::search::Head;
 use endpoint::ElasticEndpoint;
 
@@ -48,7 +48,7 @@ impl Dialect for Elastic {
         "elasticsearch"
     }
 
-    fn kinds(&self) -> &'static [SearchKind] {
+    fn kinds(&self) -> &[SearchKind] {
         &[SearchKind::Search, SearchKind::Msearch, SearchKind::SearchTemplate, SearchKind::MsearchTemplate]
     }
 

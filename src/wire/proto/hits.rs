@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     Field, Layout, Malformed, Message,
     layout::Met,
+    score::Numbers,
     value::{KEY, VALUE},
 };
 use crate::search::HitList;
@@ -30,7 +31,8 @@ pub(super) struct Hit {
     pub(super) span: Range<usize>,
     /// The message in it.
     pub(super) content: Range<usize>,
-    pub(super) score: f32,
+    /// `None` where the database gives none.
+    pub(super) score: Option<f32>,
     /// Which entries are its own; `None` where there are too many.
     entries: Option<Range<usize>>,
 }
@@ -94,19 +96,28 @@ impl Hits {
     }
 
     fn add(&mut self, field: &Field<'_>, layout: &Layout) -> Result<(), Malformed> {
-        let (mut score, mut entries) = (0.0, 0);
+        let (mut numbers, mut entries) = (Numbers::default(), 0);
         let first = self.noted.len();
-        for inner in field.message()?.fields() {
+        let mut note = |field: Field<'_>| -> Result<(), Malformed> {
+            entries += 1;
+            if entries <= MOST_NOTED {
+                self.noted.push(entry(field.message()?)?);
+            }
+            Ok(())
+        };
+        let hit = field.message()?;
+        for inner in hit.fields() {
             let inner = inner?;
-            if inner.number == layout.fields {
-                entries += 1;
-                if entries <= MOST_NOTED {
-                    self.noted.push(entry(inner.message()?)?);
-                }
-            } else if inner.number == layout.score {
-                score = inner.float()?;
+            if layout.fields.around.is_empty() && inner.number == layout.fields.entries {
+                note(inner)?;
+            } else {
+                layout.score.note(&inner, &mut numbers)?;
             }
         }
+        if !layout.fields.around.is_empty() {
+            layout.fields.entries(hit, &mut note)?;
+        }
+        let score = layout.score.of(numbers);
         let all = entries <= MOST_NOTED;
         if !all {
             self.noted.truncate(first);
@@ -130,9 +141,10 @@ impl Counts {
                 Met::Hit(field) => {
                     counts.hits += 1;
                     let mut entries = 0;
-                    for field in field.message()?.fields() {
-                        entries += usize::from(field?.number == layout.fields);
-                    }
+                    layout.fields.entries(field.message()?, &mut |_| {
+                        entries += 1;
+                        Ok(())
+                    })?;
                     counts.entries += entries.min(MOST_NOTED);
                 }
             }

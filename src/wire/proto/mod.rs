@@ -8,10 +8,12 @@ mod edit;
 mod field;
 pub mod framing;
 mod hits;
+pub mod kinds;
 mod layout;
 mod message;
 mod page;
 mod reorder;
+mod score;
 mod strip;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,8 @@ pub mod write;
 
 pub use edit::{MessageEdit, Part};
 pub use field::{Content, Field};
-pub use layout::Layout;
+pub use kinds::{Kinds, ValueKind};
+pub use layout::{FieldsAt, IdAt, Layout, Marked, ScoreAt};
 pub use message::{Fields, Message};
 pub use page::ProtoPage;
 pub use value::{Member, Value, member};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{
-    Content, Layout, Malformed, Member, Message, Value,
+    Content, IdAt, Layout, Malformed, Member, Message, Value,
     hits::{Entry, Hit, Hits},
     member, reorder,
 };
@@ -51,10 +51,14 @@ impl ProtoPage {
         Message::within(&self.body, self.hit(at)?.content.clone())
     }
 
+    fn found(&self, value: Range<usize>) -> Option<Value<'_>> {
+        Value::found(&self.body, value, self.layout.fields.kinds)
+    }
+
     /// Whether a value is a string, or an array that begins with one, whose first character can be seen.
     fn is_text(&self, value: &Range<usize>) -> bool {
         let seen = |value: Value<'_>| value.first_byte().is_some_and(|first| first.is_ascii_graphic());
-        let Some(value) = Value::found(&self.body, value.clone()) else { return false };
+        let Some(value) = self.found(value.clone()) else { return false };
         match value.kind() {
             Kind::String => seen(value),
             Kind::Array => {
@@ -87,12 +91,12 @@ impl Page for ProtoPage {
     }
 
     fn id(&self, at: HitAt) -> HitId {
-        let id = self.message(at).and_then(|hit| id(hit, self.layout.id));
+        let id = self.message(at).and_then(|hit| id(hit, &self.layout.id));
         HitId { id: id.unwrap_or_default(), index: None }
     }
 
     fn score(&self, at: HitAt) -> Option<Score<'_>> {
-        let score = self.hit(at)?.score;
+        let score = self.hit(at)?.score?;
         // As the server writes it in JSON where it is none.
         Some(if score.is_finite() { Score::Float(score) } else { Score::Written("null") })
     }
@@ -118,7 +122,7 @@ impl Page for ProtoPage {
     }
 
     fn value(&self, place: &Place) -> Option<FieldValue<'_>> {
-        Value::found(&self.body, place.range()).map(FieldValue::Proto)
+        self.found(place.range()).map(FieldValue::Proto)
     }
 
     fn written(&self, place: &Place) -> &[u8] {
@@ -128,13 +132,17 @@ impl Page for ProtoPage {
     /// One that cannot be read is left out.
     fn fields(&self, at: HitAt) -> FieldObjects<'_> {
         let Some(hit) = self.message(at) else { return FieldObjects::default() };
-        let fields = hit.fields().filter_map(Result::ok).filter(|field| field.number == self.layout.fields);
-        let members: Vec<Member<'_>> =
-            fields.filter_map(|field| member(field.message().ok()?).ok()).collect();
+        let kinds = self.layout.fields.kinds;
+        let mut members: Vec<Member<'_>> = Vec::new();
+        // What follows something unreadable is not read either.
+        let _ = self.layout.fields.entries(hit, &mut |field| {
+            members.extend(field.message().and_then(|entry| member(entry, kinds)).ok());
+            Ok(())
+        });
         FieldObjects { objects: vec![value::Member::of_proto(members)], last_is_flat: false }
     }
 
-    /// There is no room for annotations in these messages.
+    /// Annotations are written where the messages have room for them.
     fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
         // It has been read before.
         let reordered = reorder::reordered(&self.body, self.layout, &self.hits, strips, rankings);
@@ -142,13 +150,37 @@ impl Page for ProtoPage {
     }
 }
 
-/// The id in a hit: the number or the text that stands in the message of that field.
-fn id(hit: Message<'_>, number: u32) -> Option<String> {
-    let id = hit.last(number).ok()??.message().ok()?;
-    let field = id.fields().filter_map(Result::ok).last()?;
-    match field.content {
-        Content::Varint(number) => Some(number.to_string()),
-        Content::Bytes(_) => field.text().ok().map(str::to_owned),
-        _ => None,
+/// The id in a hit.
+fn id(hit: Message<'_>, at: &IdAt) -> Option<String> {
+    match *at {
+        IdAt::Message(number) => {
+            let id = hit.last(number).ok()??.message().ok()?;
+            let field = id.fields().filter_map(Result::ok).last()?;
+            match field.content {
+                Content::Varint(number) => Some(number.to_string()),
+                Content::Bytes(_) => field.text().ok().map(str::to_owned),
+                _ => None,
+            }
+        }
+        IdAt::Uuid { inside, text, bytes } => {
+            let around = hit.last(inside).ok()??.message().ok()?;
+            match around.last(text).ok()? {
+                Some(text) => text.text().ok().map(str::to_owned),
+                None => uuid(around.last(bytes).ok()??.bytes().ok()?),
+            }
+        }
     }
+}
+
+/// A UUID as people write it.
+fn uuid(bytes: &[u8]) -> Option<String> {
+    let bytes: &[u8; 16] = bytes.try_into().ok()?;
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Some(text)
 }

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::{
     Field, Layout, Malformed, Message, MessageEdit, Part,
     hits::{Hit, Hits},
+    score::Written,
     strip::Removal,
-    write,
 };
 use crate::search::{Ranked, Ranking, Strip};
 
@@ -66,8 +66,8 @@ impl<'p> Reordering<'p> {
                 edit.put(there.span.clone(), Part::New(Vec::new()));
                 continue;
             };
-            let score = ranking.and_then(|ranking| ranking.scores.number(ranked.written));
-            match self.changed(hit, score, &removal)? {
+            let written = ranking.map(|ranking| written(ranking, ranked)).unwrap_or_default();
+            match self.changed(hit, self.layout.score.taken(written), &removal)? {
                 Some((field, inner)) => edit.put(there.span.clone(), Part::changed(field, inner)),
                 None if ranked.hit == place => {}
                 None => edit.put(there.span.clone(), Part::Moved(hit.span.clone())),
@@ -80,25 +80,26 @@ impl<'p> Reordering<'p> {
     fn changed(
         &self,
         hit: &Hit,
-        score: Option<f32>,
+        written: Written,
         removal: &Removal<'_>,
     ) -> Result<Option<(Field<'p>, MessageEdit<'p>)>, Malformed> {
-        if score.is_none() && removal.is_empty() {
+        if written.score.is_none() && written.relevance.is_none() && removal.is_empty() {
             return Ok(None);
         }
         let field = Message::within(self.body, hit.span.clone()).and_then(|all| all.fields().next());
         let field = field.ok_or(Malformed)??;
         let message = field.message()?;
         let mut edit = MessageEdit::of(message);
-        if let Some(score) = score {
-            let mut new = Vec::with_capacity(5);
-            write::float(&mut new, self.layout.score, score);
-            match message.last(self.layout.score)? {
-                Some(there) => edit.replace(&there, new),
-                None => edit.append(new),
-            }
-        }
-        removal.strip(message, self.layout.fields, &mut edit)?;
+        self.layout.score.write(message, written, &mut edit)?;
+        removal.strip(message, &self.layout.fields, &mut edit)?;
         Ok((!edit.is_empty()).then_some((field, edit)))
+    }
+}
+
+/// What a ranking writes into a hit.
+fn written(ranking: &Ranking, ranked: Ranked) -> Written {
+    Written {
+        score: ranking.scores.number(ranked.written),
+        relevance: ranked.score.filter(|_| ranking.annotate),
     }
 }

@@ -1,8 +1,8 @@
 //! What was added to hits is removed again: entries of their fields, and what is inside of these.
 
 use super::{
-    Field, Malformed, Message, MessageEdit,
-    value::{FIELDS, KEY, LIST, STRUCT, VALUE, VALUES},
+    Field, FieldsAt, Kinds, Malformed, Message, MessageEdit, ValueKind,
+    value::{FIELDS, KEY, VALUE, VALUES},
 };
 use crate::{
     search::{PathStep, Selection, Strip},
@@ -43,26 +43,45 @@ impl<'s> Removal<'s> {
         !self.whole && self.paths.is_empty() && self.selected.is_none()
     }
 
-    /// Notes in `edit` what goes from a hit whose fields have this number.
+    /// Notes in `edit` what goes from a hit whose fields stand there.
     pub(super) fn strip<'a>(
         &self,
         hit: Message<'a>,
-        fields: u32,
+        at: &FieldsAt,
         edit: &mut MessageEdit<'a>,
     ) -> Result<(), Malformed> {
-        for field in hit.fields() {
+        if self.is_empty() { Ok(()) } else { self.strip_inside(hit, at.around, at, edit) }
+    }
+
+    fn strip_inside<'a>(
+        &self,
+        message: Message<'a>,
+        around: &[u32],
+        at: &FieldsAt,
+        edit: &mut MessageEdit<'a>,
+    ) -> Result<(), Malformed> {
+        for field in message.fields() {
             let field = field?;
-            if field.number != fields {
-                continue;
+            match around.split_first() {
+                Some((number, around)) if field.number == *number => {
+                    let inner = field.message()?;
+                    let mut inside = MessageEdit::of(inner);
+                    self.strip_inside(inner, around, at, &mut inside)?;
+                    edit.change(field, inside);
+                }
+                None if field.number == at.entries => self.fate(&field, at.kinds)?.note(field, edit),
+                _ => {}
             }
-            let fate = match (self.whole, &self.selected) {
-                (true, _) => Fate::Goes,
-                (false, Some(paths)) if self.paths.is_empty() => selected_of(&field, paths)?,
-                (false, _) => pruned_of(&field, &self.paths)?,
-            };
-            fate.note(field, edit);
         }
         Ok(())
+    }
+
+    fn fate<'a>(&self, entry: &Field<'a>, kinds: &Kinds) -> Result<Fate<'a>, Malformed> {
+        match (self.whole, &self.selected) {
+            (true, _) => Ok(Fate::Goes),
+            (false, Some(paths)) if self.paths.is_empty() => selected_of(entry, paths, kinds),
+            (false, _) => pruned_of(entry, &self.paths, kinds),
+        }
     }
 }
 
@@ -101,7 +120,7 @@ impl<'a> Fate<'a> {
 /// Takes out of an entry all that lies on no path, neither on its way nor below its end. Scalars on the way stay, and so
 /// do lists and objects that this empties: the server that filters by itself keeps them too. Goes as deep as the longest
 /// path. Source: Qdrant's `JsonPath::value_filter` and `check_include_pattern`.
-fn selected_of<'a>(field: &Field<'a>, paths: &[Steps<'_>]) -> Result<Fate<'a>, Malformed> {
+fn selected_of<'a>(field: &Field<'a>, paths: &[Steps<'_>], kinds: &Kinds) -> Result<Fate<'a>, Malformed> {
     let entry = field.message()?;
     let key = key(entry)?;
     let below = after(paths, |step| matches!(step, PathStep::Key(name) if name == key));
@@ -111,17 +130,21 @@ fn selected_of<'a>(field: &Field<'a>, paths: &[Steps<'_>]) -> Result<Fate<'a>, M
     if holds_all(&below) {
         return Ok(Fate::Stays);
     }
-    Fate::of_entry(entry, |value| selected(value, &below))
+    Fate::of_entry(entry, |value| selected(value, &below, kinds))
 }
 
 /// The same inside a value.
-fn selected<'a>(value: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'a>, Malformed> {
+fn selected<'a>(
+    value: Message<'a>,
+    paths: &[Steps<'_>],
+    kinds: &Kinds,
+) -> Result<MessageEdit<'a>, Malformed> {
     let mut edit = MessageEdit::of(value);
     for variant in value.fields() {
         let variant = variant?;
-        let inside = match variant.number {
-            STRUCT => selected_members(variant.message()?, paths)?,
-            LIST => selected_items(variant.message()?, paths)?,
+        let inside = match kinds.at(variant.number) {
+            Some(ValueKind::Object) => selected_members(variant.message()?, paths, kinds)?,
+            Some(ValueKind::List) => selected_items(variant.message()?, paths, kinds)?,
             _ => continue,
         };
         edit.change(variant, inside);
@@ -129,18 +152,26 @@ fn selected<'a>(value: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'
     Ok(edit)
 }
 
-fn selected_members<'a>(object: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'a>, Malformed> {
+fn selected_members<'a>(
+    object: Message<'a>,
+    paths: &[Steps<'_>],
+    kinds: &Kinds,
+) -> Result<MessageEdit<'a>, Malformed> {
     let mut edit = MessageEdit::of(object);
     for field in object.fields() {
         let field = field?;
         if field.number == FIELDS {
-            selected_of(&field, paths)?.note(field, &mut edit);
+            selected_of(&field, paths, kinds)?.note(field, &mut edit);
         }
     }
     Ok(edit)
 }
 
-fn selected_items<'a>(list: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageEdit<'a>, Malformed> {
+fn selected_items<'a>(
+    list: Message<'a>,
+    paths: &[Steps<'_>],
+    kinds: &Kinds,
+) -> Result<MessageEdit<'a>, Malformed> {
     let below = after(paths, |step| *step == PathStep::Elements);
     let mut edit = MessageEdit::of(list);
     if holds_all(&below) {
@@ -150,7 +181,7 @@ fn selected_items<'a>(list: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageE
         let field = field?;
         match field.number {
             VALUES if below.is_empty() => edit.remove(&field),
-            VALUES => edit.change(field, selected(field.message()?, &below)?),
+            VALUES => edit.change(field, selected(field.message()?, &below, kinds)?),
             _ => {}
         }
     }
@@ -158,7 +189,7 @@ fn selected_items<'a>(list: Message<'a>, paths: &[Steps<'_>]) -> Result<MessageE
 }
 
 /// Takes out of an entry what the paths end at; objects that this empties go too, unless kept.
-fn pruned_of<'a>(field: &Field<'a>, paths: &[Down<'_>]) -> Result<Fate<'a>, Malformed> {
+fn pruned_of<'a>(field: &Field<'a>, paths: &[Down<'_>], kinds: &Kinds) -> Result<Fate<'a>, Malformed> {
     let entry = field.message()?;
     let key = key(entry)?;
     let below: Vec<Down<'_>> = paths.iter().filter_map(|path| path.below(key)).collect();
@@ -174,8 +205,8 @@ fn pruned_of<'a>(field: &Field<'a>, paths: &[Down<'_>]) -> Result<Fate<'a>, Malf
         let mut edit = MessageEdit::of(value);
         for variant in value.fields() {
             let variant = variant?;
-            if variant.number == STRUCT {
-                let (inside, is_empty) = pruned(variant.message()?, &below)?;
+            if kinds.at(variant.number) == Some(ValueKind::Object) {
+                let (inside, is_empty) = pruned(variant.message()?, &below, kinds)?;
                 emptied = is_empty;
                 edit.change(variant, inside);
             }
@@ -186,13 +217,17 @@ fn pruned_of<'a>(field: &Field<'a>, paths: &[Down<'_>]) -> Result<Fate<'a>, Malf
 }
 
 /// The same inside an object, and whether all of its members are gone.
-fn pruned<'a>(object: Message<'a>, paths: &[Down<'_>]) -> Result<(MessageEdit<'a>, bool), Malformed> {
+fn pruned<'a>(
+    object: Message<'a>,
+    paths: &[Down<'_>],
+    kinds: &Kinds,
+) -> Result<(MessageEdit<'a>, bool), Malformed> {
     let mut edit = MessageEdit::of(object);
     let (mut had, mut has) = (false, false);
     for field in object.fields() {
         let field = field?;
         if field.number == FIELDS {
-            let fate = pruned_of(&field, paths)?;
+            let fate = pruned_of(&field, paths, kinds)?;
             had = true;
             has |= !matches!(fate, Fate::Goes);
             fate.note(field, &mut edit);

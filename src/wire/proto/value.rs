@@ -1,19 +1,11 @@
-//! [`Value`]: JSON-like data in a message, as `google.protobuf.Value` has it and Qdrant's `Value`.
+//! [`Value`]: JSON-like data in a message, as `google.protobuf.Value` has it. Which field holds what say [`Kinds`].
 
 use std::{borrow::Cow, fmt, ops::Range};
 
-use super::{Content, Malformed, Message};
+use super::{Content, Field, Kinds, Malformed, Message, ValueKind};
 use crate::wire::Kind;
 
-/// The variants of a value, and what a struct, a list and an entry of a map hold, by field number. Qdrant's values have
-/// whole numbers beside the variants of `google.protobuf`, and so other field numbers.
-const NULL: u32 = 1;
-const DOUBLE: u32 = 2;
-const INTEGER: u32 = 3;
-const STRING: u32 = 4;
-const BOOL: u32 = 5;
-pub(super) const STRUCT: u32 = 6;
-pub(super) const LIST: u32 = 7;
+/// What an object, a list and an entry of a map hold, by field number.
 pub(super) const FIELDS: u32 = 1;
 pub(super) const VALUES: u32 = 1;
 pub(super) const KEY: u32 = 1;
@@ -24,6 +16,7 @@ pub(super) const VALUE: u32 = 2;
 pub struct Value<'a> {
     message: Message<'a>,
     variant: Variant<'a>,
+    kinds: &'static Kinds,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -33,8 +26,9 @@ enum Variant<'a> {
     Integer(i64),
     String(&'a [u8]),
     Bool(bool),
-    Struct(Message<'a>),
-    List(Message<'a>),
+    Object(Message<'a>),
+    /// Of values, or of elements of one kind.
+    List(Message<'a>, Option<ValueKind>),
 }
 
 /// One entry of an object. Keys may repeat; the server's own order of them changes between responses.
@@ -54,52 +48,72 @@ impl fmt::Debug for Value<'_> {
 }
 
 /// Reads an entry of a map from strings to values: of a struct, or of a hit's payload.
-pub fn member(entry: Message<'_>) -> Result<Member<'_>, Malformed> {
+pub fn member<'a>(entry: Message<'a>, kinds: &'static Kinds) -> Result<Member<'a>, Malformed> {
     let mut key = "";
     let end = entry.span().end;
-    let mut value = Value { message: Message::at(&[], end), variant: Variant::Null };
+    let mut value = Value { message: Message::at(&[], end), variant: Variant::Null, kinds };
     for field in entry.fields() {
         let field = field?;
         match field.number {
             KEY => key = field.text()?,
-            VALUE => value = Value::read(field.message()?)?,
+            VALUE => value = Value::read(field.message()?, kinds)?,
             _ => {}
         }
     }
     Ok(Member { key, value })
 }
 
+impl<'a> Variant<'a> {
+    fn of(kind: ValueKind, field: &Field<'a>) -> Result<Self, Malformed> {
+        Ok(match (kind, field.content) {
+            (ValueKind::Null, Content::Varint(_)) | (ValueKind::Other, _) => Self::Null,
+            (ValueKind::Double, Content::Fixed64(bits)) => Self::Double(f64::from_bits(bits)),
+            (ValueKind::Integer, Content::Varint(number)) => Self::Integer(number.cast_signed()),
+            (ValueKind::String, Content::Bytes(text)) => Self::String(text),
+            (ValueKind::Bool, Content::Varint(truth)) => Self::Bool(truth != 0),
+            (ValueKind::Object, Content::Bytes(_)) => Self::Object(field.message()?),
+            (ValueKind::List, Content::Bytes(_)) => Self::List(field.message()?, None),
+            (ValueKind::ListOf(kinds), Content::Bytes(_)) => Self::list_of(field.message()?, kinds)?,
+            _ => return Err(Malformed),
+        })
+    }
+
+    /// A list of elements of one kind; of a kind that nobody knows it is empty.
+    fn list_of(list: Message<'a>, kinds: &Kinds) -> Result<Self, Malformed> {
+        let mut elements = Self::List(Message::at(&[], list.span().end), None);
+        for field in list.fields() {
+            let field = field?;
+            if let Some(kind) = kinds.at(field.number) {
+                elements = Self::List(field.message()?, Some(kind));
+            }
+        }
+        Ok(elements)
+    }
+}
+
 impl<'a> Value<'a> {
     /// The value that a message is; one without a variant is null.
-    pub fn read(message: Message<'a>) -> Result<Self, Malformed> {
+    pub fn read(message: Message<'a>, kinds: &'static Kinds) -> Result<Self, Malformed> {
         let mut variant = Variant::Null;
         for field in message.fields() {
             let field = field?;
-            variant = match (field.number, field.content) {
-                (NULL, Content::Varint(_)) => Variant::Null,
-                (DOUBLE, Content::Fixed64(bits)) => Variant::Double(f64::from_bits(bits)),
-                (INTEGER, Content::Varint(number)) => Variant::Integer(number.cast_signed()),
-                (STRING, Content::Bytes(text)) => Variant::String(text),
-                (BOOL, Content::Varint(truth)) => Variant::Bool(truth != 0),
-                (STRUCT, Content::Bytes(_)) => Variant::Struct(field.message()?),
-                (LIST, Content::Bytes(_)) => Variant::List(field.message()?),
-                (NULL..=LIST, _) => return Err(Malformed),
-                _ => continue,
-            };
+            if let Some(kind) = kinds.at(field.number) {
+                variant = Variant::of(kind, &field)?;
+            }
         }
-        Ok(Self { message, variant })
+        Ok(Self { message, variant, kinds })
     }
 
     /// The value that was found at `span` of a body before; `None` where none can stand.
-    pub fn found(body: &'a [u8], span: Range<usize>) -> Option<Self> {
-        Self::read(Message::within(body, span)?).ok()
+    pub fn found(body: &'a [u8], span: Range<usize>, kinds: &'static Kinds) -> Option<Self> {
+        Self::read(Message::within(body, span)?, kinds).ok()
     }
 
     /// What kind of value this is. A number that is not finite is null, as the server writes it in JSON.
     pub fn kind(self) -> Kind {
         match self.variant {
-            Variant::Struct(_) => Kind::Object,
-            Variant::List(_) => Kind::Array,
+            Variant::Object(_) => Kind::Object,
+            Variant::List(..) => Kind::Array,
             Variant::String(_) => Kind::String,
             Variant::Double(number) if !number.is_finite() => Kind::Null,
             Variant::Double(_) | Variant::Integer(_) => Kind::Number,
@@ -118,22 +132,14 @@ impl<'a> Value<'a> {
         self.message.span()
     }
 
-    /// The message that holds the entries of an object or the elements of an array.
-    pub fn inside(self) -> Option<Message<'a>> {
-        match self.variant {
-            Variant::Struct(message) | Variant::List(message) => Some(message),
-            _ => None,
-        }
-    }
-
     /// The entries of an object, in their order; `None` for any other kind, and where they cannot be read.
     pub fn members(self) -> Option<Vec<Member<'a>>> {
-        let Variant::Struct(object) = self.variant else { return None };
+        let Variant::Object(object) = self.variant else { return None };
         let mut members = Vec::new();
         for field in object.fields() {
             let field = field.ok()?;
             if field.number == FIELDS {
-                members.push(member(field.message().ok()?).ok()?);
+                members.push(member(field.message().ok()?, self.kinds).ok()?);
             }
         }
         Some(members)
@@ -150,7 +156,7 @@ impl<'a> Value<'a> {
     }
 
     fn elements(self, most: usize) -> Option<Vec<Value<'a>>> {
-        let Variant::List(list) = self.variant else { return None };
+        let Variant::List(list, kind) = self.variant else { return None };
         let mut items = Vec::new();
         for field in list.fields() {
             let field = field.ok()?;
@@ -158,10 +164,18 @@ impl<'a> Value<'a> {
                 break;
             }
             if field.number == VALUES {
-                items.push(Value::read(field.message().ok()?).ok()?);
+                items.push(self.element(&field, kind).ok()?);
             }
         }
         Some(items)
+    }
+
+    fn element(self, field: &Field<'a>, kind: Option<ValueKind>) -> Result<Self, Malformed> {
+        let message = field.message()?;
+        match kind {
+            None => Self::read(message, self.kinds),
+            Some(kind) => Ok(Self { message, variant: Variant::of(kind, field)?, kinds: self.kinds }),
+        }
     }
 
     /// The value of the last entry with this key.

@@ -6,13 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    is_grpc,
     operation::Operation,
     request::{self, Request},
-    response, status, timeout, widen,
+    response, widen,
 };
 use crate::{
-    dialect::{DialectError, Endpoint, Framing, SearchKind, SearchRequest, Verdict},
+    dialect::{DialectError, Endpoint, Framing, SearchKind, SearchRequest, Verdict, grpc},
     search::{FetchPlan, Head, Rewrite, SearchIntent},
     wire::Page,
 };
@@ -34,7 +33,7 @@ struct GrpcRequest {
 
 impl GrpcEndpoint {
     pub(super) fn new(operation: Operation, head: &Head<'_>) -> Self {
-        Self { operation, target: head.path.to_owned(), timeout: timeout::of(head.headers) }
+        Self { operation, target: head.path.to_owned(), timeout: grpc::timeout(head.headers) }
     }
 }
 
@@ -86,19 +85,19 @@ impl SearchRequest for GrpcRequest {
     }
 
     fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
-        status::verdict(status, headers)
+        grpc::verdict(status, headers)
     }
 
     fn ends_well(&self, trailers: Option<&HeaderMap>) -> bool {
-        trailers.is_some_and(status::is_success)
+        trailers.is_some_and(grpc::is_success)
     }
 
     fn complaint(&self, headers: &HeaderMap) -> Option<Vec<u8>> {
-        status::message(headers)
+        grpc::message(headers)
     }
 
     fn can_read(&self, headers: &HeaderMap) -> bool {
-        is_grpc(headers)
+        grpc::is_grpc(headers)
     }
 
     fn page_bytes(&self, response: &[u8]) -> usize {

@@ -1,9 +1,9 @@
 //! `with_payload`: requesting the fields of documents, and how to remove them again.
 
-use super::object::Object;
 use crate::{
     dialect::{
         DialectError,
+        grpc::Object,
         qdrant::paths::{Path, all_but, all_of_it, missing, named, steps, written},
     },
     search::{Strip, WantedFields},

@@ -1,7 +1,6 @@
 //! Formulas that make scores: whether what comes out still says how relevant a hit is.
 
-use super::object::Object;
-use crate::dialect::{DialectError, qdrant::order::is_score};
+use crate::dialect::{DialectError, grpc::Object, qdrant::order::is_score};
 
 /// Deeper expressions than anybody writes.
 const MAX_DEPTH: usize = 40;

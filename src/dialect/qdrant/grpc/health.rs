@@ -4,10 +4,8 @@ use bytes::Bytes;
 
 use crate::wire::proto::{Message, framing::unframed};
 
-/// Its path.
+/// Its path. Its request is a message without fields.
 pub const PATH: &str = "/qdrant.Qdrant/HealthCheck";
-/// Its request: a message without fields.
-pub const REQUEST: &[u8] = &[0; 5];
 
 /// The server's version in the body of the response (`HealthCheckReply`: title 1, version 2).
 pub fn version(body: &Bytes) -> Option<String> {

@@ -1,10 +1,8 @@
 //! Which paths are searches.
 
-use http::Method;
-
 use crate::{
     dialect::{
-        SearchKind,
+        SearchKind, grpc,
         qdrant::kind::{self, Form, Verb},
     },
     search::Head,
@@ -24,17 +22,9 @@ pub(super) struct Operation {
 
 impl Operation {
     /// What a head asks for, `None` for whatever is not a search; and whether it would be one only without the
-    /// beginning of its path. gRPC has one spelling of each path, and no other is served.
+    /// beginning of its path.
     pub fn found(head: &Head<'_>) -> Option<(Self, bool)> {
-        if head.method != Method::POST || head.query.is_some() {
-            return None;
-        }
-        let (service, method) = head.path.strip_prefix('/')?.rsplit_once('/')?;
-        let below_prefix = match service.strip_suffix(SERVICE)? {
-            "" => false,
-            before if before.ends_with('/') => true,
-            _ => return None,
-        };
+        let (method, below_prefix) = grpc::method_of(SERVICE, head)?;
         Some((Self::of(method)?, below_prefix))
     }
 

@@ -3,11 +3,11 @@
 use super::{
     formula,
     numbers::{self, Numbers, POINTS, PREFETCH, QueryNumbers},
-    object::{MAX_DEPTH, Object, TOO_DEEP},
 };
 use crate::{
     dialect::{
         DialectError,
+        grpc::Object,
         qdrant::{
             kind::Verb,
             order::{Order, VECTOR_HEAD},
@@ -16,6 +16,12 @@ use crate::{
     search::{KeepReason, NativeText},
     wire::proto::{Field, Message},
 };
+
+/// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.
+const MAX_DEPTH: usize = 16;
+
+/// Deeper ones.
+const TOO_DEEP: DialectError = DialectError::Unsupported("a prefetch nested this deep");
 
 /// The variants of a query.
 const NEAREST: u32 = 1;

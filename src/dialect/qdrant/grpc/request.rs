@@ -4,23 +4,20 @@ use std::{num::NonZeroU64, time::Duration};
 
 use super::{
     numbers::{self, Numbers},
-    object::Object,
     operation::Operation,
     query,
 };
 use crate::{
     dialect::{
         DialectError,
+        grpc::{self, Object},
         qdrant::{
             kind::{Form, Verb},
             order::Order,
         },
     },
     search::{CallerOptions, KeepReason, NativeText, Pins, SearchIntent, Widening},
-    wire::{
-        MOST_COMPONENTS,
-        proto::{Field, Message},
-    },
+    wire::{MOST_COMPONENTS, proto::Message},
 };
 
 const DEFAULT_LIMIT: u64 = 10;
@@ -103,8 +100,7 @@ impl Request<'_> {
 /// The most memory that reading a request takes at a time beside it, in bytes.
 pub(super) fn reading_bytes(form: Form, request: &[u8]) -> usize {
     let message = Message::new(request);
-    // A list of fields may be there twice for a moment.
-    let fields = most_fields(message, DEEPEST).saturating_mul(2 * size_of::<Field<'_>>());
+    let fields = grpc::reading_bytes(message, DEEPEST);
     let searches = match form {
         Form::Batch => {
             message.fields().map_while(Result::ok).filter(|f| f.number == numbers::SEARCHES).count()
@@ -115,13 +111,6 @@ pub(super) fn reading_bytes(form: Form, request: &[u8]) -> usize {
     let name = name.map_or(0, <[u8]>::len);
     // The texts of queries are copied once.
     searches.saturating_mul(SEARCH_BYTES + name).saturating_add(fields).saturating_add(request.len())
-}
-
-/// How many fields are in a message and in those inside it, where all that may be one is taken for one.
-fn most_fields(message: Message<'_>, depth: usize) -> usize {
-    let Some(depth) = depth.checked_sub(1) else { return 0 };
-    let inside = |field: &Field<'_>| field.message().map_or(0, |inner| most_fields(inner, depth));
-    message.fields().map_while(Result::ok).map(|field| 1 + inside(&field)).sum()
 }
 
 /// Whole seconds from 1; the server rejects anything else.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::operation::Operation;
 use crate::{
     dialect::{DialectError, qdrant::kind::Form},
-    wire::proto::{Layout, ProtoPage},
+    wire::proto::{FieldsAt, IdAt, Layout, Marked, ProtoPage, ScoreAt, kinds},
 };
 
 /// `result` of all responses; the groups of a `GroupsResult`.
@@ -13,8 +13,19 @@ const RESULT: u32 = 1;
 const GROUPS: u32 = 1;
 
 /// `QueryResponse`, `SearchResponse` and the like: `ScoredPoint`s side by side.
-const SINGLE: Layout =
-    Layout { around: &[], hits: RESULT, each_is_search: false, id: 1, fields: 2, score: 3 };
+const SINGLE: Layout = Layout {
+    around: &[],
+    hits: RESULT,
+    each_is_search: false,
+    id: IdAt::Message(1),
+    fields: FieldsAt { around: &[], entries: 2, kinds: &kinds::QDRANT },
+    score: ScoreAt {
+        inside: None,
+        score: Marked { number: 3, present: None },
+        distance: None,
+        relevance: None,
+    },
+};
 /// A `BatchResult` for each search.
 const BATCH: Layout = Layout { around: &[RESULT], each_is_search: true, ..SINGLE };
 /// A `GroupsResult` with its `PointGroup`s.

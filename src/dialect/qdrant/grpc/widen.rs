@@ -5,12 +5,11 @@ use bytes::Bytes;
 use super::{
     fields,
     numbers::{self, Numbers},
-    object::Object,
     operation::Operation,
     request::{Request, page},
 };
 use crate::{
-    dialect::DialectError,
+    dialect::{DialectError, grpc::Object},
     search::{FetchPlan, Strip},
     wire::proto::{Field, MessageEdit, write},
 };

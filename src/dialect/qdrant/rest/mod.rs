@@ -19,10 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::{
-    dialect::{
-        Dialect, Route, SearchKind, http_response,
-        qdrant::{grpc::is_grpc, kind},
-    },
+    dialect::{Dialect, Route, SearchKind, grpc::is_grpc, http_response, qdrant::kind},
     search::Head,
 };
 use endpoint::QdrantEndpoint;
@@ -36,7 +33,7 @@ impl Dialect for Qdrant {
         "qdrant"
     }
 
-    fn kinds(&self) -> &'static [SearchKind] {
+    fn kinds(&self) -> &[SearchKind] {
         &kind::ALL
     }
 

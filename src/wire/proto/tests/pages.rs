@@ -9,11 +9,23 @@ use crate::{
     search::{HitAt, PathStep, Ranked, Ranking, ScoreWriting, Selection, Strip, StripPath},
     wire::{
         Found, Page, Score,
-        proto::{Layout, ProtoPage},
+        proto::{FieldsAt, IdAt, Layout, Marked, ProtoPage, ScoreAt, kinds},
     },
 };
 
-const PLAIN: Layout = Layout { around: &[], hits: 1, each_is_search: false, id: 1, fields: 2, score: 3 };
+const PLAIN: Layout = Layout {
+    around: &[],
+    hits: 1,
+    each_is_search: false,
+    id: IdAt::Message(1),
+    fields: FieldsAt { around: &[], entries: 2, kinds: &kinds::QDRANT },
+    score: ScoreAt {
+        inside: None,
+        score: Marked { number: 3, present: None },
+        distance: None,
+        relevance: None,
+    },
+};
 static SINGLE: Layout = PLAIN;
 static BATCH: Layout = Layout { around: &[1], each_is_search: true, ..PLAIN };
 static GROUPS: Layout = Layout { around: &[1, 1], hits: 2, ..PLAIN };

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::wire::{
     Kind,
-    proto::{Member, Value, member},
+    proto::{Member, Value, kinds::QDRANT, member},
 };
 
 /// Qdrant's `Value`, as its protocol file has it.
@@ -106,15 +106,15 @@ proptest! {
     #[test]
     fn a_value_is_read_as_prost_has_written_it(value in any_json()) {
         let bytes = theirs(&value).encode_to_vec();
-        prop_assert_eq!(json(Value::read(Message::new(&bytes)).unwrap()), value);
+        prop_assert_eq!(json(Value::read(Message::new(&bytes), &QDRANT).unwrap()), value);
     }
 
     #[test]
     fn no_bytes_make_a_value_panic(bytes in prop::collection::vec(prop::sample::select(&[0x0a, 0x12, 0x32, 0x3a, 0, 1, 2, 3, 4, b'a', 0xff, 0x22][..]), 0..30)) {
-        for read in [Value::read(Message::new(&bytes)).ok(), Value::found(&bytes, 0..bytes.len())].into_iter().flatten() {
+        for read in [Value::read(Message::new(&bytes), &QDRANT).ok(), Value::found(&bytes, 0..bytes.len(), &QDRANT)].into_iter().flatten() {
             let _ = (read.members(), read.items(), read.as_str(), read.spelled(), read.get("a"), read.first_items(1));
         }
-        let _ = member(Message::new(&bytes));
+        let _ = member(Message::new(&bytes), &QDRANT);
     }
 }
 
@@ -122,7 +122,7 @@ proptest! {
 fn numbers_are_spelled_as_the_server_writes_them_in_json() {
     let spelled = |value: Variant| {
         let bytes = Theirs { kind: Some(value) }.encode_to_vec();
-        let value = Value::read(Message::new(&bytes)).unwrap();
+        let value = Value::read(Message::new(&bytes), &QDRANT).unwrap();
         (value.kind(), value.spelled().map(|text| text.into_owned()))
     };
     let number = |text: &str| (Kind::Number, Some(text.to_owned()));
@@ -149,7 +149,7 @@ fn the_last_entry_of_a_name_counts_and_places_are_those_of_the_body() {
     }
     let mut body = b"before".to_vec();
     write::bytes(&mut body, 6, &object);
-    let value = Value::found(&body, 6..body.len()).unwrap();
+    let value = Value::found(&body, 6..body.len(), &QDRANT).unwrap();
     let second = value.get("a").unwrap();
     assert_eq!(second.as_str().as_deref(), Some("second"));
     assert_eq!(&body[second.span()], second.bytes());
@@ -161,7 +161,8 @@ fn the_last_entry_of_a_name_counts_and_places_are_those_of_the_body() {
 
 #[test]
 fn an_entry_may_lack_its_key_or_its_value_and_not_its_type() {
-    let read = |bytes: &[u8]| member(Message::new(bytes)).map(|m| (m.key.to_owned(), m.value.kind()));
+    let read =
+        |bytes: &[u8]| member(Message::new(bytes), &QDRANT).map(|m| (m.key.to_owned(), m.value.kind()));
     assert_eq!(read(&[]), Ok((String::new(), Kind::Null)));
     assert_eq!(read(&[0x0a, 1, b'k']), Ok(("k".to_owned(), Kind::Null)));
     assert_eq!(read(&[0x12, 2, 0x28, 1]), Ok((String::new(), Kind::Bool)));
@@ -182,7 +183,7 @@ fn a_heap_of_lists_overflows_no_stack() {
             break;
         }
     }
-    let mut value = Value::read(Message::new(&body)).unwrap();
+    let mut value = Value::read(Message::new(&body), &QDRANT).unwrap();
     while let Some(inner) = value.items().and_then(|items| items.first().copied()) {
         value = inner;
     }

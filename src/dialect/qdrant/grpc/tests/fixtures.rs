@@ -13,9 +13,9 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use super::*;
 use crate::{
     dialect::{
-        Verdict,
+        Verdict, grpc,
         laws::{Sample, Widened},
-        qdrant::{QdrantGrpc, grpc::status},
+        qdrant::QdrantGrpc,
     },
     search::{HitAt, KeepReason},
     wire::{
@@ -102,8 +102,8 @@ fn is_success(response: &Json) -> bool {
         Some(headers)
     };
     let trailers = headers("trailers").filter(|_| response["trailers_only"] == false);
-    let verdict = status::verdict(StatusCode::OK, &headers("headers").unwrap());
-    verdict == Verdict::Success && trailers.as_ref().is_some_and(status::is_success)
+    let verdict = grpc::verdict(StatusCode::OK, &headers("headers").unwrap());
+    verdict == Verdict::Success && trailers.as_ref().is_some_and(grpc::is_success)
 }
 
 fn message(file: &Path, part: &str, json: &Json) -> Bytes {

@@ -16,7 +16,7 @@ const UNIMPLEMENTED: u32 = 12;
 const UNAUTHENTICATED: u32 = 16;
 
 /// What a response is by its head. One without a status goes on, and its trailers say more.
-pub(super) fn verdict(status: StatusCode, headers: &HeaderMap) -> Verdict {
+pub(in crate::dialect) fn verdict(status: StatusCode, headers: &HeaderMap) -> Verdict {
     match code(headers) {
         None | Some(Ok(OK)) => http_response::verdict(status),
         Some(Ok(NOT_FOUND | PERMISSION_DENIED | UNIMPLEMENTED | UNAUTHENTICATED)) => Verdict::Denied,
@@ -25,7 +25,7 @@ pub(super) fn verdict(status: StatusCode, headers: &HeaderMap) -> Verdict {
 }
 
 /// Whether these trailers end a success.
-pub(super) fn is_success(trailers: &HeaderMap) -> bool {
+pub(in crate::dialect) fn is_success(trailers: &HeaderMap) -> bool {
     code(trailers) == Some(Ok(OK))
 }
 
@@ -36,7 +36,7 @@ fn code(headers: &HeaderMap) -> Option<Result<u32, ()>> {
 }
 
 /// What the server says of its status, decoded.
-pub(super) fn message(headers: &HeaderMap) -> Option<Vec<u8>> {
+pub(in crate::dialect) fn message(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(percent_decode(headers.get(MESSAGE)?.as_bytes()).collect())
 }
 

@@ -13,7 +13,7 @@ const SHORTEST_RESERVE: Duration = Duration::from_millis(20);
 const LONGEST_RESERVE: Duration = Duration::from_millis(500);
 
 /// The time within which a response to a call with these headers should be on its way: a tenth less than the client waits.
-pub(super) fn of(headers: &HeaderMap) -> Duration {
+pub(in crate::dialect) fn of(headers: &HeaderMap) -> Duration {
     let time = headers.get(TIMEOUT).and_then(|value| value.to_str().ok()).and_then(read).unwrap_or(ASSUMED);
     time.saturating_sub((time / 10).clamp(SHORTEST_RESERVE, LONGEST_RESERVE))
 }

@@ -5,12 +5,6 @@ use crate::{
     wire::proto::{Field, Malformed, Message, MessageEdit},
 };
 
-/// How deep prefetches may nest: far more than anybody writes, and less than a stack holds.
-pub(super) const MAX_DEPTH: usize = 16;
-
-/// Deeper ones.
-pub(super) const TOO_DEEP: DialectError = DialectError::Unsupported("a prefetch nested this deep");
-
 /// Decoders merge both; that is not worth reading.
 const TWICE: DialectError = DialectError::Unsupported("a message given twice");
 
@@ -23,8 +17,21 @@ impl From<Malformed> for DialectError {
     }
 }
 
+/// The most memory that reading a message and those inside it takes, down to this depth, in bytes.
+pub(in crate::dialect) fn reading_bytes(message: Message<'_>, depth: usize) -> usize {
+    // A list of fields may be there twice for a moment.
+    most_fields(message, depth).saturating_mul(2 * size_of::<Field<'_>>())
+}
+
+/// How many fields are in a message and in those inside it, where all that may be one is taken for one.
+fn most_fields(message: Message<'_>, depth: usize) -> usize {
+    let Some(depth) = depth.checked_sub(1) else { return 0 };
+    let inside = |field: &Field<'_>| field.message().map_or(0, |inner| most_fields(inner, depth));
+    message.fields().map_while(Result::ok).map(|field| 1 + inside(&field)).sum()
+}
+
 /// One message of a request, its fields read once.
-pub(super) struct Object<'a> {
+pub(in crate::dialect) struct Object<'a> {
     message: Message<'a>,
     fields: Vec<Field<'a>>,
 }
@@ -46,6 +53,11 @@ impl<'a> Object<'a> {
 
     pub fn message(&self) -> Message<'a> {
         self.message
+    }
+
+    /// All of its fields, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter()
     }
 
     /// The fields of this number, in their order.
