@@ -12,6 +12,7 @@ use rerankd::{
     config::preset,
     dialect::{
         Dialect, Elastic, Paths, SearchRequest,
+        paths::Names,
         qdrant::{Qdrant, QdrantGrpc},
     },
     document,
@@ -89,7 +90,7 @@ static ROWS: LazyLock<Paths> = LazyLock::new(|| described("pinecone"));
 static COLUMNS: LazyLock<Paths> = LazyLock::new(|| described("chroma"));
 
 fn described(name: &str) -> Paths {
-    Paths::new(preset(name).expect("a preset"), std::time::Instant::now)
+    Paths::new(preset(name).expect("a preset"), Arc::new(Names::new(std::time::Instant::now)))
 }
 
 #[derive(Clone, Copy)]

@@ -3,9 +3,8 @@
 use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Uri;
-use tokio::time::Instant;
 
-use super::{Shared, StartError, listener};
+use super::{Shared, StartError, listener, names::KnownNames};
 use crate::{
     config::{
         self, CacheConfig, Config, DialectChoice, LimitsConfig, ListenerConfig, RedisConfig, RerankConfig,
@@ -108,7 +107,7 @@ pub(super) fn proxy(
     shared: &Shared,
     (upstream, grpc): (Upstream, Option<Upstream>),
 ) -> Result<Proxy, StartError> {
-    let dialects = dialects(listener);
+    let dialects = dialects(listener, &shared.names);
     let limits = &config.limits;
     let searches = SearchHandler::new(
         Pipeline::new(profiles(config, shared)),
@@ -142,9 +141,11 @@ pub(super) fn proxy(
     })
 }
 
-pub(super) fn dialects(listener: &ListenerConfig) -> Vec<Arc<dyn Dialect>> {
+/// What is spoken to a listener's database; `known` are the names that databases have told.
+pub(super) fn dialects(listener: &ListenerConfig, known: &KnownNames) -> Vec<Arc<dyn Dialect>> {
     if let Some(definition) = &listener.definition {
-        let described = Paths::new(Definition::clone(definition), || Instant::now().into_std());
+        let names = known.of(&listener.upstream, definition.names.as_ref());
+        let described = Paths::new(Definition::clone(definition), names);
         return match listener.dialect {
             DialectChoice::Weaviate => vec![Arc::new(described), Arc::new(WeaviateGrpc)],
             _ => vec![Arc::new(described)],

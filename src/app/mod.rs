@@ -11,6 +11,7 @@ mod itself;
 mod listener;
 mod live;
 mod look;
+mod names;
 mod offline;
 mod pools;
 mod reach;
@@ -51,6 +52,7 @@ use active_config::ActiveConfig;
 pub use bind::BindError;
 use live::Live;
 pub use look::{redis, upstream_certificate};
+use names::KnownNames;
 pub use offline::{Offline, OfflineService, offline};
 use pools::Pools;
 pub use reload::{Rejection, Reload, Reloader};
@@ -186,6 +188,7 @@ struct Shared {
     access: Arc<ArcSwap<Access>>,
     workers: Workers,
     mark: Mark,
+    names: KnownNames,
 }
 
 impl App {
@@ -299,6 +302,7 @@ impl Shared {
             access,
             workers,
             mark: Mark::random(),
+            names: KnownNames::default(),
         })
     }
 

@@ -17,7 +17,8 @@ use crate::{
 /// Puts the series of `config` there.
 pub(super) fn declare(config: &Config, shared: &Shared, before: &Shared) {
     let endings = endings(config, shared);
-    let dialects: Vec<_> = config.listeners.iter().flat_map(|each| build::dialects(each)).collect();
+    let dialects: Vec<_> =
+        config.listeners.iter().flat_map(|each| build::dialects(each, &shared.names)).collect();
     for dialect in &dialects {
         for kind in dialect.kinds() {
             shared.search_metrics.declare(dialect.name(), kind.as_str(), &endings);

@@ -58,10 +58,14 @@ fn provider(out: &mut Out, each: &ProviderSettings) {
     }
 }
 
-/// Eight hex digits that stand for the effective configuration. Keys are masked before: they change nothing in it,
-/// and it reveals nothing of them.
+/// Eight hex digits that stand for the effective configuration, the definitions of databases that it names included. Keys
+/// are masked before: they change nothing in it, and it reveals nothing of them.
 pub fn short_hash(config: &Config) -> String {
-    let mut hex = blake3::hash(to_yaml(config).as_bytes()).to_hex().to_string();
+    let mut whole = to_yaml(config);
+    for definition in config.listeners.iter().filter_map(|each| each.definition.as_ref()) {
+        whole.push_str(&format!("{definition:?}"));
+    }
+    let mut hex = blake3::hash(whole.as_bytes()).to_hex().to_string();
     hex.truncate(8);
     hex
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::Config;
+use super::{Config, RerankConfig};
 use crate::{
+    dialect::paths::{FieldForm, Hits, Operation},
     rerank::ProviderKind,
     search::FieldSet,
     tls::{self, Misuse},
@@ -12,7 +13,16 @@ use crate::{
 impl Config {
     /// One sentence each, with its setting. Blocks on the disk.
     pub fn warnings(&self) -> Vec<String> {
-        [collections(self), routes(self), fields(self), authorities(self), walks(self)].concat()
+        [
+            collections(self),
+            routes(self),
+            fields(self),
+            authorities(self),
+            walks(self),
+            columns(self),
+            lists(self),
+        ]
+        .concat()
     }
 }
 
@@ -72,6 +82,57 @@ fn walks(config: &Config) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// The operations of described databases, each with its listener's number.
+fn operations(config: &Config) -> impl Iterator<Item = (usize, &Operation)> {
+    config.listeners.iter().enumerate().flat_map(|(at, listener)| {
+        listener.definition.iter().flat_map(move |of| of.operations.iter().map(move |each| (at, each)))
+    })
+}
+
+/// The section that reranks by default, and those of routes, with the setting of each.
+fn sections(config: &Config) -> impl Iterator<Item = (String, &RerankConfig)> {
+    let routes = config.routes.iter().enumerate().map(|(at, route)| (format!("routes[{at}]"), &route.rerank));
+    std::iter::once(("rerank".to_owned(), &config.rerank)).chain(routes)
+}
+
+/// Annotations that are wanted where there is no place for them.
+fn columns(config: &Config) -> Vec<String> {
+    let Some((setting, _)) = sections(config).find(|(_, section)| section.annotate) else {
+        return Vec::new();
+    };
+    let in_columns = |(_, each): &(usize, &Operation)| matches!(each.response.hits, Hits::Columns(_));
+    operations(config)
+        .filter(in_columns)
+        .map(|(at, each)| {
+            format!(
+                "{setting}.annotate writes nothing into the responses to `{}` of listeners[{at}]: their hits stand in \
+                 columns.",
+                each.name
+            )
+        })
+        .collect()
+}
+
+/// Every field is wanted where requests name those that come.
+fn lists(config: &Config) -> Vec<String> {
+    let all = sections(config).find(|(_, section)| section.fields == FieldSet::All);
+    let Some((setting, _)) = all else { return Vec::new() };
+    let named = |(_, each): &(usize, &Operation)| {
+        let rows = matches!(each.response.hits, Hits::Rows(_));
+        rows && !each.fields.at.is_empty() && each.fields.form != FieldForm::Switch
+    };
+    operations(config)
+        .filter(named)
+        .map(|(at, each)| {
+            format!(
+                "{setting}.fields is every field: where a search names its fields (`{}` of listeners[{at}]), documents \
+                 are made of those alone; names in {setting}.fields are asked for.",
+                each.name
+            )
+        })
+        .collect()
 }
 
 /// Whether every name that matches `narrow` matches `wide`. Never yes where it does not.
@@ -236,6 +297,25 @@ mod tests {
         let warned = said("true", "meta.next_cursor");
         assert!(warned.len() == 1 && warned[0].contains("`meta.next_cursor`"), "{warned:?}");
         assert!(said("false", "meta.next_cursor").is_empty() && said("true", "groups").is_empty());
+    }
+
+    #[test]
+    fn annotations_and_every_field_are_reported_where_a_described_database_has_no_way_for_them() {
+        let said = |dialect: &str, rerank: &str| {
+            let text = format!(
+                "listeners: [{{ upstream: {{ url: 'http://h' }}, dialect: {dialect} }}]\nrerank: {{ {rerank} }}"
+            );
+            crate::config::tests::try_load(&text, &[]).unwrap().warnings()
+        };
+        let annotated = said("chroma", "annotate: true");
+        assert!(
+            annotated.len() == 1 && annotated[0].starts_with("rerank.annotate writes nothing"),
+            "{annotated:?}"
+        );
+        assert!(said("solr", "annotate: true").is_empty() && said("chroma", "annotate: false").is_empty());
+        let listed = said("solr", "fields: '*'");
+        assert!(listed.len() == 1 && listed[0].contains("(`select` of listeners[0])"), "{listed:?}");
+        assert!(said("chroma", "fields: '*'").is_empty() && said("solr", "fields: [text]").is_empty());
     }
 
     #[test]

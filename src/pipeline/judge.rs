@@ -152,13 +152,18 @@ fn pinned(
     holding: &mut Holding,
 ) -> Result<(), KeepReason> {
     let Pins { documents, ruled } = &search.intent.pins;
+    for at in page.pinned().iter().filter(|at| at.list == nth) {
+        // Behind the window every hit is where it was.
+        if in_window(search, work, at.hit) {
+            holding.hold(*at, Holds::Pinned);
+        }
+    }
     // A template may pin, too; then the score of the first hit shows it.
     let of = |place| HitAt { list: nth, hit: place };
     let shown = is_above_organic(page, of(0));
     if documents.is_empty() && !shown {
         return if *ruled { Err(KeepReason::NotRanked) } else { Ok(()) };
     }
-    // Behind the window every hit is where it was.
     let window = (0..list.hits).take_while(|&place| in_window(search, work, place)).count();
     let ids: Vec<HitId> = match documents.is_empty() {
         true => Vec::new(),

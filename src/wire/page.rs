@@ -21,6 +21,10 @@ pub trait Page: Send + Sync + 'static {
     fn held_bytes(&self) -> usize;
     /// How many bytes of the response a hit takes: no document made of it is longer.
     fn hit_bytes(&self, at: HitAt) -> usize;
+    /// The hits that the response itself says are pinned to their places.
+    fn pinned(&self) -> &[HitAt] {
+        &[]
+    }
     /// The database's id of a hit. Reads the hit again: for records, not for every response.
     fn id(&self, at: HitAt) -> HitId;
     /// The database's score of a hit, if it has one.

@@ -1,9 +1,10 @@
 //! Databases that are described in a file, and some of the presets.
 
+use rerankd::app::Reload;
 use serde_json::{Value, json};
 
 use crate::harness::recorded::{failing, reversing};
-use crate::harness::{Scripted, Sidecar, body_of, header, response};
+use crate::harness::{Folder, Scripted, Sidecar, Watched, ask, body_of, header, response};
 
 const JSON: &str = "application/json";
 const ASKED: &str = "x-rerank-query: which one\r\n";
@@ -96,6 +97,27 @@ async fn a_database_that_a_file_describes_is_reranked_and_its_pages_hold_every_h
 }
 
 #[tokio::test]
+async fn a_hit_that_the_database_says_is_pinned_keeps_its_place_among_the_others() {
+    let database = Scripted::start(|_| {
+        let hit = |n: u64| json!({"document": {"id": n.to_string(), "text": format!("text {n}")}, "curated": n == 1});
+        let hits: Vec<Value> = (0..5).map(hit).collect();
+        Some(response(200, JSON, &json!({"found": 5, "hits": hits}).to_string()))
+    })
+    .await;
+    let listener = format!("dialect: typesense, upstream: {{ url: \"http://{}\" }}", database.addr);
+    let sidecar = Sidecar::listening(&listener, reversing().await, "", "").await;
+    let got = get(&sidecar, "/collections/docs/documents/search?q=late&per_page=5").await;
+    assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
+    let body: Value = serde_json::from_str(body_of(&got)).unwrap();
+    let ids: Vec<&str> =
+        body["hits"].as_array().unwrap().iter().map(|hit| hit["document"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["4", "1", "3", "2", "0"]);
+    let metrics = sidecar.metrics().await;
+    assert!(metrics.contains("operation=\"search\",outcome=\"applied\""), "{metrics}");
+    assert!(metrics.contains("cause=\"pinned\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
 async fn a_described_search_whose_provider_fails_is_the_databases_own() {
     let (folder, database) = (tempfile::tempdir().unwrap(), acme().await);
     let sidecar = Sidecar::listening(&described(&folder, &database), failing().await, "window: 8", "").await;
@@ -144,6 +166,36 @@ async fn a_collection_with_an_id_is_excluded_by_the_name_that_other_calls_tell()
         format!("PUT {BASE}/u-2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     sidecar.raw(renamed).await;
     assert_eq!(search("u-2").await, (off(), false), "it may have another name now");
+}
+
+#[tokio::test]
+async fn names_that_were_told_are_known_after_a_reload_of_the_same_database() {
+    const BASE: &str = "/api/v2/tenants/t/databases/d/collections";
+    let (database, other, service) = (chroma().await, chroma().await, reversing().await);
+    let yaml = |database: &Scripted, window: u64| {
+        format!(
+            "admin: {{ listen: '127.0.0.1:0' }}\nlisteners: [{{ listen: '127.0.0.1:0', dialect: chroma, upstream: \
+             {{ url: 'http://{}' }} }}]\nrerank: {{ collections: ['*', '-hr-*'], window: {window} }}\n\
+             providers: {{ cohere: {{ base_url: 'http://{}', api_key_file: DIR/key }} }}\n",
+            database.addr, service.addr
+        )
+    };
+    let folder = Folder::new(&yaml(&database, 50));
+    folder.write("key", "a-key\n");
+    let sidecar = Watched::start_in(folder).await;
+    let mut client = sidecar.client().await;
+    let mut search = async || {
+        let body = r#"{"query_embeddings":[[0.5]],"n_results":2,"include":["documents","distances"]}"#;
+        let head = format!("POST {BASE}/u-2/query HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\n{ASKED}");
+        client.send(format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
+        header(&client.message().await.unwrap(), "x-rerank-status").map(str::to_owned)
+    };
+    ask(sidecar.app.listening[0], BASE).await;
+    assert_eq!(search().await.as_deref(), Some("applied"));
+    assert!(matches!(sidecar.reload(&yaml(&database, 40)).await, Reload::Applied));
+    assert_eq!(search().await.as_deref(), Some("applied"), "the name is known still");
+    assert!(matches!(sidecar.reload(&yaml(&other, 40)).await, Reload::Applied));
+    assert_eq!(search().await.as_deref(), Some("kept; reason=off"), "another database has told no name");
 }
 
 #[tokio::test]

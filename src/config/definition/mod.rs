@@ -299,7 +299,7 @@ fn condition(item: &Node, path: String, problems: &mut Problems) -> Condition {
 
 fn fields(section: &Section<'_>, problems: &mut Problems) -> FieldRequest {
     let mut of = FieldRequest::default();
-    let inner = section.inside("fields", &["at", "form", "all", "absent", "excluded"], problems);
+    let inner = section.inside("fields", &["at", "form", "all", "absent", "empty", "excluded"], problems);
     inner.set_list("at", &mut of.at, problems, place);
     inner.set_list("all", &mut of.all, problems, |text| Ok(text.to_owned()));
     inner.set_list("excluded", &mut of.excluded, problems, place);
@@ -307,6 +307,8 @@ fn fields(section: &Section<'_>, problems: &mut Problems) -> FieldRequest {
         let forms = [("list", FieldForm::List), ("commas", FieldForm::Commas), ("switch", FieldForm::Switch)];
         one_of(text, &forms)
     });
+    let empty = [("none", true), ("unknown", false)];
+    inner.set("empty", &mut of.empty_is_none, problems, |text| one_of(text, &empty));
     match inner.node("absent").map(|node| &node.value) {
         Some(Value::List(_)) => {
             let mut names = Vec::new();

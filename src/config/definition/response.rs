@@ -14,7 +14,7 @@ use crate::{
     dialect::paths::{Columns, Echo, Echoed, Hits, ResponseDefinition, Rows},
 };
 
-const RESPONSE: [&str; 11] = [
+const RESPONSE: [&str; 12] = [
     "may_lack_hits",
     "results",
     "status",
@@ -23,6 +23,7 @@ const RESPONSE: [&str; 11] = [
     "score",
     "distance",
     "fields",
+    "pinned",
     "columns",
     "leave_alone",
     "echoes",
@@ -40,6 +41,13 @@ pub(super) fn response(section: &Section<'_>, problems: &mut Problems) -> Respon
     of.echoes = echoes(&inner, problems);
     if inner.has("columns") {
         of.hits = Hits::Columns(columns(&inner, problems));
+        if inner.has("pinned") {
+            inner.complain(
+                "pinned",
+                "hits that hold their place are known where hits are objects (`hits`).",
+                problems,
+            );
+        }
         return of;
     }
     if !inner.has("hits") {
@@ -59,6 +67,7 @@ pub(super) fn response(section: &Section<'_>, problems: &mut Problems) -> Respon
         distance: distance.is_some(),
         score: score.or(distance),
         fields: inner.read("fields", problems, keys).unwrap_or_default(),
+        pinned: inner.read("pinned", problems, keys),
     });
     of
 }

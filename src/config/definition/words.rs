@@ -55,15 +55,16 @@ pub(super) fn pattern(text: &str) -> Result<PathPattern, String> {
     segments.iter().map(segment).collect::<Result<_, _>>().map(PathPattern)
 }
 
-/// Keys with dots between them; `.` is where one is already.
+/// Keys with dots between them; `.` is where one is already. A dot or a bracket that is part of a key has a backslash
+/// before it.
 pub(super) fn keys(text: &str) -> Result<Vec<String>, String> {
     if text == "." {
         return Ok(Vec::new());
     }
-    // A dot that is part of a key has a backslash before it.
-    let text_of = |key: &str| key.replace('\u{1}', ".");
-    let keys: Vec<String> = text.replace("\\.", "\u{1}").split('.').map(text_of).collect();
-    if text.contains('[') || keys.iter().any(String::is_empty) {
+    let text_of = |key: &str| key.replace('\u{1}', ".").replace('\u{2}', "[");
+    let escaped = text.replace("\\.", "\u{1}").replace("\\[", "\u{2}");
+    let keys: Vec<String> = escaped.split('.').map(text_of).collect();
+    if escaped.contains('[') || keys.iter().any(String::is_empty) {
         return Err(format!("`{text}` is not a path of keys, such as `result.hits`."));
     }
     Ok(keys)

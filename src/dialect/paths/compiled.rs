@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     definition::{Columns, Definition, Hits, Operation, Rows},
-    names::{Clock, Names},
+    names::Names,
     shape::Shape,
 };
+use crate::dialect::SearchKind;
 
 /// A definition and the shapes of its responses.
 #[derive(Debug)]
@@ -14,13 +15,21 @@ pub(super) struct Compiled {
     pub(super) definition: Definition,
     /// One per operation.
     shapes: Vec<Shape>,
+    /// Their names, for metrics and logs.
+    kinds: Vec<SearchKind>,
     pub(super) names: Arc<Names>,
 }
 
 impl Compiled {
-    pub(super) fn new(definition: Definition, now: Clock) -> Self {
+    pub(super) fn new(definition: Definition, names: Arc<Names>) -> Self {
         let shapes = definition.operations.iter().map(|each| Shape::of(&each.response)).collect();
-        Self { definition, shapes, names: Arc::new(Names::new(now)) }
+        let kinds = definition.operations.iter().map(|each| SearchKind::described(&each.name)).collect();
+        Self { definition, shapes, kinds, names }
+    }
+
+    /// The operations, each by its name.
+    pub(super) fn kinds(&self) -> &[SearchKind] {
+        &self.kinds
     }
 
     /// The operation of this number.

@@ -209,6 +209,8 @@ pub struct FieldRequest {
     pub all: Vec<String>,
     /// What comes where the request does not say.
     pub absent: Absent,
+    /// An empty list brings no field. Otherwise it is not known what it brings.
+    pub empty_is_none: bool,
     /// Where it says which do not.
     pub excluded: Vec<Place>,
 }
@@ -282,6 +284,8 @@ pub struct Rows {
     pub distance: bool,
     /// From a hit: the object with its fields; empty where that is the hit itself.
     pub fields: Vec<String>,
+    /// From a hit: what says, unless it is `null` or `false`, that somebody has pinned it to its place.
+    pub pinned: Option<Vec<String>>,
 }
 
 /// Hits in parallel arrays, a list of lists where a request has several queries.

@@ -84,10 +84,7 @@ impl PathsEndpoint {
 
 impl Endpoint for PathsEndpoint {
     fn kind(&self) -> SearchKind {
-        match self.definition() {
-            Some(Operation { searches: None, queries: None, .. }) | None => SearchKind::Search,
-            Some(_) => SearchKind::SearchBatch,
-        }
+        self.compiled.kinds().get(self.operation).copied().unwrap_or(SearchKind::Search)
     }
 
     fn unread(&self, request: &[u8]) -> Option<Unread<'_>> {

@@ -25,13 +25,15 @@ pub(super) fn ask(
     changes: &mut Changes,
 ) -> Result<Strip, DialectError> {
     let request = &operation.fields;
-    let WantedFields::Named(wanted) = wanted else { return Ok(Strip::default()) };
-    if wanted.is_empty() || request.at.is_empty() {
+    if wanted.is_none() || request.at.is_empty() || view.has_null(&request.at) {
         return Ok(Strip::default());
     }
-    if view.has_null(&request.at) {
-        return Ok(Strip::default());
-    }
+    let wanted: &[String] = match wanted {
+        WantedFields::Named(names) => names,
+        // Every field comes where a switch is on; a list of the client's own stays as it is.
+        WantedFields::All if request.form == FieldForm::Switch => &[],
+        WantedFields::All => return Ok(Strip::default()),
+    };
     let Some((place, at)) = view.find(&request.at)? else {
         return absent(operation, rows, view, wanted, changes);
     };
@@ -50,15 +52,17 @@ pub(super) fn ask(
         (FieldForm::Commas, at) => written(at),
         _ => None,
     };
-    // An empty list brings nothing, or everything; one of another form may name any field.
-    let Some(there) = there.filter(|names: &Vec<String>| !names.is_empty()) else {
-        return Ok(Strip::default());
-    };
+    // A list of another form may name any field, and so may an empty one.
+    let known = |names: &Vec<String>| !names.is_empty() || request.empty_is_none;
+    let Some(there) = there.filter(known) else { return Ok(Strip::default()) };
     let missing = missing(operation, rows, view, &there, wanted)?;
     if missing.is_empty() {
         return Ok(Strip::default());
     }
-    let text = [at.text().into_owned(), missing.join(",")].join(",");
+    let text = match there.is_empty() {
+        true => missing.join(","),
+        false => [at.text().into_owned(), missing.join(",")].join(","),
+    };
     let json = match at {
         At::Json(list) if list.items().is_some() => with_names(list, &missing),
         _ => serde_json::Value::from(text.as_str()).to_string(),
@@ -154,18 +158,13 @@ fn json(at: At<'_>) -> Option<Value<'_>> {
 }
 
 /// The names in an array of names; `None` where it is something else.
-fn listed(list: Value<'_>) -> Option<Vec<String>> {
+pub(super) fn listed(list: Value<'_>) -> Option<Vec<String>> {
     list.items()?.into_iter().map(|item| item.as_str().map(Cow::into_owned)).collect()
 }
 
 /// Names with commas or blanks between them.
 fn names(text: &str) -> Vec<String> {
     text.split([',', ' ']).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-/// The names in an array of some, if it is nothing else.
-pub(super) fn some_listed(list: Value<'_>) -> Option<Vec<String>> {
-    listed(list).filter(|names| !names.is_empty())
 }
 
 /// A JSON array with more names.

@@ -31,13 +31,13 @@ pub use definition::{
     Operation, Part, PathPattern, Place, Response as ResponseDefinition, Rows, Segment, Sort, Syntax, Test,
     Text,
 };
-pub use names::Clock;
+pub use names::{Clock, Names};
 pub use presets::{PRESETS, Preset};
 
 #[cfg(test)]
 pub(super) use tests::{samples, widened};
 
-use super::{Dialect, Route, SearchKind, Told, http_response};
+use super::{Dialect, Route, SearchKind, Told, grpc::is_grpc, http_response};
 use crate::search::Head;
 use compiled::Compiled;
 use endpoint::PathsEndpoint;
@@ -46,9 +46,9 @@ use endpoint::PathsEndpoint;
 pub struct Paths(Arc<Compiled>);
 
 impl Paths {
-    /// The database that speaks like this. Names of collections are believed for a while by the clock `now`.
-    pub fn new(definition: Definition, now: Clock) -> Self {
-        Self(Arc::new(Compiled::new(definition, now)))
+    /// The database that speaks like this, and the names of its collections as far as they are known.
+    pub fn new(definition: Definition, names: Arc<Names>) -> Self {
+        Self(Arc::new(Compiled::new(definition, names)))
     }
 }
 
@@ -57,12 +57,12 @@ impl Dialect for Paths {
         self.0.definition.name
     }
 
-    fn kinds(&self) -> &'static [SearchKind] {
-        &[SearchKind::Search, SearchKind::SearchBatch]
+    fn kinds(&self) -> &[SearchKind] {
+        self.0.kinds()
     }
 
-    fn speaks(&self, _: &HeaderMap) -> bool {
-        true
+    fn speaks(&self, headers: &HeaderMap) -> bool {
+        !is_grpc(headers)
     }
 
     fn route(&self, head: &Head<'_>) -> Option<Route> {

@@ -21,9 +21,9 @@ const BELIEVED: Duration = Duration::from_secs(600);
 /// What time it is. Given from outside: this knows no clock.
 pub type Clock = fn() -> Instant;
 
-/// The names that are known, by id.
+/// The names of a database's collections that are known, by id.
 #[derive(Debug)]
-pub(super) struct Names {
+pub struct Names {
     known: RwLock<HashMap<String, Known>>,
     now: Clock,
 }
@@ -35,7 +35,8 @@ struct Known {
 }
 
 impl Names {
-    pub(super) fn new(now: Clock) -> Self {
+    /// None yet. They are believed for a while by the clock `now`.
+    pub fn new(now: Clock) -> Self {
         Self { known: RwLock::default(), now }
     }
 

@@ -27,6 +27,7 @@ const LEFT_ALONE: DialectError = DialectError::Unsupported("a response of this f
 /// A response and its hits.
 pub(super) struct RowsPage {
     page: JsonPage,
+    pinned: Vec<HitAt>,
     compiled: Arc<Compiled>,
     operation: usize,
 }
@@ -43,7 +44,8 @@ impl RowsPage {
         let results = read(shape, false, &body)?;
         let batch = of.response.results.is_some();
         let (mut arrays, mut failed, mut envelope) = (Vec::new(), Vec::new(), Vec::new());
-        for (search, seen) in results.into_iter().enumerate() {
+        let mut pinned = Vec::new();
+        for (search, mut seen) in results.into_iter().enumerate() {
             let requested = requested.get(search).and_then(Option::as_ref);
             if let Some(requested) = requested {
                 let echoes = &of.response.echoes;
@@ -52,8 +54,12 @@ impl RowsPage {
                 }
                 envelope.extend(requested.restored(&body, echoes, &seen));
             }
+            let marked = std::mem::take(&mut seen.pinned);
             match found(seen, search, of.response.may_lack_hits) {
-                Ok(array) => arrays.push(array),
+                Ok(array) => {
+                    pinned.extend(marked.into_iter().map(|hit| HitAt { list: arrays.len(), hit }));
+                    arrays.push(array);
+                }
                 // No part of a batch can be sent again alone.
                 Err((error, got)) if requested.is_some() && (got == Got::Rejected || error == LEFT_ALONE) => {
                     return Err(error);
@@ -64,10 +70,11 @@ impl RowsPage {
                 Err((error, _)) => return Err(error),
             }
         }
-        // Neither list grows any more.
+        // None of them grows any more.
         arrays.shrink_to_fit();
+        pinned.shrink_to_fit();
         let page = JsonPage::new(body, arrays, failed, &STYLE).with_envelope(envelope);
-        Ok(Self { page, compiled: compiled.clone(), operation })
+        Ok(Self { page, pinned, compiled: compiled.clone(), operation })
     }
 
     fn rows(&self) -> Option<&Rows> {
@@ -109,11 +116,15 @@ impl Page for RowsPage {
     }
 
     fn held_bytes(&self) -> usize {
-        self.page.held_bytes()
+        self.page.held_bytes() + self.pinned.capacity() * size_of::<HitAt>()
     }
 
     fn hit_bytes(&self, at: HitAt) -> usize {
         self.page.hit_bytes(at)
+    }
+
+    fn pinned(&self) -> &[HitAt] {
+        &self.pinned
     }
 
     fn id(&self, at: HitAt) -> HitId {

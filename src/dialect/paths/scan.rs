@@ -19,6 +19,8 @@ const RESULTS: DialectError = DialectError::Malformed { member: "results", expec
 pub(super) struct Seen {
     /// The array of hits and the hits; `Some(None)` where something else stands there.
     pub(super) hits: Option<Option<(Range<usize>, Vec<Hit>)>>,
+    /// Which of them are pinned, by their numbers.
+    pub(super) pinned: Vec<usize>,
     pub(super) columns: Vec<(usize, Column)>,
     /// The number of the echo, and the value.
     pub(super) echoes: Vec<(usize, Range<usize>)>,
@@ -97,7 +99,18 @@ impl Reader<'_> {
 
     fn visit(&self, node: &Node, value: &mut Scanner<'_>, seen: &mut Seen) -> ScanResult<()> {
         match node.act {
-            Some(Act::Hits) => seen.hits = Some(array_of_hits(value, |item| self.hit(item))?),
+            Some(Act::Hits) => {
+                let (mut number, mut pinned) = (0, Vec::new());
+                let hits = array_of_hits(value, |item| {
+                    let (hit, is_pinned) = self.hit(item)?;
+                    if is_pinned {
+                        pinned.push(number);
+                    }
+                    number += 1;
+                    Ok(hit)
+                })?;
+                (seen.hits, seen.pinned) = (Some(hits), pinned);
+            }
             Some(Act::Column(number)) => {
                 if let Some(column) = self.column(number, value)? {
                     seen.columns.push((number, column));
@@ -119,9 +132,10 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn hit(&self, object: &mut Scanner<'_>) -> ScanResult<Option<Hit>> {
-        let HitShape { id: id_at, score: score_at, fields: fields_at } = self.hit;
-        let (mut id, mut score, mut source) = (None, None, None);
+    /// A hit, and whether it is pinned.
+    fn hit(&self, object: &mut Scanner<'_>) -> ScanResult<(Option<Hit>, bool)> {
+        let HitShape { id: id_at, score: score_at, fields: fields_at, pinned: pinned_at } = self.hit;
+        let (mut id, mut score, mut source, mut pinned) = (None, None, None, false);
         let mut note = |name: &str, value: Value<'_>| {
             if let Some(inside) = inside(id_at, name) {
                 id = at(value, inside).map(Value::span);
@@ -129,29 +143,35 @@ impl Reader<'_> {
             if let Some(inside) = inside(score_at, name) {
                 score = at(value, inside).and_then(number);
             }
+            if let Some(inside) = inside(pinned_at, name) {
+                pinned = at(value, inside).is_some_and(says_yes);
+            }
         };
         let Some((own, below)) = fields_at.split_first() else {
             let source = fields_and(object, note)?;
             let span = source.as_ref().map(|source| source.span.clone());
-            return Ok(span.map(|span| Hit { span, id, score, source, ..Hit::default() }));
+            return Ok((span.map(|span| Hit { span, id, score, source, ..Hit::default() }), pinned));
         };
-        let id_below = id_at.strip_prefix(fields_at.as_slice()).filter(|rest| rest.len() == 1);
-        let id_below = id_below.and_then(|rest| rest.first()).map_or("", String::as_str);
-        let mut id_of_fields = None;
+        let (id_below, pinned_below) = (below_fields(fields_at, id_at), below_fields(fields_at, pinned_at));
+        let (mut id_of_fields, mut pinned_in_fields) = (None, false);
         let object = object.members(|key, value| {
             if *key.name == **own {
                 source = within(value, below, &mut |name, value| {
                     if name == id_below {
                         id_of_fields = Some(value.span());
                     }
+                    if !pinned_below.is_empty() && name == pinned_below {
+                        pinned_in_fields = says_yes(value);
+                    }
                 })?;
-            } else if is_first(id_at, &key.name) || is_first(score_at, &key.name) {
+            } else if [id_at, score_at, pinned_at].into_iter().any(|path| is_first(path, &key.name)) {
                 note(&key.name, value.skip()?);
             }
             Ok(())
         })?;
         let id = id_of_fields.or(id);
-        Ok(object.map(|object| Hit { span: object.span(), id, score, source, ..Hit::default() }))
+        let hit = object.map(|object| Hit { span: object.span(), id, score, source, ..Hit::default() });
+        Ok((hit, pinned || pinned_in_fields))
     }
 
     fn column(&self, number: usize, value: &mut Scanner<'_>) -> ScanResult<Option<Column>> {
@@ -214,6 +234,19 @@ fn within(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The one key below the fields that a path leads to; empty where it leads elsewhere.
+fn below_fields<'p>(fields: &[String], path: &'p [String]) -> &'p str {
+    match path.strip_prefix(fields) {
+        Some([only]) => only,
+        _ => "",
+    }
+}
+
+/// Whether a mark is there: neither `null` nor `false`.
+fn says_yes(value: Value<'_>) -> bool {
+    !value.is_null() && value.as_bool() != Some(false)
 }
 
 fn is_first(path: &[String], name: &str) -> bool {

@@ -45,6 +45,7 @@ pub(super) struct HitShape {
     pub(super) id: Vec<String>,
     pub(super) score: Vec<String>,
     pub(super) fields: Vec<String>,
+    pub(super) pinned: Vec<String>,
 }
 
 impl Shape {
@@ -52,12 +53,13 @@ impl Shape {
         let mut result = Node::default();
         let (mut hit, mut objects) = (HitShape::default(), None);
         match &response.hits {
-            Hits::Rows(Rows { at, id, score, fields, .. }) => {
+            Hits::Rows(Rows { at, id, score, fields, pinned, .. }) => {
                 result.put(at, Act::Hits);
                 hit = HitShape {
                     id: id.clone(),
                     score: score.clone().unwrap_or_default(),
                     fields: fields.clone(),
+                    pinned: pinned.clone().unwrap_or_default(),
                 };
             }
             Hits::Columns(Columns { all, fields, .. }) => {

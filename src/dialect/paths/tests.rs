@@ -26,7 +26,7 @@ fn dialect(name: &str) -> &'static Paths {
     static ALL: LazyLock<HashMap<&'static str, &'static Paths>> = LazyLock::new(|| {
         let of = |preset: &Preset| {
             let definition = crate::config::preset(preset.name).expect(preset.name);
-            (preset.name, &*Box::leak(Box::new(Paths::new(definition, Instant::now))))
+            (preset.name, &*Box::leak(Box::new(Paths::new(definition, Arc::new(Names::new(Instant::now))))))
         };
         PRESETS.iter().map(of).collect()
     });
@@ -409,7 +409,7 @@ fn fields_are_asked_for_only_where_the_request_names_others_and_never_excluded_o
     }
     assert_eq!(query(r#"{"topK":1,"includeMetadata":false}"#), r#"{"topK":1,"includeMetadata":true}"#);
     let chroma = "POST /api/v2/tenants/t/databases/d/collections/u/query";
-    for odd in ["[]", r#""distances""#, "null", "7"] {
+    for odd in [r#""distances""#, "null", "7"] {
         let body = format!(r#"{{"query_embeddings":[[1]],"include":{odd}}}"#);
         assert_eq!(asks("chroma", chroma, &body, &["document"]).1, body);
     }
@@ -701,7 +701,7 @@ fn a_number_that_is_written_counts_before_one_that_is_the_default() {
     let mut definition = crate::config::preset("meilisearch").unwrap();
     definition.operations[0].offset.default = Some(0);
     definition.operations[0].page_only.clear();
-    let dialect = Paths::new(definition, Instant::now);
+    let dialect = Paths::new(definition, Arc::new(Names::new(Instant::now)));
     let (method, headers) = (Method::POST, headers("application/json"));
     let head = Head { method: &method, path: "/indexes/i/search", query: None, headers: &headers };
     let offset = |body: &'static str| {
@@ -718,6 +718,88 @@ fn a_null_where_a_number_stands_is_left_to_the_database() {
         let intent = json("meilisearch", "POST /indexes/i/search", body).intent();
         assert_eq!(intent.widening, Widening::Never, "{body}");
     }
+}
+
+#[test]
+fn hits_that_a_response_says_are_pinned_are_known() {
+    let pinned = |asked: Asked<'_>, response: &str| {
+        let page = asked.read().page(Bytes::copy_from_slice(response.as_bytes())).unwrap();
+        page.pinned().iter().map(|at| (at.list, at.hit)).collect::<Vec<_>>()
+    };
+    let solr = json("solr", "GET /solr/d/select?q=a&fl=id,[elevated]", "");
+    let elevated =
+        r#"{"response":{"docs":[{"id":"1","[elevated]":true},{"id":"2","[elevated]":false},{"id":"3"}]}}"#;
+    assert_eq!(pinned(solr, elevated), [(0, 0)]);
+    let typesense = json("typesense", "POST /multi_search", r#"{"searches":[{"q":"a"},{"q":"b"}]}"#);
+    let curated = r#"{"results":[{"hits":[{"document":{"id":"1"}}]},{"hits":[{"document":{"id":"2"}},{"curated":true,"document":{"id":"3","curated":true}},{"document":{"id":"4","curated":true}}]}]}"#;
+    assert_eq!(pinned(typesense, curated), [(1, 1)], "a field of that name is no mark");
+    let mut definition = crate::config::preset("typesense").unwrap();
+    let Hits::Rows(rows) = &mut definition.operations[0].response.hits else { panic!() };
+    rows.pinned = Some(vec!["document".to_owned(), "top".to_owned()]);
+    let dialect = Paths::new(definition, Arc::new(Names::new(Instant::now)));
+    let (method, headers) = (Method::GET, HeaderMap::new());
+    let head = Head {
+        method: &method,
+        path: "/collections/c/documents/search",
+        query: Some("q=a"),
+        headers: &headers,
+    };
+    let response = r#"{"hits":[{"document":{"id":"1","top":null}},{"document":{"id":"2","top":1}}]}"#;
+    let page = dialect
+        .read_body(&head, &Bytes::new())
+        .unwrap()
+        .page(Bytes::from_static(response.as_bytes()))
+        .unwrap();
+    assert_eq!(page.pinned(), [HitAt { list: 0, hit: 1 }], "also among the fields");
+}
+
+#[test]
+fn names_are_added_to_an_empty_list_where_the_definition_says_that_it_brings_none() {
+    let wanted = [plan(None, &["document", "text"])];
+    let chroma = |include: &str| {
+        let body = format!(r#"{{"query_embeddings":[[0.5]],"include":{include}}}"#);
+        let line = "POST /api/v2/tenants/t/databases/d/collections/u/query";
+        let rewrite = json("chroma", line, &body).read().rewrite(&wanted).unwrap();
+        String::from_utf8(rewrite.body.to_vec()).unwrap()
+    };
+    assert!(chroma("[]").ends_with(r#""include":["documents"]}"#), "{}", chroma("[]"));
+    let mut definition = crate::config::preset("solr").unwrap();
+    let rewritten = |definition: &Definition, query: &str| {
+        let dialect = Paths::new(definition.clone(), Arc::new(Names::new(Instant::now)));
+        let (method, headers) = (Method::GET, HeaderMap::new());
+        let head = Head { method: &method, path: "/solr/d/select", query: Some(query), headers: &headers };
+        dialect.widen_body(&head, &Bytes::new(), &wanted).unwrap()
+    };
+    let unknown = rewritten(&definition, "q=a&fl=");
+    assert_eq!((unknown.target.as_str(), &unknown.strips[0]), ("/solr/d/select?q=a&fl=", &Strip::default()));
+    definition.operations[0].fields.empty_is_none = true;
+    let added = rewritten(&definition, "q=a&fl=");
+    assert_eq!(added.strips[0].paths.len(), 2);
+    assert!(!added.target.contains("fl=,") && added.target.contains("document"), "{}", added.target);
+}
+
+#[test]
+fn every_field_is_asked_for_by_a_switch_and_lists_of_the_client_stay() {
+    let all = FetchPlan { fields: WantedFields::All, ..FetchPlan::as_asked() };
+    let query = json("pinecone", "POST /query", r#"{"topK":1,"includeMetadata":false}"#).read();
+    let rewrite = query.rewrite(std::slice::from_ref(&all)).unwrap();
+    assert_eq!(rewrite.body, r#"{"topK":1,"includeMetadata":true}"#);
+    assert_eq!(rewrite.strips[0].paths[0].keys, ["metadata"]);
+    let listed = json("solr", "GET /solr/d/select?q=a&fl=id", "").read();
+    let rewrite = listed.rewrite(&[all]).unwrap();
+    assert_eq!(
+        (rewrite.target.as_str(), &rewrite.strips[0]),
+        ("/solr/d/select?q=a&fl=id", &Strip::default())
+    );
+}
+
+#[test]
+fn the_operations_of_a_definition_are_kinds_of_their_own() {
+    let kinds: Vec<&str> = dialect("typesense").kinds().iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(kinds, ["search", "multi_search"]);
+    let long = "n".repeat(65);
+    assert_eq!(SearchKind::described(&long), SearchKind::Search, "it would be a label of any length");
+    assert_eq!(SearchKind::described("find"), SearchKind::described("find"));
 }
 
 #[test]

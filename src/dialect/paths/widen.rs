@@ -89,7 +89,8 @@ fn column(
         // By default the column comes, or nothing says how to ask for it.
         return Ok(Strip::default());
     };
-    let Some(names) = fields::some_listed(list) else { return Ok(Strip::default()) };
+    let names = fields::listed(list).filter(|names| !names.is_empty() || request.empty_is_none);
+    let Some(names) = names else { return Ok(Strip::default()) };
     if names.iter().any(|name| name == wanted) {
         return Ok(Strip::default());
     }

@@ -132,7 +132,7 @@ pub fn is_text(value: &[u8]) -> bool {
 /// An array's range and its hits; `None` where it is no array, or something in it is no hit.
 pub fn array_of_hits(
     array: &mut Scanner<'_>,
-    hit: impl Fn(&mut Scanner<'_>) -> ScanResult<Option<Hit>>,
+    mut hit: impl FnMut(&mut Scanner<'_>) -> ScanResult<Option<Hit>>,
 ) -> ScanResult<Option<(Range<usize>, Vec<Hit>)>> {
     let mut hits = Vec::new();
     let mut odd = false;
