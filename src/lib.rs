@@ -25,6 +25,7 @@ pub mod proxy;
 pub mod rerank;
 pub mod rerank_api;
 pub mod search;
+pub mod signing;
 pub mod system;
 pub mod telemetry;
 pub mod tls;

@@ -66,6 +66,10 @@ fn listener(each: &ListenerConfig, failing: Option<Failing>) -> Value {
         "dialect": each.dialect.as_str(),
         "upstream": each.upstream.url.to_string().trim_end_matches('/'),
         "grpc_upstream": each.grpc_url().map(|url| url.to_string().trim_end_matches('/').to_owned()),
+        "sign": each.upstream.sign.as_ref().map(|sign| json!({
+            "service": sign.service.as_str(),
+            "region": sign.region,
+        })),
         "failing": failing.map(|failing| json!({
             "cause": failing.cause,
             "requests": failing.requests,

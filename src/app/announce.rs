@@ -24,9 +24,11 @@ pub(super) fn announce(
         let max_connections = listener::max_connections(config, each, shared);
         let (dialect, tls) = (each.dialect.as_str(), each.tls.is_some());
         let grpc_upstream = each.grpc_url().map(|url| url.to_string());
+        let signed_for = each.upstream.sign.as_ref().map(|sign| sign.service.as_str());
         let grpc_listen = second.map(|second| second.to_string());
         tracing::info!(
-            listen = %address, grpc_listen, upstream = %each.upstream.url, grpc_upstream, dialect, tls, max_connections,
+            listen = %address, grpc_listen, upstream = %each.upstream.url, grpc_upstream, dialect, tls, signed_for,
+            max_connections,
             "serving"
         );
     }

@@ -20,7 +20,7 @@ use crate::{
     fleet::{self, Fleet, FleetError, FleetMetrics},
     pipeline::{Pipeline, Profile, Profiles, Route},
     proxy::{
-        Forwarder, GrpcRoute, HeadLimits, ListenerSettings, Proxy, SearchHandler, SearchLimits,
+        Forwarder, GrpcRoute, HeadLimits, HeldBodies, ListenerSettings, Proxy, SearchHandler, SearchLimits,
         TunnelSettings,
     },
     rerank::{BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared},
@@ -50,6 +50,7 @@ fn upstream_settings(
     UpstreamSettings {
         http2: settings.http2,
         tls: upstream_tls(settings),
+        signer: shared.keyring.signer(settings, &shared.signing_metrics),
         connect_timeout: settings.connect_timeout,
         response_timeout: settings.response_timeout,
         forward_timeout: settings.forward_timeout,
@@ -125,8 +126,14 @@ pub(super) fn proxy(
     let searches = searches.recalling(shared.recall.clone());
     let searches = searches.logging(shared.search_log.clone(), listener.listen.to_string().into());
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
+    let held = HeldBodies {
+        request_bytes: limits.max_request_bytes,
+        budget: shared.bounds.request_bytes.clone(),
+        body_timeout: limits.body_timeout,
+        waits: shared.waits.clone(),
+    };
     Ok(Proxy {
-        forwarder: Forwarder::new(upstream, tunnels.clone()),
+        forwarder: Forwarder::new(upstream, tunnels.clone()).holding(held),
         grpc: match grpc {
             _ if !listener.tells_grpc() => GrpcRoute::AsOthers,
             None => GrpcRoute::Nowhere,
@@ -135,6 +142,7 @@ pub(super) fn proxy(
         dialects: Dialects::new(dialects),
         path_prefix: listener.path_prefix.clone(),
         keeps_prefix: listener.path_prefix == listener.upstream.path_prefix,
+        lent_to: listener.upstream.sign.as_ref().map_or_else(Default::default, |sign| sign.clients),
         searches: Arc::new(searches),
         metrics: shared.proxy_metrics.clone(),
         head: HeadLimits { max_headers: limits.max_headers, max_head_bytes: limits.max_head_bytes },
@@ -155,6 +163,8 @@ pub(super) fn dialects(listener: &ListenerConfig, known: &KnownNames) -> Vec<Arc
     let grpc = || Arc::new(QdrantGrpc) as Arc<dyn Dialect>;
     let elastic = || Arc::new(Elastic) as Arc<dyn Dialect>;
     match listener.dialect {
+        // Requests are signed for OpenSearch alone.
+        DialectChoice::Auto if listener.upstream.sign.is_some() => vec![elastic()],
         DialectChoice::Auto => vec![qdrant(), grpc(), elastic()],
         DialectChoice::Qdrant => vec![qdrant(), grpc()],
         DialectChoice::Elasticsearch => vec![elastic()],

@@ -7,8 +7,8 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shared, StartError, active_config::Expiry, announce, build, embeddings, forgetting::Forgetting, itself,
-    listener, pools::Pools, reach::Reach, series,
+    Shared, StartError, active_config::Expiry, announce, build, credentials::Granted, embeddings,
+    forgetting::Forgetting, itself, listener, pools::Pools, reach::Reach, series,
 };
 use crate::{
     admin::{Access, Readiness},
@@ -70,6 +70,7 @@ pub(super) struct Live {
     shared: Arc<ArcSwap<Shared>>,
     pools: Arc<ArcSwap<Pools>>,
     reach: Vec<Reach>,
+    granted: Option<Granted>,
     forgetting: Option<Forgetting>,
     readiness: Readiness,
     /// Ends every listener.
@@ -177,6 +178,7 @@ impl Live {
             shared: Arc::new(ArcSwap::from_pointee(shared)),
             pools: Arc::default(),
             reach: Vec::new(),
+            granted: None,
             forgetting: None,
             readiness,
             stop: CancellationToken::new(),
@@ -250,6 +252,7 @@ impl Live {
         built.shared.records.configure(built.config.inspector);
         built.shared.access.store(Arc::new(Access::new(built.config.admin.token.as_ref())));
         self.forgetting = Forgetting::renewed(self.forgetting.take(), built.shared.recall.as_ref());
+        self.granted = Granted::watch(&built.shared.keyring, &self.readiness);
         self.shared.store(Arc::new(built.shared));
         self.pools.store(Arc::new(built.pools));
         self.reach = Reach::renewed(std::mem::take(&mut self.reach), &built.config, &self.readiness);

@@ -5,6 +5,7 @@ mod active_config;
 mod announce;
 mod bind;
 mod build;
+mod credentials;
 mod embeddings;
 mod forgetting;
 mod itself;
@@ -43,6 +44,7 @@ use crate::{
     proxy::{ProxyMetrics, SearchLog, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
+    signing::SigningMetrics,
     system::Resources,
     telemetry,
     upstream::{Mark, UpstreamSetupError},
@@ -50,6 +52,7 @@ use crate::{
 };
 use active_config::ActiveConfig;
 pub use bind::BindError;
+use credentials::Keyring;
 use live::Live;
 pub use look::{redis, upstream_certificate};
 use names::KnownNames;
@@ -177,6 +180,9 @@ struct Shared {
     call_metrics: CallMetrics,
     embedding_metrics: EmbeddingMetrics,
     proxy_metrics: ProxyMetrics,
+    signing_metrics: SigningMetrics,
+    /// What requests are signed with, where any are.
+    keyring: Keyring,
     /// What is remembered of embedding calls, where any are served.
     recall: Option<Arc<Recall>>,
     search_log: SearchLog,
@@ -275,6 +281,7 @@ impl Shared {
         let call_metrics = CallMetrics::register(registry)?;
         let embedding_metrics = EmbeddingMetrics::register(registry)?;
         let proxy_metrics = ProxyMetrics::register(registry)?;
+        let signing_metrics = SigningMetrics::register(registry)?;
         let (records, access) = (Arc::new(RecordRing::new(Default::default())), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics).for_workers(workers.count());
@@ -292,6 +299,8 @@ impl Shared {
             call_metrics,
             embedding_metrics,
             proxy_metrics,
+            signing_metrics,
+            keyring: Keyring::default(),
             recall: None,
             search_log: SearchLog::default(),
             resources,
@@ -323,6 +332,7 @@ impl Shared {
         }
         next.providers = build::providers(config, &next.providers, &next.stack)?;
         next.recall = embeddings::recall(before, config, &next)?;
+        next.keyring = self.keyring.renewed(config, &self.signing_metrics);
         Ok(next)
     }
 }

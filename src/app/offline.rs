@@ -7,6 +7,7 @@ use crate::{
     config::{Config, ServiceConfig},
     proxy::{Forwarder, Proxy, TunnelSettings},
     rerank::ScoreStore,
+    signing::{Keys, SignedClients},
     workers::Workers,
 };
 
@@ -18,6 +19,8 @@ pub struct Offline {
     pub store: Arc<ScoreStore>,
     /// The embedding services that are served.
     pub services: Vec<OfflineService>,
+    /// What requests are signed with, for each listener.
+    pub keys: Vec<Option<Keys>>,
 }
 
 /// An embedding service that is served.
@@ -36,11 +39,16 @@ pub fn offline(config: &Config) -> Result<Offline, StartError> {
     store.connect();
     let listeners = config.listeners.iter().zip(pools.upstreams());
     let proxies = listeners.map(|(each, (upstream, grpc))| {
-        build::proxy(config, each, &shared, (upstream.clone(), grpc.cloned()))
+        let proxy = build::proxy(config, each, &shared, (upstream.clone(), grpc.cloned()))?;
+        // Whoever runs a command of this configuration needs no signature besides.
+        Ok(Proxy { lent_to: SignedClients::Any, ..proxy })
     });
+    let sign = config.listeners.iter().map(|each| each.upstream.sign.as_ref());
+    let keys = sign.map(|sign| shared.keyring.keys(&sign?.region)).collect();
     let services = pools.services().into_iter().map(|(config, upstream)| OfflineService {
         config,
         forwarder: Forwarder::new(upstream, TunnelSettings::default()),
     });
-    Ok(Offline { proxies: proxies.collect::<Result<_, _>>()?, store, services: services.collect() })
+    let proxies = proxies.collect::<Result<_, StartError>>()?;
+    Ok(Offline { proxies, store, services: services.collect(), keys })
 }

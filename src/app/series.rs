@@ -30,7 +30,11 @@ pub(super) fn declare(config: &Config, shared: &Shared, before: &Shared) {
             .listeners
             .iter()
             .any(|each| is_tls(&each.upstream.url) || each.grpc_url().as_ref().is_some_and(is_tls));
-        shared.proxy_metrics.declare(!dialects.is_empty(), tls);
+        let signs = config.listeners.iter().any(|each| each.upstream.sign.is_some());
+        shared.proxy_metrics.declare(!dialects.is_empty(), tls, signs);
+        if signs {
+            shared.signing_metrics.declare();
+        }
     }
     if config.rerank_api.listen.is_some() {
         shared.api_metrics.declare();

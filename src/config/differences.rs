@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     CacheConfig, Config, EmbeddingsConfig, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankApiConfig,
-    RouteConfig, ServiceConfig,
+    RouteConfig, ServiceConfig, SignConfig,
     node::{self, Node, Value},
     origin::Origin,
     out::quoted,
@@ -33,8 +33,15 @@ pub struct Difference {
 }
 
 /// Settings that are always listed.
-const NO_DEFAULT: [&str; 5] =
-    ["upstream.url", "].collection", "tls.cert_file", "tls.key_file", "cache.redis.url"];
+const NO_DEFAULT: [&str; 7] = [
+    "upstream.url",
+    "sign.service",
+    "sign.region",
+    "].collection",
+    "tls.cert_file",
+    "tls.key_file",
+    "cache.redis.url",
+];
 
 /// A value of a tree, lists of scalars as one.
 struct Leaf<'a> {
@@ -81,9 +88,11 @@ pub fn differences(config: &Config, written: &Written, env: &HashMap<String, Str
 fn untouched(config: &Config) -> Config {
     let tls =
         |each: &ListenerTlsConfig| ListenerTlsConfig::new(each.cert_file.clone(), each.key_file.clone());
-    let listener = |each: &ListenerConfig| ListenerConfig {
-        tls: each.tls.as_ref().map(tls),
-        ..ListenerConfig::before(each.upstream.url.clone())
+    let listener = |each: &ListenerConfig| {
+        let sign = each.upstream.sign.as_ref().map(|sign| SignConfig::new(sign.service, sign.region.clone()));
+        let mut before = ListenerConfig::before(each.upstream.url.clone());
+        before.upstream.sign = sign;
+        ListenerConfig { tls: each.tls.as_ref().map(tls), ..before }
     };
     let route = |each: &RouteConfig| RouteConfig {
         collection: each.collection.clone(),

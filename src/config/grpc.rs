@@ -39,6 +39,8 @@ impl ListenerConfig {
     /// Those of a database that has gRPC beside its other interface.
     fn usual_ports(&self) -> Option<&'static Ports> {
         match self.dialect {
+            // Requests are signed for OpenSearch alone.
+            DialectChoice::Auto if self.upstream.sign.is_some() => None,
             DialectChoice::Auto | DialectChoice::Qdrant => Some(&QDRANT),
             DialectChoice::Weaviate => Some(&WEAVIATE),
             _ => None,

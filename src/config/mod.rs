@@ -33,11 +33,13 @@ mod read_provider;
 mod read_providers;
 mod read_rerank;
 mod read_rerank_api;
+mod read_sign;
 mod read_tls;
 mod render;
 mod rerank_api;
 mod section;
 mod setting;
+mod sign;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -70,6 +72,7 @@ pub use problem::{Problem, Problems};
 pub use published::{page, reference, schema};
 pub use render::{short_hash, to_yaml};
 pub use rerank_api::RerankApiConfig;
+pub use sign::SignConfig;
 pub use source::{Loaded, Source};
 pub use types::{
     AdminConfig, CacheConfig, Config, ListenerConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig,

@@ -53,6 +53,15 @@ const EMBEDDINGS: &str = "
 #   tei: { url: \"http://tei:8080\", form: tei }
 ";
 
+/// Sections that are off by default.
+const OFF: [&str; 3] = ["tls", "sign", "redis"];
+
+/// Those of a listener, which are off: their members are described right below them.
+const OFF_IN_LISTENERS: [&str; 2] = ["listeners[].tls", "listeners[].upstream.sign"];
+
+/// Settings that have to be set where their section is: what is shown of them elsewhere is an example.
+const NO_DEFAULT: [&str; 4] = [".tls.cert_file", ".tls.key_file", ".sign.service", ".sign.region"];
+
 /// What is said beside a section's name.
 const SECTIONS: [(&str, &str); 5] = [
     ("services", "by name, which is the base path; keys are the clients' own"),
@@ -79,7 +88,8 @@ pub fn reference() -> String {
             }
         }
         let is_own = matches!(entry.key(), "fuse") || !is_of(entry.key(), HttpKind::Cohere);
-        let is_repeated = is_repeated_tls(entry);
+        // Those of a section that is off have been described with it.
+        let is_repeated = is_repeated_tls(entry) || OFF_IN_LISTENERS.contains(&entry.section());
         if is_repeated || (top == "providers" && is_own) {
             continue;
         }
@@ -112,7 +122,7 @@ fn open_sections(out: &mut String, open: &mut Vec<String>, parts: &[&str]) {
     for part in sections.iter().skip(same) {
         let name = part.trim_end_matches("[]");
         // A section that is off is only described.
-        if !matches!(*part, "tls" | "redis") {
+        if !OFF.contains(part) {
             let name = match *part {
                 "<name>" if open.first().is_some_and(|top| top == "embeddings") => "openai",
                 "<name>" => "cohere",
@@ -133,11 +143,7 @@ fn indent_of(open: &[String]) -> usize {
 
 /// One setting; one of a section that is off as a remark, behind the section's own line.
 fn member(out: &mut String, open: &mut [String], entry: &Listed, parts: &[&str], all: &[Listed]) {
-    let is_off = parts.iter().rev().skip(1).any(|part| matches!(*part, "tls" | "redis"));
-    // The members of a section that is off follow it at once.
-    if is_off && entry.path.starts_with("listeners[].tls.") {
-        return;
-    }
+    let is_off = parts.iter().rev().skip(1).any(|part| OFF.contains(part));
     let mut indent = indent_of(open);
     let text = format!("{}: {}", entry.key(), bare(&entry.default));
     if let Ok(Json::Array(items)) = serde_json::from_str(&entry.default)
@@ -154,9 +160,10 @@ fn member(out: &mut String, open: &mut [String], entry: &Listed, parts: &[&str],
     }
     let mark = if is_off { "# " } else { "" };
     line(out, &format!("{:indent$}{mark}{dash}{text}", ""), "", &help(entry), COLUMN);
-    if entry.path == "listeners[].tls" {
-        for each in all.iter().filter(|each| each.section() == "listeners[].tls") {
-            let text = format!("{:6}# {}: {}", "", each.key(), bare(&each.default));
+    if OFF_IN_LISTENERS.contains(&entry.path.as_str()) {
+        let indent = indent + 2;
+        for each in all.iter().filter(|each| each.section() == entry.path) {
+            let text = format!("{:indent$}# {}: {}", "", each.key(), bare(&each.default));
             line(out, &text, "  ", &help(each), COLUMN);
         }
     }
@@ -242,9 +249,7 @@ pub fn page() -> String {
         names.extend(entry.flag.map(|flag| format!("`{flag}`")));
         let default = match entry.default.as_str() {
             "null" => "–".to_owned(),
-            _ if entry.path.ends_with(".tls.cert_file") || entry.path.ends_with(".tls.key_file") => {
-                "–".to_owned()
-            }
+            _ if NO_DEFAULT.iter().any(|end| entry.path.ends_with(end)) => "–".to_owned(),
             default => format!("`{}`", bare(default).replace('|', "\\|")),
         };
         let default = if entry.path == "listeners[].upstream.url" { "–".to_owned() } else { default };

@@ -12,7 +12,7 @@ use super::{
     read_fleet::redis,
     read_providers::providers,
     read_rerank::rerank,
-    read_rerank_api,
+    read_rerank_api, read_sign,
     read_tls::{client_certificate, listener_tls},
     section::Section,
     setting::{self, Setting},
@@ -140,6 +140,7 @@ fn listener(section: &Section<'_>, single: bool, problems: &mut Problems) -> Lis
     }
     upstream_url(&upstream, &mut listener.upstream, problems);
     client_certificate(&upstream, problems);
+    listener.upstream.sign = read_sign::sign(&upstream, listener.dialect, problems);
     listener.definition = definition(section, &listener, problems);
     listener
 }

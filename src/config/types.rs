@@ -15,6 +15,7 @@ use super::embeddings::EmbeddingsConfig;
 use super::limits::{LimitsConfig, MemoryConfig};
 use super::listener_tls::ListenerTlsConfig;
 use super::rerank_api::RerankApiConfig;
+use super::sign::SignConfig;
 use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
     dialect::paths::Definition,
@@ -101,6 +102,8 @@ pub struct UpstreamConfig {
     pub client_key_file: Option<PathBuf>,
     /// The name to send (SNI) and to expect in the certificate instead of the URL's host.
     pub server_name: Option<ServerName<'static>>,
+    /// Requests are signed for Amazon OpenSearch.
+    pub sign: Option<SignConfig>,
     /// For the connection, TLS included.
     pub connect_timeout: Duration,
     /// For the head of a search's response; `None` is unlimited.
@@ -275,6 +278,7 @@ impl ListenerConfig {
                 client_cert_file: None,
                 client_key_file: None,
                 server_name: None,
+                sign: None,
                 connect_timeout: Duration::from_secs(5),
                 response_timeout: Some(Duration::from_secs(60)),
                 forward_timeout: Some(Duration::from_secs(60 * 60)),

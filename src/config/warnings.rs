@@ -7,6 +7,7 @@ use crate::{
     dialect::paths::{FieldForm, Hits, Operation},
     rerank::ProviderKind,
     search::FieldSet,
+    signing::SignedClients,
     tls::{self, Misuse},
 };
 
@@ -21,6 +22,7 @@ impl Config {
             walks(self),
             columns(self),
             lists(self),
+            lent(self),
         ]
         .concat()
     }
@@ -37,6 +39,23 @@ fn collections(config: &Config) -> Vec<String> {
          others.",
         patterns.join(", ")
     )]
+}
+
+/// Credentials that anyone on the network is lent.
+fn lent(config: &Config) -> Vec<String> {
+    let listeners = config.listeners.iter().enumerate();
+    let open = listeners.filter(|(_, each)| {
+        let known = each.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+        let any = each.upstream.sign.as_ref().is_some_and(|sign| sign.clients == SignedClients::Any);
+        any && !known && !each.listen.ip().is_loopback()
+    });
+    let warning = |at: usize, listen| {
+        format!(
+            "listeners[{at}].upstream.sign.clients: any lends this process's AWS credentials to everyone who reaches \
+             {listen}; listen on the loopback interface, set tls.client_ca_file, or have a network policy."
+        )
+    };
+    open.map(|(at, each)| warning(at, each.listen)).collect()
 }
 
 /// Routes that can never apply.

@@ -2,6 +2,7 @@ use super::{setting::Scalar, values};
 use crate::{
     embedding::form::{Form, Remember},
     pipeline::{Capture, FailOpen, Mode, QuerySource, ScoreMode},
+    signing::{Service, SignedClients},
     upstream::HostHeader,
 };
 
@@ -117,6 +118,8 @@ macro_rules! words_of {
     };
 }
 
+words_of! { SERVICES: Service { Es = "es", Aoss = "aoss" } }
+words_of! { SIGNED_CLIENTS: SignedClients { Signed = "signed", Any = "any" } }
 words_of! { HOSTS: HostHeader { Upstream = "upstream", Preserve = "preserve" } }
 words_of! { MODES: Mode { On = "on", Shadow = "shadow", Off = "off" } }
 words_of! { SCORE_MODES: ScoreMode { Keep = "keep", Replace = "replace", Rrf = "rrf" } }

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     app::StartError,
-    config::{Config, Mode},
+    config::{Config, ListenerConfig, Mode},
     dialect::paths::{Definition, Operation},
     pipeline::Question,
-    probe::{Ask, Explained, Probe, ProbeError, Unexplained},
+    probe::{Ask, Explained, Probe, ProbeError, Signature, Unexplained},
 };
 
 /// A path, and what may follow it.
@@ -127,10 +127,13 @@ pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, Ex
         (_, why) => ExplainError::from(why),
     })?;
     probe.flush().await;
+    let signature = signature(own, explained.signature);
     if let Some(why) = explained.seen.failure {
         return Err(ExplainError::Upstream { upstream, why });
     }
-    Ok(put_together(config, upstream, ask, explained))
+    let mut explanation = put_together(config, upstream, ask, explained);
+    explanation.notes.splice(0..0, signature);
+    Ok(explanation)
 }
 
 fn put_together(config: &Config, upstream: String, ask: &Ask, explained: Explained) -> Explanation {
@@ -224,6 +227,23 @@ fn notes(config: &Config, explained: &Explained) -> Vec<String> {
     notes.extend(rejected_names(&explained.seen.asked));
     notes.dedup();
     notes
+}
+
+/// What became of a signature for AWS.
+fn signature(listener: &ListenerConfig, signature: Signature) -> Option<String> {
+    match (signature, &listener.upstream.sign) {
+        (Signature::OfOurs, Some(sign)) => Some(format!(
+            "Each request is signed for AWS ({}, {}) as it is sent; the signature's headers are not shown.",
+            sign.service.as_str(),
+            sign.region
+        )),
+        (Signature::OfClient, _) => Some(
+            "The request is signed for AWS, and a signature does not outlast a change: it was passed on as it came. With \
+             upstream.sign rerankd signs it anew, and reranks it."
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 /// The names of fields that were added to a request which the database rejected, and answered without them.

@@ -9,7 +9,7 @@ use crate::{
     bounds::Budget,
     dialect::{DialectError, Routed},
     pipeline::{Seen, Witness},
-    proxy::unpack,
+    proxy::{Signature, unpack},
     search::Head,
 };
 
@@ -30,6 +30,8 @@ pub struct Explained {
     pub body: Bytes,
     /// The response's trailers; none where there are none, or it was not read to its end.
     pub trailers: HeaderMap,
+    /// What became of a signature for AWS.
+    pub signature: Signature,
     /// What was done.
     pub seen: Seen,
 }
@@ -65,7 +67,9 @@ impl Probe {
             return Err(Unexplained::NoBody);
         }
         let witness = Witness::of_calls();
-        let response = self.proxy.handle(request(&self.proxy, ask, &witness)).await;
+        let request = request(&self.proxy, ask, &witness);
+        let signature = self.proxy.signature(&request);
+        let response = self.proxy.handle(request).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let room = Budget::new(RESPONSE_BYTES).nothing();
         let (body, trailers) = match body::read_up_to(response.into_body(), RESPONSE_BYTES, room, None).await
@@ -81,6 +85,7 @@ impl Probe {
             headers,
             body,
             trailers,
+            signature,
             seen: witness.take_all(),
         })
     }

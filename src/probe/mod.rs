@@ -21,6 +21,7 @@ use crate::{
     search::{Head, HitAt, KeepReason},
 };
 
+pub use crate::proxy::Signature;
 pub use explained::{Explained, Unexplained};
 
 /// A larger response is not read.

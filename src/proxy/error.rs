@@ -30,6 +30,20 @@ pub enum ProxyError {
         "the database's gRPC address is not known: set upstream.grpc_url (RERANKD_UPSTREAM__GRPC_URL) where rerankd runs"
     )]
     NoGrpcAddress,
+    /// A request without a signature for AWS, to a listener that lends its credentials only to signed ones.
+    #[error(
+        "requests to this listener have to be signed for AWS (AWS4-HMAC-SHA256): it lends its own credentials to nobody \
+         else, unless upstream.sign.clients says so"
+    )]
+    Unsigned,
+    /// A body that is larger than what may be held, and has to be for its signature.
+    #[error(
+        "the request's body is larger than limits.max_request_bytes, and has to be held whole here, since rerankd signs it"
+    )]
+    TooLargeToSign,
+    /// A body that would have to be held for its signature, and no room for it.
+    #[error("there is no room to hold the request's body, which rerankd signs")]
+    NoRoomToSign,
     /// The request has passed through this process before.
     #[error("the upstream leads back to this rerankd")]
     Loop,
@@ -62,11 +76,20 @@ pub(super) enum Cause {
     Unforwardable,
     /// The head of the client's request is over a limit.
     LargeHead,
+    /// The client's request is not signed.
+    Unsigned,
+    /// The client's body is too large to be signed.
+    TooLargeToSign,
+    /// As much is buffered as may be.
+    NoRoomToSign,
+    /// There are no credentials to sign with.
+    NoCredentials,
 }
 
 impl Cause {
     /// Every one.
     pub(super) fn all() -> impl Iterator<Item = Self> {
+        let of_signing = [Self::Unsigned, Self::TooLargeToSign, Self::NoRoomToSign, Self::NoCredentials];
         let others = [
             Self::Broken,
             Self::Silent,
@@ -77,7 +100,7 @@ impl Cause {
             Self::Unforwardable,
             Self::LargeHead,
         ];
-        Trouble::ALL.into_iter().map(Self::Connection).chain(others)
+        Trouble::ALL.into_iter().map(Self::Connection).chain(others).chain(of_signing)
     }
 
     pub(super) fn as_str(self) -> &'static str {
@@ -91,7 +114,16 @@ impl Cause {
             Self::RequestStalled => "request_stalled",
             Self::Unforwardable => "unforwardable",
             Self::LargeHead => "large_head",
+            Self::Unsigned => "unsigned",
+            Self::TooLargeToSign => "too_large_to_sign",
+            Self::NoRoomToSign => "no_room_to_sign",
+            Self::NoCredentials => "no_credentials",
         }
+    }
+
+    /// Whether it can only be where requests are signed.
+    pub(super) fn is_of_signing(self) -> bool {
+        matches!(self, Self::Unsigned | Self::TooLargeToSign | Self::NoRoomToSign | Self::NoCredentials)
     }
 
     /// Whether it can only be where the database is behind TLS.
@@ -116,7 +148,18 @@ impl Cause {
             Self::Loop => {
                 "requests come back to this rerankd: write the database's own address as upstream.url"
             }
-            Self::RequestBody | Self::RequestStalled | Self::Unforwardable | Self::LargeHead => "",
+            Self::NoRoomToSign => {
+                "as much is buffered as may be, and what is to be signed has to be: raise memory.max_buffered"
+            }
+            Self::NoCredentials => {
+                "no AWS credentials: see the role or the variables of this process, and docs/aws.md"
+            }
+            Self::RequestBody
+            | Self::RequestStalled
+            | Self::Unforwardable
+            | Self::LargeHead
+            | Self::Unsigned
+            | Self::TooLargeToSign => "",
         }
     }
 }
@@ -142,6 +185,10 @@ impl ProxyError {
                 Cause::Unforwardable
             }
             Self::LargeHead => Cause::LargeHead,
+            Self::Unsigned => Cause::Unsigned,
+            Self::TooLargeToSign => Cause::TooLargeToSign,
+            Self::NoRoomToSign => Cause::NoRoomToSign,
+            Self::Upstream(UpstreamError::NoCredentials) => Cause::NoCredentials,
         }
     }
 
@@ -156,6 +203,9 @@ impl ProxyError {
             Cause::RequestStalled => StatusCode::REQUEST_TIMEOUT,
             Cause::LargeHead => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Cause::Loop => StatusCode::LOOP_DETECTED,
+            Cause::Unsigned => StatusCode::FORBIDDEN,
+            Cause::TooLargeToSign => StatusCode::PAYLOAD_TOO_LARGE,
+            Cause::NoRoomToSign | Cause::NoCredentials => StatusCode::SERVICE_UNAVAILABLE,
             Cause::Connection(_) | Cause::Broken | Cause::BadResponse => StatusCode::BAD_GATEWAY,
         }
     }

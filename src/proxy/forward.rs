@@ -1,6 +1,7 @@
 //! Passing requests on to the upstream and its responses back.
 
 use std::mem;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderValue, TRAILER, TRANSFER_ENCODING};
@@ -13,7 +14,8 @@ use hyper::upgrade::OnUpgrade;
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
 use super::{ProxyError, expect, grpc, headers, headers::Hop, target};
-use crate::body::{self, Body, BoxError};
+use crate::body::{self, Body, BodyRead, BoxError, Stalled};
+use crate::bounds::{Budget, TimeoutKind, Timeouts};
 use crate::upstream::{Turn, Upstream};
 
 /// Passes requests on to one upstream. Cheap to clone; clones share the pool.
@@ -21,12 +23,31 @@ use crate::upstream::{Turn, Upstream};
 pub struct Forwarder {
     upstream: Upstream,
     tunnels: TunnelSettings,
+    held: Option<HeldBodies>,
+}
+
+/// How bodies are held that have to be whole before they are forwarded, since they are signed.
+#[derive(Debug, Clone)]
+pub struct HeldBodies {
+    /// Larger ones are refused.
+    pub request_bytes: usize,
+    /// What all that is buffered is counted in.
+    pub budget: Budget,
+    /// Timeout for the next bytes of a client's body.
+    pub body_timeout: Option<Duration>,
+    /// Counts the timeouts that expired.
+    pub waits: Timeouts,
 }
 
 impl Forwarder {
     /// Forwards to this upstream.
     pub fn new(upstream: Upstream, tunnels: TunnelSettings) -> Self {
-        Self { upstream, tunnels }
+        Self { upstream, tunnels, held: None }
+    }
+
+    /// The same, holding bodies so where that is necessary.
+    pub fn holding(self, held: HeldBodies) -> Self {
+        Self { held: Some(held), ..self }
     }
 
     /// The database, with the connections to it.
@@ -51,8 +72,12 @@ impl Forwarder {
         self.upstream.responded(status);
     }
 
-    /// Passes a request on unchanged, and the response back as it comes: both bodies are streamed.
+    /// Passes a request on unchanged, and the response back as it comes: both bodies are streamed. A request that has to
+    /// be signed is read whole first.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, ProxyError> {
+        if self.upstream.signs() {
+            return Box::pin(self.forward_read(request)).await;
+        }
         let hop = Hop::of(request.headers());
         if !hop.only_chunked() {
             return Err(ProxyError::Unforwardable);
@@ -91,6 +116,27 @@ impl Forwarder {
         Ok(respond(response)?.map(|body| expect::tie(body, held)))
     }
 
+    /// Reads a request, within the limits of what may be held, and passes it on.
+    async fn forward_read(&self, request: Request<Body>) -> Result<Response<Body>, ProxyError> {
+        let Some(held) = &self.held else { return Err(ProxyError::Unforwardable) };
+        let (mut parts, stream) = request.into_parts();
+        detach(&mut parts);
+        let permit = held.budget.nothing();
+        let read = body::read_up_to(stream, held.request_bytes, permit, held.body_timeout).await;
+        let body = match read {
+            Ok(BodyRead::Whole { bytes, .. }) => bytes,
+            Ok(BodyRead::TooLarge(_)) => return Err(ProxyError::TooLargeToSign),
+            Ok(BodyRead::NoRoom(_)) => return Err(ProxyError::NoRoomToSign),
+            Err(error) if error.is::<Stalled>() => {
+                held.waits.given_up(TimeoutKind::RequestBody);
+                return Err(ProxyError::RequestStalled);
+            }
+            Err(_) => return Err(ProxyError::RequestBody),
+        };
+        let parts = self.whole(parts, &body, |_| {})?;
+        respond(self.upstream.send_read(parts, body).await?)
+    }
+
     /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `new_target`
     /// and `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
     ///
@@ -103,12 +149,23 @@ impl Forwarder {
         turn: Turn,
         edit: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<Body>, ProxyError> {
+        let mut parts = parts.clone();
+        target::replace(&mut parts, new_target)?;
+        let parts = self.whole(parts, &body, edit)?;
+        respond(self.upstream.send_search(parts, body, turn).await?)
+    }
+
+    /// The head of a request whose body is in memory: end-to-end headers, after an `edit`, and how long the body is.
+    fn whole(
+        &self,
+        mut parts: Parts,
+        body: &Bytes,
+        edit: impl FnOnce(&mut HeaderMap),
+    ) -> Result<Parts, ProxyError> {
         let hop = Hop::of(&parts.headers);
         if !hop.only_chunked() {
             return Err(ProxyError::Unforwardable);
         }
-        let mut parts = parts.clone();
-        target::replace(&mut parts, new_target)?;
         let mut kept = hop.end_to_end(parts.headers, false);
         edit(&mut kept);
         // The body was read already, and its trailers were not kept.
@@ -122,8 +179,7 @@ impl Forwarder {
             headers::replace(&mut kept, &CONTENT_LENGTH, length);
         }
         parts.headers = kept;
-
-        respond(self.upstream.send_search(parts, body, turn).await?)
+        Ok(parts)
     }
 }
 

@@ -19,8 +19,38 @@ use crate::{
 /// The most names of collections that one line gathers from those that were left out.
 const MOST_NAMES: usize = 8;
 
-/// Why a path below an unknown prefix is no search; the key of its lines, beside that of its reason.
-const BELOW_PREFIX: &str = "below_prefix";
+/// Why a search is passed on unread. Each has lines of its own, beside those of its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aside {
+    /// Its path has a prefix that no setting names.
+    BelowPrefix,
+    /// Its client has signed it, and rerankd does not sign.
+    Signed,
+}
+
+impl Aside {
+    /// The key of its lines.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BelowPrefix => "below_prefix",
+            Self::Signed => "signed",
+        }
+    }
+
+    /// What it is, and what to set.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::BelowPrefix => {
+                "paths look like searches below a prefix: set listeners[].path_prefix and \
+                 listeners[].upstream.path_prefix (a type of Elasticsearch 7 in a path has to be left out)"
+            }
+            Self::Signed => {
+                "searches are signed for AWS, and a signature does not outlast a change: with \
+                 listeners[].upstream.sign rerankd signs them anew, and reranks them (docs/aws.md)"
+            }
+        }
+    }
+}
 
 /// What was logged of all listeners' searches. Clones share it; it outlives a reload.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +77,8 @@ pub(super) struct Searched<'a> {
     pub(super) collections: &'a str,
     pub(super) report: &'a Report,
     pub(super) timings: Timings,
-    /// The path has a prefix that no setting names.
-    pub(super) below_prefix: bool,
+    /// It was passed on unread.
+    pub(super) aside: Option<Aside>,
 }
 
 /// The fields of a line.
@@ -75,7 +105,7 @@ impl SearchLog {
         let written = match search.report.outcome {
             Outcome::Applied => false,
             Outcome::Partial(reason) | Outcome::Kept(reason) => {
-                let key = if search.below_prefix { BELOW_PREFIX } else { reason.as_str() };
+                let key = search.aside.map_or(reason.as_str(), Aside::as_str);
                 let written = self.lines.say(key, || {
                     let mut line = Line::of(search, asked_again(reason));
                     let names = self.left_out.clone();
@@ -194,15 +224,12 @@ impl Line {
 
 /// What happened, in words.
 fn message(search: &Searched<'_>) -> String {
-    let why = |reason: KeepReason| match reason {
-        _ if search.below_prefix => {
-            "paths look like searches below a prefix: set listeners[].path_prefix and \
-             listeners[].upstream.path_prefix (a type of Elasticsearch 7 in a path has to be left out)"
-        }
-        KeepReason::Off if search.report.held.excluded > 0 => {
+    let why = |reason: KeepReason| match (search.aside, reason) {
+        (Some(aside), _) => aside.meaning(),
+        (None, KeepReason::Off) if search.report.held.excluded > 0 => {
             "no hit may be read, since rerank.collections or a route keeps out the indices that they are from"
         }
-        reason => reason.meaning(),
+        (None, reason) => reason.meaning(),
     };
     match search.report.outcome {
         Outcome::Applied => "reranked".to_owned(),

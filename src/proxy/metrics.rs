@@ -63,14 +63,15 @@ impl ProxyMetrics {
         Ok(Self { requests, failed, search: Arc::default(), forward: Arc::default() })
     }
 
-    /// Puts the series there at zero: of searches, if a listener knows any, and of what can go wrong with TLS, if a
-    /// database is behind it.
-    pub fn declare(&self, searches: bool, tls: bool) {
+    /// Puts the series there at zero: of searches, if a listener knows any, of what can go wrong with TLS, if a database
+    /// is behind it, and with signatures, if a listener signs.
+    pub fn declare(&self, searches: bool, tls: bool, signs: bool) {
         if searches {
             self.by_class(Handling::Search);
         }
         self.by_class(Handling::Forward);
-        for cause in Cause::all().filter(|cause| tls || !cause.is_tls()) {
+        let may_be = |cause: &Cause| (tls || !cause.is_tls()) && (signs || !cause.is_of_signing());
+        for cause in Cause::all().filter(may_be) {
             self.failed.with_label_values(&[cause.as_str()]);
         }
     }
@@ -107,7 +108,7 @@ mod tests {
         let registry = Registry::new();
         let metrics = ProxyMetrics::register(&registry).unwrap();
         assert!(registry.gather().is_empty(), "nothing is configured");
-        metrics.declare(true, true);
+        metrics.declare(true, true, false);
         metrics.answered(Handling::Search, StatusCode::OK);
         metrics.answered(Handling::Forward, StatusCode::BAD_GATEWAY);
         metrics.answered(Handling::Forward, StatusCode::from_u16(999).unwrap());

@@ -2,6 +2,7 @@
 
 mod again;
 mod client_io;
+mod client_signature;
 mod connection;
 mod error;
 mod exchange;
@@ -44,8 +45,9 @@ use std::sync::Arc;
 
 use http::{Request, Response, Uri};
 
+pub use client_signature::Signature;
 pub use error::ProxyError;
-pub use forward::Forwarder;
+pub use forward::{Forwarder, HeldBodies};
 pub use framing::unpack;
 pub use grpc::GrpcRoute;
 pub use handler::{SearchHandler, SearchLimits};
@@ -66,7 +68,9 @@ use crate::{
     dialect::{Dialects, Routed, grpc::is_grpc},
     pipeline::strip_own,
     search::{Head, PathPrefix},
+    signing::SignedClients,
 };
+use log::Aside;
 
 /// What one listener does with requests.
 #[derive(Clone)]
@@ -81,6 +85,8 @@ pub struct Proxy {
     pub path_prefix: PathPrefix,
     /// Whether the database is found below the same path.
     pub keeps_prefix: bool,
+    /// Whose requests are signed anew, where the forwarder's upstream signs.
+    pub lent_to: SignedClients,
     /// Answers searches.
     pub searches: Arc<SearchHandler>,
     /// Counts every response.
@@ -92,6 +98,7 @@ pub struct Proxy {
 impl Proxy {
     /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        let unsigned = self.forwarder.upstream().signs().then(|| self.unsigned(&mut request)).flatten();
         // Its path is that of a service, never below a prefix.
         let is_call = self.grpc.is_call(&request);
         let forwarder = self.grpc.forwarder().filter(|_| is_call).unwrap_or(&self.forwarder);
@@ -104,18 +111,24 @@ impl Proxy {
         let handling = if found.is_some() { Handling::Search } else { Handling::Forward };
         let shape = found.as_ref().map(|found| &found.dialect).or(self.dialects.speaking(request.headers()));
         let shape = shape.filter(|_| is_call == is_grpc(request.headers())).cloned();
-        let response = match (self.refusal(&request, forwarder, is_call), found) {
+        let refusal = unsigned.or_else(|| self.refusal(&request, forwarder, is_call));
+        let response = match (refusal, found) {
             (Some(error), _) => {
                 if is_call {
                     Box::pin(grpc::drain(request.into_body())).await;
                 }
                 Err(error)
             }
+            (None, Some(found)) if client_signature::is_there(&request) => {
+                Box::pin(self.searches.pass_by(forwarder, found, request, Aside::Signed)).await
+            }
             // Boxed: hyper moves the future of every request, and that of a search is large.
             (None, Some(Routed { dialect, route })) if !route.below_prefix => {
                 Box::pin(self.searches.respond(forwarder, &dialect, &route.endpoint, request)).await
             }
-            (None, Some(found)) => Box::pin(self.searches.pass_by(forwarder, found, request)).await,
+            (None, Some(found)) => {
+                Box::pin(self.searches.pass_by(forwarder, found, request, Aside::BelowPrefix)).await
+            }
             (None, None) => {
                 let told = self.dialects.told(&target::head_of(&request)).filter(|_| is_below && !is_call);
                 let told = told.map(told::Listening::new);
@@ -168,6 +181,24 @@ impl Proxy {
         format!("{}{target}", self.path_prefix.as_str()).parse().unwrap_or_default()
     }
 
+    /// What becomes of the signature of a request.
+    pub fn signature(&self, request: &Request<Body>) -> Signature {
+        match self.forwarder.upstream().signs() {
+            true => Signature::OfOurs,
+            false if client_signature::is_there(request) => Signature::OfClient,
+            false => Signature::None,
+        }
+    }
+
+    /// Takes its client's signature off a request; why it is refused, if it has none and has to.
+    fn unsigned(&self, request: &mut Request<Body>) -> Option<ProxyError> {
+        match client_signature::taken_off(request) {
+            None => Some(ProxyError::Unforwardable),
+            Some(false) if self.lent_to == SignedClients::Signed => Some(ProxyError::Unsigned),
+            Some(_) => None,
+        }
+    }
+
     /// Why a request is not even looked at.
     fn refusal(&self, request: &Request<Body>, to: &Forwarder, is_call: bool) -> Option<ProxyError> {
         let nowhere = is_call && self.grpc.forwarder().is_none();
@@ -175,7 +206,11 @@ impl Proxy {
     }
 }
 
+/// A signed request keeps them: its signature may be over them.
 fn without_own_headers(request: Request<Body>) -> Request<Body> {
+    if client_signature::is_there(&request) {
+        return request;
+    }
     let (mut parts, body) = request.into_parts();
     parts.headers = strip_own(parts.headers);
     Request::from_parts(parts, body)

@@ -19,8 +19,9 @@ pub fn failure(error: &ProxyError, shape: Option<&dyn Dialect>) -> Response<Body
         None => plain(status, reason),
     };
     // What could not be read or forwarded may end elsewhere than it seems: nothing after it is taken for a request.
-    // The rest of a request that stalled is not waited for (RFC 9110 §15.5.9).
-    if matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
+    // The rest of a request that stalled, or is too large, is not waited for (RFC 9110 §15.5.9, §15.5.14).
+    use StatusCode as Is;
+    if matches!(status, Is::BAD_REQUEST | Is::REQUEST_TIMEOUT | Is::PAYLOAD_TOO_LARGE) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(body::full)

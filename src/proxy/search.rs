@@ -103,7 +103,7 @@ impl SearchHandler {
                 collections: &collections,
                 report: &all,
                 timings,
-                below_prefix: false,
+                aside: None,
             };
             self.log.ended(&searched, |reason| {
                 profile.as_ref().and_then(|profile| (profile.asked_again)(reason))

@@ -1,9 +1,13 @@
-//! What looks like a search below a path that no setting names: passed on unread, and logged.
+//! Searches that are passed on unread, and logged: below a path that no setting names, or signed by their clients.
 
 use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::{Forwarder, ProxyError, SearchHandler, log::Searched, report, without_own_headers};
+use super::{
+    Forwarder, ProxyError, SearchHandler,
+    log::{Aside, Searched},
+    report, without_own_headers,
+};
 use crate::{
     body::Body,
     dialect::Routed,
@@ -12,12 +16,14 @@ use crate::{
 };
 
 impl SearchHandler {
-    /// Passes it on. Its index or collection cannot be determined, so none of its text may leave.
+    /// Passes it on: below an unknown prefix its index or collection cannot be determined, so none of its text may
+    /// leave; a signature is over all of it, so nothing of it may change.
     pub(super) async fn pass_by(
         &self,
         forwarder: &Forwarder,
         found: Routed,
         request: Request<Body>,
+        aside: Aside,
     ) -> Result<Response<Body>, ProxyError> {
         let ignored = Ignored::of(&CallerHeaders::read(request.headers()), &[]);
         let started = Instant::now();
@@ -34,7 +40,7 @@ impl SearchHandler {
             collections: "",
             report: &kept,
             timings,
-            below_prefix: true,
+            aside: Some(aside),
         };
         self.log.ended(&searched, |_| None);
         if self.response_headers {

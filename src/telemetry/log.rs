@@ -35,8 +35,9 @@ pub enum LogError {
     Twice,
 }
 
-/// The client for Redis logs every attempt to reconnect; `rerankd_fleet_*` and one line for each outage are enough.
-const DEFAULT: &str = "info,redis=off";
+/// The client for Redis logs every attempt to reconnect, the AWS SDK every look for credentials; the metrics and one line for
+/// each outage are enough.
+const DEFAULT: &str = "info,redis=off,aws_config=off,aws_smithy_runtime=off";
 
 /// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
 /// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
@@ -99,7 +100,10 @@ mod tests {
     #[test]
     fn info_is_the_default_and_a_bad_directive_is_an_error() {
         for unset in [None, Some(""), Some(" ")] {
-            assert_eq!(filter(unset).unwrap().to_string(), "redis=off,info");
+            assert_eq!(
+                filter(unset).unwrap().to_string(),
+                "aws_smithy_runtime=off,aws_config=off,redis=off,info"
+            );
         }
         assert_eq!(filter(Some("warn,rerankd=debug")).unwrap().to_string(), "rerankd=debug,warn");
         assert!(matches!(filter(Some("rerankd=loud")), Err(LogError::Filter)));

@@ -31,6 +31,9 @@ pub enum UpstreamError {
     /// The upstream accepted no more of a request, or the head of its response did not arrive in time.
     #[error("the upstream did not answer in time")]
     Silent,
+    /// The request has to be signed, and there is nothing to sign it with.
+    #[error("there are no AWS credentials to sign the request with")]
+    NoCredentials,
     /// The request has no form that could be sent upstream (for example `CONNECT`).
     #[error("the request cannot be forwarded")]
     Unforwardable,

@@ -16,6 +16,7 @@ mod request_line;
 mod response_body;
 mod response_timeout;
 mod returning;
+mod signed;
 mod socket;
 mod standing;
 pub mod target;
@@ -45,6 +46,7 @@ use response_body::Came;
 use response_timeout::ResponseTimeout;
 use returning::Owed;
 pub use returning::{HOP, Mark};
+use signed::AllOfBody;
 pub use socket::{FEW, gathered};
 pub use standing::Failing;
 use standing::Standing;
@@ -53,6 +55,7 @@ pub use tls::{ClientIdentity, UpstreamTls, certificate};
 use watch::{SilenceLimits, Watch};
 
 use crate::bounds::{TimeoutKind, Timeouts};
+use crate::signing::Signer;
 use crate::trouble::Lines;
 use crate::workers;
 
@@ -81,6 +84,8 @@ pub struct UpstreamSettings {
     pub grpc: bool,
     /// Where the URL is `https://`.
     pub tls: UpstreamTls,
+    /// Signs every request, if the database wants that.
+    pub signer: Option<Signer>,
     /// How long making a connection may take, TLS handshake included.
     pub connect_timeout: Duration,
     /// Idle timeout of connections; Qdrant closes its own after 5 s.
@@ -130,6 +135,7 @@ impl UpstreamSettings {
             http2: false,
             grpc: false,
             tls: UpstreamTls::default(),
+            signer: None,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(4),
             response_timeout: Some(Duration::from_secs(60)),
@@ -154,6 +160,7 @@ pub struct Upstream {
     raw: Arc<[RawPool]>,
     address: Address,
     grpc: bool,
+    signer: Option<Signer>,
     connect_timeout: Duration,
     response_timeout: Option<Duration>,
     forward_timeout: Option<Duration>,
@@ -202,6 +209,7 @@ impl Upstream {
                 http2: settings.http2,
             },
             grpc: settings.grpc,
+            signer: settings.signer,
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
             forward_timeout: settings.forward_timeout,
@@ -263,7 +271,7 @@ impl Upstream {
             return self.send_streamed(request, upgrade, response).await;
         }
         let (parts, _) = request.into_parts();
-        self.send_whole(parts, Bytes::new(), upgrade, response).await
+        self.send_whole(parts, Bytes::new(), upgrade, response, true).await
     }
 
     /// Sends a search whose body is in memory, and waits for the head of the response. It is sent once more if a
@@ -278,18 +286,23 @@ impl Upstream {
             Turn::First => self.response_timeout.map(|all| all / 2),
             Turn::Last => self.response_timeout,
         };
-        self.send_whole(parts, bytes, false, response).await
+        self.send_whole(parts, bytes, false, response, true).await
     }
 
-    /// Sends a request whose body is in memory; once more if a connection breaks before a response.
+    /// Sends a request whose body is in memory; if it may be `repeated`, once more if a connection breaks before a
+    /// response.
     async fn send_whole(
         &self,
-        parts: Parts,
+        mut parts: Parts,
         bytes: Bytes,
         upgrade: bool,
         response: Option<Duration>,
+        repeated: bool,
     ) -> Result<Response<Body>, UpstreamError> {
-        let mut again = Some((parts.clone(), bytes.clone()));
+        if self.signs() {
+            parts.extensions.insert(AllOfBody(bytes.clone()));
+        }
+        let mut again = repeated.then(|| (parts.clone(), bytes.clone()));
         let (mut parts, mut bytes) = (parts, bytes);
         loop {
             // HTTP/2 takes a larger body piece by piece.
@@ -400,6 +413,10 @@ impl Upstream {
         if self.grpc && !request.headers().contains_key(TE) {
             request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         }
+        if let Some(signer) = &self.signer {
+            // Boxed: the future of every request would have room for it.
+            Box::pin(signed::sign(signer, &mut request)).await?;
+        }
         self.owed.sending(&self.mark, request.headers_mut());
         let response = Box::pin(client.send(request, upgrade, waiting)).await;
         self.owed.answered();
@@ -407,6 +424,7 @@ impl Upstream {
             self.waits.given_up(TimeoutKind::Response);
         }
         let response = response?;
+        self.is_signature_good(response.status(), response.headers());
         // hyper's own limit is its buffer, which may be larger.
         if body::head_bytes(response.headers()) > self.max_head_bytes {
             return Err(UpstreamError::LargeHead);

@@ -129,7 +129,7 @@ impl std::fmt::Debug for RawPool {
 impl Upstream {
     /// Whether requests can be sent so, with their targets as they are.
     pub fn is_raw(&self) -> bool {
-        !self.raw.is_empty() && self.address.path_prefix.is_empty()
+        !self.raw.is_empty() && self.address.path_prefix.is_empty() && !self.signs()
     }
 
     fn raw_pool(&self) -> Option<&RawPool> {

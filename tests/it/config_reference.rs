@@ -17,9 +17,10 @@ use serde_json::Value as Json;
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 /// What a user reads.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     include_str!("../../README.md"),
     include_str!("../../docs/add-a-database.md"),
+    include_str!("../../docs/aws.md"),
     include_str!("../../docs/behaviour.md"),
     CONFIGURATION,
     include_str!("../../docs/databases.md"),
@@ -380,8 +381,12 @@ fn every_variable_that_is_named_anywhere_is_one() {
     assert!(named.len() > 3, "{named:?}");
     for name in named.union(&of_arguments) {
         let path = name.strip_prefix("RERANKD_").unwrap().to_ascii_lowercase().replace("__", ".");
-        let is_setting =
-            reference.contains_key(&path) || reference.contains_key(&format!("listeners.{path}"));
+        // A section that is off by default has its members in the file's comments alone.
+        let is_off = |of: &str| reference.get(of).is_some_and(|value| value == "null");
+        let of_listener = format!("listeners.{path}");
+        let is_setting = reference.contains_key(&path)
+            || reference.contains_key(&of_listener)
+            || of_listener.rsplit_once('.').is_some_and(|(of, _)| is_off(of));
         let of_a_provider = path.strip_prefix("providers.").and_then(|of| of.split_once('.'));
         let of_some_kinds = of_a_provider.is_some_and(|(_, key)| {
             !schema["properties"]["providers"]["additionalProperties"]["properties"][key].is_null()

@@ -18,7 +18,8 @@ const MAP: &[(&str, &[&str])] = &[
     ("fleet", &[]),
     ("embedding", &["bounds", "fleet", "search", "wire"]),
     ("rerank", &["bounds", "fleet", "search", "trouble", "wire", "workers"]),
-    ("upstream", &["body", "bounds", "tls", "trouble", "workers"]),
+    ("signing", &["telemetry", "trouble"]),
+    ("upstream", &["body", "bounds", "signing", "tls", "trouble", "workers"]),
     ("pipeline", &["bounds", "document", "rerank", "search", "wire"]),
     (
         "proxy",
@@ -29,6 +30,7 @@ const MAP: &[(&str, &[&str])] = &[
             "embedding",
             "pipeline",
             "search",
+            "signing",
             "tls",
             "trouble",
             "upstream",
@@ -42,7 +44,10 @@ const MAP: &[(&str, &[&str])] = &[
         &["body", "bounds", "document", "embedding_api", "rerank", "search", "trouble", "upstream", "wire"],
     ),
     ("admin", &["body", "pipeline", "search", "telemetry", "trouble"]),
-    ("config", &["dialect", "embedding", "fleet", "pipeline", "rerank", "search", "tls", "upstream"]),
+    (
+        "config",
+        &["dialect", "embedding", "fleet", "pipeline", "rerank", "search", "signing", "tls", "upstream"],
+    ),
     (
         "app",
         &[
@@ -59,6 +64,7 @@ const MAP: &[(&str, &[&str])] = &[
             "rerank",
             "rerank_api",
             "search",
+            "signing",
             "system",
             "telemetry",
             "tls",
@@ -90,6 +96,7 @@ const MAP: &[(&str, &[&str])] = &[
             "probe",
             "proxy",
             "rerank",
+            "signing",
             "system",
             "telemetry",
             "tls",

@@ -68,6 +68,7 @@ mod says;
 mod scores;
 mod search;
 mod shutdown;
+mod signed;
 mod targets;
 mod timeouts;
 mod tls;

@@ -56,13 +56,14 @@ fn rows() -> BTreeMap<String, Family> {
 }
 
 /// A configuration with all that has metrics: both dialects, shadow searches, a budget, a chain, `lexical`, Redis (which is
-/// not there), the rerank API, TLS on both sides.
+/// not there), the rerank API, TLS on both sides, signatures for AWS.
 async fn everything() -> (Process, Folder) {
     let folder = Folder::new(
         "admin: { listen: '127.0.0.1:0' }
 listeners:
   - { listen: '127.0.0.1:0', upstream: { url: 'https://127.0.0.1:9' },
       tls: { cert_file: DIR/us.crt, key_file: DIR/us.key } }
+  - { listen: '127.0.0.1:0', upstream: { url: 'https://127.0.0.1:9', sign: { service: es, region: eu-west-1 } } }
 rerank_api: { listen: '127.0.0.1:0' }
 cache: { secret_file: DIR/secret, redis: { url: 'redis://127.0.0.1:9' } }
 rerank: { providers: [paid, tokens, lexical], mode: on }
@@ -75,7 +76,11 @@ providers:
     folder.write("secret", "a secret of 32 characters or more");
     Authority::new().issue(&["localhost"]).write(&folder.path(""), "us");
     let path = folder.path("rerankd.yaml");
-    let process = Process::start(&["--config", path.to_str().unwrap()], &[("KEY", "k")]).await;
+    let process = Process::start(
+        &["--config", path.to_str().unwrap()],
+        &[("KEY", "k"), ("AWS_EC2_METADATA_DISABLED", "true")],
+    )
+    .await;
     (process, folder)
 }
 

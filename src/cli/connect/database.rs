@@ -11,6 +11,7 @@ use crate::{
     config::{DialectChoice, ListenerConfig},
     dialect::{grpc, qdrant},
     proxy::{Health, Proxy, Root},
+    signing::{Expiry, Keys},
     tls,
 };
 
@@ -26,11 +27,18 @@ enum Product {
 }
 
 /// Sends a request to the database of one listener.
-pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -> Section {
+pub(super) async fn check(
+    at: usize,
+    listener: &ListenerConfig,
+    (proxy, keys): (&Proxy, Option<&Keys>),
+) -> Section {
     let url = listener.upstream.url.to_string();
     let url = url.trim_end_matches('/');
     let mut section = Section::new(format!("listeners[{at}]"), format!("{} -> {url}", listener.listen));
     let max_wait = listener.upstream.connect_timeout.saturating_add(MAX_WAIT);
+    if let Some(keys) = keys {
+        credentials(&mut section, keys).await;
+    }
     let begun = Instant::now();
     match timeout(max_wait, proxy.root()).await {
         Ok(Ok(root)) => {
@@ -54,6 +62,22 @@ pub(super) async fn check(at: usize, listener: &ListenerConfig, proxy: &Proxy) -
     calls(&mut section, listener, proxy).await;
     own_certificate(&mut section, listener);
     section
+}
+
+/// What requests are signed with.
+async fn credentials(section: &mut Section, keys: &Keys) {
+    match keys.shown().await {
+        Ok((end, Expiry::Never)) => section.good("AWS credentials", format!("a key that ends in {end}")),
+        Ok((end, Expiry::At(until))) => {
+            let until = humantime::format_rfc3339_seconds(until);
+            section.good("AWS credentials", format!("a key that ends in {end}, good until {until}"));
+        }
+        Err(why) => section.problem(
+            "AWS credentials",
+            format!("none: {why}"),
+            "See the role or the AWS_ variables of this process: docs/aws.md says what is looked for.",
+        ),
+    }
 }
 
 /// Makes a health check where gRPC calls go. Only who has named that address needs it.
@@ -104,6 +128,15 @@ async fn calls(section: &mut Section, listener: &ListenerConfig, proxy: &Proxy) 
 
 fn reached(section: &mut Section, listener: &ListenerConfig, root: &Root, took: Duration) {
     let (status, milliseconds) = (root.status.as_u16(), took.as_millis());
+    let is_rejected = listener.upstream.sign.is_some() && matches!(status, 401 | 403);
+    if is_rejected {
+        return section.problem(
+            "reached",
+            format!("it rejects what rerankd signs ({status})"),
+            "See the access policy of the domain or collection, and service and region of upstream.sign; \
+             docs/aws.md says what each has to allow.",
+        );
+    }
     let product = product(&root.body);
     let what = match &product {
         Some((_, words)) => format!("{words}, in {milliseconds} ms"),

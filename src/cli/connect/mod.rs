@@ -43,10 +43,11 @@ pub fn connect(args: &ConfigArgs, env: &HashMap<String, String>, out: &mut dyn W
 }
 
 async fn sections(config: &Config, env: &HashMap<String, String>) -> Result<Vec<Section>, app::StartError> {
-    let Offline { proxies, services, .. } = app::offline(config)?;
+    let Offline { proxies, services, keys, .. } = app::offline(config)?;
     let mut checks: Vec<BoxFuture<'_, Section>> = Vec::new();
     for (at, (listener, proxy)) in config.listeners.iter().zip(&proxies).enumerate() {
-        checks.push(database::check(at, listener, proxy).boxed());
+        let keys = keys.get(at).and_then(Option::as_ref);
+        checks.push(database::check(at, listener, (proxy, keys)).boxed());
     }
     for each in config.used_providers() {
         checks.push(provider::check(config, each, env).boxed());

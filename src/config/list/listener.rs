@@ -1,11 +1,11 @@
 //! `listeners[]` and the `tls` of whatever listens.
 
 use crate::config::{
-    DialectChoice, ListenerConfig, ListenerTlsConfig,
+    DialectChoice, ListenerConfig, ListenerTlsConfig, SignConfig,
     kind::Kind,
     out::Out,
     setting::{By, Scalar, Setting, Shown, by, print, setting},
-    words::HOSTS,
+    words::{HOSTS, SERVICES, SIGNED_CLIENTS},
 };
 
 /// `listeners[]`.
@@ -107,6 +107,12 @@ pub(in crate::config) static LISTENER: &[Setting<ListenerConfig>] = &[
         "send this name (SNI) and expect it in the certificate, not the URL's host",
         |to| &mut to.upstream.server_name,
     ),
+    by(
+        "upstream.sign",
+        Kind::Section,
+        "sign every request anew for Amazon OpenSearch (SigV4), with this process's own AWS credentials",
+        By::Section(|of, out, at| sign(out, at, of.upstream.sign.as_ref())),
+    ),
     setting("upstream.connect_timeout", Kind::Duration, "for the connection, TLS included", |to| {
         &mut to.upstream.connect_timeout
     }),
@@ -138,6 +144,31 @@ pub(in crate::config) static TLS: &[Setting<ListenerTlsConfig>] = &[
         &mut to.handshake_timeout
     }),
 ];
+
+/// `sign` of a listener's upstream.
+pub(in crate::config) static SIGN: &[Setting<SignConfig>] = &[
+    setting(
+        "service",
+        Kind::Word(SERVICES),
+        "es (a domain of Amazon OpenSearch Service) | aoss (a collection of OpenSearch Serverless)",
+        |to| &mut to.service,
+    ),
+    setting("region", Kind::Name, "the AWS region that it is in, such as eu-west-1", |to| &mut to.region),
+    setting(
+        "clients",
+        Kind::Word(SIGNED_CLIENTS),
+        "whose requests are signed: those that carry a signature for AWS of their own, of which only the presence is \
+         checked (signed), or everyone's who reaches the listener (any)",
+        |to| &mut to.clients,
+    ),
+];
+
+/// Prints a `sign` section, or that it is off.
+fn sign(out: &mut Out, indent: usize, of: Option<&SignConfig>) {
+    let Some(of) = of else { return out.set(indent, "sign", "null") };
+    out.line(indent, "sign:");
+    print(SIGN, out, indent + 2, of);
+}
 
 /// Prints a `tls` section, or that it is off.
 pub(super) fn tls(out: &mut Out, indent: usize, of: Option<&ListenerTlsConfig>) {

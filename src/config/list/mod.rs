@@ -8,19 +8,20 @@ mod provider;
 mod rerank;
 
 pub(super) use embeddings::{EMBEDDINGS, SERVICE};
-pub(super) use listener::{LISTENER, TLS};
+pub(super) use listener::{LISTENER, SIGN, TLS};
 pub(super) use others::{ADMIN, CACHE, INSPECTOR, LIMITS, MEMORY_SECTION, REDIS, RERANK_API, SHUTDOWN};
 pub(super) use provider::{HTTP, LEXICAL, LIMITS as PROVIDER_LIMITS, is_of};
 pub(super) use rerank::{RERANK, ROUTE};
 
 use super::{
-    ListenerConfig, ListenerTlsConfig, RedisConfig, ServiceConfig,
+    ListenerConfig, ListenerTlsConfig, RedisConfig, ServiceConfig, SignConfig,
     kind::Kind,
     setting::{By, Reload, Setting},
 };
 use crate::{
     fleet::Address,
     rerank::{ApiKey, HttpKind, HttpSettings, LexicalSettings, ProviderKind, ProviderSettings},
+    signing::Service,
 };
 
 /// A setting as it is published.
@@ -63,6 +64,8 @@ pub(super) fn entries() -> Vec<Listed> {
     let lexical = ProviderKind::Lexical(LexicalSettings::default());
     let mut all = of("listeners[]", LISTENER, listener);
     all.extend(of("listeners[].tls", TLS, tls()));
+    let sign = SignConfig::new(Service::Es, "eu-west-1".to_owned());
+    all.extend(of("listeners[].upstream.sign", SIGN, sign));
     all.extend(of("admin", ADMIN, Default::default()));
     all.extend(of("inspector", INSPECTOR, Default::default()));
     all.extend(of("rerank", RERANK, Default::default()));

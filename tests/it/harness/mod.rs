@@ -1,5 +1,6 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
+pub mod aws;
 pub mod composed;
 mod database;
 pub mod embedding;
