@@ -83,6 +83,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         max_window: 200,
         fields: FieldSet::Auto,
         document_bytes: 1 << 18,
+        passages: None,
         score: ScoreMode::Keep,
         annotate: false,
         min_score: None,

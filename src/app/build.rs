@@ -203,6 +203,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         max_window: section.max_window,
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
+        passages: section.passages(),
         score: section.score,
         annotate: section.annotate,
         min_score: section.min_score,

@@ -13,6 +13,10 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
         let sentence = format!("window ({}) is larger than max_window ({}).", to.window, to.max_window);
         section.complain(key, sentence, problems);
     }
+    if let Some(bytes) = to.passage_bytes.filter(|bytes| to.passage_overlap > bytes / 2) {
+        let sentence = format!("overlap ({}) is more than half of bytes ({bytes}).", to.passage_overlap);
+        section.complain("passages", sentence, problems);
+    }
     if to.mode != Mode::Off && to.providers.is_empty() && section.has("providers") {
         section.complain("providers", "the list is empty; write `mode: off` to rerank nothing.", problems);
     }

@@ -113,6 +113,12 @@ fn a_bad_value_is_reported_with_its_path() {
         ("rerank_api: { providers: [] }", "rerank_api.providers: the list is empty"),
         ("rerank_api: { providers: [coher] }", "2:26 rerank_api.providers: there is no provider `coher`"),
         ("rerank: { margin_gate: 1.5 }", "not a share over 0"),
+        ("rerank: { passages: { bytes: 50 } }", "not a whole number from 100 to 262144"),
+        (
+            "rerank: { passages: { bytes: 250 } }",
+            "rerank.passages: overlap (150) is more than half of bytes (250).",
+        ),
+        ("rerank: { passages: { byte: 250 } }", "did you mean `bytes`?"),
         (
             "providers: { cohere: { max_tokens_per_day: 5 } }",
             "providers.cohere.max_tokens_per_day: this provider bills search units",

@@ -20,9 +20,9 @@ use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
     dialect::paths::Definition,
     fleet::{self, Address},
-    pipeline::{AllowList, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
+    pipeline::{AllowList, FailOpen, Mode, PassageSettings, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
-    search::{FieldSet, PathPrefix},
+    search::{FieldSet, PassageRule, PathPrefix},
     upstream::HostHeader,
 };
 
@@ -142,6 +142,14 @@ pub struct RerankConfig {
     pub max_window: u64,
     /// What makes a hit's document.
     pub fields: FieldSet,
+    /// The most bytes of a passage of a document; `None`: documents are not cut.
+    pub passage_bytes: Option<u64>,
+    /// How many bytes of a passage the next one repeats.
+    pub passage_overlap: u64,
+    /// The most passages of a document.
+    pub most_passages: u64,
+    /// How many of its best passages make a document's score.
+    pub passages_summed: u64,
     /// What becomes of scores.
     pub score: ScoreMode,
     /// Add `rerank_score` and `rerank_from` to hits.
@@ -174,6 +182,17 @@ pub struct RerankConfig {
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
     pub response_headers: bool,
+}
+
+impl RerankConfig {
+    /// How documents are scored by their passages, if they are.
+    pub fn passages(&self) -> Option<PassageSettings> {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let bytes = number(self.passage_bytes?);
+        let rule =
+            PassageRule { bytes, overlap: number(self.passage_overlap), most: number(self.most_passages) };
+        Some(PassageSettings { rule, sum_of_best: number(self.passages_summed) })
+    }
 }
 
 /// How to rerank some collections.
@@ -311,6 +330,10 @@ impl Default for RerankConfig {
             window: 50,
             max_window: 200,
             fields: FieldSet::Auto,
+            passage_bytes: None,
+            passage_overlap: 150,
+            most_passages: 8,
+            passages_summed: 1,
             score: ScoreMode::Keep,
             annotate: false,
             min_score: None,

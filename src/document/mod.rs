@@ -9,6 +9,7 @@ mod headline;
 mod lazy;
 mod material;
 mod names;
+mod passages;
 mod written;
 mod yaml;
 
@@ -21,6 +22,7 @@ use std::{
 pub use headline::headline;
 pub use lazy::documents;
 pub use names::is_text_field;
+pub use passages::passages;
 use yaml::Scalar;
 
 use crate::{

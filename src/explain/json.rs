@@ -68,6 +68,12 @@ fn plan(planned: &PlannedSearch) -> Value {
         "min_score": work.and_then(|work| work.min_score),
         "min_keep": planned.profile.min_keep,
         "deadline_ms": work.map(|work| ms(work.deadline)),
+        "passages": planned.profile.passages.map(|passages| json!({
+            "bytes": passages.rule.bytes,
+            "overlap": passages.rule.overlap,
+            "most": passages.rule.most,
+            "sum_of_best": passages.sum_of_best,
+        })),
         "fields": work.map(|work| facts::field_names(&work.fields)),
         "asked_for_fields": facts::wanted(&planned.fetch.fields),
     })

@@ -6,7 +6,7 @@ use crate::{
         DocumentRecord, HitRecord, ListRecord, NewPlace, Origin, Question, Report, ScoredBy, Unscored,
     },
     rerank::{CallEnd, FailureClass, ProviderCall},
-    search::{HitId, KeepReason},
+    search::{HitId, KeepReason, Passage},
 };
 
 fn hit(id: &str, from: u64, to: NewPlace, scored_by: ScoredBy) -> HitRecord {
@@ -18,8 +18,18 @@ fn hit(id: &str, from: u64, to: NewPlace, scored_by: ScoredBy) -> HitRecord {
         database_score: Some("12.3456789012345".into()),
         relevance: scored.then_some(0.5),
         scored_by,
+        passage: None,
         document: scored.then(|| DocumentRecord { text: "long \u{1b}[2J ".repeat(300).into(), cut: true }),
     }
+}
+
+#[test]
+fn of_a_document_in_passages_the_best_one_is_shown() {
+    let mut of_best = hit("a", 0, NewPlace::Response(0), ScoredBy::Provider);
+    let document = DocumentRecord { text: "Nothing here. Trains are refunded.".into(), cut: false };
+    (of_best.document, of_best.passage) = (Some(document), Some(Passage { offset: 14, length: 20 }));
+    let out = reported(&explanation(Outcome::Applied, vec![of_best]), false);
+    assert!(out.contains("[from 14] Trains are refunded."), "{out}");
 }
 
 fn explanation(outcome: Outcome, hits: Vec<HitRecord>) -> Explanation {

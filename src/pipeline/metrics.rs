@@ -46,6 +46,7 @@ pub struct SearchMetrics {
     upstream_seconds: HistogramVec,
     rerank_seconds: HistogramVec,
     documents: HistogramVec,
+    cut: IntCounterVec,
     moved: HistogramVec,
     top_changed: HistogramVec,
     deepest: HistogramVec,
@@ -93,6 +94,13 @@ impl SearchMetrics {
             ),
             &["cause"],
         )?;
+        let cut = IntCounterVec::new(
+            Opts::new(
+                "rerankd_documents_cut_total",
+                "Documents that were scored by their passages (rerank.passages).",
+            ),
+            &["mode"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -106,6 +114,7 @@ impl SearchMetrics {
             shadows,
             rejected,
             held,
+            cut,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -142,6 +151,7 @@ impl SearchMetrics {
         registry.register(Box::new(metrics.shadows.clone()))?;
         registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.held.clone()))?;
+        registry.register(Box::new(metrics.cut.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -196,6 +206,7 @@ impl SearchMetrics {
             ] {
                 histogram.with_label_values(&[*mode]);
             }
+            self.cut.with_label_values(&[*mode]);
         }
     }
 
@@ -224,6 +235,7 @@ impl SearchMetrics {
         }
         if report.documents > 0 {
             self.documents.with_label_values(mode).observe(report.documents as f64);
+            self.cut.with_label_values(mode).inc_by(report.cut as u64);
         }
         let moves = &report.moves;
         if let (Outcome::Applied | Outcome::Partial(_), Some(distance)) =

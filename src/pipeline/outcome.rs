@@ -66,6 +66,8 @@ pub struct Report {
     pub unscored: usize,
     /// Documents in the rerank call.
     pub documents: usize,
+    /// Those of them that were scored by their passages.
+    pub cut: usize,
     /// Hits of the window that keep their place.
     pub held: HeldHits,
     /// How hits moved.
@@ -133,6 +135,7 @@ impl Report {
             billed_tokens: 0,
             unscored: 0,
             documents: 0,
+            cut: 0,
             held: HeldHits::default(),
             moves: Moves::default(),
             fusion: None,

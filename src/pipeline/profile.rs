@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use wildmatch::WildMatch;
 
-use super::QuerySource;
+use super::{PassageSettings, QuerySource};
 use crate::{
     rerank::{AskedAgain, Reranker},
     search::FieldSet,
@@ -109,6 +109,8 @@ pub struct Profile {
     pub fields: FieldSet,
     /// The most bytes of a document.
     pub document_bytes: usize,
+    /// How longer ones are scored by their passages; `None`: each as a whole.
+    pub passages: Option<PassageSettings>,
     /// What happens to scores.
     pub score: ScoreMode,
     /// Adds `rerank_score` and `rerank_from` to hits.

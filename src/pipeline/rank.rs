@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::yield_now,
+    time::{Instant, timeout_at},
+};
 use tower::ServiceExt;
 
 use super::{
     Judged, Outcome, Pipeline, PlannedSearch, Profile, Report,
     list_order::{Places, database_order, rank_list, rule},
     outcome::Moves,
+    passages::{Cut, PassageSettings},
     plan::Work,
     record::Capture,
     trace::{ListTrace, RankTrace},
@@ -20,9 +24,12 @@ use crate::{
     document,
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
     search::Document,
-    search::{Got, HitAt, HitList, KeepReason, Ranking, lead},
+    search::{Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
     wire::Page,
 };
+
+/// A long document takes about a tenth of a millisecond.
+const CUT_IN_A_ROW: usize = 8;
 
 /// The rankings of a response, and how each search ended.
 pub struct RankedPage {
@@ -75,7 +82,15 @@ impl Waiting {
     }
 }
 
-type CallResult = Result<Scores, KeepReason>;
+/// What a call has come to.
+struct Scored {
+    /// One for each document.
+    scores: Scores,
+    /// The best passage of each that was cut; empty where none are.
+    passages: Vec<Option<Passage>>,
+}
+
+type CallResult = Result<Scored, KeepReason>;
 
 impl Pipeline {
     /// Ranks the lists of `page`, as it was judged, while a client waits for it or after the response.
@@ -193,30 +208,54 @@ impl Pipeline {
         siblings: Siblings,
     ) -> CallResult {
         let respond_by = waiting.respond_by(call.work, Instant::now());
-        let documents: Arc<[Document]> =
+        let mut documents: Arc<[Document]> =
             call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
+        let mut lists: Arc<[usize]> = call.lists.iter().map(|list| list.documents.len()).collect();
+        let cut = match call.profile.passages {
+            Some(settings) => Some(cut(&documents, settings).await),
+            None => None,
+        };
+        if let Some(cut) = &cut {
+            (documents, lists) = (cut.documents(), cut.lists(&lists));
+        }
         let count = documents.len();
         let mut request = RerankRequest::new(call.work.query.clone(), documents, respond_by);
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
         (request.calls, request.siblings) = (log, Some(siblings));
-        request.lists = call.lists.iter().map(|list| list.documents.len()).collect();
+        request.lists = lists;
         let collections = call.lists.iter().map(|list| list.collection.clone());
         request.collections = collections.collect();
         request.background = matches!(waiting, Waiting::Nobody);
         request.held = Some(held.clone());
         let scores = call.profile.reranker.clone().oneshot(request);
         let response = timeout_at(respond_by, scores).await.unwrap_or(Err(RerankError::Deadline));
-        match response {
-            Ok(scores) if scores.scores.len() != count => Err(KeepReason::BadResponse),
+        let (scores, passages) = match response {
+            Ok(scores) if scores.scores.len() != count => return Err(KeepReason::BadResponse),
+            Ok(scores) => match &cut {
+                Some(cut) => cut.joined(scores),
+                None => (scores, Vec::new()),
+            },
+            Err(error) => return Err(error.class().reason()),
+        };
+        match scores.failure {
             // A few texts that no provider accepts are no reason to leave all others unranked.
-            Ok(scores) if scores.failure == Some(FailureClass::TooLarge) && scores.are_most() => Ok(scores),
-            Ok(Scores { failure: Some(failure), .. }) if !call.profile.partial => Err(failure.reason()),
-            Ok(scores) => Ok(scores),
-            Err(error) => Err(error.class().reason()),
+            Some(FailureClass::TooLarge) if scores.are_most() => Ok(Scored { scores, passages }),
+            Some(failure) if !call.profile.partial => Err(failure.reason()),
+            _ => Ok(Scored { scores, passages }),
         }
     }
+}
+
+/// Cuts long documents, and lets others have their turn meanwhile: looking for sentences takes its time.
+async fn cut(documents: &[Document], settings: PassageSettings) -> Cut {
+    let mut cut = Cut::new(settings);
+    for some in documents.chunks(CUT_IN_A_ROW) {
+        some.iter().for_each(|document| cut.add(document));
+        yield_now().await;
+    }
+    cut
 }
 
 impl Call<'_> {
@@ -283,7 +322,8 @@ fn trace(calls: Vec<Call<'_>>, results: &[CallResult], places: &mut [Option<Plac
             from = own.end;
             let places = places.get_mut(list).and_then(Option::take);
             let mut trace = ListTrace { list, hits, documents, places, ..ListTrace::default() };
-            if let Ok(scores) = result {
+            if let Ok(Scored { scores, passages }) = result {
+                trace.passages = passages.get(own.clone()).map(<[_]>::to_vec).unwrap_or_default();
                 trace.from_cache = own.clone().map(|at| scores.is_from_cache(at)).collect();
                 trace.scores = scores.scores.get(own).map(<[_]>::to_vec).unwrap_or_default();
                 trace.sent_bytes = scores.sent_bytes;
@@ -293,6 +333,14 @@ fn trace(calls: Vec<Call<'_>>, results: &[CallResult], places: &mut [Option<Plac
         }
     }
     lists
+}
+
+/// Notes the best passages of documents with the hits that they are of.
+fn tell(ranking: &mut Ranking, hits: &[usize], passages: &[Option<Passage>]) {
+    for ranked in ranking.hits.iter_mut().filter(|_| !passages.is_empty()) {
+        let at = hits.binary_search(&ranked.hit).ok();
+        ranked.passage = at.and_then(|at| passages.get(at).copied().flatten());
+    }
 }
 
 /// The floor is meant for the first provider.
@@ -314,14 +362,15 @@ fn apply_call(
     for (nth, documents) in call.lists.iter().enumerate() {
         let list = &lists[documents.list];
         let report = &mut reports[list.search];
-        let scores = match result {
-            Ok(scores) => scores,
+        let Scored { scores, passages } = match result {
+            Ok(scored) => scored,
             Err(reason) => {
                 report.outcome = Outcome::Kept(*reason);
                 continue;
             }
         };
         let own = &scores.scores[from..from + documents.hits.len()];
+        let passages = passages.get(from..from + documents.hits.len()).unwrap_or_default();
         from += documents.hits.len();
         let search = &judged.searches[list.search];
         // Searches of one call may differ in window and floor.
@@ -333,12 +382,15 @@ fn apply_call(
         let rule = rule(search, work, floor(search, work, scores), scores.fusion);
         let places = places.get_mut(documents.list);
         let held_list = (documents.list, list, &judged.holding);
-        let (ranking, unscored) = rank_list(search, work, held_list, (&documents.hits, own), &rule, places);
+        let (mut ranking, unscored) =
+            rank_list(search, work, held_list, (&documents.hits, own), &rule, places);
+        tell(&mut ranking, &documents.hits, passages);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),
             None => Outcome::Applied,
         };
         report.unscored += unscored;
+        report.cut += passages.iter().flatten().count();
         report.fusion = rule.fuse;
         report.learned = scores.learned;
         report.model = Some(scores.model.clone());

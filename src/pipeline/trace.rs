@@ -13,7 +13,7 @@ use super::{
 use crate::{
     document,
     rerank::{CallLog, FailureClass},
-    search::{Document, HitAt, HitId, HitList, KeepReason},
+    search::{Document, HitAt, HitId, HitList, KeepReason, Passage},
     wire::{Page, Score},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct ListTrace {
     pub(super) documents: Vec<Document>,
     /// None where the call failed.
     pub(super) scores: Vec<Option<f32>>,
+    /// The best ones of documents that were cut; empty where none are.
+    pub(super) passages: Vec<Option<Passage>>,
     pub(super) from_cache: Vec<bool>,
     pub(super) sent_bytes: Option<usize>,
     pub(super) failure: Option<FailureClass>,
@@ -101,6 +103,7 @@ impl ListView<'_> {
                 database_score: self.page.score(hit).and_then(Score::text).map(Into::into),
                 relevance: at.and_then(|at| self.score(at)),
                 scored_by: self.scored_by(place, at),
+                passage: at.and_then(|at| self.trace.passages.get(at).copied().flatten()),
                 document: at.filter(|_| self.capture >= Capture::Text).and_then(|at| self.document(hit, at)),
             }
         };

@@ -57,6 +57,7 @@ fn profile(reranker: Reranker) -> Profile {
         max_window: 200,
         fields: FieldSet::Auto,
         document_bytes: 1024,
+        passages: None,
         score: ScoreMode::Keep,
         annotate: false,
         min_score: Some(0.2),

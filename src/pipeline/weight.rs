@@ -45,7 +45,9 @@ pub fn document_bytes(judged: &Judged<'_>, page: &dyn Page) -> usize {
         let Ok(work) = &search.work else { return 0 };
         let window = (0..list.hits).take_while(|&hit| in_window(search, work, hit));
         let free = window.map(|hit| HitAt { list: nth, hit }).filter(|&at| judged.holding.of(at).is_none());
-        free.map(|at| page.hit_bytes(at).min(search.profile.document_bytes)).sum()
+        let bytes: usize = free.map(|at| page.hit_bytes(at).min(search.profile.document_bytes)).sum();
+        // Passages overlap by half at most.
+        if search.profile.passages.is_some() { bytes.saturating_mul(2) } else { bytes }
     };
     page.lists().iter().enumerate().map(of_list).fold(0, usize::saturating_add)
 }

@@ -80,6 +80,15 @@ impl ScoreWriting {
     }
 }
 
+/// A part of a document's text, in characters (Unicode scalar values).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// How many stand before it.
+    pub offset: usize,
+    /// How many it has.
+    pub length: usize,
+}
+
 /// One hit in a ranking.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
@@ -94,12 +103,14 @@ pub struct Ranked {
     /// hit that keeps its place has none, and gets that of the hit before it (of the next one at the top), so that a
     /// client which sorts by scores again finds the same order.
     pub written: Option<f32>,
+    /// The passage with the best score, of a document that was cut into several.
+    pub passage: Option<Passage>,
 }
 
 impl Ranked {
     /// A hit at the database's position, without a score.
     pub fn unscored(hit: usize) -> Self {
-        Self { hit, place: hit, score: None, written: None }
+        Self { hit, place: hit, score: None, written: None, passage: None }
     }
 }
 
@@ -167,7 +178,7 @@ fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Slot>) -> 
         if !mine {
             written = own;
         }
-        hits.push(Ranked { hit, place, score, written });
+        hits.push(Ranked { hit, place, score, written, passage: None });
     }
 }
 

@@ -2,6 +2,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+/// How long documents are cut into passages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassageRule {
+    /// The most bytes of a passage; a text that is no longer is one passage.
+    pub bytes: usize,
+    /// About how many bytes at the end of a passage begin the next one again; at most half of `bytes`.
+    pub overlap: usize,
+    /// The most passages of a text; what follows them is not read.
+    pub most: usize,
+}
+
 /// Which fields of a hit make its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldSet {

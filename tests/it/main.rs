@@ -47,6 +47,7 @@ mod metrics;
 mod modes;
 mod never_worse;
 mod pages;
+mod passages;
 mod pipelines;
 mod pooled;
 mod prefixes;

@@ -104,6 +104,7 @@ fn hit(hit: &HitRecord) -> Value {
         "relevance": hit.relevance.map(shortest),
         "scored_by": scored_by,
         "unscored_because": why,
+        "passage": hit.passage.map(|passage| json!({ "offset": passage.offset, "length": passage.length })),
         "title": document.map(DocumentRecord::headline),
         "document": document.map(|document| json!({ "text": &*document.text, "cut": document.cut })),
     })

@@ -12,6 +12,11 @@ use crate::{
 
 /// No engine answers a page of more by default.
 const MOST_HITS: u64 = 10_000;
+/// Bytes of a passage: shorter ones say nothing by themselves, and no document is longer.
+const LEAST_PASSAGE: u64 = 100;
+const MOST_PASSAGE: u64 = 256 << 10;
+/// Of one document: each costs as much as a document.
+const MOST_PASSAGES: u64 = 64;
 
 /// `rerank`.
 pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
@@ -57,6 +62,27 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
             FieldSet::All => Shown::One("*".to_owned()),
             FieldSet::Named(names) => Shown::List(names.clone()),
         }),
+    ),
+    setting(
+        "passages.bytes",
+        Kind::Whole(LEAST_PASSAGE, MOST_PASSAGE),
+        "score a longer document by passages of so many bytes that end with a sentence; not set: as a whole",
+        |to| &mut to.passage_bytes,
+    ),
+    setting(
+        "passages.overlap",
+        Kind::Whole(0, MOST_PASSAGE / 2),
+        "how many bytes of a passage the next one repeats, up to half of it",
+        |to| &mut to.passage_overlap,
+    ),
+    setting("passages.most", Kind::Whole(1, MOST_PASSAGES), "the most passages of a document", |to| {
+        &mut to.most_passages
+    }),
+    setting(
+        "passages.sum_of_best",
+        Kind::Whole(1, MOST_PASSAGES),
+        "a document's score: 1 (its best passage's) | more (the sum of so many)",
+        |to| &mut to.passages_summed,
     ),
     setting(
         "score",

@@ -402,7 +402,12 @@ fn a_widened_request_has_other_limits_and_the_properties_of_documents() {
 #[test]
 fn scores_are_written_where_there_are_some_and_never_over_distances() {
     let ranking = |scores, annotate| {
-        let ranked = |hit, score| Ranked { hit, place: 0, score: Some(score), written: Some(score) };
+        let ranked = |hit, score| Ranked {
+            place: 0,
+            score: Some(score),
+            written: Some(score),
+            ..Ranked::unscored(hit)
+        };
         let hits = vec![ranked(1, 0.75), ranked(0, 0.5)];
         [Some(Ranking { hits, scores, annotate, best: None, offset: 0 })]
     };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Explanation, Style, WIDTH, text};
 use crate::pipeline::{HitRecord, ListRecord, NewPlace, PlannedSearch, ScoredBy, SearchRecord, Unscored};
-use crate::search::Holds;
+use crate::search::{Holds, Passage};
 
 /// The most characters of a text that are shown without `--full`.
 const TEXT: usize = 600;
@@ -99,8 +99,17 @@ fn reported(explanation: &Explanation, hit: &HitRecord, width: usize) -> String 
             let width = width.saturating_sub(why.len());
             why + &text::one_line(&document.text, width)
         }
-        (_, Some(document)) => text::one_line(&document.text, width),
+        (_, Some(document)) => read(&document.text, hit.passage, width),
     }
+}
+
+/// How a document begins, or where its best passage stands and how that begins.
+fn read(document: &str, passage: Option<Passage>, width: usize) -> String {
+    let Some(Passage { offset, .. }) = passage else { return text::one_line(document, width) };
+    let where_it_is = format!("[from {offset}] ");
+    let width = width.saturating_sub(where_it_is.len());
+    let start = document.char_indices().nth(offset).map_or(document.len(), |(at, _)| at);
+    where_it_is + &text::one_line(document.get(start..).unwrap_or_default(), width)
 }
 
 fn no_text(explanation: &Explanation, hit: &HitRecord) -> String {

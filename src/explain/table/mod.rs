@@ -10,7 +10,7 @@ use super::{Explanation, facts};
 use crate::{
     pipeline::{Outcome, PlannedSearch, QuerySource, SearchRecord, Timings},
     rerank::ENOUGH_DOCUMENTS,
-    search::{FieldSet, Fusion},
+    search::{FieldSet, Fusion, PassageRule},
 };
 use text::{millis, one_line, quoted};
 
@@ -138,6 +138,18 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         FieldSet::All => "* (every text field)".to_owned(),
     };
     text::wrapped(out, "fields      ", &fields);
+    if let Some(settings) = &planned.profile.passages {
+        let PassageRule { bytes, most, .. } = settings.rule;
+        let score = match settings.sum_of_best {
+            1 => "the best one counts".to_owned(),
+            best => format!("the best {best} are added up"),
+        };
+        let cut = format!(
+            "{} texts were cut into passages of {bytes} bytes, at most {most} each; {score}",
+            report.cut
+        );
+        text::wrapped(out, "passages    ", &cut);
+    }
     if let Some(floor) = work.min_score {
         let keep = match planned.profile.min_keep {
             0 => String::new(),

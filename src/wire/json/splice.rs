@@ -9,7 +9,7 @@ use super::{
     hits::{Hit, HitArray},
     select,
 };
-use crate::search::{MostHits, Ranked, Ranking, Selection, Strip, StripPath};
+use crate::search::{MostHits, Passage, Ranked, Ranking, Selection, Strip, StripPath};
 
 /// The replacement of a byte range of the response.
 enum Change<'a> {
@@ -165,6 +165,9 @@ impl Hits<'_> {
                 edit.set("rerank_score", number(score));
             }
             edit.set("rerank_from", change.ranked.hit.to_string());
+            if let Some(Passage { offset, length }) = change.ranked.passage {
+                edit.set("rerank_passage", format!(r#"{{"offset":{offset},"length":{length}}}"#));
+            }
         }
         edit.finish(edits);
     }
@@ -269,8 +272,10 @@ mod tests {
     }
 
     fn ranking(hits: &[(usize, Option<f32>)]) -> Ranking {
-        let hits =
-            hits.iter().map(|&(hit, score)| Ranked { hit, place: hit, score, written: score }).collect();
+        let hits = hits
+            .iter()
+            .map(|&(hit, score)| Ranked { score, written: score, ..Ranked::unscored(hit) })
+            .collect();
         Ranking { hits, scores: ScoreWriting::Keep, annotate: false, best: None, offset: 0 }
     }
 

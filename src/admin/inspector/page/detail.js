@@ -73,7 +73,8 @@ function candidate(hit, capture) {
   const scored = hit.relevance === null ? `none: ${unscored(hit)}`
     : `${score(hit.relevance)}, ${hit.scored_by === "cache" ? "from the cache" : "asked for just then"}`;
   const rows = [["Title", hit.title], ["Id", hit.id || "unknown"], ["Index", hit.index], ["Moved", `from place ${hit.from + 1} ${went}`],
-    ["Database’s score", score(hit.database_score)], ["Relevance", scored]];
+    ["Database’s score", score(hit.database_score)], ["Relevance", scored],
+    ["Best passage", hit.passage ? `${hit.passage.length} characters from ${hit.passage.offset} on` : null]];
   const list = el("dl", { class: "facts" });
   for (const [name, value] of rows) {
     if (value) list.append(el("div", {}, el("dt", { text: name }), el("dd", { text: value })));
