@@ -13,7 +13,7 @@ use hyper::upgrade::OnUpgrade;
 
 use super::connection::ConnectionHandle;
 use super::tunnel::{self, TunnelSettings};
-use super::{ProxyError, expect, grpc, headers, headers::Hop, target};
+use super::{ProxyError, direct, expect, grpc, headers, headers::Hop, target};
 use crate::body::{self, Body, BodyRead, BoxError, Stalled};
 use crate::bounds::{Budget, TimeoutKind, Timeouts};
 use crate::upstream::{Turn, Upstream};
@@ -140,19 +140,20 @@ impl Forwarder {
     /// Sends a request whose body is in memory; `parts` are the client's, detached from its connection, `new_target`
     /// and `body` what is to be sent instead, `edit` may change the end-to-end headers. Framing headers are set here.
     ///
-    /// For searches only: it is sent once more if the connection breaks before a response.
+    /// For searches only: it is sent once more if the connection breaks before a response. `gather`: the body of that is
+    /// wanted as a whole.
     pub async fn send_buffered(
         &self,
         parts: &Parts,
         new_target: &str,
         body: Bytes,
-        turn: Turn,
+        (turn, gather): (Turn, bool),
         edit: impl FnOnce(&mut HeaderMap),
     ) -> Result<Response<Body>, ProxyError> {
         let mut parts = parts.clone();
         target::replace(&mut parts, new_target)?;
         let parts = self.whole(parts, &body, edit)?;
-        respond(self.upstream.send_search(parts, body, turn).await?)
+        respond(direct::send(&self.upstream, parts, body, turn, gather).await?)
     }
 
     /// The head of a request whose body is in memory: end-to-end headers, after an `edit`, and how long the body is.

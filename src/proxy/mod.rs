@@ -1,9 +1,12 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
 mod again;
+mod arriving;
 mod client_io;
 mod client_signature;
 mod connection;
+mod direct;
+mod ended;
 mod error;
 mod exchange;
 mod expect;
@@ -34,6 +37,7 @@ mod search_request;
 mod search_response;
 mod serve;
 mod shadow;
+mod spelling;
 mod target;
 mod tls;
 mod told;
@@ -159,8 +163,11 @@ impl Proxy {
 
     /// Who passes on what goes on as it is; `None` where nothing does.
     pub fn relay(&self) -> Option<Relay> {
-        let Self { forwarder, dialects, head, metrics, .. } = self;
-        let relay = || Relay::new(forwarder.clone(), dialects.clone(), *head, metrics.clone());
+        let Self { forwarder, dialects, searches, head, metrics, .. } = self;
+        let relay = || {
+            let searches = (dialects.clone(), searches.clone());
+            Relay::new(forwarder.clone(), Some(searches), *head, metrics.clone())
+        };
         if self.path_prefix.is_empty() { relay() } else { None }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::{ProxyError, kept_order::kept, report};
 use crate::{
@@ -50,11 +50,10 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// For this request.
-    pub(super) fn begin<B>(ring: &RecordRing, request: &Request<B>) -> Self {
-        let witness = request.extensions().get::<Witness>().cloned();
+    /// For a request with these headers; `witness` is whoever sees all of it.
+    pub(super) fn begin(ring: &RecordRing, headers: &HeaderMap, witness: Option<Witness>) -> Self {
         let (capture, too_many) = witness.as_ref().map_or_else(|| wanted(ring), |w| (w.capture(), false));
-        let trace_id = if capture == Capture::Off { None } else { report::trace_id(request.headers()) };
+        let trace_id = if capture == Capture::Off { None } else { report::trace_id(headers) };
         Self {
             collections: String::new(),
             profile: None,

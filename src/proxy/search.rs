@@ -16,7 +16,6 @@ use super::{
     framing,
     handler::SearchHandler,
     kept_order::{changes_response, is_not_response, kept},
-    log::Searched,
     notes::Notes,
     recalled::Said,
     report, scratch,
@@ -75,7 +74,8 @@ impl SearchHandler {
     ) -> Result<Response<Body>, ProxyError> {
         let (started, kind) = (Instant::now(), endpoint.kind());
         let mut timings = Timings::default();
-        let mut notes = Notes::begin(&self.records, &request);
+        let witness = request.extensions().get().cloned();
+        let mut notes = Notes::begin(&self.records, request.headers(), witness);
         let response =
             self.exchange(forwarder, (dialect, endpoint), request, (&mut timings, &mut notes)).await;
         timings.total = started.elapsed();
@@ -86,32 +86,8 @@ impl SearchHandler {
                 return Err(error);
             }
         };
-        notes.responded(response.status());
-        let (collections, ignored) =
-            (std::mem::take(&mut notes.collections), std::mem::take(&mut notes.ignored));
-        let profile = notes.profile.take();
-        notes.write(&self.records, dialect, kind, &reports, timings);
-        if let Some(all) = Report::of_all(&reports) {
-            for report in &reports {
-                self.metrics.search(dialect.name(), kind.as_str(), report);
-            }
-            self.metrics.request(all.outcome, &timings);
-            let searched = Searched {
-                dialect: dialect.name(),
-                kind,
-                listener: &self.listener,
-                collections: &collections,
-                report: &all,
-                timings,
-                aside: None,
-            };
-            self.log.ended(&searched, |reason| {
-                profile.as_ref().and_then(|profile| (profile.asked_again)(reason))
-            });
-            if self.response_headers {
-                report::write_headers(response.headers_mut(), &all, &ignored, &timings);
-            }
-        }
+        let status = response.status();
+        self.ended((dialect, kind), notes, &reports, timings, (status, response.headers_mut()));
         Ok(response)
     }
 
@@ -133,8 +109,11 @@ impl SearchHandler {
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
             BodyRead::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
-                let unread =
-                    if notes.is_watched() { None } else { self.unranked(&**endpoint, &caller, &parts, &raw) };
+                let unread = if notes.is_watched() {
+                    None
+                } else {
+                    self.unranked(&**endpoint, &caller, &parts.headers, &raw)
+                };
                 if let Some(search) = unread {
                     return pass_on(forwarder, search, (parts, raw), (timings, notes)).await;
                 }

@@ -89,7 +89,7 @@ impl Exchange {
                 framing::ask_uncompressed(packing, headers);
             }
         };
-        self.forwarder.send_buffered(&self.parts, &rewrite.target, body, turn, edit).await
+        self.forwarder.send_buffered(&self.parts, &rewrite.target, body, (turn, uncompressed), edit).await
     }
 }
 
@@ -105,5 +105,5 @@ pub(super) async fn send_own(
         Some(own) => (own.target.as_str(), own.body.clone()),
         None => (target, raw),
     };
-    forwarder.send_buffered(parts, target, body, Turn::Last, |_| {}).await
+    forwarder.send_buffered(parts, target, body, (Turn::Last, false), |_| {}).await
 }

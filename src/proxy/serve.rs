@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::UPGRADE;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -163,6 +164,13 @@ impl Server {
                         return;
                     }
                 }
+                Next::Response(length, response) => {
+                    let service = self.exchanges(ready(response), handle, None);
+                    let message = self.message(&mut client, length, service, (handle, finishes));
+                    if !Box::pin(message).await {
+                        return;
+                    }
+                }
             }
         }
         let io = ClientIo::new(client.rewound(), handle.clone(), max_wait, settings.waits.clone());
@@ -281,6 +289,20 @@ impl Server {
             Signal::Cut
         }));
         signals
+    }
+}
+
+/// Gives this response to the message, which has come whole, that it is the response to.
+fn ready(
+    response: Response<Body>,
+) -> impl Fn(Request<Incoming>) -> BoxFuture<'static, Response<Body>> + Send {
+    let response = Mutex::new(Some(response));
+    move |request| {
+        let response = response.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(async move {
+            request.into_body().collect().await.ok();
+            response.unwrap_or_else(|| respond::failure(&ProxyError::Unforwardable, None))
+        })
     }
 }
 

@@ -40,8 +40,8 @@ pub use begun::Begun;
 use client::Client;
 pub use cork::Corked;
 pub use error::{UpstreamError, UpstreamSetupError};
-pub use raw::RawConnection;
 use raw::RawPool;
+pub use raw::{RawConnection, RawHome};
 use response_body::Came;
 use response_timeout::ResponseTimeout;
 use returning::Owed;
@@ -282,11 +282,25 @@ impl Upstream {
         bytes: Bytes,
         turn: Turn,
     ) -> Result<Response<Body>, UpstreamError> {
-        let response = match turn {
+        self.send_whole(parts, bytes, false, self.search_timeout(turn), true).await
+    }
+
+    /// The same, where it was sent before.
+    pub async fn send_search_once(
+        &self,
+        parts: Parts,
+        bytes: Bytes,
+        turn: Turn,
+    ) -> Result<Response<Body>, UpstreamError> {
+        self.send_whole(parts, bytes, false, self.search_timeout(turn), false).await
+    }
+
+    /// The timeout for the head of the response to a search.
+    fn search_timeout(&self, turn: Turn) -> Option<Duration> {
+        match turn {
             Turn::First => self.response_timeout.map(|all| all / 2),
             Turn::Last => self.response_timeout,
-        };
-        self.send_whole(parts, bytes, false, response, true).await
+        }
     }
 
     /// Sends a request whose body is in memory; if it may be `repeated`, once more if a connection breaks before a

@@ -15,7 +15,8 @@ use tower::ServiceExt;
 use super::connect::{Connector, acknowledge_tcp, into_tcp};
 use super::kept::{Keepable, Kept};
 use super::link::Link;
-use super::{HostHeader, Upstream, UpstreamError};
+use super::{HostHeader, Turn, Upstream, UpstreamError};
+use crate::bounds::{DeadlineTimer, Timeouts};
 use crate::workers;
 
 /// Plain TCP to an upstream that speaks HTTP/1.
@@ -23,11 +24,12 @@ pub struct RawConnection {
     stream: TcpStream,
     /// Something has been read that may not have been acknowledged.
     heard: bool,
+    alarm: DeadlineTimer,
 }
 
 impl RawConnection {
     fn new(stream: TcpStream) -> Self {
-        Self { stream, heard: false }
+        Self { stream, heard: false, alarm: DeadlineTimer::default() }
     }
 
     /// Whether a kept one has been closed, or has said something unasked.
@@ -41,9 +43,24 @@ impl RawConnection {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
+    /// Ready at `until`.
+    pub fn poll_by(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarm.poll_by(until, cx)
+    }
+
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+}
+
+impl AsyncRead for RawConnection {
     /// Reads what has come; nothing at its end. Before it waits for more of a response, what has come is acknowledged:
     /// an upstream with Nagle's algorithm keeps the rest back until then, up to 40 ms.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, into);
         if read.is_pending() && self.heard {
             acknowledge_tcp(&self.stream);
@@ -51,9 +68,19 @@ impl RawConnection {
         self.heard = read.is_ready();
         read
     }
+}
 
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.stream
+/// Where the connections of a worker rest.
+#[derive(Clone)]
+pub struct RawHome(Option<RawConnections>);
+
+impl RawHome {
+    /// Returns a connection whose response is complete.
+    pub fn free(&self, mut connection: RawConnection, now: Instant) {
+        connection.heard = false;
+        if let Some(kept) = &self.0 {
+            kept.put(connection, now);
+        }
     }
 }
 
@@ -160,11 +187,18 @@ impl Upstream {
     }
 
     /// Returns a connection whose response is complete.
-    pub fn raw_free(&self, mut connection: RawConnection, now: Instant) {
-        connection.heard = false;
-        if let Some(pool) = self.raw_pool() {
-            pool.kept.put(connection, now);
-        }
+    pub fn raw_free(&self, connection: RawConnection, now: Instant) {
+        self.raw_home().free(connection, now);
+    }
+
+    /// Where connections of this worker are returned to.
+    pub fn raw_home(&self) -> RawHome {
+        RawHome(self.raw_pool().map(|pool| pool.kept.clone()))
+    }
+
+    /// Counts the timeouts that expire.
+    pub fn raw_waits(&self) -> &Timeouts {
+        &self.waits
     }
 
     /// What is written for the client's `Host`; `None` for the same.
@@ -185,9 +219,10 @@ impl Upstream {
         self.owed.answered();
     }
 
-    /// The timeout for the head of a response, and while no byte of a body moves.
-    pub fn raw_limits(&self) -> (Option<Duration>, Option<Duration>) {
-        (self.forward_timeout, self.body_timeout)
+    /// The timeout for the head of a response, which that to a search has another one for, and while no byte of a body
+    /// moves.
+    pub fn raw_limits(&self, search: Option<Turn>) -> (Option<Duration>, Option<Duration>) {
+        (search.map_or(self.forward_timeout, |turn| self.search_timeout(turn)), self.body_timeout)
     }
 
     /// The most headers of a response, and the largest head of one in bytes.

@@ -1,8 +1,12 @@
-//! The tests of transparency once more, with no request passed on as it is: what hyper handles has to keep the same
-//! promises, since every request may be handled by it.
+//! The tests of transparency and of searches once more, with no request read from its own bytes: what hyper handles has
+//! to keep the same promises, since every request may be handled by it.
 
 use crate::harness::relays;
 
+#[path = "bad_responses.rs"]
+mod bad_responses;
+#[path = "faults.rs"]
+mod faults;
 #[path = "forward.rs"]
 mod forward;
 #[path = "framing.rs"]
@@ -15,8 +19,12 @@ mod heads;
 mod pooled;
 #[path = "replay.rs"]
 mod replay;
+#[path = "search.rs"]
+mod search;
 #[path = "targets.rs"]
 mod targets;
+#[path = "unranked.rs"]
+mod unranked;
 #[path = "upstream.rs"]
 mod upstream;
 

@@ -310,7 +310,7 @@ async fn a_call_whose_body_is_in_memory_gets_its_response_with_trailers() {
     server.will([Move::Reset(Reason::REFUSED_STREAM), Move::message("hits")]);
     let sent = framed(0, "a search of ours");
     let response = forwarder
-        .send_buffered(&parts, "/qdrant.Points/Query", sent.clone(), Turn::Last, |kept| {
+        .send_buffered(&parts, "/qdrant.Points/Query", sent.clone(), (Turn::Last, false), |kept| {
             kept.insert("x-more", HeaderValue::from_static("1"));
         })
         .await

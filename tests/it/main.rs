@@ -68,6 +68,7 @@ mod reranker;
 mod says;
 mod scores;
 mod search;
+mod searched;
 mod shutdown;
 mod signed;
 mod targets;

@@ -66,7 +66,7 @@ impl Exchange {
 }
 
 /// A name in some case.
-fn name(names: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(super) fn name(names: &'static [&'static str]) -> impl Strategy<Value = String> {
     let own = "[a-zA-Z][a-zA-Z0-9!#$%&'*+.^_`|~-]{0,12}";
     let cased = (prop::sample::select(names), any::<u64>()).prop_map(|(name, cases)| {
         let cased = |(at, c): (usize, char)| match cases >> (at % 64) & 1 {
@@ -79,7 +79,7 @@ fn name(names: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 /// What stands after a colon.
-fn value() -> impl Strategy<Value = String> {
+pub(super) fn value() -> impl Strategy<Value = String> {
     let text = "[!-~\u{80}-\u{ff}]([ -~\u{80}-\u{ff}]{0,20}[!-~\u{80}-\u{ff}])?";
     let spaces = || prop::sample::select(&[" ", "", "  ", "\t"][..]);
     prop_oneof![

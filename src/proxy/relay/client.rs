@@ -120,16 +120,7 @@ impl<S: AsyncWrite + Unpin> Client<S> {
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
         while self.held.is_empty() && !(first.is_empty() && second.is_empty()) {
-            let stream = Pin::new(&mut self.stream);
-            let written = match (first.is_empty(), second.is_empty()) {
-                (false, false) => {
-                    stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
-                }
-                (true, _) => stream.poll_write(cx, second),
-                (false, true) => stream.poll_write(cx, first),
-            };
-            match written {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            match self.poll_some(first, second, cx) {
                 Poll::Ready(Ok(count)) => {
                     let of_first = count.min(first.len());
                     first = first.get(of_first..).unwrap_or_default();
@@ -142,6 +133,43 @@ impl<S: AsyncWrite + Unpin> Client<S> {
         self.held.extend_from_slice(first);
         self.held.extend_from_slice(second);
         Ok(())
+    }
+
+    /// Writes some of both.
+    fn poll_some(&mut self, first: &[u8], second: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        let written = match (first.is_empty(), second.is_empty()) {
+            (false, false) => stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)]),
+            (true, _) => stream.poll_write(cx, second),
+            (false, true) => stream.poll_write(cx, first),
+        };
+        match written {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            written => written,
+        }
+    }
+
+    /// Writes both, from the byte `done` on; ready when the client has taken all, an error if it takes nothing for too long.
+    pub(super) fn poll_write_all(
+        &mut self,
+        first: &[u8],
+        second: &[u8],
+        done: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let of_first = first.len().min(*done);
+            let rest = first.get(of_first..).unwrap_or_default();
+            let after = second.get(*done - of_first..).unwrap_or_default();
+            if rest.is_empty() && after.is_empty() {
+                return self.poll_taken(cx);
+            }
+            match self.poll_some(rest, after, cx) {
+                Poll::Ready(Ok(count)) => (*done, self.blocked) = (*done + count, None),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return self.poll_late(cx),
+            }
+        }
     }
 
     /// Ready when the client has taken all; an error if it takes nothing for too long.

@@ -2,10 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -14,20 +16,13 @@ use super::body::{After, Body};
 use super::buffer;
 use super::client::Client;
 use super::response::{self, Limits, Reading, Response};
+use super::sending::{Sending, Sent, connect, send};
 use crate::bounds::TimeoutKind;
-use crate::upstream::{Begun, RawConnection, UpstreamError};
+use crate::proxy::unranked::PassedOn;
+use crate::upstream::{Begun, RawConnection, Turn, UpstreamError};
 
 /// A response is read this often before others have their turn.
 const READS_IN_A_ROW: u32 = 8;
-
-/// A request as it goes upstream.
-pub(super) struct Sent {
-    /// Its length as it came.
-    pub(super) length: usize,
-    /// It is a HEAD.
-    pub(super) bodiless: bool,
-    pub(super) bytes: Vec<u8>,
-}
 
 /// How it came out.
 pub(super) enum Outcome {
@@ -37,6 +32,8 @@ pub(super) enum Outcome {
     Over,
     /// The rest is hyper's.
     Begun(Begun),
+    /// So is this response.
+    Other(http::Response<crate::body::Body>),
 }
 
 /// A response on its way.
@@ -61,16 +58,17 @@ enum Beginning {
     Gone,
 }
 
-/// Sends a request, and passes its response on. `closes`: the client's connection is to end with it.
+/// Sends a request, and passes its response on. `search`: what it is, if it is one; `closes`: the client's connection is to
+/// end with it.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
     relay: &Relay,
-    request: &Sent,
+    (request, search): (&Sent, Option<PassedOn>),
     closes: &AtomicBool,
 ) -> Outcome {
     let upstream = relay.upstream();
     let now = Instant::now();
-    let (response, body) = upstream.raw_limits();
+    let (response, body) = upstream.raw_limits(request.is_search.then_some(Turn::Last));
     let until = response.map(|limit| now + limit);
     let mut kept = upstream.raw_kept(now);
     let mut connection = loop {
@@ -78,7 +76,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             Some(connection) => (true, connection),
             None => match connect(client, relay, request, until).await {
                 Ok(connection) => connection,
-                Err(outcome) => return outcome,
+                Err(Some(error)) => return Outcome::Begun(Begun::failed(error)),
+                Err(None) => return Outcome::Over,
             },
         };
         match send(client, &mut connection, request, body).await {
@@ -92,7 +91,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
-    let mut streaming = match begin(client, relay, &mut connection, (request, until, closes)).await {
+    let came = Came::new(relay, request.bodiless, search);
+    let mut streaming = match begin(client, came, &mut connection, (request, until, closes)).await {
         Beginning::Streaming(streaming) => streaming,
         Beginning::Begun { received, broken } => {
             return Outcome::Begun(Begun::sent(connection, received, broken));
@@ -127,80 +127,20 @@ fn poll_taken<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Makes a connection, or takes one that becomes free, unless the client leaves. Returns whether it was used before.
-async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &mut Client<S>,
-    relay: &Relay,
-    request: &Sent,
-    until: Option<Instant>,
-) -> Result<(bool, RawConnection), Outcome> {
-    let mut making = Box::pin(relay.upstream().raw_new(until));
-    poll_fn(|cx| {
-        if let Poll::Ready(made) = making.as_mut().poll(cx) {
-            return Poll::Ready(made.map_err(|error| Outcome::Begun(Begun::failed(error))));
-        }
-        client.poll_gone(request.length, cx).map(|()| Err(Outcome::Over))
-    })
-    .await
-}
-
-/// What came of sending a request.
-enum Sending {
-    Done,
-    /// After so many bytes.
-    Broken(io::Error, usize),
-    Late,
-    Gone,
-}
-
-/// `limit`: how long the upstream may take no byte.
-async fn send<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &mut Client<S>,
-    connection: &mut RawConnection,
-    request: &Sent,
-    limit: Option<Duration>,
-) -> Sending {
-    let (mut sent, mut since) = (0, None);
-    poll_fn(|cx| {
-        while let Some(rest) = request.bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            match connection.poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => {
-                    return Poll::Ready(Sending::Broken(io::ErrorKind::WriteZero.into(), sent));
-                }
-                Poll::Ready(Ok(count)) => (sent, since) = (sent + count, None),
-                Poll::Ready(Err(error)) => return Poll::Ready(Sending::Broken(error, sent)),
-                Poll::Pending => {
-                    if client.poll_gone(request.length, cx).is_ready() {
-                        return Poll::Ready(Sending::Gone);
-                    }
-                    let Some(limit) = limit else { return Poll::Pending };
-                    let since = *since.get_or_insert_with(Instant::now);
-                    ready!(client.alarm.poll_by(since + limit, cx));
-                    return Poll::Ready(Sending::Late);
-                }
-            }
-        }
-        Poll::Ready(Sending::Done)
-    })
-    .await
-}
-
 /// Waits for the head of the response, and passes it on with what has come after it.
 async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
-    relay: &Relay,
+    mut came: Came<'_>,
     connection: &mut RawConnection,
     (request, until, closes): (&Sent, Option<Instant>, &AtomicBool),
 ) -> Beginning {
-    let (lines, bytes) = relay.upstream().raw_head_limits();
-    let mut came = Came { received: Vec::new(), bodiless: request.bodiless, limits: Limits { lines, bytes } };
     poll_fn(|cx| {
         loop {
             let step = buffer::with(buffer::LARGEST, |space| {
                 let mut into = ReadBuf::new(space);
-                ready!(connection.poll_read(cx, &mut into))?;
+                ready!(Pin::new(&mut *connection).poll_read(cx, &mut into))?;
                 let closes = closes.load(Ordering::Relaxed);
-                Poll::Ready(Ok(came.more(into.filled(), client, relay, closes, cx)))
+                Poll::Ready(Ok(came.more(into.filled(), client, closes, cx)))
             });
             match step {
                 Poll::Ready(Ok(None)) => {}
@@ -219,19 +159,25 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// What has come of a head in several pieces.
-struct Came {
+struct Came<'a> {
+    relay: &'a Relay,
+    search: Option<PassedOn>,
     received: Vec<u8>,
     bodiless: bool,
     limits: Limits,
 }
 
-impl Came {
+impl<'a> Came<'a> {
+    fn new(relay: &'a Relay, bodiless: bool, search: Option<PassedOn>) -> Self {
+        let (lines, bytes) = relay.upstream().raw_head_limits();
+        Self { relay, search, received: Vec::new(), bodiless, limits: Limits { lines, bytes } }
+    }
+
     /// Takes a piece; `None` if more has to come.
     fn more<S: AsyncWrite + Unpin>(
         &mut self,
         piece: &[u8],
         client: &mut Client<S>,
-        relay: &Relay,
         closes: bool,
         cx: &mut Context<'_>,
     ) -> Option<Beginning> {
@@ -250,13 +196,14 @@ impl Came {
                 }
                 None
             }
-            Reading::Other if before > 0 => Some(self.given_over(&[], None)),
-            Reading::Other => Some(self.given_over(piece, None)),
-            Reading::Plain(response) => {
-                relay.answered(response.status);
+            Reading::Plain(response) if !(response.has_own && self.search.is_some()) => {
+                let added = self.relay.answered(response.status, self.search.take());
                 let body = all.get(response.head.len()..).unwrap_or_default();
-                Some(pass_on(&response, body, client, closes, cx))
+                Some(pass_on((&response, &added), body, client, closes, cx))
             }
+            // What stands there is ours to replace.
+            Reading::Plain(_) | Reading::Other if before > 0 => Some(self.given_over(&[], None)),
+            Reading::Plain(_) | Reading::Other => Some(self.given_over(piece, None)),
         }
     }
 
@@ -270,7 +217,7 @@ impl Came {
 
 /// Writes a head and the beginning of its body.
 fn pass_on<S: AsyncWrite + Unpin>(
-    response: &Response<'_>,
+    (response, added): (&Response<'_>, &HeaderMap),
     piece: &[u8],
     client: &mut Client<S>,
     closes: bool,
@@ -278,7 +225,7 @@ fn pass_on<S: AsyncWrite + Unpin>(
 ) -> Beginning {
     let mut head = std::mem::take(&mut client.head);
     head.clear();
-    response.write(closes, &mut head);
+    response.write(added, closes, &mut head);
     let mut streaming = Streaming {
         body: Body::new(response.framing),
         keeps: response.keeps,
@@ -326,7 +273,7 @@ impl Streaming {
             }
             let read = buffer::with(buffer::LARGEST, |space| {
                 let mut into = ReadBuf::new(space);
-                let read = ready!(connection.poll_read(cx, &mut into));
+                let read = ready!(Pin::new(&mut *connection).poll_read(cx, &mut into));
                 Poll::Ready(self.came(read.is_ok().then(|| into.filled()), client, cx))
             });
             match read {

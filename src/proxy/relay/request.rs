@@ -1,11 +1,14 @@
 //! [`Request`]: the head of a request that every reader reads in the same way, from its own bytes.
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
 use super::lines::{self, Lines, Names};
+use crate::body::{self, Body};
 use crate::proxy::host;
+use crate::proxy::spelling::Spelling;
 use crate::search::Head;
 use crate::upstream::{HOP, is_odd};
-
-use http::{HeaderMap, Method};
 
 /// The most header lines; heads with more are read by hyper.
 pub(super) const MOST_LINES: usize = 48;
@@ -34,6 +37,8 @@ pub(super) struct Request<'a> {
     lines: Vec<Line>,
     /// Of target and headers, as limits count them.
     pub(super) bytes: usize,
+    /// It says to us how a search is to be ranked.
+    pub(super) has_own: bool,
 }
 
 /// What becomes of a line.
@@ -41,6 +46,10 @@ pub(super) struct Request<'a> {
 struct Line {
     start: u32,
     end: u32,
+    /// Where its value stands, and how long that and its name are.
+    at: u32,
+    value: u32,
+    name: u16,
     kind: Kind,
 }
 
@@ -48,11 +57,10 @@ struct Line {
 enum Kind {
     /// Goes on as it is.
     Kept,
-    /// Goes on in the form that all lines have: its name and value are so long.
-    Rewritten { name: u16, value: u32, at: u32 },
-    /// The name is so long.
-    Host { name: u16 },
-    /// Belongs to the connection.
+    /// Goes on in the form that all lines have.
+    Rewritten,
+    Host,
+    /// Belongs to the connection, or says to us how a search is to be ranked.
     Dropped,
 }
 
@@ -64,6 +72,8 @@ enum Meaning {
     Connection,
     KeepAlive,
     Length,
+    /// What we are told about ranking.
+    Own,
     /// Something that only hyper's way handles.
     Special,
     /// Something that may change what the connection is, or where the message ends.
@@ -78,7 +88,7 @@ fn meaning(name: &str, value: &[u8]) -> Meaning {
         6 if is("expect") => Meaning::Special,
         7 if is("upgrade") => Meaning::Unclear,
         7 if is("trailer") || is("baggage") => Meaning::Special,
-        8 if is("x-rerank") => Meaning::Special,
+        8 if is("x-rerank") => Meaning::Own,
         10 if is("connection") => Meaning::Connection,
         10 if is("keep-alive") => Meaning::KeepAlive,
         12 if is("content-type") && is_grpc(value) => Meaning::Special,
@@ -88,7 +98,7 @@ fn meaning(name: &str, value: &[u8]) -> Meaning {
         17 if is("transfer-encoding") => Meaning::Unclear,
         17 if is("transfer_encoding") => Meaning::Special,
         13 if is(HOP) => Meaning::Special,
-        9.. if name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("x-rerank-")) => Meaning::Special,
+        9.. if name.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("x-rerank-")) => Meaning::Own,
         _ => Meaning::None,
     }
 }
@@ -115,7 +125,7 @@ pub(super) fn read(head: &[u8]) -> Reading<'_> {
         return Reading::Rest;
     }
     let mut is_plain = version == 1 && is_plain(target);
-    let (mut length, mut hosts, mut bytes) = (None, 0, target.len());
+    let (mut length, mut hosts, mut bytes, mut has_own) = (None, 0, target.len(), false);
     let mut all = Vec::with_capacity(headers.len());
     let mut names = Names::default();
     for (at, header) in headers.iter().enumerate() {
@@ -131,13 +141,17 @@ pub(super) fn read(head: &[u8]) -> Reading<'_> {
             Meaning::Host => {
                 hosts += 1;
                 is_plain &= host::is_host(value);
-                Kind::Host { name: short(name.len()) }
+                Kind::Host
             }
             Meaning::Connection => {
                 is_plain &= value.eq_ignore_ascii_case(b"keep-alive");
                 Kind::Dropped
             }
             Meaning::KeepAlive => Kind::Dropped,
+            Meaning::Own => {
+                has_own = true;
+                Kind::Dropped
+            }
             Meaning::Length => match (lines::length(value), length) {
                 (Some(this), None) => {
                     length = Some(this);
@@ -151,13 +165,15 @@ pub(super) fn read(head: &[u8]) -> Reading<'_> {
             }
             Meaning::Unclear => return Reading::Rest,
         };
-        all.push(Line { start: word(start), end: word(end), kind });
+        let at = if value.is_empty() { start + name.len() } else { lines::offset(head, value) };
+        let (name, value) = (short(name.len()), word(value.len()));
+        all.push(Line { start: word(start), end: word(end), at: word(at), value, name, kind });
     }
     let length = length.unwrap_or(0);
     if !is_plain || hosts != 1 {
         return Reading::Message(length.saturating_add(head.len() as u64));
     }
-    Reading::Plain(Request { head, length, method, target, lines: all, bytes })
+    Reading::Plain(Request { head, length, method, target, lines: all, bytes, has_own })
 }
 
 /// Whether a target is a path that a `Uri` holds as it is.
@@ -175,11 +191,7 @@ fn written(head: &[u8], start: usize, end: usize, name: &str, value: &[u8]) -> K
     };
     match is_written {
         true => Kind::Kept,
-        false => Kind::Rewritten {
-            name: short(name.len()),
-            value: word(value.len()),
-            at: word(if value.is_empty() { colon } else { lines::offset(head, value) }),
-        },
+        false => Kind::Rewritten,
     }
 }
 
@@ -203,6 +215,40 @@ impl Request<'_> {
         Head { method: &self.method, path, query, headers: none }
     }
 
+    fn name(&self, line: &Line) -> &[u8] {
+        let start = line.start as usize;
+        self.head.get(start..start + usize::from(line.name)).unwrap_or_default()
+    }
+
+    fn value(&self, line: &Line) -> &[u8] {
+        let start = line.at as usize;
+        self.head.get(start..start + line.value as usize).unwrap_or_default()
+    }
+
+    fn headers(&self) -> Option<HeaderMap> {
+        let mut headers = HeaderMap::with_capacity(self.lines.len());
+        for line in &self.lines {
+            let value = HeaderValue::from_bytes(self.value(line)).ok()?;
+            headers.append(HeaderName::from_bytes(self.name(line)).ok()?, value);
+        }
+        Some(headers)
+    }
+
+    /// Its head as an HTTP library has it.
+    pub(super) fn made(&self) -> Option<http::Request<Body>> {
+        let mut request = http::Request::new(body::empty());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.target.parse().ok()?;
+        *request.headers_mut() = self.headers()?;
+        Some(request)
+    }
+
+    /// How the names in it are written.
+    pub(super) fn spelling(&self) -> Spelling {
+        let name = |line: &Line| line.start as usize..line.start as usize + usize::from(line.name);
+        Spelling::new(Bytes::copy_from_slice(self.head), 0..0, self.lines.iter().map(name))
+    }
+
     /// How many header lines it has.
     pub(super) fn count(&self) -> usize {
         self.lines.len()
@@ -214,21 +260,12 @@ impl Request<'_> {
         let mut lines = Lines::new(self.head, out);
         lines.keep(0..first);
         for line in &self.lines {
-            let (start, end) = (line.start as usize, line.end as usize);
-            let name = |length: u16| self.head.get(start..start + usize::from(length)).unwrap_or_default();
             match (line.kind, host) {
-                (Kind::Kept, _) => lines.keep(start..end),
+                (Kind::Kept, _) => lines.keep(line.start as usize..line.end as usize),
                 (Kind::Dropped, _) => {}
-                (Kind::Host { name: length }, Some(host)) => {
-                    lines.write(&[name(length), b": ", host, b"\r\n"]);
-                }
-                (Kind::Host { name: length }, None) => {
-                    let value = self.head.get(start + usize::from(length) + 1..end).unwrap_or_default();
-                    write_field(&mut lines, name(length), value.trim_ascii());
-                }
-                (Kind::Rewritten { name: length, value, at }, _) => {
-                    let value = self.head.get(at as usize..(at + value) as usize).unwrap_or_default();
-                    write_field(&mut lines, name(length), value);
+                (Kind::Host, Some(host)) => lines.write(&[self.name(line), b": ", host, b"\r\n"]),
+                (Kind::Host, None) | (Kind::Rewritten, _) => {
+                    write_field(&mut lines, self.name(line), self.value(line));
                 }
             }
         }
@@ -274,6 +311,7 @@ mod tests {
             "Content-Length: 0\r\n",
             "Content-Length:  17 \r\nAccept: */*\r\nX:\r\nY:\t\u{e9} \r\n",
             "Set: a\r\nset: b\r\n",
+            "X-Rerank: off\r\nx-rerank-query: a\r\n",
         ] {
             assert_eq!(of_lines(lines), "plain", "{lines:?}");
         }
@@ -295,8 +333,6 @@ mod tests {
             "Transfer_Encoding: chunked\r\n",
             "Proxy-Connection: keep-alive\r\n",
             "HTTP2-Settings: a\r\n",
-            "X-Rerank: off\r\n",
-            "x-rerank-query: a\r\n",
             "Baggage: a=b\r\n",
             "x-rerankd-hop: a\r\n",
             "content-type: Application/gRPC+proto\r\n",
@@ -355,8 +391,7 @@ mod tests {
 
     #[test]
     fn its_lines_go_on_in_their_order_with_the_databases_host() {
-        let head =
-            "GET /a?b HTTP/1.1\r\nhOsT:  client \r\nConnection: keep-alive\r\nA: 1\r\nB:2\r\nC: \r\n\r\n";
+        let head = "GET /a?b HTTP/1.1\r\nhOsT:  client \r\nConnection: keep-alive\r\nA: 1\r\nX-ReRank: off\r\nB:2\r\nC: \r\n\r\n";
         let Reading::Plain(request) = read(head.as_bytes()) else { panic!("it is plain") };
         let mut out = Vec::new();
         request.write(Some(b"db:1"), None, &mut out);

@@ -1,11 +1,13 @@
 //! [`Response`]: the head of a response that every reader reads in the same way, from its own bytes.
 
+use http::HeaderMap;
+
 use super::lines::{self, End, Lines, Names};
 use super::request::MOST_LINES;
 
 /// What has come of a response.
 #[derive(Debug)]
-pub(super) enum Reading<'a> {
+pub(in crate::proxy) enum Reading<'a> {
     /// Not all of its head.
     Partial,
     /// Its head, which may go on as it is.
@@ -16,22 +18,27 @@ pub(super) enum Reading<'a> {
 
 /// Limits on the head of a response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) lines: usize,
-    pub(super) bytes: usize,
+pub(in crate::proxy) struct Limits {
+    pub(in crate::proxy) lines: usize,
+    pub(in crate::proxy) bytes: usize,
 }
 
 /// The head of a response that may go on as it is.
 #[derive(Debug)]
-pub(super) struct Response<'a> {
+pub(in crate::proxy) struct Response<'a> {
     /// With its empty line.
-    pub(super) head: &'a [u8],
-    pub(super) status: u16,
-    pub(super) framing: Framing,
+    pub(in crate::proxy) head: &'a [u8],
+    pub(in crate::proxy) status: u16,
+    pub(in crate::proxy) framing: Framing,
     /// The upstream keeps the connection.
-    pub(super) keeps: bool,
-    reason: &'a str,
-    parts: Vec<Part<'a>>,
+    pub(in crate::proxy) keeps: bool,
+    /// There is a header in it of those that a search's response gets.
+    pub(in crate::proxy) has_own: bool,
+    /// What stands behind the status.
+    pub(in crate::proxy) reason: &'a str,
+    /// How long its status line is, where that goes on as it is.
+    start: Option<usize>,
+    lines: Vec<Line<'a>>,
     /// The names of lines that come again, as they were written.
     connection: Option<&'a str>,
     coding: Option<&'a str>,
@@ -39,7 +46,7 @@ pub(super) struct Response<'a> {
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::proxy) enum Framing {
     /// So many bytes.
     Length(u64),
     Chunked,
@@ -47,14 +54,19 @@ pub(super) enum Framing {
     Close,
 }
 
+/// A line that goes on.
 #[derive(Debug)]
-enum Part<'a> {
-    Kept(usize, usize),
-    Rewritten(&'a str, &'a [u8]),
+pub(in crate::proxy) struct Line<'a> {
+    pub(in crate::proxy) name: &'a str,
+    pub(in crate::proxy) value: &'a [u8],
+    start: usize,
+    end: usize,
+    /// As it is.
+    is_kept: bool,
 }
 
 /// Reads what has come, where `before` bytes have been read in vain. `bodiless`: the request is a HEAD.
-pub(super) fn read(bytes: &[u8], before: usize, bodiless: bool, limits: Limits) -> Reading<'_> {
+pub(in crate::proxy) fn read(bytes: &[u8], before: usize, bodiless: bool, limits: Limits) -> Reading<'_> {
     let head = match lines::end(bytes, before) {
         End::At(end) => bytes.get(..end).unwrap_or_default(),
         End::None if bytes.len() <= limits.bytes => return Reading::Partial,
@@ -76,10 +88,18 @@ pub(super) fn read(bytes: &[u8], before: usize, bodiless: bool, limits: Limits) 
     };
     let first =
         parsed.headers.first().map_or(head.len() - 2, |first| lines::offset(head, first.name.as_bytes()));
-    let parts = Vec::with_capacity(parsed.headers.len() + 1);
-    let framing = Framing::Close;
-    let mut response =
-        Response { head, status, framing, keeps: true, reason, parts, connection: None, coding: None };
+    let mut response = Response {
+        head,
+        status,
+        framing: Framing::Close,
+        keeps: true,
+        has_own: false,
+        reason,
+        start: None,
+        lines: Vec::with_capacity(parsed.headers.len()),
+        connection: None,
+        coding: None,
+    };
     response.start(first);
     match response.take(parsed.headers, limits) && response.frame(bodiless) {
         true => Reading::Plain(response),
@@ -92,7 +112,7 @@ impl<'a> Response<'a> {
     fn start(&mut self, end: usize) {
         let length = "HTTP/1.1 200 ".len() + self.reason.len() + "\r\n".len();
         if end == length && self.head.get(12) == Some(&b' ') {
-            self.parts.push(Part::Kept(0, end));
+            self.start = Some(end);
         }
     }
 
@@ -132,6 +152,8 @@ impl<'a> Response<'a> {
                     continue;
                 }
                 17 if is("transfer_encoding") => return false,
+                13 if is("server-timing") => self.has_own = true,
+                8.. if starts_like_own(name) => self.has_own = true,
                 _ => {}
             }
             self.keep(headers, at);
@@ -152,12 +174,9 @@ impl<'a> Response<'a> {
         let next = headers.get(at + 1).map(|next| lines::offset(self.head, next.name.as_bytes()));
         let end = next.unwrap_or(self.head.len() - 2);
         let colon = start + name.len();
-        let is_written =
+        let is_kept =
             end == colon + ": ".len() + value.len() + "\r\n".len() && self.head.get(colon + 1) == Some(&b' ');
-        self.parts.push(match is_written {
-            true => Part::Kept(start, end),
-            false => Part::Rewritten(name, value),
-        });
+        self.lines.push(Line { name, value, start, end, is_kept });
     }
 
     /// Sees to it that a response without a body has none; false if its lines say otherwise.
@@ -175,18 +194,29 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Writes it as the client gets it. `closes`: its connection ends with this response.
-    pub(super) fn write(&self, closes: bool, out: &mut Vec<u8>) {
+    /// The lines that go on.
+    pub(in crate::proxy) fn lines(&self) -> &[Line<'a>] {
+        &self.lines
+    }
+
+    /// Writes it as the client gets it, with these headers after its own. `closes`: its connection ends with this response.
+    pub(super) fn write(&self, added: &HeaderMap, closes: bool, out: &mut Vec<u8>) {
         let mut lines = Lines::new(self.head, out);
-        if !matches!(self.parts.first(), Some(Part::Kept(0, _))) {
-            let code = self.head.get(9..12).unwrap_or_default();
-            lines.write(&[b"HTTP/1.1 ", code, b" ", self.reason.as_bytes(), b"\r\n"]);
-        }
-        for part in &self.parts {
-            match *part {
-                Part::Kept(start, end) => lines.keep(start..end),
-                Part::Rewritten(name, value) => lines.write(&[name.as_bytes(), b": ", value, b"\r\n"]),
+        match self.start {
+            Some(end) => lines.keep(0..end),
+            None => {
+                let code = self.head.get(9..12).unwrap_or_default();
+                lines.write(&[b"HTTP/1.1 ", code, b" ", self.reason.as_bytes(), b"\r\n"]);
             }
+        }
+        for Line { name, value, start, end, is_kept } in &self.lines {
+            match is_kept {
+                true => lines.keep(*start..*end),
+                false => lines.write(&[name.as_bytes(), b": ", value, b"\r\n"]),
+            }
+        }
+        for (name, value) in added {
+            lines.write(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
         }
         if closes {
             lines.write(&[self.connection.unwrap_or("connection").as_bytes(), b": close\r\n"]);
@@ -201,6 +231,10 @@ impl<'a> Response<'a> {
     }
 }
 
+fn starts_like_own(name: &str) -> bool {
+    name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("x-rerank"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,7 +245,7 @@ mod tests {
     fn written(head: &str, bodiless: bool, closes: bool) -> Option<String> {
         let Reading::Plain(response) = read(head.as_bytes(), 0, bodiless, LIMITS) else { return None };
         let mut out = Vec::new();
-        response.write(closes, &mut out);
+        response.write(&HeaderMap::new(), closes, &mut out);
         String::from_utf8(out).ok()
     }
 
@@ -243,6 +277,25 @@ mod tests {
         assert_eq!(closing.as_deref(), Some(expected));
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
         assert_eq!(written(head, true, false).as_deref(), Some(head));
+    }
+
+    #[test]
+    fn what_is_added_comes_after_its_own_lines() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: 1\r\n\r\n";
+        let Reading::Plain(response) = read(head.as_bytes(), 0, false, LIMITS) else { panic!("it is plain") };
+        assert!(!response.has_own);
+        let added = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("b"))]);
+        let mut out = Vec::new();
+        response.write(&added, true, &mut out);
+        let expected = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: 1\r\netag: b\r\nconnection: close\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        for own in ["Server-Timing: a", "X-Rerank-Status: a", "x-rerank: b"] {
+            let head = format!("HTTP/1.1 200 OK\r\n{own}\r\n\r\n");
+            let Reading::Plain(response) = read(head.as_bytes(), 0, false, LIMITS) else {
+                panic!("it is plain")
+            };
+            assert!(response.has_own, "{own}");
+        }
     }
 
     #[test]

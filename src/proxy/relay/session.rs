@@ -5,17 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 
-use http::Method;
+use http::{Method, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Relay;
+use super::answer;
 use super::client::Client;
-use super::exchange::{self, Outcome, Sent};
+use super::exchange::{self, Outcome};
 use super::lines::{self, End};
 use super::request::{self, Reading};
+use super::sending::Sent;
+use super::{Asked, Relay, Taken};
+use crate::body::Body;
 use crate::bounds::{Budget, TimeoutKind};
 use crate::proxy::connection::ConnectionHandle;
+use crate::proxy::unranked::PassedOn;
 use crate::upstream::Begun;
 
 /// Longer heads are read by hyper, which has limits for them.
@@ -29,8 +33,18 @@ pub(in crate::proxy) enum Next {
     Over,
     /// The message of this length is handled by hyper; it may have been sent already.
     Message(u64, Option<Begun>),
+    /// So is the response to the message of this length.
+    Response(u64, Response<Body>),
     /// So is all that comes.
     Rest,
+}
+
+/// What a request is.
+enum Read {
+    /// It goes on as it is.
+    Sent(Sent, Option<PassedOn>),
+    /// A search of this length.
+    Search(Asked, usize),
 }
 
 /// What a connection waits for.
@@ -54,20 +68,28 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             Head::Next(next) => return next,
         };
         let Some(relay) = relay() else { return Next::Rest };
-        let sent = match sent(client, &relay, head) {
-            Ok(sent) => sent,
+        let read = match read(client, &relay, head) {
+            Ok(read) => read,
             Err(next) => return next,
         };
         let exchange = handle.begin(requests.take(1));
-        let outcome = exchange::run(client, &relay, &sent, finishes).await;
+        let (outcome, length) = match read {
+            Read::Search(search, length) => {
+                (Box::pin(answer::run(client, &relay, (search, length), finishes)).await, length)
+            }
+            Read::Sent(sent, search) => {
+                let outcome = exchange::run(client, &relay, (&sent, search), finishes).await;
+                client.request = sent.bytes;
+                (outcome, sent.length)
+            }
+        };
         drop(exchange);
-        let length = sent.length;
-        client.request = sent.bytes;
         match outcome {
             Outcome::Answered { closes: true } => return Next::End,
             Outcome::Answered { closes: false } => client.handled(length),
             Outcome::Over => return Next::Over,
             Outcome::Begun(begun) => return Next::Message(length as u64, Some(begun)),
+            Outcome::Other(response) => return Next::Response(length as u64, response),
         }
     }
 }
@@ -112,8 +134,8 @@ async fn head<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// The request that begins what has come, as it goes upstream; or what happens instead.
-fn sent<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Sent, Next> {
+/// The request that begins what has come; or what happens instead.
+fn read<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Read, Next> {
     let request = match request::read(client.received.get(..head).unwrap_or_default()) {
         Reading::Plain(request) => request,
         Reading::Message(length) => return Err(Next::Message(length, None)),
@@ -121,12 +143,21 @@ fn sent<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Sent, N
     };
     let length = (head as u64).saturating_add(request.length);
     let whole = usize::try_from(length).ok().and_then(|length| client.received.get(head..length));
-    let Some(body) = whole.filter(|_| relay.takes(&request)) else { return Err(Next::Message(length, None)) };
+    let Some((body, taken)) = whole.and_then(|body| Some((body, relay.takes(&request, body)?))) else {
+        return Err(Next::Message(length, None));
+    };
+    let length = head + body.len();
+    let search = match taken {
+        Taken::Forward => None,
+        Taken::PassedOn(search) => Some(search),
+        Taken::Search(search) => return Ok(Read::Search(search, length)),
+    };
     let mut bytes = std::mem::take(&mut client.request);
     bytes.clear();
     let upstream = relay.upstream();
     let mark = upstream.raw_sending().map(http::HeaderValue::as_bytes);
     request.write(upstream.raw_host(), mark, &mut bytes);
     bytes.extend_from_slice(body);
-    Ok(Sent { length: head + body.len(), bodiless: request.method == Method::HEAD, bytes })
+    let bodiless = request.method == Method::HEAD;
+    Ok(Read::Sent(Sent { length, bodiless, is_search: search.is_some(), bytes }, search))
 }

@@ -113,6 +113,13 @@ fn page(ids: std::ops::Range<u64>, with_text: bool) -> String {
     format!(r#"{{"result":{{"points":[{}]}},"status":"ok","time":0.00100}}"#, hits.join(","))
 }
 
+/// A response with points of these texts.
+pub fn hits(texts: &[&str]) -> String {
+    let hit = |(id, text)| format!(r#"{{"id":{id},"score":0.{},"payload":{{"text":"{text}"}}}}"#, 9 - id);
+    let hits: Vec<String> = texts.iter().enumerate().map(hit).collect();
+    format!(r#"{{"result":{{"points":[{}]}},"status":"ok","time":0.001}}"#, hits.join(","))
+}
+
 /// One hit's bytes, in no printer's style.
 fn hit(id: u64, with_text: bool) -> String {
     let payload = if with_text { format!(r#","payload":{{"text":"giraffe {id}"}}"#) } else { String::new() };

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use prometheus::Registry;
-use rerankd::dialect::Dialects;
+use rerankd::pipeline::strip_own;
 use rerankd::upstream::{Upstream, UpstreamSettings};
 use rerankd::{
     body,
@@ -38,7 +38,7 @@ impl Proxy {
         let forwarder = Forwarder::new(Upstream::new(settings).unwrap(), TunnelSettings::default());
         let metrics = ProxyMetrics::register(&Registry::new()).unwrap();
         let limits = HeadLimits { max_headers: 100, max_head_bytes: 64 << 10 };
-        let relay = Relay::new(forwarder.clone(), Dialects::default(), limits, metrics).map(Arc::new);
+        let relay = Relay::new(forwarder.clone(), None, limits, metrics).map(Arc::new);
         let relay = move || relay.clone();
         let mut settings = ListenerSettings { relays: super::relays(), ..ListenerSettings::default() };
         edit_listener(&mut settings);
@@ -48,7 +48,10 @@ impl Proxy {
         let service = move |request: http::Request<hyper::body::Incoming>| {
             let forwarder = forwarder.clone();
             async move {
-                let response = forwarder.forward(request.map(body::boxed)).await;
+                let (mut parts, stream) = request.into_parts();
+                parts.headers = strip_own(parts.headers);
+                let request = http::Request::from_parts(parts, body::boxed(stream));
+                let response = forwarder.forward(request).await;
                 response.unwrap_or_else(|error| respond::failure(&error, None))
             }
         };

@@ -1,0 +1,261 @@
+//! Searches that are sent without hyper: their heads are written in the names that came, and a response that every reader
+//! reads in the same way is read into one piece of memory.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
+
+use super::arriving::{Arriving, LARGEST, Patience};
+use super::relay::response::{self as head, Framing, Limits, Reading};
+use super::spelling::Spelling;
+use super::target;
+use crate::body::{self, Body};
+use crate::upstream::{Begun, HOP, RawConnection, RawTarget, Turn, Upstream, UpstreamError};
+
+/// The first buffer of a worker for a response; the next ones have room for one as large as the last.
+const FIRST: usize = 16 << 10;
+
+thread_local! {
+    static LAST: Cell<usize> = const { Cell::new(FIRST) };
+}
+
+/// Why there is no response yet.
+enum Stopped {
+    /// The connection broke before there was one.
+    Broken(Begun),
+    /// What has come is hyper's, or says that there is none.
+    Begun(Begun),
+}
+
+/// A request, and how long it may wait.
+struct Asked<'a> {
+    upstream: &'a Upstream,
+    bytes: &'a [u8],
+    until: Option<Instant>,
+    /// While no byte of a body moves.
+    limit: Option<Duration>,
+    gather: bool,
+}
+
+/// Sends a search whose body is in memory, and waits for the head of the response; once more if a connection breaks before
+/// that. `gather`: its body is wanted as a whole.
+pub(super) async fn send(
+    upstream: &Upstream,
+    mut parts: Parts,
+    bytes: Bytes,
+    turn: Turn,
+    gather: bool,
+) -> Result<Response<Body>, UpstreamError> {
+    let Some(spelling) = spelling(upstream, &parts) else {
+        return upstream.send_search(parts, bytes, turn).await;
+    };
+    let request = written(upstream, &parts, spelling, &bytes);
+    let (response, limit) = upstream.raw_limits(Some(turn));
+    let mut is_first = true;
+    loop {
+        let until = response.map(|limit| Instant::now() + limit);
+        let asked = Asked { upstream, bytes: &request, until, limit, gather };
+        let begun = match asked.exchange().await {
+            Ok(response) => return Ok(response),
+            Err(Stopped::Broken(_)) if is_first => {
+                is_first = false;
+                continue;
+            }
+            Err(Stopped::Broken(begun) | Stopped::Begun(begun)) => begun,
+        };
+        parts.extensions.insert(begun);
+        return match is_first {
+            true => upstream.send_search(parts, bytes, turn).await,
+            false => upstream.send_search_once(parts, bytes, turn).await,
+        };
+    }
+}
+
+/// How the head of a request was written that can be sent so: its target needs nobody's care.
+fn spelling<'a>(upstream: &Upstream, parts: &'a Parts) -> Option<&'a Spelling> {
+    let spelling = parts.extensions.get::<Spelling>()?;
+    (upstream.is_raw() && parts.extensions.get::<RawTarget>().is_none()).then_some(spelling)
+}
+
+/// The request as it goes upstream.
+fn written(upstream: &Upstream, parts: &Parts, spelling: &Spelling, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + FIRST / 8);
+    let mut write = |pieces: &[&[u8]]| pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+    write(&[parts.method.as_str().as_bytes(), b" ", target::as_str(parts).as_bytes(), b" HTTP/1.1\r\n"]);
+    let mut names = spelling.names();
+    for (name, value) in &parts.headers {
+        let host = upstream.raw_host().filter(|_| name == HOST);
+        match host.unwrap_or(value.as_bytes()) {
+            [] => write(&[names.name(name), b":\r\n"]),
+            value => write(&[names.name(name), b": ", value, b"\r\n"]),
+        }
+    }
+    if let Some(mark) = upstream.raw_sending() {
+        write(&[HOP.as_bytes(), b": ", mark.as_bytes(), b"\r\n"]);
+    }
+    write(&[b"\r\n", body]);
+    out
+}
+
+impl Asked<'_> {
+    async fn exchange(&self) -> Result<Response<Body>, Stopped> {
+        let mut connection = self.sent().await?;
+        let mut came = BytesMut::with_capacity(LAST.get());
+        let (lines, bytes) = self.upstream.raw_head_limits();
+        let mut looked = 0;
+        loop {
+            match poll_fn(|cx| self.poll_head(&mut connection, &mut came, cx)).await {
+                Some(Ok(1..)) => {}
+                Some(ended) => {
+                    let begun = Begun::sent(connection, came.to_vec(), ended.err());
+                    return Err(Stopped::Broken(begun));
+                }
+                None => return Err(Stopped::Begun(Begun::failed(UpstreamError::Silent))),
+            }
+            let response = match head::read(&came, looked, false, Limits { lines, bytes }) {
+                Reading::Partial => {
+                    looked = came.len();
+                    came.reserve(FIRST);
+                    continue;
+                }
+                Reading::Plain(response) => Head::of(&response),
+                Reading::Other => None,
+            };
+            return match response {
+                Some(response) => Ok(self.response(response, connection, came)),
+                None => Err(Stopped::Begun(Begun::sent(connection, came.to_vec(), None))),
+            };
+        }
+    }
+
+    /// A connection that has all of the request.
+    async fn sent(&self) -> Result<RawConnection, Stopped> {
+        let now = Instant::now();
+        let mut kept = self.upstream.raw_kept(now);
+        loop {
+            let (used, mut connection) = match kept.take() {
+                Some(connection) => (true, connection),
+                None => {
+                    let new = Box::pin(self.upstream.raw_new(self.until)).await;
+                    new.map_err(|error| Stopped::Begun(Begun::failed(error)))?
+                }
+            };
+            let (mut sent, mut moved) = (0, None);
+            match poll_fn(|cx| self.poll_send(&mut connection, (&mut sent, &mut moved), cx)).await {
+                Some(Ok(())) => return Ok(connection),
+                // It had been closed.
+                Some(Err(_)) if used && sent == 0 => kept = self.upstream.raw_kept(now),
+                Some(Err(error)) => {
+                    return Err(Stopped::Broken(Begun::sent(connection, Vec::new(), Some(error))));
+                }
+                None => return Err(Stopped::Begun(Begun::failed(UpstreamError::Silent))),
+            }
+        }
+    }
+
+    /// Ready when the upstream has taken all; with nothing when it has taken nothing for too long.
+    fn poll_send(
+        &self,
+        connection: &mut RawConnection,
+        (sent, moved): (&mut usize, &mut Option<Instant>),
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<()>>> {
+        while let Some(rest) = self.bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
+            match connection.poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Some(Err(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(count)) => (*sent, *moved) = (*sent + count, None),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Poll::Pending => {
+                    let Some(limit) = self.limit else { return Poll::Pending };
+                    let since = *moved.get_or_insert_with(Instant::now);
+                    return connection.poll_by(since + limit, cx).map(|()| None);
+                }
+            }
+        }
+        Poll::Ready(Some(Ok(())))
+    }
+
+    /// Ready when more has come; with nothing when it is too late.
+    fn poll_head(
+        &self,
+        connection: &mut RawConnection,
+        came: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<usize>>> {
+        match poll_read_buf(Pin::new(&mut *connection), cx, came) {
+            Poll::Ready(read) => Poll::Ready(Some(read)),
+            Poll::Pending => {
+                let Some(until) = self.until else { return Poll::Pending };
+                connection.poll_by(until, cx).map(|()| None)
+            }
+        }
+    }
+
+    fn response(&self, head: Head, connection: RawConnection, mut came: BytesMut) -> Response<Body> {
+        self.upstream.raw_answered();
+        let Head { mut response, bytes, length, keeps } = head;
+        came.advance(bytes);
+        let all = usize::try_from(length).unwrap_or(LARGEST).min(LARGEST);
+        LAST.set((bytes + all + 1).next_multiple_of(FIRST));
+        if came.len() < all {
+            // One step to its place, so that it stands in one piece.
+            came.reserve(all - came.len());
+        }
+        let patience = Patience { limit: self.limit, waits: self.upstream.raw_waits().clone() };
+        let connection = (connection, self.upstream.raw_home());
+        let body = Arriving::new(connection, came, (length, keeps), self.gather, patience);
+        *response.body_mut() = body::boxed(body);
+        response
+    }
+}
+
+/// The head of a response.
+struct Head {
+    response: Response<Body>,
+    /// How long it is.
+    bytes: usize,
+    length: u64,
+    keeps: bool,
+}
+
+impl Head {
+    /// `None` where the response has no length, or no body whatever it says.
+    fn of(read: &head::Response<'_>) -> Option<Self> {
+        let Framing::Length(length) = read.framing else { return None };
+        if matches!(read.status, 204 | 205 | 304) {
+            return None;
+        }
+        let mut response = Response::new(body::empty());
+        *response.status_mut() = StatusCode::from_u16(read.status).ok()?;
+        let bytes = Bytes::copy_from_slice(read.head);
+        let place = |part: &[u8]| -> Range<usize> {
+            let start = (part.as_ptr() as usize).wrapping_sub(read.head.as_ptr() as usize);
+            start..start.wrapping_add(part.len())
+        };
+        for line in read.lines() {
+            let value = match line.value {
+                [] => HeaderValue::from_static(""),
+                value => HeaderValue::from_maybe_shared(bytes.slice(place(value))).ok()?,
+            };
+            response.headers_mut().append(HeaderName::from_bytes(line.name.as_bytes()).ok()?, value);
+        }
+        let reason = match read.reason {
+            "" => 0..0,
+            reason => place(reason.as_bytes()),
+        };
+        let names = read.lines().iter().map(|line| place(line.name.as_bytes()));
+        response.extensions_mut().insert(Spelling::new(bytes, reason, names));
+        Some(Self { response, bytes: read.head.len(), length, keeps: read.keeps })
+    }
+}
