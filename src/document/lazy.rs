@@ -8,6 +8,9 @@ use crate::{
     wire::Page,
 };
 
+/// Lists are seldom longer.
+const USUAL: usize = 64;
+
 /// What the documents of a list are made of.
 struct Hits {
     page: Arc<dyn Page>,
@@ -53,7 +56,9 @@ pub fn documents(
         Material(usize),
         Text(Document),
     }
-    let (mut places, mut found, mut materials) = (Vec::new(), Vec::new(), Vec::new());
+    let most = hits.size_hint().1.unwrap_or_default().min(USUAL);
+    let (mut places, mut found) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    let mut materials = Vec::with_capacity(most);
     for hit in hits {
         let at = HitAt { list, hit };
         let material = Material::find(&**page, at, set).filter(|_| max_bytes > 0);

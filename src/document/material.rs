@@ -1,6 +1,6 @@
 //! What a document is made of, found without making it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
 use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, written, yaml, yaml::Scalar};
 use crate::{
@@ -16,7 +16,9 @@ const SIGN: u8 = 0xff;
 /// The parts of one hit that its document is made of. Only where they certainly give a text; equal parts give equal
 /// documents.
 pub(super) struct Material {
-    parts: Vec<Part>,
+    first: Part,
+    /// Mostly there are none, and nothing is allocated for them.
+    more: Vec<Part>,
     plain: bool,
 }
 
@@ -52,7 +54,7 @@ impl Material {
             };
             Some((Cow::Borrowed(name(set, part.name)), scalar?))
         };
-        let mut entries: Vec<_> = self.parts.iter().filter_map(entry).collect();
+        let mut entries: Vec<_> = self.parts().filter_map(entry).collect();
         let mut text = match entries.pop() {
             Some((_, scalar)) if self.plain => scalar.into_text().into_owned(),
             last => {
@@ -66,15 +68,14 @@ impl Material {
 
     /// About as many bytes as the document has, never fewer; `None` where only making it shows that.
     pub(super) fn size(&self, max_bytes: usize) -> Option<usize> {
-        let [part] = self.parts.as_slice() else { return None };
-        self.plain.then(|| part.value.bytes().min(max_bytes))
+        self.only().filter(|_| self.plain).map(|part| part.value.bytes().min(max_bytes))
     }
 
     /// Writes the document as a JSON string, if it is certain that it has no more than `most` bytes and what it is. Returns
     /// whether it has.
     pub(super) fn write_json(&self, page: &dyn Page, most: usize, out: &mut Vec<u8>) -> bool {
-        let [part] = self.parts.as_slice() else { return false };
-        let Some(Value::Json(value)) = page.value(&part.value).filter(|_| self.plain) else { return false };
+        let Some(part) = self.only().filter(|_| self.plain) else { return false };
+        let Some(Value::Json(value)) = page.value(&part.value) else { return false };
         let quoted = value.text();
         let inner = quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
         inner.is_some_and(|inner| inner.len() <= most && written::write(inner, out))
@@ -91,16 +92,25 @@ impl Material {
         let mut shape = Vec::with_capacity(64);
         shape.extend([SIGN, u8::from(self.plain), u8::from(*set == FieldSet::Auto)]);
         shape.extend(number(max_bytes));
-        for part in &self.parts {
+        for part in self.parts() {
             let name = if self.plain { "" } else { name(set, part.name) };
             shape.extend(number(name.len()));
             shape.extend(name.as_bytes());
             shape.extend(number(part.value.bytes()));
         }
         piece(&shape);
-        for part in &self.parts {
+        for part in self.parts() {
             piece(page.written(&part.value));
         }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        iter::once(&self.first).chain(&self.more)
+    }
+
+    /// The part, if there is one only.
+    fn only(&self) -> Option<&Part> {
+        self.more.is_empty().then_some(&self.first)
     }
 }
 
@@ -122,7 +132,10 @@ fn name(set: &FieldSet, at: usize) -> &str {
 fn auto(page: &dyn Page, at: HitAt) -> Result<Material, Unsure> {
     let title = part(page.field(at, &AUTO_TITLES), 0)?;
     let main = part(page.field(at, &AUTO_FIELDS), AUTO_TITLES.len())?.ok_or(Unsure)?;
-    Ok(Material { plain: title.is_none(), parts: title.into_iter().chain([main]).collect() })
+    Ok(match title {
+        Some(title) => Material { first: title, more: vec![main], plain: false },
+        None => Material { first: main, more: Vec::new(), plain: true },
+    })
 }
 
 /// The part that was found, its name counted from `first`.
@@ -136,23 +149,21 @@ fn part(found: Found, first: usize) -> Result<Option<Part>, Unsure> {
 
 /// As `fields::named` has them.
 fn named(page: &dyn Page, at: HitAt, paths: &[String]) -> Result<Material, Unsure> {
-    let mut parts: Vec<Part> = Vec::with_capacity(paths.len());
+    let (mut first, mut more) = (None, Vec::new());
     for (nth, path) in paths.iter().enumerate() {
         if !is_simple(path) || fields::in_node_content(path) {
             return Err(Unsure);
         }
         match part(page.field(at, &[path]), nth)? {
             _ if paths.iter().take(nth).any(|before| before == path) => {}
-            Some(part) => parts.push(part),
+            Some(part) if first.is_none() => first = Some(part),
+            Some(part) => more.push(part),
             // It may be a way into an object.
             None if path.contains('.') => return Err(Unsure),
             None => {}
         }
     }
-    match parts.len() {
-        0 => Err(Unsure),
-        _ => Ok(Material { plain: paths.len() == 1, parts }),
-    }
+    first.map(|first| Material { first, more, plain: paths.len() == 1 }).ok_or(Unsure)
 }
 
 /// Whether a document has a field's name as it is.

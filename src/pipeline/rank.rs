@@ -48,7 +48,7 @@ struct ListDocuments {
     /// The collections that the search names, joined to one name.
     collection: Arc<str>,
     hits: Vec<usize>,
-    documents: Vec<Document>,
+    documents: Arc<[Document]>,
 }
 
 /// Lists that share query text, profile and settings, and so one call.
@@ -208,8 +208,10 @@ impl Pipeline {
         siblings: Siblings,
     ) -> CallResult {
         let respond_by = waiting.respond_by(call.work, Instant::now());
-        let mut documents: Arc<[Document]> =
-            call.lists.iter().flat_map(|list| list.documents.iter().cloned()).collect();
+        let mut documents: Arc<[Document]> = match call.lists.as_slice() {
+            [only] => only.documents.clone(),
+            lists => lists.iter().flat_map(|list| list.documents.iter().cloned()).collect(),
+        };
         let mut lists: Arc<[usize]> = call.lists.iter().map(|list| list.documents.len()).collect();
         let cut = match call.profile.passages {
             Some(settings) => Some(cut(&documents, settings).await),
@@ -291,7 +293,7 @@ fn list_documents(
     let free = free_in_window(search, work, (at, list), judged).map(|at| at.hit);
     let (hits, documents) = document::documents(page, at, free, &work.fields, search.profile.document_bytes);
     let collection = search.intent.collections.join(",").into();
-    ListDocuments { list: at, search: list.search, collection, hits, documents }
+    ListDocuments { list: at, search: list.search, collection, hits, documents: documents.into() }
 }
 
 /// Whether the database's best hit of the `window` leads so far that an order change at the top is improbable.

@@ -1,6 +1,6 @@
 //! [`RankTrace`]: what ranking keeps for records, and how their lists are made of it, after the response.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use super::{
     Holding, Outcome, PlannedSearch, Report,
@@ -34,7 +34,7 @@ pub(super) struct ListTrace {
     pub(super) list: usize,
     /// The hits that have documents.
     pub(super) hits: Vec<usize>,
-    pub(super) documents: Vec<Document>,
+    pub(super) documents: Arc<[Document]>,
     /// None where the call failed.
     pub(super) scores: Vec<Option<f32>>,
     /// The best ones of documents that were cut; empty where none are.
