@@ -89,11 +89,21 @@ impl Material {
         max_bytes: usize,
         mut piece: impl FnMut(&[u8]),
     ) {
+        let head = [SIGN, u8::from(self.plain), u8::from(*set == FieldSet::Auto)];
+        let named = |part: &Part| if self.plain { "" } else { name(set, part.name) };
+        if let Some(part) = self.only().filter(|part| named(part).is_empty()) {
+            // As most are: without an allocation.
+            let mut shape = [0; 27];
+            let parts = [&head[..], &number(max_bytes), &number(0), &number(part.value.bytes())];
+            parts.into_iter().flatten().zip(&mut shape).for_each(|(byte, place)| *place = *byte);
+            piece(&shape);
+            return piece(page.written(&part.value));
+        }
         let mut shape = Vec::with_capacity(64);
-        shape.extend([SIGN, u8::from(self.plain), u8::from(*set == FieldSet::Auto)]);
+        shape.extend(head);
         shape.extend(number(max_bytes));
         for part in self.parts() {
-            let name = if self.plain { "" } else { name(set, part.name) };
+            let name = named(part);
             shape.extend(number(name.len()));
             shape.extend(name.as_bytes());
             shape.extend(number(part.value.bytes()));

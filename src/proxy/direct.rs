@@ -58,7 +58,7 @@ pub(super) async fn send(
     gather: bool,
 ) -> Result<Response<Body>, UpstreamError> {
     let Some(spelling) = spelling(upstream, &parts) else {
-        return upstream.send_search(parts, bytes, turn).await;
+        return Box::pin(upstream.send_search(parts, bytes, turn)).await;
     };
     let request = written(upstream, &parts, spelling, &bytes);
     let (response, limit) = upstream.raw_limits(Some(turn));
@@ -75,9 +75,10 @@ pub(super) async fn send(
             Err(Stopped::Broken(begun) | Stopped::Begun(begun)) => begun,
         };
         parts.extensions.insert(begun);
+        // Boxed: few come here, and the future of every search would be as large.
         return match is_first {
-            true => upstream.send_search(parts, bytes, turn).await,
-            false => upstream.send_search_once(parts, bytes, turn).await,
+            true => Box::pin(upstream.send_search(parts, bytes, turn)).await,
+            false => Box::pin(upstream.send_search_once(parts, bytes, turn)).await,
         };
     }
 }

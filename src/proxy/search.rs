@@ -20,6 +20,7 @@ use super::{
     recalled::Said,
     report, scratch,
     search_request::send_own,
+    spelling::Spelling,
     unranked::pass_on,
 };
 use crate::{
@@ -109,13 +110,14 @@ impl SearchHandler {
         let (stream, reason) = match read.map_err(|error| self.unread(error))? {
             BodyRead::Whole { bytes: raw, .. } => {
                 detach(&mut parts);
-                let unread = if notes.is_watched() {
-                    None
-                } else {
-                    self.unranked(&**endpoint, &caller, &parts.headers, &raw)
+                // Whoever has read the head itself has looked already.
+                let unread = match notes.is_watched() || parts.extensions.get::<Spelling>().is_some() {
+                    true => None,
+                    false => self.unranked(&**endpoint, &caller, &parts.headers, &raw),
                 };
                 if let Some(search) = unread {
-                    return pass_on(forwarder, search, (parts, raw), (timings, notes)).await;
+                    // Boxed, as all that few searches need: the future of every search would be as large.
+                    return Box::pin(pass_on(forwarder, search, (parts, raw), (timings, notes))).await;
                 }
                 let asked = ReadSearch { forwarder, dialect, endpoint, caller, parts, raw, at };
                 return self.respond_whole(asked, (timings, notes)).await;
@@ -123,7 +125,7 @@ impl SearchHandler {
             BodyRead::TooLarge(stream) => (stream, KeepReason::TooLarge),
             BodyRead::NoRoom(stream) => (stream, KeepReason::Overloaded),
         };
-        let response = forwarder.forward(Request::from_parts(parts, stream)).await?;
+        let response = Box::pin(forwarder.forward(Request::from_parts(parts, stream))).await?;
         Ok((response, vec![Report::kept(reason)]))
     }
 
