@@ -165,7 +165,7 @@ impl Server {
                     }
                 }
                 Next::Response(length, response) => {
-                    let service = self.exchanges(ready(response), handle, None);
+                    let service = self.exchanges(ready(*response), handle, None);
                     let message = self.message(&mut client, length, service, (handle, finishes));
                     if !Box::pin(message).await {
                         return;

@@ -34,7 +34,7 @@ pub(in crate::proxy) enum Next {
     /// The message of this length is handled by hyper; it may have been sent already.
     Message(u64, Option<Begun>),
     /// So is the response to the message of this length.
-    Response(u64, Response<Body>),
+    Response(u64, Box<Response<Body>>),
     /// So is all that comes.
     Rest,
 }
@@ -89,7 +89,7 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             Outcome::Answered { closes: false } => client.handled(length),
             Outcome::Over => return Next::Over,
             Outcome::Begun(begun) => return Next::Message(length as u64, Some(begun)),
-            Outcome::Other(response) => return Next::Response(length as u64, response),
+            Outcome::Other(response) => return Next::Response(length as u64, Box::new(response)),
         }
     }
 }
