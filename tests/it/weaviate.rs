@@ -129,9 +129,8 @@ async fn a_search_by_words_is_widened_reranked_and_cut_without_the_property_that
     let got = setup.ask(&bm25(2, only_n)).await;
     let asked = setup.asked();
     assert_eq!((number(&asked, LIMIT), number(&asked, OFFSET)), (Some(50), None));
-    let names = last(&asked, PROPERTIES).unwrap().message().unwrap().all(1).unwrap();
-    let names: Vec<&str> = names.iter().map(|name| name.text().unwrap()).collect();
-    assert!(names[0] == "n" && names.contains(&"text"), "{names:?}");
+    let properties = last(&asked, PROPERTIES).unwrap().bytes().unwrap().to_vec();
+    assert_eq!(properties, b"\x0a\x01n\x58\x01", "all of them, since unknown names are rejected");
     assert_eq!(message_of(&got.message()), reply([5, 4], false));
     assert_eq!(
         (status(&got), &got.headers["x-rerank-query-source"]),
@@ -176,6 +175,21 @@ async fn a_widened_search_that_the_database_rejects_is_sent_as_its_client_wrote_
     let got = setup.ask(&own).await;
     assert_eq!(setup.asked(), own);
     assert_eq!(message_of(&got.message()), reply([1, 0], true));
+}
+
+#[tokio::test]
+async fn a_property_that_comes_only_where_it_is_named_is_not_lost() {
+    let setup = Setup::new("").await;
+    let own = bm25(2, |out| {
+        write::message(out, PROPERTIES, |out| {
+            write::bytes(out, 1, b"n");
+            write::bytes(out, 1, b"photo");
+        });
+    });
+    setup.server.will([Move::message(reply(0..6, true)), Move::message(reply(0..2, false))]);
+    let got = setup.ask(&own).await;
+    assert_eq!((setup.asked(), message_of(&got.message())), (own, reply(0..2, false)));
+    assert_eq!(status(&got), "kept; reason=upstream_error", "it has not given what was requested");
 }
 
 #[tokio::test]

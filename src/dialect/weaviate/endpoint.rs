@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::{query, request, response, widen};
+use super::{fields, query, request, response, widen};
 use crate::{
     dialect::{DialectError, Endpoint, Framing, SearchKind, SearchRequest, Verdict, grpc},
     search::{FetchPlan, Head, Rewrite, SearchIntent},
@@ -90,10 +90,6 @@ impl SearchRequest for WeaviateRequest {
         grpc::message(headers)
     }
 
-    fn may_reject_names(&self) -> bool {
-        true
-    }
-
     fn can_read(&self, headers: &HeaderMap) -> bool {
         grpc::is_grpc(headers)
     }
@@ -104,5 +100,14 @@ impl SearchRequest for WeaviateRequest {
 
     fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError> {
         Ok(Arc::new(response::page(response)?))
+    }
+
+    fn page_for(&self, response: Bytes, plans: &[&FetchPlan]) -> Result<Arc<dyn Page>, DialectError> {
+        let page = self.page(response)?;
+        let search = request::read(&self.message)?;
+        match plans.first().map_or(Ok(true), |plan| fields::has_all(&search, &plan.fields, &*page))? {
+            true => Ok(page),
+            false => Err(DialectError::Unsupported("a property that comes only where it is named")),
+        }
     }
 }

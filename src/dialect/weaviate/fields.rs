@@ -1,16 +1,21 @@
 //! `properties`: requesting the fields of documents, and how to remove them again.
+//!
+//! The server rejects a search that names a property which the collection does not have. So where a search names some, all are
+//! requested, and all but its own are removed from the hits. What does not come with all others are blobs: a response
+//! without one that the search has named is none to the search.
 
 use super::numbers::{self, properties};
 use crate::{
     dialect::{DialectError, grpc::Object},
-    search::{Strip, StripPath, WantedFields},
-    wire::proto::{MessageEdit, write},
+    search::{HitAt, PathStep, Selection, Strip, StripPath, WantedFields},
+    wire::{
+        Found, Page,
+        proto::{Field, MessageEdit, write},
+    },
 };
 
 /// The hit's member that holds its fields.
 const MEMBER: &str = "properties";
-/// The server knows no longer name.
-const LONGEST_NAME: usize = 231;
 
 /// Requests what is wanted where the client's own search would not return it. Where it names no properties, all come.
 pub(super) fn ask<'a>(
@@ -18,63 +23,63 @@ pub(super) fn ask<'a>(
     wanted: &WantedFields,
     edit: &mut MessageEdit<'a>,
 ) -> Result<Strip, DialectError> {
-    let mut given = search.all(numbers::PROPERTIES);
-    // Several would be merged: that is not worth reading.
-    let (Some(field), None) = (given.next(), given.next()) else { return Ok(Strip::default()) };
-    let request = Object::inside(field)?;
-    if request.count(properties::ALL)?.unwrap_or(0) != 0 {
-        return Ok(Strip::default());
+    let Some((field, theirs)) = added_to(search, wanted)? else { return Ok(Strip::default()) };
+    let mut all = Vec::new();
+    write::boolean(&mut all, properties::ALL, true);
+    let mut inner = Object::inside(&field)?.edit();
+    inner.append(all);
+    edit.change(field, inner);
+    if theirs.is_empty() {
+        let path = StripPath { keys: vec![MEMBER.to_owned()], keep: 0 };
+        return Ok(Strip { paths: vec![path], ..Strip::default() });
     }
-    let theirs = theirs(&request)?;
-    let mut inner = request.edit();
-    let strip = match wanted {
-        // An explicit list may have properties that do not come with all others.
-        WantedFields::All if !theirs.is_empty() => return Ok(Strip::default()),
-        WantedFields::All => {
-            let mut all = Vec::new();
-            write::boolean(&mut all, properties::ALL, true);
-            inner.append(all);
-            stripped([vec![MEMBER.to_owned()]])
-        }
-        WantedFields::Named(names) => {
-            let missing: Vec<&String> =
-                names.iter().filter(|name| is_name(name) && !theirs.contains(name)).collect();
-            let mut added = Vec::new();
-            missing.iter().for_each(|name| write::bytes(&mut added, properties::NAMES, name.as_bytes()));
-            inner.append(added);
-            stripped(missing.into_iter().map(|name| vec![MEMBER.to_owned(), name.clone()]))
-        }
-    };
-    edit.change(*field, inner);
-    Ok(strip)
+    let paths = theirs.into_iter().map(|name| vec![PathStep::Key(name)]).collect();
+    let selection = Selection { member: MEMBER.to_owned(), paths };
+    Ok(Strip { selection: Some(selection), ..Strip::default() })
 }
 
-/// The properties that the client has named, as the server writes them.
-fn theirs(request: &Object<'_>) -> Result<Vec<String>, DialectError> {
-    let mut names = Vec::new();
+/// Whether a response to a request that was changed so has everything that the client's own search names.
+pub(super) fn has_all(
+    search: &Object<'_>,
+    wanted: &WantedFields,
+    page: &dyn Page,
+) -> Result<bool, DialectError> {
+    let Some((_, theirs)) = added_to(search, wanted)? else { return Ok(true) };
+    let hits = page.lists().first().map_or(0, |list| list.hits);
+    let lacks = |hit: usize, name: &str| page.field(HitAt { list: 0, hit }, &[name]) == Found::Nothing;
+    // The server writes a null where a hit has no value.
+    Ok(!(0..hits).any(|hit| theirs.iter().any(|name| lacks(hit, name))))
+}
+
+/// The client's list of properties, where something is to be added to it, and the names in it.
+fn added_to<'a>(
+    search: &Object<'a>,
+    wanted: &WantedFields,
+) -> Result<Option<(Field<'a>, Vec<String>)>, DialectError> {
+    let mut given = search.all(numbers::PROPERTIES);
+    // Several would be merged: that is not worth reading.
+    let (Some(field), None) = (given.next(), given.next()) else { return Ok(None) };
+    let request = Object::inside(field)?;
+    // A part of an object would come as all of it.
+    if wanted.is_none()
+        || request.count(properties::ALL)?.unwrap_or(0) != 0
+        || request.has(properties::OBJECTS)
+    {
+        return Ok(None);
+    }
+    let mut theirs = Vec::new();
     for name in request.all(properties::NAMES) {
-        names.push(as_written(name.text()?));
+        theirs.push(as_written(name.text()?));
     }
-    for object in request.messages(properties::OBJECTS)? {
-        names.push(as_written(object.text(properties::OBJECT_NAME)?));
-    }
-    Ok(names)
+    let comes_anyway = match wanted {
+        WantedFields::Named(names) => names.iter().all(|name| theirs.contains(name)),
+        WantedFields::All => false,
+    };
+    Ok((!comes_anyway).then_some((*field, theirs)))
 }
 
 /// The first letter of a property is a small one, however it is requested.
 fn as_written(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_lowercase().to_string() + letters.as_str())
-}
-
-/// Whether a property can have this name; those inside others are requested otherwise.
-fn is_name(name: &str) -> bool {
-    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let first = name.bytes().next().is_some_and(|byte| byte == b'_' || byte.is_ascii_lowercase());
-    first && letters && name.len() <= LONGEST_NAME
-}
-
-fn stripped(paths: impl IntoIterator<Item = Vec<String>>) -> Strip {
-    let paths = paths.into_iter().map(|keys| StripPath { keys, keep: 0 }).collect();
-    Strip { paths, ..Strip::default() }
 }

@@ -74,6 +74,5 @@ pub(super) const VALUE: u32 = 2;
 pub(super) mod properties {
     pub(in super::super) const NAMES: u32 = 1;
     pub(in super::super) const OBJECTS: u32 = 3;
-    pub(in super::super) const OBJECT_NAME: u32 = 1;
     pub(in super::super) const ALL: u32 = 11;
 }

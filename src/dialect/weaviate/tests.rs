@@ -16,8 +16,8 @@ use crate::{
         test_support::OfBody,
     },
     search::{
-        FetchPlan, HitAt, KeepReason, NativeText, Ranked, Ranking, ScoreWriting, SearchIntent, Strip,
-        WantedFields, Widening,
+        FetchPlan, HitAt, KeepReason, NativeText, PathStep, Ranked, Ranking, ScoreWriting, SearchIntent,
+        Strip, WantedFields, Widening,
     },
     wire::{Page, Score},
 };
@@ -88,8 +88,9 @@ pub(in crate::dialect) fn widened() -> Vec<Widened> {
 fn with_only(response: &Bytes, names: &[&str]) -> Bytes {
     let mut reply = SearchReply::decode(response.clone()).unwrap();
     for result in &mut reply.results {
-        let properties = result.properties.as_mut().unwrap().non_ref_props.as_mut().unwrap();
-        properties.fields.retain(|name, _| names.contains(&name.as_str()));
+        let of = result.properties.as_mut().unwrap();
+        of.non_ref_props.as_mut().unwrap().fields.retain(|name, _| names.contains(&name.as_str()));
+        of.non_ref_props.take_if(|_| names.is_empty());
     }
     Bytes::from(reply.encode_to_vec())
 }
@@ -378,25 +379,46 @@ fn a_widened_request_has_other_limits_and_the_properties_of_documents() {
         "all come"
     );
     let some = SearchRequest { properties: Some(properties(&["n", "Title"])), ..page.clone() };
-    let (more, strip) = rewritten(&some, &plan(None, &["text", "title", "meta.text", "Odd", "n"]));
-    assert_eq!((more.limit, more.offset), (5, 10));
-    assert_eq!(more.properties.unwrap().names, ["n", "Title", "text"]);
-    assert_eq!(strip.paths.len(), 1);
-    assert_eq!(strip.paths[0].keys, ["properties", "text"]);
+    for wanted in [&["text", "title"][..], &["*"]] {
+        let (more, strip) = rewritten(&some, &plan(None, wanted));
+        assert_eq!((more.limit, more.offset), (5, 10));
+        let asked = more.properties.unwrap();
+        assert!(asked.all && asked.names == ["n", "Title"], "a name that is not known would be rejected");
+        let kept = strip.selection.unwrap();
+        let key = |name: &str| vec![PathStep::Key(name.to_owned())];
+        assert_eq!((kept.member.as_str(), kept.paths), ("properties", vec![key("n"), key("title")]));
+    }
+    assert_eq!(
+        rewritten(&some, &plan(None, &["title"])),
+        (some.clone(), Strip::default()),
+        "it comes anyway"
+    );
+    let inside = PropertiesRequest { objects: vec![vec![10, 1, b'm']], ..properties(&["n"]) };
+    let inside = SearchRequest { properties: Some(inside), ..page.clone() };
+    assert_eq!(rewritten(&inside, &plan(None, &["text"])), (inside.clone(), Strip::default()));
     let all = SearchRequest {
         properties: Some(PropertiesRequest { all: true, ..properties(&[]) }),
         ..page.clone()
     };
     assert_eq!(rewritten(&all, &plan(None, &["text"])), (all.clone(), Strip::default()));
-    assert_eq!(
-        rewritten(&some, &plan(None, &["*"])),
-        (some.clone(), Strip::default()),
-        "a list may have more"
-    );
     let none = SearchRequest { properties: Some(properties(&[])), ..page };
     let (more, strip) = rewritten(&none, &plan(None, &["*"]));
     assert!(more.properties.unwrap().all);
     assert_eq!(strip.paths[0].keys, ["properties"]);
+}
+
+#[test]
+fn a_response_without_a_property_that_the_search_names_is_none_to_it() {
+    let [full, ..] = recorded();
+    let page = |names: &[&str], wanted: &FetchPlan| {
+        let search = SearchRequest { properties: Some(properties(names)), ..bm25("late") };
+        request(search.message()).page_for(full.response.clone(), &[wanted]).map(|page| page.lists()[0].hits)
+    };
+    let wanted = plan(None, &["text"]);
+    assert_eq!(page(&["n", "title"], &wanted), Ok(5));
+    let blob = DialectError::Unsupported("a property that comes only where it is named");
+    assert_eq!(page(&["n", "photo"], &wanted), Err(blob), "blobs do not come with all others");
+    assert_eq!(page(&["n", "photo"], &FetchPlan::as_asked()), Ok(5), "nothing else was requested");
 }
 
 #[test]

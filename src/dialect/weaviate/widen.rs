@@ -22,10 +22,7 @@ pub(super) fn widen(body: &Bytes, plan: &FetchPlan) -> Result<(Bytes, Strip), Di
             set(&search, &mut edit, numbers::OFFSET, 0);
         }
     }
-    let strip = match plan.fields.is_none() {
-        true => Strip::default(),
-        false => fields::ask(&search, &plan.fields, &mut edit)?,
-    };
+    let strip = fields::ask(&search, &plan.fields, &mut edit)?;
     Ok((edit.apply(body), strip))
 }
 

@@ -63,6 +63,8 @@ impl<'s> Removal<'s> {
         for field in message.fields() {
             let field = field?;
             match around.split_first() {
+                // The message around the map goes with it.
+                Some((number, [])) if field.number == *number && self.whole => edit.remove(&field),
                 Some((number, around)) if field.number == *number => {
                     let inner = field.message()?;
                     let mut inside = MessageEdit::of(inner);

@@ -29,7 +29,7 @@ presets! {
     "chroma", "Chroma (HTTP API v2)", "a real server, 1.5.9, through its Python client";
     "solr", "Apache Solr (JSON)", "a real server, 9.10.1, through pysolr and plain HTTP";
     "typesense", "Typesense", "a real server, 0.24.1, through its Python client";
-    "weaviate", "Weaviate (gRPC and GraphQL)", "recorded exchanges with a real server, 1.35.2";
+    "weaviate", "Weaviate (gRPC and GraphQL)", "a real server, 1.35.2, through its Python client; GraphQL on recorded exchanges";
     "meilisearch", "Meilisearch", "its documentation";
     "pinecone", "Pinecone", "its documentation";
     "milvus", "Milvus (REST API v2)", "its documentation";

@@ -39,6 +39,8 @@ impl SearchRequest {
 pub struct PropertiesRequest {
     #[prost(string, repeated, tag = "1")]
     pub names: Vec<String>,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub objects: Vec<Vec<u8>>,
     #[prost(bool, tag = "11")]
     pub all: bool,
 }
