@@ -100,8 +100,11 @@ impl Trial<'_> {
         let mut request = RerankRequest::new(query, documents, Instant::now() + Duration::from_secs(3600));
         request.collections = collections.iter().map(|name| Arc::from(*name)).collect();
         let scores = lexical.clone().oneshot(request).await.expect("scores");
-        let candidates: Vec<Candidate> =
-            scores.scores.iter().map(|&score| Candidate { score, in_window: true, holds: false }).collect();
+        let candidates: Vec<Candidate> = scores
+            .scores
+            .iter()
+            .map(|&score| Candidate { score, in_window: true, holds: false, database: None })
+            .collect();
         let rule = OrderRule { fuse: scores.fusion, ..OrderRule::default() };
         order(&candidates, &rule).into_iter().map(|ranked| ranked.hit).collect()
     }

@@ -186,7 +186,7 @@ mod tests {
             [
                 "2:22 listeners[0].upstream.url: the URL has to begin with http:// or https://.",
                 "4:3 rerank.windwo: unknown key `windwo`; did you mean `window`?",
-                "5:10 rerank.score: `best` is not one of keep, replace, rrf.",
+                "5:10 rerank.score: `best` is not one of keep, replace, rrf, linear.",
             ]
         );
     }

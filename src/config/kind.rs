@@ -74,6 +74,8 @@ pub(super) enum Kind {
     TextPrefix,
     /// auto, `*` or names of fields.
     Fields,
+    /// What becomes of scores: a word, or how both orders are fused.
+    ScoreMode,
     /// A list of values.
     List(&'static Kind),
     /// A section that is off by default.
@@ -122,7 +124,9 @@ impl Kind {
             Self::KeyPrefix => values::key_prefix(text).map(Some),
             Self::TextPrefix => values::text_prefix(text).map(Some),
             Self::Provider => one_of(text, &KINDS),
-            Self::RedisUrl | Self::Text | Self::Fields | Self::List(_) | Self::Section => as_is,
+            Self::RedisUrl | Self::Text | Self::Fields | Self::ScoreMode | Self::List(_) | Self::Section => {
+                as_is
+            }
         }
     }
 
@@ -140,6 +144,7 @@ impl Kind {
             | Self::Word(_)
             | Self::Provider
             | Self::Switch(_)
+            | Self::ScoreMode
             | Self::Address => text.to_owned(),
             Self::Fields if text == "auto" => text.to_owned(),
             Self::PathPrefix if text.is_empty() => "null".to_owned(),
@@ -166,6 +171,7 @@ impl Kind {
         match self {
             Self::Word(words) | Self::Switch(words) => words,
             Self::Provider => &KINDS,
+            Self::ScoreMode => &SCORE_WORDS,
             Self::List(kind) => kind.choices(),
             _ => &[],
         }
@@ -202,6 +208,16 @@ impl Kind {
                 json!({ "enum": words.iter().map(|word| json!(word)).chain([Json::Null]).collect::<Vec<_>>() })
             }
             Self::Provider => Kind::Word(&KINDS).schema(),
+            Self::ScoreMode => {
+                let positive = json!({ "type": ["number", "string", "null"], "minimum": 0 });
+                let fuse = json!({ "enum": ["rrf", "linear", null] });
+                let fused = json!({
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": { "fuse": fuse, "k": positive, "weight": positive },
+                });
+                json!({ "anyOf": [Kind::Word(&SCORE_WORDS).schema(), fused] })
+            }
             Self::Switch(words) => {
                 let booleans = [json!(true), json!(false), json!("true"), json!("false"), Json::Null];
                 json!({ "enum": words.iter().map(|word| json!(word)).chain(booleans).collect::<Vec<_>>() })
@@ -224,6 +240,9 @@ impl Kind {
         }
     }
 }
+
+/// What becomes of scores, in one word.
+pub(super) const SCORE_WORDS: [&str; 4] = ["keep", "replace", "rrf", "linear"];
 
 /// The words of every kind of provider.
 pub(super) static KINDS: LazyLock<Vec<&'static str>> =

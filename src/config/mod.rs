@@ -37,6 +37,7 @@ mod read_sign;
 mod read_tls;
 mod render;
 mod rerank_api;
+mod score;
 mod section;
 mod setting;
 mod sign;

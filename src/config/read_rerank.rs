@@ -1,6 +1,6 @@
 //! The `rerank` section and the routes' own copies of it.
 
-use super::{RerankConfig, list, node::Value, problem::Problems, section::Section, setting, values};
+use super::{RerankConfig, list, node::Value, problem::Problems, score, section::Section, setting, values};
 use crate::{pipeline::Mode, search::FieldSet};
 
 /// `base` with the keys of `section` over it.
@@ -8,6 +8,7 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     let mut to = base.clone();
     setting::read(list::RERANK, section, &mut to, problems);
     fields(section, &mut to.fields, problems);
+    score::read(section, &mut to.score, problems);
     if to.window > to.max_window {
         let key = if section.has("window") { "window" } else { "max_window" };
         let sentence = format!("window ({}) is larger than max_window ({}).", to.window, to.max_window);

@@ -1,7 +1,7 @@
 use super::{setting::Scalar, values};
 use crate::{
     embedding::form::{Form, Remember},
-    pipeline::{Capture, FailOpen, Mode, QuerySource, ScoreMode},
+    pipeline::{Capture, FailOpen, Mode, QuerySource},
     signing::{Service, SignedClients},
     upstream::HostHeader,
 };
@@ -122,7 +122,6 @@ words_of! { SERVICES: Service { Es = "es", Aoss = "aoss" } }
 words_of! { SIGNED_CLIENTS: SignedClients { Signed = "signed", Any = "any" } }
 words_of! { HOSTS: HostHeader { Upstream = "upstream", Preserve = "preserve" } }
 words_of! { MODES: Mode { On = "on", Shadow = "shadow", Off = "off" } }
-words_of! { SCORE_MODES: ScoreMode { Keep = "keep", Replace = "replace", Rrf = "rrf" } }
 words_of! { FAIL_OPEN: FailOpen { Cut = "cut", Replay = "replay" } }
 words_of! {
     QUERY_SOURCES: QuerySource {

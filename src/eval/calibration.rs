@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     floor::{self, FloorAdvice, FloorPoint, Histogram, Objective, Scored},
     margin::{self, MarginAdvice},
+    orders::{self, OrderAdvice},
     trial::{Scorer, Trial},
     window::{self, Setting, WindowAdvice},
 };
@@ -41,6 +42,8 @@ pub struct CalibratedGroup {
     pub floors: Vec<FloorPoint>,
     /// The floor to set; `None` without judgments.
     pub floor: Option<FloorAdvice>,
+    /// The order to set, and its window.
+    pub order: OrderAdvice,
     /// The window to set.
     pub window: WindowAdvice,
     /// The margin gate to set.
@@ -108,7 +111,13 @@ fn group(
         let parted: Vec<Vec<Scored>> = trials.iter().map(|trial| top_and_tail(trial, setting.k)).collect();
         Histogram::of(parted.iter().flatten())
     };
-    let window = window::advise(trials, setting);
+    let order = orders::advise(trials, setting);
+    // What follows is of the order to set.
+    let ordered = Setting { way: order.best.map_or(setting.way, |(way, _)| way), ..*setting };
+    let mut window = window::advise(trials, &ordered);
+    if let Some((_, best)) = order.best {
+        (window.window, window.enough) = (Some(best), order.enough);
+    }
     let gate_window = window.window.unwrap_or(setting.largest);
     let mut collections: Vec<String> = trials.iter().flat_map(|trial| trial.collections.clone()).collect();
     collections.sort_unstable();
@@ -123,7 +132,8 @@ fn group(
         histogram,
         floors: if with_judgments { floor::curve(&by_judgment) } else { Vec::new() },
         floor: with_judgments.then(|| advised(&judged, &by_judgment, setting, objective)),
-        margin: margin::advise(trials, setting, gate_window),
+        margin: margin::advise(trials, &ordered, gate_window),
+        order,
         window,
     }
 }

@@ -65,6 +65,12 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>, window: usize) -> Margin
         advice.notes.push("without judgments the loss is not known: no gate is suggested".to_owned());
         return advice;
     }
+    if mean(led.iter().filter_map(|query| query.gain)).is_none_or(|gain| gain <= 0.0) {
+        advice
+            .notes
+            .push("reranking gains nothing here: there is no call that a gate should spare".to_owned());
+        return advice;
+    }
     let harmless = |point: &&MarginPoint| {
         let most = point.interval.map(|interval| interval.high).or(point.loss);
         point.skipped.is_some_and(|share| share > 0.0) && most.is_some_and(|loss| loss <= MAX_LOSS)
@@ -85,7 +91,7 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>, window: usize) -> Margin
 fn look(trial: &Trial, setting: &Setting<'_>, window: usize) -> Led {
     let scores: Option<Vec<f64>> =
         trial.candidates.iter().take(window).map(|candidate| candidate.database_score).collect();
-    let (before, after) = (trial.order(0), trial.order(window));
+    let (before, after) = (trial.ordered(setting.way, 0), trial.ordered(setting.way, window));
     let gain = setting.grades(&trial.query).map(|grades| {
         let ndcg = |ranking: &[String]| Measure::Ndcg.of(ranking, grades, setting.k);
         ndcg(&after) - ndcg(&before)

@@ -19,6 +19,7 @@ pub mod input;
 pub mod judgments;
 pub mod margin;
 pub mod measures;
+pub mod orders;
 mod progress;
 pub mod queries;
 pub mod report;

@@ -17,7 +17,7 @@ use super::{
     run_file,
     runner::{self, Ran, RunSettings},
     setup::{self, Means, Purpose},
-    trial::{Scorer, Trial},
+    trial::{Scorer, Trial, Way},
     window::Setting,
 };
 use crate::{
@@ -279,6 +279,7 @@ fn calibration(
             listwise,
             min_queries: request.min_queries,
             seed: request.measure.seed,
+            way: Way::AsRun,
         }
     };
     Calibration::of(trials, &setting, request.objective)

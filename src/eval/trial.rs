@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     rerank::{Billing, expected_bill},
-    search::{self, Fusion, OrderRule},
+    search::{self, FusedBy, Fusion, OrderRule},
 };
 
 /// The result of one query, sent twice.
@@ -53,6 +53,43 @@ pub struct Scorer {
     pub model: String,
 }
 
+/// How the hits of a trial are ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// As they were.
+    #[default]
+    AsRun,
+    /// By relevance alone.
+    Relevance,
+    /// By both orders.
+    Fused(Fused),
+}
+
+impl Way {
+    /// Both orders by their ranks.
+    pub const fn ranks(k: f32, weight: f32) -> Self {
+        Self::Fused(Fused { k, weight, linear: false })
+    }
+
+    /// Both orders by their scores.
+    pub const fn scores(weight: f32) -> Self {
+        Self::Fused(Fused { k: 60.0, weight, linear: true })
+    }
+
+    /// The value of `rerank.score`; `None` for what was run.
+    pub fn setting(self) -> Option<String> {
+        Some(match self {
+            Self::AsRun => return None,
+            Self::Relevance => "keep".to_owned(),
+            Self::Fused(Fused { weight, linear: true, .. }) => {
+                format!("{{ fuse: linear, weight: {weight} }}")
+            }
+            Self::Fused(Fused { k, weight, .. }) => format!("{{ fuse: rrf, k: {k}, weight: {weight} }}"),
+        })
+    }
+}
+
 /// See [`Fusion`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fused {
@@ -60,11 +97,20 @@ pub struct Fused {
     pub k: f32,
     /// What the reranker's order weighs beside the database's.
     pub weight: f32,
+    /// By scores, not by ranks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub linear: bool,
 }
 
 impl From<Fusion> for Fused {
-    fn from(Fusion { k, weight, .. }: Fusion) -> Self {
-        Self { k, weight }
+    fn from(Fusion { by, k, weight }: Fusion) -> Self {
+        Self { k, weight, linear: by == FusedBy::Scores }
+    }
+}
+
+impl From<Fused> for Fusion {
+    fn from(Fused { k, weight, linear }: Fused) -> Self {
+        Self { by: if linear { FusedBy::Scores } else { FusedBy::Ranks }, k, weight }
     }
 }
 
@@ -100,6 +146,11 @@ pub struct Times {
 impl Trial {
     /// The ids in the order that a rerank of the first `window` candidates gives.
     pub fn order(&self, window: usize) -> Vec<String> {
+        self.ordered(Way::AsRun, window)
+    }
+
+    /// The same, ordered in another way.
+    pub fn ordered(&self, way: Way, window: usize) -> Vec<String> {
         let candidates: Vec<search::Candidate> = self
             .candidates
             .iter()
@@ -108,9 +159,14 @@ impl Trial {
                 score: candidate.relevance.map(|score| score as f32),
                 in_window: place < window,
                 holds: candidate.holds,
+                database: candidate.database_score,
             })
             .collect();
-        let fuse = self.fused.map(|Fused { k, weight }| Fusion { k, weight });
+        let fuse = match way {
+            Way::AsRun => self.fused.map(Fusion::from),
+            Way::Relevance => None,
+            Way::Fused(fused) => Some(fused.into()),
+        };
         let rule = OrderRule { fuse, ..OrderRule::default() };
         let ranked = search::order(&candidates, &rule).into_iter();
         ranked.filter_map(|ranked| Some(self.candidates.get(ranked.hit)?.id.clone())).collect()

@@ -6,12 +6,12 @@ use super::{
     bootstrap::{self, Interval},
     judgments::Judgments,
     measures::{Change, Grades, Measure, mean},
-    trial::Trial,
+    trial::{Trial, Way},
 };
 use crate::rerank::Billing;
 
 /// The windows that are looked at, beside the largest.
-const WINDOWS: [usize; 7] = [10, 20, 30, 50, 75, 100, 150];
+pub(super) const WINDOWS: [usize; 7] = [10, 20, 30, 50, 75, 100, 150];
 /// A window is suggested that reaches this share of the largest one's gain.
 pub const SHARE_OF_GAIN: f64 = 0.95;
 
@@ -64,6 +64,8 @@ pub struct Setting<'a> {
     pub min_queries: usize,
     /// For the draws.
     pub seed: u64,
+    /// How the hits are ordered.
+    pub way: Way,
 }
 
 impl<'a> Setting<'a> {
@@ -122,7 +124,7 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>) -> WindowAdvice {
 fn gains(trials: &[&Trial], setting: &Setting<'_>, window: usize) -> Vec<(f64, f64)> {
     let both = |trial: &&Trial| {
         let grades = setting.grades(&trial.query)?;
-        let ndcg = |window| Measure::Ndcg.of(&trial.order(window), grades, setting.k);
+        let ndcg = |window| Measure::Ndcg.of(&trial.ordered(setting.way, window), grades, setting.k);
         Some((ndcg(0), ndcg(window)))
     };
     trials.iter().filter_map(both).collect()
@@ -141,8 +143,10 @@ fn point(
 ) -> WindowPoint {
     let pairs = gains(trials, setting, window);
     let gain = mean(differences(&pairs));
-    let overlap =
-        |trial: &&Trial| Change::between(&trial.order(most), &trial.order(window), setting.k).overlap;
+    let overlap = |trial: &&Trial| {
+        let order = |window| trial.ordered(setting.way, window);
+        Change::between(&order(most), &order(window), setting.k).overlap
+    };
     WindowPoint {
         window,
         ndcg: mean(pairs.iter().map(|&(_, after)| after)),
@@ -170,6 +174,7 @@ pub(super) mod tests {
             listwise: false,
             min_queries: 3,
             seed: 1,
+            way: Way::AsRun,
         }
     }
 

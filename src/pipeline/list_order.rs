@@ -11,23 +11,29 @@ pub(super) type Places = Vec<(usize, usize)>;
 /// A list of a page: its number, and which hits of the page keep their place.
 pub(super) type HeldList<'p> = (usize, &'p HitList, &'p Holding);
 
-/// The order of all hits of a list, and how many of the window have no score. `hits` are those that were asked about, with
-/// their `scores`.
+/// Hits that were asked about, their scores, and the database's where they are fused with them.
+pub(super) type Scored<'s> = (&'s [usize], &'s [Option<f32>], &'s [Option<f64>]);
+
+/// The order of all hits of a list, and how many of the window have no score.
 fn whole_order(
     search: &PlannedSearch,
     work: &Work,
     (nth, list, holding): HeldList<'_>,
-    (hits, scores): (&[usize], &[Option<f32>]),
+    (hits, scores, database): Scored<'_>,
     rule: &OrderRule,
 ) -> (Vec<Ranked>, usize) {
     let candidate = |hit: usize| Candidate {
         score: None,
         in_window: in_window(search, work, hit),
         holds: holding.of(HitAt { list: nth, hit }).is_some(),
+        database: None,
     };
     let mut candidates: Vec<Candidate> = (0..list.hits).map(candidate).collect();
     for (&hit, &score) in hits.iter().zip(scores) {
         candidates[hit].score = score;
+    }
+    for (&hit, &score) in hits.iter().zip(database) {
+        candidates[hit].database = score;
     }
     let unscored = candidates.iter().filter(|c| c.in_window && !c.holds && c.score.is_none()).count();
     (order(&candidates, rule), unscored)
@@ -40,8 +46,11 @@ pub(super) fn rule(
     floor: Option<f32>,
     own: Option<Fusion>,
 ) -> OrderRule {
-    let usual = (work.score == ScoreMode::Rrf).then_some(Fusion::USUAL);
-    OrderRule { min_score: floor, min_keep: search.profile.min_keep, fuse: own.or(usual) }
+    let configured = match work.score {
+        ScoreMode::Fuse(fusion) => Some(fusion),
+        _ => None,
+    };
+    OrderRule { min_score: floor, min_keep: search.profile.min_keep, fuse: own.or(configured) }
 }
 
 /// The ranking of a list, cut to the client's page, and how many hits of the window have no score. `places` gets those of
@@ -50,7 +59,7 @@ pub(super) fn rank_list(
     search: &PlannedSearch,
     work: &Work,
     list: HeldList<'_>,
-    scored: (&[usize], &[Option<f32>]),
+    scored: Scored<'_>,
     rule: &OrderRule,
     places: Option<&mut Option<Places>>,
 ) -> (Ranking, usize) {
@@ -63,7 +72,7 @@ pub(super) fn rank_list(
     let ranking = Ranking {
         hits: cut(search, list.1, ordered),
         scores: match work.score {
-            ScoreMode::Keep | ScoreMode::Rrf => ScoreWriting::Keep,
+            ScoreMode::Keep | ScoreMode::Fuse(_) => ScoreWriting::Keep,
             ScoreMode::Replace => ScoreWriting::Relevance,
             ScoreMode::ReplaceAsElasticsearch => ScoreWriting::ElasticsearchReranker,
         },

@@ -7,7 +7,7 @@ use wildmatch::WildMatch;
 use super::{PassageSettings, QuerySource};
 use crate::{
     rerank::{AskedAgain, Reranker},
-    search::FieldSet,
+    search::{FieldSet, FusedBy, Fusion},
 };
 
 /// Whether to rerank.
@@ -33,7 +33,7 @@ impl Mode {
 }
 
 /// What `score` does to the hits' own scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ScoreMode {
     /// The hits keep their scores.
     Keep,
@@ -41,8 +41,8 @@ pub enum ScoreMode {
     Replace,
     /// What Elasticsearch's own reranker makes of the relevance score is written instead.
     ReplaceAsElasticsearch,
-    /// Scores are kept, the order is a reciprocal-rank fusion.
-    Rrf,
+    /// Scores are kept, the order is one of both orders.
+    Fuse(Fusion),
 }
 
 impl ScoreMode {
@@ -51,7 +51,8 @@ impl ScoreMode {
         match self {
             ScoreMode::Keep => "keep",
             ScoreMode::Replace | ScoreMode::ReplaceAsElasticsearch => "replace",
-            ScoreMode::Rrf => "rrf",
+            ScoreMode::Fuse(Fusion { by: FusedBy::Ranks, .. }) => "rrf",
+            ScoreMode::Fuse(Fusion { by: FusedBy::Scores, .. }) => "linear",
         }
     }
 }

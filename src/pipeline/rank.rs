@@ -24,7 +24,7 @@ use crate::{
     document,
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
     search::Document,
-    search::{Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
+    search::{FusedBy, Fusion, Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
     wire::Page,
 };
 
@@ -115,7 +115,7 @@ impl Pipeline {
         let recorded = if capture == Capture::Off { 0 } else { page.lists().len() };
         let mut places: Vec<Option<Places>> = vec![None; recorded];
         for (call, result) in calls.iter().zip(&results) {
-            apply_call(judged, page.lists(), call, result, &mut rankings, &mut reports, &mut places);
+            apply_call(judged, &**page, call, result, &mut rankings, &mut reports, &mut places);
         }
         let trace = (capture != Capture::Off).then(|| RankTrace {
             lists: trace(calls, &results, &mut places),
@@ -351,9 +351,18 @@ fn floor(search: &PlannedSearch, work: &Work, scores: &Scores) -> Option<f32> {
     work.min_score.filter(|_| meant)
 }
 
+/// The database's scores of the hits that were asked about, where the fusion needs them.
+fn database_scores(page: &dyn Page, documents: &ListDocuments, fuse: Option<Fusion>) -> Vec<Option<f64>> {
+    let score = |&hit: &usize| page.score(HitAt { list: documents.list, hit })?.number();
+    match fuse {
+        Some(Fusion { by: FusedBy::Scores, .. }) => documents.hits.iter().map(score).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn apply_call(
     judged: &Judged<'_>,
-    lists: &[HitList],
+    page: &dyn Page,
     call: &Call<'_>,
     result: &CallResult,
     rankings: &mut [Option<Ranking>],
@@ -362,7 +371,7 @@ fn apply_call(
 ) {
     let mut from = 0;
     for (nth, documents) in call.lists.iter().enumerate() {
-        let list = &lists[documents.list];
+        let list = &page.lists()[documents.list];
         let report = &mut reports[list.search];
         let Scored { scores, passages } = match result {
             Ok(scored) => scored,
@@ -384,8 +393,9 @@ fn apply_call(
         let rule = rule(search, work, floor(search, work, scores), scores.fusion);
         let places = places.get_mut(documents.list);
         let held_list = (documents.list, list, &judged.holding);
-        let (mut ranking, unscored) =
-            rank_list(search, work, held_list, (&documents.hits, own), &rule, places);
+        let database = database_scores(page, documents, rule.fuse);
+        let asked = (&*documents.hits, own, &*database);
+        let (mut ranking, unscored) = rank_list(search, work, held_list, asked, &rule, places);
         tell(&mut ranking, &documents.hits, passages);
         report.outcome = match scores.failure {
             Some(failure) => Outcome::Partial(failure.reason()),

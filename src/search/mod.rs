@@ -22,7 +22,7 @@ pub use index_name::{IndexNames, Target, targets};
 pub use intent::{CallerOptions, NamedReranker, Pin, Pins, SearchIntent, Widening};
 pub use margin::lead;
 pub use native::{ClauseText, NativeText, TextPart};
-pub use order::{Candidate, Fusion, OrderRule, Passage, Ranked, Ranking, ScoreWriting, order};
+pub use order::{Candidate, FusedBy, Fusion, OrderRule, Passage, Ranked, Ranking, ScoreWriting, order};
 pub use page::{Failure, Got, HitAt, HitId, HitList, Holds, Total};
 pub use plan::{
     FetchPlan, FieldSet, MostHits, NESTED_LISTS, PassageRule, PathStep, Rewrite, Selection, Strip, StripPath,

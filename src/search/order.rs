@@ -7,6 +7,8 @@ pub struct Candidate {
     pub in_window: bool,
     /// It keeps its position, whatever the others do; it has no score then.
     pub holds: bool,
+    /// The database's score, higher is better; looked at only where scores are fused.
+    pub database: Option<f64>,
 }
 
 /// How scores become an order. The default sorts by score and drops nothing; `min_score: Some(0.2), min_keep: 3`
@@ -21,9 +23,21 @@ pub struct OrderRule {
     pub fuse: Option<Fusion>,
 }
 
-/// Reciprocal-rank fusion of the database's order and the reranker's. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
+/// What of two orders is fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FusedBy {
+    /// Reciprocal ranks. Source: Cormack, Clarke and Büttcher, SIGIR 2009.
+    Ranks,
+    /// The scores, those of each order scaled to 0 to 1 within the window. Where a hit has none of the database's, or all
+    /// have the same, it is the ranks.
+    Scores,
+}
+
+/// How the database's order and the reranker's are fused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fusion {
+    /// What is fused.
+    pub by: FusedBy,
     /// The damping of the first ranks; 60 in the source.
     pub k: f32,
     /// The weight of the reranker's order relative to the database's; 0 leaves the latter unchanged.
@@ -32,13 +46,19 @@ pub struct Fusion {
 
 impl Fusion {
     /// As in the source: both orders have the same weight.
-    pub const USUAL: Fusion = Fusion { k: 60.0, weight: 1.0 };
+    pub const USUAL: Fusion = Fusion { by: FusedBy::Ranks, k: 60.0, weight: 1.0 };
+
+    /// The mean of two numbers, that of the reranker by its weight.
+    fn mean(self, database: f64, reranker: f64) -> f64 {
+        let weight = f64::from(self.weight);
+        (database + weight * reranker) / (1.0 + weight)
+    }
 
     /// The fused score of two ranks, counted from 0: 1 for the first in both orders, more than 0 for the last.
     fn number(self, database: usize, reranker: usize) -> f64 {
-        let (k, weight) = (f64::from(self.k), f64::from(self.weight));
+        let k = f64::from(self.k);
         let of = |place: usize| (k + 1.0) / (k + 1.0 + place as f64);
-        (of(database) + weight * of(reranker)) / (1.0 + weight)
+        self.mean(of(database), of(reranker))
     }
 }
 
@@ -134,7 +154,7 @@ pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
         scored.truncate(passing.max(rule.min_keep.min(scored.len())));
     }
     let scored = match rule.fuse {
-        Some(fusion) => fuse(&scored, fusion),
+        Some(fusion) => fuse(candidates, &scored, fusion),
         None => scored.into_iter().map(|(hit, score)| Slot::by(hit, score, score)).collect(),
     };
     let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(Slot::unscored);
@@ -183,11 +203,46 @@ fn around_held(candidates: &[Candidate], ranked: impl Iterator<Item = Slot>) -> 
 }
 
 /// Sorts the scored hits, the best first, by both orders.
-fn fuse(scored: &[(usize, f32)], fusion: Fusion) -> Vec<Slot> {
+fn fuse(candidates: &[Candidate], scored: &[(usize, f32)], fusion: Fusion) -> Vec<Slot> {
+    let by_scores = match fusion.by {
+        FusedBy::Scores => fused_scores(candidates, scored, fusion),
+        FusedBy::Ranks => None,
+    };
     let number = |(rank, &(hit, score)): (usize, &(usize, f32))| (fusion.number(hit, rank), hit, score);
-    let mut fused: Vec<(f64, usize, f32)> = scored.iter().enumerate().map(number).collect();
+    let by_ranks = || scored.iter().enumerate().map(number).collect();
+    let mut fused: Vec<(f64, usize, f32)> = by_scores.unwrap_or_else(by_ranks);
     fused.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     fused.into_iter().map(|(number, hit, score)| Slot::by(hit, score, number as f32)).collect()
+}
+
+/// The fused score of each scored hit; `None` where the database's say nothing.
+fn fused_scores(
+    candidates: &[Candidate],
+    scored: &[(usize, f32)],
+    fusion: Fusion,
+) -> Option<Vec<(f64, usize, f32)>> {
+    let own = |&(hit, _): &(usize, f32)| candidates.get(hit)?.database;
+    let first = scored.iter().min_by_key(|(hit, _)| *hit).and_then(own)?;
+    let last = scored.iter().max_by_key(|(hit, _)| *hit).and_then(own)?;
+    // Distances ascend.
+    let sign = if first < last { -1.0 } else { 1.0 };
+    let database: Option<Vec<f64>> = scored.iter().map(|hit| own(hit).map(|score| sign * score)).collect();
+    let database = scaled(database?)?;
+    let relevance: Vec<f64> = scored.iter().map(|&(_, score)| f64::from(score)).collect();
+    // All alike, they change nothing.
+    let relevance = scaled(relevance).unwrap_or_else(|| vec![0.0; scored.len()]);
+    let both = scored.iter().zip(database.into_iter().zip(relevance));
+    Some(both.map(|(&(hit, score), (own, other))| (fusion.mean(own, other), hit, score)).collect())
+}
+
+/// Scaled to 0 to 1; `None` where all are alike, or one is no number.
+fn scaled(scores: Vec<f64>) -> Option<Vec<f64>> {
+    let (low, high) = scores
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), score| (low.min(*score), high.max(*score)));
+    let range = high - low;
+    (range.is_finite() && range > 0.0 && scores.iter().all(|score| score.is_finite()))
+        .then(|| scores.iter().map(|score| (score - low) / range).collect())
 }
 
 #[cfg(test)]

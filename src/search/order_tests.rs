@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn candidates(scores: &[Option<f32>], window: usize) -> Vec<Candidate> {
-    let of = |(place, &score)| Candidate { score, in_window: place < window, holds: false };
+    let of = |(place, &score)| Candidate { score, in_window: place < window, holds: false, database: None };
     scores.iter().enumerate().map(of).collect()
 }
 
@@ -67,7 +67,7 @@ fn fusion_weighs_both_orders() {
 #[test]
 fn what_is_written_for_fused_hits_falls_with_their_order_from_one() {
     let c = candidates(&[Some(0.9), Some(0.1), None, Some(0.5)], 4);
-    let fuse = Some(Fusion { k: 20.0, weight: 0.5 });
+    let fuse = Some(Fusion { k: 20.0, weight: 0.5, ..Fusion::USUAL });
     let ordered = order(&c, &OrderRule { fuse, ..Default::default() });
     let scores: Vec<_> = ordered.iter().map(|ranked| ranked.score).collect();
     assert_eq!(scores, [Some(0.9), Some(0.1), Some(0.5), None]);
@@ -106,6 +106,7 @@ prop_compose! {
             score: score.filter(|_| !holds && place < window).map(|score| f32::from(score) / 20.0),
             in_window: place < window,
             holds,
+            database: None,
         };
         hits.into_iter().enumerate().map(of).collect()
     }
@@ -165,4 +166,35 @@ proptest! {
         prop_assert!(numbers.windows(2).all(|pair| pair[0] >= pair[1]), "{numbers:?}");
         prop_assert!(ordered.iter().all(|r| list[r.hit].holds || rule.fuse.is_some() || r.score == r.written));
     }
+}
+
+/// Hits with these scores of the database's and relevance scores, by the sum of both.
+fn by_scores(scores: &[(f64, f32)], weight: f32) -> Vec<usize> {
+    let of = |&(database, score): &(f64, f32)| Candidate {
+        score: Some(score),
+        in_window: true,
+        holds: false,
+        database: Some(database),
+    };
+    let candidates: Vec<Candidate> = scores.iter().map(of).collect();
+    let fuse = Some(Fusion { by: FusedBy::Scores, weight, ..Fusion::USUAL });
+    hits(&candidates, OrderRule { fuse, ..Default::default() })
+}
+
+#[test]
+fn scores_are_fused_by_their_scaled_sum() {
+    let scores = [(9.0, 0.2), (8.9, 0.9), (1.0, 1.0)];
+    assert_eq!(by_scores(&scores, 1.0), [1, 0, 2], "nearly the best of both");
+    assert_eq!(by_scores(&scores, 0.0), [0, 1, 2]);
+    assert_eq!(by_scores(&scores, 1000.0), [2, 1, 0]);
+    // Distances ascend.
+    assert_eq!(by_scores(&[(1.0, 0.2), (1.1, 0.9), (9.0, 1.0)], 1.0), [1, 0, 2]);
+}
+
+#[test]
+fn where_the_databases_scores_say_nothing_ranks_are_fused() {
+    let scores = [(1.0, 0.2), (1.0, 0.1), (1.0, 0.9)];
+    let ranks = candidates(&[Some(0.2), Some(0.1), Some(0.9)], 3);
+    let fuse = Some(Fusion::USUAL);
+    assert_eq!(by_scores(&scores, 1.0), hits(&ranks, OrderRule { fuse, ..Default::default() }));
 }

@@ -4,8 +4,9 @@ use crate::{
     config::{
         PartialScores, RerankConfig, WidenMode,
         kind::Kind,
+        score,
         setting::{By, Setting, Shown, by, setting},
-        words::{FAIL_OPEN, MODES, QUERY_SOURCES, SCORE_MODES},
+        words::{FAIL_OPEN, MODES, QUERY_SOURCES},
     },
     search::FieldSet,
 };
@@ -84,11 +85,12 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         "a document's score: 1 (its best passage's) | more (the sum of so many)",
         |to| &mut to.passages_summed,
     ),
-    setting(
+    by(
         "score",
-        Kind::Word(SCORE_MODES),
-        "keep (hits' own) | replace (by relevance) | rrf (fuse both orders)",
-        |to| &mut to.score,
+        Kind::ScoreMode,
+        "keep (hits' own) | replace (by relevance) | rrf (fuse both orders by ranks) | linear (by scores); the last two also as \
+         { fuse: rrf, k: 60, weight: 1 }",
+        By::Hand(|of| Shown::One(score::text(of.score))),
     ),
     setting("annotate", Kind::Bool, "add rerank_score and rerank_from to every hit", |to| &mut to.annotate),
     setting(

@@ -7,6 +7,7 @@ use crate::eval::{
     calibration::CalibratedGroup,
     evaluation::{Comparison, Evaluation, QueryResult},
     expense::Spread,
+    trial::{Fused, Way},
 };
 
 /// So many gains and losses are listed.
@@ -260,6 +261,24 @@ fn calibrated(out: &mut String, group: &CalibratedGroup) {
             "  min_score: no floor can be suggested without judgments; the histogram shows top and tail",
         );
     }
+    let order = &group.order;
+    let value = order.best.and_then(|(way, _)| way.setting());
+    let value = match order.best {
+        None => "none".to_owned(),
+        Some(_) => value.unwrap_or_else(|| "as it was run".to_owned()),
+    };
+    line(out, &format!("  score: {value}{}", surely(order.enough, order.best.is_some())));
+    row(out, "    best of a kind", &["window", "chosen", "judged", "   95 % interval"]);
+    for kind in &order.kinds {
+        let cells = [
+            kind.window.to_string(),
+            signed(Some(kind.chosen_by)),
+            signed(kind.gain),
+            interval(kind.interval),
+        ];
+        row(out, &format!("    {}", named(kind.way)), &cells.each_ref().map(String::as_str));
+    }
+    order.notes.iter().for_each(|note| line(out, &format!("    {note}")));
     let window = &group.window;
     let value = window.window.map_or_else(|| "none".to_owned(), |window| window.to_string());
     line(out, &format!("  window: {value}{}", surely(window.enough, window.window.is_some())));
@@ -287,6 +306,16 @@ fn calibrated(out: &mut String, group: &CalibratedGroup) {
         );
     }
     margin.notes.iter().for_each(|note| line(out, &format!("    {note}")));
+}
+
+/// An order, for a table.
+pub(super) fn named(way: Way) -> String {
+    match way {
+        Way::AsRun => "as it was run".to_owned(),
+        Way::Relevance => "relevance".to_owned(),
+        Way::Fused(Fused { weight, linear: true, .. }) => format!("linear, weight {weight}"),
+        Way::Fused(Fused { k, weight, .. }) => format!("rrf, k {k}, weight {weight}"),
+    }
 }
 
 fn surely(enough: bool, there: bool) -> &'static str {

@@ -49,6 +49,7 @@ fn calibrated(trials: &[Trial], judgments: Option<&Judgments>) -> Calibration {
         listwise: false,
         min_queries: 30,
         seed: 1,
+        way: Default::default(),
     };
     Calibration::of(trials, &setting, Objective::Recall(0.95))
 }

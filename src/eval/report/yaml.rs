@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use crate::eval::calibration::{CalibratedGroup, Calibration};
+use crate::eval::{
+    calibration::{CalibratedGroup, Calibration},
+    trial::Way,
+};
 
 /// The fragment. `provider` is the first of the chain, for which floors are meant; `window` the largest that was
 /// measured.
@@ -68,6 +71,7 @@ fn route(out: &mut String, collection: &str, groups: &[&CalibratedGroup], window
 /// The keys, those that are not sure enough as comments.
 fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
     let mut lines = Vec::new();
+    orders(groups, &mut lines);
     let mut set = |key: &str, value: Option<f64>, enough: bool, why: &str| {
         if let Some(value) = value {
             lines.push(format!("{}{key}: {value} # {why}", if enough { "" } else { "# " }));
@@ -102,6 +106,19 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
         lines.push("# nothing to set".to_owned());
     }
     lines
+}
+
+/// The order, where all have the same.
+fn orders(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
+    let mut all = groups.iter().map(|group| group.order.best.map(|(way, _)| way));
+    let Some(Some(way)) = all.next().filter(|first| all.all(|other| other == *first)) else { return };
+    // By relevance alone is what there is without the setting.
+    let Some(value) = way.setting().filter(|_| way != Way::Relevance) else { return };
+    let enough = groups.iter().all(|group| group.order.enough);
+    let mark = if enough { "" } else { "# " };
+    lines.push(format!(
+        "{mark}score: {value} # gains over the database's order, on queries that did not choose it"
+    ));
 }
 
 fn of(group: &CalibratedGroup) -> String {

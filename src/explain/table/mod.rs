@@ -10,7 +10,7 @@ use super::{Explanation, facts};
 use crate::{
     pipeline::{Outcome, PlannedSearch, QuerySource, SearchRecord, Timings},
     rerank::ENOUGH_DOCUMENTS,
-    search::{FieldSet, Fusion, PassageRule},
+    search::{FieldSet, FusedBy, Fusion, PassageRule},
 };
 use text::{millis, one_line, quoted};
 
@@ -182,7 +182,11 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
 
 /// How both orders make one.
 fn fused(fusion: Fusion, learned: Option<u32>) -> String {
-    let Fusion { k, weight, .. } = fusion;
+    let Fusion { by, k, weight } = fusion;
+    let by = match by {
+        FusedBy::Ranks => format!("with the database's order (k {k})"),
+        FusedBy::Scores => "with the database's scores".to_owned(),
+    };
     let learned = match learned {
         Some(documents) if documents < ENOUGH_DOCUMENTS => format!(
             ", since the words of {documents} other documents of the collection are known: from {ENOUGH_DOCUMENTS} on it weighs 1"
@@ -190,7 +194,7 @@ fn fused(fusion: Fusion, learned: Option<u32>) -> String {
         Some(documents) => format!("; the words of {documents} other documents of the collection are known"),
         None => String::new(),
     };
-    format!("with the database's order (k {k}): the reranker's weighs {weight:.2} beside it{learned}")
+    format!("{by}: the reranker's weighs {weight:.2} beside it{learned}")
 }
 
 /// Where the query text came from, in words.

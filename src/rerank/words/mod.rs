@@ -35,7 +35,7 @@ const COLD_WEIGHT: f32 = 0.25;
 /// The numbers are those of the bench (`cargo bench --bench lexical`): chosen on its odd questions, judged on its even ones.
 pub(super) fn fusion(documents: u32) -> Fusion {
     let share = (documents as f32 / ENOUGH_DOCUMENTS as f32).min(1.0);
-    Fusion { k: FUSION_K, weight: COLD_WEIGHT + (1.0 - COLD_WEIGHT) * share }
+    Fusion { k: FUSION_K, weight: COLD_WEIGHT + (1.0 - COLD_WEIGHT) * share, ..Fusion::USUAL }
 }
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn words_weigh_less_until_enough_is_known() {
-        assert_eq!(fusion(0), Fusion { k: 20.0, weight: 0.25 });
+        assert_eq!(fusion(0), Fusion { k: 20.0, weight: 0.25, ..Fusion::USUAL });
         assert!(fusion(50).weight > 0.25 && fusion(50).weight < 0.5);
         assert_eq!(fusion(ENOUGH_DOCUMENTS).weight, 1.0);
         assert_eq!(fusion(u32::MAX).weight, 1.0);

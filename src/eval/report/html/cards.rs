@@ -4,7 +4,10 @@ use super::{Card, Cell, Part, Section, Setting, Table, figures};
 use crate::eval::{
     calibration::CalibratedGroup,
     evaluation::{Comparison, Evaluation, QueryResult},
-    report::{ReportDocument, interval, ms, name, number, percent, range, signed, table::per_1000},
+    report::{
+        ReportDocument, interval, ms, name, number, percent, range, signed,
+        table::{named, per_1000},
+    },
 };
 
 /// So many gains and losses are listed.
@@ -128,7 +131,12 @@ fn calibrated(group: &CalibratedGroup) -> Section {
         group.scorer.provider, group.scorer.model, group.queries, group.judged
     );
     let histogram = figures::histogram(group).map(|figure| card("Where the scores lie", figure));
-    let others = [("Floor", floor(group)), ("Window", window(group)), ("Margin gate", margin(group))];
+    let others = [
+        ("Order", order(group)),
+        ("Floor", floor(group)),
+        ("Window", window(group)),
+        ("Margin gate", margin(group)),
+    ];
     let others = others.map(|(title, parts)| Card { title: title.to_owned(), parts });
     Section { title: category.to_owned(), about, cards: histogram.into_iter().chain(others).collect() }
 }
@@ -141,6 +149,25 @@ fn list(notes: &[String]) -> Option<Part> {
 fn suggestion(key: &'static str, value: Option<String>, enough: bool) -> Part {
     let enough = enough || value.is_none();
     Part::Setting(Setting { key, value: value.unwrap_or_else(|| "none to suggest".to_owned()), enough })
+}
+
+fn order(group: &CalibratedGroup) -> Vec<Part> {
+    let order = &group.order;
+    let value = order.best.map(|(way, _)| way.setting().unwrap_or_else(|| named(way)));
+    let rows = order.kinds.iter().map(|kind| {
+        vec![
+            named(kind.way),
+            kind.window.to_string(),
+            signed(Some(kind.chosen_by)),
+            signed(kind.gain),
+            interval(kind.interval),
+        ]
+    });
+    let head = ["best of a kind", "window", "chosen by", "judged", "95 % interval"];
+    let mut parts = vec![suggestion("score", value, order.enough)];
+    parts.push(Part::Table(Table::of("Orders, each at its best", &head, rows)));
+    parts.extend(list(&order.notes));
+    parts
 }
 
 fn floor(group: &CalibratedGroup) -> Vec<Part> {
