@@ -84,6 +84,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         fields: FieldSet::Auto,
         document_bytes: 1 << 18,
         passages: None,
+        skip_when: Default::default(),
         score: ScoreMode::Keep,
         annotate: false,
         min_score: None,

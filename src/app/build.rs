@@ -211,6 +211,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         deadline: section.deadline,
         shadow_deadline: section.shadow_deadline,
         partial: section.partial_scores == config::PartialScores::Partial,
+        skip_when: section.skip_when.clone(),
         margin_gate: section.margin_gate,
         fail_open: section.fail_open,
         widen: section.widen == config::WidenMode::Replay,

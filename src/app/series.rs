@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Mode, PartialScores, RerankConfig},
     pipeline::Endings,
     rerank::{FailureClass, ProviderKind},
-    search::KeepReason,
+    search::{KeepReason, SkipRule},
 };
 
 /// Puts the series of `config` there.
@@ -79,6 +79,7 @@ fn endings(config: &Config, shared: &Shared) -> Endings {
     let may_be_kept = |reason: &KeepReason| match reason {
         KeepReason::Shadow => any(&|section| section.mode == Mode::Shadow),
         KeepReason::NotSampled => any(&|section| section.sample < 1.0),
+        KeepReason::Skipped => any(&|section| section.skip_when != SkipRule::default()),
         KeepReason::Margin => any(&|section| section.margin_gate.is_some()),
         // Indices of several routes may have no provider in common.
         KeepReason::NoProvider => !config.routes.is_empty() || any(&|section| !usable(section)),

@@ -22,7 +22,7 @@ use crate::{
     fleet::{self, Address},
     pipeline::{AllowList, FailOpen, Mode, PassageSettings, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
-    search::{FieldSet, PassageRule, PathPrefix},
+    search::{FieldSet, PassageRule, PathPrefix, SkipRule},
     upstream::HostHeader,
 };
 
@@ -164,6 +164,8 @@ pub struct RerankConfig {
     pub shadow_deadline: Duration,
     /// What becomes of a search whose hits have scores only in part.
     pub partial_scores: PartialScores,
+    /// Kinds of queries that are not reranked.
+    pub skip_when: SkipRule,
     /// A best hit that leads by so much is not worth a call, 0 to 1.
     pub margin_gate: Option<f64>,
     /// What to answer with on failure.
@@ -341,6 +343,7 @@ impl Default for RerankConfig {
             deadline: Duration::from_secs(1),
             shadow_deadline: Duration::from_secs(5),
             partial_scores: PartialScores::Kept,
+            skip_when: SkipRule::default(),
             margin_gate: None,
             fail_open: FailOpen::Cut,
             widen: WidenMode::Replay,

@@ -251,7 +251,7 @@ fn is_failure(reason: KeepReason) -> bool {
         UpstreamError | NoProvider | Deadline | RateLimited | Budget | CircuitOpen | Overloaded | Auth
         | Billing | NotFound | QuotaExhausted | ProviderUnavailable | Timeout | BadResponse => true,
         Off | NoQuery | AmbiguousQuery | StaleQuery | NoText | NotRanked | PastWindow | Unsupported
-        | Malformed | Shadow | NotSampled | Margin | InvalidRequest | TooLarge => false,
+        | Malformed | Shadow | NotSampled | Skipped | Margin | InvalidRequest | TooLarge => false,
     }
 }
 

@@ -259,6 +259,10 @@ pub(super) fn work(
     if !profile.samples(&query) {
         return Err(KeepReason::NotSampled);
     }
+    // A request that names its reranker has asked for the scores.
+    if named.is_none() && profile.skip_when.skips(&query) {
+        return Err(KeepReason::Skipped);
+    }
     let asked_window = caller.window.or(intent.caller.window);
     let window = match named {
         Some(named) => asked_window.map_or(named.window, |asked| asked.min(named.window)),

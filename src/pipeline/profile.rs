@@ -7,7 +7,7 @@ use wildmatch::WildMatch;
 use super::{PassageSettings, QuerySource};
 use crate::{
     rerank::{AskedAgain, Reranker},
-    search::{FieldSet, FusedBy, Fusion},
+    search::{FieldSet, FusedBy, Fusion, SkipRule},
 };
 
 /// Whether to rerank.
@@ -126,6 +126,8 @@ pub struct Profile {
     pub shadow_deadline: Duration,
     /// Whether scores for only some of the hits make an order.
     pub partial: bool,
+    /// Queries that are not reranked.
+    pub skip_when: SkipRule,
     /// A best hit that leads by this much ([`crate::search::lead`]) is not worth a call.
     pub margin_gate: Option<f64>,
     /// What the client gets when reranking fails.

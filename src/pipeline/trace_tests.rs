@@ -58,6 +58,7 @@ fn profile(reranker: Reranker) -> Profile {
         fields: FieldSet::Auto,
         document_bytes: 1024,
         passages: None,
+        skip_when: Default::default(),
         score: ScoreMode::Keep,
         annotate: false,
         min_score: Some(0.2),

@@ -28,6 +28,7 @@ impl KeepReason {
             UpstreamError => "the database answered with an error, or not at all",
             Shadow => "the mode is shadow: the response is the database's own",
             NotSampled => "this query is not of the sample that is reranked",
+            Skipped => "this query is of a kind that is not reranked",
             Margin => "the database's best hit leads so clearly that no call was made",
             Deadline => "the scores did not come before the deadline",
             RateLimited => "the provider's rate limit allows no further call now",
@@ -67,6 +68,7 @@ impl KeepReason {
                 | UpstreamError
                 | Shadow
                 | NotSampled
+                | Skipped
                 | Margin
         )
     }
@@ -113,6 +115,7 @@ impl KeepReason {
             }
             Shadow => "Set rerank.mode to `on` once the metrics of shadow searches convince.",
             NotSampled => "Raise rerank.sample; the same query is always of the sample, or never.",
+            Skipped => "Nothing is to be done; rerank.skip_when says which kinds they are.",
             Margin => "Nothing is to be done, or rerank.margin_gate is to be raised.",
             Deadline => "Raise rerank.deadline, make the window smaller or the documents shorter.",
             RateLimited => {

@@ -13,6 +13,7 @@ mod page;
 mod plan;
 mod prefix;
 mod reason;
+mod skip;
 mod switch;
 
 pub use blank::is_blank;
@@ -30,4 +31,5 @@ pub use plan::{
 };
 pub use prefix::{BadPrefix, PathPrefix};
 pub use reason::KeepReason;
+pub use skip::SkipRule;
 pub use switch::yes_or_no;

@@ -15,6 +15,7 @@ pub enum KeepReason {
     UpstreamError,
     Shadow,
     NotSampled,
+    Skipped,
     Margin,
     Deadline,
     RateLimited,
@@ -34,7 +35,7 @@ pub enum KeepReason {
 
 impl KeepReason {
     /// Every reason.
-    pub const ALL: [KeepReason; 28] = {
+    pub const ALL: [KeepReason; 29] = {
         use KeepReason::*;
         [
             Off,
@@ -50,6 +51,7 @@ impl KeepReason {
             UpstreamError,
             Shadow,
             NotSampled,
+            Skipped,
             Margin,
             Deadline,
             RateLimited,
@@ -86,6 +88,7 @@ impl KeepReason {
             UpstreamError => "upstream_error",
             Shadow => "shadow",
             NotSampled => "not_sampled",
+            Skipped => "skipped",
             Margin => "margin",
             Deadline => "deadline",
             RateLimited => "rate_limited",

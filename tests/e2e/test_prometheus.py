@@ -24,7 +24,7 @@ DASHBOARD = json.loads((ROOT / "deploy/grafana/rerankd.json").read_text())
 
 ON_PURPOSE = {
     "off", "no_query", "ambiguous_query", "stale_query", "no_text", "not_ranked", "past_window", "unsupported",
-    "malformed", "too_large", "upstream_error", "shadow", "not_sampled", "margin",
+    "malformed", "too_large", "upstream_error", "shadow", "not_sampled", "skipped", "margin",
 }  # fmt: skip
 """Reasons to keep the order that are no failure of reranking."""
 

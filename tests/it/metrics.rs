@@ -138,6 +138,7 @@ async fn a_plain_configuration_has_no_series_of_what_is_off() {
         "rerankd_spend_",
         "reason=\"budget\"",
         "reason=\"not_sampled\"",
+        "reason=\"skipped\"",
         "reason=\"margin\"",
         "reason=\"no_provider\"",
         "rerankd_provider_failovers_total",

@@ -48,6 +48,21 @@ async fn a_sample_is_sticky_by_query() {
 }
 
 #[tokio::test]
+async fn kinds_of_queries_that_are_to_be_skipped_cost_no_call() {
+    let service = Faulty::start(Fault::Hang).await;
+    let skipping =
+        "rerank: { skip_when: { identifiers: true, phrases: true, words: 1, patterns: ['site:*'] } }\n";
+    let points = Points::before(service.addr, skipping).await;
+    for query in ["SKU-4711", "\"bank card\"", "bank", "site:a.org bank card"] {
+        points.search(query, 3).await.assert_kept("skipped", 3, query);
+    }
+    assert_eq!(service.calls(), 0);
+    assert_eq!(points.search(QUERY, 3).await.status(), "applied");
+    let points = Points::before(service.addr, "").await;
+    assert_eq!(points.search("SKU-4711", 3).await.status(), "applied", "off by default");
+}
+
+#[tokio::test]
 async fn a_best_hit_that_leads_by_far_saves_the_call() {
     let service = Faulty::start(Fault::Hang).await;
     // The points' scores fall evenly, so the best of 50 leads by a forty-ninth of their range.

@@ -118,6 +118,24 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         |to| &mut to.partial_scores,
     ),
     setting(
+        "skip_when.identifiers",
+        Kind::Bool,
+        "rerank no query that names one thing: a single word with a digit, or with a sign inside (SKU-4711, a@b.org)",
+        |to| &mut to.skip_when.identifiers,
+    ),
+    setting("skip_when.phrases", Kind::Bool, "rerank no query that is one phrase in quotation marks", |to| {
+        &mut to.skip_when.phrases
+    }),
+    setting("skip_when.words", Kind::Whole(1, 100), "rerank no query of so many words or fewer", |to| {
+        &mut to.skip_when.words
+    }),
+    setting(
+        "skip_when.patterns",
+        Kind::List(&Kind::Text),
+        "rerank no query that matches one of these, such as [\"site:*\"]; * and ? are wild",
+        |to| &mut to.skip_when.patterns,
+    ),
+    setting(
         "margin_gate",
         Kind::Share,
         "no call if the best hit leads the second by so much of the scores' range",
