@@ -131,7 +131,8 @@ def test_every_crate_that_is_compiled_in_has_its_licence_in_the_archive_and_the_
     text = (archive / "THIRD-PARTY.txt").read_text()
     for (name, version), licence in compiled_in().items():
         assert f"\n{name} {version}: {licence}; " in text
-    assert len(re.findall(r"no text in its package", text)) <= 2
+    without_text = set(re.findall(r"^(\S+) \S+: .*no text in its package", text, re.MULTILINE))
+    assert without_text <= {"alloc-stdlib", "base64-simd", "highway", "vsimd"}
     packed = package / "usr/share/doc/rerankd/THIRD-PARTY.txt.gz"
     assert output_of("gzip", "--decompress", "--stdout", packed) == text
 
