@@ -68,8 +68,21 @@ mod tests {
         let scrapes = prometheus::IntCounter::new("scrapes", "How often it was written.").unwrap();
         registry.register(Box::new(scrapes.clone())).unwrap();
         let counted = scrapes.clone();
-        let scrape = Scrape::new(registry, move || counted.inc());
-        let all = futures_util::future::join_all((0..1000).map(|_| scrape.text())).await;
+        // The first is not done before all have asked.
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let gate = std::sync::Mutex::new(gate);
+        let scrape = Scrape::new(registry, move || {
+            let _ = gate.lock().unwrap().recv();
+            counted.inc();
+        });
+        let all = futures_util::future::join_all((0..1000).map(|_| scrape.text()));
+        let opened = async {
+            while scrape.asked.load(Ordering::Relaxed) < 1000 {
+                tokio::task::yield_now().await;
+            }
+            drop(open);
+        };
+        let (all, ()) = tokio::join!(all, opened);
         assert!(all.iter().all(Option::is_some));
         assert!(scrapes.get() <= 2, "{}", scrapes.get());
         for _ in 0..3 {
