@@ -135,6 +135,17 @@ impl State {
     }
 }
 
+/// Why there are none. A cause is told only where it is of a source that was asked: what is wrong with a variable is told with
+/// its value, which may be a token.
+fn told(error: &CredentialsError) -> String {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::ProviderError(_) => {
+            telemetry::chain(error)
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Fetches them, as long as it is not dropped.
 struct Keeper {
     fetch: Fetch,
@@ -150,7 +161,7 @@ impl Keeper {
         loop {
             let fetched = match timeout(FETCH_TIMEOUT, (self.fetch)()).await {
                 Ok(Ok(credentials)) => Ok(credentials),
-                Ok(Err(error)) => Err(telemetry::chain(&error)),
+                Ok(Err(error)) => Err(told(&error)),
                 Err(elapsed) => Err(elapsed.to_string()),
             };
             let wait = match fetched {
@@ -283,6 +294,14 @@ mod tests {
         assert_eq!(keys.current().await.err(), Some(NoCredentials));
         assert_eq!(since.elapsed(), FIRST_WAIT);
         assert!(keys.shown().await.unwrap_err().contains("in time"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_wrong_with_a_variable_is_told_without_its_value() {
+        let (keys, _) =
+            keys(|_| Err(CredentialsError::invalid_configuration("canary-token cannot be a header value")));
+        let why = keys.shown().await.unwrap_err();
+        assert!(!why.contains("canary") && !why.is_empty(), "{why}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,8 @@ const IN_PATH: &AsciiSet = &CONTROLS
 
 /// Path and query in origin form, as they are sent with a signature. The path keeps its spelling, but for what no URI may
 /// hold, which is escaped. The query gets the spelling that is signed (a `+` is a blank, and `%20` one for all readers), so
-/// that nobody on the way has to agree with us about what else it could be. `None` with a fragment: there is no such target.
+/// that nobody on the way has to agree with us about what else it could be. `None` with a fragment: there is no such target;
+/// and with a query that is not UTF-8, which the signature's own form cannot say.
 pub fn wire_target(target: &[u8]) -> Option<String> {
     if target.contains(&b'#') {
         return None;
@@ -41,28 +42,28 @@ pub fn wire_target(target: &[u8]) -> Option<String> {
             // Some take it for `&`: as a part of a value it would no longer be one.
             _ if pair.contains(&b';') => out.push_str(&percent_encode(pair, IN_PATH).to_string()),
             Some(at) => {
-                out.push_str(&part(pair.get(..at)?));
+                out.push_str(&part(pair.get(..at)?)?);
                 out.push('=');
-                out.push_str(&part(pair.get(at + 1..)?));
+                out.push_str(&part(pair.get(at + 1..)?)?);
             }
-            None => out.push_str(&part(pair)),
+            None => out.push_str(&part(pair)?),
         }
     }
     Some(out)
 }
 
 /// The name or value of a parameter. With an escape that is none it says different things to different readers: only what
-/// no URI may hold is escaped.
-fn part(text: &[u8]) -> String {
+/// no URI may hold is escaped. `None` where it is not UTF-8: what is signed then is not what is sent.
+fn part(text: &[u8]) -> Option<String> {
     if !has_true_escapes(text) {
-        return percent_encode(text, IN_PATH).to_string();
+        return Some(percent_encode(text, IN_PATH).to_string());
     }
     let text: Cow<'_, [u8]> = match text.contains(&b'+') {
         true => text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect(),
         false => text.into(),
     };
     let text: Cow<'_, [u8]> = percent_decode(&text).into();
-    percent_encode(&text, IN_QUERY).to_string()
+    std::str::from_utf8(&text).ok().map(|text| percent_encode(text.as_bytes(), IN_QUERY).to_string())
 }
 
 fn has_true_escapes(text: &[u8]) -> bool {
@@ -111,7 +112,9 @@ mod tests {
         ] {
             assert_eq!(wire_target(target.as_bytes()).as_deref(), Some(sent), "{target}");
         }
-        assert_eq!(wire_target(b"/caf\xe9?q=\xe9").as_deref(), Some("/caf%E9?q=%E9"));
+        assert_eq!(wire_target(b"/caf\xe9?q=a").as_deref(), Some("/caf%E9?q=a"));
+        assert_eq!(wire_target(b"/docs/_search?q=caf%E9"), None, "another signature would be expected");
+        assert_eq!(wire_target(b"/docs/_search?q=\xe9"), None);
         assert_eq!(wire_target(b"/a#b"), None);
     }
 }

@@ -35,9 +35,11 @@ pub enum LogError {
     Twice,
 }
 
-/// The client for Redis logs every attempt to reconnect, the AWS SDK every look for credentials; the metrics and one line for
-/// each outage are enough.
-const DEFAULT: &str = "info,redis=off,aws_config=off,aws_smithy_runtime=off";
+/// The client for Redis logs every attempt to reconnect; the metrics and one line for each outage are enough.
+const DEFAULT: &str = "info,redis=off";
+
+/// What the crates of the AWS SDK are called. They log ids of keys, and a token that cannot be sent.
+const OF_AWS: &str = "aws_";
 
 /// Sends log lines to standard error, filtered by `RUST_LOG`-like directives (`info` by default). Lines are
 /// coloured for a terminal only: elsewhere the codes would stand between a field's name and its value.
@@ -53,9 +55,9 @@ pub fn init_logging(format: LogFormat, directives: Option<&str>) -> Result<(), L
 }
 
 /// Below `info` only this program's own lines, which are known to hold no text of requests: HTTP and TLS libraries
-/// quote what they receive (h2 the path of a malformed request, with its query).
+/// quote what they receive (h2 the path of a malformed request, with its query). Nothing of those that quote secrets.
 fn may_be_said(metadata: &Metadata<'_>) -> bool {
-    is_own(metadata) || *metadata.level() <= Level::INFO
+    is_own(metadata) || (*metadata.level() <= Level::INFO && !metadata.target().starts_with(OF_AWS))
 }
 
 /// An error with its causes, on one line.
@@ -91,19 +93,17 @@ mod tests {
             tracing::debug!(target: "h2::server", "malformed path");
             tracing::debug!(target: "rerankd_of_somebody_else", "malformed path");
             tracing::warn!(target: "h2::server", "their warning");
+            tracing::warn!(target: "aws_config::ecs", "a token");
         });
         let said = said.text();
         assert!(said.contains("own trace") && said.contains("their warning"), "{said}");
-        assert!(!said.contains("malformed path"), "{said}");
+        assert!(!said.contains("malformed path") && !said.contains("a token"), "{said}");
     }
 
     #[test]
     fn info_is_the_default_and_a_bad_directive_is_an_error() {
         for unset in [None, Some(""), Some(" ")] {
-            assert_eq!(
-                filter(unset).unwrap().to_string(),
-                "aws_smithy_runtime=off,aws_config=off,redis=off,info"
-            );
+            assert_eq!(filter(unset).unwrap().to_string(), "redis=off,info");
         }
         assert_eq!(filter(Some("warn,rerankd=debug")).unwrap().to_string(), "rerankd=debug,warn");
         assert!(matches!(filter(Some("rerankd=loud")), Err(LogError::Filter)));
