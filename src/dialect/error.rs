@@ -14,6 +14,9 @@ pub enum DialectError {
     /// Well-formed, but something the proxy does not rerank.
     #[error("{0} is not supported")]
     Unsupported(&'static str),
+    /// A response to a request with more fields that lacks what the client's own request names.
+    #[error("it lacks what comes only where it is named")]
+    LacksNamed,
 }
 
 impl DialectError {
@@ -21,7 +24,7 @@ impl DialectError {
     pub fn reason(&self) -> KeepReason {
         match self {
             DialectError::Malformed { .. } => KeepReason::Malformed,
-            DialectError::Unsupported(_) => KeepReason::Unsupported,
+            DialectError::Unsupported(_) | DialectError::LacksNamed => KeepReason::Unsupported,
         }
     }
 }

@@ -71,6 +71,30 @@ impl Exchange {
         Box::pin(self.rank_as_asked(&own, rewrite, rejection, permit)).await
     }
 
+    /// The response lacks what the searches' own form names: asks once more without the fields that were added. Nothing is
+    /// learned of it, since other searches of the collection are none the worse for it.
+    pub(super) async fn rank_without_fields(
+        &mut self,
+        searches: &[PlannedSearch],
+    ) -> Result<ReportedResponse, ProxyError> {
+        let own: Vec<PlannedSearch> =
+            searches.iter().map(|search| search.without(Some(Extra::Fields))).collect();
+        let rewrite = match self.rewrite(&own) {
+            Ok(rewrite) => rewrite,
+            Err(reason) => return self.keep(searches, Some(reason)).await,
+        };
+        let changed = changes_response(&own, &rewrite);
+        let turn = if changed { Turn::First } else { Turn::Last };
+        let permit = self.handler.bounds.response_bytes.nothing();
+        match self.ask(&rewrite, turn).await {
+            Ok(response) if self.is_success(&response) => {
+                self.rank(&own, rewrite, response, permit, changed).await
+            }
+            rejection if changed => self.rank_as_asked(&own, rewrite, rejection, permit).await,
+            rejection => Ok((rejection?, kept(&own, Some(KeepReason::UpstreamError)))),
+        }
+    }
+
     /// The searches without what is `blamed`, or else in their clients' own form; `None` where that is what was `asked`.
     fn taken_back(
         &self,

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     body::{self, Body, BodyRead},
     bounds::{Permit, counted},
+    dialect::DialectError,
     pipeline::{self, PlannedSearch, RankedPage, Waiting},
     search::{FetchPlan, KeepReason, Rewrite, Strip},
     upstream::UpstreamError,
@@ -24,8 +25,8 @@ use crate::{
 
 /// Memory for documents beside the response: their texts, and the call that they are written into, escaped.
 const DOCUMENT_COPIES: usize = 3;
-/// What one hit may add to a joined response: its new score, `rerank_score`, `rerank_from`, and the edits of it.
-const JOINED_HIT: usize = 128;
+/// What one hit may add to a joined response: its new score, `rerank_score`, `rerank_from`, `rerank_passage`, and the edits of it.
+const JOINED_HIT: usize = 192;
 
 /// The result of joining a response again.
 enum Joined {
@@ -34,6 +35,29 @@ enum Joined {
     Anew(Bytes),
     /// The budget has no room for it.
     NoRoom,
+}
+
+/// Why the hits of a response are not known.
+pub(super) enum UnreadPage {
+    /// The order is kept, for this reason.
+    Kept(KeepReason),
+    /// With the fields that were added the database has left out what the client has named.
+    LacksNamed,
+}
+
+impl From<KeepReason> for UnreadPage {
+    fn from(reason: KeepReason) -> Self {
+        Self::Kept(reason)
+    }
+}
+
+impl From<UnreadPage> for KeepReason {
+    fn from(unread: UnreadPage) -> Self {
+        match unread {
+            UnreadPage::Kept(reason) => reason,
+            UnreadPage::LacksNamed => KeepReason::Unsupported,
+        }
+    }
 }
 
 impl Exchange {
@@ -83,12 +107,17 @@ impl Exchange {
         }
         let (page, places) = match self.page(&plans(searches), &received) {
             Ok(page) => page,
-            Err(reason) if !changed => {
-                return Ok((received.into_response(), kept(searches, Some(reason))));
+            Err(unread) if !changed => {
+                return Ok((received.into_response(), kept(searches, Some(unread.into()))));
             }
-            Err(KeepReason::Overloaded) => return self.keep(searches, Some(KeepReason::Overloaded)).await,
-            Err(KeepReason::TooLarge) => return self.keep_instead(searches, KeepReason::TooLarge).await,
-            Err(reason) => {
+            Err(UnreadPage::LacksNamed) => return Box::pin(self.rank_without_fields(searches)).await,
+            Err(UnreadPage::Kept(KeepReason::Overloaded)) => {
+                return self.keep(searches, Some(KeepReason::Overloaded)).await;
+            }
+            Err(UnreadPage::Kept(KeepReason::TooLarge)) => {
+                return self.keep_instead(searches, KeepReason::TooLarge).await;
+            }
+            Err(UnreadPage::Kept(reason)) => {
                 let unreadable = UpstreamError::Malformed(reason.as_str().into());
                 let permit = self.handler.bounds.response_bytes.nothing();
                 return Box::pin(self.rank_as_asked(searches, rewrite, Err(unreadable.into()), permit)).await;
@@ -163,20 +192,23 @@ impl Exchange {
         &self,
         plans: &[&FetchPlan],
         received: &Received,
-    ) -> Result<(Arc<dyn Page>, Permit), KeepReason> {
+    ) -> Result<(Arc<dyn Page>, Permit), UnreadPage> {
         let headers = &received.parts.headers;
         if !self.request.can_read(headers) {
-            return Err(KeepReason::Unsupported);
+            return Err(KeepReason::Unsupported.into());
         }
         let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.response_bytes);
         let body = framing::unpack(self.endpoint.framing(), headers, &received.raw, limit, budget)?;
         let mut permit = budget.take(self.request.page_bytes(&body)).ok_or(KeepReason::Overloaded)?;
-        let page = self.request.page_for(body, plans).map_err(|error| error.reason())?;
+        let page = self.request.page_for(body, plans).map_err(|error| match error {
+            DialectError::LacksNamed => UnreadPage::LacksNamed,
+            error => error.reason().into(),
+        })?;
         // Where a filter leaves out whole responses of a batch, it cannot be determined which search the others
         // belong to.
         let responses = responses(&*page);
         if plans.len() > 1 && responses > 0 && responses != plans.len() {
-            return Err(KeepReason::Unsupported);
+            return Err(KeepReason::Unsupported.into());
         }
         permit.shrink(page.held_bytes());
         Ok((page, permit))

@@ -186,10 +186,17 @@ async fn a_property_that_comes_only_where_it_is_named_is_not_lost() {
             write::bytes(out, 1, b"photo");
         });
     });
-    setup.server.will([Move::message(reply(0..6, true)), Move::message(reply(0..2, false))]);
+    setup.server.will([Move::message(reply(0..6, true)), Move::message(reply(0..6, false))]);
     let got = setup.ask(&own).await;
-    assert_eq!((setup.asked(), message_of(&got.message())), (own, reply(0..2, false)));
+    let asked = setup.asked();
+    assert_eq!(last(&asked, PROPERTIES).unwrap().bytes().unwrap(), b"\x0a\x01n\x0a\x05photo");
+    assert_eq!(number(&asked, LIMIT), Some(50), "only the properties are taken back");
+    assert_eq!(message_of(&got.message()), reply(0..2, false));
     assert_eq!(status(&got), "kept; reason=upstream_error", "it has not given what was requested");
+    // The searches of others are none the worse.
+    setup.server.will([Move::message(reply(0..6, true))]);
+    let got = setup.ask(&bm25(2, only_n)).await;
+    assert_eq!((message_of(&got.message()), status(&got)), (reply([5, 4], false), "applied"));
 }
 
 #[tokio::test]

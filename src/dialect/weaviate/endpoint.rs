@@ -107,7 +107,7 @@ impl SearchRequest for WeaviateRequest {
         let search = request::read(&self.message)?;
         match plans.first().map_or(Ok(true), |plan| fields::has_all(&search, &plan.fields, &*page))? {
             true => Ok(page),
-            false => Err(DialectError::Unsupported("a property that comes only where it is named")),
+            false => Err(DialectError::LacksNamed),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     dialect::{DialectError, grpc::Object},
     search::{HitAt, PathStep, Selection, Strip, StripPath, WantedFields},
     wire::{
-        Found, Page,
+        Page,
         proto::{Field, MessageEdit, write},
     },
 };
@@ -46,9 +46,16 @@ pub(super) fn has_all(
 ) -> Result<bool, DialectError> {
     let Some((_, theirs)) = added_to(search, wanted)? else { return Ok(true) };
     let hits = page.lists().first().map_or(0, |list| list.hits);
-    let lacks = |hit: usize, name: &str| page.field(HitAt { list: 0, hit }, &[name]) == Found::Nothing;
+    // Whether it rejects a name that it does not know, a response without hits does not say.
+    if hits == 0 && !theirs.is_empty() {
+        return Ok(false);
+    }
     // The server writes a null where a hit has no value.
-    Ok(!(0..hits).any(|hit| theirs.iter().any(|name| lacks(hit, name))))
+    let has_theirs = |hit: usize| {
+        let all = page.fields(HitAt { list: 0, hit }).objects;
+        theirs.iter().all(|name| all.iter().flatten().any(|member| member.key == *name))
+    };
+    Ok((0..hits).all(has_theirs))
 }
 
 /// The client's list of properties, where something is to be added to it, and the names in it.

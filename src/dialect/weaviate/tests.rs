@@ -416,8 +416,11 @@ fn a_response_without_a_property_that_the_search_names_is_none_to_it() {
     };
     let wanted = plan(None, &["text"]);
     assert_eq!(page(&["n", "title"], &wanted), Ok(5));
-    let blob = DialectError::Unsupported("a property that comes only where it is named");
-    assert_eq!(page(&["n", "photo"], &wanted), Err(blob), "blobs do not come with all others");
+    let lacks = Err(DialectError::LacksNamed);
+    assert_eq!(page(&["n", "photo"], &wanted), lacks, "blobs do not come with all others");
+    let search = SearchRequest { properties: Some(properties(&["n"])), ..bm25("late") };
+    let empty = request(search.message()).page_for(SearchReply::default().encode_to_vec().into(), &[&wanted]);
+    assert_eq!(empty.map(|_| 0), lacks, "without hits it does not say whether it knows the name");
     assert_eq!(page(&["n", "photo"], &FetchPlan::as_asked()), Ok(5), "nothing else was requested");
 }
 
