@@ -15,7 +15,7 @@ use crate::bounds::{TimeoutKind, Timeouts};
 use crate::upstream::{RawConnection, RawHome};
 
 /// The most bytes that are held until somebody takes them.
-pub(super) const LARGEST: usize = 256 << 10;
+pub(super) const LARGEST: usize = 128 << 10;
 /// After this many reads that had something, others have their turn.
 const READS_IN_A_ROW: usize = 8;
 
@@ -79,7 +79,7 @@ impl Arriving {
         let came = std::mem::take(&mut self.came);
         self.left = self.left.saturating_sub(came.len() as u64);
         // A buffer that was made for much more is not held on to.
-        let is_large = came.capacity() / 2 > came.len();
+        let is_large = came.capacity() - came.len() > came.len() / 4;
         let bytes = if is_large { Bytes::copy_from_slice(&came) } else { came.freeze() };
         Some(Ok(Frame::data(bytes)))
     }

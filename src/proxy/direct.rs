@@ -42,8 +42,9 @@ enum Stopped {
 struct Asked<'a> {
     upstream: &'a Upstream,
     bytes: &'a [u8],
-    until: Option<Instant>,
-    /// While no byte of a body moves.
+    /// For the head of its response, once there is a connection.
+    response: Option<Duration>,
+    /// While no byte of a body moves, and for the connection.
     limit: Option<Duration>,
     gather: bool,
 }
@@ -64,8 +65,7 @@ pub(super) async fn send(
     let (response, limit) = upstream.raw_limits(Some(turn));
     let mut is_first = true;
     loop {
-        let until = response.map(|limit| Instant::now() + limit);
-        let asked = Asked { upstream, bytes: &request, until, limit, gather };
+        let asked = Asked { upstream, bytes: &request, response, limit, gather };
         let begun = match asked.exchange().await {
             Ok(response) => return Ok(response),
             Err(Stopped::Broken(_)) if is_first => {
@@ -111,12 +111,15 @@ fn written(upstream: &Upstream, parts: &Parts, spelling: &Spelling, body: &[u8])
 
 impl Asked<'_> {
     async fn exchange(&self) -> Result<Response<Body>, Stopped> {
-        let mut connection = self.sent().await?;
+        let now = Instant::now();
+        let (used, mut connection) = self.sent(now).await?;
+        let since = if used { now } else { Instant::now() };
+        let until = self.response.map(|limit| since + limit);
         let mut came = BytesMut::with_capacity(LAST.get());
         let (lines, bytes) = self.upstream.raw_head_limits();
         let mut looked = 0;
         loop {
-            match poll_fn(|cx| self.poll_head(&mut connection, &mut came, cx)).await {
+            match poll_fn(|cx| self.poll_head((&mut connection, until), &mut came, cx)).await {
                 Some(Ok(1..)) => {}
                 Some(ended) => {
                     let begun = Begun::sent(connection, came.to_vec(), ended.err());
@@ -140,21 +143,21 @@ impl Asked<'_> {
         }
     }
 
-    /// A connection that has all of the request.
-    async fn sent(&self) -> Result<RawConnection, Stopped> {
-        let now = Instant::now();
+    /// A connection that has all of the request, and whether it was used before.
+    async fn sent(&self, now: Instant) -> Result<(bool, RawConnection), Stopped> {
+        let until = self.limit.or(self.response).map(|limit| now + limit);
         let mut kept = self.upstream.raw_kept(now);
         loop {
             let (used, mut connection) = match kept.take() {
                 Some(connection) => (true, connection),
                 None => {
-                    let new = Box::pin(self.upstream.raw_new(self.until)).await;
+                    let new = Box::pin(self.upstream.raw_new(until)).await;
                     new.map_err(|error| Stopped::Begun(Begun::failed(error)))?
                 }
             };
             let (mut sent, mut moved) = (0, None);
             match poll_fn(|cx| self.poll_send(&mut connection, (&mut sent, &mut moved), cx)).await {
-                Some(Ok(())) => return Ok(connection),
+                Some(Ok(())) => return Ok((used, connection)),
                 // It had been closed.
                 Some(Err(_)) if used && sent == 0 => kept = self.upstream.raw_kept(now),
                 Some(Err(error)) => {
@@ -190,14 +193,14 @@ impl Asked<'_> {
     /// Ready when more has come; with nothing when it is too late.
     fn poll_head(
         &self,
-        connection: &mut RawConnection,
+        (connection, until): (&mut RawConnection, Option<Instant>),
         came: &mut BytesMut,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<usize>>> {
         match poll_read_buf(Pin::new(&mut *connection), cx, came) {
             Poll::Ready(read) => Poll::Ready(Some(read)),
             Poll::Pending => {
-                let Some(until) = self.until else { return Poll::Pending };
+                let Some(until) = until else { return Poll::Pending };
                 connection.poll_by(until, cx).map(|()| None)
             }
         }

@@ -10,7 +10,7 @@ use http::{
 };
 use tokio::time::Instant;
 
-use super::{Forwarder, framing, handler::SearchHandler, headers, notes::Notes};
+use super::{Forwarder, arriving::LARGEST, framing, handler::SearchHandler, headers, notes::Notes};
 use crate::{
     body::{self, Body},
     bounds::Permit,
@@ -21,7 +21,7 @@ use crate::{
 
 /// Reserved for a response before it is requested: where there is not even this much, sending the client's own
 /// request saves the database a second one.
-pub(super) const FIRST_OF_RESPONSE: usize = 64 << 10;
+pub(super) const FIRST_OF_RESPONSE: usize = LARGEST;
 
 /// What names the bytes of a response, or is a checksum of them (RFC 9110 §8.8, RFC 9530, RFC 3230, RFC 2616 §14.15): it
 /// is not true of other bytes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, request};
+use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -125,7 +126,15 @@ impl SearchHandler {
             BodyRead::TooLarge(stream) => (stream, KeepReason::TooLarge),
             BodyRead::NoRoom(stream) => (stream, KeepReason::Overloaded),
         };
-        let response = Box::pin(forwarder.forward(Request::from_parts(parts, stream))).await?;
+        let response = match parts.extensions.get::<Spelling>() {
+            // All of it has come, and goes on in the names that it came with.
+            Some(_) => {
+                detach(&mut parts);
+                let raw = stream.collect().await.map_err(|_| ProxyError::Unforwardable)?.to_bytes();
+                Box::pin(send_own(forwarder, &parts, raw, None)).await?
+            }
+            None => Box::pin(forwarder.forward(Request::from_parts(parts, stream))).await?,
+        };
         Ok((response, vec![Report::kept(reason)]))
     }
 

@@ -10,7 +10,7 @@ use crate::{
     bounds::counted,
     pipeline::PlannedSearch,
     search::{FetchPlan, KeepReason, Rewrite, Strip},
-    upstream::Turn,
+    upstream::{Begun, Turn},
 };
 
 /// More than a request's new limit and field names take.
@@ -73,13 +73,17 @@ impl Exchange {
     }
 
     async fn send(
-        &self,
+        &mut self,
         rewrite: &Rewrite,
         uncompressed: bool,
         turn: Turn,
     ) -> Result<Response<Body>, ProxyError> {
         let unchanged = rewrite.body == self.request.body();
         let packing = self.endpoint.framing();
+        if !unchanged || rewrite.target != target::as_str(&self.parts) {
+            // A response that has begun is none to this.
+            self.parts.extensions.remove::<Begun>();
+        }
         let body = if unchanged { self.raw.clone() } else { framing::pack(packing, &rewrite.body) };
         let edit = |headers: &mut HeaderMap| {
             if !unchanged {

@@ -185,11 +185,14 @@ impl<S: AsyncWrite + Unpin> Client<S> {
                 Poll::Pending => return self.poll_late(cx),
             }
         }
-        (self.held, self.written, self.blocked) = (Vec::new(), 0, None);
+        (self.held, self.written) = (Vec::new(), 0);
         // TLS may hold some of it.
         match Pin::new(&mut self.stream).poll_flush(cx) {
             Poll::Pending => self.poll_late(cx),
-            flushed => flushed,
+            flushed => {
+                self.blocked = None;
+                flushed
+            }
         }
     }
 
@@ -205,5 +208,49 @@ impl<S: AsyncWrite + Unpin> Client<S> {
     pub(in crate::proxy) async fn end(&mut self) {
         let limit = self.max_wait.write.unwrap_or(Duration::from_secs(60));
         tokio::time::timeout(limit, self.stream.shutdown()).await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// TLS whose socket takes nothing more: what is written is held, and never flushed.
+    struct Held;
+
+    impl AsyncWrite for Held {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncRead for Held {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_takes_what_tls_holds_is_given_up() {
+        let limit = Duration::from_secs(60);
+        let max_wait = ClientTimeouts { head: None, write: Some(limit) };
+        let mut client = Client::new(Held, max_wait, Timeouts::default());
+        let (since, mut done) = (Instant::now(), 0);
+        let ended = tokio::time::timeout(
+            2 * limit,
+            poll_fn(|cx| client.poll_write_all(b"head", b"body", &mut done, cx)),
+        );
+        assert_eq!(ended.await.unwrap().map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+        assert_eq!(since.elapsed(), limit);
     }
 }
