@@ -34,15 +34,20 @@ impl SkipRule {
 
 fn is_identifier(query: &str) -> bool {
     let is_sign = |c: char| matches!(c, '_' | '/' | '\\' | '@' | ':' | '.' | '#' | '=' | '+');
+    // From here on are scripts that are written without spaces: a word there is as long as a sentence.
+    let is_sentence = query.chars().any(|c| c >= '\u{e00}' && c.is_alphabetic());
     let inside = query.trim_matches(|c: char| !c.is_alphanumeric());
     !inside.is_empty()
+        && !is_sentence
         && !query.contains(char::is_whitespace)
         && (inside.contains(char::is_numeric) || inside.contains(is_sign))
 }
 
 fn is_phrase(query: &str) -> bool {
     let inside = |(open, close): &(char, char)| query.strip_prefix(*open)?.strip_suffix(*close);
-    let is_one = |inside: &str| !inside.trim().is_empty() && !inside.contains(['"', '“', '”', '«', '»']);
+    let is_one = |inside: &str| {
+        !inside.trim().is_empty() && !inside.contains(['"', '“', '”', '„', '«', '»', '「', '」'])
+    };
     QUOTES.iter().filter_map(inside).any(is_one)
 }
 
@@ -70,9 +75,17 @@ mod tests {
         ] {
             assert!(SkipRule { identifiers: true, ..SkipRule::default() }.skips(one), "{one}");
         }
-        for other in
-            ["refund", "well-being", "refund SKU-4711", "what is 4711?", "", "?", "Zürich.", "日本語"]
-        {
+        for other in [
+            "refund",
+            "well-being",
+            "refund SKU-4711",
+            "what is 4711?",
+            "",
+            "?",
+            "Zürich.",
+            "日本語",
+            "2024年度の払い戻し規定は",
+        ] {
             assert!(!SkipRule { identifiers: true, ..SkipRule::default() }.skips(other), "{other}");
         }
     }
@@ -83,7 +96,15 @@ mod tests {
         for phrase in ["\"to be or not\"", " “to be” ", "«être»", "„sein“"] {
             assert!(rule.skips(phrase), "{phrase}");
         }
-        for other in ["to be", "\"to be\" or \"not\"", "\"to be\" he said", "\"", "\"\"", "\" \""] {
+        for other in [
+            "to be",
+            "\"to be\" or \"not\"",
+            "「東京」 OR 「大阪」",
+            "\"to be\" he said",
+            "\"",
+            "\"\"",
+            "\" \"",
+        ] {
             assert!(!rule.skips(other), "{other}");
         }
     }
