@@ -117,6 +117,8 @@ fn group(
     let mut window = window::advise(trials, &ordered);
     if let Some((_, best)) = order.best {
         (window.window, window.enough) = (Some(best), order.enough);
+        // They are of the largest window.
+        window.notes.clear();
     }
     let gate_window = window.window.unwrap_or(setting.largest);
     let mut collections: Vec<String> = trials.iter().flat_map(|trial| trial.collections.clone()).collect();

@@ -39,6 +39,8 @@ pub struct OrderAdvice {
     pub best: Option<(Way, usize)>,
     /// Whether the sample is large enough to set it.
     pub enough: bool,
+    /// The provider has fused by itself, which goes before the setting.
+    pub fuses_itself: bool,
     /// How many queries it was chosen by, and how many judge it.
     pub halves: (usize, usize),
     /// What to know about it.
@@ -62,6 +64,7 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>) -> OrderAdvice {
     let (choosing, judging) = (half(true), half(false));
     advice.halves = (choosing.len(), judging.len());
     let fuses_itself = judged.iter().any(|trial| trial.fused.is_some());
+    advice.fuses_itself = fuses_itself;
     let point = |ways: Vec<Way>| best_of(&ways, &choosing, &judging, setting);
     advice.kinds = kinds(fuses_itself).into_iter().filter_map(point).collect();
     advice.kinds.sort_by(|a, b| b.chosen_by.total_cmp(&a.chosen_by));

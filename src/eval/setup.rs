@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::{Config, Mode, RerankConfig},
+    pipeline::ScoreMode,
     rerank::{Billing, LexicalSettings, ProviderKind, ProviderSettings, Scoring, provider_facts},
 };
 
@@ -68,6 +69,8 @@ fn adapt(section: &mut RerankConfig, means: &Means) {
         section.window = window.min(section.max_window).max(1);
         section.min_score = None;
         section.margin_gate = None;
+        // It looks at every way to fuse.
+        section.score = ScoreMode::Keep;
     }
     if means.dry_run {
         section.providers = vec![COUNTING.to_owned()];

@@ -122,8 +122,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         window: least(|profile| profile.window),
         max_window: least(|profile| profile.max_window),
         fields: each().map(|profile| profile.fields.clone()).reduce(of_both).unwrap_or(FieldSet::Auto),
-        // The one that changes least.
-        score: if one_score { base.score } else { ScoreMode::Keep },
+        score: if one_score { base.score } else { least_fused(of) },
         annotate: each().all(|profile| profile.annotate),
         min_score: each().filter_map(|profile| profile.min_score).reduce(f32::max),
         min_keep: each().map(|profile| profile.min_keep).min().unwrap_or_default(),
@@ -162,6 +161,16 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         query_path: base.query_path.clone(),
         search_pipelines: base.search_pipelines.clone(),
     })
+}
+
+/// What changes least of ways that differ: no score is written, and where any fuses, its order is the nearest to the
+/// database's.
+fn least_fused(of: &[Arc<Profile>]) -> ScoreMode {
+    let fusions = of.iter().filter_map(|profile| match profile.score {
+        ScoreMode::Fuse(fusion) => Some(fusion),
+        _ => None,
+    });
+    fusions.min_by(|a, b| a.weight.total_cmp(&b.weight)).map_or(ScoreMode::Keep, ScoreMode::Fuse)
 }
 
 /// The routes' patterns, for people to read.

@@ -71,7 +71,8 @@ fn route(out: &mut String, collection: &str, groups: &[&CalibratedGroup], window
 /// The keys, those that are not sure enough as comments.
 fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    orders(groups, &mut lines);
+    let one_order = one_order(groups);
+    score(groups, one_order, &mut lines);
     let mut set = |key: &str, value: Option<f64>, enough: bool, why: &str| {
         if let Some(value) = value {
             lines.push(format!("{}{key}: {value} # {why}", if enough { "" } else { "# " }));
@@ -82,8 +83,12 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
     let window = windows.and_then(|windows| windows.into_iter().reduce(f64::max));
     let enough = groups.iter().all(|group| group.window.enough);
     let most = groups.iter().filter_map(|group| group.window.curve.last()).map(|point| point.window).max();
-    let most = most.unwrap_or(largest);
-    set("window", window, enough, &format!("at least 95 % of the gain of {most} candidates"));
+    let why = match (one_order, is_of_order(groups)) {
+        (None, _) => format!("{NOT_ONE}: measured with each one's own"),
+        (Some(_), true) => "nearly all of what this order gains".to_owned(),
+        (Some(_), false) => format!("at least 95 % of the gain of {} candidates", most.unwrap_or(largest)),
+    };
+    set("window", window, enough && one_order.is_some(), &why);
 
     let floors: Option<Vec<f64>> = groups.iter().map(|group| group.floor.as_ref()?.min_score).collect();
     let floor = floors.and_then(|floors| floors.into_iter().reduce(f64::min));
@@ -101,24 +106,46 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
     });
     let skipped = skipped.fold(f64::INFINITY, f64::min);
     let skipped = if skipped.is_finite() { skipped } else { 0.0 };
-    set("margin_gate", gate, enough, &format!("skips at least {:.0} % of the calls", skipped * 100.0));
+    let why = match one_order {
+        Some(_) => format!("skips at least {:.0} % of the calls", skipped * 100.0),
+        None => format!("{NOT_ONE}: measured with each one's own"),
+    };
+    set("margin_gate", gate, enough && one_order.is_some(), &why);
     if lines.is_empty() {
         lines.push("# nothing to set".to_owned());
     }
     lines
 }
 
-/// The order, where all have the same.
-fn orders(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
+/// Why what was measured with several orders is not set.
+const NOT_ONE: &str = "the categories have no order in common";
+
+/// The order that all have, or none of them.
+fn one_order(groups: &[&CalibratedGroup]) -> Option<Option<Way>> {
     let mut all = groups.iter().map(|group| group.order.best.map(|(way, _)| way));
-    let Some(Some(way)) = all.next().filter(|first| all.all(|other| other == *first)) else { return };
-    // By relevance alone is what there is without the setting.
-    let Some(value) = way.setting().filter(|_| way != Way::Relevance) else { return };
+    all.next().filter(|first| all.all(|other| other == *first))
+}
+
+/// Whether the windows were chosen with the orders.
+fn is_of_order(groups: &[&CalibratedGroup]) -> bool {
+    groups.iter().all(|group| group.order.best.is_some())
+}
+
+/// The order, where all have the same.
+fn score(groups: &[&CalibratedGroup], one_order: Option<Option<Way>>, lines: &mut Vec<String>) {
+    let Some(Some(way)) = one_order else { return };
+    if way == Way::Relevance {
+        return lines
+            .push("# score: keep # the order by relevance alone, where rerank.score fuses".to_owned());
+    }
+    let Some(value) = way.setting() else { return };
     let enough = groups.iter().all(|group| group.order.enough);
-    let mark = if enough { "" } else { "# " };
-    lines.push(format!(
-        "{mark}score: {value} # gains over the database's order, on queries that did not choose it"
-    ));
+    let fuses_itself = groups.iter().any(|group| group.order.fuses_itself);
+    let mark = if enough && !fuses_itself { "" } else { "# " };
+    let first =
+        if fuses_itself { "with `fuse: false` of the provider, whose own goes before it: " } else { "" };
+    let by = if enough { ", on queries that did not choose it" } else { "" };
+    lines.push(format!("{mark}score: {value} # {first}gains over the database's order{by}"));
 }
 
 fn of(group: &CalibratedGroup) -> String {
