@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import os
+import struct
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_calibrate_suggests_what_check_loads(files, tmp_path):
     assert window["curve"][-1]["gain"] > 0 and window["window"] in (20, 30, 50, 70)
     for category, group in groups.items():
         own = [q for q, text in queries().items() if len(text.split()) == (2 if category == "pair" else 3)]
-        check_window_curve(group["window"]["curve"], own)
+        check_window_curve(group["window"]["curve"], own, (group["order"]["best"] or ["relevance"])[0])
         check_floor_curve(group["floors"], own)
     (tmp_path / "rerankd.yaml").write_text(f"listeners: [{{ upstream: {{ url: '{DIRECT}' }} }}]\n{report['yaml']}")
     checked = Ran("check", "--all", "--config", str(tmp_path / "rerankd.yaml"), env=ENV)
@@ -123,12 +124,48 @@ def test_texts_alone_are_asked_of_every_field_and_without_judgments_change_is_to
     assert "not whether it gets better" in told, told
 
 
-def check_window_curve(curve: list, own: list) -> None:
-    """Each point: the scores' order of so many candidates, measured by ir-measures."""
+def ordered(order: list[str], query: str, window: int, way: str | dict) -> list[str]:
+    """The order that a way to fuse makes of so many candidates, by the formulas of the documentation."""
+    by_relevance = reranked(order, queries()[query], window)
+    if way == "relevance":
+        return by_relevance
+    fused, head = way["fused"], order[:window]
+    weight, k = fused["weight"], fused["k"]
+    if fused["linear"]:
+        documents = corpus.documents()
+        database = scaled([database_scores()[doc] for doc in head])
+        relevance = scaled([float32(score(queries()[query], documents[doc])) for doc in head])
+    else:
+        rank = {doc: at for at, doc in enumerate(by_relevance)}
+        database = [(k + 1) / (k + 1 + at) for at in range(len(head))]
+        relevance = [(k + 1) / (k + 1 + rank[doc]) for doc in head]
+    both = [(own + weight * other) / (1 + weight) for own, other in zip(database, relevance, strict=True)]
+    places = sorted(range(len(head)), key=lambda at: (-both[at], at))
+    return [head[at] for at in places] + order[window:]
+
+
+def scaled(values: list[float]) -> list[float]:
+    low, high = min(values), max(values)
+    return [(value - low) / (high - low) for value in values]
+
+
+def float32(value: float) -> float:
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+@functools.cache
+def database_scores() -> dict[str, float]:
+    body = {"query": {"match": {"body": corpus.FIRST_STAGE}}, "size": 100, "_source": False}
+    hits = http("POST", f"{DIRECT}/{INDEX}/_search", body).json()["hits"]["hits"]
+    return {hit["_id"]: float(hit["_score"]) for hit in hits}
+
+
+def check_window_curve(curve: list, own: list, way: str | dict) -> None:
+    """Each point: the suggested order of so many candidates, measured by ir-measures."""
     order = database_order(100)
     hopeful = [q for q in own if any(grades()[q].values())]
     for point in curve:
-        rankings = {q: reranked(order, queries()[q], point["window"]) for q in hopeful}
+        rankings = {q: ordered(order, q, point["window"], way) for q in hopeful}
         values = by_query(10, grades(), as_run(rankings))
         mean = sum(values[q, "nDCG@10"] for q in hopeful) / len(hopeful)
         assert abs(point["ndcg"] - mean) < EXACT, point
