@@ -35,8 +35,8 @@ serve_observed() {
     export E2E_UNREACHABLE_URL=$url E2E_UNREACHABLE_ADMIN=$admin_url
 }
 start_main() {
-    local listen tls api embeddings admin redis
-    read -r listen tls api embeddings admin redis < <(free_ports 6)
+    local listen tls signing api embeddings admin redis
+    read -r listen tls signing api embeddings admin redis < <(free_ports 7)
     start prometheus-redis redis-server --bind 127.0.0.1 --port "$redis" --save "" --dir "$work"
     wait_until 20 "$started" Redis redis-cli -p "$redis" ping || { show_logs prometheus-redis; return 1; }
     head -c 32 /dev/urandom >"$work/secret"
@@ -48,10 +48,12 @@ listeners:
   - listen: "127.0.0.1:$tls"
     tls: { cert_file: "$work/tls.crt", key_file: "$work/tls.key" }
     upstream: { url: "$E2E_DEMO_DATABASE" }
+  # Nobody asks this one: it is there for its series.
+  - { listen: "127.0.0.1:$signing", upstream: { url: "$E2E_DEMO_DATABASE", sign: { service: es, region: eu-west-1 } } }
 admin: { listen: "127.0.0.1:$admin" }
 rerank: { providers: [cohere, lexical], deadline: 20s }
 # Nobody searches it: it is there for the series of what it has.
-routes: [{ collection: other, providers: [cohere, tokens], sample: 0.5, margin_gate: 0.5 }]
+routes: [{ collection: other, providers: [cohere, tokens], sample: 0.5, margin_gate: 0.5, skip_when: { words: 1 } }]
 rerank_api: { listen: "127.0.0.1:$api" }
 embeddings: { listen: "127.0.0.1:$embeddings" }
 cache: { secret_file: "$work/secret", redis: { url: "redis://127.0.0.1:$redis", share_limits: true } }
@@ -59,7 +61,9 @@ providers:
   cohere: { max_search_units_per_day: 1000, max_search_units_per_minute: 1000 }
   tokens: { kind: voyage, base_url: "$E2E_COHERE", api_key_env: CO_API_KEY }
 END
-    start prometheus-main env CO_API_KEY=test "CO_API_URL=$E2E_COHERE" "$rerankd" serve --config "$work/main.yaml"
+    # The keys of AWS's own examples.
+    start prometheus-main env CO_API_KEY=test "CO_API_URL=$E2E_COHERE" AWS_ACCESS_KEY_ID=AKIDEXAMPLE \
+        AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY "$rerankd" serve --config "$work/main.yaml"
     wait_until 20 "$started" "rerankd (main)" curl -fsS -m 2 "http://127.0.0.1:$admin/readyz" ||
         { show_logs prometheus-main; return 1; }
     export E2E_MAIN_URL=http://127.0.0.1:$listen E2E_MAIN_API=http://127.0.0.1:$api E2E_MAIN_ADMIN=http://127.0.0.1:$admin
