@@ -13,6 +13,7 @@ import pytest
 
 import corpus
 from fleet import RERANKD, SERVERS, Redis, Sidecar, eventually
+from ports import free_ports
 from support import COHERE, DIRECT, check_applied, http, provider, provider_state, reranked
 
 pytestmark = pytest.mark.skipif(
@@ -164,7 +165,8 @@ def test_a_score_takes_little_of_redis(redis, pair, collection):
 
 def test_a_fleet_over_a_cluster_shares_scores(redis, start, collection, calls):
     redis.kill()
-    redis.options = ("--cluster-enabled", "yes")
+    # By itself its bus would listen ten thousand ports higher, where there may be none.
+    redis.options = ("--cluster-enabled", "yes", "--cluster-port", str(free_ports(1)[0]))
     redis.start()
     assert redis.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == b"+OK"
     eventually("the cluster is up", lambda: b"cluster_state:ok" in redis.ask("CLUSTER", "INFO"))
