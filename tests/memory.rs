@@ -87,6 +87,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         skip_when: Default::default(),
         score: ScoreMode::Keep,
         annotate: false,
+        answer_block: false,
         min_score: None,
         min_keep: 0,
         deadline: Duration::from_secs(1),

@@ -53,6 +53,7 @@ fn rerank(section: &RerankConfig) -> Value {
         "providers": section.providers,
         "window": section.window,
         "score": section.score.as_str(),
+        "answer_block": section.answer_block,
         "min_score": section.min_score,
         "deadline_ms": u64::try_from(section.deadline.as_millis()).unwrap_or(u64::MAX),
         "margin_gate": section.margin_gate,

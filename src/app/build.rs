@@ -206,6 +206,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         passages: section.passages(),
         score: section.score,
         annotate: section.annotate,
+        answer_block: section.answer_block,
         min_score: section.min_score,
         min_keep: section.min_keep,
         deadline: section.deadline,

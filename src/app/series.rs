@@ -94,6 +94,7 @@ fn endings(config: &Config, shared: &Shared) -> Endings {
         partial: partial.copied().collect(),
         kept: KeepReason::ALL.into_iter().filter(may_be_kept).collect(),
         on: any(&|section| section.mode == Mode::On && usable(section)),
+        blocks: any(&|section| section.answer_block),
         shadow: any(&|section| section.mode == Mode::Shadow && usable(section)),
     }
 }

@@ -154,6 +154,8 @@ pub struct RerankConfig {
     pub score: ScoreMode,
     /// Add `rerank_score` and `rerank_from` to hits.
     pub annotate: bool,
+    /// Say in the body of a response how its searches ended.
+    pub answer_block: bool,
     /// Drop hits of the window that score lower.
     pub min_score: Option<f32>,
     /// Keep at least this many all the same.
@@ -338,6 +340,7 @@ impl Default for RerankConfig {
             passages_summed: 1,
             score: ScoreMode::Keep,
             annotate: false,
+            answer_block: false,
             min_score: None,
             min_keep: 0,
             deadline: Duration::from_secs(1),

@@ -49,6 +49,7 @@ pub(super) fn options(
                 options.fields = Some(names.into_iter().map(text).collect::<Option<_>>()?);
             }
             "deadline" => options.deadline_ms = Some(milliseconds(value)?),
+            "answer_block" => options.answer_block = Some(value.as_bool()?),
             name => {
                 if !other(&mut options, name, value)? {
                     ignore(&mut options, name);

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::{DialectError, SearchKind};
 use crate::{
     search::{FetchPlan, Rewrite, SearchIntent, Unread},
-    wire::Page,
+    wire::{Page, json::BlockPlace},
 };
 
 /// An operation of a database that searches, with what a request's head says about it.
@@ -80,6 +80,10 @@ pub trait SearchRequest: Send + Sync + 'static {
     /// Whether the database may reject a request for the name of a field that it does not have.
     fn may_reject_names(&self) -> bool {
         false
+    }
+    /// Where a response can say how its searches ended.
+    fn block_place(&self) -> BlockPlace {
+        BlockPlace::Nowhere
     }
     /// Whether a response with these headers is of a format that is read.
     fn can_read(&self, headers: &HeaderMap) -> bool;

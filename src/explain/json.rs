@@ -67,6 +67,7 @@ fn plan(planned: &PlannedSearch) -> Value {
         "model": work.and_then(|work| work.model.as_deref()),
         "min_score": work.and_then(|work| work.min_score),
         "min_keep": planned.profile.min_keep,
+        "answer_block": planned.answer_block,
         "deadline_ms": work.map(|work| ms(work.deadline)),
         "passages": planned.profile.passages.map(|passages| json!({
             "bytes": passages.rule.bytes,

@@ -26,6 +26,8 @@ pub struct CallerHeaders {
     pub model: Option<String>,
     /// `x-rerank-fields`, comma list.
     pub fields: Option<Vec<String>>,
+    /// `x-rerank-answer-block`.
+    pub answer_block: Option<bool>,
     /// The `rerank-query` entry of `baggage`, decoded.
     pub baggage: Option<String>,
     /// The names of the headers that have no effect.
@@ -72,6 +74,7 @@ impl CallerHeaders {
             "x-rerank-model" => {
                 return first(&mut self.model, Some(text.to_owned()).filter(|name| !name.is_empty()));
             }
+            "x-rerank-answer-block" => return first(&mut self.answer_block, yes_or_no(text)),
             "x-rerank-fields" => {
                 return first(&mut self.fields, Some(list(text)).filter(|names| !names.is_empty()));
             }

@@ -53,6 +53,11 @@ impl Ignored {
         }
     }
 
+    /// The names.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// What stands behind the outcome in `x-rerank-status`: `; ignored=x-rerank-window,rerank.windw`, or nothing.
     pub fn parameter(&self) -> String {
         if self.0.is_empty() { String::new() } else { format!("; ignored={}", self.0.join(",")) }

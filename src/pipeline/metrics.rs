@@ -32,6 +32,35 @@ pub struct Endings {
     pub on: bool,
     /// Whether searches can be reranked behind their responses.
     pub shadow: bool,
+    /// Whether responses say in their bodies how their searches ended.
+    pub blocks: bool,
+}
+
+/// What became of a response that was to say in its body how its searches ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockResult {
+    /// It says so.
+    Written,
+    /// It has a member of that name already.
+    Taken,
+    /// It is too large, compressed in a way that is not known, or not well-formed.
+    Unread,
+    /// Its format has no place for it.
+    NoPlace,
+}
+
+impl BlockResult {
+    /// All of them.
+    const ALL: [Self; 4] = [Self::Written, Self::Taken, Self::Unread, Self::NoPlace];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Taken => "taken",
+            Self::Unread => "unread",
+            Self::NoPlace => "no_place",
+        }
+    }
 }
 
 /// Metrics of searches. Labels are closed sets. What reranking does is measured alike for responses (`on`) and
@@ -47,6 +76,7 @@ pub struct SearchMetrics {
     rerank_seconds: HistogramVec,
     documents: HistogramVec,
     cut: IntCounterVec,
+    blocks: IntCounterVec,
     moved: HistogramVec,
     top_changed: HistogramVec,
     deepest: HistogramVec,
@@ -101,6 +131,13 @@ impl SearchMetrics {
             ),
             &["mode"],
         )?;
+        let blocks = IntCounterVec::new(
+            Opts::new(
+                "rerankd_answer_blocks_total",
+                "Responses that were to say in their bodies how their searches ended, by what became of that.",
+            ),
+            &["result"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -115,6 +152,7 @@ impl SearchMetrics {
             rejected,
             held,
             cut,
+            blocks,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -152,6 +190,7 @@ impl SearchMetrics {
         registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.held.clone()))?;
         registry.register(Box::new(metrics.cut.clone()))?;
+        registry.register(Box::new(metrics.blocks.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -171,7 +210,7 @@ impl SearchMetrics {
         let put = |counter: &IntCounterVec, outcome: Outcome| {
             counter.with_label_values(&[dialect, operation, outcome.as_str(), outcome.reason()]);
         };
-        let Endings { kept, partial, on, shadow } = endings;
+        let Endings { kept, partial, on, shadow, .. } = endings;
         self.rejected.with_label_values(&[dialect]);
         for (counter, _) in
             [(&self.searches, on), (&self.shadows, shadow)].into_iter().filter(|(_, may)| **may)
@@ -195,6 +234,9 @@ impl SearchMetrics {
             self.seconds.with_label_values(&[outcome]);
         }
         self.upstream_seconds.with_label_values(&[ON]);
+        for result in BlockResult::ALL.iter().filter(|_| endings.blocks) {
+            self.blocks.with_label_values(&[result.as_str()]);
+        }
         for (mode, _) in [(ON, endings.on), (SHADOW, endings.shadow)].iter().filter(|(_, may)| *may) {
             for histogram in [
                 &self.upstream_seconds,
@@ -219,6 +261,11 @@ impl SearchMetrics {
     /// Counts one request that the database rejected because it was widened.
     pub fn widening_rejected(&self, dialect: &str) {
         self.rejected.with_label_values(&[dialect]).inc();
+    }
+
+    /// Counts one response that was to say how its searches ended.
+    pub fn answer_block(&self, result: BlockResult) {
+        self.blocks.with_label_values(&[result.as_str()]).inc();
     }
 
     /// Counts one search that was reranked in shadow, after its response was sent.
@@ -292,6 +339,7 @@ mod tests {
             partial: vec![KeepReason::Timeout],
             on: true,
             shadow: true,
+            blocks: false,
         });
         for (counter, outcome, reason) in [
             ("searches", "applied", "none"),

@@ -33,7 +33,7 @@ pub use holding::Holding;
 pub use ignored::Ignored;
 pub use judge::Judged;
 pub use losses::Loss;
-pub use metrics::{Endings, SearchMetrics, Timings};
+pub use metrics::{BlockResult, Endings, SearchMetrics, Timings};
 pub use outcome::{HeldHits, Outcome, Report};
 pub use passages::PassageSettings;
 pub use plan::PlannedSearch;

@@ -25,6 +25,8 @@ pub struct PlannedSearch {
     pub work: Result<Work, KeepReason>,
     /// The work to do after the response (`mode: shadow`), and what to request upstream for it.
     pub shadow: Option<(Work, FetchPlan)>,
+    /// The response says in its body how it ended.
+    pub answer_block: bool,
     /// Set where its hits decide how it is ranked, and whether they may be read: what the caller said, to plan it
     /// again once they are known.
     pub(super) judged: Option<Arc<CallerHeaders>>,
@@ -193,7 +195,8 @@ impl Pipeline {
             Ok(work) => self.fetch(&intent, &profile, work, judged.is_some()),
             Err(_) => FetchPlan { without_reranker: stands_in(&intent, &profile), ..FetchPlan::as_asked() },
         };
-        let search = PlannedSearch { intent, profile, fetch, work, shadow, judged };
+        let answer_block = caller.answer_block.or(intent.caller.answer_block).unwrap_or(profile.answer_block);
+        let search = PlannedSearch { intent, profile, fetch, work, shadow, answer_block, judged };
         if search.work.is_ok() { search } else { search.as_asked() }
     }
 

@@ -116,6 +116,8 @@ pub struct Profile {
     pub score: ScoreMode,
     /// Adds `rerank_score` and `rerank_from` to hits.
     pub annotate: bool,
+    /// The response says in its body how its searches ended.
+    pub answer_block: bool,
     /// The floor: hits of the window that score lower are dropped.
     pub min_score: Option<f32>,
     /// The least number of hits kept in spite of the floor.

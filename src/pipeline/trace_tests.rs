@@ -61,6 +61,7 @@ fn profile(reranker: Reranker) -> Profile {
         skip_when: Default::default(),
         score: ScoreMode::Keep,
         annotate: false,
+        answer_block: false,
         min_score: Some(0.2),
         min_keep: 0,
         deadline: Duration::from_secs(1),

@@ -1,6 +1,7 @@
 //! The client's side: classify a request, then forward it or answer the search.
 
 mod again;
+mod answer_block;
 mod arriving;
 mod client_io;
 mod client_signature;

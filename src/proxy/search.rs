@@ -182,6 +182,12 @@ impl SearchHandler {
         if response.as_ref().is_ok_and(|(response, _)| exchange.is_success(response)) {
             exchange.follow(&searches);
         }
+        let response = match response {
+            Ok(reported) if exchange.has_answer_block(&searches, &reported) => {
+                Box::pin(exchange.with_answer_block(&searches, reported)).await
+            }
+            response => response,
+        };
         exchange.notes.planned(&searches);
         (*timings, *notes) = (exchange.timings, exchange.notes);
         response

@@ -107,6 +107,8 @@ pub struct CallerOptions {
     pub fields: Option<Vec<String>>,
     /// A shorter deadline in milliseconds.
     pub deadline_ms: Option<u64>,
+    /// Whether the response says in its body how the search ended.
+    pub answer_block: Option<bool>,
     /// The members that are none of these, by their names.
     pub ignored: Vec<String>,
 }

@@ -128,3 +128,11 @@ test('the provider fails', async () => {
   }
   await provider(COHERE_FAILING, 'ok');
 });
+
+test('a response that says in its body how it ended is read', async () => {
+  const told = { ...asking(QUERY), 'x-rerank-answer-block': 'on' };
+  const { body } = await proxied.search({ query: FIRST }, told);
+  assert.equal(body.rerank.status, 'applied');
+  const batch = (await proxied.msearch([{}, { query: FIRST }, {}, { query: FIRST, sort: ['year'] }], told)).body;
+  assert.deepEqual(batch.responses.map((one) => one.rerank.status), ['applied', 'kept']);
+});

@@ -384,3 +384,12 @@ def test_provider_fails(direct, failing, index, mode):
     own, _ = direct.search(index, body)
     assert {**response, "took": 0} == {**own, "took": 0}
     provider(COHERE_FAILING, "ok")
+
+
+def test_the_clients_read_a_response_that_says_in_its_body_how_it_ended(proxied, index):
+    told = {**asking(QUERY), "x-rerank-answer-block": "on"}
+    found, _ = proxied.search(index, {"query": FIRST}, headers=told)
+    assert found["rerank"]["status"] == "applied"
+    assert found["rerank"]["cache_lookups"] > 0
+    found, _ = proxied.search(index, {"query": FIRST, "sort": ["year"]}, headers=told)
+    assert (found["rerank"]["status"], found["rerank"]["reason"]) == ("kept", "not_ranked")

@@ -3,6 +3,8 @@
 
 use crate::harness::relays;
 
+#[path = "answer_block.rs"]
+mod answer_block;
 #[path = "bad_responses.rs"]
 mod bad_responses;
 #[path = "faults.rs"]

@@ -3,6 +3,7 @@
 // `by_hyper` runs the tests of other files once more.
 #![allow(clippy::duplicate_mod)]
 
+mod answer_block;
 mod bad_input;
 mod bad_responses;
 mod batches;

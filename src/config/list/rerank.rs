@@ -94,6 +94,12 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     ),
     setting("annotate", Kind::Bool, "add rerank_score and rerank_from to every hit", |to| &mut to.annotate),
     setting(
+        "answer_block",
+        Kind::Bool,
+        "say in the body of a JSON response how its searches ended: a member rerank, as the headers say it",
+        |to| &mut to.answer_block,
+    ),
+    setting(
         "min_score",
         Kind::Score,
         "drop hits of the window that score lower; what is low depends on the model",

@@ -21,7 +21,7 @@ use crate::{
     search::{FetchPlan, Head, KeepReason, Rewrite, SearchIntent, Unread},
     wire::{
         Page,
-        json::{Object, page_bytes, reading_bytes},
+        json::{BlockPlace, Object, page_bytes, reading_bytes},
     },
 };
 
@@ -301,6 +301,13 @@ impl SearchRequest for ElasticRequest {
 
     fn verdict(&self, status: StatusCode, _headers: &HeaderMap) -> Verdict {
         http_response::verdict(status)
+    }
+
+    fn block_place(&self) -> BlockPlace {
+        match self.endpoint.is_batch() {
+            true => BlockPlace::Each(vec!["responses".to_owned()]),
+            false => BlockPlace::Top,
+        }
     }
 
     fn can_read(&self, headers: &HeaderMap) -> bool {

@@ -79,6 +79,7 @@ fn fill(into: &mut CallerOptions, from: CallerOptions) {
     into.model = into.model.take().or(from.model);
     into.fields = into.fields.take().or(from.fields);
     into.deadline_ms = into.deadline_ms.or(from.deadline_ms);
+    into.answer_block = into.answer_block.or(from.answer_block);
     into.ignored.extend(from.ignored);
 }
 

@@ -9,7 +9,7 @@ use super::{
     change,
     columns::ColumnsPage,
     compiled::Compiled,
-    definition::{Hits, Operation},
+    definition::{Hits, Operation, Response, Syntax},
     echo::Requested,
     parameters::Parameters,
     request,
@@ -25,7 +25,7 @@ use crate::{
     search::{FetchPlan, Head, Rewrite, SearchIntent, Strip, Unread},
     wire::{
         Page,
-        json::{Edits, Object, Value, page_bytes, reading_bytes},
+        json::{BlockPlace, Edits, Object, Value, page_bytes, reading_bytes},
     },
 };
 
@@ -304,6 +304,17 @@ impl SearchRequest for PathsRequest {
 
     fn may_reject_names(&self) -> bool {
         true
+    }
+
+    fn block_place(&self) -> BlockPlace {
+        match self.endpoint.definition() {
+            // A response of GraphQL has no other place for what is not GraphQL's (specification of October 2021, §7.1).
+            Some(of) if of.text.syntax == Syntax::GraphQl => BlockPlace::Inside("extensions"),
+            Some(Operation { response: Response { results: Some(path), .. }, .. }) => {
+                BlockPlace::Each(path.clone())
+            }
+            _ => BlockPlace::Top,
+        }
     }
 
     fn can_read(&self, headers: &HeaderMap) -> bool {

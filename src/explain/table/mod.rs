@@ -123,6 +123,9 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
     };
     let _ = writeln!(out, "collection  {names} ({route})");
     let _ = writeln!(out, "asked for   {} hits from place {}", intent.limit, intent.offset.saturating_add(1));
+    if planned.answer_block {
+        let _ = writeln!(out, "told        by the member `rerank` of the response too (answer_block)");
+    }
     let Some(work) = work else { return };
     let widened = match planned.fetch.hits {
         Some(hits) => format!("the database was asked for {hits} hits from the first on"),

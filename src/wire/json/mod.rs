@@ -5,6 +5,7 @@
 //! unchanged, [`Pieces`] moves parts of it, [`JsonPage`] is a response whose hits are parts that move. The scanner is our own, since it dominates the cost of splitting a
 //! response; tests hold it to what serde_json accepts and rejects.
 
+mod block;
 mod edit;
 mod floats;
 pub mod hits;
@@ -25,6 +26,7 @@ mod walk;
 mod weight;
 mod write;
 
+pub use block::{BlockPlace, NoBlock, with_blocks};
 pub use edit::{Edits, ObjectEdit};
 pub use floats::floats;
 pub use hits::{HitArray, TotalPlace};

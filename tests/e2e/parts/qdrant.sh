@@ -1,5 +1,5 @@
 # Qdrant: a stand-in, the Python client's local mode behind HTTP, since no registry has the server; and recorded
-# responses of a real one (1.18.3).
+# responses of a real one (1.18.3), which say in their bodies how they ended: the clients have to read them all the same.
 
 part_qdrant() {
     tell "installing the Qdrant clients" install_qdrant || return
@@ -16,6 +16,6 @@ serve_recorded() {
     start qdrant-recorded python3 "$here/qdrant_recorded.py"
     wait_for_url 20 qdrant-recorded "the recorded responses" '^qdrant-recorded ' && export E2E_RECORDED=$url &&
         start_cohere recorded-cohere &&
-        start_rerankd recorded-rerankd "$E2E_RECORDED" "$url" 20s RERANKD_RERANK__WIDEN=never &&
+        start_rerankd recorded-rerankd "$E2E_RECORDED" "$url" 20s RERANKD_RERANK__WIDEN=never RERANKD_RERANK__ANSWER_BLOCK=true &&
         export E2E_RECORDED_PROXY=$url
 }

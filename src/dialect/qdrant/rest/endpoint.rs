@@ -19,7 +19,7 @@ use crate::{
     search::{FetchPlan, Head, Rewrite, SearchIntent, Unread},
     wire::{
         Page,
-        json::{page_bytes, reading_bytes},
+        json::{BlockPlace, page_bytes, reading_bytes},
     },
 };
 
@@ -99,6 +99,14 @@ impl SearchRequest for QdrantRequest {
 
     fn verdict(&self, status: StatusCode, _headers: &HeaderMap) -> Verdict {
         http_response::verdict(status)
+    }
+
+    fn block_place(&self) -> BlockPlace {
+        match self.endpoint.operation.form {
+            // Of the older batches each response is a bare list.
+            Form::Batch => BlockPlace::Each(vec!["result".to_owned()]),
+            Form::Single | Form::Groups => BlockPlace::Top,
+        }
     }
 
     fn can_read(&self, headers: &HeaderMap) -> bool {
