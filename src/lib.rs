@@ -29,6 +29,7 @@ pub mod signing;
 pub mod system;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 pub mod trouble;
 pub mod upstream;
 pub mod wire;

@@ -6,6 +6,8 @@
 mod cases;
 #[path = "../hot/inputs.rs"]
 mod inputs;
+#[path = "../hot/traces.rs"]
+mod traces;
 
 use std::process::ExitCode;
 

@@ -30,6 +30,7 @@ use rerankd::{
 use tokio::time::Instant;
 
 use super::inputs::{self, Embedding, Text};
+use super::traces;
 
 /// One bench: a name, and what to make ready before the work is done as often as one likes.
 pub struct Case {
@@ -83,6 +84,7 @@ pub fn all() -> Vec<Case> {
         cases.push(case(format!("recall/{name}"), move || recall(tolerant, known)));
     }
     cases.push(case("remember".to_owned(), remember));
+    cases.extend(traces::cases());
     cases
 }
 

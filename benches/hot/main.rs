@@ -2,6 +2,7 @@
 
 mod cases;
 mod inputs;
+mod traces;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

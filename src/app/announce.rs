@@ -53,6 +53,10 @@ pub(super) fn announce(
         );
     }
     announce_embeddings(config, embeddings);
+    if let Some(endpoint) = config.telemetry.endpoint.as_ref().filter(|_| shared.tracer.is_some()) {
+        let (sample, parent) = (config.telemetry.ratio, config.telemetry.parents);
+        tracing::info!(%endpoint, sample, ?parent, "traces");
+    }
     tracing::info!(
         max_buffered_bytes = shared.bounds.request_bytes.limit(),
         max_searches_in_flight = shared.bounds.searches.limit(),

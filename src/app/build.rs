@@ -146,6 +146,7 @@ pub(super) fn proxy(
         searches: Arc::new(searches),
         metrics: shared.proxy_metrics.clone(),
         head: HeadLimits { max_headers: limits.max_headers, max_head_bytes: limits.max_head_bytes },
+        tracer: shared.tracer.clone(),
     })
 }
 

@@ -15,9 +15,10 @@ use crate::{
     body::{self, Body},
     config::{Config, ListenerConfig},
     embedding_api::EmbeddingApi,
-    proxy::{Listener, ListenerSettings, Proxy, Relay, ServerTls},
+    proxy::{Listener, ListenerSettings, Proxy, Relay, ServerTls, respond_traced},
     rerank_api::RerankApi,
     tls,
+    traces::Tracer,
     workers::Workers,
 };
 
@@ -58,8 +59,8 @@ struct BuiltListener {
 enum ListenerService {
     /// With whoever passes on what goes on as it is.
     Proxy(Box<Proxy>, Option<Arc<Relay>>),
-    RerankApi(RerankApi),
-    Embeddings(EmbeddingApi),
+    RerankApi(RerankApi, Option<Tracer>),
+    Embeddings(EmbeddingApi, Option<Tracer>),
 }
 
 /// Everything that a reload may replace.
@@ -134,10 +135,15 @@ pub(super) fn build(config: Config, before: &Before) -> Result<Built, StartError
     let (embeddings, pass_on) = embeddings::services(&config, &shared, &pools.services());
     let apis = [
         build::rerank_api(&config, &shared, pass_on)?.map(|(listen, api, settings)| {
-            (Role::RerankApi, listen, ListenerService::RerankApi(api), settings)
+            (Role::RerankApi, listen, ListenerService::RerankApi(api, shared.tracer.clone()), settings)
         }),
         listener::of_embeddings(&config, &shared)?.map(|(listen, settings)| {
-            (Role::Embeddings, listen, ListenerService::Embeddings(embeddings), settings)
+            (
+                Role::Embeddings,
+                listen,
+                ListenerService::Embeddings(embeddings, shared.tracer.clone()),
+                settings,
+            )
         }),
     ];
     for (role, listen, service, settings) in apis.into_iter().flatten() {
@@ -247,6 +253,9 @@ impl Live {
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
         built.shared.bounds.set_limits(built.shared.limits(&built.config));
         built.shared.stack.store.connect();
+        if let Some(tracer) = &built.shared.tracer {
+            tracer.start();
+        }
         let usable = announce::usable_providers(&built.config, &built.shared.providers);
         built.shared.stack.metrics.usable_providers(usable);
         built.shared.records.configure(built.config.inspector);
@@ -315,15 +324,19 @@ impl ListenerService {
     fn relay(&self) -> Option<Arc<Relay>> {
         match self {
             Self::Proxy(_, relay) => relay.clone(),
-            Self::RerankApi(_) | Self::Embeddings(_) => None,
+            Self::RerankApi(..) | Self::Embeddings(..) => None,
         }
     }
 
     async fn respond(&self, request: http::Request<Body>) -> http::Response<Body> {
         match self {
             Self::Proxy(proxy, _) => proxy.handle(request).await,
-            Self::RerankApi(api) => Box::pin(api.respond(request)).await,
-            Self::Embeddings(api) => api.respond(request).await,
+            Self::RerankApi(api, tracer) => {
+                respond_traced(tracer.as_ref(), request, |request| Box::pin(api.respond(request))).await
+            }
+            Self::Embeddings(api, tracer) => {
+                respond_traced(tracer.as_ref(), request, |request| Box::pin(api.respond(request))).await
+            }
         }
     }
 }

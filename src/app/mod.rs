@@ -47,6 +47,7 @@ use crate::{
     signing::SigningMetrics,
     system::Resources,
     telemetry,
+    traces::{ExportError, TraceMetrics, Tracer},
     upstream::{Mark, UpstreamSetupError},
     workers::Workers,
 };
@@ -116,6 +117,9 @@ pub enum StartError {
     /// Redis cannot be used as configured.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// Traces cannot be exported as configured.
+    #[error(transparent)]
+    Traces(#[from] ExportError),
     /// Setup was cancelled before it ended.
     #[error("setting up was not completed")]
     Ended(#[from] JoinError),
@@ -135,7 +139,8 @@ impl StartError {
             | Self::Itself { .. }
             | Self::Provider(_)
             | Self::Secret(_)
-            | Self::Fleet(_) => true,
+            | Self::Fleet(_)
+            | Self::Traces(_) => true,
             Self::Listen { .. } | Self::Metrics(_) | Self::Ended(_) => false,
         }
     }
@@ -181,6 +186,9 @@ struct Shared {
     embedding_metrics: EmbeddingMetrics,
     proxy_metrics: ProxyMetrics,
     signing_metrics: SigningMetrics,
+    trace_metrics: TraceMetrics,
+    /// Traces requests, where that is wanted.
+    tracer: Option<Tracer>,
     /// What requests are signed with, where any are.
     keyring: Keyring,
     /// What is remembered of embedding calls, where any are served.
@@ -282,6 +290,7 @@ impl Shared {
         let embedding_metrics = EmbeddingMetrics::register(registry)?;
         let proxy_metrics = ProxyMetrics::register(registry)?;
         let signing_metrics = SigningMetrics::register(registry)?;
+        let trace_metrics = TraceMetrics::register(registry)?;
         let (records, access) = (Arc::new(RecordRing::new(Default::default())), Arc::default());
         let no_cache = ScoreStore::new(0, Duration::ZERO, [0; 32]);
         let stack = StackShared::new(Arc::new(no_cache), rerank_metrics).for_workers(workers.count());
@@ -300,6 +309,8 @@ impl Shared {
             embedding_metrics,
             proxy_metrics,
             signing_metrics,
+            trace_metrics,
+            tracer: None,
             keyring: Keyring::default(),
             recall: None,
             search_log: SearchLog::default(),
@@ -331,6 +342,9 @@ impl Shared {
             next.providers = Providers::default();
         }
         next.providers = build::providers(config, &next.providers, &next.stack)?;
+        if before.is_none_or(|before| before.telemetry != config.telemetry) {
+            next.tracer = Tracer::new(&config.telemetry, &self.trace_metrics)?;
+        }
         next.recall = embeddings::recall(before, config, &next)?;
         next.keyring = self.keyring.renewed(config, &self.signing_metrics);
         Ok(next)

@@ -41,7 +41,7 @@ pub fn offline(config: &Config) -> Result<Offline, StartError> {
     let proxies = listeners.map(|(each, (upstream, grpc))| {
         let proxy = build::proxy(config, each, &shared, (upstream.clone(), grpc.cloned()))?;
         // Whoever runs a command of this configuration needs no signature besides.
-        Ok(Proxy { lent_to: SignedClients::Any, ..proxy })
+        Ok(Proxy { lent_to: SignedClients::Any, tracer: None, ..proxy })
     });
     let sign = config.listeners.iter().map(|each| each.upstream.sign.as_ref());
     let keys = sign.map(|sign| shared.keyring.keys(&sign?.region)).collect();

@@ -6,7 +6,7 @@ use tokio::time;
 
 use super::App;
 
-/// Time for scores that are still to be written to Redis.
+/// Time for scores that are still to be written to Redis, and at least for spans that are still to be exported.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
 impl App {
@@ -27,19 +27,30 @@ impl App {
         let tasks = &mut live.tasks;
         let in_time = async {
             wait(settings.delay).await;
+            let until = time::Instant::now() + settings.grace;
             stop.cancel();
             while tasks.join_next().await.is_some() {}
+            until
         };
-        let hurried = tokio::select! {
-            () = in_time => false,
-            () = hurry => true,
+        let until = tokio::select! {
+            until = in_time => Some(until),
+            () = hurry => None,
         };
-        if hurried {
-            tracing::warn!("a second signal: ending at once");
-            // A listener that is dropped closes its connections.
-            live.tasks.shutdown().await;
-        } else {
-            live.shared().load().stack.store.flush(LAST_WRITES).await;
+        match until {
+            None => {
+                tracing::warn!("a second signal: ending at once");
+                // A listener that is dropped closes its connections.
+                live.tasks.shutdown().await;
+            }
+            Some(until) => {
+                let shared = live.shared().load_full();
+                shared.stack.store.flush(LAST_WRITES).await;
+                if let Some(tracer) = &shared.tracer {
+                    tracer
+                        .finish(until.saturating_duration_since(time::Instant::now()).max(LAST_WRITES))
+                        .await;
+                }
+            }
         }
         live.shared().load().search_log.flush();
         tracing::info!("stopped");

@@ -34,6 +34,7 @@ mod read_providers;
 mod read_rerank;
 mod read_rerank_api;
 mod read_sign;
+mod read_telemetry;
 mod read_tls;
 mod render;
 mod rerank_api;

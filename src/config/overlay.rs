@@ -33,7 +33,7 @@ fn is_of_listener(key: &str) -> bool {
     own.into_iter().any(|setting| setting.key == key)
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "admin",
     "inspector",
     "rerank",
@@ -44,6 +44,7 @@ const SECTIONS: [&str; 12] = [
     "limits",
     "memory",
     "shutdown",
+    "telemetry",
     "upstream",
     "tls",
 ];

@@ -63,11 +63,15 @@ const OFF_IN_LISTENERS: [&str; 2] = ["listeners[].tls", "listeners[].upstream.si
 const NO_DEFAULT: [&str; 4] = [".tls.cert_file", ".tls.key_file", ".sign.service", ".sign.region"];
 
 /// What is said beside a section's name.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     ("services", "by name, which is the base path; keys are the clients' own"),
     ("listeners", "one or more (none with rerank_api.listen); each needs its own address"),
     ("limits", "a time of 0s or null is unlimited"),
     ("shutdown", "after SIGTERM or SIGINT; /readyz fails at once, a second signal ends at once"),
+    (
+        "telemetry",
+        "OTEL_* variables of the OpenTelemetry specification count where this says nothing: docs/traces.md",
+    ),
     ("allow", "what callers may ask for beyond narrowing"),
 ];
 

@@ -12,7 +12,7 @@ use super::{
     read_fleet::redis,
     read_providers::providers,
     read_rerank::rerank,
-    read_rerank_api, read_sign,
+    read_rerank_api, read_sign, read_telemetry,
     read_tls::{client_certificate, listener_tls},
     section::Section,
     setting::{self, Setting},
@@ -37,6 +37,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         "limits",
         "memory",
         "shutdown",
+        "telemetry",
     ];
     let top = Section::open(Some(root), "", &known, elsewhere::hint, problems);
     let base =
@@ -60,6 +61,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         limits: section(&top, "limits", list::LIMITS, problems).1,
         memory: section(&top, "memory", list::MEMORY_SECTION, problems).1,
         shutdown: section(&top, "shutdown", list::SHUTDOWN, problems).1,
+        telemetry: read_telemetry::read(&top, env, problems),
         relays: true,
     };
     addresses::check(&config, root, problems);

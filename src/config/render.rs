@@ -37,6 +37,7 @@ pub fn to_yaml(config: &Config) -> String {
     section(&mut out, "limits", list::LIMITS, &config.limits);
     section(&mut out, "memory", list::MEMORY_SECTION, &config.memory);
     section(&mut out, "shutdown", list::SHUTDOWN, &config.shutdown);
+    section(&mut out, "telemetry", list::TELEMETRY, &config.telemetry);
     out.into_text()
 }
 

@@ -23,6 +23,7 @@ use crate::{
     pipeline::{AllowList, FailOpen, Mode, PassageSettings, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
     search::{FieldSet, PassageRule, PathPrefix, SkipRule},
+    traces::TraceSettings,
     upstream::HostHeader,
 };
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub memory: MemoryConfig,
     /// How it ends.
     pub shutdown: ShutdownConfig,
+    /// Traces.
+    pub telemetry: TraceSettings,
     /// Requests that can be are passed on from their own bytes. No setting: tests switch it off, to hold hyper's way to
     /// the same promises.
     pub relays: bool,
@@ -281,6 +284,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             memory: MemoryConfig::default(),
             shutdown: ShutdownConfig::default(),
+            telemetry: TraceSettings::default(),
             relays: true,
         }
     }

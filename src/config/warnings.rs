@@ -23,6 +23,7 @@ impl Config {
             columns(self),
             lists(self),
             lent(self),
+            ignored(self),
         ]
         .concat()
     }
@@ -39,6 +40,13 @@ fn collections(config: &Config) -> Vec<String> {
          others.",
         patterns.join(", ")
     )]
+}
+
+/// Variables of the OpenTelemetry specification that mean nothing here.
+fn ignored(config: &Config) -> Vec<String> {
+    let telemetry = &config.telemetry;
+    let names = telemetry.ignored.iter().filter(|_| telemetry.endpoint.is_some());
+    names.map(|name| format!("{name}: its value is not understood, and left out (docs/traces.md).")).collect()
 }
 
 /// Credentials that anyone on the network is lent.

@@ -3,6 +3,7 @@ use crate::{
     embedding::form::{Form, Remember},
     pipeline::{Capture, FailOpen, Mode, QuerySource},
     signing::{Service, SignedClients},
+    traces::{Parents, Propagate, Protocol},
     upstream::HostHeader,
 };
 
@@ -118,6 +119,9 @@ macro_rules! words_of {
     };
 }
 
+words_of! { PROTOCOLS: Protocol { Http = "http/protobuf", Grpc = "grpc" } }
+words_of! { PARENTS: Parents { Follow = "follow", Only = "only", Ignore = "ignore" } }
+words_of! { PROPAGATE: Propagate { Off = "off", Upstream = "upstream", All = "all" } }
 words_of! { SERVICES: Service { Es = "es", Aoss = "aoss" } }
 words_of! { SIGNED_CLIENTS: SignedClients { Signed = "signed", Any = "any" } }
 words_of! { HOSTS: HostHeader { Upstream = "upstream", Preserve = "preserve" } }

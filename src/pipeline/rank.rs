@@ -25,6 +25,7 @@ use crate::{
     rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
     search::Document,
     search::{FusedBy, Fusion, Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
+    traces::{OpenSpan, TraceParent},
     wire::Page,
 };
 
@@ -92,24 +93,41 @@ struct Scored {
 
 type CallResult = Result<Scored, KeepReason>;
 
+/// Where the calls of a page are noted.
+struct Noting {
+    calls: Option<CallLog>,
+    siblings: Siblings,
+    trace: Option<TraceParent>,
+}
+
 impl Pipeline {
     /// Ranks the lists of `page`, as it was judged, while a client waits for it or after the response.
     /// `held` is the permit for the documents: it is released when the last call that uses some of them is over. At
-    /// any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of.
+    /// any level of `capture` but off it also keeps what [`RankTrace::lists`] is made of. `parent`: what the spans of
+    /// its steps hang on.
     pub async fn rank(
         &self,
         judged: &Judged<'_>,
         page: &Arc<dyn Page>,
         waiting: Waiting,
         held: Permit,
-        capture: Capture,
+        (capture, parent): (Capture, Option<&TraceParent>),
     ) -> RankedPage {
         let searches = &*judged.searches;
         let (calls, mut reports) = self.collect_calls(judged, page);
         let (held, log) = (Arc::new(held), (capture >= Capture::Calls).then(CallLog::default));
         let siblings = Siblings::default();
-        let score = |call| self.score(call, waiting, &held, log.clone(), siblings.clone());
+        let span = parent.filter(|_| !calls.is_empty()).map(|parent| parent.child("rerank"));
+        let noting = || Noting {
+            calls: log.clone(),
+            siblings: siblings.clone(),
+            trace: span.as_ref().map(OpenSpan::parent),
+        };
+        let score = |call| self.score(call, waiting, &held, noting());
         let results = join_all(calls.iter().map(score)).await;
+        if let Some(span) = span {
+            describe(span, &results);
+        }
         let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
         let mut rankings: Vec<Option<Ranking>> = page.lists().iter().map(own).collect();
         let recorded = if capture == Capture::Off { 0 } else { page.lists().len() };
@@ -204,8 +222,7 @@ impl Pipeline {
         call: &Call<'_>,
         waiting: Waiting,
         held: &Arc<Permit>,
-        log: Option<CallLog>,
-        siblings: Siblings,
+        noting: Noting,
     ) -> CallResult {
         let respond_by = waiting.respond_by(call.work, Instant::now());
         let mut documents: Arc<[Document]> = match call.lists.as_slice() {
@@ -225,7 +242,8 @@ impl Pipeline {
         request.model = call.work.model.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
-        (request.calls, request.siblings) = (log, Some(siblings));
+        (request.calls, request.siblings, request.trace) =
+            (noting.calls, Some(noting.siblings), noting.trace);
         request.lists = lists;
         let collections = call.lists.iter().map(|list| list.collection.clone());
         request.collections = collections.collect();
@@ -312,6 +330,23 @@ fn free_in_window<'a>(
 ) -> impl Iterator<Item = HitAt> + 'a {
     let window = (0..list.hits).take_while(|&hit| in_window(search, work, hit));
     window.map(move |hit| HitAt { list: nth, hit }).filter(|&at| judged.holding.of(at).is_none())
+}
+
+/// Says in the span of the rerank step what it came to.
+fn describe(mut span: OpenSpan, results: &[CallResult]) {
+    let scores = || results.iter().filter_map(|result| result.as_ref().ok()).map(|scored| &scored.scores);
+    let total = |of: fn(&Scores) -> i64| scores().map(of).sum::<i64>();
+    span.set("rerankd.documents", total(|scores| scores.scores.len() as i64));
+    span.set("rerankd.cache.lookups", total(|scores| i64::from(scores.cache_lookups)));
+    span.set("rerankd.cache.hits", total(|scores| i64::from(scores.cache_hits)));
+    if let Some(first) = scores().next() {
+        span.set("rerankd.provider", first.provider.to_string());
+        span.set("gen_ai.response.model", first.model.to_string());
+    }
+    match results.iter().find_map(|result| result.as_ref().err()) {
+        Some(reason) => span.fail(reason.as_str()),
+        None => span.end(),
+    }
 }
 
 /// What the calls came to, list by list.

@@ -139,7 +139,13 @@ async fn record(reranker: Reranker, capture: Capture) -> (Vec<PlannedSearch>, Ve
         r#"{"text":"0.99 late"}"#,
     ]);
     let ranked = pipeline
-        .rank(&pipeline.judge(&searches, &*page), &page, Waiting::Client(Instant::now()), held(), capture)
+        .rank(
+            &pipeline.judge(&searches, &*page),
+            &page,
+            Waiting::Client(Instant::now()),
+            held(),
+            (capture, None),
+        )
         .await;
     let trace = ranked.trace.expect("it was asked for");
     let mut lists = trace.lists(&searches, &*page, &ranked.reports, capture);
@@ -210,7 +216,8 @@ async fn nothing_is_kept_where_nobody_asks() {
     let caller = CallerHeaders { query: Some("q".to_owned()), ..CallerHeaders::default() };
     let searches = pipeline.plan(vec![intent()], &caller, b"{}");
     let page = page(&[r#"{"text":"0.5"}"#, r#"{"text":"0.6"}"#]);
-    let ranked =
-        pipeline.rank(&pipeline.judge(&searches, &*page), &page, Waiting::Nobody, held(), Capture::Off).await;
+    let ranked = pipeline
+        .rank(&pipeline.judge(&searches, &*page), &page, Waiting::Nobody, held(), (Capture::Off, None))
+        .await;
     assert!(ranked.trace.is_none() && ranked.rankings[0].is_some());
 }

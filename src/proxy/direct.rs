@@ -21,7 +21,8 @@ use super::relay::response::{self as head, Framing, Limits, Reading};
 use super::spelling::Spelling;
 use super::target;
 use crate::body::{self, Body};
-use crate::upstream::{Begun, HOP, RawConnection, RawTarget, Turn, Upstream, UpstreamError};
+use crate::traces::{OpenSpan, TraceParent};
+use crate::upstream::{Begun, HOP, RawConnection, RawTarget, Turn, Upstream, UpstreamError, traced_try};
 
 /// The first buffer of a worker for a response; the next ones have room for one as large as the last.
 const FIRST: usize = 16 << 10;
@@ -58,22 +59,32 @@ pub(super) async fn send(
     turn: Turn,
     gather: bool,
 ) -> Result<Response<Body>, UpstreamError> {
-    let Some(spelling) = spelling(upstream, &parts) else {
+    let Some(mut request) = written(upstream, &parts, &bytes) else {
         return Box::pin(upstream.send_search(parts, bytes, turn)).await;
     };
-    let request = written(upstream, &parts, spelling, &bytes);
+    let mut span = tried(upstream, &mut parts, &bytes, &mut request);
     let (response, limit) = upstream.raw_limits(Some(turn));
     let mut is_first = true;
     loop {
         let asked = Asked { upstream, bytes: &request, response, limit, gather };
         let begun = match asked.exchange().await {
-            Ok(response) => return Ok(response),
+            Ok(response) => match span {
+                None => return Ok(response),
+                Some(span) => return traced_try(Ok(response), span),
+            },
             Err(Stopped::Broken(_)) if is_first => {
                 is_first = false;
+                if let Some(mut broken) = span.take() {
+                    broken.fail("broken");
+                    span = tried(upstream, &mut parts, &bytes, &mut request);
+                }
                 continue;
             }
             Err(Stopped::Broken(begun) | Stopped::Begun(begun)) => begun,
         };
+        if let Some(span) = span {
+            span.goes_on();
+        }
         parts.extensions.insert(begun);
         // Boxed: few come here, and the future of every search would be as large.
         return match is_first {
@@ -83,14 +94,26 @@ pub(super) async fn send(
     }
 }
 
+/// The span of a try, where the request is traced: the database is told of it, if that is wanted.
+fn tried(upstream: &Upstream, parts: &mut Parts, body: &Bytes, request: &mut Vec<u8>) -> Option<OpenSpan> {
+    let parent = parts.extensions.get::<TraceParent>()?;
+    let span = parent.tries(&parts.method, upstream.authority());
+    if parent.tells_upstream() {
+        span.parent().tell(&mut parts.headers);
+        *request = written(upstream, parts, body)?;
+    }
+    Some(span)
+}
+
 /// How the head of a request was written that can be sent so: its target needs nobody's care.
 fn spelling<'a>(upstream: &Upstream, parts: &'a Parts) -> Option<&'a Spelling> {
     let spelling = parts.extensions.get::<Spelling>()?;
     (upstream.is_raw() && parts.extensions.get::<RawTarget>().is_none()).then_some(spelling)
 }
 
-/// The request as it goes upstream.
-fn written(upstream: &Upstream, parts: &Parts, spelling: &Spelling, body: &[u8]) -> Vec<u8> {
+/// The request as it goes upstream, if it can be sent so.
+fn written(upstream: &Upstream, parts: &Parts, body: &[u8]) -> Option<Vec<u8>> {
+    let spelling = spelling(upstream, parts)?;
     let mut out = Vec::with_capacity(body.len() + FIRST / 8);
     let mut write = |pieces: &[&[u8]]| pieces.iter().for_each(|piece| out.extend_from_slice(piece));
     write(&[parts.method.as_str().as_bytes(), b" ", target::as_str(parts).as_bytes(), b" HTTP/1.1\r\n"]);
@@ -106,7 +129,7 @@ fn written(upstream: &Upstream, parts: &Parts, spelling: &Spelling, body: &[u8])
         write(&[HOP.as_bytes(), b": ", mark.as_bytes(), b"\r\n"]);
     }
     write(&[b"\r\n", body]);
-    out
+    Some(out)
 }
 
 impl Asked<'_> {

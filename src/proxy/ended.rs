@@ -7,7 +7,8 @@ use http::{HeaderMap, StatusCode};
 use super::{SearchHandler, log::Searched, notes::Notes, report};
 use crate::{
     dialect::{Dialect, SearchKind},
-    pipeline::{Report, Timings},
+    pipeline::{Outcome, Report, Timings},
+    traces::TraceParent,
 };
 
 impl SearchHandler {
@@ -24,9 +25,12 @@ impl SearchHandler {
         notes.responded(status);
         let (collections, ignored) =
             (std::mem::take(&mut notes.collections), std::mem::take(&mut notes.ignored));
-        let profile = notes.profile.take();
+        let (profile, trace) = (notes.profile.take(), notes.trace.take());
         notes.write(&self.records, dialect, kind, reports, timings);
         let Some(all) = Report::of_all(reports) else { return };
+        if let Some(trace) = &trace {
+            say(trace, &all);
+        }
         for report in reports {
             self.metrics.search(dialect.name(), kind.as_str(), report);
         }
@@ -45,5 +49,16 @@ impl SearchHandler {
         if self.response_headers {
             report::write_headers(headers, &all, &ignored, &timings);
         }
+    }
+}
+
+/// Says in the trace how the searches of a request ended.
+fn say(trace: &TraceParent, report: &Report) {
+    trace.say("rerankd.status", report.outcome.as_str());
+    if let Outcome::Partial(reason) | Outcome::Kept(reason) = report.outcome {
+        trace.say("rerankd.reason", reason.as_str());
+    }
+    if let Some(source) = report.source {
+        trace.say("rerankd.query_source", source.as_str());
     }
 }

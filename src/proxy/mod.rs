@@ -42,6 +42,7 @@ mod spelling;
 mod target;
 mod tls;
 mod told;
+mod traced;
 mod tunnel;
 mod unranked;
 mod unread_search;
@@ -66,6 +67,7 @@ pub use metrics::ProxyMetrics;
 pub use relay::Relay;
 pub use root::Root;
 pub use tls::{ServerTls, TlsError, TlsSettings};
+pub use traced::respond as respond_traced;
 pub use tunnel::TunnelSettings;
 
 use crate::{
@@ -74,6 +76,8 @@ use crate::{
     pipeline::strip_own,
     search::{Head, PathPrefix},
     signing::SignedClients,
+    traces::{OpenSpan, Tracer},
+    upstream::Begun,
 };
 use log::Aside;
 
@@ -98,11 +102,35 @@ pub struct Proxy {
     pub metrics: ProxyMetrics,
     /// How large the head of a request may be.
     pub head: HeadLimits,
+    /// Traces requests, if that is wanted.
+    pub tracer: Option<Tracer>,
 }
 
 impl Proxy {
     /// Answers one request. Never fails: what cannot be forwarded is answered in the dialect's error shape.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        match self.begun(&mut request) {
+            None => self.answer(request).await,
+            // Boxed: hyper moves the future of every request.
+            Some(span) => Box::pin(traced::ending(span, self.answer(request))).await,
+        }
+    }
+
+    /// The span of a request, if it is traced.
+    fn begun(&self, request: &mut Request<Body>) -> Option<OpenSpan> {
+        let tracer = self.tracer.as_ref()?;
+        if let Some(span) = Begun::span(request.extensions()) {
+            request.extensions_mut().insert(span.parent());
+            return Some(span);
+        }
+        let span = traced::begin(Some(tracer), request, self.forwarder.upstream().signs())?;
+        if let Some(dialect) = self.dialects.speaking(request.headers()) {
+            span.parent().goes_to(dialect.name());
+        }
+        Some(span)
+    }
+
+    async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         let unsigned = self.forwarder.upstream().signs().then(|| self.unsigned(&mut request)).flatten();
         // Its path is that of a service, never below a prefix.
         let is_call = self.grpc.is_call(&request);
@@ -167,7 +195,8 @@ impl Proxy {
         let Self { forwarder, dialects, searches, head, metrics, .. } = self;
         let relay = || {
             let searches = (dialects.clone(), searches.clone());
-            Relay::new(forwarder.clone(), Some(searches), *head, metrics.clone())
+            let relay = Relay::new(forwarder.clone(), Some(searches), *head, metrics.clone());
+            relay.map(|relay| relay.tracing(self.tracer.clone()))
         };
         if self.path_prefix.is_empty() { relay() } else { None }
     }

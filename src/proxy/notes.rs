@@ -16,6 +16,7 @@ use crate::{
         RecordRing, Report, SearchRecord, Seen, Timings, Witness,
     },
     search::{KeepReason, Rewrite},
+    traces::TraceParent,
     wire::Page,
 };
 
@@ -35,6 +36,8 @@ pub(super) struct Notes {
     /// It would be recorded if there were not too many at a time.
     too_many: bool,
     started: SystemTime,
+    /// What its spans hang on, where it is traced.
+    pub(super) trace: Option<TraceParent>,
     trace_id: Option<Arc<str>>,
     shadow: bool,
     searches: Vec<PlannedSearch>,
@@ -51,9 +54,18 @@ pub(super) struct Notes {
 
 impl Notes {
     /// For a request with these headers; `witness` is whoever sees all of it.
-    pub(super) fn begin(ring: &RecordRing, headers: &HeaderMap, witness: Option<Witness>) -> Self {
+    pub(super) fn begin(
+        ring: &RecordRing,
+        headers: &HeaderMap,
+        trace: Option<TraceParent>,
+        witness: Option<Witness>,
+    ) -> Self {
         let (capture, too_many) = witness.as_ref().map_or_else(|| wanted(ring), |w| (w.capture(), false));
-        let trace_id = if capture == Capture::Off { None } else { report::trace_id(headers) };
+        let trace_id = match (&trace, capture) {
+            (_, Capture::Off) => None,
+            (Some(trace), _) => Some(trace.trace_id().into()),
+            (None, _) => report::trace_id(headers).map(Into::into),
+        };
         Self {
             collections: String::new(),
             profile: None,
@@ -61,7 +73,8 @@ impl Notes {
             capture,
             too_many,
             started: SystemTime::now(),
-            trace_id: trace_id.map(Into::into),
+            trace,
+            trace_id,
             shadow: false,
             searches: Vec::new(),
             status: None,

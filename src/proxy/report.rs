@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Span;
 
-use crate::pipeline::{Ignored, Outcome, Report, Timings};
+use crate::{
+    pipeline::{Ignored, Outcome, Report, Timings},
+    traces::TraceParent,
+};
 
 /// The most bytes that all of these headers take, as HTTP/2 counts them (RFC 9113 §6.5.2): some gRPC clients take no more
 /// than 8 KiB in all.
@@ -56,13 +59,14 @@ impl Writer<'_> {
     }
 }
 
-/// The span of one search: every line that is logged inside it has the trace id of `traceparent`. A request without
-/// one has no span. Its level is the highest, so that it exists for every line that does; the fields are read only
+/// The span of one search in the log: every line that is logged inside it has the id of the trace, else that of
+/// `traceparent`. A request without one has no span. Its level is the highest, so that it exists for every line that does; the fields are read only
 /// then.
-pub fn span(headers: &HeaderMap) -> Span {
-    match trace_id(headers) {
-        Some(trace_id) => tracing::error_span!("search", trace_id),
-        None => Span::none(),
+pub fn span(headers: &HeaderMap, trace: Option<&TraceParent>) -> Span {
+    match (trace, trace_id(headers)) {
+        (Some(trace), _) => tracing::error_span!("search", trace_id = trace.trace_id()),
+        (None, Some(trace_id)) => tracing::error_span!("search", trace_id),
+        (None, None) => Span::none(),
     }
 }
 
@@ -134,6 +138,6 @@ mod tests {
         for bad in ["00-how do I reset my password-b7ad6b7169203331-01", "00-0af7-b7ad-01", "", "-"] {
             assert_eq!(trace_id(&headers(bad)), None, "{bad}");
         }
-        assert!(span(&HeaderMap::new()).is_none());
+        assert!(span(&HeaderMap::new(), None).is_none());
     }
 }

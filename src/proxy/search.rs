@@ -22,6 +22,7 @@ use super::{
     report, scratch,
     search_request::send_own,
     spelling::Spelling,
+    traced,
     unranked::pass_on,
 };
 use crate::{
@@ -63,7 +64,8 @@ impl SearchHandler {
         endpoint: &Arc<dyn Endpoint>,
         request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
-        let span = report::span(request.headers());
+        let trace = traced::parent(request.extensions());
+        let span = report::span(request.headers(), trace.as_ref());
         self.respond_inside(forwarder, dialect, endpoint, request).instrument(span).await
     }
 
@@ -77,7 +79,11 @@ impl SearchHandler {
         let (started, kind) = (Instant::now(), endpoint.kind());
         let mut timings = Timings::default();
         let witness = request.extensions().get().cloned();
-        let mut notes = Notes::begin(&self.records, request.headers(), witness);
+        let trace = traced::parent(request.extensions());
+        let mut notes = Notes::begin(&self.records, request.headers(), trace, witness);
+        if let Some(trace) = &notes.trace {
+            trace.goes_to(dialect.name());
+        }
         let response =
             self.exchange(forwarder, (dialect, endpoint), request, (&mut timings, &mut notes)).await;
         timings.total = started.elapsed();
@@ -117,6 +123,9 @@ impl SearchHandler {
                     false => self.unranked(&**endpoint, &caller, &parts.headers, &raw),
                 };
                 if let Some(search) = unread {
+                    if let Some(trace) = &notes.trace {
+                        trace.searches(endpoint.kind().as_str(), report::names(search.collections.iter()));
+                    }
                     // Boxed, as all that few searches need: the future of every search would be as large.
                     return Box::pin(pass_on(forwarder, search, (parts, raw), (timings, notes))).await;
                 }
@@ -160,6 +169,10 @@ impl SearchHandler {
             Box::pin(self.plan_recalled(recall, said, &mut searches, &mut permit)).await;
         }
         notes.ignored = Ignored::of(caller, &searches);
+        if let Some(trace) = &notes.trace {
+            let collections = searches.iter().flat_map(|search| &search.intent.collections);
+            trace.searches(endpoint.kind().as_str(), report::names(collections));
+        }
         let mut exchange = Exchange {
             handler: self.clone(),
             forwarder: forwarder.clone(),

@@ -227,7 +227,9 @@ impl Exchange {
             return pipeline.keep_order(&judged.searches, &**page, KeepReason::Overloaded);
         };
         let started = Instant::now();
-        let mut ranked = pipeline.rank(&judged, page, waiting, held, self.notes.capture).await;
+        let mut ranked = pipeline
+            .rank(&judged, page, waiting, held, (self.notes.capture, self.notes.trace.as_ref()))
+            .await;
         self.notes.ranked(&judged.searches, page, ranked.trace.take());
         self.timings.rerank += started.elapsed();
         ranked

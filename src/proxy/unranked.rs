@@ -16,6 +16,7 @@ use crate::{
     dialect::{Dialect, Endpoint, Framing, Routed, SearchKind},
     pipeline::{CallerHeaders, Ignored, Report, Timings},
     search::{KeepReason, Unread},
+    traces::TraceParent,
 };
 
 impl SearchHandler {
@@ -63,15 +64,23 @@ impl SearchHandler {
             return None;
         }
         let search = self.unranked(endpoint, &caller, headers, body)?;
-        let mut notes = Notes::begin(&self.records, headers, None);
+        let mut notes = Notes::begin(&self.records, headers, None, None);
         notes.ignored = Ignored::of(&caller, &[]);
         notes.collections = report::names(search.collections.iter());
-        let (handler, span) = (self.clone(), report::span(headers));
+        let (handler, span) = (self.clone(), report::span(headers, None));
         Some(PassedOn { handler, dialect: dialect.clone(), kind: endpoint.kind(), notes, span, at })
     }
 }
 
 impl PassedOn {
+    /// Notes that the request is traced.
+    pub(super) fn traced(&mut self, trace: TraceParent) {
+        trace.goes_to(self.dialect.name());
+        trace.searches(self.kind.as_str(), self.notes.collections.clone());
+        self.span = report::span(&HeaderMap::new(), Some(&trace));
+        self.notes.trace = Some(trace);
+    }
+
     /// Says that its response has begun, with this status. Returns the headers that this gets.
     pub(super) fn responded(self, status: StatusCode) -> HeaderMap {
         let Self { handler, dialect, kind, notes, span, at } = self;

@@ -103,6 +103,16 @@ impl HttpKind {
         HttpKind::Xinference,
     ];
 
+    /// Its `gen_ai.provider.name`: that of the semantic conventions, where they have one.
+    pub fn as_known_to_open_telemetry(self) -> &'static str {
+        match self {
+            HttpKind::Cohere | HttpKind::CohereV1 => "cohere",
+            HttpKind::AzureCohere => "azure.ai.inference",
+            HttpKind::BedrockCohere => "aws.bedrock",
+            other => other.as_str(),
+        }
+    }
+
     /// What it needs, whatever its address.
     pub fn facts(self) -> KindFacts {
         match self {

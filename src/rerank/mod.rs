@@ -30,7 +30,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tower::{Service, util::BoxCloneSyncService};
 
-use crate::{bounds::Permit, search::Document, search::Fusion};
+use crate::{bounds::Permit, search::Document, search::Fusion, traces::TraceParent};
 
 pub use breaker::CircuitSettings;
 pub use cache::ScoreStore;
@@ -84,6 +84,8 @@ pub struct RerankRequest {
     pub siblings: Option<Siblings>,
     /// Where calls to providers are noted; `None`: nowhere.
     pub calls: Option<CallLog>,
+    /// What the spans of its steps hang on; `None`: it is not traced.
+    pub trace: Option<TraceParent>,
     /// Passages of each document are requested too, of providers that return them.
     pub spans: Option<SpanRequest>,
     /// Scores of some documents only are of no use.
@@ -115,6 +117,7 @@ impl RerankRequest {
             searches: 1,
             siblings: None,
             calls: None,
+            trace: None,
             spans: None,
             whole: false,
             held: None,

@@ -27,6 +27,7 @@ use crate::{
     rerank::{RerankError, RerankRequest, Reranker, Scores},
     search::Document,
     search::KeepReason,
+    traces::TraceParent,
     trouble::{Lines, milliseconds},
 };
 
@@ -131,7 +132,8 @@ impl RerankApi {
         let held = self.bounds.request_bytes.take(working_bytes(&bytes)).ok_or(ApiError::Overloaded)?;
         let asked = request::read(version, &bytes, self.settings.max_documents)?;
         drop(bytes);
-        self.score(id, version, asked, respond_by, held).await
+        let trace = parts.extensions.get().cloned();
+        self.score(id, (version, asked), respond_by, held, trace).await
     }
 
     /// Whether this caller is authorised, and which version it calls.
@@ -192,10 +194,10 @@ impl RerankApi {
     async fn score(
         &self,
         id: Uuid,
-        version: Version,
-        mut asked: RerankCall,
+        (version, mut asked): (Version, RerankCall),
         respond_by: Instant,
         held: Permit,
+        trace: Option<TraceParent>,
     ) -> Result<Scored, ApiError> {
         let warning = self.settings.offer.check_cut(asked.max_tokens_per_doc)?;
         asked.warnings.extend(warning.map(str::to_owned));
@@ -204,6 +206,7 @@ impl RerankApi {
         let mut request = RerankRequest::new(asked.query.clone(), documents, respond_by);
         let held = Arc::new(held);
         (request.held, request.whole, request.spans) = (Some(held.clone()), true, asked.spans);
+        request.trace = trace;
         if let Some(choice) = &choice {
             request.model = Some(choice.model.clone());
             request.model_of = Some(choice.of.clone());

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Request;
+use http::{Extensions, Request};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -13,10 +13,15 @@ use super::UpstreamError;
 use super::connect::{self, Io};
 use super::raw::RawConnection;
 use super::socket::Socket;
+use crate::traces::OpenSpan;
 
 /// How far a request has come already. An extension of the request; whoever sends that takes it.
 #[derive(Clone)]
-pub struct Begun(Arc<Mutex<Option<Start>>>);
+pub struct Begun {
+    start: Arc<Mutex<Option<Start>>>,
+    /// Of the whole request, where that is traced and whoever goes on with it does not know so.
+    span: Option<Arc<Mutex<Option<OpenSpan>>>>,
+}
 
 /// What there is of its response.
 pub(super) enum Start {
@@ -42,13 +47,29 @@ impl Begun {
     }
 
     fn new(start: Start) -> Self {
-        Self(Arc::new(Mutex::new(Some(start))))
+        Self { start: Arc::new(Mutex::new(Some(start))), span: None }
+    }
+
+    /// Nothing has come yet; it only carries a span.
+    pub fn nothing() -> Self {
+        Self { start: Arc::default(), span: None }
+    }
+
+    /// The same, with the request's span.
+    pub fn traced(self, span: OpenSpan) -> Self {
+        Self { span: Some(Arc::new(Mutex::new(Some(span)))), ..self }
+    }
+
+    /// Takes the span of a request that has one.
+    pub fn span(of: &Extensions) -> Option<OpenSpan> {
+        let span = of.get::<Self>()?.span.as_ref()?;
+        span.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes it off a request. A repetition of the request begins anew.
     pub(super) fn of<B>(request: &mut Request<B>) -> Option<Start> {
         let begun = request.extensions_mut().remove::<Self>()?;
-        begun.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        begun.start.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

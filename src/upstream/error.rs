@@ -70,6 +70,21 @@ impl UpstreamError {
         class.error(error.into())
     }
 
+    /// Why, in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Broken(_) => "broken",
+            Self::Malformed(_) => "malformed",
+            Self::LargeHead => "large_head",
+            Self::RequestBody(_) => "request_body",
+            Self::RequestStalled => "request_stalled",
+            Self::Silent => "timeout",
+            Self::NoCredentials => "no_credentials",
+            Self::Unforwardable => "unforwardable",
+        }
+    }
+
     /// Whether the connection was lost before any response, so that a request that may be repeated can be.
     pub fn is_broken(&self) -> bool {
         matches!(self, Self::Broken(_))

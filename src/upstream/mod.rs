@@ -21,6 +21,7 @@ mod socket;
 mod standing;
 pub mod target;
 mod tls;
+mod tried;
 mod watch;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::TE;
 use http::request::Parts;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
@@ -52,6 +53,7 @@ pub use standing::Failing;
 use standing::Standing;
 pub use target::{RawTarget, STAND_IN, is_odd};
 pub use tls::{ClientIdentity, UpstreamTls, certificate};
+pub use tried::traced_try;
 use watch::{SilenceLimits, Watch};
 
 use crate::bounds::{TimeoutKind, Timeouts};
@@ -232,6 +234,11 @@ impl Upstream {
     /// The pool of the worker that this runs on.
     fn client(&self) -> Option<&Client> {
         self.clients.get(workers::place()).or(self.clients.first())
+    }
+
+    /// Its host and port.
+    pub fn authority(&self) -> &Authority {
+        &self.address.authority
     }
 
     /// Whether HTTP/2 is spoken upstream.
@@ -416,7 +423,7 @@ impl Upstream {
         }
     }
 
-    async fn send_once(
+    async fn send_one(
         &self,
         mut request: Request<Body>,
         upgrade: bool,

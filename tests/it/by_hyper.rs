@@ -17,6 +17,8 @@ mod framing;
 mod framing_responses;
 #[path = "heads.rs"]
 mod heads;
+#[path = "otlp.rs"]
+mod otlp;
 #[path = "pooled.rs"]
 mod pooled;
 #[path = "replay.rs"]

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 /// What a user reads.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     include_str!("../../README.md"),
     include_str!("../../docs/add-a-database.md"),
     include_str!("../../docs/aws.md"),
@@ -33,6 +33,7 @@ const PAGES: [&str; 15] = [
     include_str!("../../docs/reasons.md"),
     include_str!("../../docs/recipes.md"),
     include_str!("../../docs/rerank-api.md"),
+    include_str!("../../docs/traces.md"),
 ];
 /// What an operator reads besides, which also names the flags of other programs.
 const GUIDES: [&str; 4] = [
@@ -317,7 +318,7 @@ fn the_pages_table_names_settings_of_the_reference_file_and_their_defaults() {
 
 /// Dotted names of settings, such as `rerank.window` or `providers.*.timeout`.
 fn dotted(text: &str) -> BTreeSet<String> {
-    const SECTIONS: [&str; 12] = [
+    const SECTIONS: [&str; 13] = [
         "admin.",
         "cache.",
         "embeddings.",
@@ -329,6 +330,7 @@ fn dotted(text: &str) -> BTreeSet<String> {
         "rerank.",
         "rerank_api.",
         "shutdown.",
+        "telemetry.",
         "upstream.",
     ];
     // The member of a request's body.

@@ -47,6 +47,7 @@ mod log;
 mod metrics;
 mod modes;
 mod never_worse;
+mod otlp;
 mod pages;
 mod passages;
 mod pipelines;

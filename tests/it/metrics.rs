@@ -56,7 +56,7 @@ fn rows() -> BTreeMap<String, Family> {
 }
 
 /// A configuration with all that has metrics: both dialects, shadow searches, a budget, a chain, `lexical`, Redis (which is
-/// not there), the rerank API, TLS on both sides, signatures for AWS.
+/// not there), the rerank API, TLS on both sides, signatures for AWS, traces.
 async fn everything() -> (Process, Folder) {
     let folder = Folder::new(
         "admin: { listen: '127.0.0.1:0' }
@@ -68,6 +68,7 @@ rerank_api: { listen: '127.0.0.1:0' }
 cache: { secret_file: DIR/secret, redis: { url: 'redis://127.0.0.1:9' } }
 rerank: { providers: [paid, tokens, lexical], mode: on }
 routes: [{ collection: shadowed, mode: shadow, sample: 0.5, margin_gate: 0.5, answer_block: true }]
+telemetry: { otlp: { endpoint: 'http://127.0.0.1:9' } }
 providers:
   paid: { kind: cohere, base_url: 'http://127.0.0.1:9', api_key_env: KEY, max_search_units_per_day: 10 }
   tokens: { kind: voyage, base_url: 'https://127.0.0.1:9', api_key_env: KEY }

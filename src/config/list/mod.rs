@@ -6,12 +6,14 @@ mod listener;
 mod others;
 mod provider;
 mod rerank;
+mod telemetry;
 
 pub(super) use embeddings::{EMBEDDINGS, SERVICE};
 pub(super) use listener::{LISTENER, SIGN, TLS};
 pub(super) use others::{ADMIN, CACHE, INSPECTOR, LIMITS, MEMORY_SECTION, REDIS, RERANK_API, SHUTDOWN};
 pub(super) use provider::{HTTP, LEXICAL, LIMITS as PROVIDER_LIMITS, is_of};
 pub(super) use rerank::{RERANK, ROUTE};
+pub(super) use telemetry::TELEMETRY;
 
 use super::{
     ListenerConfig, ListenerTlsConfig, RedisConfig, ServiceConfig, SignConfig,
@@ -88,6 +90,7 @@ pub(super) fn entries() -> Vec<Listed> {
     all.extend(of("limits", LIMITS, Default::default()));
     all.extend(of("memory", MEMORY_SECTION, Default::default()));
     all.extend(of("shutdown", SHUTDOWN, Default::default()));
+    all.extend(of("telemetry", TELEMETRY, Default::default()));
     all
 }
 

@@ -41,9 +41,10 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     match write_head(&response, closes, &mut head) {
         None => Outcome::Other(response),
         Some(left) => {
+            let status = response.status().as_u16();
             let written = body(client, length, (&mut head, left), response.into_body()).await;
             client.head = head;
-            written.map_or(Outcome::Over, |()| Outcome::Answered { closes })
+            written.map_or(Outcome::Over, |()| Outcome::Answered { closes, status })
         }
     }
 }

@@ -26,8 +26,8 @@ const READS_IN_A_ROW: u32 = 8;
 
 /// How it came out.
 pub(super) enum Outcome {
-    /// The client has its response, which said whether its connection ends with it.
-    Answered { closes: bool },
+    /// The client has its response, which said whether its connection ends with it, and had this status.
+    Answered { closes: bool, status: u16 },
     /// It cannot have any, or no more of it.
     Over,
     /// The rest is hyper's.
@@ -38,6 +38,7 @@ pub(super) enum Outcome {
 
 /// A response on its way.
 struct Streaming {
+    status: u16,
     body: Body,
     keeps: bool,
     /// The client's connection ends with it.
@@ -110,7 +111,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         false => drop(connection),
     }
     match poll_fn(|cx| poll_taken(client, request.length, cx)).await {
-        Ok(()) => Outcome::Answered { closes: streaming.closes },
+        Ok(()) => Outcome::Answered { closes: streaming.closes, status: streaming.status },
         Err(_) => Outcome::Over,
     }
 }
@@ -227,6 +228,7 @@ fn pass_on<S: AsyncWrite + Unpin>(
     head.clear();
     response.write(added, closes, &mut head);
     let mut streaming = Streaming {
+        status: response.status,
         body: Body::new(response.framing),
         keeps: response.keeps,
         closes,

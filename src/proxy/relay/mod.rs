@@ -12,6 +12,7 @@ mod client;
 mod exchange;
 mod lent;
 mod lines;
+mod passing;
 mod request;
 pub(super) mod response;
 mod rewound;
@@ -31,9 +32,10 @@ pub(super) use session::{Next, run};
 use super::forward::Forwarder;
 use super::head_limits::HeadLimits;
 use super::metrics::{Handling, ProxyMetrics};
-use super::{SearchHandler, client_signature, respond, target, unranked::PassedOn};
+use super::{SearchHandler, client_signature, respond, target, traced, unranked::PassedOn};
 use crate::body::Body;
 use crate::dialect::{Dialects, Routed};
+use crate::traces::Tracer;
 use crate::upstream::Upstream;
 
 static NO_HEADERS: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
@@ -44,6 +46,7 @@ pub struct Relay {
     searches: Option<Searches>,
     head: HeadLimits,
     metrics: ProxyMetrics,
+    tracer: Option<Tracer>,
 }
 
 /// What is a search, and who answers it.
@@ -75,7 +78,12 @@ impl Relay {
         head: HeadLimits,
         metrics: ProxyMetrics,
     ) -> Option<Self> {
-        forwarder.upstream().is_raw().then_some(Self { forwarder, searches, head, metrics })
+        forwarder.upstream().is_raw().then_some(Self { forwarder, searches, head, metrics, tracer: None })
+    }
+
+    /// The same, tracing requests.
+    pub fn tracing(self, tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..self }
     }
 
     /// What a request is, if it is taken.
@@ -108,7 +116,15 @@ impl Relay {
     }
 
     /// The response to a search.
-    async fn respond(&self, Asked { found, handler, request }: Asked) -> http::Response<Body> {
+    async fn respond(&self, mut asked: Asked) -> http::Response<Body> {
+        match traced::begin(self.tracer.as_ref(), &mut asked.request, false) {
+            None => self.answer(asked).await,
+            // Boxed: the future of every search would be as large.
+            Some(span) => Box::pin(traced::ending(span, self.answer(asked))).await,
+        }
+    }
+
+    async fn answer(&self, Asked { found, handler, request }: Asked) -> http::Response<Body> {
         let Routed { dialect, route } = found;
         let response = handler.respond(&self.forwarder, &dialect, &route.endpoint, request).await;
         if let Ok(response) = &response {

@@ -225,6 +225,13 @@ impl Request<'_> {
         self.head.get(start..start + line.value as usize).unwrap_or_default()
     }
 
+    /// The value of the first line of this name.
+    pub(super) fn value_of(&self, name: &[u8]) -> Option<&[u8]> {
+        let is =
+            |line: &&Line| usize::from(line.name) == name.len() && self.name(line).eq_ignore_ascii_case(name);
+        self.lines.iter().find(is).map(|line| self.value(line))
+    }
+
     fn headers(&self) -> Option<HeaderMap> {
         let mut headers = HeaderMap::with_capacity(self.lines.len());
         for line in &self.lines {

@@ -13,6 +13,7 @@ use super::answer;
 use super::client::Client;
 use super::exchange::{self, Outcome};
 use super::lines::{self, End};
+use super::passing::{Passing, Traced};
 use super::request::{self, Reading};
 use super::sending::Sent;
 use super::{Asked, Relay, Taken};
@@ -41,8 +42,8 @@ pub(in crate::proxy) enum Next {
 
 /// What a request is.
 enum Read {
-    /// It goes on as it is.
-    Sent(Sent, Option<PassedOn>),
+    /// It goes on as it is, maybe a search, maybe in spans.
+    Sent(Sent, Option<PassedOn>, Option<Passing>),
     /// A search of this length.
     Search(Asked, usize),
 }
@@ -77,16 +78,20 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             Read::Search(search, length) => {
                 (Box::pin(answer::run(client, &relay, (search, length), finishes)).await, length)
             }
-            Read::Sent(sent, search) => {
+            Read::Sent(sent, search, passing) => {
                 let outcome = exchange::run(client, &relay, (&sent, search), finishes).await;
                 client.request = sent.bytes;
+                let outcome = match passing {
+                    Some(passing) => passing.ended(outcome),
+                    None => outcome,
+                };
                 (outcome, sent.length)
             }
         };
         drop(exchange);
         match outcome {
-            Outcome::Answered { closes: true } => return Next::End,
-            Outcome::Answered { closes: false } => client.handled(length),
+            Outcome::Answered { closes: true, .. } => return Next::End,
+            Outcome::Answered { closes: false, .. } => client.handled(length),
             Outcome::Over => return Next::Over,
             Outcome::Begun(begun) => return Next::Message(length as u64, Some(begun)),
             Outcome::Other(response) => return Next::Response(length as u64, Box::new(response)),
@@ -147,10 +152,15 @@ fn read<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Read, N
         return Err(Next::Message(length, None));
     };
     let length = head + body.len();
-    let search = match taken {
+    let mut search = match taken {
         Taken::Forward => None,
         Taken::PassedOn(search) => Some(search),
         Taken::Search(search) => return Ok(Read::Search(search, length)),
+    };
+    let passing = match relay.tracer.as_ref().and_then(|_| Traced::begin(relay, &request, search.as_mut())) {
+        None => None,
+        Some(Traced::Passing(passing)) => Some(passing),
+        Some(Traced::Begun(begun)) => return Err(Next::Message(length as u64, Some(begun))),
     };
     let mut bytes = std::mem::take(&mut client.request);
     bytes.clear();
@@ -159,5 +169,5 @@ fn read<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Read, N
     request.write(upstream.raw_host(), mark, &mut bytes);
     bytes.extend_from_slice(body);
     let bodiless = request.method == Method::HEAD;
-    Ok(Read::Sent(Sent { length, bodiless, is_search: search.is_some(), bytes }, search))
+    Ok(Read::Sent(Sent { length, bodiless, is_search: search.is_some(), bytes }, search, passing))
 }

@@ -50,12 +50,18 @@ impl<S: Rerank> Lookup<S> {
         let model = self.base.aliases.behind(asked);
         let keys = self.base.keys(self.store.secret(), &model, request);
         let with_spans = request.spans.is_some();
+        let mut span = request.trace.as_ref().map(|trace| trace.child("cache lookup"));
         let mut known = self.store.known(&keys);
         self.store.fetch(&keys, &mut known, request.respond_by).await;
         let mut scores = self.usable(&keys, known, with_spans);
         let missing = Missing::of(&keys.documents, &scores, self.base.one_by_one());
         let hits = scores.len() - missing.places.len();
         self.metrics.lookups(hits, missing.places.len());
+        if let Some(mut span) = span.take() {
+            span.set("rerankd.cache.lookups", scores.len() as i64);
+            span.set("rerankd.cache.hits", hits as i64);
+            span.end();
+        }
         let mut fresh_spans = Vec::new();
         let mut response = Scores { provider: self.base.provider.clone(), model, ..Scores::default() };
         if !missing.sent.is_empty() {

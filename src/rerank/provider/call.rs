@@ -22,6 +22,7 @@ use crate::{
         BuildError, FailureClass, HttpKind, HttpSettings, ProviderFacts, RerankError, RerankFuture,
         RerankRequest, RerankResult, Scores, Scoring, Setting, spans,
     },
+    traces::{OpenSpan, TraceParent},
     trouble::{self, Failure, Lines, Peer},
 };
 
@@ -155,7 +156,7 @@ impl Inner {
         let content = self.content(named, &request);
         let (body, most) = (request::body(shape, &content), content.most(shape).document);
         let with_spans = content.spans.is_some();
-        let response = self.exchange(&request::path(shape, &model), body, until, &request).await?;
+        let response = self.exchange(&request::path(shape, &model), body, until, (&request, &model)).await?;
         if !response.status.is_success() {
             let error = failure::classify(
                 shape,
@@ -220,15 +221,27 @@ impl Inner {
         path: &str,
         body: Vec<u8>,
         until: Instant,
-        request: &RerankRequest,
+        (request, model): (&RerankRequest, &str),
     ) -> Result<HttpResponse, RerankError> {
         let room = request.held.as_ref().map(|held| held.another());
-        let stated = (request.documents.len(), request.calls.as_ref());
+        let span = request.trace.as_ref().map(|trace| self.span(trace, model, request));
+        let stated = (request.documents.len(), request.calls.as_ref(), span);
         let call = self.http.post(path, body, until, room, stated);
         match &self.server {
             Some(server) => server.beside(&self.http, until, call).await,
             None => call.await,
         }
+    }
+
+    /// The span of one try.
+    fn span(&self, trace: &TraceParent, model: &str, request: &RerankRequest) -> OpenSpan {
+        let mut span = trace.call(format!("rerank {model}"));
+        span.set("gen_ai.operation.name", "rerank");
+        span.set("gen_ai.provider.name", self.settings.kind.as_known_to_open_telemetry());
+        span.set("gen_ai.request.model", model.to_owned());
+        span.set("rerankd.provider", self.name.to_string());
+        span.set("rerankd.documents", request.documents.len() as i64);
+        span
     }
 
     fn scaled(

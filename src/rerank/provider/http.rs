@@ -18,6 +18,7 @@ use super::{
 use crate::{
     bounds::Permit,
     rerank::{ApiKey, BuildError, CallEnd, CallLog, Heard, HttpSettings, RerankError},
+    traces::OpenSpan,
 };
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("rerankd/", env!("CARGO_PKG_VERSION")));
@@ -116,15 +117,21 @@ impl HttpClient {
         body: Vec<u8>,
         until: Instant,
         room: Option<Permit>,
-        (documents, log): (usize, Option<&CallLog>),
+        (documents, log, span): (usize, Option<&CallLog>, Option<OpenSpan>),
     ) -> Result<HttpResponse, RerankError> {
         // Escapes can make a text twice as long when it comes back.
         let most = MAX_RESPONSE.saturating_add(body.len().saturating_mul(2));
         let request = self.client.post(self.url(path)?).header(header::CONTENT_TYPE, JSON);
         let request = request.header(header::ACCEPT, JSON).body(body).build();
-        let request = request.map_err(|error| sort(&error))?;
+        let mut request = request.map_err(|error| sort(&error))?;
+        if let Some(span) = &span {
+            tell(span, request.headers_mut());
+        }
         let noted = log.map(|log| (log.begin(self.sender.note(&request, documents)), Instant::now()));
         let response = self.within(until, request, most, room).await;
+        if let Some(span) = span {
+            self.said(span, &response);
+        }
         if let Some((call, begun)) = noted {
             let body =
                 response.as_ref().map(|response| self.sender.respond(&response.body)).unwrap_or_default();
@@ -132,6 +139,20 @@ impl HttpClient {
             call.end(end(&response, begun.elapsed()), body, heard);
         }
         response
+    }
+
+    /// Ends the span of a try.
+    fn said(&self, mut span: OpenSpan, response: &Result<HttpResponse, RerankError>) {
+        span.set("http.request.method", "POST");
+        span.set("server.address", self.base.host_str().unwrap_or_default().to_owned());
+        if let Some(port) = self.base.port_or_known_default() {
+            span.set("server.port", i64::from(port));
+        }
+        match response {
+            Ok(response) => span.responded(response.status.as_u16()),
+            Err(error) => span.fail(error.cause()),
+        }
+        span.end();
     }
 
     /// Gets what is below the base URL: one attempt, which ends at `until`.
@@ -196,6 +217,14 @@ async fn exchange(
         }
         // What was unpacked is there without any wait.
         tokio::task::consume_budget().await;
+    }
+}
+
+/// Lets a provider know which span of ours it is called in, if it may.
+fn tell(span: &OpenSpan, headers: &mut HeaderMap) {
+    let span = span.parent();
+    if let (true, Ok(value)) = (span.tells_providers(), HeaderValue::try_from(span.header())) {
+        headers.insert("traceparent", value);
     }
 }
 

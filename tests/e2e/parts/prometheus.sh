@@ -57,6 +57,8 @@ routes: [{ collection: other, providers: [cohere, tokens], sample: 0.5, margin_g
 rerank_api: { listen: "127.0.0.1:$api" }
 embeddings: { listen: "127.0.0.1:$embeddings" }
 cache: { secret_file: "$work/secret", redis: { url: "redis://127.0.0.1:$redis", share_limits: true } }
+# Nobody listens there.
+telemetry: { otlp: { endpoint: "http://127.0.0.1:9" } }
 providers:
   cohere: { max_search_units_per_day: 1000, max_search_units_per_minute: 1000 }
   tokens: { kind: voyage, base_url: "$E2E_COHERE", api_key_env: CO_API_KEY }

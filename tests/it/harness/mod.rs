@@ -1,6 +1,7 @@
 //! A scriptable database, a client that sees every byte, and a proxy between them.
 
 pub mod aws;
+mod collector;
 pub mod composed;
 mod database;
 pub mod embedding;
@@ -29,6 +30,7 @@ mod watched;
 mod way;
 mod wire;
 
+pub use collector::{Collector, Span};
 pub use database::FakeDatabase;
 pub use faulty::{Fault, Faulty};
 pub use frames::{End, Frames};
