@@ -88,6 +88,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         score: ScoreMode::Keep,
         annotate: false,
         answer_block: false,
+        confidence: None,
         min_score: None,
         min_keep: 0,
         deadline: Duration::from_secs(1),

@@ -54,6 +54,11 @@ fn rerank(section: &RerankConfig) -> Value {
         "window": section.window,
         "score": section.score.as_str(),
         "answer_block": section.answer_block,
+        "confidence": section.confidence().map(|confidence| json!({
+            "model": confidence.fit.model,
+            "least": confidence.least,
+            "on_nothing_relevant": confidence.then.as_str(),
+        })),
         "min_score": section.min_score,
         "deadline_ms": u64::try_from(section.deadline.as_millis()).unwrap_or(u64::MAX),
         "margin_gate": section.margin_gate,

@@ -208,6 +208,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         score: section.score,
         annotate: section.annotate,
         answer_block: section.answer_block,
+        confidence: section.confidence().map(Arc::new),
         min_score: section.min_score,
         min_keep: section.min_keep,
         deadline: section.deadline,

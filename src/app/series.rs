@@ -94,6 +94,10 @@ fn endings(config: &Config, shared: &Shared) -> Endings {
         partial: partial.copied().collect(),
         kept: KeepReason::ALL.into_iter().filter(may_be_kept).collect(),
         on: any(&|section| section.mode == Mode::On && usable(section)),
+        confidence: any(&|section| section.confidence_model.is_some()).then(|| {
+            let said = sections().filter(|section| section.confidence_least.is_some());
+            said.map(|section| section.on_nothing_relevant).collect()
+        }),
         blocks: any(&|section| section.answer_block),
         shadow: any(&|section| section.mode == Mode::Shadow && usable(section)),
     }

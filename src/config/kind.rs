@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Whole(u64, u64),
     /// A relevance score, 0 to 1.
     Score,
+    /// A number.
+    Number,
     /// A share over 0, up to 1; also in percent.
     Share,
     /// A duration over zero.
@@ -90,6 +92,7 @@ impl Kind {
             Self::Bool => values::boolean(text).map(|value| Some(value.to_string())),
             Self::Whole(least, most) => whole(least, most)(text).map(|value| Some(value.to_string())),
             Self::Score => values::score(text).map(|value| Some(value.to_string())),
+            Self::Number => values::number(text).map(|value| Some(value.to_string())),
             Self::Share => values::share(text).map(|value| Some(value.to_string())),
             Self::Duration => values::duration(text).and(as_is),
             Self::Delay => values::duration_or_none(text).and(as_is),
@@ -138,6 +141,7 @@ impl Kind {
             Self::Bool
             | Self::Whole(..)
             | Self::Score
+            | Self::Number
             | Self::Duration
             | Self::Delay
             | Self::MaxWait
@@ -159,6 +163,7 @@ impl Kind {
         match self {
             Self::Whole(least, most) if most < FAR => format!("{least} to {most}"),
             Self::Score => "0 to 1".to_owned(),
+            Self::Number => format!("-{0} to {0}", values::MOST_NUMBER),
             Self::Share => "over 0, up to 1 (or in %)".to_owned(),
             Self::Size(least, most) if most < FAR => format!("{} to {}", size_words(least), size_words(most)),
             Self::MaxWait => "0s or null: unlimited".to_owned(),
@@ -196,6 +201,7 @@ impl Kind {
                 { "type": "null" },
             ] }),
             Self::Score => number(0.0, 1.0, "^[0-9.eE+-]+$"),
+            Self::Number => number(-values::MOST_NUMBER, values::MOST_NUMBER, "^[0-9.eE+-]+$"),
             Self::Share => number(0.0, 1.0, "^[0-9.eE+-]+ *%?$"),
             Self::Duration => pattern("^[0-9]+(\\.[0-9]+)? *[a-zA-Zµ]+[0-9a-zA-Zµ. ]*$"),
             Self::Delay | Self::MaxWait => pattern("^(0|[0-9]+(\\.[0-9]+)? *[a-zA-Zµ]+[0-9a-zA-Zµ. ]*)$"),

@@ -1,7 +1,10 @@
 //! The `rerank` section and the routes' own copies of it.
 
 use super::{RerankConfig, list, node::Value, problem::Problems, score, section::Section, setting, values};
-use crate::{pipeline::Mode, search::FieldSet};
+use crate::{
+    pipeline::Mode,
+    search::{FieldSet, NothingRelevant},
+};
 
 /// `base` with the keys of `section` over it.
 pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> RerankConfig {
@@ -18,10 +21,30 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
         let sentence = format!("overlap ({}) is more than half of bytes ({bytes}).", to.passage_overlap);
         section.complain("passages", sentence, problems);
     }
+    confidence(section, &to, problems);
     if to.mode != Mode::Off && to.providers.is_empty() && section.has("providers") {
         section.complain("providers", "the list is empty; write `mode: off` to rerank nothing.", problems);
     }
     to
+}
+
+/// A fit is of use only as a whole.
+fn confidence(section: &Section<'_>, to: &RerankConfig, problems: &mut Problems) {
+    let parts =
+        [to.confidence_model.is_some(), to.confidence_slope.is_some(), to.confidence_intercept.is_some()];
+    let (any, all) = (parts.contains(&true) || to.confidence_least.is_some(), !parts.contains(&false));
+    if any && !all {
+        let sentence = "model, slope and intercept belong together; rerankd calibrate prints them.";
+        section.complain("confidence", sentence, problems);
+    }
+    if to.confidence_slope.is_some_and(|slope| slope <= 0.0) {
+        let sentence = "slope is not over 0: better scores would be less likely relevant.";
+        section.complain("confidence", sentence, problems);
+    }
+    if to.on_nothing_relevant != NothingRelevant::Keep && to.confidence_least.is_none() {
+        let sentence = "needs `confidence` with `least`, which says when nothing is relevant.";
+        section.complain("on_nothing_relevant", sentence, problems);
+    }
 }
 
 fn fields(section: &Section<'_>, slot: &mut FieldSet, problems: &mut Problems) {

@@ -20,9 +20,11 @@ use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
     dialect::paths::Definition,
     fleet::{self, Address},
-    pipeline::{AllowList, FailOpen, Mode, PassageSettings, QuerySource, RecordSettings, ScoreMode},
+    pipeline::{
+        AllowList, Confidence, FailOpen, Mode, PassageSettings, QuerySource, RecordSettings, ScoreMode,
+    },
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
-    search::{FieldSet, PassageRule, PathPrefix, SkipRule},
+    search::{FieldSet, Fit, NothingRelevant, PassageRule, PathPrefix, SkipRule},
     traces::TraceSettings,
     upstream::HostHeader,
 };
@@ -159,6 +161,16 @@ pub struct RerankConfig {
     pub annotate: bool,
     /// Say in the body of a response how its searches ended.
     pub answer_block: bool,
+    /// The model whose scores are known well enough to say how likely a hit is relevant.
+    pub confidence_model: Option<String>,
+    /// The fit to its scores.
+    pub confidence_slope: Option<f64>,
+    /// See `confidence_slope`.
+    pub confidence_intercept: Option<f64>,
+    /// Nothing is relevant where the best hit is less likely than this.
+    pub confidence_least: Option<f64>,
+    /// What becomes of a search with nothing relevant.
+    pub on_nothing_relevant: NothingRelevant,
     /// Drop hits of the window that score lower.
     pub min_score: Option<f32>,
     /// Keep at least this many all the same.
@@ -192,6 +204,16 @@ pub struct RerankConfig {
 }
 
 impl RerankConfig {
+    /// How likely hits are relevant, if that is known.
+    pub fn confidence(&self) -> Option<Confidence> {
+        let fit = Fit {
+            model: self.confidence_model.clone()?,
+            slope: self.confidence_slope?,
+            intercept: self.confidence_intercept?,
+        };
+        Some(Confidence { fit, least: self.confidence_least, then: self.on_nothing_relevant })
+    }
+
     /// How documents are scored by their passages, if they are.
     pub fn passages(&self) -> Option<PassageSettings> {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -345,6 +367,11 @@ impl Default for RerankConfig {
             score: ScoreMode::Keep,
             annotate: false,
             answer_block: false,
+            confidence_model: None,
+            confidence_slope: None,
+            confidence_intercept: None,
+            confidence_least: None,
+            on_nothing_relevant: NothingRelevant::Keep,
             min_score: None,
             min_keep: 0,
             deadline: Duration::from_secs(1),

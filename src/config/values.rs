@@ -58,6 +58,15 @@ pub(super) fn score(text: &str) -> Result<f32, String> {
     }
 }
 
+/// The farthest from 0 that a number may be.
+pub(super) const MOST_NUMBER: f64 = 1000.0;
+
+/// A number on either side of 0.
+pub(super) fn number(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.abs() <= MOST_NUMBER);
+    value.ok_or_else(|| format!("`{text}` is not a number from -{MOST_NUMBER} to {MOST_NUMBER}."))
+}
+
 /// A share over 0, up to 1: as 0.05 or 5%.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let value = match text.strip_suffix('%') {

@@ -2,6 +2,7 @@ use super::{setting::Scalar, values};
 use crate::{
     embedding::form::{Form, Remember},
     pipeline::{Capture, FailOpen, Mode, QuerySource},
+    search::NothingRelevant,
     signing::{Service, SignedClients},
     traces::{Parents, Propagate, Protocol},
     upstream::HostHeader,
@@ -126,6 +127,7 @@ words_of! { SERVICES: Service { Es = "es", Aoss = "aoss" } }
 words_of! { SIGNED_CLIENTS: SignedClients { Signed = "signed", Any = "any" } }
 words_of! { HOSTS: HostHeader { Upstream = "upstream", Preserve = "preserve" } }
 words_of! { MODES: Mode { On = "on", Shadow = "shadow", Off = "off" } }
+words_of! { NOTHING_RELEVANT: NothingRelevant { Keep = "keep", Header = "header", Empty = "empty" } }
 words_of! { FAIL_OPEN: FailOpen { Cut = "cut", Replay = "replay" } }
 words_of! {
     QUERY_SOURCES: QuerySource {

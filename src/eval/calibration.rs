@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
+    confidence::{self, ConfidenceAdvice},
     floor::{self, FloorAdvice, FloorPoint, Histogram, Objective, Scored},
     margin::{self, MarginAdvice},
     orders::{self, OrderAdvice},
@@ -42,6 +43,8 @@ pub struct CalibratedGroup {
     pub floors: Vec<FloorPoint>,
     /// The floor to set; `None` without judgments.
     pub floor: Option<FloorAdvice>,
+    /// How likely hits are relevant; `None` without judgments.
+    pub confidence: Option<ConfidenceAdvice>,
     /// The order to set, and its window.
     pub order: OrderAdvice,
     /// The window to set.
@@ -134,6 +137,7 @@ fn group(
         histogram,
         floors: if with_judgments { floor::curve(&by_judgment) } else { Vec::new() },
         floor: with_judgments.then(|| advised(&judged, &by_judgment, setting, objective)),
+        confidence: with_judgments.then(|| confidence::advise(&by_judgment, setting.min_queries)),
         margin: margin::advise(trials, &ordered, gate_window),
         order,
         window,

@@ -5,12 +5,13 @@
 //!    [`run_file`].
 //! 2. The [`runner`] sends each query both ways through a [`crate::probe::Probe`]; the result is a
 //!    [`trial::Trial`], kept in a [`checkpoint`].
-//! 3. The rest is arithmetic: [`measures`] and [`bootstrap`] make the [`evaluation`]; [`floor`], [`window`] and [`margin`]
+//! 3. The rest is arithmetic: [`measures`] and [`bootstrap`] make the [`evaluation`]; [`floor`], [`confidence`], [`window`] and [`margin`]
 //!    make the [`calibration`]; [`report`] presents it.
 
 pub mod bootstrap;
 pub mod calibration;
 pub mod checkpoint;
+pub mod confidence;
 pub mod evaluation;
 pub mod expense;
 pub mod findings;

@@ -6,6 +6,7 @@ use crate::{
     config::{Config, Mode, RerankConfig},
     pipeline::ScoreMode,
     rerank::{Billing, LexicalSettings, ProviderKind, ProviderSettings, Scoring, provider_facts},
+    search::NothingRelevant,
 };
 
 /// The least time to wait for a rerank: what exceeds the configured deadline is reported, not lost.
@@ -68,6 +69,7 @@ fn adapt(section: &mut RerankConfig, means: &Means) {
     if let Purpose::Calibrate { window } = means.purpose {
         section.window = window.min(section.max_window).max(1);
         section.min_score = None;
+        section.on_nothing_relevant = NothingRelevant::Keep;
         section.margin_gate = None;
         // It looks at every way to fuse.
         section.score = ScoreMode::Keep;

@@ -68,6 +68,13 @@ fn plan(planned: &PlannedSearch) -> Value {
         "min_score": work.and_then(|work| work.min_score),
         "min_keep": planned.profile.min_keep,
         "answer_block": planned.answer_block,
+        "confidence": planned.profile.confidence.as_ref().map(|confidence| json!({
+            "model": confidence.fit.model,
+            "slope": confidence.fit.slope,
+            "intercept": confidence.fit.intercept,
+            "least": confidence.least,
+            "on_nothing_relevant": confidence.then.as_str(),
+        })),
         "deadline_ms": work.map(|work| ms(work.deadline)),
         "passages": planned.profile.passages.map(|passages| json!({
             "bytes": passages.rule.bytes,

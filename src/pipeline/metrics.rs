@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
-use super::{Outcome, Report};
+use super::{BlockResult, Outcome, Report};
 use crate::{
     rerank::FailureClass,
-    search::{Holds, KeepReason},
+    search::{Holds, KeepReason, NothingRelevant},
 };
 
 /// Time spent in the parts of a search.
@@ -34,33 +34,8 @@ pub struct Endings {
     pub shadow: bool,
     /// Whether responses say in their bodies how their searches ended.
     pub blocks: bool,
-}
-
-/// What became of a response that was to say in its body how its searches ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockResult {
-    /// It says so.
-    Written,
-    /// It has a member of that name already.
-    Taken,
-    /// It is too large, compressed in a way that is not known, or not well-formed.
-    Unread,
-    /// Its format has no place for it.
-    NoPlace,
-}
-
-impl BlockResult {
-    /// All of them.
-    const ALL: [Self; 4] = [Self::Written, Self::Taken, Self::Unread, Self::NoPlace];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Written => "written",
-            Self::Taken => "taken",
-            Self::Unread => "unread",
-            Self::NoPlace => "no_place",
-        }
-    }
+    /// What becomes of searches with nothing relevant, where it is known how likely hits are.
+    pub confidence: Option<Vec<NothingRelevant>>,
 }
 
 /// Metrics of searches. Labels are closed sets. What reranking does is measured alike for responses (`on`) and
@@ -77,6 +52,8 @@ pub struct SearchMetrics {
     documents: HistogramVec,
     cut: IntCounterVec,
     blocks: IntCounterVec,
+    confidence: HistogramVec,
+    nothing: IntCounterVec,
     moved: HistogramVec,
     top_changed: HistogramVec,
     deepest: HistogramVec,
@@ -138,6 +115,13 @@ impl SearchMetrics {
             ),
             &["result"],
         )?;
+        let nothing = IntCounterVec::new(
+            Opts::new(
+                "rerankd_nothing_relevant_total",
+                "Searches whose best hit is hardly relevant (rerank.confidence.least), by what became of their hits.",
+            ),
+            &["action", "mode"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -153,6 +137,12 @@ impl SearchMetrics {
             held,
             cut,
             blocks,
+            confidence: histogram(
+                "rerankd_best_hit_confidence",
+                "Probability that the best hit of a reranked search is relevant, where rerank.confidence is set.",
+                &[0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0],
+            )?,
+            nothing,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -191,6 +181,7 @@ impl SearchMetrics {
         registry.register(Box::new(metrics.held.clone()))?;
         registry.register(Box::new(metrics.cut.clone()))?;
         registry.register(Box::new(metrics.blocks.clone()))?;
+        registry.register(Box::new(metrics.nothing.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -199,6 +190,7 @@ impl SearchMetrics {
             &metrics.moved,
             &metrics.top_changed,
             &metrics.deepest,
+            &metrics.confidence,
         ] {
             registry.register(Box::new(histogram.clone()))?;
         }
@@ -249,6 +241,12 @@ impl SearchMetrics {
                 histogram.with_label_values(&[*mode]);
             }
             self.cut.with_label_values(&[*mode]);
+            for action in endings.confidence.iter().flatten() {
+                self.nothing.with_label_values(&[action.as_str(), *mode]);
+            }
+            if endings.confidence.is_some() {
+                self.confidence.with_label_values(&[*mode]);
+            }
         }
     }
 
@@ -283,6 +281,12 @@ impl SearchMetrics {
         if report.documents > 0 {
             self.documents.with_label_values(mode).observe(report.documents as f64);
             self.cut.with_label_values(mode).inc_by(report.cut as u64);
+        }
+        if let Some(confidence) = report.confidence {
+            self.confidence.with_label_values(mode).observe(f64::from(confidence));
+        }
+        if let Some(action) = report.nothing_relevant {
+            self.nothing.with_label_values(&[action.as_str(), mode[0]]).inc();
         }
         let moves = &report.moves;
         if let (Outcome::Applied | Outcome::Partial(_), Some(distance)) =
@@ -340,6 +344,7 @@ mod tests {
             on: true,
             shadow: true,
             blocks: false,
+            confidence: None,
         });
         for (counter, outcome, reason) in [
             ("searches", "applied", "none"),

@@ -4,6 +4,7 @@
 //! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
 
 mod caller;
+mod confidence;
 mod header_text;
 mod holding;
 mod ignored;
@@ -29,12 +30,13 @@ mod window;
 mod witness;
 
 pub use caller::{CallerHeaders, strip_own};
+pub use confidence::Confidence;
 pub use holding::Holding;
 pub use ignored::Ignored;
 pub use judge::Judged;
 pub use losses::Loss;
-pub use metrics::{BlockResult, Endings, SearchMetrics, Timings};
-pub use outcome::{HeldHits, Outcome, Report};
+pub use metrics::{Endings, SearchMetrics, Timings};
+pub use outcome::{BlockResult, HeldHits, Outcome, Report};
 pub use passages::PassageSettings;
 pub use plan::PlannedSearch;
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::QuerySource;
-use crate::search::{Fusion, Holds, KeepReason};
+use crate::search::{Fusion, Holds, KeepReason, NothingRelevant};
 
 /// How one search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,10 @@ pub struct Report {
     pub moves: Moves,
     /// How the reranker's order was fused with the database's, if it was.
     pub fusion: Option<Fusion>,
+    /// How likely the best hit is relevant, 0 to 1, where that is known.
+    pub confidence: Option<f32>,
+    /// What has become of the search, where the best hit is hardly relevant.
+    pub nothing_relevant: Option<NothingRelevant>,
     /// How many other documents the provider knew the words of, where it learns them.
     pub learned: Option<u32>,
     /// The names of the fields of a hit without text, for the log: a few, cut, without control characters.
@@ -139,9 +143,16 @@ impl Report {
             held: HeldHits::default(),
             moves: Moves::default(),
             fusion: None,
+            confidence: None,
+            nothing_relevant: None,
             learned: None,
             fields_seen: None,
         }
+    }
+
+    /// Whether the response says that nothing is relevant.
+    pub fn says_nothing_relevant(&self) -> bool {
+        matches!(self.nothing_relevant, Some(NothingRelevant::Header | NothingRelevant::Empty))
     }
 
     /// One report for the response to several searches: `partial` where only some were reranked.
@@ -167,6 +178,9 @@ impl Report {
             all.documents += report.documents;
             all.held.excluded += report.held.excluded;
             all.held.pinned += report.held.pinned;
+            // Each search has its own.
+            all.confidence = None;
+            all.nothing_relevant = all.nothing_relevant.filter(|own| report.nothing_relevant == Some(*own));
             all.fields_seen = all.fields_seen.or_else(|| report.fields_seen.clone());
         }
         Some(all)
@@ -187,6 +201,34 @@ impl Moves {
             mean_distance: Some(distance as f64 / old_places.len() as f64),
             top_changed: Some(changed as f64 / top.len() as f64),
             deepest: top.iter().max().copied(),
+        }
+    }
+}
+
+/// What became of a response that was to say in its body how its searches ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockResult {
+    /// It says so.
+    Written,
+    /// It has a member of that name already.
+    Taken,
+    /// It is too large, compressed in a way that is not known, or not well-formed.
+    Unread,
+    /// Its format has no place for it.
+    NoPlace,
+}
+
+impl BlockResult {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Written, Self::Taken, Self::Unread, Self::NoPlace];
+
+    /// The word for the metric label.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Taken => "taken",
+            Self::Unread => "unread",
+            Self::NoPlace => "no_place",
         }
     }
 }

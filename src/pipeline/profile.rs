@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use wildmatch::WildMatch;
 
-use super::{PassageSettings, QuerySource};
+use super::{Confidence, PassageSettings, QuerySource};
 use crate::{
     rerank::{AskedAgain, Reranker},
     search::{FieldSet, FusedBy, Fusion, SkipRule},
@@ -118,6 +118,8 @@ pub struct Profile {
     pub annotate: bool,
     /// The response says in its body how its searches ended.
     pub answer_block: bool,
+    /// How likely the best hit is relevant; `None`: that is not known.
+    pub confidence: Option<Arc<Confidence>>,
     /// The floor: hits of the window that score lower are dropped.
     pub min_score: Option<f32>,
     /// The least number of hits kept in spite of the floor.

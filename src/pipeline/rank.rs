@@ -11,6 +11,7 @@ use tower::ServiceExt;
 
 use super::{
     Judged, Outcome, Pipeline, PlannedSearch, Profile, Report,
+    confidence::BestHits,
     list_order::{Places, database_order, rank_list, rule},
     outcome::Moves,
     passages::{Cut, PassageSettings},
@@ -50,6 +51,8 @@ struct ListDocuments {
     collection: Arc<str>,
     hits: Vec<usize>,
     documents: Arc<[Document]>,
+    /// There is one of each hit of the window that can be moved.
+    is_whole: bool,
 }
 
 /// Lists that share query text, profile and settings, and so one call.
@@ -311,7 +314,9 @@ fn list_documents(
     let free = free_in_window(search, work, (at, list), judged).map(|at| at.hit);
     let (hits, documents) = document::documents(page, at, free, &work.fields, search.profile.document_bytes);
     let collection = search.intent.collections.join(",").into();
-    ListDocuments { list: at, search: list.search, collection, hits, documents: documents.into() }
+    let is_whole = search.profile.confidence.is_some()
+        && free_in_window(search, work, (at, list), judged).count() == hits.len();
+    ListDocuments { list: at, search: list.search, collection, hits, documents: documents.into(), is_whole }
 }
 
 /// Whether the database's best hit of the `window` leads so far that an order change at the top is improbable.
@@ -395,6 +400,17 @@ fn database_scores(page: &dyn Page, documents: &ListDocuments, fuse: Option<Fusi
     }
 }
 
+/// The best scores of a call's searches.
+fn best_hits<'c>(call: &'c Call<'_>, scores: &Scores) -> BestHits<'c> {
+    let mut from = 0;
+    let own = |list: &ListDocuments| {
+        let range = from..from + list.hits.len();
+        from = range.end;
+        (list.search, scores.scores.get(range).unwrap_or_default(), list.is_whole)
+    };
+    BestHits::of(call.profile, scores, call.lists.iter().map(own))
+}
+
 fn apply_call(
     judged: &Judged<'_>,
     page: &dyn Page,
@@ -404,6 +420,7 @@ fn apply_call(
     reports: &mut [Report],
     places: &mut [Option<Places>],
 ) {
+    let best = result.as_ref().ok().map(|scored| best_hits(call, &scored.scores));
     let mut from = 0;
     for (nth, documents) in call.lists.iter().enumerate() {
         let list = &page.lists()[documents.list];
@@ -425,7 +442,10 @@ fn apply_call(
             report.outcome = Outcome::Kept(scores.failure.map_or(KeepReason::Budget, FailureClass::reason));
             continue;
         }
-        let rule = rule(search, work, floor(search, work, scores), scores.fusion);
+        let mut rule = rule(search, work, floor(search, work, scores), scores.fusion);
+        if let Some(best) = &best {
+            best.tell(list.search, &mut rule, report);
+        }
         let places = places.get_mut(documents.list);
         let held_list = (documents.list, list, &judged.holding);
         let database = database_scores(page, documents, rule.fuse);

@@ -62,6 +62,7 @@ fn profile(reranker: Reranker) -> Profile {
         score: ScoreMode::Keep,
         annotate: false,
         answer_block: false,
+        confidence: None,
         min_score: Some(0.2),
         min_keep: 0,
         deadline: Duration::from_secs(1),

@@ -31,6 +31,10 @@ struct Block<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nothing_relevant: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cache_hits: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_lookups: Option<u32>,
@@ -54,6 +58,8 @@ impl<'a> Block<'a> {
             query_source: report.source.map(|source| source.as_str()),
             provider: report.provider.as_deref(),
             model: report.model.as_deref(),
+            confidence: report.confidence.map(|share| (f64::from(share) * 1e3).round() / 1e3),
+            nothing_relevant: report.says_nothing_relevant().then_some(true),
             cache_hits: scored.then_some(report.cache_hits),
             cache_lookups: scored.then_some(report.cache_lookups),
             unscored: scored.then_some(report.unscored),

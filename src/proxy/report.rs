@@ -36,6 +36,12 @@ pub fn write_headers(headers: &mut HeaderMap, report: &Report, ignored: &Ignored
         writer.set("x-rerank-cache", &format!("{}/{}", report.cache_hits, report.cache_lookups));
         writer.set("x-rerank-unscored", &report.unscored.to_string());
     }
+    if let Some(confidence) = report.confidence {
+        writer.set("x-rerank-confidence", &format!("{confidence:.3}"));
+    }
+    if report.says_nothing_relevant() {
+        writer.set("x-rerank-nothing-relevant", "true");
+    }
     if report.held.all() > 0 {
         writer.set("x-rerank-held", &report.held.all().to_string());
     }

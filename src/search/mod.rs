@@ -2,6 +2,7 @@
 
 mod advice;
 mod blank;
+mod confidence;
 mod document;
 mod head;
 mod index_name;
@@ -17,6 +18,7 @@ mod skip;
 mod switch;
 
 pub use blank::is_blank;
+pub use confidence::{Fit, NothingRelevant, logit};
 pub use document::{Document, Texts};
 pub use head::{Head, Unread};
 pub use index_name::{IndexNames, Target, targets};

@@ -13,6 +13,7 @@ mod by_hyper;
 mod chains;
 mod circles;
 mod codings;
+mod confidence;
 mod config_reference;
 mod connect;
 mod demo;

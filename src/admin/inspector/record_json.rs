@@ -43,6 +43,8 @@ fn of_search(record: &SearchRecord) -> Value {
         "candidates": lists.iter().map(|list| list.hits.len()).sum::<usize>(),
         "documents": report.documents,
         "unscored": report.unscored,
+        "confidence": report.confidence,
+        "nothing_relevant": report.nothing_relevant.map(|action| action.as_str()),
         "held": { "excluded": report.held.excluded, "pinned": report.held.pinned },
         "cache_hits": report.cache_hits,
         "cache_lookups": report.cache_lookups,

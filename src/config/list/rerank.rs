@@ -6,7 +6,7 @@ use crate::{
         kind::Kind,
         score,
         setting::{By, Setting, Shown, by, setting},
-        words::{FAIL_OPEN, MODES, QUERY_SOURCES},
+        words::{FAIL_OPEN, MODES, NOTHING_RELEVANT, QUERY_SOURCES},
     },
     search::FieldSet,
 };
@@ -98,6 +98,31 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         Kind::Bool,
         "say in the body of a JSON response how its searches ended: a member rerank, as the headers say it",
         |to| &mut to.answer_block,
+    ),
+    setting(
+        "confidence.model",
+        Kind::Name,
+        "the model of the first provider whose scores were fitted (rerankd calibrate prints all four); others' say nothing",
+        |to| &mut to.confidence_model,
+    ),
+    setting("confidence.slope", Kind::Number, "of the fit: over 0", |to| &mut to.confidence_slope),
+    setting(
+        "confidence.intercept",
+        Kind::Number,
+        "of the fit: a hit is relevant with probability 1 / (1 + e^-(slope * ln(score / (1 - score)) + intercept))",
+        |to| &mut to.confidence_intercept,
+    ),
+    setting(
+        "confidence.least",
+        Kind::Share,
+        "nothing is relevant if the best hit is less likely; not set: that is never said",
+        |to| &mut to.confidence_least,
+    ),
+    setting(
+        "on_nothing_relevant",
+        Kind::Word(NOTHING_RELEVANT),
+        "keep (and count) | header (say so) | empty (drop the hits of the window, and say so)",
+        |to| &mut to.on_nothing_relevant,
     ),
     setting(
         "min_score",

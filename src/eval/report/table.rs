@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{ReportDocument, interval, ms, name, number, percent, range, signed};
 use crate::eval::{
     calibration::CalibratedGroup,
+    confidence::ConfidenceAdvice,
     evaluation::{Comparison, Evaluation, QueryResult},
     expense::Spread,
     trial::{Fused, Way},
@@ -226,6 +227,33 @@ pub(super) fn per_1000(evaluation: &Evaluation) -> String {
     }
 }
 
+/// How likely hits are relevant.
+fn confidence(out: &mut String, advice: &ConfidenceAdvice) {
+    let value = advice.fitted.map_or_else(
+        || "none".to_owned(),
+        |fitted| format!("slope {}, intercept {}", fitted.slope, fitted.intercept),
+    );
+    line(out, &format!("  confidence: {value}{}", surely(advice.enough, advice.fitted.is_some())));
+    if let Some(fitted) = advice.fitted {
+        let (error, base) = (fitted.error, fitted.base);
+        line(
+            out,
+            &format!(
+                "    log loss {:.3} ({:.3} without scores), Brier {:.3} ({:.3}), of {} judged hits",
+                error.log_loss, base.log_loss, error.brier, base.brier, advice.hits
+            ),
+        );
+        line(
+            out,
+            &format!(
+                "    of the best hits it says {:.2}, and {:.2} are relevant",
+                fitted.best_said, fitted.best_found
+            ),
+        );
+    }
+    advice.notes.iter().for_each(|note| line(out, &format!("    {note}")));
+}
+
 fn calibrated(out: &mut String, group: &CalibratedGroup) {
     let category = group.category.as_deref().unwrap_or("no category");
     let scorer = format!("{} / {}", group.scorer.provider, group.scorer.model);
@@ -261,6 +289,7 @@ fn calibrated(out: &mut String, group: &CalibratedGroup) {
             "  min_score: no floor can be suggested without judgments; the histogram shows top and tail",
         );
     }
+    group.confidence.iter().for_each(|advice| confidence(out, advice));
     let order = &group.order;
     let value = order.best.and_then(|(way, _)| way.setting());
     let value = match order.best {

@@ -111,10 +111,38 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
         None => format!("{NOT_ONE}: measured with each one's own"),
     };
     set("margin_gate", gate, enough && one_order.is_some(), &why);
+    confidence(groups, &mut lines);
     if lines.is_empty() {
         lines.push("# nothing to set".to_owned());
     }
     lines
+}
+
+/// How likely hits are relevant: a fit is of one model and kind of query.
+fn confidence(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
+    let own = |group: &&CalibratedGroup| {
+        let advice = group.confidence.as_ref()?;
+        Some((advice.enough && groups.len() == 1, group.scorer.model.clone(), advice.hits, advice.fitted?))
+    };
+    for (set, model, hits, fitted) in groups.iter().filter_map(own) {
+        let model = serde_json::Value::from(model);
+        let least = fitted.least.map_or_else(String::new, |least| format!(", least: {least}"));
+        let mark = if set { "" } else { "# " };
+        let why = if groups.len() > 1 { "of one category of several; " } else { "" };
+        lines.push(format!(
+            "{mark}confidence: {{ model: {model}, slope: {}, intercept: {}{least} }} # {why}log loss {:.3} ({:.3} without \
+             scores), Brier {:.3} ({:.3}), in 5 parts, of {hits} judged hits",
+            fitted.slope,
+            fitted.intercept,
+            fitted.error.log_loss,
+            fitted.base.log_loss,
+            fitted.error.brier,
+            fitted.base.brier
+        ));
+        if set && fitted.least.is_some() {
+            lines.push("# on_nothing_relevant: header # or empty".to_owned());
+        }
+    }
 }
 
 /// Why what was measured with several orders is not set.
@@ -182,6 +210,8 @@ mod tests {
         let route = &config.routes[0];
         assert_eq!((route.collection.as_str(), route.rerank.window), ("docs", 20), "{fragment}");
         assert!(route.rerank.min_score.is_some(), "{fragment}");
+        let confidence = route.rerank.confidence().unwrap();
+        assert!(confidence.fit.model == "rerank-v3.5" && confidence.least.is_some(), "{fragment}");
     }
 
     #[test]

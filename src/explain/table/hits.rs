@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Explanation, Style, WIDTH, text};
 use crate::pipeline::{HitRecord, ListRecord, NewPlace, PlannedSearch, ScoredBy, SearchRecord, Unscored};
-use crate::search::{Holds, Passage};
+use crate::search::{Holds, NothingRelevant, Passage};
 
 /// The most characters of a text that are shown without `--full`.
 const TEXT: usize = 600;
@@ -39,7 +39,8 @@ pub(super) fn list(
     for hit in rows {
         let part = part(hit);
         if part != before {
-            let _ = writeln!(out, "  {}", line(part, planned));
+            let emptied = record.report.nothing_relevant == Some(NothingRelevant::Empty);
+            let _ = writeln!(out, "  {}", line(part, planned, emptied));
             before = part;
         }
         row(out, explanation, hit, ids);
@@ -119,14 +120,16 @@ fn no_text(explanation: &Explanation, hit: &HitRecord) -> String {
     }
 }
 
-fn line(part: Part, planned: Option<&PlannedSearch>) -> String {
+fn line(part: Part, planned: Option<&PlannedSearch>, emptied: bool) -> String {
     let work = planned.and_then(|planned| planned.work.as_ref().ok());
     let said = match part {
         Part::Scored => String::new(),
         Part::BelowFloor => {
-            let floor =
-                work.and_then(|work| work.min_score).map_or(String::new(), |floor| format!(" {floor}"));
-            format!("floor{floor}: dropped")
+            let floor = work
+                .filter(|_| !emptied)
+                .and_then(|work| work.min_score)
+                .map_or(String::new(), |floor| format!(" {floor}"));
+            if emptied { "nothing relevant: dropped".to_owned() } else { format!("floor{floor}: dropped") }
         }
         Part::Unscored => "without a score".to_owned(),
         Part::PastWindow => {

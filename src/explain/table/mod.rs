@@ -8,9 +8,9 @@ use std::fmt::Write;
 
 use super::{Explanation, facts};
 use crate::{
-    pipeline::{Outcome, PlannedSearch, QuerySource, SearchRecord, Timings},
+    pipeline::{Confidence, Outcome, PlannedSearch, QuerySource, Report, SearchRecord, Timings},
     rerank::ENOUGH_DOCUMENTS,
-    search::{FieldSet, FusedBy, Fusion, PassageRule},
+    search::{FieldSet, Fit, FusedBy, Fusion, PassageRule},
 };
 use text::{millis, one_line, quoted};
 
@@ -160,6 +160,9 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         };
         let _ = writeln!(out, "floor       {floor}{keep}");
     }
+    if let Some(known) = &planned.profile.confidence {
+        text::wrapped(out, "confidence  ", &confidence(known, report));
+    }
     if report.documents > 0 {
         let cache = match report.cache_lookups {
             0 => String::new(),
@@ -181,6 +184,25 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
             report.billed_units, report.billed_tokens
         );
     }
+}
+
+/// How likely the best hit is relevant.
+fn confidence(known: &Confidence, report: &Report) -> String {
+    let Fit { model, slope, intercept } = &known.fit;
+    let Some(confidence) = report.confidence else {
+        return format!("not known: the fit is to scores of {model}");
+    };
+    let least = match (known.least, report.nothing_relevant) {
+        (None, _) => String::new(),
+        (Some(least), None) => format!("; {least} is enough"),
+        (Some(least), Some(action)) => {
+            format!("; less than {least}: nothing is relevant (on_nothing_relevant: {})", action.as_str())
+        }
+    };
+    format!(
+        "the best hit is relevant with probability {confidence:.3}, by slope {slope} and intercept {intercept} on the logit of its \
+         score ({model}){least}"
+    )
 }
 
 /// How both orders make one.

@@ -35,14 +35,32 @@ impl Sidecar {
         Self::listening(&format!("upstream: {{ {upstream} }}"), service, rerank, more).await
     }
 
+    /// In front of a database, with `providers` beside the usual one: lines of that section.
+    pub async fn with_providers(
+        database: SocketAddr,
+        service: Scripted,
+        rerank: &str,
+        providers: &str,
+    ) -> Self {
+        let usual =
+            format!("providers:\n  cohere: {{ kind: cohere, base_url: \"http://{}\" }}\n", service.addr);
+        let listener = format!("upstream: {{ url: \"http://{database}\" }}");
+        Self::of(&listener, service, rerank, &format!("{usual}{providers}")).await
+    }
+
     /// The same; `listener` are its settings.
     pub async fn listening(listener: &str, service: Scripted, rerank: &str, more: &str) -> Self {
+        let addr = service.addr;
+        let more =
+            format!("providers: {{ cohere: {{ kind: cohere, base_url: \"http://{addr}\" }} }}\n{more}");
+        Self::of(listener, service, rerank, &more).await
+    }
+
+    async fn of(listener: &str, service: Scripted, rerank: &str, more: &str) -> Self {
         let yaml = format!(
             "listeners: [{{ listen: 127.0.0.1:0, {listener} }}]\n\
              admin: {{ listen: 127.0.0.1:0 }}\n\
-             rerank: {{ {rerank} }}\n\
-             providers: {{ cohere: {{ kind: cohere, base_url: \"http://{}\" }} }}\n{more}",
-            service.addr
+             rerank: {{ {rerank} }}\n{more}"
         );
         let env = HashMap::from([("CO_API_KEY".to_owned(), KEY.to_owned())]);
         let mut config =
