@@ -89,6 +89,7 @@ fn pipeline(mode: Mode) -> Pipeline {
         annotate: false,
         answer_block: false,
         confidence: None,
+        drift: None,
         min_score: None,
         min_keep: 0,
         deadline: Duration::from_secs(1),

@@ -59,6 +59,7 @@ fn rerank(section: &RerankConfig) -> Value {
             "least": confidence.least,
             "on_nothing_relevant": confidence.then.as_str(),
         })),
+        "drift": section.drift().map(|drift| json!({ "model": drift.model })),
         "min_score": section.min_score,
         "deadline_ms": u64::try_from(section.deadline.as_millis()).unwrap_or(u64::MAX),
         "margin_gate": section.margin_gate,

@@ -177,14 +177,18 @@ pub(super) fn dialects(listener: &ListenerConfig, known: &KnownNames) -> Vec<Arc
 fn profiles(config: &Config, shared: &Shared) -> Profiles {
     let route = |route: &RouteConfig| {
         let name = Some(route.collection.as_str().into());
-        let profile = Arc::new(Profile { route: name, ..profile(&route.rerank, shared) });
+        let profile = Arc::new(Profile { route: name, ..profile(&route.rerank, &route.collection, shared) });
         Route { collection: route.collection.clone(), profile }
     };
-    let default = Arc::new(profile(&config.rerank, shared));
+    let default = Arc::new(profile(&config.rerank, REST, shared));
     Profiles { routes: config.routes.iter().map(route).collect(), default }
 }
 
-fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
+/// What metrics call the collections that have no route.
+pub(super) const REST: &str = "rerank";
+
+/// `name`: that of the section for metrics.
+fn profile(section: &RerankConfig, name: &str, shared: &Shared) -> Profile {
     Profile {
         route: None,
         mode: section.mode,
@@ -209,6 +213,7 @@ fn profile(section: &RerankConfig, shared: &Shared) -> Profile {
         annotate: section.annotate,
         answer_block: section.answer_block,
         confidence: section.confidence().map(Arc::new),
+        drift: section.drift().map(|settings| shared.search_metrics.drifts.of(name, settings)),
         min_score: section.min_score,
         min_keep: section.min_keep,
         deadline: section.deadline,

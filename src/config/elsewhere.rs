@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::list::entries;
 
 /// Words of other programs for what is a setting here.
-const FOREIGN: [(&str, &str); 24] = [
+const FOREIGN: [(&str, &str); 25] = [
     ("top_k", "rerank.window"),
     ("top_n", "rerank.window"),
     ("candidates", "rerank.window"),
@@ -25,6 +25,8 @@ const FOREIGN: [(&str, &str); 24] = [
     ("hosts", "listeners[].upstream.url"),
     ("metrics", "admin.listen"),
     ("metrics_port", "admin.listen"),
+    // Under `rerank` only models are named whose scores are known.
+    ("model", "providers.<name>.model"),
     ("model_id", "providers.<name>.model"),
     ("endpoint", "providers.<name>.base_url"),
     ("api_url", "providers.<name>.base_url"),

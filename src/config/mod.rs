@@ -17,6 +17,7 @@ mod kind;
 mod limits;
 mod list;
 mod listener_tls;
+mod made;
 mod node;
 mod origin;
 mod out;

@@ -20,11 +20,9 @@ use super::words::{DialectChoice, PartialScores, WidenMode};
 use crate::{
     dialect::paths::Definition,
     fleet::{self, Address},
-    pipeline::{
-        AllowList, Confidence, FailOpen, Mode, PassageSettings, QuerySource, RecordSettings, ScoreMode,
-    },
+    pipeline::{AllowList, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
-    search::{FieldSet, Fit, NothingRelevant, PassageRule, PathPrefix, SkipRule},
+    search::{FieldSet, NothingRelevant, PathPrefix, SkipRule},
     traces::TraceSettings,
     upstream::HostHeader,
 };
@@ -171,6 +169,12 @@ pub struct RerankConfig {
     pub confidence_least: Option<f64>,
     /// What becomes of a search with nothing relevant.
     pub on_nothing_relevant: NothingRelevant,
+    /// The model whose best scores are compared with what they once were.
+    pub drift_model: Option<String>,
+    /// Of how many searches they once were.
+    pub drift_searches: Option<u64>,
+    /// Their quantiles, all as far apart.
+    pub drift_quantiles: Vec<f32>,
     /// Drop hits of the window that score lower.
     pub min_score: Option<f32>,
     /// Keep at least this many all the same.
@@ -201,27 +205,6 @@ pub struct RerankConfig {
     pub allow: AllowList,
     /// Add `x-rerank-*` and `server-timing` to answers.
     pub response_headers: bool,
-}
-
-impl RerankConfig {
-    /// How likely hits are relevant, if that is known.
-    pub fn confidence(&self) -> Option<Confidence> {
-        let fit = Fit {
-            model: self.confidence_model.clone()?,
-            slope: self.confidence_slope?,
-            intercept: self.confidence_intercept?,
-        };
-        Some(Confidence { fit, least: self.confidence_least, then: self.on_nothing_relevant })
-    }
-
-    /// How documents are scored by their passages, if they are.
-    pub fn passages(&self) -> Option<PassageSettings> {
-        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let bytes = number(self.passage_bytes?);
-        let rule =
-            PassageRule { bytes, overlap: number(self.passage_overlap), most: number(self.most_passages) };
-        Some(PassageSettings { rule, sum_of_best: number(self.passages_summed) })
-    }
 }
 
 /// How to rerank some collections.
@@ -372,6 +355,9 @@ impl Default for RerankConfig {
             confidence_intercept: None,
             confidence_least: None,
             on_nothing_relevant: NothingRelevant::Keep,
+            drift_model: None,
+            drift_searches: None,
+            drift_quantiles: Vec::new(),
             min_score: None,
             min_keep: 0,
             deadline: Duration::from_secs(1),

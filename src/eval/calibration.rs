@@ -9,6 +9,7 @@ use super::{
     floor::{self, FloorAdvice, FloorPoint, Histogram, Objective, Scored},
     margin::{self, MarginAdvice},
     orders::{self, OrderAdvice},
+    reference,
     trial::{Scorer, Trial},
     window::{self, Setting, WindowAdvice},
 };
@@ -45,6 +46,8 @@ pub struct CalibratedGroup {
     pub floor: Option<FloorAdvice>,
     /// How likely hits are relevant; `None` without judgments.
     pub confidence: Option<ConfidenceAdvice>,
+    /// The best score of each search.
+    pub best_scores: Vec<f64>,
     /// The order to set, and its window.
     pub order: OrderAdvice,
     /// The window to set.
@@ -137,6 +140,7 @@ fn group(
         histogram,
         floors: if with_judgments { floor::curve(&by_judgment) } else { Vec::new() },
         floor: with_judgments.then(|| advised(&judged, &by_judgment, setting, objective)),
+        best_scores: reference::best_scores(trials, gate_window),
         confidence: with_judgments.then(|| confidence::advise(&by_judgment, setting.min_queries)),
         margin: margin::advise(trials, &ordered, gate_window),
         order,

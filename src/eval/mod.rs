@@ -23,6 +23,7 @@ pub mod measures;
 pub mod orders;
 mod progress;
 pub mod queries;
+pub mod reference;
 pub mod report;
 mod run;
 pub mod run_file;

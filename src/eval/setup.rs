@@ -66,6 +66,8 @@ fn adapt(section: &mut RerankConfig, means: &Means) {
     section.mode = Mode::On;
     section.sample = 1.0;
     section.deadline = section.deadline.max(DEADLINE);
+    // What is measured is the floor, whatever the queries are.
+    section.drift_model = None;
     if let Purpose::Calibrate { window } = means.purpose {
         section.window = window.min(section.max_window).max(1);
         section.min_score = None;

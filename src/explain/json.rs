@@ -68,6 +68,10 @@ fn plan(planned: &PlannedSearch) -> Value {
         "min_score": work.and_then(|work| work.min_score),
         "min_keep": planned.profile.min_keep,
         "answer_block": planned.answer_block,
+        "drift": planned.profile.drift.as_ref().map(|drift| json!({
+            "model": drift.settings().model,
+            "searches": drift.settings().reference.scores,
+        })),
         "confidence": planned.profile.confidence.as_ref().map(|confidence| json!({
             "model": confidence.fit.model,
             "slope": confidence.fit.slope,

@@ -46,12 +46,18 @@ impl<'p> BestHits<'p> {
     ) -> Self {
         let is_first = profile.first_provider.as_ref().is_none_or(|first| *first == scores.provider);
         let own = |confidence: &&Confidence| is_first && *confidence.fit.model == *scores.model;
-        let confidence = profile.confidence.as_deref().filter(own);
+        let drift = profile.drift.as_ref().filter(|_| is_first);
+        let confidence = profile.confidence.as_deref().filter(own).filter(|_| !profile.scores_have_moved());
         let mut best: BTreeMap<usize, Best> = BTreeMap::new();
-        for (search, own, has_documents) in lists.filter(|_| confidence.is_some()) {
+        for (search, own, has_documents) in lists.filter(|_| confidence.is_some() || drift.is_some()) {
             let found = best.entry(search).or_insert(Best { score: f32::NEG_INFINITY, whole: true });
             found.score = own.iter().flatten().fold(found.score, |best, score| best.max(*score));
             found.whole &= has_documents && own.iter().all(Option::is_some);
+        }
+        // What is cached has been noted.
+        let is_new = scores.cache_hits < scores.cache_lookups || scores.cache_lookups == 0;
+        if let Some(drift) = drift.filter(|_| is_new) {
+            best.values().for_each(|best| drift.note(&scores.model, best.score));
         }
         Self { confidence, best }
     }

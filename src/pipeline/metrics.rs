@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
-use super::{BlockResult, Outcome, Report};
+use super::{BlockResult, Drifts, Outcome, Report};
 use crate::{
     rerank::FailureClass,
     search::{Holds, KeepReason, NothingRelevant},
@@ -54,6 +54,8 @@ pub struct SearchMetrics {
     blocks: IntCounterVec,
     confidence: HistogramVec,
     nothing: IntCounterVec,
+    /// Whether scores have moved.
+    pub drifts: Drifts,
     moved: HistogramVec,
     top_changed: HistogramVec,
     deepest: HistogramVec,
@@ -143,6 +145,7 @@ impl SearchMetrics {
                 &[0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0],
             )?,
             nothing,
+            drifts: Drifts::register(registry)?,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",

@@ -91,6 +91,7 @@ fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
         annotate: first.annotate,
         answer_block: each().any(|profile| profile.answer_block),
         confidence: first.confidence.clone(),
+        drift: first.drift.clone(),
         min_score: first.min_score,
         min_keep: first.min_keep,
         deadline: first.deadline,
@@ -127,12 +128,13 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         score: if one_score { base.score } else { least_fused(of) },
         annotate: each().all(|profile| profile.annotate),
         answer_block: base.answer_block,
+        drift: None,
         // Another collection's says nothing of these hits.
         confidence: base
             .confidence
             .clone()
             .filter(|own| each().all(|profile| profile.confidence.as_ref() == Some(own))),
-        min_score: each().filter_map(|profile| profile.min_score).reduce(f32::max),
+        min_score: each().filter_map(Profile::floor).reduce(f32::max),
         min_keep: each().map(|profile| profile.min_keep).min().unwrap_or_default(),
         deadline: shortest(|profile| profile.deadline),
         shadow_deadline: shortest(|profile| profile.shadow_deadline),

@@ -5,6 +5,8 @@
 
 mod caller;
 mod confidence;
+mod drift;
+mod drifts;
 mod header_text;
 mod holding;
 mod ignored;
@@ -31,6 +33,8 @@ mod witness;
 
 pub use caller::{CallerHeaders, strip_own};
 pub use confidence::Confidence;
+pub use drift::{Drift, DriftSettings};
+pub use drifts::Drifts;
 pub use holding::Holding;
 pub use ignored::Ignored;
 pub use judge::Judged;

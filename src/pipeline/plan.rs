@@ -276,7 +276,7 @@ pub(super) fn work(
         return Err(KeepReason::PastWindow);
     }
     let asked_deadline = caller.deadline_ms.or(intent.caller.deadline_ms).map(Duration::from_millis);
-    let min_score = floor(profile.min_score, caller.min_score.or(intent.caller.min_score));
+    let min_score = floor(profile.floor(), caller.min_score.or(intent.caller.min_score));
     Ok(Work {
         query: query.into(),
         source,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use wildmatch::WildMatch;
 
-use super::{Confidence, PassageSettings, QuerySource};
+use super::{Confidence, Drift, PassageSettings, QuerySource};
 use crate::{
     rerank::{AskedAgain, Reranker},
     search::{FieldSet, FusedBy, Fusion, SkipRule},
@@ -120,6 +120,8 @@ pub struct Profile {
     pub answer_block: bool,
     /// How likely the best hit is relevant; `None`: that is not known.
     pub confidence: Option<Arc<Confidence>>,
+    /// Whether scores are still those that floor and fit were made for; `None`: nobody looks.
+    pub drift: Option<Arc<Drift>>,
     /// The floor: hits of the window that score lower are dropped.
     pub min_score: Option<f32>,
     /// The least number of hits kept in spite of the floor.
@@ -187,6 +189,16 @@ impl Profile {
         let hash = blake3::hash(query.as_bytes());
         let [a, b, c, d, ..] = *hash.as_bytes();
         f64::from(u32::from_le_bytes([a, b, c, d])) < self.sample * f64::from(u32::MAX)
+    }
+
+    /// The floor, as long as it was made for the scores that there are.
+    pub fn floor(&self) -> Option<f32> {
+        self.min_score.filter(|_| !self.scores_have_moved())
+    }
+
+    /// Whether scores are others than floor and fit were made for.
+    pub fn scores_have_moved(&self) -> bool {
+        self.drift.as_ref().is_some_and(|drift| drift.has_moved())
     }
 
     /// Whether the proxy serves the reranker of this id.

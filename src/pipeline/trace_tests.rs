@@ -63,6 +63,7 @@ fn profile(reranker: Reranker) -> Profile {
         annotate: false,
         answer_block: false,
         confidence: None,
+        drift: None,
         min_score: Some(0.2),
         min_keep: 0,
         deadline: Duration::from_secs(1),

@@ -1,4 +1,5 @@
-//! `rerank.confidence`: how likely the best hit is relevant, and `on_nothing_relevant`.
+//! `rerank.confidence`: how likely the best hit is relevant, and `on_nothing_relevant`; `rerank.drift`: whether the scores are
+//! still those that floor and fit were made for.
 
 use serde_json::{Value, json};
 
@@ -146,4 +147,49 @@ async fn each_search_of_a_batch_is_told_by_itself() {
     assert_eq!(found["responses"][0]["rerank"]["confidence"], 0.9);
     assert_eq!(found["responses"][1]["rerank"]["nothing_relevant"], true);
     assert_eq!(header(&got, "x-rerank-confidence"), None);
+}
+
+/// As many searches as are needed to see that scores have moved, each of another text.
+async fn search_often(sidecar: &Sidecar) {
+    for at in 0..200 {
+        let body = format!(r#"{{"query":{{"match":{{"text":"zebra {at}"}}}},"size":3}}"#);
+        sidecar.post("/a/_search", "", &body).await;
+    }
+}
+
+#[tokio::test]
+async fn where_scores_have_moved_floor_and_fit_of_the_old_ones_do_not_apply() {
+    let settings = format!(
+        "min_score: 0.25, {SURE}, on_nothing_relevant: empty,
+         drift: {{ model: rerank-v3.5, searches: 500, quantiles: [0.6, 0.7, 0.8, 0.9] }}"
+    );
+    let database = database(["0.2", "0.3", "0.1"]).await;
+    let sidecar = Sidecar::start(database.addr, provider().await, &settings, "").await;
+    let (got, hits) = search(&sidecar, "").await;
+    assert_eq!((header(&got, "x-rerank-confidence"), hits), (Some("0.300"), 0), "{got}");
+    search_often(&sidecar).await;
+    let moved = "rerankd_scores_moved{route=\"rerank\"} 1";
+    let metrics = sidecar.metrics().await;
+    assert!(
+        metrics.contains(moved) && metrics.contains("rerankd_score_distance{route=\"rerank\"} 1"),
+        "{metrics}"
+    );
+    let (got, hits) = search(&sidecar, "").await;
+    assert_eq!((header(&got, "x-rerank-confidence"), hits), (None, 3), "{got}");
+    // A floor that the request itself names is one for the scores of now.
+    let (_, hits) = search(&sidecar, "x-rerank-min-score: 0.15\r\n").await;
+    assert_eq!(hits, 2);
+}
+
+#[tokio::test]
+async fn scores_as_they_were_keep_floor_and_fit() {
+    let settings = format!(
+        "min_score: 0.25, {SURE}, drift: {{ model: rerank-v3.5, searches: 500, quantiles: [0.75, 0.75] }}"
+    );
+    let database = database(["0.2", "0.75", "0.1"]).await;
+    let sidecar = Sidecar::start(database.addr, provider().await, &settings, "").await;
+    search_often(&sidecar).await;
+    assert!(sidecar.metrics().await.contains("rerankd_scores_moved{route=\"rerank\"} 0"));
+    let (got, hits) = search(&sidecar, "").await;
+    assert_eq!((header(&got, "x-rerank-confidence"), hits), (Some("0.750"), 1), "{got}");
 }

@@ -68,7 +68,8 @@ rerank_api: { listen: '127.0.0.1:0' }
 cache: { secret_file: DIR/secret, redis: { url: 'redis://127.0.0.1:9' } }
 rerank: { providers: [paid, tokens, lexical], mode: on }
 routes: [{ collection: shadowed, mode: shadow, sample: 0.5, margin_gate: 0.5, answer_block: true,
-    confidence: { model: m, slope: 1, intercept: 0, least: 0.5 } }]
+    confidence: { model: m, slope: 1, intercept: 0, least: 0.5 },
+    drift: { model: m, searches: 100, quantiles: [0, 1] } }]
 telemetry: { otlp: { endpoint: 'http://127.0.0.1:9' } }
 providers:
   paid: { kind: cohere, base_url: 'http://127.0.0.1:9', api_key_env: KEY, max_search_units_per_day: 10 }

@@ -125,6 +125,25 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         |to| &mut to.on_nothing_relevant,
     ),
     setting(
+        "drift.model",
+        Kind::Name,
+        "the model of the first provider whose best scores are watched (rerankd calibrate prints all three)",
+        |to| &mut to.drift_model,
+    ),
+    setting(
+        "drift.searches",
+        Kind::Whole(50, 1_000_000_000),
+        "how many searches the quantiles are of",
+        |to| &mut to.drift_searches,
+    ),
+    setting(
+        "drift.quantiles",
+        Kind::List(&Kind::Score),
+        "of the best score of each search, from the lowest to the highest, all as far apart; where scores have moved from them, \
+         min_score and confidence do not apply",
+        |to| &mut to.drift_quantiles,
+    ),
+    setting(
         "min_score",
         Kind::Score,
         "drop hits of the window that score lower; what is low depends on the model",

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use crate::eval::{
     calibration::{CalibratedGroup, Calibration},
+    reference,
     trial::Way,
 };
 
@@ -112,6 +113,7 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
     };
     set("margin_gate", gate, enough && one_order.is_some(), &why);
     confidence(groups, &mut lines);
+    drift(groups, &mut lines);
     if lines.is_empty() {
         lines.push("# nothing to set".to_owned());
     }
@@ -128,21 +130,36 @@ fn confidence(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
         let model = serde_json::Value::from(model);
         let least = fitted.least.map_or_else(String::new, |least| format!(", least: {least}"));
         let mark = if set { "" } else { "# " };
-        let why = if groups.len() > 1 { "of one category of several; " } else { "" };
+        let why = if groups.len() > 1 { "of one category of several, " } else { "" };
+        let (error, base) = (fitted.error, fitted.base);
         lines.push(format!(
-            "{mark}confidence: {{ model: {model}, slope: {}, intercept: {}{least} }} # {why}log loss {:.3} ({:.3} without \
-             scores), Brier {:.3} ({:.3}), in 5 parts, of {hits} judged hits",
-            fitted.slope,
-            fitted.intercept,
-            fitted.error.log_loss,
-            fitted.base.log_loss,
-            fitted.error.brier,
-            fitted.base.brier
+            "# {why}log loss {:.3} ({:.3} without scores), Brier {:.3} ({:.3}), of {hits} hits:",
+            error.log_loss, base.log_loss, error.brier, base.brier
+        ));
+        let (slope, intercept) = (fitted.slope, fitted.intercept);
+        lines.push(format!(
+            "{mark}confidence: {{ model: {model}, slope: {slope}, intercept: {intercept}{least} }}"
         ));
         if set && fitted.least.is_some() {
             lines.push("# on_nothing_relevant: header # or empty".to_owned());
         }
     }
+}
+
+/// What a server compares the scores of these searches' model with.
+fn drift(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
+    let Some(model) = groups.first().map(|group| &group.scorer.model) else { return };
+    if groups.iter().any(|group| group.scorer.model != *model) {
+        return;
+    }
+    let scores = groups.iter().flat_map(|group| group.best_scores.iter().copied()).collect();
+    let Some((setting, enough)) = reference::setting(model, scores) else { return };
+    let (mark, why) = match enough {
+        true => ("", "an alert where the best scores of searches are no longer like these:"),
+        false => ("# ", "of too few searches:"),
+    };
+    lines.push(format!("# {why}"));
+    lines.extend(setting.into_iter().map(|line| format!("{mark}{line}")));
 }
 
 /// Why what was measured with several orders is not set.
@@ -212,6 +229,16 @@ mod tests {
         assert!(route.rerank.min_score.is_some(), "{fragment}");
         let confidence = route.rerank.confidence().unwrap();
         assert!(confidence.fit.model == "rerank-v3.5" && confidence.least.is_some(), "{fragment}");
+        assert!(route.rerank.drift().is_none() && fragment.contains("# drift:"), "{fragment}");
+    }
+
+    #[test]
+    fn the_scores_of_many_searches_are_set_to_be_compared_with() {
+        let mut calibration = calibration(40);
+        calibration.groups[0].best_scores = (0..150).map(|at| f64::from(at) / 150.0).collect();
+        let fragment = fragment(&calibration, "cohere", 100);
+        let drift = load(&fragment).routes[0].rerank.drift().unwrap();
+        assert_eq!((drift.reference.scores, drift.reference.quantiles.len()), (150, 21), "{fragment}");
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::fmt::Write;
 
 use super::{Explanation, facts};
 use crate::{
-    pipeline::{Confidence, Outcome, PlannedSearch, QuerySource, Report, SearchRecord, Timings},
+    pipeline::{
+        Confidence, DriftSettings, Outcome, PlannedSearch, QuerySource, Report, SearchRecord, Timings,
+    },
     rerank::ENOUGH_DOCUMENTS,
     search::{FieldSet, Fit, FusedBy, Fusion, PassageRule},
 };
@@ -152,6 +154,15 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
             report.cut
         );
         text::wrapped(out, "passages    ", &cut);
+    }
+    if let Some(drift) = &planned.profile.drift {
+        let DriftSettings { model, reference } = drift.settings();
+        let told = format!(
+            "scores of {model} are compared with those of {} searches; where they have moved (rerankd_scores_moved of the running \
+             server), floor and confidence do not apply",
+            reference.scores
+        );
+        text::wrapped(out, "drift       ", &told);
     }
     if let Some(floor) = work.min_score {
         let keep = match planned.profile.min_keep {

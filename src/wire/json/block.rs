@@ -79,11 +79,14 @@ fn put_inside(root: Value<'_>, name: &str, block: &str, edits: &mut Edits) -> Re
     }
 }
 
-/// In as many as have room; an error where none has.
+/// The member that the response to a search of a batch has in its place where that failed (Elasticsearch, Typesense).
+const ERROR: &str = "error";
+
+/// In as many as have room, and are no errors; an error where none has.
 fn put_each(objects: &[Value<'_>], each: &[Option<String>], edits: &mut Edits) -> Result<(), NoBlock> {
     let mut taken = false;
     for (object, block) in objects.iter().zip(each) {
-        let Some(block) = block else { continue };
+        let Some(block) = block.as_ref().filter(|_| object.get(ERROR).is_none()) else { continue };
         taken |= put(*object, block, edits).is_err();
     }
     if taken && edits.is_empty() { Err(NoBlock::Taken) } else { Ok(()) }
@@ -129,6 +132,15 @@ mod tests {
         assert_eq!(told(lists, each("r"), &[Some("1"), None]).unwrap(), r#"{"r":[[],[]],"rerank":9}"#);
         assert_eq!(told(r#"{"r":[{}]}"#, each("r"), &[None, None]).unwrap(), r#"{"r":[{}],"rerank":9}"#);
         assert_eq!(told(r#"{"r":[{}]}"#, each("x"), &[None]).unwrap(), r#"{"r":[{}],"rerank":9}"#);
+    }
+
+    #[test]
+    fn an_error_among_the_responses_of_a_batch_stays_as_it_is() {
+        let batch = r#"{"r":[{"error":{"type":"x"},"status":404},{"b":2}]}"#;
+        assert_eq!(
+            told(batch, each("r"), &[Some("1"), Some("2")]).unwrap(),
+            r#"{"r":[{"error":{"type":"x"},"status":404},{"b":2,"rerank":2}]}"#
+        );
     }
 
     #[test]
