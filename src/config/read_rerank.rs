@@ -1,9 +1,11 @@
 //! The `rerank` section and the routes' own copies of it.
 
+use std::sync::Arc;
+
 use super::{RerankConfig, list, node::Value, problem::Problems, score, section::Section, setting, values};
 use crate::{
     pipeline::Mode,
-    search::{FieldSet, NothingRelevant},
+    search::{FieldSet, NothingRelevant, Template},
 };
 
 /// `base` with the keys of `section` over it.
@@ -11,6 +13,7 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     let mut to = base.clone();
     setting::read(list::RERANK, section, &mut to, problems);
     fields(section, &mut to.fields, problems);
+    template(section, &mut to.fields, problems);
     score::read(section, &mut to.score, problems);
     if to.window > to.max_window {
         let key = if section.has("window") { "window" } else { "max_window" };
@@ -61,6 +64,26 @@ fn drift(section: &Section<'_>, (base, to): (&RerankConfig, &RerankConfig), prob
     if !ascend || !(to.drift_quantiles.is_empty() || (2..=101).contains(&to.drift_quantiles.len())) {
         let sentence = "quantiles: 2 to 101 scores from the lowest to the highest.";
         section.complain("drift", sentence, problems);
+    }
+}
+
+/// A template is instead of `fields`: of both, the one counts that the section itself has.
+fn template(section: &Section<'_>, slot: &mut FieldSet, problems: &mut Problems) {
+    let parse = |text: &str| Template::parse(text).map_err(|error| error.to_string());
+    if section.has("fields") && section.has("template") && *slot != FieldSet::Auto {
+        let sentence = "`fields` says what makes a document too: leave it out, the template names its fields.";
+        return section.complain("template", sentence, problems);
+    }
+    let mut template = match slot {
+        FieldSet::Template(template) => Some(template.clone()),
+        _ => None,
+    };
+    let before = template.clone();
+    section.set_option("template", &mut template, problems, |text| parse(text).map(Arc::new));
+    match template {
+        Some(template) => *slot = FieldSet::Template(template),
+        None if before.is_some() => *slot = FieldSet::Auto,
+        None => {}
     }
 }
 

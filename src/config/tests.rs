@@ -423,6 +423,33 @@ fn a_floor_that_no_score_can_reach_or_that_all_do_is_a_problem() {
 }
 
 #[test]
+fn a_template_stands_instead_of_fields_and_a_route_can_have_another_or_none() {
+    let text = |set: &FieldSet| match set {
+        FieldSet::Template(template) => template.text().to_owned(),
+        set => format!("{set:?}"),
+    };
+    let config = good(
+        "rerank: { template: \"{title}\\n{body}\" }\nroutes: [{ collection: a }, { collection: b, template: '{x}' }, \
+         { collection: c, fields: [x] }, { collection: d, template: null }]",
+        &[],
+    );
+    assert_eq!(text(&config.rerank.fields), "{title}\n{body}");
+    let routes: Vec<String> = config.routes.iter().map(|route| text(&route.rerank.fields)).collect();
+    assert_eq!(routes, ["{title}\n{body}", "{x}", "Named([\"x\"])", "Auto"]);
+    let from_env = good("", &[("RERANKD_RERANK__TEMPLATE", "{title}: {body}")]);
+    assert_eq!(text(&from_env.rerank.fields), "{title}: {body}");
+    for (written, said) in [
+        ("template: '{title'", "rerank.template: the field that begins at character 1 has no `}`"),
+        ("template: '{{title}}'", "there is no field in it"),
+        ("template: '{title}\\n{body}'", "a line break needs double quotes"),
+        ("fields: [a], template: '{b}'", "rerank.template: `fields` says what makes a document too"),
+    ] {
+        let problems = bad(&format!("rerank: {{ {written} }}"));
+        assert!(problems.contains(said), "{written}: {problems}");
+    }
+}
+
+#[test]
 fn several_names_in_one_text_are_a_problem_that_says_how_a_list_is_written() {
     for (text, list) in [
         ("rerank: { fields: 'title,body' }", "[title, body]"),

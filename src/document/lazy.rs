@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{document, material::Material};
+use super::{material::Material, with_head};
 use crate::{
     search::{Document, FieldSet, HitAt, Texts},
     wire::Page,
@@ -36,6 +36,11 @@ impl Texts for Hits {
         self.hits.get(at).is_some_and(|(material, _)| material.write_json(&*self.page, most, out))
     }
 
+    fn head(&self, at: usize) -> usize {
+        let hit = self.hits.get(at);
+        hit.map_or(0, |(material, _)| material.filled(&*self.page, &self.set, self.max_bytes).1)
+    }
+
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8])) {
         if let Some((material, _)) = self.hits.get(at) {
             material.identity(&*self.page, &self.set, self.max_bytes, piece);
@@ -67,8 +72,8 @@ pub fn documents(
                 materials.push((material, OnceLock::new()));
                 Found::Material(materials.len() - 1)
             }
-            None => match document(&**page, at, set, max_bytes) {
-                Some(text) => Found::Text(Arc::<str>::from(text).into()),
+            None => match with_head(&**page, at, set, max_bytes) {
+                Some((text, head)) => Found::Text(Document::headed(text.into(), head)),
                 None => continue,
             },
         });

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::search::Template;
 use crate::{
     document::{
         document,
@@ -66,10 +67,20 @@ fn payload() -> impl Strategy<Value = String> {
 fn set() -> impl Strategy<Value = FieldSet> {
     let path =
         prop::sample::select(&["text", "title", "a.b", "a", "x", "tags", " x", "_node_content", ""][..]);
+    let template = prop::sample::select(
+        &[
+            "{text}",
+            "{title}\n{text}",
+            "T: {title} ({x})\n\n{a.b}: {tags:date}",
+            "{a} {x} {a}",
+            "{_node_content}\n{tags}",
+        ][..],
+    );
     prop_oneof![
         3 => Just(FieldSet::Auto),
         1 => Just(FieldSet::All),
         3 => prop::collection::vec(path.prop_map(str::to_owned), 0..4).prop_map(FieldSet::Named),
+        3 => template.prop_map(|text| FieldSet::Template(Arc::new(Template::parse(text).unwrap()))),
     ]
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, iter};
 
 use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, written, yaml, yaml::Scalar};
 use crate::{
-    search::{FieldSet, HitAt},
+    search::{FieldSet, Filled, HitAt},
     wire::{Found, Page, Place, Value},
 };
 
@@ -39,6 +39,9 @@ impl Material {
         let found = match set {
             FieldSet::Auto => auto(page, at),
             FieldSet::Named(paths) => named(page, at, paths),
+            FieldSet::Template(template) => {
+                named(page, at, template.fields()).map(|found| Self { plain: false, ..found })
+            }
             FieldSet::All => Err(Unsure),
         };
         found.ok()
@@ -46,24 +49,44 @@ impl Material {
 
     /// The document, at most `max_bytes` long.
     pub(super) fn text(&self, page: &dyn Page, set: &FieldSet, max_bytes: usize) -> String {
-        let entry = |part: &Part| {
+        self.filled(page, set, max_bytes).0
+    }
+
+    /// The document, and how much of it stands before its last field, in bytes.
+    pub(super) fn filled(&self, page: &dyn Page, set: &FieldSet, max_bytes: usize) -> (String, usize) {
+        let scalar = |part: &Part| {
             let value = page.value(&part.value)?;
-            let scalar = match set {
+            match set {
                 FieldSet::Auto => fields::string(value).map(Scalar::Text),
-                FieldSet::Named(_) | FieldSet::All => fields::joined(&[value], true),
-            };
-            Some((Cow::Borrowed(name(set, part.name)), scalar?))
+                FieldSet::Named(_) | FieldSet::Template(_) | FieldSet::All => fields::joined(&[value], true),
+            }
         };
-        let mut entries: Vec<_> = self.parts().filter_map(entry).collect();
-        let mut text = match entries.pop() {
-            Some((_, scalar)) if self.plain => scalar.into_text().into_owned(),
-            last => {
-                entries.extend(last);
-                yaml::render(&entries)
+        let (mut text, head) = match set {
+            FieldSet::Template(template) => {
+                let mut values = vec![None; template.fields().len()];
+                for (part, scalar) in self.parts().filter_map(|part| Some((part, scalar(part)?))) {
+                    if let Some(value) = values.get_mut(part.name) {
+                        *value = Some(scalar.into_text());
+                    }
+                }
+                let Filled { text, head } = template.fill(&values);
+                (text, head)
+            }
+            _ => {
+                let entry = |part: &Part| Some((Cow::Borrowed(name(set, part.name)), scalar(part)?));
+                let mut entries: Vec<_> = self.parts().filter_map(entry).collect();
+                match entries.pop() {
+                    Some((_, scalar)) if self.plain => (scalar.into_text().into_owned(), 0),
+                    last => {
+                        entries.extend(last);
+                        yaml::with_head(&entries)
+                    }
+                }
             }
         };
         text.truncate(clean::cut(&text, max_bytes).len());
-        text
+        let head = head.min(text.len());
+        (text, head)
     }
 
     /// About as many bytes as the document has, never fewer; `None` where only making it shows that.
@@ -89,7 +112,12 @@ impl Material {
         max_bytes: usize,
         mut piece: impl FnMut(&[u8]),
     ) {
-        let head = [SIGN, u8::from(self.plain), u8::from(*set == FieldSet::Auto)];
+        let way = match set {
+            FieldSet::Named(_) | FieldSet::All => 0,
+            FieldSet::Auto => 1,
+            FieldSet::Template(_) => 2,
+        };
+        let head = [SIGN, u8::from(self.plain), way];
         let named = |part: &Part| if self.plain { "" } else { name(set, part.name) };
         if let Some(part) = self.only().filter(|part| named(part).is_empty()) {
             // As most are: without an allocation.
@@ -102,6 +130,10 @@ impl Material {
         let mut shape = Vec::with_capacity(64);
         shape.extend(head);
         shape.extend(number(max_bytes));
+        if let FieldSet::Template(template) = set {
+            shape.extend(number(template.text().len()));
+            shape.extend(template.text().as_bytes());
+        }
         for part in self.parts() {
             let name = named(part);
             shape.extend(number(name.len()));
@@ -132,6 +164,7 @@ fn number(number: usize) -> [u8; 8] {
 fn name(set: &FieldSet, at: usize) -> &str {
     match set {
         FieldSet::Named(paths) => paths.get(at).map_or("", String::as_str),
+        FieldSet::Template(template) => template.fields().get(at).map_or("", String::as_str),
         FieldSet::Auto | FieldSet::All => {
             AUTO_TITLES.iter().chain(&AUTO_FIELDS).nth(at).copied().unwrap_or_default()
         }

@@ -26,7 +26,7 @@ pub use passages::passages;
 use yaml::Scalar;
 
 use crate::{
-    search::{FieldSet, HitAt, WantedFields, is_blank},
+    search::{FieldSet, Filled, HitAt, Template, WantedFields, is_blank},
     wire::{FieldObjects, Member, Page, Value},
 };
 
@@ -52,14 +52,17 @@ pub fn wanted_fields(set: &FieldSet) -> WantedFields {
     });
     match set {
         FieldSet::Auto => WantedFields::Named(AUTO.clone()),
-        FieldSet::Named(paths) => {
-            let mut seen = HashSet::new();
-            let of = |path| if fields::in_node_content(path) { NODE_CONTENT } else { path };
-            let names = paths.iter().map(|path| of(path)).filter(|&name| seen.insert(name));
-            WantedFields::Named(names.map(str::to_owned).collect())
-        }
+        FieldSet::Named(paths) => wanted_paths(paths),
+        FieldSet::Template(template) => wanted_paths(template.fields()),
         FieldSet::All => WantedFields::All,
     }
+}
+
+fn wanted_paths(paths: &[String]) -> WantedFields {
+    let mut seen = HashSet::new();
+    let of = |path| if fields::in_node_content(path) { NODE_CONTENT } else { path };
+    let names = paths.iter().map(|path| of(path)).filter(|&name| seen.insert(name));
+    WantedFields::Named(names.map(str::to_owned).collect())
 }
 
 /// The document of one hit of `page`, at most `max_bytes` long; `None` where there is no text. A text that can be read as
@@ -70,24 +73,35 @@ pub fn document<'a>(
     set: &'a FieldSet,
     max_bytes: usize,
 ) -> Option<Cow<'a, str>> {
+    with_head(page, at, set, max_bytes).map(|(text, _)| text)
+}
+
+/// The same, and how much of it stands before its last field, in bytes.
+fn with_head<'a>(
+    page: &'a dyn Page,
+    at: HitAt,
+    set: &'a FieldSet,
+    max_bytes: usize,
+) -> Option<(Cow<'a, str>, usize)> {
     let FieldObjects { mut objects, last_is_flat } = page.fields(at);
-    let text = match set {
+    let (text, head) = match set {
         FieldSet::Auto => {
             let (key, text) = fields::main_text(&objects)?;
             match fields::title(&objects) {
-                Some((title_key, title)) => Cow::Owned(yaml::render(&[
+                Some((title_key, title)) => owned(yaml::with_head(&[
                     (Cow::Borrowed(title_key), Scalar::Text(title)),
                     (Cow::Borrowed(key), Scalar::Text(text)),
                 ])),
-                None => text,
+                None => (text, 0),
             }
         }
         FieldSet::Named(paths) => named(&objects, paths),
+        FieldSet::Template(template) => owned(filled(&objects, template)),
         FieldSet::All => {
             if let (true, Some(last)) = (last_is_flat, objects.last_mut()) {
                 fields::drop_multi_fields(last);
             }
-            Cow::Owned(yaml::render(&fields::all(&objects)))
+            (Cow::Owned(yaml::render(&fields::all(&objects))), 0)
         }
     };
     let start = clean::cut(&text, max_bytes);
@@ -95,31 +109,52 @@ pub fn document<'a>(
         return None;
     }
     let length = start.len();
-    Some(match text {
+    let text = match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.get(..length).unwrap_or_default()),
         Cow::Owned(mut text) => {
             text.truncate(length);
             Cow::Owned(text)
         }
-    })
+    };
+    Some((text, head.min(length)))
+}
+
+fn owned((text, head): (String, usize)) -> (Cow<'static, str>, usize) {
+    (Cow::Owned(text), head)
 }
 
 /// The document of an object that is no hit: its fields at `paths`, in that order; `None` where there is no
 /// text.
 pub fn of_object<'a>(object: Value<'a>, paths: &'a [String]) -> Option<Cow<'a, str>> {
     let objects = [object.members()?];
-    let text = named(&objects, paths);
+    let (text, _) = named(&objects, paths);
     if text.is_empty() { None } else { Some(text) }
 }
 
 /// One field is its plain text, several are YAML.
-fn named<'a>(objects: &[Vec<Member<'a>>], paths: &'a [String]) -> Cow<'a, str> {
+fn named<'a>(objects: &[Vec<Member<'a>>], paths: &'a [String]) -> (Cow<'a, str>, usize) {
     let mut entries = fields::named(objects, paths);
     if paths.len() == 1 && entries.len() == 1 {
-        entries.remove(0).1.into_text()
+        (entries.remove(0).1.into_text(), 0)
     } else {
-        Cow::Owned(yaml::render(&entries))
+        owned(yaml::with_head(&entries))
     }
+}
+
+/// What a template makes of the fields: of an object what is in it, one after the other.
+fn filled(objects: &[Vec<Member<'_>>], template: &Template) -> (String, usize) {
+    let value = |path: &String| {
+        let entries = fields::named(objects, std::slice::from_ref(path));
+        let texts: Vec<Cow<'_, str>> = entries.into_iter().map(|(_, scalar)| scalar.into_text()).collect();
+        match texts.len() {
+            0 => None,
+            1 => texts.into_iter().next().map(|text| Cow::Owned(text.into_owned())),
+            _ => Some(Cow::Owned(texts.join(", "))),
+        }
+    };
+    let values: Vec<Option<Cow<'_, str>>> = template.fields().iter().map(value).collect();
+    let Filled { text, head } = template.fill(&values);
+    (text, head)
 }
 
 /// The names of a hit's top-level keys (names only), for the log line that says why there was no text.

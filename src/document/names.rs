@@ -18,8 +18,13 @@ pub fn is_text_field(set: &FieldSet, name: &str) -> bool {
     match set {
         FieldSet::All => true,
         FieldSet::Auto => AUTO_TITLES.iter().chain(&AUTO_FIELDS).any(|known| is_one(name, known)),
-        FieldSet::Named(paths) => paths.iter().any(|path| is_one(name, &path.replace("[]", ""))),
+        FieldSet::Named(paths) => is_one_of(name, paths),
+        FieldSet::Template(template) => is_one_of(name, template.fields()),
     }
+}
+
+fn is_one_of(name: &str, paths: &[String]) -> bool {
+    paths.iter().any(|path| is_one(name, &path.replace("[]", "")))
 }
 
 fn is_one(name: &str, known: &str) -> bool {

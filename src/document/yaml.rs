@@ -24,11 +24,18 @@ impl<'a> Scalar<'a> {
 
 /// `key: value` lines. Keys and texts have been through `clean`; keys have one line and are distinct.
 pub(super) fn render(entries: &[(Cow<'_, str>, Scalar<'_>)]) -> String {
+    with_head(entries).0
+}
+
+/// The same, and where the last of them begins.
+pub(super) fn with_head(entries: &[(Cow<'_, str>, Scalar<'_>)]) -> (String, usize) {
     let mut out = String::with_capacity(entries.iter().map(|(key, scalar)| key.len() + room(scalar)).sum());
+    let mut head = 0;
     for (key, scalar) in entries {
         if !out.is_empty() {
             out.push('\n');
         }
+        head = out.len();
         one_line(&mut out, key);
         out.push_str(": ");
         match scalar {
@@ -37,7 +44,7 @@ pub(super) fn render(entries: &[(Cow<'_, str>, Scalar<'_>)]) -> String {
             Scalar::Text(text) => one_line(&mut out, text),
         }
     }
-    out
+    (out, head)
 }
 
 /// The bytes that a value takes, roughly.

@@ -10,6 +10,7 @@ pub fn field_names(fields: &FieldSet) -> Vec<String> {
     match fields {
         FieldSet::Auto => AUTO_FIELDS.iter().chain(&[NODE_CONTENT]).map(|&name| name.to_owned()).collect(),
         FieldSet::Named(names) => names.clone(),
+        FieldSet::Template(template) => template.fields().to_vec(),
         FieldSet::All => vec!["*".to_owned()],
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     admin::search_json,
     pipeline::{Outcome, PlannedSearch, Question, SearchRecord},
     rerank::{CallEnd, ProviderCall},
+    search::FieldSet,
 };
 
 /// Everything that is known.
@@ -87,6 +88,10 @@ fn plan(planned: &PlannedSearch) -> Value {
             "sum_of_best": passages.sum_of_best,
         })),
         "fields": work.map(|work| facts::field_names(&work.fields)),
+        "template": work.and_then(|work| match &work.fields {
+            FieldSet::Template(template) => Some(template.text()),
+            _ => None,
+        }),
         "asked_for_fields": facts::wanted(&planned.fetch.fields),
     })
 }

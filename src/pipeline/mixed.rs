@@ -199,10 +199,11 @@ fn of_either(one: FieldSet, other: FieldSet) -> FieldSet {
     let names = |set| match set {
         FieldSet::Auto => Some(auto_names()),
         FieldSet::Named(names) => Some(names),
+        FieldSet::Template(template) => Some(template.fields().to_vec()),
         FieldSet::All => None,
     };
     match (one, other) {
-        (FieldSet::Auto, FieldSet::Auto) => FieldSet::Auto,
+        (one, other) if one == other => one,
         (one, other) => match (names(one), names(other)) {
             (Some(mut one), Some(other)) => {
                 one.extend(other);
@@ -213,24 +214,33 @@ fn of_either(one: FieldSet, other: FieldSet) -> FieldSet {
     }
 }
 
+/// A template counts where all have it: of one of several its fields do.
 fn of_both(one: FieldSet, other: FieldSet) -> FieldSet {
+    if one == other {
+        return one;
+    }
+    let plain = |set| match set {
+        FieldSet::Template(template) => FieldSet::Named(template.fields().to_vec()),
+        set => set,
+    };
     let known = |names: Vec<String>, of: &[String]| {
         FieldSet::Named(names.into_iter().filter(|name| of.contains(name)).collect())
     };
     match (one, other) {
         (FieldSet::All, other) => other,
         (one, FieldSet::All) => one,
-        (FieldSet::Auto, FieldSet::Auto) => FieldSet::Auto,
-        (FieldSet::Named(names), FieldSet::Auto) | (FieldSet::Auto, FieldSet::Named(names)) => {
-            known(names, &auto_names())
-        }
-        (FieldSet::Named(one), FieldSet::Named(other)) => known(one, &other),
+        (one, other) => match (plain(one), plain(other)) {
+            (FieldSet::Named(one), FieldSet::Named(other)) => known(one, &other),
+            (FieldSet::Named(names), _) | (_, FieldSet::Named(names)) => known(names, &auto_names()),
+            (one, _) => one,
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::Template;
 
     fn named(names: &[&str]) -> FieldSet {
         FieldSet::Named(names.iter().map(|name| (*name).to_owned()).collect())
@@ -248,6 +258,14 @@ mod tests {
             assert_eq!(of_both(one.clone(), other.clone()), both);
             assert_eq!(of_both(other, one), both);
         }
+        let template = |text| FieldSet::Template(Arc::new(Template::parse(text).unwrap()));
+        let one = template("{title}: {body}");
+        assert_eq!(of_both(one.clone(), one.clone()), one);
+        assert_eq!(of_both(one.clone(), FieldSet::All), one);
+        assert_eq!(of_both(one.clone(), template("{body}")), named(&["body"]));
+        assert_eq!(of_both(one.clone(), FieldSet::Auto), named(&["title", "body"]));
+        assert_eq!(of_either(one.clone(), one.clone()), one);
+        assert_eq!(of_either(one, named(&["x"])), named(&["title", "body", "x"]));
         assert_eq!(of_either(named(&["a"]), named(&["b"])), named(&["a", "b"]));
         assert_eq!(of_either(FieldSet::Auto, FieldSet::All), FieldSet::All);
     }

@@ -5,8 +5,11 @@ use std::{ops::Range, sync::Arc};
 use crate::{
     document::passages,
     rerank::Scores,
-    search::{Document, Passage, PassageRule, Texts},
+    search::{Document, Passage, PassageRule, Texts, is_blank},
 };
+
+/// What is repeated before each passage may take such a part of it.
+const HEAD_SHARE: usize = 4;
 
 /// How documents are scored by their passages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +41,54 @@ struct Of {
 struct Passages {
     whole: Document,
     ranges: Vec<Range<usize>>,
+    /// Each with the head of its document before it; empty where that has none.
+    headed: Vec<Box<str>>,
+}
+
+impl Passages {
+    fn new(whole: Document, ranges: Vec<Range<usize>>, head: usize) -> Self {
+        let text = whole.text();
+        let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+        let with_head = |range: &Range<usize>| {
+            // The first one has it already.
+            let head = if range.start < head { "" } else { part(0..head) };
+            format!("{head}{}", part(range.clone())).into()
+        };
+        let headed = if head > 0 { ranges.iter().map(with_head).collect() } else { Vec::new() };
+        Self { whole, ranges, headed }
+    }
+}
+
+/// The passages of a long text. What stands before its last field, a title mostly, is said with each of them, unless that is
+/// more than a quarter of one; it belongs to the first one anyway. With that, how much of the text it is.
+fn cut(document: &Document, rule: PassageRule) -> (Vec<Range<usize>>, usize) {
+    let (text, head) = (document.text(), document.head().len());
+    let rest = text.get(head..).unwrap_or_default();
+    if head == 0 || head > rule.bytes / HEAD_SHARE || is_blank(rest) {
+        return (passages(text, rule), 0);
+    }
+    let bytes = rule.bytes - head;
+    let ranges = passages(rest, PassageRule { bytes, overlap: rule.overlap.min(bytes / 2), ..rule });
+    let placed = |(nth, range): (usize, Range<usize>)| {
+        let start = if nth == 0 { 0 } else { range.start + head };
+        start..range.end + head
+    };
+    (ranges.into_iter().enumerate().map(placed).collect(), head)
 }
 
 impl Texts for Passages {
     fn text(&self, at: usize) -> &str {
-        self.ranges.get(at).and_then(|range| self.whole.text().get(range.clone())).unwrap_or_default()
+        let plain = || self.ranges.get(at).and_then(|range| self.whole.text().get(range.clone()));
+        self.headed.get(at).map(|text| &**text).or_else(plain).unwrap_or_default()
     }
 
     fn size(&self, at: usize) -> usize {
-        self.ranges.get(at).map_or(0, Range::len)
+        let plain = || self.ranges.get(at).map_or(0, Range::len);
+        self.headed.get(at).map_or_else(plain, |text| text.len())
+    }
+
+    fn head(&self, _: usize) -> usize {
+        0
     }
 
     fn write_json(&self, _: usize, _: usize, _: &mut Vec<u8>) -> bool {
@@ -71,13 +113,13 @@ impl Cut {
         let rule = self.settings.rule;
         // Its text need not be made where it is short.
         let may_be_long = document.size() > rule.bytes && document.text().len() > rule.bytes;
-        let ranges = if may_be_long { passages(document.text(), rule) } else { Vec::new() };
+        let (ranges, head) = if may_be_long { cut(document, rule) } else { (Vec::new(), 0) };
         if ranges.is_empty() {
             self.documents.push(document.clone());
             return self.of.push(Of { places: start..start + 1, passages: None });
         }
         let count = ranges.len();
-        let passages = Arc::new(Passages { whole: document.clone(), ranges });
+        let passages = Arc::new(Passages::new(document.clone(), ranges, head));
         self.documents.extend((0..count).map(|at| Document::made(passages.clone(), at)));
         self.of.push(Of { places: start..start + count, passages: Some(passages) });
     }
@@ -163,6 +205,31 @@ mod tests {
             bytes
         };
         assert_eq!(identity(&cut.documents[1]), passages[0].as_bytes());
+    }
+
+    #[test]
+    fn each_passage_has_the_title_before_it() {
+        let rule = PassageRule { bytes: 60, overlap: 0, most: 9 };
+        let texts = |head: usize| {
+            let text: Arc<str> = format!("Trains\n{LONG}").into();
+            let mut cut = Cut::new(PassageSettings { rule, sum_of_best: 1 });
+            cut.add(&Document::headed(text.clone(), head));
+            let sizes: Vec<usize> = cut.documents.iter().map(Document::size).collect();
+            let (_, best) = cut.joined(scores(&vec![Some(0.5); sizes.len()]));
+            assert!(sizes.iter().all(|&size| size <= rule.bytes));
+            assert_eq!(best[0].unwrap().offset, 0);
+            cut.documents.iter().map(|document| document.text().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            texts(7),
+            [
+                "Trains\nOne is first here. Two follows it.",
+                "Trains\nThree comes after. Four is the last one."
+            ]
+        );
+        let without = ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."];
+        assert_eq!(texts(0), without);
+        assert_eq!(texts(26), ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."]);
     }
 
     #[test]

@@ -8,7 +8,8 @@ pub struct Document(Source);
 
 #[derive(Clone)]
 enum Source {
-    Text(Arc<str>),
+    /// Such a text, and how much of it is its head.
+    Text(Arc<str>, usize),
     /// One of several that are made when they are read, by its number.
     Made(Arc<dyn Texts>, usize),
 }
@@ -22,11 +23,18 @@ pub trait Texts: Send + Sync {
     /// Writes it as a JSON string without making it, if it is certain that it has no more than `most` bytes and what it is.
     /// Returns whether it has; else nothing is written.
     fn write_json(&self, at: usize, most: usize, out: &mut Vec<u8>) -> bool;
+    /// How many bytes at its beginning stand before the last field that it is made of: a title, mostly.
+    fn head(&self, at: usize) -> usize;
     /// The bytes that identify it, piece by piece, without making it. No text has such bytes.
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8]));
 }
 
 impl Document {
+    /// One that is there, with so many bytes at its beginning that stand before the last field that it is made of.
+    pub fn headed(text: Arc<str>, head: usize) -> Self {
+        Self(Source::Text(text, head))
+    }
+
     /// One that is made when it is read.
     pub fn made(texts: Arc<dyn Texts>, at: usize) -> Self {
         Self(Source::Made(texts, at))
@@ -35,7 +43,7 @@ impl Document {
     /// The text; never blank.
     pub fn text(&self) -> &str {
         match &self.0 {
-            Source::Text(text) => text,
+            Source::Text(text, _) => text,
             Source::Made(texts, at) => texts.text(*at),
         }
     }
@@ -43,16 +51,25 @@ impl Document {
     /// About as many bytes as its text has, never fewer: escapes where it is written may make it longer.
     pub fn size(&self) -> usize {
         match &self.0 {
-            Source::Text(text) => text.len(),
+            Source::Text(text, _) => text.len(),
             Source::Made(texts, at) => texts.size(*at),
         }
+    }
+
+    /// What stands before the last field that it is made of: a title, mostly. Makes its text.
+    pub fn head(&self) -> &str {
+        let head = match &self.0 {
+            Source::Text(_, head) => *head,
+            Source::Made(texts, at) => texts.head(*at),
+        };
+        self.text().get(..head).unwrap_or_default()
     }
 
     /// Writes its text as a JSON string where that needs no text to be made, and where it certainly has no more than
     /// `most` bytes. Returns whether it has; else nothing is written.
     pub fn write_json(&self, most: usize, out: &mut Vec<u8>) -> bool {
         match &self.0 {
-            Source::Text(_) => false,
+            Source::Text(..) => false,
             Source::Made(texts, at) => texts.write_json(*at, most, out),
         }
     }
@@ -61,7 +78,7 @@ impl Document {
     /// them, so that the same text has two cache keys if it is written in two ways.
     pub fn identity(&self, mut piece: impl FnMut(&[u8])) {
         match &self.0 {
-            Source::Text(text) => piece(text.as_bytes()),
+            Source::Text(text, _) => piece(text.as_bytes()),
             Source::Made(texts, at) => texts.identity(*at, &mut piece),
         }
     }
@@ -74,13 +91,13 @@ impl Document {
 
 impl From<Arc<str>> for Document {
     fn from(text: Arc<str>) -> Self {
-        Self(Source::Text(text))
+        Self(Source::Text(text, 0))
     }
 }
 
 impl From<&str> for Document {
     fn from(text: &str) -> Self {
-        Self(Source::Text(text.into()))
+        Self(Source::Text(text.into(), 0))
     }
 }
 

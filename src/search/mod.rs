@@ -17,6 +17,7 @@ mod prefix;
 mod reason;
 mod skip;
 mod switch;
+mod template;
 
 pub use blank::is_blank;
 pub use confidence::{Fit, NothingRelevant, logit};
@@ -37,3 +38,4 @@ pub use prefix::{BadPrefix, PathPrefix};
 pub use reason::KeepReason;
 pub use skip::SkipRule;
 pub use switch::yes_or_no;
+pub use template::{Filled, Template, TemplateError};

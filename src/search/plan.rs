@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Template;
+
 /// How long documents are cut into passages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassageRule {
@@ -20,6 +22,8 @@ pub enum FieldSet {
     Auto,
     /// These dotted paths, in this order.
     Named(Vec<String>),
+    /// Those of a template, put together as it says.
+    Template(Arc<Template>),
     /// Every string field.
     All,
 }

@@ -75,6 +75,7 @@ mod searched;
 mod shutdown;
 mod signed;
 mod targets;
+mod templates;
 mod timeouts;
 mod tls;
 mod too_large;

@@ -59,9 +59,18 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         Kind::Fields,
         "what makes a hit's document: auto (well-known names) | \"*\" (every string field) | [title, body.text]",
         By::Hand(|of| match &of.fields {
-            FieldSet::Auto => Shown::One("auto".to_owned()),
+            FieldSet::Auto | FieldSet::Template(_) => Shown::One("auto".to_owned()),
             FieldSet::All => Shown::One("*".to_owned()),
             FieldSet::Named(names) => Shown::List(names.clone()),
+        }),
+    ),
+    by(
+        "template",
+        Kind::Text,
+        "how fields and labels make it, such as \"{title}\\n{body}\"; a missing field leaves no label; {day:date}; instead of fields",
+        By::Hand(|of| match &of.fields {
+            FieldSet::Template(template) => Shown::One(template.text().to_owned()),
+            _ => Shown::Null,
         }),
     ),
     setting(

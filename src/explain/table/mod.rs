@@ -140,6 +140,9 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
             format!("auto: a title, and the first with text of {names}")
         }
         FieldSet::Named(names) => names.join(", "),
+        FieldSet::Template(template) => {
+            format!("{}, by the template {:?}", template.fields().join(", "), template.text())
+        }
         FieldSet::All => "* (every text field)".to_owned(),
     };
     text::wrapped(out, "fields      ", &fields);
