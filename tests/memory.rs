@@ -84,6 +84,8 @@ fn pipeline(mode: Mode) -> Pipeline {
         fields: FieldSet::Auto,
         document_bytes: 1 << 18,
         passages: None,
+        instruction: None,
+        instructed: Vec::new(),
         skip_when: Default::default(),
         score: ScoreMode::Keep,
         annotate: false,

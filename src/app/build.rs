@@ -177,10 +177,10 @@ pub(super) fn dialects(listener: &ListenerConfig, known: &KnownNames) -> Vec<Arc
 fn profiles(config: &Config, shared: &Shared) -> Profiles {
     let route = |route: &RouteConfig| {
         let name = Some(route.collection.as_str().into());
-        let profile = Arc::new(Profile { route: name, ..profile(&route.rerank, &route.collection, shared) });
-        Route { collection: route.collection.clone(), profile }
+        let own = profile(config, &route.rerank, &route.collection, shared);
+        Route { collection: route.collection.clone(), profile: Arc::new(Profile { route: name, ..own }) }
     };
-    let default = Arc::new(profile(&config.rerank, REST, shared));
+    let default = Arc::new(profile(config, &config.rerank, REST, shared));
     Profiles { routes: config.routes.iter().map(route).collect(), default }
 }
 
@@ -188,7 +188,7 @@ fn profiles(config: &Config, shared: &Shared) -> Profiles {
 pub(super) const REST: &str = "rerank";
 
 /// `name`: that of the section for metrics.
-fn profile(section: &RerankConfig, name: &str, shared: &Shared) -> Profile {
+fn profile(config: &Config, section: &RerankConfig, name: &str, shared: &Shared) -> Profile {
     Profile {
         route: None,
         mode: section.mode,
@@ -209,6 +209,8 @@ fn profile(section: &RerankConfig, name: &str, shared: &Shared) -> Profile {
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
         passages: section.passages(),
+        instruction: section.instruction.as_deref().map(Into::into),
+        instructed: config.instruction_takers(section),
         score: section.score,
         annotate: section.annotate,
         answer_block: section.answer_block,

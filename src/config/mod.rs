@@ -13,6 +13,7 @@ mod fingerprint;
 mod fleet_tests;
 mod grpc;
 mod hints;
+mod instructions;
 mod kind;
 mod limits;
 mod list;

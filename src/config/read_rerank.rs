@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{RerankConfig, list, node::Value, problem::Problems, score, section::Section, setting, values};
 use crate::{
     pipeline::Mode,
-    search::{FieldSet, NothingRelevant, Template},
+    search::{FieldSet, NothingRelevant, Template, is_blank},
 };
 
 /// `base` with the keys of `section` over it.
@@ -26,6 +26,9 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     }
     confidence(section, (base, &to), problems);
     drift(section, (base, &to), problems);
+    if to.instruction.as_ref().is_some_and(|text| is_blank(text)) {
+        section.complain("instruction", "an instruction of no words; leave it out for none.", problems);
+    }
     if to.mode != Mode::Off && to.providers.is_empty() && section.has("providers") {
         section.complain("providers", "the list is empty; write `mode: off` to rerank nothing.", problems);
     }
@@ -71,7 +74,8 @@ fn drift(section: &Section<'_>, (base, to): (&RerankConfig, &RerankConfig), prob
 fn template(section: &Section<'_>, slot: &mut FieldSet, problems: &mut Problems) {
     let parse = |text: &str| Template::parse(text).map_err(|error| error.to_string());
     if section.has("fields") && section.has("template") && *slot != FieldSet::Auto {
-        let sentence = "`fields` says what makes a document too: leave it out, the template names its fields.";
+        let sentence =
+            "`fields` says what makes a document too: leave it out, the template names its fields.";
         return section.complain("template", sentence, problems);
     }
     let mut template = match slot {

@@ -153,6 +153,8 @@ pub struct RerankConfig {
     pub most_passages: u64,
     /// How many of its best passages make a document's score.
     pub passages_summed: u64,
+    /// What counts as relevant beside the query, for providers that take an instruction.
+    pub instruction: Option<String>,
     /// What becomes of scores.
     pub score: ScoreMode,
     /// Add `rerank_score` and `rerank_from` to hits.
@@ -347,6 +349,7 @@ impl Default for RerankConfig {
             passage_overlap: 150,
             most_passages: 8,
             passages_summed: 1,
+            instruction: None,
             score: ScoreMode::Keep,
             annotate: false,
             answer_block: false,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Config, RerankConfig};
+use super::{Config, RerankConfig, instructions};
 use crate::{
     dialect::paths::{FieldForm, Hits, Operation},
     rerank::ProviderKind,
@@ -24,6 +24,7 @@ impl Config {
             lists(self),
             lent(self),
             ignored(self),
+            instructions::warnings(self),
         ]
         .concat()
     }

@@ -44,6 +44,7 @@ pub(super) fn options(
             "min_score" => options.min_score = Some(score(value)?),
             "enabled" => options.enabled = Some(value.as_bool()?),
             "model" => options.model = Some(text(value)?),
+            "instruction" => options.instruction = Some(text(value)?),
             "fields" => {
                 let names = value.items().unwrap_or_else(|| vec![value]);
                 options.fields = Some(names.into_iter().map(text).collect::<Option<_>>()?);

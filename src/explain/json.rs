@@ -88,6 +88,8 @@ fn plan(planned: &PlannedSearch) -> Value {
             "sum_of_best": passages.sum_of_best,
         })),
         "fields": work.map(|work| facts::field_names(&work.fields)),
+        "instruction": work.and_then(|work| work.instruction.as_deref()),
+        "instruction_takers": planned.profile.instructed,
         "template": work.and_then(|work| match &work.fields {
             FieldSet::Template(template) => Some(template.text()),
             _ => None,

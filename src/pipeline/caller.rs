@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header_text;
-use crate::search::yes_or_no;
+use crate::search::{is_blank, yes_or_no};
 
 /// What a request's own headers ask for about its reranking.
 #[derive(Clone, Default)]
@@ -28,6 +28,8 @@ pub struct CallerHeaders {
     pub fields: Option<Vec<String>>,
     /// `x-rerank-answer-block`.
     pub answer_block: Option<bool>,
+    /// `x-rerank-instruction`, decoded.
+    pub instruction: Option<String>,
     /// The `rerank-query` entry of `baggage`, decoded.
     pub baggage: Option<String>,
     /// The names of the headers that have no effect.
@@ -75,6 +77,10 @@ impl CallerHeaders {
                 return first(&mut self.model, Some(text.to_owned()).filter(|name| !name.is_empty()));
             }
             "x-rerank-answer-block" => return first(&mut self.answer_block, yes_or_no(text)),
+            "x-rerank-instruction" => {
+                let text = header_text::text(value.as_bytes());
+                return first(&mut self.instruction, Some(text).filter(|text| !is_blank(text)));
+            }
             "x-rerank-fields" => {
                 return first(&mut self.fields, Some(list(text)).filter(|names| !names.is_empty()));
             }
@@ -246,6 +252,7 @@ mod tests {
             ("x-rerank-deadline", "soon"),
             ("x-rerank-model", " "),
             ("x-rerank-fields", ","),
+            ("x-rerank-instruction", " "),
             ("x-rerank-quey", "red shoes"),
         ] {
             let caller = read(name, value.as_bytes());

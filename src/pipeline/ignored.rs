@@ -1,7 +1,7 @@
 //! [`Ignored`]: what a request says about its reranking without effect. Reported in the response, so that no client
 //! takes it for applied.
 
-use super::{AllowList, CallerHeaders, PlannedSearch};
+use super::{AllowList, CallerHeaders, PlannedSearch, Profile};
 use crate::search::CallerOptions;
 
 /// The most names reported, and the most bytes of one.
@@ -21,6 +21,7 @@ impl Ignored {
             let own = &search.intent.caller;
             own.ignored.iter().for_each(|name| ignored.add(&format!("rerank.{name}")));
             ignored.add_rejected(caller, own, &search.profile.allow);
+            ignored.add_unheard(caller, own, &search.profile);
         }
         ignored
     }
@@ -37,6 +38,16 @@ impl Ignored {
         match (&caller.fields, &own.fields) {
             (Some(names), _) if unknown_fields(names) => self.add("x-rerank-fields"),
             (None, Some(names)) if unknown_fields(names) => self.add("rerank.fields"),
+            _ => {}
+        }
+    }
+
+    /// An instruction that the configuration does not allow, or that no provider takes.
+    fn add_unheard(&mut self, caller: &CallerHeaders, own: &CallerOptions, profile: &Profile) {
+        let unheard = |text: &String| !profile.allow.instructs(text) || profile.instructed.is_empty();
+        match (&caller.instruction, &own.instruction) {
+            (Some(text), _) if unheard(text) => self.add("x-rerank-instruction"),
+            (None, Some(text)) if unheard(text) => self.add("rerank.instruction"),
             _ => {}
         }
     }

@@ -87,6 +87,8 @@ fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
         document_bytes: first.document_bytes,
         passages: first.passages,
         skip_when: first.skip_when.clone(),
+        instruction: first.instruction.clone(),
+        instructed: first.instructed.clone(),
         score: first.score,
         annotate: first.annotate,
         answer_block: each().any(|profile| profile.answer_block),
@@ -125,6 +127,10 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         window: least(|profile| profile.window),
         max_window: least(|profile| profile.max_window),
         fields: each().map(|profile| profile.fields.clone()).reduce(of_both).unwrap_or(FieldSet::Auto),
+        instruction: base
+            .instruction
+            .clone()
+            .filter(|_| each().all(|each| each.instruction == base.instruction)),
         score: if one_score { base.score } else { least_fused(of) },
         annotate: each().all(|profile| profile.annotate),
         answer_block: base.answer_block,
@@ -150,6 +156,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         allow: AllowList {
             models: kept(|allow| &allow.models),
             fields: kept(|allow| &allow.fields),
+            instructions: kept(|allow| &allow.instructions),
             // None of all is smaller than any.
             max_window: each().map(|profile| profile.allow.max_window).min().flatten(),
             max_deadline: each().map(|profile| profile.allow.max_deadline).min().flatten(),
@@ -165,6 +172,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         first_provider: base.first_provider.clone(),
         document_bytes: base.document_bytes,
         passages: base.passages,
+        instructed: base.instructed.clone(),
         skip_when: base.skip_when.clone(),
         fail_open: base.fail_open,
         widen: base.widen,

@@ -227,9 +227,13 @@ mod tests {
                 "Trains\nThree comes after. Four is the last one."
             ]
         );
-        let without = ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."];
+        let without =
+            ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."];
         assert_eq!(texts(0), without);
-        assert_eq!(texts(26), ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."]);
+        assert_eq!(
+            texts(26),
+            ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."]
+        );
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Work {
     pub timeout: Option<Duration>,
     /// A model from the allow-list.
     pub model: Option<Arc<str>>,
+    /// What counts as relevant beside the query, for providers that take an instruction.
+    pub instruction: Option<Arc<str>>,
     /// Fields of the document.
     pub fields: FieldSet,
     /// What happens to the hits' own scores.
@@ -107,7 +109,7 @@ impl Pipeline {
     /// Whether what is known of a search before it is read decides that it is not reranked: its caller says so, or the
     /// collection is excluded. Not where its headers ask for something that depends on the collection.
     pub fn leaves_alone(&self, caller: &CallerHeaders, search: Unread<'_>) -> bool {
-        if caller.model.is_some() || caller.fields.is_some() {
+        if caller.model.is_some() || caller.fields.is_some() || caller.instruction.is_some() {
             return false;
         }
         let named = || self.profiles.find(search.collections);
@@ -288,6 +290,7 @@ pub(super) fn work(
         },
         timeout: intent.timeout,
         model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
+        instruction: instruction(profile, caller.instruction.as_ref().or(intent.caller.instruction.as_ref())),
         fields: document_fields(intent, profile, caller),
         score: if named.is_some() { ScoreMode::ReplaceAsElasticsearch } else { profile.score },
         // A single hit has no order, but where a reranker was requested for it, it has a score.
@@ -317,6 +320,12 @@ fn floor(configured: Option<f32>, asked: Option<f32>) -> Option<f32> {
 
 fn model(allow: &AllowList, asked: Option<&String>) -> Option<Arc<str>> {
     asked.filter(|model| allow.models.contains(model)).map(|model| model.as_str().into())
+}
+
+/// The caller's, where that is allowed, else the configured one.
+fn instruction(profile: &Profile, asked: Option<&String>) -> Option<Arc<str>> {
+    let asked = asked.filter(|text| profile.allow.instructs(text)).map(|text| text.as_str().into());
+    asked.or_else(|| profile.instruction.clone())
 }
 
 /// What the documents of a search are made of.

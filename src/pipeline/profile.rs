@@ -73,6 +73,8 @@ pub struct AllowList {
     pub models: Vec<String>,
     /// Document fields, by path.
     pub fields: Vec<String>,
+    /// Instructions; `*` and `?` are wild.
+    pub instructions: Vec<String>,
     /// A larger window than the configured one, up to this.
     pub max_window: Option<u64>,
     /// A longer deadline than the configured one, up to this.
@@ -112,6 +114,10 @@ pub struct Profile {
     pub document_bytes: usize,
     /// How longer ones are scored by their passages; `None`: each as a whole.
     pub passages: Option<PassageSettings>,
+    /// What counts as relevant beside the query, for providers that take an instruction.
+    pub instruction: Option<Arc<str>>,
+    /// The names of the providers that do.
+    pub instructed: Vec<String>,
     /// What happens to scores.
     pub score: ScoreMode,
     /// Adds `rerank_score` and `rerank_from` to hits.
@@ -151,6 +157,13 @@ pub struct Profile {
     pub search_pipelines: Vec<String>,
     /// What callers may choose.
     pub allow: AllowList,
+}
+
+impl AllowList {
+    /// Whether callers may give this instruction.
+    pub fn instructs(&self, text: &str) -> bool {
+        self.instructions.iter().any(|pattern| WildMatch::new(pattern).matches(text))
+    }
 }
 
 /// A profile for some collections.

@@ -243,6 +243,7 @@ impl Pipeline {
         let count = documents.len();
         let mut request = RerankRequest::new(call.work.query.clone(), documents, respond_by);
         request.model = call.work.model.clone();
+        request.instruction = call.work.instruction.clone();
         request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
         request.searches = call.searches();
         (request.calls, request.siblings, request.trace) =
@@ -293,6 +294,7 @@ impl Call<'_> {
         Arc::ptr_eq(self.profile, &search.profile)
             && self.work.query == work.query
             && self.work.model == work.model
+            && self.work.instruction == work.instruction
             && self.work.deadline == work.deadline
             && self.work.timeout == work.timeout
     }

@@ -58,6 +58,8 @@ fn profile(reranker: Reranker) -> Profile {
         fields: FieldSet::Auto,
         document_bytes: 1024,
         passages: None,
+        instruction: None,
+        instructed: Vec::new(),
         skip_when: Default::default(),
         score: ScoreMode::Keep,
         annotate: false,

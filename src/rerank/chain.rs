@@ -8,18 +8,23 @@ use tokio::time::{Instant, timeout_at};
 use tower::{Service, ServiceExt};
 
 use super::{
-    FailureClass, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult, Reranker, Scores,
-    Words, words::Learner,
+    FailureClass, Instructed, RerankError, RerankFuture, RerankMetrics, RerankRequest, RerankResult,
+    Reranker, Scores, Words, instruction::told, words::Learner,
 };
 
 /// Reserved from a provider's time for those that follow it.
 const RESERVE: Duration = Duration::from_millis(100);
+
+/// How a provider takes an instruction, by the name of a model that is asked for instead of its own.
+pub(super) type Takes = Arc<dyn Fn(Option<&str>) -> Option<Instructed> + Send + Sync>;
 
 /// One provider of a chain.
 #[derive(Clone)]
 pub(super) struct Link {
     pub(super) name: Arc<str>,
     pub(super) provider: Reranker,
+    /// How it takes an instruction, by the model that is asked for; `None`: its own.
+    pub(super) instructed: Takes,
     /// It learns words from what it scores.
     pub(super) learns: bool,
 }
@@ -73,6 +78,13 @@ impl Chain {
             }
             let model = request.model_for(&link.name);
             let narrowed = RerankRequest { respond_by, model, ..request.clone() };
+            let narrowed = match &narrowed.instruction {
+                None => narrowed,
+                Some(_) => {
+                    let how = (link.instructed)(narrowed.model.as_deref());
+                    told(narrowed, how)
+                }
+            };
             let response = timeout_at(respond_by, link.provider.clone().oneshot(narrowed)).await;
             let error = match response.unwrap_or(Err(RerankError::Deadline)) {
                 Ok(scores) => match scores.failure {

@@ -8,6 +8,7 @@ mod caller_deadline;
 mod chain;
 mod deferred;
 mod error;
+mod instruction;
 mod kind;
 mod limits;
 mod lists;
@@ -39,10 +40,11 @@ pub use call_log::{CallEnd, CallLog, Heard, ProviderCall};
 use caller_deadline::CallerDeadline;
 use deferred::DeferredWork;
 pub use error::{FailureClass, RerankError, StatedLimits};
+pub use instruction::Instructed;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
 pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
 pub use metrics::RerankMetrics;
-pub use provider::{Trial, appended_path, billing, provider_facts, trial};
+pub use provider::{Trial, appended_path, billing, instructed, provider_facts, trial};
 pub use retired::end_of_service;
 pub use settings::{
     Activation, ApiKey, Billing, BuildError, HttpSettings, LexicalSettings, ProviderFacts, ProviderKind,
@@ -65,6 +67,8 @@ pub struct RerankRequest {
     pub query: Arc<str>,
     /// The documents, never blank.
     pub documents: Arc<[Document]>,
+    /// What counts as relevant beside the query, for providers that take an instruction.
+    pub instruction: Option<Arc<str>>,
     /// A model from the allow-list instead of the provider's own.
     pub model: Option<Arc<str>>,
     /// The providers that `model` applies to; the others use their own. `None`: it applies to all.
@@ -108,6 +112,7 @@ impl RerankRequest {
         Self {
             query,
             documents,
+            instruction: None,
             model: None,
             model_of: None,
             respond_by,

@@ -8,7 +8,8 @@ use super::{
     batch::{Batch, BatchLimit},
     breaker::Breaker,
     cache::{Fill, KeyBase, Lookup},
-    chain::{Chain, Link},
+    chain::{Chain, Link, Takes},
+    instructed,
     limits::{Gate, Ledger, Limits, Rates, Trim},
     lists::Lists,
     metrics::Counted,
@@ -171,8 +172,27 @@ fn provider(
 ) -> Result<Provider, BuildError> {
     let name: Arc<str> = settings.name.as_str().into();
     let learns = matches!(settings.kind, ProviderKind::Lexical(_));
+    let instructed = takes(&settings.kind);
     let Layers { provider, observe, usable, asked_again } = layers(settings, name.clone(), shared)?;
-    Ok(Provider { fingerprint, link: Link { name, provider, learns }, observe, usable, asked_again })
+    Ok(Provider {
+        fingerprint,
+        link: Link { name, provider, instructed, learns },
+        observe,
+        usable,
+        asked_again,
+    })
+}
+
+/// How a provider of this kind takes an instruction.
+fn takes(kind: &ProviderKind) -> Takes {
+    match kind {
+        ProviderKind::Lexical(_) => Arc::new(|_| None),
+        ProviderKind::Http(http) => {
+            let (kind, base_url) = (http.kind, http.base_url.clone());
+            let own = http.model.clone().unwrap_or_default();
+            Arc::new(move |model| instructed(kind, &base_url, model.unwrap_or(&own)))
+        }
+    }
 }
 
 /// The layers of one provider: the only place that shows their order, here from the inside out.

@@ -81,7 +81,12 @@ async fn the_last_of_a_chain_sees_the_collection_go_by() {
             Chain::new(vec![first, last], shared.metrics.clone()).learning(&shared.words),
         )
     };
-    let first = Link { name: "p".into(), provider: BoxCloneSyncService::new(always), learns: false };
+    let first = Link {
+        name: "p".into(),
+        provider: BoxCloneSyncService::new(always),
+        instructed: std::sync::Arc::new(|_| None),
+        learns: false,
+    };
     let chain: Reranker = links(first);
     for n in 0..50 {
         let documents: Vec<String> = (0..10).map(|at| format!("document {n} {at}")).collect();
@@ -93,7 +98,12 @@ async fn the_last_of_a_chain_sees_the_collection_go_by() {
         }
     }
     let (never, _) = scripted(|_, _| Err(RerankError::Deadline));
-    let first = Link { name: "p".into(), provider: BoxCloneSyncService::new(never), learns: false };
+    let first = Link {
+        name: "p".into(),
+        provider: BoxCloneSyncService::new(never),
+        instructed: std::sync::Arc::new(|_| None),
+        learns: false,
+    };
     let response = links(first).oneshot(of_collection("c", &["one", "the query"])).await.unwrap();
     assert_eq!((&*response.provider, response.learned), ("words", Some(500)));
     assert_eq!(response.fusion.map(|fusion| fusion.weight), Some(1.0));
@@ -106,7 +116,12 @@ async fn the_last_of_a_chain_sees_the_collection_go_by() {
 async fn nothing_is_learned_where_no_provider_of_the_chain_needs_it() {
     let shared = shared(&prometheus::Registry::new());
     let (always, _) = scripted(|_, request| half_for_each(request));
-    let link = Link { name: "p".into(), provider: BoxCloneSyncService::new(always), learns: false };
+    let link = Link {
+        name: "p".into(),
+        provider: BoxCloneSyncService::new(always),
+        instructed: std::sync::Arc::new(|_| None),
+        learns: false,
+    };
     let chain = Chain::new(vec![link], shared.metrics.clone()).learning(&shared.words);
     chain.oneshot(of_collection("c", &["one"])).await.unwrap();
     tokio::task::yield_now().await;
@@ -209,7 +224,12 @@ async fn what_a_reload_takes_away_leaves_no_state_behind() {
 }
 
 fn boxed(name: &str, service: impl crate::rerank::Rerank) -> Link {
-    Link { name: name.into(), provider: BoxCloneSyncService::new(service), learns: false }
+    Link {
+        name: name.into(),
+        provider: BoxCloneSyncService::new(service),
+        instructed: std::sync::Arc::new(|_| None),
+        learns: false,
+    }
 }
 
 fn known(score: f32) -> Scores {

@@ -103,6 +103,8 @@ pub struct CallerOptions {
     pub min_score: Option<f32>,
     /// Another model, from the allow-list.
     pub model: Option<String>,
+    /// Another instruction, from the allow-list.
+    pub instruction: Option<String>,
     /// Other document fields, from the allow-list.
     pub fields: Option<Vec<String>>,
     /// A shorter deadline in milliseconds.

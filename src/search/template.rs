@@ -74,7 +74,10 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open(at) => {
-                write!(f, "the field that begins at character {at} has no `}}`; a brace itself is written `{{{{`.")
+                write!(
+                    f,
+                    "the field that begins at character {at} has no `}}`; a brace itself is written `{{{{`."
+                )
             }
             Self::Closes(at) => {
                 write!(f, "the `}}` at character {at} closes no field; a brace itself is written `}}}}`.")
@@ -194,14 +197,16 @@ fn date(value: &str) -> Cow<'_, str> {
     let seconds = if number < MILLISECONDS { number } else { number / 1000 };
     let mut day = String::new();
     if seconds <= LAST_SECOND {
-        let _ = write!(day, "{}", humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)));
+        let _ =
+            write!(day, "{}", humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)));
         day.truncate(10);
     }
     if is_day(&day) { Cow::Owned(day) } else { Cow::Borrowed(value) }
 }
 
 fn is_day(text: &str) -> bool {
-    let digit = |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    let digit =
+        |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
     text.len() == 10 && text.bytes().enumerate().all(digit)
 }
 

@@ -42,6 +42,7 @@ mod held;
 mod http2;
 mod import_map;
 mod inspector;
+mod instructions;
 mod leaving;
 mod leaving_late;
 mod log;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response};
 
 const JSON: &str = "application/json";
-const TEMPLATE: &str = r#"template: "Title: {title} ({published:date})\nTags: {tags}\nBy {meta.author}\n{body}""#;
+const TEMPLATE: &str =
+    r#"template: "Title: {title} ({published:date})\nTags: {tags}\nBy {meta.author}\n{body}""#;
 
 /// A database that shows of these sources what is asked for, as far as a list names it.
 async fn database(sources: Vec<Value>) -> Scripted {
@@ -43,7 +44,8 @@ fn sources() -> Vec<Value> {
 async fn documents_are_made_as_the_template_says_and_what_is_missing_leaves_no_label() {
     let (database, provider) = (database(sources()).await, Scripted::scoring(score).await);
     let sidecar = Sidecar::start(database.addr, provider, TEMPLATE, "").await;
-    let got = sidecar.post("/a/_search", "", r#"{"query":{"match":{"title":"zebra"}},"_source":["title"]}"#).await;
+    let got =
+        sidecar.post("/a/_search", "", r#"{"query":{"match":{"title":"zebra"}},"_source":["title"]}"#).await;
     assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
     let documents = json_of(&sidecar.service.seen()[0])["documents"].clone();
     let expected = [

@@ -94,6 +94,12 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         "a document's score: 1 (its best passage's) | more (the sum of so many)",
         |to| &mut to.passages_summed,
     ),
+    setting(
+        "instruction",
+        Kind::Text,
+        "what counts as relevant beside the query, in words, for providers that take an instruction (voyage, vllm)",
+        |to| &mut to.instruction,
+    ),
     by(
         "score",
         Kind::ScoreMode,
@@ -248,6 +254,12 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         Kind::List(&Kind::FieldName),
         "fields of the document that they may ask for",
         |to| &mut to.allow.fields,
+    ),
+    setting(
+        "allow.instructions",
+        Kind::List(&Kind::Text),
+        "instructions that they may give instead, such as [\"Prefer laws.\"]; * and ? are wild",
+        |to| &mut to.allow.instructions,
     ),
     setting("allow.max_window", Kind::Whole(1, MOST_HITS), "a window up to this one", |to| {
         &mut to.allow.max_window

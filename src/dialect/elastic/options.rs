@@ -77,6 +77,7 @@ fn fill(into: &mut CallerOptions, from: CallerOptions) {
     into.window = into.window.or(from.window);
     into.min_score = into.min_score.or(from.min_score);
     into.model = into.model.take().or(from.model);
+    into.instruction = into.instruction.take().or(from.instruction);
     into.fields = into.fields.take().or(from.fields);
     into.deadline_ms = into.deadline_ms.or(from.deadline_ms);
     into.answer_block = into.answer_block.or(from.answer_block);

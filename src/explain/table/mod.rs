@@ -146,6 +146,15 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         FieldSet::All => "* (every text field)".to_owned(),
     };
     text::wrapped(out, "fields      ", &fields);
+    if let Some(instruction) = &work.instruction {
+        let heard = match &report.provider {
+            Some(name) if !planned.profile.instructed.iter().any(|each| **each == **name) => {
+                format!(" ({name} takes no instruction and ranks without it)")
+            }
+            _ => String::new(),
+        };
+        text::wrapped(out, "instruction ", &format!("{}{heard}", one_line(instruction, 200)));
+    }
     if let Some(settings) = &planned.profile.passages {
         let PassageRule { bytes, most, .. } = settings.rule;
         let score = match settings.sum_of_best {

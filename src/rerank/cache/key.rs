@@ -161,6 +161,10 @@ impl KeyBase {
         if let Some(spans) = request.spans {
             update(&mut common, &format!("{spans:?}"));
         }
+        if let Some(instruction) = &request.instruction {
+            update(&mut common, "instruction");
+            update(&mut common, instruction);
+        }
         let digests = request.documents.iter().map(|document| secret.digest(document));
         if self.scoring == Scoring::Listwise {
             let digests: Vec<[u8; 32]> = digests.collect();

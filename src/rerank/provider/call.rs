@@ -199,6 +199,7 @@ impl Inner {
         Content {
             model,
             query: &request.query,
+            instruction: request.instruction.as_deref(),
             documents: &request.documents,
             max_tokens_per_doc: self.settings.max_tokens_per_doc.filter(|_| takes(Setting::MaxTokensPerDoc)),
             most_bytes: self.most_bytes(),

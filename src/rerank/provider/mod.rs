@@ -21,7 +21,7 @@ mod trial;
 pub(super) use call::HttpProvider;
 pub use call::provider_facts;
 pub(super) use lexical::Lexical;
-pub use presets::{appended_path, billing};
+pub use presets::{appended_path, billing, instructed};
 pub use trial::{Trial, trial};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::shape::{Auth, Constant, Cut, Form, PathModel, Quirk, Range, Shape, Units};
 use crate::rerank::{
-    Billing, FailureClass, HttpKind, HttpSettings, Scoring,
+    Billing, FailureClass, HttpKind, HttpSettings, Instructed, Scoring,
     kind::{is_foundry, is_nvidia_cloud},
 };
 
@@ -24,6 +24,7 @@ pub(super) fn shape(kind: HttpKind, base_url: &str, model: &str) -> &'static Sha
         HttpKind::Voyage => match model {
             "rerank-1" => &VOYAGE_1,
             "rerank-2-lite" | "rerank-lite-1" => &VOYAGE_LITE,
+            "rerank-2" => &VOYAGE_2,
             _ => &VOYAGE,
         },
         HttpKind::Mixedbread => &MIXEDBREAD,
@@ -44,6 +45,11 @@ pub(super) fn shape(kind: HttpKind, base_url: &str, model: &str) -> &'static Sha
         HttpKind::LocalAi => &LOCALAI,
         HttpKind::Xinference => &XINFERENCE,
     }
+}
+
+/// How a service takes an instruction for this model, if it does.
+pub fn instructed(kind: HttpKind, base_url: &str, model: &str) -> Option<Instructed> {
+    shape(kind, base_url, model).instruction
 }
 
 /// What is appended to a provider's base URL; `{model}` stands for the model.
@@ -74,6 +80,7 @@ const COHERE_LIKE: Shape = Shape {
     document: Form::Plain,
     count: None,
     constants: &[],
+    instruction: None,
     cut: Cut::Cohere { chunks: 1 },
     results: Some("results"),
     index: "index",
@@ -136,9 +143,14 @@ static JINA_V3: Shape = Shape {
     ..JINA_LIKE
 };
 
-static VOYAGE: Shape = Shape { max_tokens: Some(600_000), ..VOYAGE_LIKE };
+/// From rerank-2.5 on its models follow instructions (https://docs.voyageai.com/docs/reranker); its API has no member for
+/// them (https://docs.voyageai.com/reference/reranker-api): they are part of the query.
+static VOYAGE: Shape = Shape { instruction: Some(Instructed::BeforeQuery), ..VOYAGE_LIKE_2 };
+static VOYAGE_2: Shape = VOYAGE_LIKE_2;
 static VOYAGE_LITE: Shape = Shape { max_tokens: Some(300_000), ..VOYAGE_LIKE };
 static VOYAGE_1: Shape = Shape { max_tokens: Some(100_000), ..VOYAGE_LIKE };
+
+const VOYAGE_LIKE_2: Shape = Shape { max_tokens: Some(600_000), ..VOYAGE_LIKE };
 
 const VOYAGE_LIKE: Shape = Shape {
     constants: &[("truncation", Constant::Flag(true))],
@@ -255,6 +267,7 @@ static TEI: Shape = Shape {
 
 /// A pair over the model's context is rejected unless truncation is requested.
 static VLLM: Shape = Shape {
+    instruction: Some(Instructed::Member("instruction")),
     constants: &[("truncate_prompt_tokens", Constant::Number(-1))],
     quirks: &[Quirk::new(400, "maximum context length", FailureClass::TooLarge)],
     ..SERVER_LIKE

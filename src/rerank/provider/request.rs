@@ -7,13 +7,19 @@ use super::{
     cut::{self, cut},
     shape::{Form, PathModel, Shape},
 };
-use crate::{rerank::SpanRequest, search::Document, wire::json::write_string};
+use crate::{
+    rerank::{Instructed, SpanRequest},
+    search::Document,
+    wire::json::write_string,
+};
 
 /// One call's content.
 pub(super) struct Content<'a> {
     /// `None` if the service has one model and is sent no name.
     pub(super) model: Option<&'a str>,
     pub(super) query: &'a str,
+    /// What a member of its own says.
+    pub(super) instruction: Option<&'a str>,
     pub(super) documents: &'a [Document],
     pub(super) max_tokens_per_doc: Option<u32>,
     /// The most bytes of a document that are sent.
@@ -55,6 +61,9 @@ pub(super) fn body(shape: &Shape, content: &Content<'_>) -> Vec<u8> {
     }
     for (name, value) in shape.constants {
         body.add_small(name, value);
+    }
+    if let (Some(instruction), Some(Instructed::Member(name))) = (content.instruction, shape.instruction) {
+        body.add(name, |out| write_string(out, instruction));
     }
     if let Some(tokens) = content.max_tokens_per_doc {
         body.add_small("max_tokens_per_doc", &tokens);
@@ -171,11 +180,11 @@ mod tests {
     use crate::rerank::{HttpKind, provider::presets};
 
     /// The same body, as serde_json builds it member by member.
-    struct Plain<'a>(&'a Shape, &'a Content<'a>);
+    struct Plain<'a>(&'a Shape, &'a Content<'a>, HttpKind);
 
     impl Serialize for Plain<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let Self(shape, content) = self;
+            let Self(shape, content, _) = self;
             let most = content.most(shape);
             let form = |form, text| match form {
                 Form::Plain => serde_json::json!(text),
@@ -198,6 +207,9 @@ mod tests {
             for (name, value) in shape.constants {
                 map.serialize_entry(name, value)?;
             }
+            if let (Some(instruction), HttpKind::Vllm) = (content.instruction, self.2) {
+                map.serialize_entry("instruction", instruction)?;
+            }
             if let Some(tokens) = content.max_tokens_per_doc {
                 map.serialize_entry("max_tokens_per_doc", &tokens)?;
             }
@@ -213,6 +225,7 @@ mod tests {
         fn a_body_is_what_serde_json_would_write(
             model in prop::option::of("[a-z\"/\n.3]{0,12}"),
             query in "([a-z é\"]{0,40}\n?){0,3}",
+            instruction in prop::option::of("[a-z é\"\n]{0,20}"),
             documents in prop::collection::vec("([a-zé🙂 :]{0,90}[\n\"\\\\\t\u{1}]?){0,4}", 0..5),
             max_tokens_per_doc in prop::option::of(1_u32..40),
             priority in prop::option::of(any::<u16>()),
@@ -220,11 +233,12 @@ mod tests {
         ) {
             let documents: Vec<Document> = documents.iter().map(|text| Document::from(text.as_str())).collect();
             let content = Content {
-                model: model.as_deref(), query: &query, documents: &documents, max_tokens_per_doc, priority, most_bytes, spans: None,
+                model: model.as_deref(), query: &query, instruction: instruction.as_deref(), documents: &documents,
+                max_tokens_per_doc, priority, most_bytes, spans: None,
             };
             for kind in HttpKind::ALL {
                 let shape = presets::shape(kind, "", model.as_deref().unwrap_or_default());
-                let plain = serde_json::to_string(&Plain(shape, &content)).unwrap();
+                let plain = serde_json::to_string(&Plain(shape, &content, kind)).unwrap();
                 prop_assert_eq!(String::from_utf8(body(shape, &content)).unwrap(), plain, "{:?}", kind);
             }
         }
@@ -240,6 +254,7 @@ mod tests {
             let content = Content {
                 model: Some("rerank-v3.5"),
                 query: &long,
+                instruction: None,
                 documents: &documents,
                 max_tokens_per_doc: None,
                 most_bytes: usize::MAX,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::rerank::{Billing, FailureClass, Scoring};
+use crate::rerank::{Billing, FailureClass, Instructed, Scoring};
 
 /// How one service is called and how it answers. Presets say exactly what to send and read; nothing is guessed.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Shape {
     pub(super) count: Option<&'static str>,
     /// Further members of every body.
     pub(super) constants: &'static [(&'static str, Constant)],
+    /// How it takes an instruction, if it does.
+    pub(super) instruction: Option<Instructed>,
     /// What is cut before it is sent.
     pub(super) cut: Cut,
     /// The member that holds the results; `None` for a response that is the list itself.

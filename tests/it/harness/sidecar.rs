@@ -50,9 +50,19 @@ impl Sidecar {
 
     /// The same; `listener` are its settings.
     pub async fn listening(listener: &str, service: Scripted, rerank: &str, more: &str) -> Self {
-        let addr = service.addr;
-        let more =
-            format!("providers: {{ cohere: {{ kind: cohere, base_url: \"http://{addr}\" }} }}\n{more}");
+        let provider = format!("cohere: {{ kind: cohere, base_url: \"http://{}\" }}", service.addr);
+        Self::asking(listener, &provider, service, rerank, more).await
+    }
+
+    /// The same; `providers` are in that section.
+    pub async fn asking(
+        listener: &str,
+        providers: &str,
+        service: Scripted,
+        rerank: &str,
+        more: &str,
+    ) -> Self {
+        let more = format!("providers: {{ {providers} }}\n{more}");
         Self::of(listener, service, rerank, &more).await
     }
 
