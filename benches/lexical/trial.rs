@@ -103,7 +103,7 @@ impl Trial<'_> {
         let candidates: Vec<Candidate> = scores
             .scores
             .iter()
-            .map(|&score| Candidate { score, in_window: true, holds: false, database: None })
+            .map(|&score| Candidate { score, in_window: true, holds: false, database: None, boosted: None })
             .collect();
         let rule = OrderRule { fuse: scores.fusion, ..OrderRule::default() };
         order(&candidates, &rule).into_iter().map(|ranked| ranked.hit).collect()

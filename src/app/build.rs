@@ -209,9 +209,11 @@ fn profile(config: &Config, section: &RerankConfig, name: &str, shared: &Shared)
         fields: section.fields.clone(),
         document_bytes: DOCUMENT_BYTES,
         passages: section.passages(),
+        cohere_model: cohere_model(config, section, shared),
         instruction: section.instruction.as_deref().map(Into::into),
         instructed: config.instruction_takers(section),
         score: section.score,
+        boosts: (!section.boosts.0.is_empty()).then(|| Arc::new(section.boosts.clone())),
         annotate: section.annotate,
         answer_block: section.answer_block,
         confidence: section.confidence().map(Arc::new),
@@ -230,6 +232,15 @@ fn profile(config: &Config, section: &RerankConfig, name: &str, shared: &Shared)
         inference_ids: section.inference_ids.clone(),
         search_pipelines: section.search_pipelines.clone(),
         allow: section.allow.clone(),
+    }
+}
+
+/// The model of a section's first provider that can be used, where it is Cohere.
+fn cohere_model(config: &Config, section: &RerankConfig, shared: &Shared) -> Option<Arc<str>> {
+    let first = section.providers.iter().find(|name| shared.providers.has(name))?;
+    match &config.providers.iter().find(|each| each.name == *first)?.kind {
+        ProviderKind::Http(http) if http.kind == HttpKind::Cohere => http.model.as_deref().map(Into::into),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Value as Json, json};
 
 use super::{
-    hints,
+    boosts, hints,
     out::quoted,
     values::{self, size_words, whole},
 };
@@ -78,6 +78,8 @@ pub(super) enum Kind {
     Fields,
     /// What becomes of scores: a word, or how both orders are fused.
     ScoreMode,
+    /// What hits' fields add to relevance.
+    Boosts,
     /// A list of values.
     List(&'static Kind),
     /// A section that is off by default.
@@ -127,9 +129,13 @@ impl Kind {
             Self::KeyPrefix => values::key_prefix(text).map(Some),
             Self::TextPrefix => values::text_prefix(text).map(Some),
             Self::Provider => one_of(text, &KINDS),
-            Self::RedisUrl | Self::Text | Self::Fields | Self::ScoreMode | Self::List(_) | Self::Section => {
-                as_is
-            }
+            Self::RedisUrl
+            | Self::Text
+            | Self::Fields
+            | Self::ScoreMode
+            | Self::Boosts
+            | Self::List(_)
+            | Self::Section => as_is,
         }
     }
 
@@ -149,6 +155,7 @@ impl Kind {
             | Self::Provider
             | Self::Switch(_)
             | Self::ScoreMode
+            | Self::Boosts
             | Self::Address => text.to_owned(),
             Self::Fields if text == "auto" => text.to_owned(),
             Self::PathPrefix if text.is_empty() => "null".to_owned(),
@@ -224,6 +231,7 @@ impl Kind {
                 });
                 json!({ "anyOf": [Kind::Word(&SCORE_WORDS).schema(), fused] })
             }
+            Self::Boosts => boosts::schema(),
             Self::Switch(words) => {
                 let booleans = [json!(true), json!(false), json!("true"), json!("false"), Json::Null];
                 json!({ "enum": words.iter().map(|word| json!(word)).chain(booleans).collect::<Vec<_>>() })

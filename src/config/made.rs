@@ -32,6 +32,6 @@ impl RerankConfig {
         let bytes = number(self.passage_bytes?);
         let rule =
             PassageRule { bytes, overlap: number(self.passage_overlap), most: number(self.most_passages) };
-        Some(PassageSettings { rule, sum_of_best: number(self.passages_summed) })
+        Some(PassageSettings { rule, sum_of_best: number(self.passages_summed), by_words: false })
     }
 }

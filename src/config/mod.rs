@@ -3,6 +3,7 @@
 //! Flags go before the environment, the environment before the file, the file before the defaults.
 
 mod addresses;
+mod boosts;
 mod bounds;
 mod definition;
 mod differences;

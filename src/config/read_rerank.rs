@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{RerankConfig, list, node::Value, problem::Problems, score, section::Section, setting, values};
+use super::{
+    RerankConfig, boosts, list, node::Value, problem::Problems, score, section::Section, setting, values,
+};
 use crate::{
     pipeline::Mode,
     search::{FieldSet, NothingRelevant, Template, is_blank},
@@ -15,10 +17,15 @@ pub(super) fn rerank(section: &Section<'_>, base: &RerankConfig, problems: &mut 
     fields(section, &mut to.fields, problems);
     template(section, &mut to.fields, problems);
     score::read(section, &mut to.score, problems);
+    boosts::read(section, &mut to.boosts, problems);
     if to.window > to.max_window {
         let key = if section.has("window") { "window" } else { "max_window" };
         let sentence = format!("window ({}) is larger than max_window ({}).", to.window, to.max_window);
         section.complain(key, sentence, problems);
+    }
+    let wants_overlap = section.again("passages").has("overlap");
+    if let Some(bytes) = to.passage_bytes.filter(|_| !wants_overlap) {
+        to.passage_overlap = to.passage_overlap.min(bytes / 2);
     }
     if let Some(bytes) = to.passage_bytes.filter(|bytes| to.passage_overlap > bytes / 2) {
         let sentence = format!("overlap ({}) is more than half of bytes ({bytes}).", to.passage_overlap);

@@ -58,6 +58,17 @@ impl<'a> Section<'a> {
         Section::open(self.node(key), self.path_of(key), known, self.elsewhere, problems)
     }
 
+    /// An item of the list at `key` as a section, with problems as of [`Self::open`].
+    pub(super) fn item(
+        &self,
+        (key, at): (&str, usize),
+        item: &'a Node,
+        known: &[&str],
+        problems: &mut Problems,
+    ) -> Section<'a> {
+        Section::open(Some(item), format!("{}[{at}]", self.path_of(key)), known, self.elsewhere, problems)
+    }
+
     /// The section at `key`, whose problems with keys have been noted already.
     pub(super) fn again(&self, key: &str) -> Section<'a> {
         let node = self.node(key);

@@ -115,7 +115,7 @@ fn a_bad_value_is_reported_with_its_path() {
         ("rerank: { margin_gate: 1.5 }", "not a share over 0"),
         ("rerank: { passages: { bytes: 50 } }", "not a whole number from 100 to 262144"),
         (
-            "rerank: { passages: { bytes: 250 } }",
+            "rerank: { passages: { bytes: 250, overlap: 150 } }",
             "rerank.passages: overlap (150) is more than half of bytes (250).",
         ),
         ("rerank: { passages: { byte: 250 } }", "did you mean `bytes`?"),
@@ -447,6 +447,26 @@ fn a_template_stands_instead_of_fields_and_a_route_can_have_another_or_none() {
         let problems = bad(&format!("rerank: {{ {written} }}"));
         assert!(problems.contains(said), "{written}: {problems}");
     }
+}
+
+#[test]
+fn short_passages_overlap_less_by_default() {
+    let overlap = |passages: &str| {
+        good(&format!("rerank: {{ passages: {passages} }}"), &[]).rerank.passages().unwrap().rule.overlap
+    };
+    assert_eq!(overlap("{ bytes: 1200 }"), 150);
+    assert_eq!(overlap("{ bytes: 200 }"), 100);
+    assert_eq!(overlap("{ bytes: 200, overlap: 30 }"), 30);
+    let problems = bad("rerank: { passages: { bytes: 200, overlap: 150 } }");
+    assert!(
+        problems.contains("rerank.passages: overlap (150) is more than half of bytes (200)."),
+        "{problems}"
+    );
+    let route = good(
+        "rerank: { passages: { bytes: 1200, overlap: 300 } }\nroutes: [{ collection: a, passages: { bytes: 400 } }]",
+        &[],
+    );
+    assert_eq!(route.routes[0].rerank.passages().unwrap().rule.overlap, 200);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::{
     fleet::{self, Address},
     pipeline::{AllowList, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
     rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
-    search::{FieldSet, NothingRelevant, PathPrefix, SkipRule},
+    search::{Boosts, FieldSet, NothingRelevant, PathPrefix, SkipRule},
     traces::TraceSettings,
     upstream::HostHeader,
 };
@@ -157,6 +157,8 @@ pub struct RerankConfig {
     pub instruction: Option<String>,
     /// What becomes of scores.
     pub score: ScoreMode,
+    /// What hits' fields add to their relevance.
+    pub boosts: Boosts,
     /// Add `rerank_score` and `rerank_from` to hits.
     pub annotate: bool,
     /// Say in the body of a response how its searches ended.
@@ -351,6 +353,7 @@ impl Default for RerankConfig {
             passages_summed: 1,
             instruction: None,
             score: ScoreMode::Keep,
+            boosts: Boosts::default(),
             annotate: false,
             answer_block: false,
             confidence_model: None,

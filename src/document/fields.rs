@@ -170,6 +170,20 @@ fn collect<'a>(members: &[Member<'a>], path: &str, found: &mut Vec<Value<'a>>) {
     }
 }
 
+/// The strings, numbers and booleans at a dotted path, as text; of lists so many of them at most.
+pub(super) fn texts<'a>(objects: &Objects<'a>, path: &str, most: usize) -> Vec<Cow<'a, str>> {
+    let mut found = Vec::new();
+    for members in objects {
+        collect(members, path, &mut found);
+        if !found.is_empty() {
+            break;
+        }
+    }
+    let mut scalars = Vec::new();
+    found.iter().take(most).for_each(|value| flatten(*value, LISTS_OF_STRINGS, &mut scalars));
+    scalars.into_iter().take(most).map(Scalar::into_text).collect()
+}
+
 fn collect_below<'a>(value: Value<'a>, path: &str, lists: usize, found: &mut Vec<Value<'a>>) {
     match (value.kind(), lists.checked_sub(1)) {
         (Kind::Object, _) => collect(&value.members().unwrap_or_default(), path, found),

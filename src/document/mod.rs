@@ -7,6 +7,7 @@ mod clean;
 mod fields;
 mod headline;
 mod lazy;
+mod likely;
 mod material;
 mod names;
 mod passages;
@@ -21,8 +22,9 @@ use std::{
 
 pub use headline::headline;
 pub use lazy::documents;
+pub use likely::{highlighted, with_words_of};
 pub use names::is_text_field;
-pub use passages::passages;
+pub use passages::{best_passages, passages};
 use yaml::Scalar;
 
 use crate::{
@@ -43,6 +45,9 @@ pub const NODE_CONTENT: &str = "_node_content";
 /// The most key names in a log line, and the most bytes of one.
 const LOGGED_KEYS: usize = 32;
 const LOGGED_KEY_BYTES: usize = 64;
+
+/// The most values of a field that is looked at for a boost.
+const MOST_VALUES: usize = 32;
 
 /// The fields to request upstream.
 pub fn wanted_fields(set: &FieldSet) -> WantedFields {
@@ -121,6 +126,12 @@ fn with_head<'a>(
 
 fn owned((text, head): (String, usize)) -> (Cow<'static, str>, usize) {
     (Cow::Owned(text), head)
+}
+
+/// What a hit has in each of these fields, as text: no more than a few values of each.
+pub fn values<'a>(page: &'a dyn Page, at: HitAt, paths: &[&str]) -> Vec<Vec<Cow<'a, str>>> {
+    let objects = page.fields(at).objects;
+    paths.iter().map(|path| fields::texts(&objects, path, MOST_VALUES)).collect()
 }
 
 /// The document of an object that is no hit: its fields at `paths`, in that order; `None` where there is no

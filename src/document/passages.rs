@@ -1,6 +1,6 @@
 //! A long text in passages that a reranker scores each for itself. Pure.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -8,6 +8,8 @@ use crate::search::{PassageRule, is_blank};
 
 /// Few sentences are longer, in bytes: looking for them is what costs.
 const SENTENCE: usize = 256;
+/// The most passages of a text of which the best are chosen.
+const MOST: usize = 512;
 
 /// The passages of a text, from its beginning, each within `rule.bytes` and never blank. One ends at the end of a sentence
 /// (UAX #29) in its second half, else between two words, else between two characters; the next one begins with the last
@@ -25,6 +27,25 @@ pub fn passages(text: &str, rule: PassageRule) -> Vec<Range<usize>> {
         }
     }
     all
+}
+
+/// The passages of a text that are worth most, in the order of the text, where it has more than `rule.most`; of equal ones
+/// the first. `worth` is told of all of them, up to a bound.
+pub fn best_passages(
+    text: &str,
+    rule: PassageRule,
+    worth: impl FnOnce(&[Range<usize>]) -> Vec<u32>,
+) -> Vec<Range<usize>> {
+    let all = passages(text, PassageRule { most: rule.most.max(MOST), ..rule });
+    if all.len() <= rule.most {
+        return all;
+    }
+    let worths = worth(&all);
+    let mut best: Vec<usize> = (0..all.len()).collect();
+    best.sort_by_key(|&at| (Reverse(worths.get(at).copied().unwrap_or_default()), at));
+    best.truncate(rule.most);
+    best.sort_unstable();
+    best.into_iter().filter_map(|at| all.get(at).cloned()).collect()
 }
 
 /// Where a passage ends.
@@ -133,6 +154,22 @@ mod tests {
             cut("これは最初の文です。これは次の文です。", 32, 0),
             ["これは最初の文です。", "これは次の文です。"]
         );
+    }
+
+    #[test]
+    fn of_many_passages_those_that_are_worth_most_are_read_and_else_the_first() {
+        let text = "One is first here. Two follows it. Three comes after. Four is the last one.";
+        let rule = PassageRule { bytes: 22, overlap: 0, most: 2 };
+        let best = |worths: [u32; 4]| {
+            let chosen = best_passages(text, rule, |all| {
+                assert_eq!(all.len(), 4);
+                worths.to_vec()
+            });
+            chosen.into_iter().map(|range| &text[range]).collect::<Vec<_>>()
+        };
+        assert_eq!(best([0, 0, 0, 0]), ["One is first here.", "Two follows it."]);
+        assert_eq!(best([0, 0, 1, 9]), ["Three comes after.", "Four is the last one."]);
+        assert_eq!(best([0, 0, 0, 9]), ["One is first here.", "Four is the last one."]);
     }
 
     proptest! {

@@ -295,6 +295,7 @@ fn candidates(record: &SearchRecord) -> Vec<Candidate> {
         id: hit.id.id.clone(),
         database_score: hit.database_score.as_ref().and_then(|score| score.parse().ok()),
         relevance: hit.relevance.map(f64::from),
+        boosted: hit.boosted.as_ref().map(|boosted| boosted.score),
         holds: matches!(hit.scored_by, ScoredBy::Nobody(Unscored::Holds(_))),
         tokens: hit.document.as_ref().map_or(0, |document| tokens(&document.text).max(1)),
     };

@@ -123,6 +123,9 @@ pub struct Candidate {
     pub database_score: Option<f64>,
     /// The provider's.
     pub relevance: Option<f64>,
+    /// What boosts have made of that, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boosted: Option<f32>,
     /// It holds its place: pinned, or not to be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub holds: bool,
@@ -160,6 +163,7 @@ impl Trial {
                 in_window: place < window,
                 holds: candidate.holds,
                 database: candidate.database_score,
+                boosted: candidate.boosted,
             })
             .collect();
         let fuse = match way {
@@ -196,6 +200,7 @@ pub(super) mod test_support {
                 id: id.to_owned(),
                 database_score: Some(database),
                 relevance: Some(relevance),
+                boosted: None,
                 holds: false,
                 tokens: 100,
             })

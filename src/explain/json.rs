@@ -81,12 +81,15 @@ fn plan(planned: &PlannedSearch) -> Value {
             "on_nothing_relevant": confidence.then.as_str(),
         })),
         "deadline_ms": work.map(|work| ms(work.deadline)),
-        "passages": planned.profile.passages.map(|passages| json!({
+        "passages": work.and_then(|work| work.passages).map(|passages| json!({
             "bytes": passages.rule.bytes,
             "overlap": passages.rule.overlap,
             "most": passages.rule.most,
             "sum_of_best": passages.sum_of_best,
         })),
+        "boosts": planned.profile.boosts.as_ref()
+            .map(|boosts| boosts.0.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        "passages_by_model": work.is_some_and(|work| work.spans),
         "fields": work.map(|work| facts::field_names(&work.fields)),
         "instruction": work.and_then(|work| work.instruction.as_deref()),
         "instruction_takers": planned.profile.instructed,

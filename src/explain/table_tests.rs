@@ -6,7 +6,7 @@ use crate::{
         DocumentRecord, HitRecord, ListRecord, NewPlace, Origin, Question, Report, ScoredBy, Unscored,
     },
     rerank::{CallEnd, FailureClass, ProviderCall},
-    search::{HitId, KeepReason, Passage},
+    search::{Boosted, HitId, KeepReason, Passage},
 };
 
 fn hit(id: &str, from: u64, to: NewPlace, scored_by: ScoredBy) -> HitRecord {
@@ -18,6 +18,7 @@ fn hit(id: &str, from: u64, to: NewPlace, scored_by: ScoredBy) -> HitRecord {
         database_score: Some("12.3456789012345".into()),
         relevance: scored.then_some(0.5),
         scored_by,
+        boosted: None,
         passage: None,
         document: scored.then(|| DocumentRecord { text: "long \u{1b}[2J ".repeat(300).into(), cut: true }),
     }
@@ -30,6 +31,14 @@ fn of_a_document_in_passages_the_best_one_is_shown() {
     (of_best.document, of_best.passage) = (Some(document), Some(Passage { offset: 14, length: 20 }));
     let out = reported(&explanation(Outcome::Applied, vec![of_best]), false);
     assert!(out.contains("[from 14] Trains are refunded."), "{out}");
+}
+
+#[test]
+fn what_boosts_added_to_a_hit_is_shown_below_it() {
+    let mut boosted = hit("a", 0, NewPlace::Response(0), ScoredBy::Provider);
+    boosted.boosted = Some(Box::new(Boosted { score: 0.6, parts: vec![0.3, 0.0, -0.2] }));
+    let out = reported(&explanation(Outcome::Applied, vec![boosted]), false);
+    assert!(out.contains("boosted: 0.50000 + 0.30000 (1) - 0.20000 (3) = 0.60000"), "{out}");
 }
 
 fn explanation(outcome: Outcome, hits: Vec<HitRecord>) -> Explanation {

@@ -2,7 +2,7 @@
 
 use super::{Holding, PlannedSearch, ScoreMode, plan::Work, window::in_window};
 use crate::search::{
-    Candidate, Fusion, HitAt, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
+    Boosted, Candidate, Fusion, HitAt, HitList, OrderRule, Ranked, Ranking, ScoreWriting, SearchIntent, order,
 };
 
 /// The places of hits in a list: the database's, and the new one. Those of hits that were dropped are missing.
@@ -11,15 +11,23 @@ pub(super) type Places = Vec<(usize, usize)>;
 /// A list of a page: its number, and which hits of the page keep their place.
 pub(super) type HeldList<'p> = (usize, &'p HitList, &'p Holding);
 
-/// Hits that were asked about, their scores, and the database's where they are fused with them.
-pub(super) type Scored<'s> = (&'s [usize], &'s [Option<f32>], &'s [Option<f64>]);
+/// Hits that were asked about.
+#[derive(Clone, Copy)]
+pub(super) struct Scored<'s> {
+    pub(super) hits: &'s [usize],
+    pub(super) scores: &'s [Option<f32>],
+    /// The database's, where they are fused with these.
+    pub(super) database: &'s [Option<f64>],
+    /// What boosts have made of the scores, where there are any.
+    pub(super) boosted: &'s [Option<Boosted>],
+}
 
 /// The order of all hits of a list, and how many of the window have no score.
 fn whole_order(
     search: &PlannedSearch,
     work: &Work,
     (nth, list, holding): HeldList<'_>,
-    (hits, scores, database): Scored<'_>,
+    asked: Scored<'_>,
     rule: &OrderRule,
 ) -> (Vec<Ranked>, usize) {
     let candidate = |hit: usize| Candidate {
@@ -27,13 +35,17 @@ fn whole_order(
         in_window: in_window(search, work, hit),
         holds: holding.of(HitAt { list: nth, hit }).is_some(),
         database: None,
+        boosted: None,
     };
     let mut candidates: Vec<Candidate> = (0..list.hits).map(candidate).collect();
-    for (&hit, &score) in hits.iter().zip(scores) {
+    for (&hit, &score) in asked.hits.iter().zip(asked.scores) {
         candidates[hit].score = score;
     }
-    for (&hit, &score) in hits.iter().zip(database) {
+    for (&hit, &score) in asked.hits.iter().zip(asked.database) {
         candidates[hit].database = score;
+    }
+    for (&hit, boosted) in asked.hits.iter().zip(asked.boosted) {
+        candidates[hit].boosted = boosted.as_ref().map(|boosted| boosted.score);
     }
     let unscored = candidates.iter().filter(|c| c.in_window && !c.holds && c.score.is_none()).count();
     (order(&candidates, rule), unscored)

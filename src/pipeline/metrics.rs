@@ -56,6 +56,7 @@ pub struct SearchMetrics {
     nothing: IntCounterVec,
     /// Whether scores have moved.
     pub drifts: Drifts,
+    boosted: IntCounterVec,
     moved: HistogramVec,
     top_changed: HistogramVec,
     deepest: HistogramVec,
@@ -124,6 +125,13 @@ impl SearchMetrics {
             ),
             &["action", "mode"],
         )?;
+        let boosted = IntCounterVec::new(
+            Opts::new(
+                "rerankd_hits_boosted_total",
+                "Hits whose relevance was changed by their fields (rerank.boosts).",
+            ),
+            &["mode"],
+        )?;
         let seconds = HistogramVec::new(
             HistogramOpts::new(
                 "rerankd_search_duration_seconds",
@@ -146,6 +154,7 @@ impl SearchMetrics {
             )?,
             nothing,
             drifts: Drifts::register(registry)?,
+            boosted,
             seconds,
             upstream_seconds: histogram(
                 "rerankd_upstream_duration_seconds",
@@ -185,6 +194,7 @@ impl SearchMetrics {
         registry.register(Box::new(metrics.cut.clone()))?;
         registry.register(Box::new(metrics.blocks.clone()))?;
         registry.register(Box::new(metrics.nothing.clone()))?;
+        registry.register(Box::new(metrics.boosted.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         for histogram in [
             &metrics.upstream_seconds,
@@ -250,6 +260,7 @@ impl SearchMetrics {
             if endings.confidence.is_some() {
                 self.confidence.with_label_values(&[*mode]);
             }
+            self.boosted.with_label_values(&[*mode]);
         }
     }
 
@@ -284,6 +295,7 @@ impl SearchMetrics {
         if report.documents > 0 {
             self.documents.with_label_values(mode).observe(report.documents as f64);
             self.cut.with_label_values(mode).inc_by(report.cut as u64);
+            self.boosted.with_label_values(mode).inc_by(report.boosted as u64);
         }
         if let Some(confidence) = report.confidence {
             self.confidence.with_label_values(mode).observe(f64::from(confidence));

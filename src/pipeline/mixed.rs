@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{AllowList, FailOpen, Mode, Profile, ScoreMode};
 use crate::{
     document::{AUTO_FIELDS, AUTO_TITLES, NODE_CONTENT},
-    search::{FieldSet, KeepReason},
+    search::{Boost, Boosts, FieldSet, KeepReason},
 };
 
 /// Profiles combined for one request. The same ones give the same combined profile, so that searches share calls.
@@ -69,6 +69,7 @@ fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
         window: most(|profile| profile.window),
         max_window: most(|profile| profile.max_window),
         fields: each().map(|profile| profile.fields.clone()).reduce(of_either).unwrap_or(FieldSet::Auto),
+        boosts: all_boosts(of),
         fail_open: if replay { FailOpen::Replay } else { FailOpen::Cut },
         widen: each().any(|profile| profile.widen),
         sources,
@@ -87,6 +88,7 @@ fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
         document_bytes: first.document_bytes,
         passages: first.passages,
         skip_when: first.skip_when.clone(),
+        cohere_model: first.cohere_model.clone(),
         instruction: first.instruction.clone(),
         instructed: first.instructed.clone(),
         score: first.score,
@@ -131,6 +133,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
             .instruction
             .clone()
             .filter(|_| each().all(|each| each.instruction == base.instruction)),
+        boosts: base.boosts.clone().filter(|_| each().all(|each| each.boosts == base.boosts)),
         score: if one_score { base.score } else { least_fused(of) },
         annotate: each().all(|profile| profile.annotate),
         answer_block: base.answer_block,
@@ -172,6 +175,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         first_provider: base.first_provider.clone(),
         document_bytes: base.document_bytes,
         passages: base.passages,
+        cohere_model: base.cohere_model.clone(),
         instructed: base.instructed.clone(),
         skip_when: base.skip_when.clone(),
         fail_open: base.fail_open,
@@ -179,6 +183,13 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         query_path: base.query_path.clone(),
         search_pipelines: base.search_pipelines.clone(),
     })
+}
+
+/// Those of all: each may have to be read.
+fn all_boosts(of: &[Arc<Profile>]) -> Option<Arc<Boosts>> {
+    let all: Vec<Boost> =
+        of.iter().filter_map(|each| each.boosts.as_ref()).flat_map(|each| each.0.clone()).collect();
+    (!all.is_empty()).then(|| Arc::new(Boosts(all)))
 }
 
 /// What changes least of ways that differ: no score is written, and where any fuses, its order is the nearest to the

@@ -3,6 +3,7 @@
 //! 1. [`Pipeline::plan`]: which searches are reranked, by which text, and what to request upstream.
 //! 2. [`Pipeline::rank`]: documents, the rerank call, the order of every list.
 
+mod boosted;
 mod caller;
 mod confidence;
 mod drift;

@@ -68,6 +68,8 @@ pub struct Report {
     pub documents: usize,
     /// Those of them that were scored by their passages.
     pub cut: usize,
+    /// How many hits' relevance their boosts have changed.
+    pub boosted: usize,
     /// Hits of the window that keep their place.
     pub held: HeldHits,
     /// How hits moved.
@@ -140,6 +142,7 @@ impl Report {
             unscored: 0,
             documents: 0,
             cut: 0,
+            boosted: 0,
             held: HeldHits::default(),
             moves: Moves::default(),
             fusion: None,

@@ -3,11 +3,17 @@
 use std::{ops::Range, sync::Arc};
 
 use crate::{
-    document::passages,
-    rerank::Scores,
-    search::{Document, Passage, PassageRule, Texts, is_blank},
+    document::{best_passages, highlighted, passages, with_words_of},
+    rerank::{Scores, Spans},
+    search::{Chunks, Document, Passage, PassageRule, Texts, is_blank},
 };
 
+/// Passages where a request asks for some and says no more: what `rerank.passages` has by default.
+const USUAL_BYTES: usize = 1200;
+const USUAL_OVERLAP: usize = 150;
+/// The least of one, and the most of a document: what `rerank.passages` may have.
+const LEAST_BYTES: usize = 100;
+const MOST_CHUNKS: usize = 64;
 /// What is repeated before each passage may take such a part of it.
 const HEAD_SHARE: usize = 4;
 
@@ -18,6 +24,28 @@ pub struct PassageSettings {
     pub rule: PassageRule,
     /// A document's score is the sum of so many of its best passages'; 1: the best one's.
     pub sum_of_best: usize,
+    /// Of a document with too many, those with most words of the question are read, not the first ones.
+    pub by_words: bool,
+}
+
+impl PassageSettings {
+    /// What a request says of its own reranker, and these settings where it says nothing.
+    pub(super) fn of_chunks(chunks: Chunks, configured: Option<Self>) -> Self {
+        let bytes = chunks.bytes.or(configured.map(|own| own.rule.bytes)).unwrap_or(USUAL_BYTES);
+        let bytes = bytes.max(LEAST_BYTES);
+        let overlap = chunks.overlap.or(configured.map(|own| own.rule.overlap)).unwrap_or(USUAL_OVERLAP);
+        let most = chunks.size.min(MOST_CHUNKS);
+        let rule = PassageRule { bytes, overlap: overlap.min(bytes / 2), most };
+        Self { rule, sum_of_best: 1, by_words: true }
+    }
+}
+
+/// What is known of which passages of a document answer.
+pub(super) struct Signs<'a, F> {
+    /// The query text.
+    pub(super) query: &'a str,
+    /// What the database has highlighted in it; asked for long documents alone.
+    pub(super) fragments: F,
 }
 
 /// The documents of a call, as it gets them.
@@ -61,19 +89,39 @@ impl Passages {
 
 /// The passages of a long text. What stands before its last field, a title mostly, is said with each of them, unless that is
 /// more than a quarter of one; it belongs to the first one anyway. With that, how much of the text it is.
-fn cut(document: &Document, rule: PassageRule) -> (Vec<Range<usize>>, usize) {
+fn cut(
+    document: &Document,
+    settings: PassageSettings,
+    signs: Signs<'_, impl Fn() -> Vec<String>>,
+) -> (Vec<Range<usize>>, usize) {
+    let rule = settings.rule;
+    let fragments = (signs.fragments)();
+    let chosen = |text: &str, rule| {
+        // The rest of a text is looked at only if something is looked for.
+        if fragments.is_empty() && !settings.by_words {
+            return passages(text, rule);
+        }
+        best_passages(text, rule, |all| {
+            let marked = highlighted(text, &fragments, all);
+            match settings.by_words && marked.iter().all(|marks| *marks == 0) {
+                true => with_words_of(signs.query, text, all),
+                false => marked,
+            }
+        })
+    };
     let (text, head) = (document.text(), document.head().len());
     let rest = text.get(head..).unwrap_or_default();
     if head == 0 || head > rule.bytes / HEAD_SHARE || is_blank(rest) {
-        return (passages(text, rule), 0);
+        return (chosen(text, rule), 0);
     }
     let bytes = rule.bytes - head;
-    let ranges = passages(rest, PassageRule { bytes, overlap: rule.overlap.min(bytes / 2), ..rule });
-    let placed = |(nth, range): (usize, Range<usize>)| {
-        let start = if nth == 0 { 0 } else { range.start + head };
+    let ranges = chosen(rest, PassageRule { bytes, overlap: rule.overlap.min(bytes / 2), ..rule });
+    let first = rest.len() - rest.trim_start().len();
+    let placed = |range: Range<usize>| {
+        let start = if range.start <= first { 0 } else { range.start + head };
         start..range.end + head
     };
-    (ranges.into_iter().enumerate().map(placed).collect(), head)
+    (ranges.into_iter().map(placed).collect(), head)
 }
 
 impl Texts for Passages {
@@ -108,12 +156,12 @@ impl Cut {
     }
 
     /// Adds a document, cut if it is long.
-    pub(super) fn add(&mut self, document: &Document) {
+    pub(super) fn add(&mut self, document: &Document, signs: Signs<'_, impl Fn() -> Vec<String>>) {
         let start = self.documents.len();
         let rule = self.settings.rule;
         // Its text need not be made where it is short.
         let may_be_long = document.size() > rule.bytes && document.text().len() > rule.bytes;
-        let (ranges, head) = if may_be_long { cut(document, rule) } else { (Vec::new(), 0) };
+        let (ranges, head) = if may_be_long { cut(document, self.settings, signs) } else { (Vec::new(), 0) };
         if ranges.is_empty() {
             self.documents.push(document.clone());
             return self.of.push(Of { places: start..start + 1, passages: None });
@@ -151,6 +199,18 @@ impl Cut {
     }
 }
 
+/// The best passages that a model has told itself; empty where none were asked for.
+pub(super) fn told(scores: &Scores) -> Vec<Option<Passage>> {
+    let best = |spans: &Option<Spans>| {
+        let best = spans.as_ref()?.first()?;
+        Some(Passage {
+            offset: usize::try_from(best.start).ok()?,
+            length: usize::try_from(best.end.checked_sub(best.start)?).ok()?,
+        })
+    };
+    scores.spans.iter().map(best).collect()
+}
+
 impl Of {
     /// Where the passage with the best score stands, of those that are not all of their document.
     fn best(&self, scores: &[Option<f32>]) -> Option<Passage> {
@@ -177,10 +237,12 @@ mod tests {
 
     const LONG: &str = "One is first here. Two follows it. Three comes after. Four is the last one.";
 
+    const NONE: Signs<'_, fn() -> Vec<String>> = Signs { query: "", fragments: Vec::new };
+
     fn cut(documents: &[&str], sum_of_best: usize) -> Cut {
         let rule = PassageRule { bytes: 40, overlap: 20, most: 3 };
-        let mut cut = Cut::new(PassageSettings { rule, sum_of_best });
-        documents.iter().for_each(|&text| cut.add(&text.into()));
+        let mut cut = Cut::new(PassageSettings { rule, sum_of_best, by_words: false });
+        documents.iter().for_each(|&text| cut.add(&text.into(), NONE));
         cut
     }
 
@@ -212,8 +274,8 @@ mod tests {
         let rule = PassageRule { bytes: 60, overlap: 0, most: 9 };
         let texts = |head: usize| {
             let text: Arc<str> = format!("Trains\n{LONG}").into();
-            let mut cut = Cut::new(PassageSettings { rule, sum_of_best: 1 });
-            cut.add(&Document::headed(text.clone(), head));
+            let mut cut = Cut::new(PassageSettings { rule, sum_of_best: 1, by_words: false });
+            cut.add(&Document::headed(text.clone(), head), NONE);
             let sizes: Vec<usize> = cut.documents.iter().map(Document::size).collect();
             let (_, best) = cut.joined(scores(&vec![Some(0.5); sizes.len()]));
             assert!(sizes.iter().all(|&size| size <= rule.bytes));
@@ -234,6 +296,22 @@ mod tests {
             texts(26),
             ["Trains\nOne is first here. Two follows it.", "Three comes after. Four is the last one."]
         );
+    }
+
+    #[test]
+    fn of_too_many_passages_highlighted_ones_are_read_and_for_a_chunk_rescorer_those_with_the_questions_words()
+     {
+        let rule = PassageRule { bytes: 20, overlap: 0, most: 1 };
+        let read = |by_words, query, fragments: &[&str]| {
+            let mut cut = Cut::new(PassageSettings { rule, sum_of_best: 1, by_words });
+            let fragments = || fragments.iter().map(|&fragment| fragment.to_owned()).collect();
+            cut.add(&LONG.into(), Signs { query, fragments });
+            cut.documents[0].text().to_owned()
+        };
+        assert_eq!(read(false, "three", &[]), "One is first here.");
+        assert_eq!(read(false, "three", &["<em>Two</em> follows"]), "Two follows it.");
+        assert_eq!(read(true, "what of three?", &[]), "Three comes after.");
+        assert_eq!(read(true, "what of three?", &["<em>Two</em> follows"]), "Two follows it.");
     }
 
     #[test]

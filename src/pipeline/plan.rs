@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AllowList, CallerHeaders, FailOpen, Mode, Pipeline, Profile, QuerySource, ScoreMode, mixed::Mixed,
-    rejection::Extra, source,
+    AllowList, CallerHeaders, FailOpen, Mode, PassageSettings, Pipeline, Profile, QuerySource, ScoreMode,
+    mixed::Mixed, rejection::Extra, source,
 };
 use crate::{
     document,
-    search::{FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Unread, WantedFields, Widening},
+    rerank::tells_passages,
+    search::{
+        Chunks, FetchPlan, FieldSet, KeepReason, NativeText, SearchIntent, Unread, WantedFields, Widening,
+    },
     wire::json::Value,
 };
 
@@ -53,6 +56,10 @@ pub struct Work {
     pub instruction: Option<Arc<str>>,
     /// Fields of the document.
     pub fields: FieldSet,
+    /// How longer ones are scored by their passages; `None`: each as a whole.
+    pub passages: Option<PassageSettings>,
+    /// The model that reads them whole tells which passage counts.
+    pub spans: bool,
     /// What happens to the hits' own scores.
     pub score: ScoreMode,
     /// The fewest hits of a list that are worth a call.
@@ -206,6 +213,10 @@ impl Pipeline {
         let may = |extra| self.rejections.allow(extra, &intent.collections);
         let fields =
             if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::none() };
+        let fields = match &profile.boosts {
+            Some(boosts) if may(Extra::Fields) => fields.and(boosts.fields()),
+            _ => fields,
+        };
         let served = intent.reranker.is_some();
         let end = intent.offset.checked_add(intent.limit);
         let page_end = end.unwrap_or(u64::MAX);
@@ -279,6 +290,8 @@ pub(super) fn work(
     }
     let asked_deadline = caller.deadline_ms.or(intent.caller.deadline_ms).map(Duration::from_millis);
     let min_score = floor(profile.floor(), caller.min_score.or(intent.caller.min_score));
+    let model = model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref()));
+    let (passages, spans) = passages(profile, named.and_then(|named| named.chunks), model.as_deref());
     Ok(Work {
         query: query.into(),
         source,
@@ -289,9 +302,11 @@ pub(super) fn work(
             _ => narrowed(asked_deadline, profile.deadline, profile.allow.max_deadline),
         },
         timeout: intent.timeout,
-        model: model(&profile.allow, caller.model.as_ref().or(intent.caller.model.as_ref())),
+        model,
         instruction: instruction(profile, caller.instruction.as_ref().or(intent.caller.instruction.as_ref())),
         fields: document_fields(intent, profile, caller),
+        passages,
+        spans,
         score: if named.is_some() { ScoreMode::ReplaceAsElasticsearch } else { profile.score },
         // A single hit has no order, but where a reranker was requested for it, it has a score.
         fewest: if named.is_some() { 1 } else { 2 },
@@ -320,6 +335,22 @@ fn floor(configured: Option<f32>, asked: Option<f32>) -> Option<f32> {
 
 fn model(allow: &AllowList, asked: Option<&String>) -> Option<Arc<str>> {
     asked.filter(|model| allow.models.contains(model)).map(|model| model.as_str().into())
+}
+
+/// How long texts are cut, and whether they are not, since the model tells which of their passages counts.
+fn passages(
+    profile: &Profile,
+    chunks: Option<Chunks>,
+    asked: Option<&str>,
+) -> (Option<PassageSettings>, bool) {
+    if let Some(chunks) = chunks {
+        return (Some(PassageSettings::of_chunks(chunks, profile.passages)), false);
+    }
+    let tells = |own: &Arc<str>| tells_passages(asked.unwrap_or(own));
+    match profile.passages.is_some() && profile.cohere_model.as_ref().is_some_and(tells) {
+        true => (None, true),
+        false => (profile.passages, false),
+    }
 }
 
 /// The caller's, where that is allowed, else the configured one.

@@ -7,7 +7,7 @@ use wildmatch::WildMatch;
 use super::{Confidence, Drift, PassageSettings, QuerySource};
 use crate::{
     rerank::{AskedAgain, Reranker},
-    search::{FieldSet, FusedBy, Fusion, SkipRule},
+    search::{Boosts, FieldSet, FusedBy, Fusion, SkipRule},
 };
 
 /// Whether to rerank.
@@ -114,12 +114,16 @@ pub struct Profile {
     pub document_bytes: usize,
     /// How longer ones are scored by their passages; `None`: each as a whole.
     pub passages: Option<PassageSettings>,
+    /// The model of the first provider, where it is Cohere, whose newer ones tell the passages that count.
+    pub cohere_model: Option<Arc<str>>,
     /// What counts as relevant beside the query, for providers that take an instruction.
     pub instruction: Option<Arc<str>>,
     /// The names of the providers that do.
     pub instructed: Vec<String>,
     /// What happens to scores.
     pub score: ScoreMode,
+    /// What hits' fields add to their relevance; `None`: nothing.
+    pub boosts: Option<Arc<Boosts>>,
     /// Adds `rerank_score` and `rerank_from` to hits.
     pub annotate: bool,
     /// The response says in its body how its searches ended.

@@ -1,6 +1,6 @@
 //! From hits to an order: documents, one rerank call per query text, the ranking of every list.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -11,10 +11,11 @@ use tower::ServiceExt;
 
 use super::{
     Judged, Outcome, Pipeline, PlannedSearch, Profile, Report,
+    boosted::boosted,
     confidence::BestHits,
-    list_order::{Places, database_order, rank_list, rule},
+    list_order::{Places, Scored as Asked, database_order, rank_list, rule},
     outcome::Moves,
-    passages::{Cut, PassageSettings},
+    passages::{Cut, PassageSettings, Signs, told},
     plan::Work,
     record::Capture,
     trace::{ListTrace, RankTrace},
@@ -23,9 +24,9 @@ use super::{
 use crate::{
     bounds::Permit,
     document,
-    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings},
+    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings, SpanRequest},
     search::Document,
-    search::{FusedBy, Fusion, Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
+    search::{Boosted, FusedBy, Fusion, Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
     traces::{OpenSpan, TraceParent},
     wire::Page,
 };
@@ -92,6 +93,14 @@ struct Scored {
     scores: Scores,
     /// The best passage of each that was cut; empty where none are.
     passages: Vec<Option<Passage>>,
+    /// What boosts have made of each score; empty where there are none.
+    boosted: Vec<Option<Boosted>>,
+}
+
+impl Scored {
+    fn of(scores: Scores, passages: Vec<Option<Passage>>) -> Self {
+        Self { scores, passages, boosted: Vec::new() }
+    }
 }
 
 type CallResult = Result<Scored, KeepReason>;
@@ -126,10 +135,16 @@ impl Pipeline {
             siblings: siblings.clone(),
             trace: span.as_ref().map(OpenSpan::parent),
         };
-        let score = |call| self.score(call, waiting, &held, noting());
-        let results = join_all(calls.iter().map(score)).await;
+        let score = |call| self.score(&**page, call, waiting, &held, noting());
+        let mut results = join_all(calls.iter().map(score)).await;
         if let Some(span) = span {
             describe(span, &results);
+        }
+        for (call, result) in calls.iter().zip(&mut results) {
+            if let (Some(boosts), Ok(scored)) = (&call.profile.boosts, result) {
+                let scores = &scored.scores.scores;
+                scored.boosted = boosted(&**page, call.hits(), scores, boosts, SystemTime::now());
+            }
         }
         let own = |list: &HitList| searches.get(list.search).and_then(|s| database_order(s, list));
         let mut rankings: Vec<Option<Ranking>> = page.lists().iter().map(own).collect();
@@ -222,6 +237,7 @@ impl Pipeline {
 
     async fn score(
         &self,
+        page: &dyn Page,
         call: &Call<'_>,
         waiting: Waiting,
         held: &Arc<Permit>,
@@ -233,14 +249,15 @@ impl Pipeline {
             lists => lists.iter().flat_map(|list| list.documents.iter().cloned()).collect(),
         };
         let mut lists: Arc<[usize]> = call.lists.iter().map(|list| list.documents.len()).collect();
-        let cut = match call.profile.passages {
-            Some(settings) => Some(cut(&documents, settings).await),
+        let cut = match call.work.passages {
+            Some(settings) => Some(cut(page, call, &documents, settings).await),
             None => None,
         };
         if let Some(cut) = &cut {
             (documents, lists) = (cut.documents(), cut.lists(&lists));
         }
         let count = documents.len();
+        let spans = call.work.spans.then_some(SpanRequest { threshold: None, max_spans: Some(1) });
         let mut request = RerankRequest::new(call.work.query.clone(), documents, respond_by);
         request.model = call.work.model.clone();
         request.instruction = call.work.instruction.clone();
@@ -248,7 +265,7 @@ impl Pipeline {
         request.searches = call.searches();
         (request.calls, request.siblings, request.trace) =
             (noting.calls, Some(noting.siblings), noting.trace);
-        request.lists = lists;
+        (request.lists, request.spans) = (lists, spans);
         let collections = call.lists.iter().map(|list| list.collection.clone());
         request.collections = collections.collect();
         request.background = matches!(waiting, Waiting::Nobody);
@@ -259,30 +276,41 @@ impl Pipeline {
             Ok(scores) if scores.scores.len() != count => return Err(KeepReason::BadResponse),
             Ok(scores) => match &cut {
                 Some(cut) => cut.joined(scores),
-                None => (scores, Vec::new()),
+                None => {
+                    let told = told(&scores);
+                    (scores, told)
+                }
             },
             Err(error) => return Err(error.class().reason()),
         };
         match scores.failure {
             // A few texts that no provider accepts are no reason to leave all others unranked.
-            Some(FailureClass::TooLarge) if scores.are_most() => Ok(Scored { scores, passages }),
+            Some(FailureClass::TooLarge) if scores.are_most() => Ok(Scored::of(scores, passages)),
             Some(failure) if !call.profile.partial => Err(failure.reason()),
-            _ => Ok(Scored { scores, passages }),
+            _ => Ok(Scored::of(scores, passages)),
         }
     }
 }
 
 /// Cuts long documents, and lets others have their turn meanwhile: looking for sentences takes its time.
-async fn cut(documents: &[Document], settings: PassageSettings) -> Cut {
+async fn cut(page: &dyn Page, call: &Call<'_>, documents: &[Document], settings: PassageSettings) -> Cut {
     let mut cut = Cut::new(settings);
-    for some in documents.chunks(CUT_IN_A_ROW) {
-        some.iter().for_each(|document| cut.add(document));
-        yield_now().await;
+    for (nth, (document, at)) in documents.iter().zip(call.hits()).enumerate() {
+        if nth > 0 && nth.is_multiple_of(CUT_IN_A_ROW) {
+            yield_now().await;
+        }
+        cut.add(document, Signs { query: &call.work.query, fragments: || page.highlights(at) });
     }
+    yield_now().await;
     cut
 }
 
 impl Call<'_> {
+    /// The hit of each document.
+    fn hits(&self) -> impl Iterator<Item = HitAt> {
+        self.lists.iter().flat_map(|of| of.hits.iter().map(|&hit| HitAt { list: of.list, hit }))
+    }
+
     /// How many searches of the request share this call.
     fn searches(&self) -> usize {
         let mut searches: Vec<usize> = self.lists.iter().map(|list| list.search).collect();
@@ -295,6 +323,7 @@ impl Call<'_> {
             && self.work.query == work.query
             && self.work.model == work.model
             && self.work.instruction == work.instruction
+            && self.work.passages == work.passages
             && self.work.deadline == work.deadline
             && self.work.timeout == work.timeout
     }
@@ -366,7 +395,8 @@ fn trace(calls: Vec<Call<'_>>, results: &[CallResult], places: &mut [Option<Plac
             from = own.end;
             let places = places.get_mut(list).and_then(Option::take);
             let mut trace = ListTrace { list, hits, documents, places, ..ListTrace::default() };
-            if let Ok(Scored { scores, passages }) = result {
+            if let Ok(Scored { scores, passages, boosted }) = result {
+                trace.boosted = boosted.get(own.clone()).map(<[_]>::to_vec).unwrap_or_default();
                 trace.passages = passages.get(own.clone()).map(<[_]>::to_vec).unwrap_or_default();
                 trace.from_cache = own.clone().map(|at| scores.is_from_cache(at)).collect();
                 trace.scores = scores.scores.get(own).map(<[_]>::to_vec).unwrap_or_default();
@@ -427,7 +457,7 @@ fn apply_call(
     for (nth, documents) in call.lists.iter().enumerate() {
         let list = &page.lists()[documents.list];
         let report = &mut reports[list.search];
-        let Scored { scores, passages } = match result {
+        let Scored { scores, passages, boosted } = match result {
             Ok(scored) => scored,
             Err(reason) => {
                 report.outcome = Outcome::Kept(*reason);
@@ -436,6 +466,7 @@ fn apply_call(
         };
         let own = &scores.scores[from..from + documents.hits.len()];
         let passages = passages.get(from..from + documents.hits.len()).unwrap_or_default();
+        let boosted = boosted.get(from..from + documents.hits.len()).unwrap_or_default();
         from += documents.hits.len();
         let search = &judged.searches[list.search];
         // Searches of one call may differ in window and floor.
@@ -451,7 +482,7 @@ fn apply_call(
         let places = places.get_mut(documents.list);
         let held_list = (documents.list, list, &judged.holding);
         let database = database_scores(page, documents, rule.fuse);
-        let asked = (&*documents.hits, own, &*database);
+        let asked = Asked { hits: &documents.hits, scores: own, database: &database, boosted };
         let (mut ranking, unscored) = rank_list(search, work, held_list, asked, &rule, places);
         tell(&mut ranking, &documents.hits, passages);
         report.outcome = match scores.failure {
@@ -459,7 +490,9 @@ fn apply_call(
             None => Outcome::Applied,
         };
         report.unscored += unscored;
-        report.cut += passages.iter().flatten().count();
+        report.cut += passages.iter().flatten().filter(|_| call.work.passages.is_some()).count();
+        report.boosted +=
+            boosted.iter().flatten().filter(|hit| hit.parts.iter().any(|part| *part != 0.0)).count();
         report.fusion = rule.fuse;
         report.learned = scores.learned;
         report.model = Some(scores.model.clone());

@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use super::{Mode, PlannedSearch, Report, Timings};
-use crate::search::{HitId, Holds, KeepReason, Passage};
+use crate::search::{Boosted, HitId, Holds, KeepReason, Passage};
 
 /// How much of a search is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +112,8 @@ pub struct HitRecord {
     pub relevance: Option<f32>,
     /// Where that score is from.
     pub scored_by: ScoredBy,
+    /// What boosts have made of that score.
+    pub boosted: Option<Box<Boosted>>,
     /// Which passage of its document the score is of, if it was cut into several; the best one, where several add up.
     pub passage: Option<Passage>,
     /// What the reranker reads, from [`Capture::Text`] on.

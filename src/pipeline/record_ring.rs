@@ -277,6 +277,7 @@ mod tests {
             database_score: None,
             relevance: None,
             scored_by: ScoredBy::Provider,
+            boosted: None,
             passage: None,
             document: Some(DocumentRecord { text: "x".repeat(text).into(), cut: false }),
         };

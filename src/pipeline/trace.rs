@@ -13,7 +13,7 @@ use super::{
 use crate::{
     document,
     rerank::{CallLog, FailureClass},
-    search::{Document, HitAt, HitId, HitList, KeepReason, Passage},
+    search::{Boosted, Document, HitAt, HitId, HitList, KeepReason, Passage},
     wire::{Page, Score},
 };
 
@@ -39,6 +39,8 @@ pub(super) struct ListTrace {
     pub(super) scores: Vec<Option<f32>>,
     /// The best ones of documents that were cut; empty where none are.
     pub(super) passages: Vec<Option<Passage>>,
+    /// What boosts have made of the scores; empty where there are none.
+    pub(super) boosted: Vec<Option<Boosted>>,
     pub(super) from_cache: Vec<bool>,
     pub(super) sent_bytes: Option<usize>,
     pub(super) failure: Option<FailureClass>,
@@ -103,6 +105,7 @@ impl ListView<'_> {
                 database_score: self.page.score(hit).and_then(Score::text).map(Into::into),
                 relevance: at.and_then(|at| self.score(at)),
                 scored_by: self.scored_by(place, at),
+                boosted: at.and_then(|at| self.trace.boosted.get(at).cloned().flatten()).map(Box::new),
                 passage: at.and_then(|at| self.trace.passages.get(at).copied().flatten()),
                 document: at.filter(|_| self.capture >= Capture::Text).and_then(|at| self.document(hit, at)),
             }

@@ -52,7 +52,7 @@ pub use settings::{
 };
 pub use siblings::Siblings;
 pub use single_flight::SingleFlightSettings;
-pub use spans::{Span, SpanRequest, Spans};
+pub use spans::{Span, SpanRequest, Spans, given_by as tells_passages};
 pub use stack::{AskedAgain, Providers, StackShared};
 pub use words::{ENOUGH_DOCUMENTS, LearnedCounts, Words};
 

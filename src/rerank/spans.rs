@@ -28,7 +28,7 @@ pub struct Span {
 pub type Spans = Arc<[Span]>;
 
 /// Whether a model of Cohere's returns them: Rerank 5 and newer.
-pub(super) fn given_by(model: &str) -> bool {
+pub fn given_by(model: &str) -> bool {
     let version = model.strip_prefix("rerank-v").unwrap_or_default();
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version.get(..digits).and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 5)

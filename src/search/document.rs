@@ -8,8 +8,7 @@ pub struct Document(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// Such a text, and how much of it is its head.
-    Text(Arc<str>, usize),
+    Text(Arc<str>),
     /// One of several that are made when they are read, by its number.
     Made(Arc<dyn Texts>, usize),
 }
@@ -29,10 +28,39 @@ pub trait Texts: Send + Sync {
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8]));
 }
 
+/// A text with a head.
+struct Headed {
+    text: Arc<str>,
+    head: usize,
+}
+
+impl Texts for Headed {
+    fn text(&self, _: usize) -> &str {
+        &self.text
+    }
+
+    fn size(&self, _: usize) -> usize {
+        self.text.len()
+    }
+
+    fn write_json(&self, _: usize, _: usize, _: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    fn head(&self, _: usize) -> usize {
+        self.head
+    }
+
+    fn identity(&self, _: usize, piece: &mut dyn FnMut(&[u8])) {
+        piece(self.text.as_bytes());
+    }
+}
+
 impl Document {
     /// One that is there, with so many bytes at its beginning that stand before the last field that it is made of.
     pub fn headed(text: Arc<str>, head: usize) -> Self {
-        Self(Source::Text(text, head))
+        // Most have none, and take less room without.
+        if head == 0 { text.into() } else { Self::made(Arc::new(Headed { text, head }), 0) }
     }
 
     /// One that is made when it is read.
@@ -43,7 +71,7 @@ impl Document {
     /// The text; never blank.
     pub fn text(&self) -> &str {
         match &self.0 {
-            Source::Text(text, _) => text,
+            Source::Text(text) => text,
             Source::Made(texts, at) => texts.text(*at),
         }
     }
@@ -51,7 +79,7 @@ impl Document {
     /// About as many bytes as its text has, never fewer: escapes where it is written may make it longer.
     pub fn size(&self) -> usize {
         match &self.0 {
-            Source::Text(text, _) => text.len(),
+            Source::Text(text) => text.len(),
             Source::Made(texts, at) => texts.size(*at),
         }
     }
@@ -59,7 +87,7 @@ impl Document {
     /// What stands before the last field that it is made of: a title, mostly. Makes its text.
     pub fn head(&self) -> &str {
         let head = match &self.0 {
-            Source::Text(_, head) => *head,
+            Source::Text(_) => 0,
             Source::Made(texts, at) => texts.head(*at),
         };
         self.text().get(..head).unwrap_or_default()
@@ -69,7 +97,7 @@ impl Document {
     /// `most` bytes. Returns whether it has; else nothing is written.
     pub fn write_json(&self, most: usize, out: &mut Vec<u8>) -> bool {
         match &self.0 {
-            Source::Text(..) => false,
+            Source::Text(_) => false,
             Source::Made(texts, at) => texts.write_json(*at, most, out),
         }
     }
@@ -78,7 +106,7 @@ impl Document {
     /// them, so that the same text has two cache keys if it is written in two ways.
     pub fn identity(&self, mut piece: impl FnMut(&[u8])) {
         match &self.0 {
-            Source::Text(text, _) => piece(text.as_bytes()),
+            Source::Text(text) => piece(text.as_bytes()),
             Source::Made(texts, at) => texts.identity(*at, &mut piece),
         }
     }
@@ -91,13 +119,13 @@ impl Document {
 
 impl From<Arc<str>> for Document {
     fn from(text: Arc<str>) -> Self {
-        Self(Source::Text(text, 0))
+        Self(Source::Text(text))
     }
 }
 
 impl From<&str> for Document {
     fn from(text: &str) -> Self {
-        Self(Source::Text(text.into(), 0))
+        Self(Source::Text(text.into()))
     }
 }
 

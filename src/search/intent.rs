@@ -88,6 +88,19 @@ pub struct NamedReranker {
     pub window: u64,
     /// A floor for relevance scores.
     pub min_score: Option<f32>,
+    /// How a long text is cut for it, if it is.
+    pub chunks: Option<Chunks>,
+}
+
+/// How a request cuts long texts for the reranker that it names: Elasticsearch's `chunk_rescorer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    /// How many of a text's chunks are read: those that have most of the question's words.
+    pub size: usize,
+    /// The most bytes of one; `None`: not said.
+    pub bytes: Option<usize>,
+    /// How many bytes at the end of one begin the next one again; `None`: not said.
+    pub overlap: Option<usize>,
 }
 
 /// What one request may say about its own reranking, in the body.

@@ -2,6 +2,7 @@
 
 mod advice;
 mod blank;
+mod boost;
 mod confidence;
 mod document;
 mod drift;
@@ -20,12 +21,13 @@ mod switch;
 mod template;
 
 pub use blank::is_blank;
+pub use boost::{Boost, BoostBy, Boosted, Boosts};
 pub use confidence::{Fit, NothingRelevant, logit};
 pub use document::{Document, Texts};
 pub use drift::{Distance, Reference};
 pub use head::{Head, Unread};
 pub use index_name::{IndexNames, Target, targets};
-pub use intent::{CallerOptions, NamedReranker, Pin, Pins, SearchIntent, Widening};
+pub use intent::{CallerOptions, Chunks, NamedReranker, Pin, Pins, SearchIntent, Widening};
 pub use margin::lead;
 pub use native::{ClauseText, NativeText, TextPart};
 pub use order::{Candidate, FusedBy, Fusion, OrderRule, Passage, Ranked, Ranking, ScoreWriting, order};

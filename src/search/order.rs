@@ -9,6 +9,8 @@ pub struct Candidate {
     pub holds: bool,
     /// The database's score, higher is better; looked at only where scores are fused.
     pub database: Option<f64>,
+    /// What the hit is ranked by instead of its score, where boosts have made something of it. A floor looks at the score.
+    pub boosted: Option<f32>,
 }
 
 /// How scores become an order. The default sorts by score and drops nothing; `min_score: Some(0.2), min_keep: 3`
@@ -119,7 +121,7 @@ pub struct Ranked {
     pub place: usize,
     /// Its relevance score.
     pub score: Option<f32>,
-    /// The number written where scores are replaced: its own relevance score, or the fused score of both orders. A
+    /// The number written where scores are replaced: its own relevance score, with its boosts, or the fused score of both orders. A
     /// hit that keeps its place has none, and gets that of the hit before it (of the next one at the top), so that a
     /// client which sorts by scores again finds the same order.
     pub written: Option<f32>,
@@ -153,10 +155,18 @@ pub fn order(candidates: &[Candidate], rule: &OrderRule) -> Vec<Ranked> {
         let passing = scored.iter().take_while(|(_, score)| *score >= floor).count();
         scored.truncate(passing.max(rule.min_keep.min(scored.len())));
     }
-    let scored = match rule.fuse {
+    let is_boosted = scored.iter().any(|(hit, _)| candidates[*hit].boosted.is_some());
+    if is_boosted {
+        scored.iter_mut().for_each(|(hit, score)| *score = candidates[*hit].boosted.unwrap_or(*score));
+        scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+    }
+    let mut scored = match rule.fuse {
         Some(fusion) => fuse(candidates, &scored, fusion),
         None => scored.into_iter().map(|(hit, score)| Slot::by(hit, score, score)).collect(),
     };
+    if is_boosted {
+        scored.iter_mut().for_each(|slot| slot.score = candidates[slot.hit].score);
+    }
     let unscored = window().filter(|&hit| candidates[hit].score.is_none()).map(Slot::unscored);
     let mut hits = around_held(candidates, scored.into_iter().chain(unscored));
     let rest = (0..candidates.len()).filter(|&hit| !candidates[hit].in_window).map(Ranked::unscored);

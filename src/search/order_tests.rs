@@ -3,7 +3,13 @@ use proptest::prelude::*;
 use super::*;
 
 fn candidates(scores: &[Option<f32>], window: usize) -> Vec<Candidate> {
-    let of = |(place, &score)| Candidate { score, in_window: place < window, holds: false, database: None };
+    let of = |(place, &score)| Candidate {
+        score,
+        in_window: place < window,
+        holds: false,
+        database: None,
+        boosted: None,
+    };
     scores.iter().enumerate().map(of).collect()
 }
 
@@ -107,6 +113,7 @@ prop_compose! {
             in_window: place < window,
             holds,
             database: None,
+            boosted: None,
         };
         hits.into_iter().enumerate().map(of).collect()
     }
@@ -175,6 +182,7 @@ fn by_scores(scores: &[(f64, f32)], weight: f32) -> Vec<usize> {
         in_window: true,
         holds: false,
         database: Some(database),
+        boosted: None,
     };
     let candidates: Vec<Candidate> = scores.iter().map(of).collect();
     let fuse = Some(Fusion { by: FusedBy::Scores, weight, ..Fusion::USUAL });
@@ -197,4 +205,29 @@ fn where_the_databases_scores_say_nothing_ranks_are_fused() {
     let ranks = candidates(&[Some(0.2), Some(0.1), Some(0.9)], 3);
     let fuse = Some(Fusion::USUAL);
     assert_eq!(by_scores(&scores, 1.0), hits(&ranks, OrderRule { fuse, ..Default::default() }));
+}
+
+fn boosted(scores: &[(f32, f32)]) -> Vec<Candidate> {
+    let mut all = candidates(&scores.iter().map(|(score, _)| Some(*score)).collect::<Vec<_>>(), scores.len());
+    all.iter_mut().zip(scores).for_each(|(candidate, (_, boosted))| candidate.boosted = Some(*boosted));
+    all
+}
+
+#[test]
+fn boosts_decide_the_order_and_a_floor_looks_at_relevance() {
+    let all = boosted(&[(0.5, 0.5), (0.4, 0.9), (0.1, 3.0), (0.3, 0.6)]);
+    assert_eq!(hits(&all, OrderRule::default()), [2, 1, 3, 0]);
+    let floor = OrderRule { min_score: Some(0.2), ..OrderRule::default() };
+    assert_eq!(hits(&all, floor), [1, 3, 0]);
+    let ranked = order(&all, &floor);
+    assert_eq!((ranked[0].score, ranked[0].written), (Some(0.4), Some(0.9)));
+}
+
+#[test]
+fn boosts_are_fused_with_the_databases_order_and_move_no_hit_that_holds_its_place() {
+    let mut all = boosted(&[(0.5, 0.1), (0.4, 0.2), (0.3, 0.9)]);
+    let fused = OrderRule { fuse: Some(Fusion { weight: 1000.0, ..Fusion::USUAL }), ..OrderRule::default() };
+    assert_eq!(hits(&all, fused), [2, 1, 0]);
+    all[0] = Candidate { score: None, holds: true, boosted: None, ..all[0] };
+    assert_eq!(hits(&all, OrderRule::default()), [0, 2, 1]);
 }

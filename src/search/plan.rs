@@ -49,6 +49,18 @@ impl WantedFields {
         Self::Named(Arc::default())
     }
 
+    /// These, and more.
+    pub fn and<'n>(self, more: impl IntoIterator<Item = &'n str>) -> Self {
+        let Self::Named(names) = self else { return self };
+        let mut all = names.to_vec();
+        for name in more {
+            if !all.iter().any(|there| there == name) {
+                all.push(name.to_owned());
+            }
+        }
+        Self::Named(all.into())
+    }
+
     /// Whether nothing is requested beyond that.
     pub fn is_none(&self) -> bool {
         matches!(self, Self::Named(names) if names.is_empty())

@@ -39,6 +39,11 @@ pub trait Page: Send + Sync + 'static {
     fn written(&self, place: &Place) -> &[u8];
     /// The fields of a hit, read again.
     fn fields(&self, at: HitAt) -> FieldObjects<'_>;
+    /// The fragments of a hit's text that the database has highlighted, as it has written them; most have none. Reads the
+    /// hit again.
+    fn highlights(&self, _: HitAt) -> Vec<String> {
+        Vec::new()
+    }
     /// The response again with only the hits of each ranking, in that order, less what the strips name. One ranking
     /// per list, one strip per search; `None` as a ranking leaves the list as it is, strips apart.
     fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes;

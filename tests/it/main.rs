@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_responses;
 mod batches;
 mod binary;
+mod boosts;
 mod bounds;
 mod by_hyper;
 mod chains;

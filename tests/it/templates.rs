@@ -2,30 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Scripted, Sidecar, body_of, header, json_of, response};
+use crate::harness::{Scripted, Sidecar, header, json_of};
 
-const JSON: &str = "application/json";
 const TEMPLATE: &str =
     r#"template: "Title: {title} ({published:date})\nTags: {tags}\nBy {meta.author}\n{body}""#;
-
-/// A database that shows of these sources what is asked for, as far as a list names it.
-async fn database(sources: Vec<Value>) -> Scripted {
-    Scripted::start(move |request| {
-        let asked = json_of(request);
-        let hit = |(id, source): (usize, &Value)| {
-            let mut source = source.clone();
-            if let Value::Array(names) = &asked["_source"] {
-                let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
-                let root = |name: &str| names.iter().any(|asked| asked.split('.').next() == Some(name));
-                source.as_object_mut().unwrap().retain(|name, _| root(name));
-            }
-            json!({"_index": "a", "_id": id.to_string(), "_score": 9 - id, "_source": source})
-        };
-        let hits: Vec<Value> = sources.iter().enumerate().map(hit).collect();
-        Some(response(200, JSON, &json!({"hits": {"max_score": 9, "hits": hits}}).to_string()))
-    })
-    .await
-}
 
 fn score(text: &str) -> f64 {
     if text.contains("best") { 0.9 } else { 0.1 }
@@ -42,10 +22,10 @@ fn sources() -> Vec<Value> {
 
 #[tokio::test]
 async fn documents_are_made_as_the_template_says_and_what_is_missing_leaves_no_label() {
-    let (database, provider) = (database(sources()).await, Scripted::scoring(score).await);
+    let (database, provider) = (Scripted::holding(sources()).await, Scripted::scoring(score).await);
     let sidecar = Sidecar::start(database.addr, provider, TEMPLATE, "").await;
     let got =
-        sidecar.post("/a/_search", "", r#"{"query":{"match":{"title":"zebra"}},"_source":["title"]}"#).await;
+        sidecar.post("/a/_search", "", r#"{"query":{"match":{"title":"zebra"}},"_source":false}"#).await;
     assert_eq!(header(&got, "x-rerank-status"), Some("applied"), "{got}");
     let documents = json_of(&sidecar.service.seen()[0])["documents"].clone();
     let expected = [
@@ -55,27 +35,36 @@ async fn documents_are_made_as_the_template_says_and_what_is_missing_leaves_no_l
     ];
     assert_eq!(documents, json!(expected));
     // Exactly its fields were asked for, and the client sees what it asked for.
-    let asked = json_of(&database.seen()[0])["_source"].clone();
+    let asked = json_of(&database.seen()[0])["fields"].clone();
     let mut asked: Vec<&str> = asked.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     asked.sort_unstable();
     assert_eq!(asked, ["body", "meta.author", "published", "tags", "title"]);
     let hits = json_of(&got)["hits"]["hits"].clone();
-    assert_eq!((&hits[0]["_id"], &hits[0]["_source"]), (&json!("1"), &json!({"title": "Buses"})));
+    assert_eq!(hits[0], json!({"_index": "a", "_id": "1", "_score": 8}));
 }
 
 #[tokio::test]
-async fn what_the_client_excludes_is_missing_in_the_template_too() {
-    let (database, provider) = (database(sources()).await, Scripted::scoring(score).await);
+async fn what_the_client_excludes_is_not_asked_for_and_missing_in_the_document() {
+    let mut shown = sources();
+    for source in &mut shown {
+        let source = source.as_object_mut().unwrap();
+        (source.remove("body"), source.remove("meta"));
+    }
+    let (database, provider) = (Scripted::holding(shown).await, Scripted::scoring(score).await);
     let sidecar = Sidecar::start(database.addr, provider, TEMPLATE, "").await;
     let body = r#"{"query":{"match":{"title":"zebra"}},"_source":{"excludes":["body","meta"]}}"#;
-    let got = sidecar.post("/a/_search", "", body).await;
-    assert_eq!(json_of(&database.seen()[0])["_source"], json_of(&format!("\r\n\r\n{body}"))["_source"]);
-    assert!(!body_of(&got).is_empty());
+    sidecar.post("/a/_search", "", body).await;
+    let asked = json_of(&database.seen()[0]);
+    assert_eq!(asked["_source"], json!({"excludes": ["body", "meta"]}));
+    assert!(!asked["fields"].to_string().contains("body"), "{asked}");
+    let documents = json_of(&sidecar.service.seen()[0])["documents"].clone();
+    let first = "Title: Trains (2024-05-01)\nTags: rail, 7, true";
+    assert_eq!(documents, json!([first, "Title: Buses", "(2024-05-01)"]));
 }
 
 #[tokio::test]
 async fn another_template_is_another_text_and_the_same_one_is_cached() {
-    let (database, provider) = (database(sources()).await, Scripted::scoring(score).await);
+    let (database, provider) = (Scripted::holding(sources()).await, Scripted::scoring(score).await);
     let routes = "routes: [{ collection: b, template: '{title}. {body}' }]";
     let sidecar = Sidecar::start(database.addr, provider, r#"template: "{title}: {body}""#, routes).await;
     let search = r#"{"query":{"match":{"title":"zebra"}}}"#;
@@ -92,7 +81,7 @@ async fn each_passage_of_a_long_document_has_the_labels_and_fields_before_the_la
     let body: Vec<String> = (0..9).map(|nth| format!("This is sentence number {nth} of all.")).collect();
     let source = json!({"title": "Trains", "body": body.join(" ")});
     let (database, provider) =
-        (database(vec![source, json!({"body": "short"})]).await, Scripted::scoring(score).await);
+        (Scripted::holding(vec![source, json!({"body": "short"})]).await, Scripted::scoring(score).await);
     let settings = r#"template: "Title: {title}\nText: {body}", passages: { bytes: 120, overlap: 0 }"#;
     let sidecar = Sidecar::start(database.addr, provider, settings, "").await;
     sidecar.post("/a/_search", "", r#"{"query":{"match":{"title":"zebra"}}}"#).await;

@@ -104,6 +104,10 @@ fn hit(hit: &HitRecord) -> Value {
         "place": place,
         "database_score": score,
         "relevance": hit.relevance.map(shortest),
+        "boosted": hit.boosted.as_ref().map(|boosted| json!({
+            "score": shortest(boosted.score),
+            "parts": boosted.parts.iter().map(|part| shortest(*part)).collect::<Vec<_>>(),
+        })),
         "scored_by": scored_by,
         "unscored_because": why,
         "passage": hit.passage.map(|passage| json!({ "offset": passage.offset, "length": passage.length })),

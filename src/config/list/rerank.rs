@@ -2,7 +2,7 @@
 
 use crate::{
     config::{
-        PartialScores, RerankConfig, WidenMode,
+        PartialScores, RerankConfig, WidenMode, boosts,
         kind::Kind,
         score,
         setting::{By, Setting, Shown, by, setting},
@@ -82,7 +82,7 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     setting(
         "passages.overlap",
         Kind::Whole(0, MOST_PASSAGE / 2),
-        "how many bytes of a passage the next one repeats, up to half of it",
+        "how many bytes of a passage the next one repeats, up to half of it, which is the default of short ones",
         |to| &mut to.passage_overlap,
     ),
     setting("passages.most", Kind::Whole(1, MOST_PASSAGES), "the most passages of a document", |to| {
@@ -106,6 +106,13 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
         "keep (hits' own) | replace (by relevance) | rrf (fuse both orders by ranks) | linear (by scores); the last two also as \
          { fuse: rrf, k: 60, weight: 1 }",
         By::Hand(|of| Shown::One(score::text(of.score))),
+    ),
+    by(
+        "boosts",
+        Kind::Boosts,
+        "what fields add to relevance: [{ field: published, half_life: 30d, weight: 0.4 }], or with pivot (of a number), or values \
+         with weight, floor or cap",
+        By::Hand(|of| Shown::One(boosts::text(&of.boosts))),
     ),
     setting("annotate", Kind::Bool, "add rerank_score and rerank_from to every hit", |to| &mut to.annotate),
     setting(

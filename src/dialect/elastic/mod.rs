@@ -1,6 +1,7 @@
 //! Elasticsearch 7.17 to 9 and OpenSearch 2 and 3.
 
 mod changes;
+mod chunks;
 mod endpoint;
 mod failure;
 mod fields;

@@ -1,7 +1,7 @@
 //! `text_similarity_reranker`: the reranker that a request asks Elasticsearch to run.
 
 use super::{
-    settings,
+    chunks, settings,
     shape::{self, DEFAULT_RANK_WINDOW, RERANKER},
     target::Params,
     value::is_filled,
@@ -78,7 +78,11 @@ pub(super) fn read(params: &Params, body: Option<&Object<'_>>, size: u64) -> Opt
     let inner = given("retriever")?;
     let candidates = candidates(inner)?.min(window);
     let query = text("inference_text")?.into_owned();
-    let named = NamedReranker { inference_id, query, field, window, min_score };
+    let chunks = match given("chunk_rescorer") {
+        Some(chunks) => chunks::read(chunks)?,
+        None => None,
+    };
+    let named = NamedReranker { inference_id, query, field, window, min_score, chunks };
     let inner = match given("filter") {
         Some(filter) => filtered(inner, filter)?,
         None => inner.text().to_owned(),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Explanation, Style, WIDTH, text};
 use crate::pipeline::{HitRecord, ListRecord, NewPlace, PlannedSearch, ScoredBy, SearchRecord, Unscored};
-use crate::search::{Holds, NothingRelevant, Passage};
+use crate::search::{Boosted, Holds, NothingRelevant, Passage};
 
 /// The most characters of a text that are shown without `--full`.
 const TEXT: usize = 600;
@@ -74,6 +74,20 @@ fn row(out: &mut String, explanation: &Explanation, hit: &HitRecord, ids: usize)
     let left = WIDTH.saturating_sub(row.chars().count()).max(20);
     let reported = reported(explanation, hit, left);
     let _ = writeln!(out, "{}", text::quoted(format!("{row}{reported}").trim_end()));
+    if let (Some(boosted), Some(relevance)) = (&hit.boosted, hit.relevance) {
+        let _ = writeln!(out, "  {:>17}  {}", "", boosts(relevance, boosted));
+    }
+}
+
+/// What became of a relevance, boost by boost.
+fn boosts(relevance: f32, boosted: &Boosted) -> String {
+    let mut line = format!("boosted: {relevance:.5}");
+    for (at, part) in boosted.parts.iter().enumerate().filter(|(_, part)| **part != 0.0) {
+        let sign = if *part < 0.0 { '-' } else { '+' };
+        let _ = write!(line, " {sign} {:.5} ({})", part.abs(), at + 1);
+    }
+    let _ = write!(line, " = {:.5}", boosted.score);
+    line
 }
 
 /// A number as the database writes it, or rounded where that is long.

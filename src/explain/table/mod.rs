@@ -155,7 +155,10 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         };
         text::wrapped(out, "instruction ", &format!("{}{heard}", one_line(instruction, 200)));
     }
-    if let Some(settings) = &planned.profile.passages {
+    if work.spans {
+        text::wrapped(out, "passages    ", "texts were read whole, and the model tells which passage counts");
+    }
+    if let Some(settings) = &work.passages {
         let PassageRule { bytes, most, .. } = settings.rule;
         let score = match settings.sum_of_best {
             1 => "the best one counts".to_owned(),
@@ -166,6 +169,12 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
             report.cut
         );
         text::wrapped(out, "passages    ", &cut);
+    }
+    if let Some(boosts) = &planned.profile.boosts {
+        text::wrapped(out, "boosts      ", &format!("relevance r of {} hits was changed", report.boosted));
+        for (at, boost) in boosts.0.iter().enumerate() {
+            text::wrapped(out, "            ", &format!("{}: {boost}", at + 1));
+        }
     }
     if let Some(drift) = &planned.profile.drift {
         let DriftSettings { model, reference } = drift.settings();

@@ -145,6 +145,14 @@ impl Page for JsonPage {
         FieldObjects { objects, last_is_flat: hit.fields.is_some() }
     }
 
+    /// Elasticsearch's and OpenSearch's `highlight`: lists of fragments by field.
+    fn highlights(&self, at: HitAt) -> Vec<String> {
+        let hit = self.hit(at).and_then(|hit| Value::found(&self.body, hit.span.clone()));
+        let fields = hit.and_then(|hit| hit.get("highlight")?.members()).unwrap_or_default();
+        let fragments = fields.into_iter().flat_map(|member| member.value.items().unwrap_or_default());
+        fragments.filter_map(|fragment| fragment.as_str().map(|text| text.into_owned())).collect()
+    }
+
     fn reordered(&self, strips: &[Strip], rankings: &[Option<Ranking>]) -> Bytes {
         let joined = splice::reorder(&self.body, &self.arrays, &self.envelope, strips, rankings);
         let Some(without_lists) = self.style.without_lists else { return joined };

@@ -63,6 +63,34 @@ impl Scripted {
         .await
     }
 
+    /// Elasticsearch with a hit of each of these sources in index `a`, of which it shows in `fields` what is asked for there.
+    pub async fn holding(sources: Vec<Value>) -> Self {
+        let of = |source: &Value, path: &str| {
+            let found = source.pointer(&format!("/{}", path.replace('.', "/")));
+            found.filter(|found| !found.is_null()).cloned()
+        };
+        Self::start(move |request| {
+            let asked = json_of(request)["fields"].as_array().cloned().unwrap_or_default();
+            let asked: Vec<&str> = asked.iter().filter_map(Value::as_str).collect();
+            let hit = |(id, source): (usize, &Value)| {
+                let listed = |value: Value| if value.is_array() { value } else { json!([value]) };
+                let shown =
+                    asked.iter().filter_map(|path| Some((path.to_string(), listed(of(source, path)?))));
+                let shown: serde_json::Map<String, Value> = shown.collect();
+                let mut hit = json!({"_index": "a", "_id": id.to_string(), "_score": 9 - id});
+                match shown.is_empty() {
+                    true => hit["_source"] = source.clone(),
+                    false => hit["fields"] = shown.into(),
+                }
+                hit
+            };
+            let hits: Vec<Value> = sources.iter().enumerate().map(hit).collect();
+            let body = json!({"hits": {"max_score": 9, "hits": hits}}).to_string();
+            Some(response(200, "application/json", &body))
+        })
+        .await
+    }
+
     /// Every request so far, byte for byte.
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()

@@ -74,6 +74,8 @@ function candidate(hit, capture) {
     : `${score(hit.relevance)}, ${hit.scored_by === "cache" ? "from the cache" : "asked for just then"}`;
   const rows = [["Title", hit.title], ["Id", hit.id || "unknown"], ["Index", hit.index], ["Moved", `from place ${hit.from + 1} ${went}`],
     ["Database’s score", score(hit.database_score)], ["Relevance", scored],
+    ["Boosted to", hit.boosted ? `${hit.boosted.score.toFixed(5)} (${hit.boosted.parts
+      .map((part) => `${part < 0 ? "" : "+"}${part.toFixed(5)}`).join(", ")})` : null],
     ["Best passage", hit.passage ? `${hit.passage.length} characters from ${hit.passage.offset} on` : null]];
   const list = el("dl", { class: "facts" });
   for (const [name, value] of rows) {

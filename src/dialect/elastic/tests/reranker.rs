@@ -35,6 +35,7 @@ fn the_recorded_request_is_read_and_asked_without_its_reranker() {
         field: "body".to_owned(),
         window: 50,
         min_score: Some(0.2),
+        chunks: None,
     };
     assert!(intent.reranker == Some(named));
     assert!(!format!("{intent:?}").contains("coffee"));
