@@ -28,6 +28,7 @@ pub mod search;
 pub mod signing;
 pub mod system;
 pub mod telemetry;
+pub mod tenant;
 pub mod tls;
 pub mod traces;
 pub mod trouble;

@@ -70,6 +70,7 @@ fn pipeline(mode: Mode) -> Pipeline {
     let providers = Providers::build(vec![provider], &Providers::default(), &stack).unwrap();
     let default = Profile {
         route: None,
+        tenant: None,
         mode,
         sample: 1.0,
         collections: vec!["*".into()],

@@ -24,6 +24,10 @@ impl Running {
                 "collection": route.collection,
                 "rerank": rerank(&route.rerank),
             })).collect::<Vec<_>>(),
+            "tenants": config.tenants.each.iter().map(|tenant| json!({
+                "name": tenant.name,
+                "rerank": rerank(&tenant.rerank),
+            })).collect::<Vec<_>>(),
             "listeners": config.listeners.iter().map(&mut listener).collect::<Vec<_>>(),
             "rerank_api": config.rerank_api.listen.map(|listen| json!({ "listen": listen.to_string() })),
             "embeddings": config.embeddings.listen.map(|listen| json!({
@@ -91,8 +95,8 @@ fn time(time: SystemTime) -> String {
 }
 
 fn provider(each: &ProviderSettings, config: &Config) -> Value {
-    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
-    let mut named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
+    let mut named =
+        config.sections().flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let (kind, model) = match &each.kind {
         ProviderKind::Http(http) => (http.kind.as_str(), http.model.as_deref()),
         ProviderKind::Lexical(_) => ("lexical", Some("bm25")),

@@ -38,6 +38,7 @@ pub(super) fn announce(
         let (kind, model, url) = about(provider);
         tracing::info!(name = %provider.name, place = place + 1, kind, model, url, "provider");
     }
+    tenants(config);
     cache(config);
     let inspector = if admin.ip().is_unspecified() {
         SocketAddr::new([127, 0, 0, 1].into(), admin.port())
@@ -106,6 +107,18 @@ fn about(provider: &ProviderSettings) -> (&'static str, String, String) {
         }
         ProviderKind::Lexical(_) => ("lexical", "bm25".to_owned(), "in this process".to_owned()),
     }
+}
+
+/// Says whom requests are told apart by.
+fn tenants(config: &Config) {
+    let tenants = &config.tenants;
+    if tenants.each.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = tenants.each.iter().map(|each| each.name.as_str()).collect();
+    let header = tenants.header.as_ref().map(http::HeaderName::as_str);
+    let networks: Vec<String> = tenants.networks.iter().map(ToString::to_string).collect();
+    tracing::info!(names = names.join(", "), header, networks = networks.join(", "), "tenants");
 }
 
 fn cache(config: &Config) {

@@ -4,11 +4,11 @@ use std::{collections::HashSet, fs, io, net::SocketAddr, sync::Arc, time::Durati
 
 use http::Uri;
 
-use super::{Shared, StartError, listener, names::KnownNames};
+use super::{Shared, StartError, listener, names::KnownNames, tenants::rules};
 use crate::{
     config::{
         self, CacheConfig, Config, DialectChoice, LimitsConfig, ListenerConfig, RedisConfig, RerankConfig,
-        RouteConfig, UpstreamConfig,
+        RouteConfig, TenantConfig, UpstreamConfig,
     },
     dialect::{
         Dialect, Dialects, WeaviateGrpc,
@@ -18,12 +18,15 @@ use crate::{
     },
     embedding_api::PassOn,
     fleet::{self, Fleet, FleetError, FleetMetrics},
-    pipeline::{Pipeline, Profile, Profiles, Route},
+    pipeline::{Pipeline, Profile, Profiles, Route, Tenants},
     proxy::{
         Forwarder, GrpcRoute, HeadLimits, HeldBodies, ListenerSettings, Proxy, SearchHandler, SearchLimits,
         TunnelSettings,
     },
-    rerank::{BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared},
+    rerank::{
+        BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared,
+        TenantSettings,
+    },
     rerank_api::{ApiSettings, CohereProvider, Offer, RerankApi},
     upstream::{ClientIdentity, Upstream, UpstreamSettings, UpstreamSetupError, UpstreamTls},
 };
@@ -111,7 +114,7 @@ pub(super) fn proxy(
     let dialects = dialects(listener, &shared.names);
     let limits = &config.limits;
     let searches = SearchHandler::new(
-        Pipeline::new(profiles(config, shared)),
+        Pipeline::new(profiles(config, shared)).with_tenants(tenants(config, shared)),
         SearchLimits {
             request_bytes: limits.max_request_bytes,
             response_bytes: limits.max_response_bytes,
@@ -124,6 +127,7 @@ pub(super) fn proxy(
         shared.records.clone(),
     );
     let searches = searches.recalling(shared.recall.clone());
+    let searches = searches.counting(shared.tenancy.metrics(&config.tenants));
     let searches = searches.logging(shared.search_log.clone(), listener.listen.to_string().into());
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
     let held = HeldBodies {
@@ -175,35 +179,71 @@ pub(super) fn dialects(listener: &ListenerConfig, known: &KnownNames) -> Vec<Arc
 }
 
 fn profiles(config: &Config, shared: &Shared) -> Profiles {
-    let route = |route: &RouteConfig| {
+    let sections = (&config.rerank, config.routes.iter().map(|route| &route.rerank));
+    profiles_of(config, sections, &shared.providers, shared)
+}
+
+/// The profiles of routes, each made of its own section.
+fn profiles_of<'a>(
+    config: &Config,
+    (base, of_routes): (&RerankConfig, impl Iterator<Item = &'a RerankConfig>),
+    providers: &Providers,
+    shared: &Shared,
+) -> Profiles {
+    let route = |(route, section): (&RouteConfig, &RerankConfig)| {
         let name = Some(route.collection.as_str().into());
-        let own = profile(config, &route.rerank, &route.collection, shared);
+        let own = profile(config, section, &route.collection, (providers, shared));
         Route { collection: route.collection.clone(), profile: Arc::new(Profile { route: name, ..own }) }
     };
-    let default = Arc::new(profile(config, &config.rerank, REST, shared));
-    Profiles { routes: config.routes.iter().map(route).collect(), default }
+    let default = Arc::new(profile(config, base, REST, (providers, shared)));
+    Profiles { routes: config.routes.iter().zip(of_routes).map(route).collect(), default }
+}
+
+/// The profiles of tenants, where there are any.
+fn tenants(config: &Config, shared: &Shared) -> Option<Tenants> {
+    let tenants = &config.tenants.each;
+    let profiles = |tenant: &TenantConfig| {
+        let (providers, share) =
+            (shared.providers.of_tenant(&tenant.name), Some(shared.tenancy.share(tenant)));
+        let mut own = profiles_of(config, (&tenant.rerank, tenant.routes.iter()), &providers, shared);
+        let routes = own.routes.iter_mut().map(|route| &mut route.profile);
+        for profile in routes.chain([&mut own.default]) {
+            *profile = Arc::new(Profile { tenant: share.clone(), ..Profile::clone(profile) });
+        }
+        own
+    };
+    (!tenants.is_empty()).then(|| Tenants {
+        rules: Arc::new(rules(&config.tenants)),
+        profiles: tenants.iter().map(profiles).collect(),
+    })
 }
 
 /// What metrics call the collections that have no route.
 pub(super) const REST: &str = "rerank";
 
 /// `name`: that of the section for metrics.
-fn profile(config: &Config, section: &RerankConfig, name: &str, shared: &Shared) -> Profile {
+fn profile(
+    config: &Config,
+    section: &RerankConfig,
+    name: &str,
+    (providers, shared): (&Providers, &Shared),
+) -> Profile {
     Profile {
         route: None,
+        tenant: None,
         mode: section.mode,
         sample: section.sample,
         collections: section.collections.clone(),
-        reranker: shared.providers.chain(&section.providers, &shared.stack),
-        may_ask: shared.providers.may_ask(&section.providers),
-        asked_again: shared.providers.asked_again(&section.providers),
+        reranker: providers.chain(&section.providers, &shared.stack),
+        may_ask: providers.may_ask(&section.providers),
+        asked_again: providers.asked_again(&section.providers),
         first_provider: section
             .providers
             .iter()
-            .find(|name| shared.providers.has(name))
+            .find(|name| providers.has(name))
             .map(|name| name.as_str().into()),
         providers: section.providers.clone(),
-        has_provider: section.providers.iter().any(|name| shared.providers.has(name)),
+        has_provider: section.providers.iter().any(|name| providers.has(name)),
         window: section.window,
         max_window: section.max_window,
         fields: section.fields.clone(),
@@ -250,14 +290,28 @@ pub(super) fn providers(
     before: &Providers,
     stack: &StackShared,
 ) -> Result<Providers, BuildError> {
-    let sections = std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
-    let named = sections.flat_map(|section| &section.providers).chain(config.rerank_api_providers());
+    let named = config.sections().flat_map(|section| &section.providers).chain(config.rerank_api_providers());
     let named: HashSet<&String> = named.collect();
     let used = config.providers.iter().filter(|section| named.contains(&section.name)).cloned();
     // One that lacks its key counts as not configured.
     let (without_key, used): (Vec<_>, Vec<_>) = used.partition(ProviderSettings::lacks_key);
     let built = Providers::build(used, before, stack)?;
+    let built = built.shared_by(config.tenants.each.iter().map(tenant_settings).collect(), before, stack);
     Ok(built.beside(without_key.into_iter().map(|section| section.name).collect()))
+}
+
+/// What a tenant has of its own at its providers.
+fn tenant_settings(tenant: &TenantConfig) -> TenantSettings {
+    let mut providers: Vec<String> =
+        tenant.sections().flat_map(|section| section.providers.clone()).collect();
+    providers.sort();
+    providers.dedup();
+    TenantSettings {
+        name: tenant.name.clone(),
+        limits: tenant.limits.clone(),
+        cache_bytes: tenant.cache_bytes,
+        providers,
+    }
 }
 
 /// The rerank API, and the settings of its listener; `None` if it is off. Blocks on the disk.

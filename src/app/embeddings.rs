@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::uri::Scheme;
 
-use super::{Shared, StartError, build};
+use super::{Shared, StartError, build, tenants};
 use crate::{
     config::{Config, LimitsConfig, ServiceConfig},
     embedding::{MemorySettings, Recall, form::Prefixes},
@@ -82,7 +82,9 @@ pub(super) fn services(
     pools: &[(ServiceConfig, Upstream)],
 ) -> (EmbeddingApi, Option<PassOn>) {
     let limits = &config.limits;
+    let apart = config.tenants.each.iter().any(|each| each.cache_bytes.is_some());
     let hearing = Arc::new(Hearing {
+        tenants: apart.then(|| Arc::new(tenants::rules(&config.tenants))),
         recall: shared.recall.clone(),
         prefixes: Prefixes::new(config.embeddings.query_prefixes.clone()),
         limits: HearingLimits {

@@ -78,6 +78,7 @@ fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSe
         write_timeout: limits.body_timeout,
         drain_timeout: config.shutdown.grace,
         tls: None,
+        tells_peers: !config.tenants.each.is_empty(),
         traffic: shared.traffic.clone(),
         waits: shared.waits.clone(),
         relays: config.relays,

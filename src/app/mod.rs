@@ -20,6 +20,7 @@ mod reload;
 mod retired;
 mod series;
 mod shutdown;
+mod tenants;
 #[cfg(test)]
 mod test_support;
 
@@ -40,7 +41,7 @@ use crate::{
     embedding::{EmbeddingMetrics, Recall},
     embedding_api::CallMetrics,
     fleet::{FleetError, FleetMetrics},
-    pipeline::{RecordRing, SearchMetrics},
+    pipeline::{RecordRing, SearchMetrics, TenantMetrics},
     proxy::{ProxyMetrics, SearchLog, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
@@ -61,6 +62,7 @@ pub use offline::{Offline, OfflineService, offline};
 use pools::Pools;
 pub use reload::{Rejection, Reload, Reloader};
 pub use retired::ended_services;
+use tenants::Tenancy;
 
 /// Why the program could not start.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +182,7 @@ struct Shared {
     stack: StackShared,
     providers: Providers,
     search_metrics: SearchMetrics,
+    tenancy: Tenancy,
     fleet_metrics: FleetMetrics,
     api_metrics: ApiMetrics,
     call_metrics: CallMetrics,
@@ -284,6 +287,7 @@ impl Shared {
     fn new(registry: &Registry, workers: Workers) -> Result<Self, StartError> {
         let rerank_metrics = Arc::new(RerankMetrics::register(registry)?);
         let search_metrics = SearchMetrics::register(registry)?;
+        let tenancy = Tenancy::new(TenantMetrics::register(registry)?);
         let fleet_metrics = FleetMetrics::register(registry)?;
         let api_metrics = ApiMetrics::register(registry)?;
         let call_metrics = CallMetrics::register(registry)?;
@@ -303,6 +307,7 @@ impl Shared {
             stack,
             providers,
             search_metrics,
+            tenancy,
             fleet_metrics,
             api_metrics,
             call_metrics,

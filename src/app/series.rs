@@ -40,6 +40,7 @@ pub(super) fn declare(config: &Config, shared: &Shared, before: &Shared) {
             shared.signing_metrics.declare();
         }
     }
+    shared.tenancy.declare(&config.tenants);
     if config.rerank_api.listen.is_some() {
         shared.api_metrics.declare();
     }
@@ -60,7 +61,7 @@ pub(super) fn declare(config: &Config, shared: &Shared, before: &Shared) {
 
 /// How searches can end.
 fn endings(config: &Config, shared: &Shared) -> Endings {
-    let sections = || std::iter::once(&config.rerank).chain(config.routes.iter().map(|route| &route.rerank));
+    let sections = || config.sections();
     let any = |holds: &dyn Fn(&RerankConfig) -> bool| sections().any(holds);
     let usable = |section: &RerankConfig| section.providers.iter().any(|name| shared.providers.has(name));
     let asked: Vec<_> = config
@@ -71,7 +72,8 @@ fn endings(config: &Config, shared: &Shared) -> Endings {
         })
         .collect();
     let is_service = asked.iter().any(|each| matches!(each.kind, ProviderKind::Http(_)));
-    let has_budget = asked.iter().any(|each| each.limits.has_budget());
+    let has_budget = asked.iter().any(|each| each.limits.has_budget())
+        || config.tenants.each.iter().any(|each| each.limits.has_budget());
     let can_fail = |class: FailureClass| match class {
         FailureClass::Deadline | FailureClass::Overloaded | FailureClass::TooLarge => true,
         FailureClass::Budget => has_budget,

@@ -5,8 +5,8 @@ use crate::{
     app::{App, StartError, ended_services},
     bounds::Limits,
     config::{
-        Config, Difference, GrpcListen, ListenerConfig, Mode, RouteConfig, Written, differences,
-        load_path_written, to_yaml,
+        Config, Difference, GrpcListen, ListenerConfig, Mode, RouteConfig, TenantConfig, Written,
+        differences, load_path_written, to_yaml,
     },
     dialect::paths::Operation,
     system::Resources,
@@ -46,6 +46,9 @@ pub fn check(
             "# Hits of these indices are never read, by whatever name they were reached: {kept_out}"
         )?;
     }
+    for sentence in tenants(&config) {
+        writeln!(out, "# {sentence}")?;
+    }
     for sentence in ended_services(&config) {
         writeln!(out, "# {sentence}.")?;
     }
@@ -81,6 +84,33 @@ fn described(config: &Config) -> Vec<String> {
         Some(format!("listeners[{at}].dialect_file describes {}; all other calls pass.", all.join(", ")))
     };
     config.listeners.iter().enumerate().filter_map(of_file).collect()
+}
+
+/// Who the tenants are, and what tells them.
+fn tenants(config: &Config) -> Vec<String> {
+    let all = &config.tenants;
+    let networks = all.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let header = all.header.as_ref().map(|name| format!("the header {name} from {networks}"));
+    let told = |each: &TenantConfig| {
+        let list =
+            |what: &str, of: &[String]| (!of.is_empty()).then(|| format!("{what} {}", of.join(" or ")));
+        let ways = [
+            header.clone(),
+            list("a certificate with", &each.certificates),
+            list("searches of", &each.collections),
+        ];
+        let own = match each.cache_bytes {
+            Some(0) => "; nothing of it is cached",
+            Some(_) => "; its cache is its own",
+            None => "",
+        };
+        format!(
+            "Tenant {}: by {}{own}.",
+            each.name,
+            ways.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        )
+    };
+    all.each.iter().map(told).collect()
 }
 
 /// Where gRPC calls go: it follows from other settings as a rule.
@@ -189,6 +219,23 @@ mod tests {
                 "5:10 rerank.score: `best` is not one of keep, replace, rrf, linear.",
             ]
         );
+    }
+
+    #[test]
+    fn tenants_are_listed_with_what_tells_them_and_a_network_of_everybody_is_a_warning() {
+        let file = "listeners: [{ upstream: { url: 'http://db' } }]\nroutes: [{ collection: x, window: 10 }]\n\
+                    tenants:\n  header: X-Tenant\n  networks: [10.1.0.0/16, 0.0.0.0/0]\n  names:\n    acme: { window: 20, \
+                    cache: { max_bytes: 1MiB } }\n    bolt: { collection: ['bolt-*'] }\n    coil: { collection: [bolt-x] }\n";
+        let (code, out) = run(file, &[]);
+        for line in [
+            "# Tenant acme: by the header x-tenant from 10.1.0.0/16, 0.0.0.0/0; its cache is its own.",
+            "# Tenant bolt: by the header x-tenant from 10.1.0.0/16, 0.0.0.0/0, searches of bolt-*.",
+            "# Warning: tenants.networks: 0.0.0.0/0 is everybody",
+            "# Warning: tenants.names.coil.collection: `bolt-x` never applies, since bolt comes first",
+            "tenants.names.acme.window: 20",
+        ] {
+            assert!(code == 0 && out.contains(line), "{line}\n{out}");
+        }
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub struct ExplainArgs {
     /// Leave out the scores that the fleet has in Redis, so that the provider is called
     #[arg(long)]
     fresh: bool,
+    /// Explain it as a search of this tenant, whoever sends it
+    #[arg(long, value_name = "NAME", conflicts_with = "demo")]
+    tenant: Option<String>,
     /// Show every text and body to its end, and the texts of all hits
     #[arg(long)]
     full: bool,
@@ -150,7 +153,12 @@ async fn run(args: &ExplainArgs, env: &HashMap<String, String>) -> Result<u8, Co
         ),
         None => (own(args, env)?, ask(&typed(args), read)?),
     };
-    let subject = Subject { config: &config, listener: usize::from(args.listener - 1), fresh: args.fresh };
+    let subject = Subject {
+        config: &config,
+        listener: usize::from(args.listener - 1),
+        fresh: args.fresh,
+        tenant: args.tenant.as_deref(),
+    };
     let explanation = explained(&subject, &ask).await?;
     let text = if args.json {
         format!("{:#}\n", json(&explanation))

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     CacheConfig, Config, EmbeddingsConfig, ListenerConfig, ListenerTlsConfig, RedisConfig, RerankApiConfig,
-    RouteConfig, ServiceConfig, SignConfig,
+    RouteConfig, ServiceConfig, SignConfig, TenantConfig, TenantsConfig,
     node::{self, Node, Value},
     origin::Origin,
     out::quoted,
@@ -98,6 +98,7 @@ fn untouched(config: &Config) -> Config {
         collection: each.collection.clone(),
         rerank: config.rerank.clone(),
     };
+    let tenant = |each: &TenantConfig| TenantConfig::named(&each.name, &config.rerank, []);
     let provider = |each: &ProviderSettings| {
         let kind = match &each.kind {
             ProviderKind::Http(http) => {
@@ -111,6 +112,10 @@ fn untouched(config: &Config) -> Config {
     Config {
         listeners: config.listeners.iter().map(listener).collect(),
         routes: config.routes.iter().map(route).collect(),
+        tenants: TenantsConfig {
+            each: config.tenants.each.iter().map(tenant).collect(),
+            ..Default::default()
+        },
         providers: config.providers.iter().map(provider).collect(),
         rerank_api: RerankApiConfig { tls: config.rerank_api.tls.as_ref().map(tls), ..Default::default() },
         embeddings: EmbeddingsConfig {

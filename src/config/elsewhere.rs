@@ -37,7 +37,9 @@ const FOREIGN: [(&str, &str); 25] = [
 /// The path of every setting and section, members of lists under `[]`, of providers under `<name>`.
 static ALL: LazyLock<Vec<String>> = LazyLock::new(|| {
     let sections = ["listeners[].upstream", "providers.<name>.breaker"].map(str::to_owned);
-    let of_routes = |path: &String| path.starts_with("routes[].") && path != "routes[].collection";
+    let of_routes = |path: &String| {
+        path.starts_with("tenants.names.") || (path.starts_with("routes[].") && path != "routes[].collection")
+    };
     let paths = entries().into_iter().map(|entry| entry.path).filter(|path| !of_routes(path));
     sections.into_iter().chain(paths).collect()
 });

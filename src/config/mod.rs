@@ -38,6 +38,7 @@ mod read_rerank;
 mod read_rerank_api;
 mod read_sign;
 mod read_telemetry;
+mod read_tenants;
 mod read_tls;
 mod render;
 mod rerank_api;
@@ -81,7 +82,7 @@ pub use sign::SignConfig;
 pub use source::{Loaded, Source};
 pub use types::{
     AdminConfig, CacheConfig, Config, ListenerConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig,
-    UpstreamConfig,
+    TenantConfig, TenantsConfig, UpstreamConfig,
 };
 pub use words::{DialectChoice, PartialScores, WidenMode};
 

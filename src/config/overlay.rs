@@ -33,10 +33,11 @@ fn is_of_listener(key: &str) -> bool {
     own.into_iter().any(|setting| setting.key == key)
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "admin",
     "inspector",
     "rerank",
+    "tenants",
     "providers",
     "rerank_api",
     "embeddings",

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     kind::Kind,
-    list::{Listed, entries, is_of},
+    list::{self, Listed, entries, is_of},
     setting::Reload,
 };
 use crate::rerank::HttpKind;
@@ -32,6 +32,12 @@ const ROUTES: &str = "
 #     window: 100
 #     min_score: 0.2
 routes: []
+";
+
+const TENANTS: &str = "
+# Who has settings, limits and a cache of its own, by name (docs/tenants.md). A tenant has the keys of `rerank` too, but
+# `collections` and `response_headers`: they lie over `rerank` and over every route. For example:
+#   acme: { window: 20, max_search_units_per_day: 5000, cache: { max_bytes: 16MiB } }
 ";
 
 const PROVIDERS: &str = "
@@ -80,11 +86,14 @@ pub fn reference() -> String {
     let all = entries();
     let mut out = HEAD.to_owned();
     let mut open: Vec<String> = Vec::new();
-    for entry in all.iter().filter(|entry| !entry.path.starts_with("routes[]")) {
+    let is_live =
+        |entry: &&Listed| !["routes[]", "tenants.names"].iter().any(|start| entry.path.starts_with(start));
+    for entry in all.iter().filter(is_live) {
         let parts: Vec<&str> = entry.path.split('.').collect();
         let top = parts.first().copied().unwrap_or_default();
         if open.first().map(String::as_str) != Some(top) {
             match top {
+                "tenants" => out.push_str(&(ROUTES.to_owned() + TENANTS)),
                 "providers" => out.push_str(&providers_head(&all)),
                 "rerank_api" => out.push_str(RERANK_API),
                 "embeddings" => out.push_str(EMBEDDINGS),
@@ -99,8 +108,27 @@ pub fn reference() -> String {
         }
         open_sections(&mut out, &mut open, &parts);
         member(&mut out, &mut open, entry, &parts, &all);
+        if entry.path == "tenants.networks" {
+            out.push_str(&a_tenant(&all));
+        }
     }
     out
+}
+
+/// The tenants, of which there are none, with what one may have.
+fn a_tenant(all: &[Listed]) -> String {
+    let mut out = "  # names:\n  #   acme:\n".to_owned();
+    let own =
+        all.iter().filter(|entry| entry.path.starts_with("tenants.names.") && !is_of_rerank_in_tenant(entry));
+    for entry in own {
+        let key = entry.path.trim_start_matches("tenants.names.<name>.");
+        let text = match key.split_once('.') {
+            Some((section, key)) => format!("{section}: {{ {key}: {} }}", bare(&entry.default)),
+            None => format!("{key}: {}", bare(&entry.default)),
+        };
+        line(&mut out, &format!("  #     {text}"), "", &help(entry), COLUMN);
+    }
+    out + "  names: {}\n"
 }
 
 /// The members of `tls` are listed with the first listener's.
@@ -108,9 +136,15 @@ fn is_repeated_tls(entry: &Listed) -> bool {
     ["rerank_api.tls.", "embeddings.tls."].iter().any(|start| entry.path.starts_with(start))
 }
 
+/// The keys of `rerank` are listed there.
+fn is_of_rerank_in_tenant(entry: &Listed) -> bool {
+    let rest = entry.path.strip_prefix("tenants.names.<name>.");
+    rest.is_some_and(|rest| !list::TENANT.iter().any(|own| own.key == rest))
+}
+
 /// What stands above the providers, with the settings that cohere does not have.
 fn providers_head(all: &[Listed]) -> String {
-    let mut out = ROUTES.to_owned() + PROVIDERS;
+    let mut out = PROVIDERS.to_owned();
     let of_others = all.iter().filter(|entry| entry.section() == "providers.<name>");
     for entry in of_others.filter(|entry| entry.key() == "fuse" || !is_of(entry.key(), HttpKind::Cohere)) {
         line(&mut out, &format!("#   {}: {}", entry.key(), bare(&entry.default)), "", &help(entry), COLUMN);
@@ -245,7 +279,10 @@ fn bare_text(text: &str) -> String {
 pub fn page() -> String {
     let mut out = "| setting | default | meaning |\n|---|---|---|\n".to_owned();
     for entry in entries() {
-        if entry.path.starts_with("routes[].") && entry.key() != "collection" || is_repeated_tls(&entry) {
+        if entry.path.starts_with("routes[].") && entry.key() != "collection"
+            || is_repeated_tls(&entry)
+            || is_of_rerank_in_tenant(&entry)
+        {
             continue;
         }
         let path = entry.path.replace("<name>", "*");

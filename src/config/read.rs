@@ -12,12 +12,12 @@ use super::{
     read_fleet::redis,
     read_providers::providers,
     read_rerank::rerank,
-    read_rerank_api, read_sign, read_telemetry,
+    read_rerank_api, read_sign, read_telemetry, read_tenants,
     read_tls::{client_certificate, listener_tls},
     section::Section,
     setting::{self, Setting},
     token::token,
-    types::{AdminConfig, CacheConfig, UpstreamConfig},
+    types::{AdminConfig, CacheConfig, TenantsConfig, UpstreamConfig},
     values,
 };
 use crate::{dialect::paths::Definition, search::PathPrefix};
@@ -30,6 +30,7 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
         "inspector",
         "rerank",
         "routes",
+        "tenants",
         "providers",
         "rerank_api",
         "embeddings",
@@ -46,14 +47,17 @@ pub(super) fn config(root: &Node, env: &HashMap<String, String>, problems: &mut 
     let routes = routes(&top, &rerank, problems);
     let rerank_api = read_rerank_api::read(&top, problems);
     let embeddings = read_embeddings::read(&top, env, problems);
-    let uses = uses(&rerank, &routes, &rerank_api);
+    let listeners = listeners(&top, rerank_api.listen.or(embeddings.listen).is_none(), problems);
+    let tenants = read_tenants::read(&top, (&rerank, &routes), &listeners, problems);
+    let uses = uses((&rerank, &routes, &tenants), &rerank_api);
     let providers = providers(&top, env, &uses, problems);
     let config = Config {
-        listeners: listeners(&top, rerank_api.listen.or(embeddings.listen).is_none(), problems),
+        listeners,
         admin: admin(&top, problems),
         inspector: section(&top, "inspector", list::INSPECTOR, problems).1,
         rerank,
         routes,
+        tenants,
         providers,
         rerank_api,
         embeddings,
@@ -84,14 +88,16 @@ fn section<'a, T: Default>(
 /// The lists of providers, each with the section that it is in. A route that only inherits the base's list would
 /// repeat its problems.
 fn uses<'a>(
-    base: &'a RerankConfig,
-    routes: &'a [RouteConfig],
+    (base, routes, tenants): (&'a RerankConfig, &'a [RouteConfig], &'a TenantsConfig),
     api: &'a RerankApiConfig,
 ) -> Vec<(String, &'a [String])> {
     let of_routes = routes.iter().enumerate().filter(|(_, route)| route.rerank.providers != base.providers);
     let of_routes = of_routes.map(|(i, route)| (format!("routes[{i}]"), &*route.rerank.providers));
     let of_api = api.providers.iter().map(|own| ("rerank_api".to_owned(), &**own));
-    std::iter::once(("rerank".to_owned(), &*base.providers)).chain(of_routes).chain(of_api).collect()
+    let of_tenants = tenants.each.iter().filter(|each| each.rerank.providers != base.providers);
+    let of_tenants = of_tenants.map(|each| (format!("tenants.names.{}", each.name), &*each.rerank.providers));
+    let base = std::iter::once(("rerank".to_owned(), &*base.providers));
+    base.chain(of_routes).chain(of_tenants).chain(of_api).collect()
 }
 
 /// The entries of the list at `key`, each with its path.

@@ -60,7 +60,10 @@ fn place(top: &Section<'_>, path: &str) -> (super::origin::Origin, String) {
             Some(Value::List(items)) => index.parse::<usize>().ok().and_then(|i| items.get(i)),
             _ => None,
         },
-        None => top.node(path),
+        None => match path.strip_prefix("tenants.names.") {
+            Some(name) => top.again("tenants").again("names").node(name),
+            None => top.node(path),
+        },
     };
     let list = match section.map(|node| &node.value) {
         Some(Value::Map(entries)) => entries.iter().find(|entry| entry.key == "providers"),

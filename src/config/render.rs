@@ -24,6 +24,15 @@ pub fn to_yaml(config: &Config) -> String {
         out.item(2, |out| print(list::ROUTE, out, 4, &each.collection));
         print(&of_routes, &mut out, 4, &each.rerank);
     }
+    section(&mut out, "tenants", list::TENANTS, &config.tenants);
+    let of_tenants: Vec<_> =
+        list::RERANK.iter().filter(|each| !list::NOT_OF_TENANTS.contains(&each.key)).copied().collect();
+    out.line(2, if config.tenants.each.is_empty() { "names: {}" } else { "names:" });
+    for each in &config.tenants.each {
+        out.line(4, &format!("{}:", quoted(&each.name)));
+        print(list::TENANT, &mut out, 6, each);
+        print(&of_tenants, &mut out, 6, &each.rerank);
+    }
     out.line(0, "providers:");
     config.providers.iter().for_each(|each| provider(&mut out, each));
     section(&mut out, "rerank_api", list::RERANK_API, &config.rerank_api);

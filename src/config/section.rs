@@ -222,6 +222,7 @@ fn no_map(path: &str) -> &'static str {
         _ if path.ends_with(".upstream") => {
             "this has to be a map of settings: write the URL below it, as `url: http://…` (with its scheme)."
         }
+        "tenants" => "this has to be a map of settings: the tenants stand below it in `names`.",
         "embeddings.services" => {
             "this has to be a map from names to settings, such as `azure: { url: https://…, form: openai }`."
         }

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
+use http::{HeaderName, Uri};
+use ipnet::IpNet;
 use rustls_pki_types::ServerName;
 use secrecy::SecretString;
 
@@ -21,7 +22,7 @@ use crate::{
     dialect::paths::Definition,
     fleet::{self, Address},
     pipeline::{AllowList, FailOpen, Mode, QuerySource, RecordSettings, ScoreMode},
-    rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings},
+    rerank::{ApiKey, HttpKind, HttpSettings, ProviderKind, ProviderSettings, TenantLimits},
     search::{Boosts, FieldSet, NothingRelevant, PathPrefix, SkipRule},
     traces::TraceSettings,
     upstream::HostHeader,
@@ -40,6 +41,8 @@ pub struct Config {
     pub rerank: RerankConfig,
     /// The first whose pattern matches a search's collection wins.
     pub routes: Vec<RouteConfig>,
+    /// Who has settings, limits and a cache of its own.
+    pub tenants: TenantsConfig,
     /// The rerank services, by name.
     pub providers: Vec<ProviderSettings>,
     /// The Cohere-compatible endpoint.
@@ -252,11 +255,26 @@ pub struct ShutdownConfig {
 }
 
 impl Config {
+    /// How searches are reranked: by default, by route, and by tenant.
+    pub fn sections(&self) -> impl Iterator<Item = &RerankConfig> {
+        let of_tenants = self.tenants.each.iter().flat_map(|tenant| tenant.sections());
+        std::iter::once(&self.rerank).chain(self.routes.iter().map(|route| &route.rerank)).chain(of_tenants)
+    }
+
+    /// The same, to be changed.
+    pub fn sections_mut(&mut self) -> impl Iterator<Item = &mut RerankConfig> {
+        let each = self.tenants.each.iter_mut();
+        let of_tenants =
+            each.flat_map(|tenant| std::iter::once(&mut tenant.rerank).chain(&mut tenant.routes));
+        let routes = self.routes.iter_mut().map(|route| &mut route.rerank);
+        std::iter::once(&mut self.rerank).chain(routes).chain(of_tenants)
+    }
+
     /// The providers that some section names, in the order in which they are named.
     pub fn used_providers(&self) -> Vec<&ProviderSettings> {
         let mut names: Vec<&String> = Vec::new();
-        let sections = std::iter::once(&self.rerank).chain(self.routes.iter().map(|route| &route.rerank));
-        for name in sections.flat_map(|section| &section.providers).chain(self.rerank_api_providers()) {
+        for name in self.sections().flat_map(|section| &section.providers).chain(self.rerank_api_providers())
+        {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -283,6 +301,7 @@ impl Default for Config {
             inspector: RecordSettings::default(),
             rerank: RerankConfig::default(),
             routes: Vec::new(),
+            tenants: TenantsConfig::default(),
             providers: vec![ProviderSettings::new(
                 "cohere",
                 ProviderKind::Http(HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)),
@@ -405,5 +424,58 @@ impl Default for ShutdownConfig {
     /// Together less than the 30 s that Kubernetes gives a pod.
     fn default() -> Self {
         Self { delay: Duration::ZERO, grace: Duration::from_secs(25) }
+    }
+}
+
+/// The tenants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TenantsConfig {
+    /// The header in which a gateway names the tenant.
+    pub header: Option<HeaderName>,
+    /// The networks of the gateways. From anywhere else the header says nothing.
+    pub networks: Vec<IpNet>,
+    /// In the order of the file: the first that fits wins.
+    pub each: Vec<TenantConfig>,
+}
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantConfig {
+    /// Its name; also the metric label.
+    pub name: String,
+    /// Patterns of what its certificates say: `CN=…`, `DNS:…`, `URI:…`.
+    pub certificates: Vec<String>,
+    /// Patterns of its collections.
+    pub collections: Vec<String>,
+    /// Searches of it that are reranked at a time.
+    pub max_searches: Option<usize>,
+    /// The size of a cache that nobody else reads, 0 for none; `None`: it shares the one of all.
+    pub cache_bytes: Option<u64>,
+    /// Its limits at each of its providers.
+    pub limits: TenantLimits,
+    /// The base with the tenant's own keys over it.
+    pub rerank: RerankConfig,
+    /// Each route with the tenant's own keys over it, in the routes' order.
+    pub routes: Vec<RerankConfig>,
+}
+
+impl TenantConfig {
+    /// A tenant that has nothing of its own: only the base and the routes.
+    pub fn named(name: &str, base: &RerankConfig, routes: impl IntoIterator<Item = RerankConfig>) -> Self {
+        Self {
+            name: name.to_owned(),
+            certificates: Vec::new(),
+            collections: Vec::new(),
+            max_searches: None,
+            cache_bytes: None,
+            limits: TenantLimits::default(),
+            rerank: base.clone(),
+            routes: routes.into_iter().collect(),
+        }
+    }
+
+    /// How it reranks, by default and by route.
+    pub fn sections(&self) -> impl Iterator<Item = &RerankConfig> {
+        std::iter::once(&self.rerank).chain(&self.routes)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Config, RerankConfig, instructions};
+use super::{Config, RerankConfig, TenantConfig, instructions};
 use crate::{
     dialect::paths::{FieldForm, Hits, Operation},
     rerank::ProviderKind,
@@ -25,6 +25,8 @@ impl Config {
             lent(self),
             ignored(self),
             instructions::warnings(self),
+            networks(self),
+            shadowed(self),
         ]
         .concat()
     }
@@ -48,6 +50,38 @@ fn ignored(config: &Config) -> Vec<String> {
     let telemetry = &config.telemetry;
     let names = telemetry.ignored.iter().filter(|_| telemetry.endpoint.is_some());
     names.map(|name| format!("{name}: its value is not understood, and left out (docs/traces.md).")).collect()
+}
+
+/// Networks from which anybody could say that he is a tenant.
+fn networks(config: &Config) -> Vec<String> {
+    let wide = config.tenants.networks.iter().filter(|network| network.prefix_len() == 0);
+    let warning = |network| {
+        format!(
+            "tenants.networks: {network} is everybody: whoever reaches a listener names his tenant himself. Name the \
+             gateway's own network."
+        )
+    };
+    wide.map(warning).collect()
+}
+
+/// Tenants whose collections are those of an earlier one.
+fn shadowed(config: &Config) -> Vec<String> {
+    let each = config.tenants.each.iter().enumerate();
+    each.flat_map(|(at, tenant)| {
+        let before = config.tenants.each.iter().take(at);
+        let earlier = move |pattern: &String| {
+            let mut before = before.clone();
+            Some((pattern.clone(), before.find(|each| each.collections.iter().any(|other| covers(other, pattern)))?))
+        };
+        let warning = move |(pattern, other): (String, &TenantConfig)| {
+            format!(
+                "tenants.names.{}.collection: `{pattern}` never applies, since {} comes first and takes all of it.",
+                tenant.name, other.name
+            )
+        };
+        tenant.collections.iter().filter_map(earlier).map(warning)
+    })
+    .collect()
 }
 
 /// Credentials that anyone on the network is lent.

@@ -22,6 +22,8 @@ const COPIES: usize = 4;
 /// has none that is known there, in the fleet.
 pub struct LookUp<'a> {
     recall: &'a Recall,
+    /// Whose texts are looked for, where they are kept apart from those of all.
+    of: Option<&'a str>,
     /// Grows with what is found.
     permit: &'a mut Permit,
     searches: BTreeMap<usize, Found>,
@@ -41,13 +43,18 @@ struct Found {
 impl<'a> LookUp<'a> {
     /// Begins to look up the vectors of one request. What is found is counted against `permit`.
     pub fn new(recall: &'a Recall, permit: &'a mut Permit) -> Self {
-        Self { recall, permit, searches: BTreeMap::new(), waiting: 0 }
+        Self { recall, of: None, permit, searches: BTreeMap::new(), waiting: 0 }
+    }
+
+    /// The same, looking for the texts of this tenant and no others.
+    pub fn of(self, tenant: Option<&'a str>) -> Self {
+        Self { of: tenant, ..self }
     }
 
     /// Looks up, in the memory, a vector of the search with this number.
     pub fn vector(&mut self, search: usize, vector: &[f32]) {
         let memory = &self.recall.memory;
-        let Some(imprint) = memory.imprint(vector) else { return };
+        let Some(imprint) = memory.imprint_of(self.of, vector) else { return };
         let found = self.searches.entry(search).or_insert_with(Found::nothing);
         match memory.recall_by(&imprint) {
             Recalled::Known(text) => found.add(&text, self.permit),

@@ -179,3 +179,25 @@ async fn no_more_vectors_of_a_request_are_asked_for_than_the_fleet_may_be() {
     assert_eq!(member.look_up(&searches).await, []);
     assert_eq!(peer.seen("MGET")[0].len(), 1 + MOST_ASKED);
 }
+
+#[tokio::test]
+async fn a_text_that_a_tenant_keeps_to_itself_is_recalled_for_that_tenant_alone() {
+    let peer = Peer::new();
+    for member in [Member::new(None, 1), Member::of(&peer, 1).await] {
+        assert!(member.recall.remember_of(Some("acme"), &vector(1), "acme asks"));
+        assert!(member.recall.remember(&vector(2), "anybody asks"));
+        for (tenant, first, second) in
+            [(None, false, true), (Some("acme"), true, false), (Some("bolt"), false, false)]
+        {
+            let mut permit = Budget::new(1 << 20).nothing();
+            let mut look_up = LookUp::new(&member.recall, &mut permit).of(tenant);
+            look_up.vector(0, &vector(1));
+            look_up.vector(1, &vector(2));
+            look_up.ask().await;
+            let found: Vec<usize> = look_up.texts().map(|(search, _)| search).collect();
+            let wanted: Vec<usize> =
+                [(0, first), (1, second)].iter().filter(|(_, is)| *is).map(|(at, _)| *at).collect();
+            assert_eq!(found, wanted, "{tenant:?}");
+        }
+    }
+}

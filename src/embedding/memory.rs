@@ -100,12 +100,19 @@ impl Memory {
     /// What the memory needs of a vector; `None` of one that says nothing of a text: empty, all zeros, or with a
     /// component that is no finite number.
     pub(super) fn imprint(&self, vector: &[f32]) -> Option<Imprint> {
+        self.imprint_of(None, vector)
+    }
+
+    /// The same of a vector of this tenant's, where what it embeds is kept apart from what all have.
+    pub(super) fn imprint_of(&self, tenant: Option<&str>, vector: &[f32]) -> Option<Imprint> {
         if !tells_texts_apart(vector) {
             return None;
         }
+        let own = tenant.map(|tenant| self.secret.of_tenant(tenant));
+        let secret = own.as_ref().unwrap_or(&self.secret);
         let tolerant = self.settings.tolerant;
-        let sketches = if tolerant { tolerant::sketches(&self.secret, vector) } else { Vec::new() };
-        Some(Imprint::of(&self.secret, vector, sketches))
+        let sketches = if tolerant { tolerant::sketches(secret, vector) } else { Vec::new() };
+        Some(Imprint::of(secret, vector, sketches))
     }
 
     /// Remembers that `vector` is that of `text`. A text that was remembered for it before is forgotten: texts that

@@ -29,7 +29,12 @@ impl Recall {
     /// Remembers which text `vector` is of: here at once, and in the background for the fleet. Returns whether it is
     /// remembered here.
     pub fn remember(&self, vector: &[f32], text: &str) -> bool {
-        let Some(imprint) = self.memory.imprint(vector) else { return false };
+        self.remember_of(None, vector, text)
+    }
+
+    /// The same; `tenant`: only searches of this tenant find it.
+    pub fn remember_of(&self, tenant: Option<&str>, vector: &[f32], text: &str) -> bool {
+        let Some(imprint) = self.memory.imprint_of(tenant, vector) else { return false };
         let Some(sealed) = self.memory.sealed(&imprint, text) else { return false };
         let kept = self.memory.keep(&imprint, &sealed);
         if let Some(fleet) = &self.fleet {

@@ -20,6 +20,12 @@ impl VectorSecret {
         }
     }
 
+    /// What the names and keys of one tenant's vectors are made with: nobody else finds or opens what they name.
+    pub(super) fn of_tenant(&self, tenant: &str) -> Self {
+        let of = |key: &[u8; 32]| Zeroizing::new(*blake3::keyed_hash(key, tenant.as_bytes()).as_bytes());
+        Self { vectors: of(&self.vectors), sketches: of(&self.sketches) }
+    }
+
     /// Name and key of a vector: 128 and 256 bits of one keyed hash of its components and their number.
     ///
     /// Clients print and parse numbers in many ways, and some lose the sign of zero; what all of them keep is the

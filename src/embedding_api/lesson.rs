@@ -17,9 +17,12 @@ use crate::body::coding::{self, CodingError};
 use crate::bounds::Budget;
 use crate::embedding::Recall;
 use crate::embedding::form::{Asked, Call, Prefixes, Remember, Skip};
+use crate::tenant::{Peer, Rules};
 
 /// What calls are listened to with. All services share it.
 pub struct Hearing {
+    /// Who is which tenant, where any keeps its texts to itself.
+    pub tenants: Option<Arc<Rules>>,
     /// Where texts are remembered; nowhere if nothing is to be.
     pub recall: Option<Arc<Recall>>,
     /// What is taken off a text.
@@ -30,6 +33,15 @@ pub struct Hearing {
     pub budget: Budget,
     /// Counts calls.
     pub metrics: CallMetrics,
+}
+
+impl Hearing {
+    /// The tenant that a request is of, if what it embeds is for its own searches alone.
+    pub(super) fn apart(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Option<Arc<str>> {
+        let rules = self.tenants.as_ref()?;
+        let tenant = rules.tenant(rules.claim(headers, peer))?;
+        tenant.apart.then(|| tenant.name.clone())
+    }
 }
 
 /// How much of a call is copied: larger ones pass unread.
@@ -52,6 +64,8 @@ pub(super) struct Lesson {
     pub(super) codings: Codings,
     pub(super) hearing: Arc<Hearing>,
     pub(super) recall: Arc<Recall>,
+    /// Whose texts they are, where these are kept apart.
+    pub(super) tenant: Option<Arc<str>>,
     pub(super) counted: Counted,
 }
 
@@ -123,14 +137,15 @@ impl Lesson {
     }
 
     fn now(self, copy: &Bytes) {
-        let Self { asked, codings, hearing, recall, counted } = self;
+        let Self { asked, codings, hearing, recall, tenant, counted } = self;
         let learned = guarded(|| {
             let response = codings
                 .decode(copy, hearing.limits.response_bytes, &hearing.budget)
                 .map_err(|error| undecoded(error, Skip::BadResponse))?;
             let mut kept = 0_usize;
-            let mut remember =
-                |text: &str, vector: &[f32]| kept += usize::from(recall.remember(vector, text));
+            let mut remember = |text: &str, vector: &[f32]| {
+                kept += usize::from(recall.remember_of(tenant.as_deref(), vector, text))
+            };
             asked.pairs(&response, &mut remember).map_err(Ending::Skipped)?;
             Ok(if kept == 0 { Ending::NotKept } else { Ending::Remembered })
         });

@@ -111,6 +111,7 @@ impl Service {
             return self.forwarder.forward(request).await;
         };
         let codings = Codings::of(request.headers());
+        let tenant = hearing.apart(request.headers(), request.extensions().get());
         let (parts, body) = request.into_parts();
         let (body, copy) = RequestCopy::of(body, hearing.budget.nothing(), hearing.limits.request_bytes);
         // Not answered, the call counts as broken.
@@ -131,7 +132,7 @@ impl Service {
             }
         };
         let codings = Codings::of(response.headers());
-        let lesson = Lesson { asked, codings, hearing: hearing.clone(), recall, counted };
+        let lesson = Lesson { asked, codings, hearing: hearing.clone(), recall, tenant, counted };
         let (room, limit) = (hearing.budget.nothing(), hearing.limits.response_bytes);
         Ok(response.map(|body| match body.is_end_stream() {
             // Without a body it is no embedding: dropped, it counts as broken.

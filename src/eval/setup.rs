@@ -40,8 +40,7 @@ pub struct Means {
 /// `config` for measuring.
 pub fn measuring(config: &Config, means: &Means) -> Config {
     let mut config = config.clone();
-    let routes = config.routes.iter_mut().map(|route| &mut route.rerank);
-    for section in std::iter::once(&mut config.rerank).chain(routes) {
+    for section in config.sections_mut() {
         adapt(section, means);
     }
     if means.dry_run {

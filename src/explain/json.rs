@@ -64,6 +64,7 @@ fn plan(planned: &PlannedSearch) -> Value {
     let work = planned.work.as_ref().ok();
     json!({
         "route": planned.profile.route.as_deref(),
+        "tenant": planned.profile.tenant.as_ref().map(|tenant| &*tenant.name),
         "first_provider": planned.profile.first_provider.as_deref(),
         "model": work.and_then(|work| work.model.as_deref()),
         "min_score": work.and_then(|work| work.min_score),

@@ -67,6 +67,8 @@ pub struct Subject<'a> {
     pub listener: usize,
     /// Leave out the scores that a fleet has in its Redis.
     pub fresh: bool,
+    /// The tenant whose the search is; `None`: whose its collections are.
+    pub tenant: Option<&'a str>,
 }
 
 /// Why there is nothing to explain.
@@ -81,6 +83,9 @@ pub enum ExplainError {
         /// How many there are.
         has: usize,
     },
+    /// There is no tenant of this name.
+    #[error("the configuration names no tenant `{0}`")]
+    NoTenant(String),
     /// With POST it would be a search.
     #[error("this is a search only with POST, and with a body: --body")]
     PostIt,
@@ -110,7 +115,10 @@ pub enum ExplainError {
 
 /// Sends the search, and explains the response. Blocks on the disk; needs a Tokio runtime.
 pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, ExplainError> {
-    let Subject { config, listener, fresh } = *subject;
+    let Subject { config, listener, fresh, tenant } = *subject;
+    if let Some(name) = tenant.filter(|name| config.tenants.each.iter().all(|each| each.name != **name)) {
+        return Err(ExplainError::NoTenant(name.to_owned()));
+    }
     let no_listener = ExplainError::NoListener { has: config.listeners.len() };
     let Some(own) = config.listeners.get(listener) else { return Err(no_listener) };
     let url = own.grpc_url().filter(|_| ask.is_call()).unwrap_or_else(|| own.upstream.url.clone());
@@ -119,6 +127,7 @@ pub async fn explain(subject: &Subject<'_>, ask: &Ask) -> Result<Explanation, Ex
         Ok(probe) => probe,
         Err(ProbeError::NoListener | _) => return Err(no_listener),
     };
+    let probe = tenant.into_iter().fold(probe, Probe::as_tenant);
     probe.ready().await;
     let explained = probe.explained(ask).await.map_err(|why| match (&own.definition, why) {
         (Some(definition), Unexplained::NotASearch { .. }) => {
@@ -207,7 +216,7 @@ fn notes(config: &Config, explained: &Explained) -> Vec<String> {
         notes.push(format!("The request was passed on unchanged: {error}."));
     }
     for (search, record) in explained.seen.searches.iter().zip(&explained.seen.records) {
-        let own = section(config, search.profile.route.as_deref());
+        let own = section(config, &search.profile);
         if own.mode == Mode::Shadow {
             notes.push(
                 "The mode is shadow: clients get the database's order, and this is what reranking makes of it."

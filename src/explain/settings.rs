@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, Mode, RerankConfig};
+use crate::{
+    config::{Config, Mode, RerankConfig, TenantConfig},
+    pipeline::Profile,
+};
 
 /// The least time to wait for scores: what arrives after the configured deadline is reported, not lost.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -10,8 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// `config` for explaining; `fresh`: without the scores that a fleet has in its Redis.
 pub fn explaining(config: &Config, fresh: bool) -> Config {
     let mut config = config.clone();
-    let routes = config.routes.iter_mut().map(|route| &mut route.rerank);
-    for section in std::iter::once(&mut config.rerank).chain(routes) {
+    for section in config.sections_mut() {
         section.deadline = section.deadline.max(DEADLINE);
         if section.mode == Mode::Shadow {
             section.mode = Mode::On;
@@ -23,10 +25,17 @@ pub fn explaining(config: &Config, fresh: bool) -> Config {
     config
 }
 
-/// The section that holds for a search whose route has this pattern.
-pub fn section<'a>(config: &'a Config, route: Option<&str>) -> &'a RerankConfig {
-    let found = config.routes.iter().find(|each| Some(each.collection.as_str()) == route);
-    found.map_or(&config.rerank, |route| &route.rerank)
+/// The section that a search with this profile is reranked by.
+pub fn section<'a>(config: &'a Config, profile: &Profile) -> &'a RerankConfig {
+    let route = profile.route.as_deref();
+    let route = config.routes.iter().position(|each| Some(each.collection.as_str()) == route);
+    let is_its =
+        |tenant: &&TenantConfig| profile.tenant.as_ref().is_some_and(|own| *own.name == *tenant.name);
+    let (base, routes) = match config.tenants.each.iter().find(is_its) {
+        Some(tenant) => (&tenant.rerank, route.and_then(|at| tenant.routes.get(at))),
+        None => (&config.rerank, route.and_then(|at| config.routes.get(at)).map(|route| &route.rerank)),
+    };
+    routes.unwrap_or(base)
 }
 
 #[cfg(test)]

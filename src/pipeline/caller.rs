@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::header_text;
-use crate::search::{is_blank, yes_or_no};
+use crate::{
+    search::{is_blank, yes_or_no},
+    tenant::Claim,
+};
 
 /// What a request's own headers ask for about its reranking.
 #[derive(Clone, Default)]
@@ -34,6 +37,8 @@ pub struct CallerHeaders {
     pub baggage: Option<String>,
     /// The names of the headers that have no effect.
     pub ignored: Vec<String>,
+    /// Whose the request is; no header of ours says it.
+    pub tenant: Claim,
 }
 
 impl CallerHeaders {

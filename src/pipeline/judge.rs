@@ -24,8 +24,10 @@ impl Pipeline {
     /// strictest of the profiles of the indices that their hits come from.
     pub fn judge<'a>(&'a self, searches: &'a [PlannedSearch], page: &dyn Page) -> Judged<'a> {
         let mut settled = Cow::Borrowed(searches);
+        // A request is of one tenant.
+        let tenant = searches.iter().find_map(|search| Some(search.judged.as_ref()?.tenant));
         let mut judging = Judging {
-            profiles: &self.profiles,
+            profiles: self.profiles(tenant.unwrap_or_default()),
             mixed: Mixed::default(),
             verdicts: None,
             holding: Holding::default(),

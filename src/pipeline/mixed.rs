@@ -64,6 +64,7 @@ fn widest(first: &Profile, of: &[Arc<Profile>]) -> Profile {
     let longer = each().filter_map(|profile| profile.allow.max_window).max();
     Profile {
         route: names(of),
+        tenant: first.tenant.clone(),
         mode: each().map(|profile| profile.mode).find(|&mode| mode == Mode::On).unwrap_or(first.mode),
         sample: each().map(|profile| profile.sample).fold(0.0, f64::max),
         window: most(|profile| profile.window),
@@ -124,6 +125,7 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
     };
     Ok(Profile {
         route: names(of),
+        tenant: base.tenant.clone(),
         mode: each().map(|profile| profile.mode).find(|&mode| mode != Mode::On).unwrap_or(Mode::On),
         sample: each().map(|profile| profile.sample).fold(1.0, f64::min),
         window: least(|profile| profile.window),

@@ -26,6 +26,8 @@ mod record;
 mod record_ring;
 mod rejection;
 mod source;
+mod tenant_metrics;
+mod tenants;
 mod tie;
 mod trace;
 mod weight;
@@ -44,7 +46,7 @@ pub use metrics::{Endings, SearchMetrics, Timings};
 pub use outcome::{BlockResult, HeldHits, Outcome, Report};
 pub use passages::PassageSettings;
 pub use plan::PlannedSearch;
-pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode};
+pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode, TenantShare};
 pub use rank::{RankedPage, Waiting};
 pub use record::{
     Asked, Capture, DocumentRecord, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
@@ -52,6 +54,8 @@ pub use record::{
 pub use record_ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use rejection::{Extra, blamed};
 pub use source::QuerySource;
+pub use tenant_metrics::{OTHER, TenantMetrics};
+pub use tenants::{Tenants, share};
 pub use tie::cuts_a_tie;
 pub use trace::RankTrace;
 pub use weight::{calls, document_bytes, plan_bytes};
@@ -63,6 +67,8 @@ use rejection::Rejections;
 /// Plans and ranks searches.
 pub struct Pipeline {
     profiles: Profiles,
+    /// Where there are any; in a box, since most have none.
+    tenants: Option<Box<Tenants>>,
     rejections: Rejections,
     losses: Known<Loss>,
     reranked: Known<()>,
@@ -73,6 +79,7 @@ impl Pipeline {
     pub fn new(profiles: Profiles) -> Self {
         Self {
             profiles,
+            tenants: None,
             rejections: Rejections::default(),
             losses: Known::default(),
             reranked: Known::default(),

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AllowList, CallerHeaders, FailOpen, Mode, PassageSettings, Pipeline, Profile, QuerySource, ScoreMode,
-    mixed::Mixed, rejection::Extra, source,
+    AllowList, CallerHeaders, FailOpen, Mode, PassageSettings, Pipeline, Profile, Profiles, QuerySource,
+    ScoreMode, mixed::Mixed, rejection::Extra, source,
 };
 use crate::{
     document,
@@ -119,7 +119,8 @@ impl Pipeline {
         if caller.model.is_some() || caller.fields.is_some() || caller.instruction.is_some() {
             return false;
         }
-        let named = || self.profiles.find(search.collections);
+        let profiles = self.profiles(self.claimed_unread(caller.tenant, search.collections));
+        let named = || profiles.find(search.collections);
         caller.off || (!search.expression && is_excluded(named(), search.collections))
     }
 
@@ -131,14 +132,16 @@ impl Pipeline {
         body: &[u8],
     ) -> Vec<PlannedSearch> {
         let body = (intents.len() == 1).then_some(body);
-        let judged = intents.iter().any(|intent| intent.expression) && self.profiles.judge();
-        let judged = judged.then(|| Arc::new(caller.clone()));
+        let tenant = self.claimed(caller.tenant, &intents);
+        let profiles = self.profiles(tenant);
+        let judged = intents.iter().any(|intent| intent.expression) && profiles.judge();
+        let judged = judged.then(|| Arc::new(CallerHeaders { tenant, ..caller.clone() }));
         let (mut mixed, mut last) = (Mixed::default(), None);
         let mut plan = |intent: SearchIntent| {
             let judged = judged.clone().filter(|_| intent.expression);
             let same = last.take().filter(|(names, _): &(Vec<String>, _)| *names == intent.collections);
             let (_, profile) = last.insert(same.unwrap_or_else(|| {
-                let profile = self.profile(&intent, judged.is_some(), &mut mixed);
+                let profile = profile(profiles, &intent, judged.is_some(), &mut mixed);
                 (intent.collections.clone(), profile)
             }));
             let profile = profile.clone();
@@ -157,22 +160,6 @@ impl Pipeline {
     ) -> PlannedSearch {
         let intent = SearchIntent { recalled, ..search.intent };
         self.plan_one(intent, Ok(search.profile), caller, None, search.judged)
-    }
-
-    /// What to do with a search; `Err` with the profile to report it under, where nothing that it can reach may
-    /// leave.
-    fn profile(
-        &self,
-        intent: &SearchIntent,
-        judged: bool,
-        mixed: &mut Mixed,
-    ) -> Result<Arc<Profile>, Arc<Profile>> {
-        let named = || self.profiles.find(&intent.collections).clone();
-        if judged {
-            return mixed.widest(self.profiles.reach(&intent.collections).profiles()).ok_or_else(named);
-        }
-        let named = named();
-        if is_excluded(&named, &intent.collections) { Err(named) } else { Ok(named) }
     }
 
     fn plan_one(
@@ -233,6 +220,22 @@ impl Pipeline {
             && may(Extra::Hits);
         FetchPlan { hits: widen.then_some(hits), fields, origins, without_reranker: served }
     }
+}
+
+/// What to do with a search; `Err` with the profile to report it under, where nothing that it can reach may
+/// leave.
+fn profile(
+    profiles: &Profiles,
+    intent: &SearchIntent,
+    judged: bool,
+    mixed: &mut Mixed,
+) -> Result<Arc<Profile>, Arc<Profile>> {
+    let named = || profiles.find(&intent.collections).clone();
+    if judged {
+        return mixed.widest(profiles.reach(&intent.collections).profiles()).ok_or_else(named);
+    }
+    let named = named();
+    if is_excluded(&named, &intent.collections) { Err(named) } else { Ok(named) }
 }
 
 /// Whether none of the text of these collections may leave.

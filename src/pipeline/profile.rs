@@ -6,6 +6,7 @@ use wildmatch::WildMatch;
 
 use super::{Confidence, Drift, PassageSettings, QuerySource};
 use crate::{
+    bounds::Budget,
     rerank::{AskedAgain, Reranker},
     search::{Boosts, FieldSet, FusedBy, Fusion, SkipRule},
 };
@@ -81,11 +82,23 @@ pub struct AllowList {
     pub max_deadline: Option<Duration>,
 }
 
+/// A tenant's share of what all have.
+pub struct TenantShare {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The searches of it that may be reranked at a time; `None`: as many as of all.
+    pub searches: Option<Budget>,
+    /// Whether nothing of it may be told from what others get: texts are recalled for it alone.
+    pub apart: bool,
+}
+
 /// How the searches of some collections are reranked. Values are validated by the configuration.
 #[derive(Clone)]
 pub struct Profile {
     /// The pattern of its route; `None`: the profile of every collection without a route.
     pub route: Option<Arc<str>>,
+    /// The tenant that it is for; `None`: for everybody who is none.
+    pub tenant: Option<Arc<TenantShare>>,
     /// Whether to rerank, and for whom.
     pub mode: Mode,
     /// Share of queries that are reranked at all, 0 to 1.

@@ -63,6 +63,8 @@ pub struct Origin {
     pub operation: &'static str,
     /// Of `traceparent`, where the client sent one.
     pub trace_id: Option<Arc<str>>,
+    /// Whose it was, where it was a tenant's.
+    pub tenant: Option<Arc<str>>,
     /// Which search of its request it is, from 0, and how many there are.
     pub search: (usize, usize),
     /// Whether it was reranked in shadow (`mode: shadow`), after its response.

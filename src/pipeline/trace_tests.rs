@@ -44,6 +44,7 @@ fn failing() -> Reranker {
 fn profile(reranker: Reranker) -> Profile {
     Profile {
         route: None,
+        tenant: None,
         mode: Mode::On,
         sample: 1.0,
         collections: vec!["*".to_owned()],

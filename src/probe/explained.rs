@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-use super::{Ask, Probe, RESPONSE_BYTES, head, request};
+use super::{Ask, Probe, RESPONSE_BYTES, head};
 use crate::{
     body::{self, BodyRead},
     bounds::Budget,
@@ -67,7 +67,7 @@ impl Probe {
             return Err(Unexplained::NoBody);
         }
         let witness = Witness::of_calls();
-        let request = request(&self.proxy, ask, &witness);
+        let request = self.request(ask, &witness);
         let signature = self.proxy.signature(&request);
         let response = self.proxy.handle(request).await;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -19,6 +19,7 @@ use crate::{
     proxy::Proxy,
     rerank::ScoreStore,
     search::{Head, HitAt, KeepReason},
+    tenant::AsTenant,
 };
 
 pub use crate::proxy::Signature;
@@ -55,6 +56,8 @@ impl Ask {
 pub struct Probe {
     proxy: Proxy,
     store: Arc<ScoreStore>,
+    /// Whose the searches are.
+    tenant: Option<AsTenant>,
 }
 
 /// The parts of a response that are compared.
@@ -103,7 +106,12 @@ impl Probe {
     pub fn new(config: &Config, listener: usize) -> Result<Result<Self, ProbeError>, StartError> {
         let Offline { proxies, store, .. } = app::offline(config)?;
         let proxy = proxies.into_iter().nth(listener);
-        Ok(proxy.map(|proxy| Self { proxy, store }).ok_or(ProbeError::NoListener))
+        Ok(proxy.map(|proxy| Self { proxy, store, tenant: None }).ok_or(ProbeError::NoListener))
+    }
+
+    /// The same for searches of the tenant of this name.
+    pub fn as_tenant(self, name: &str) -> Self {
+        Self { tenant: Some(AsTenant(name.into())), ..self }
     }
 
     /// Waits until Redis, if it is configured, has been connected to or cannot be: until then its scores are not known.
@@ -144,7 +152,7 @@ impl Probe {
 
     async fn send(&self, ask: &Ask, witness: &Witness) -> Result<ProbeResponse, ProbeError> {
         let started = Instant::now();
-        let response = self.proxy.handle(request(&self.proxy, ask, witness)).await;
+        let response = self.proxy.handle(self.request(ask, witness)).await;
         if response.status() != StatusCode::OK {
             return Err(ProbeError::Status(response.status()));
         }
@@ -154,6 +162,14 @@ impl Probe {
             Ok(BodyRead::TooLarge(_) | BodyRead::NoRoom(_)) | Err(_) => return Err(ProbeError::Response),
         };
         Ok(ProbeResponse { ids: self.ids(ask, bytes)?, took: started.elapsed() })
+    }
+
+    fn request(&self, ask: &Ask, witness: &Witness) -> Request<Body> {
+        let mut request = request(&self.proxy, ask, witness);
+        if let Some(tenant) = &self.tenant {
+            request.extensions_mut().insert(tenant.clone());
+        }
+        request
     }
 
     fn ids(&self, ask: &Ask, response: Bytes) -> Result<Vec<String>, ProbeError> {

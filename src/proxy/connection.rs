@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit};
@@ -11,6 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
 use crate::bounds::Permit;
+use crate::tenant::Peer;
 
 /// A connection this young when draining begins may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ struct Connection {
     /// The targets that a `Uri` cannot hold, of requests that have not begun; by the number of the request.
     odd_targets: Mutex<VecDeque<(usize, Vec<u8>)>>,
     has_odd_targets: AtomicBool,
+    /// Who has opened it, once the handshake is done.
+    peer: OnceLock<Peer>,
     draining: CancellationToken,
     cut: CancellationToken,
     _place: OwnedSemaphorePermit,
@@ -76,6 +79,7 @@ impl Connections {
             grpc: AtomicBool::new(false),
             odd_targets: Mutex::default(),
             has_odd_targets: AtomicBool::new(false),
+            peer: OnceLock::new(),
             draining: self.draining.clone(),
             cut: self.cut.token().clone(),
             _place: place,
@@ -105,6 +109,17 @@ impl ConnectionHandle {
             self.0.first.notify_one();
         }
         Exchange { handle: self.clone(), number: before + 1, _counted: counted }
+    }
+
+    /// It has been opened by this peer.
+    pub(super) fn opened_by(&self, peer: Peer) {
+        // It is said once.
+        self.0.peer.set(peer).ok();
+    }
+
+    /// Who has opened it.
+    pub(super) fn peer(&self) -> Option<&Peer> {
+        self.0.peer.get()
     }
 
     /// The request of this number, from 1, has a target that its `Uri` does not hold.

@@ -26,6 +26,7 @@ impl SearchHandler {
         let (collections, ignored) =
             (std::mem::take(&mut notes.collections), std::mem::take(&mut notes.ignored));
         let (profile, trace) = (notes.profile.take(), notes.trace.take());
+        let tenant = notes.tenant.clone();
         notes.write(&self.records, dialect, kind, reports, timings);
         let Some(all) = Report::of_all(reports) else { return };
         if let Some(trace) = &trace {
@@ -35,11 +36,15 @@ impl SearchHandler {
             self.metrics.search(dialect.name(), kind.as_str(), report);
         }
         self.metrics.request(all.outcome, &timings);
+        if let Some(tenants) = &self.tenants {
+            tenants.ended(tenant.as_deref(), reports, &timings);
+        }
         let searched = Searched {
             dialect: dialect.name(),
             kind,
             listener: &self.listener,
             collections: &collections,
+            tenant: tenant.as_ref(),
             report: &all,
             timings,
             aside: None,

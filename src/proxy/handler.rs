@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 
 use super::log::SearchLog;
 use crate::{
     bounds::{Bounds, Timeouts},
     embedding::Recall,
-    pipeline::{Pipeline, RecordRing, SearchMetrics},
+    pipeline::{Pipeline, RecordRing, SearchMetrics, TenantMetrics},
+    tenant::{AsTenant, Claim},
 };
 
 /// Searches reranked in shadow at a time; others are counted and skipped.
@@ -37,6 +39,8 @@ pub struct SearchHandler {
     pub waits: Timeouts,
     /// Counts what happened.
     pub metrics: SearchMetrics,
+    /// Counts it by tenant, where there are any.
+    pub(super) tenants: Option<TenantMetrics>,
     /// Whether responses carry `x-rerank-*` and `server-timing`.
     pub response_headers: bool,
     /// Where records of searches are kept, if any are wanted.
@@ -68,6 +72,7 @@ impl SearchHandler {
             bounds,
             waits,
             metrics,
+            tenants: None,
             response_headers,
             records,
             recall: None,
@@ -80,6 +85,19 @@ impl SearchHandler {
     /// The same, for searches that carry only vectors whose texts `recall` knows, too.
     pub fn recalling(self, recall: Option<Arc<Recall>>) -> Self {
         Self { recall, ..self }
+    }
+
+    /// The same, counting also by tenant.
+    pub fn counting(self, tenants: Option<TenantMetrics>) -> Self {
+        Self { tenants, ..self }
+    }
+
+    /// Whose a request is, as far as its head and its connection tell. A command of ours says it itself.
+    pub(super) fn claim(&self, headers: &HeaderMap, extensions: &Extensions) -> Claim {
+        match extensions.get() {
+            Some(AsTenant(name)) => self.pipeline.claim_of(name),
+            None => self.pipeline.claim(headers, extensions.get()),
+        }
     }
 
     /// The same, saying in `log` how the searches of this listener end.

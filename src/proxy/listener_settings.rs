@@ -28,6 +28,8 @@ pub struct ListenerSettings {
     pub drain_timeout: Duration,
     /// TLS instead of cleartext.
     pub tls: Option<ServerTls>,
+    /// Requests tell who has sent them, for whoever knows tenants apart.
+    pub tells_peers: bool,
     /// Counts what is open.
     pub traffic: Traffic,
     /// Counts the timeouts that expired.
@@ -49,6 +51,7 @@ impl Default for ListenerSettings {
             write_timeout: Some(Duration::from_secs(60)),
             drain_timeout: Duration::from_secs(30),
             tls: None,
+            tells_peers: false,
             traffic: Traffic::default(),
             waits: Timeouts::default(),
             relays: true,

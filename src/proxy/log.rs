@@ -75,6 +75,8 @@ pub(super) struct Searched<'a> {
     pub(super) listener: &'a Arc<str>,
     /// The names from [`super::report::names`].
     pub(super) collections: &'a str,
+    /// Whose it was, where it was a tenant's.
+    pub(super) tenant: Option<&'a Arc<str>>,
     pub(super) report: &'a Report,
     pub(super) timings: Timings,
     /// It was passed on unread.
@@ -89,6 +91,7 @@ struct Line {
     operation: &'static str,
     listener: Arc<str>,
     collections: String,
+    tenant: Option<Arc<str>>,
     /// The names of the fields of a hit without text.
     fields_seen: Option<Arc<str>>,
     /// Hits of excluded indices.
@@ -168,6 +171,7 @@ impl Line {
             operation: search.kind.as_str(),
             listener: search.listener.clone(),
             collections: search.collections.to_owned(),
+            tenant: search.tenant.cloned(),
             fields_seen: report.fields_seen.clone(),
             excluded: Some(report.held.excluded).filter(|count| *count > 0),
             provider: report.provider.clone(),
@@ -185,6 +189,7 @@ impl Line {
                     dialect = self.dialect,
                     operation = self.operation,
                     collections = self.collections,
+                    tenant = self.tenant.as_deref(),
                     listener = &*self.listener,
                     fields_seen = self.fields_seen.as_deref(),
                     excluded = self.excluded,
@@ -210,6 +215,7 @@ impl Line {
             dialect = self.dialect,
             operation = self.operation,
             collections = self.collections,
+            tenant = self.tenant.as_deref(),
             listener = &*self.listener,
             fields_seen = self.fields_seen.as_deref(),
             provider = self.provider.as_deref(),

@@ -30,6 +30,8 @@ pub(super) struct Notes {
     pub(super) collections: String,
     /// How its first search is reranked, for the log.
     pub(super) profile: Option<Arc<Profile>>,
+    /// Whose it is, where there are tenants and it is of one.
+    pub(super) tenant: Option<Arc<str>>,
     /// What the request says in vain.
     pub(super) ignored: Ignored,
     pub(super) capture: Capture,
@@ -69,6 +71,7 @@ impl Notes {
         Self {
             collections: String::new(),
             profile: None,
+            tenant: None,
             ignored: Ignored::default(),
             capture,
             too_many,
@@ -111,6 +114,9 @@ impl Notes {
     pub(super) fn planned(&mut self, searches: &[PlannedSearch]) {
         self.collections = report::names(searches.iter().flat_map(|search| &search.intent.collections));
         self.profile = searches.first().map(|search| search.profile.clone());
+        if let Some(tenant) = self.profile.as_ref().and_then(|profile| profile.tenant.as_ref()) {
+            self.tenant = Some(tenant.name.clone());
+        }
         if self.capture != Capture::Off && self.ranked.is_none() {
             self.searches = searches.to_vec();
         }
@@ -246,6 +252,7 @@ impl Notes {
                 dialect,
                 operation: kind.as_str(),
                 trace_id: self.trace_id.clone(),
+                tenant: self.tenant.clone(),
                 search: (at, count),
                 shadow: self.shadow,
             },

@@ -40,7 +40,9 @@ impl SearchHandler {
             }
             return;
         };
-        let mut look_up = LookUp::new(recall, permit);
+        let tenant = searches.first().and_then(|search| search.profile.tenant.as_ref());
+        let apart = tenant.filter(|tenant| tenant.apart).map(|tenant| tenant.name.clone());
+        let mut look_up = LookUp::new(recall, permit).of(apart.as_deref());
         // What has been read once can be read again.
         let _ = said.request.vectors(&lacking, &mut |search, vector| look_up.vector(search, vector));
         drop(working);

@@ -107,7 +107,11 @@ impl SearchHandler {
         (timings, notes): (&mut Timings, &mut Notes),
     ) -> Result<ReportedResponse, ProxyError> {
         let at = Instant::now();
-        let caller = CallerHeaders::read(request.headers());
+        let mut caller = CallerHeaders::read(request.headers());
+        if self.pipeline.has_tenants() {
+            caller.tenant = self.claim(request.headers(), request.extensions());
+            notes.tenant = self.pipeline.tenant(caller.tenant);
+        }
         notes.ignored = Ignored::of(&caller, &[]);
         let (mut parts, stream) = request.into_parts();
         parts.headers = strip_own(parts.headers);
@@ -240,6 +244,10 @@ impl Exchange {
             return self.keep(searches, None).await;
         }
         let bounds = &self.handler.bounds;
+        // First what is the tenant's own: one that has too many takes nothing from the others.
+        let Ok(_share) = pipeline::share(searches) else {
+            return self.keep(searches, Some(KeepReason::Overloaded)).await;
+        };
         let Some(_place) = bounds.searches.take(pipeline::calls(searches)) else {
             return self.keep(searches, Some(KeepReason::Overloaded)).await;
         };

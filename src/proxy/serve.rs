@@ -29,6 +29,8 @@ use super::relay::{self, Client, Lent, Next, Relay};
 use super::{ProxyError, grpc, respond, target};
 use crate::body::Body;
 use crate::bounds::TimeoutKind;
+use crate::tenant::Peer;
+use crate::tls;
 use crate::upstream::{Begun, Corked, FREE_HEADERS};
 
 /// hyper takes no smaller one.
@@ -90,7 +92,9 @@ impl Server {
         R: Fn() -> Option<Arc<Relay>> + Send + Sync + 'static,
     {
         stream.set_nodelay(true).ok();
+        let address = stream.peer_addr().ok().filter(|_| self.settings.tells_peers).map(|from| from.ip());
         let Some(tls) = &self.settings.tls else {
+            address.into_iter().for_each(|address| handle.opened_by(Peer::new(address, Vec::new())));
             return self.requests(stream, (service, relay), handle).await;
         };
         let accepted = tokio::select! {
@@ -98,6 +102,10 @@ impl Server {
             () = handle.cut() => None,
         };
         if let Some(stream) = accepted {
+            if let Some(address) = address {
+                let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                handle.opened_by(Peer::new(address, shown.map(tls::names).unwrap_or_default()));
+            }
             self.requests(stream, (service, relay), handle).await;
         }
     }
@@ -247,6 +255,9 @@ impl Server {
         let (own, requests) = (handle.clone(), self.settings.traffic.requests.clone());
         move |mut request: Request<Incoming>| {
             let exchange = own.begin(requests.take(1));
+            if let Some(peer) = own.peer() {
+                request.extensions_mut().insert(peer.clone());
+            }
             if grpc::is_call(&request) {
                 own.carries_grpc();
             }

@@ -28,8 +28,9 @@ impl Exchange {
         let bounds = &self.handler.bounds;
         let place = self.handler.shadow_places.clone().try_acquire_owned().ok();
         let room = place.and_then(|place| {
+            let share = pipeline::share(&shadowed).ok()?;
             let search = bounds.searches.take(pipeline::calls(&shadowed))?;
-            Some((place, search, bounds.response_bytes.take(FIRST_OF_RESPONSE)?))
+            Some((place, (share, search), bounds.response_bytes.take(FIRST_OF_RESPONSE)?))
         });
         let Some((place, search, permit)) = room else {
             let lost = Report::kept(KeepReason::Overloaded);

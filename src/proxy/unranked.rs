@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, request};
+use http::{Extensions, HeaderMap, StatusCode, request};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -55,10 +55,13 @@ impl SearchHandler {
     pub(super) fn passed_on(
         self: &Arc<Self>,
         Routed { dialect, route }: &Routed,
-        headers: &HeaderMap,
+        (headers, extensions): (&HeaderMap, &Extensions),
         body: &[u8],
     ) -> Option<PassedOn> {
-        let caller = CallerHeaders::read(headers);
+        let mut caller = CallerHeaders::read(headers);
+        if self.pipeline.has_tenants() {
+            caller.tenant = self.claim(headers, extensions);
+        }
         let (endpoint, at) = (&*route.endpoint, Instant::now());
         if body.len() > self.limits.request_bytes {
             return None;
@@ -67,6 +70,7 @@ impl SearchHandler {
         let mut notes = Notes::begin(&self.records, headers, None, None);
         notes.ignored = Ignored::of(&caller, &[]);
         notes.collections = report::names(search.collections.iter());
+        notes.tenant = self.pipeline.tenant_unread(caller.tenant, search);
         let (handler, span) = (self.clone(), report::span(headers, None));
         Some(PassedOn { handler, dialect: dialect.clone(), kind: endpoint.kind(), notes, span, at })
     }

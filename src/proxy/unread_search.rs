@@ -38,6 +38,7 @@ impl SearchHandler {
             kind: found.route.endpoint.kind(),
             listener: &self.listener,
             collections: "",
+            tenant: None,
             report: &kept,
             timings,
             aside: Some(aside),

@@ -1,5 +1,6 @@
 //! The rerank stack. It knows text and scores, not hits or databases.
 
+mod account;
 mod batch;
 mod breaker;
 pub mod cache;
@@ -21,6 +22,8 @@ mod siblings;
 mod single_flight;
 mod spans;
 mod stack;
+mod stack_shared;
+mod tenants;
 mod timed;
 mod wall;
 mod words;
@@ -42,7 +45,7 @@ use deferred::DeferredWork;
 pub use error::{FailureClass, RerankError, StatedLimits};
 pub use instruction::Instructed;
 pub use kind::{DefaultModel, HttpKind, KindFacts, Setting};
-pub use limits::{LimitSettings, SpendSettings, expected_bill, tokens};
+pub use limits::{LimitSettings, SpendSettings, TenantLimits, expected_bill, tokens};
 pub use metrics::RerankMetrics;
 pub use provider::{Trial, appended_path, billing, instructed, provider_facts, trial};
 pub use retired::end_of_service;
@@ -53,7 +56,9 @@ pub use settings::{
 pub use siblings::Siblings;
 pub use single_flight::SingleFlightSettings;
 pub use spans::{Span, SpanRequest, Spans, given_by as tells_passages};
-pub use stack::{AskedAgain, Providers, StackShared};
+pub use stack::{AskedAgain, Providers};
+pub use stack_shared::StackShared;
+pub use tenants::TenantSettings;
 pub use words::{ENOUGH_DOCUMENTS, LearnedCounts, Words};
 
 /// The boxed service at the top of the stack. One request in, one result or error out; all layers (chain, cache,

@@ -3,59 +3,21 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tower::util::BoxCloneSyncService;
 
 use super::{
-    BuildError, LexicalSettings, ProviderKind, ProviderSettings, RerankMetrics, Reranker, ScoreStore,
-    Scoring,
-    batch::{Batch, BatchLimit},
+    BuildError, LexicalSettings, ProviderKind, ProviderSettings, Reranker, StackShared,
+    account::Account,
+    batch::BatchLimit,
     breaker::Breaker,
-    cache::{Fill, KeyBase, Lookup},
     chain::{Chain, Link, Takes},
     instructed,
-    limits::{Gate, Ledger, Limits, Rates, Trim},
+    limits::{Gate, Limits},
     lists::Lists,
     metrics::Counted,
     provider::{HttpProvider, Lexical},
-    retry::{Retry, RetryBudget},
-    single_flight::SingleFlight,
+    retry::Retry,
+    tenants::{TenantLink, TenantSettings, TenantStack},
     timed::Timed,
-    words::Words,
 };
 use crate::search::KeepReason;
-
-/// What all providers share, for the whole life of the program.
-#[derive(Clone)]
-pub struct StackShared {
-    /// Scores that are known.
-    pub store: Arc<ScoreStore>,
-    /// The metrics of the stack.
-    pub metrics: Arc<RerankMetrics>,
-    /// How rare words are in the collections, for `lexical`.
-    pub words: Arc<Words>,
-    budget: Arc<RetryBudget>,
-    ledger: Arc<Ledger>,
-    rates: Arc<Rates>,
-    /// How many workers make calls.
-    workers: usize,
-}
-
-impl StackShared {
-    /// For the whole life of the program.
-    pub fn new(store: Arc<ScoreStore>, metrics: Arc<RerankMetrics>) -> Self {
-        let (budget, ledger, rates) = Default::default();
-        let words = Arc::new(Words::new(&store));
-        Self { store, metrics, words, budget, ledger, rates, workers: 0 }
-    }
-
-    /// The same for so many workers.
-    pub fn for_workers(self, workers: usize) -> Self {
-        Self { workers, ..self }
-    }
-
-    /// The same with another cache. Learned words are dropped: their keys derive from the old cache's secret.
-    pub fn with_store(&self, store: Arc<ScoreStore>) -> Self {
-        let words = Arc::new(Words::new(&store));
-        Self { store, words, ..self.clone() }
-    }
-}
 
 /// Every configured provider, each once, however many routes name it: its limits and its circuit are its own, and
 /// survive a reload that does not change it.
@@ -64,12 +26,16 @@ pub struct Providers {
     by_name: HashMap<String, Provider>,
     /// Named somewhere, but without the key that they need.
     without_key: Vec<String>,
+    /// What tenants have of them.
+    tenants: HashMap<String, TenantStack>,
 }
 
 #[derive(Clone)]
 struct Provider {
     fingerprint: [u8; 32],
     link: Link,
+    /// What tenants have layers of their own above: the account, down from its limits.
+    below: Option<(Account, Reranker)>,
     /// Updates its gauges.
     observe: Observe,
     /// Whether its circuit lets a call through.
@@ -83,6 +49,7 @@ pub type AskedAgain = Arc<dyn Fn(KeepReason) -> Option<Duration> + Send + Sync>;
 /// The layers of a provider, and what is known of them from outside.
 struct Layers {
     provider: Reranker,
+    below: Option<(Account, Reranker)>,
     observe: Observe,
     usable: Usable,
     asked_again: AskedAgain,
@@ -108,12 +75,48 @@ impl Providers {
             };
             providers.insert(name, provider);
         }
-        Ok(Self { by_name: providers, without_key: Vec::new() })
+        Ok(Self { by_name: providers, ..Self::default() })
     }
 
     /// The same, beside others that cannot be used for lack of a key.
     pub fn beside(self, without_key: Vec<String>) -> Self {
         Self { without_key, ..self }
+    }
+
+    /// The same, with what these tenants have of their own above the providers that they name. What is unchanged is reused
+    /// from `before`.
+    pub fn shared_by(
+        mut self,
+        tenants: Vec<TenantSettings>,
+        before: &Providers,
+        shared: &StackShared,
+    ) -> Self {
+        let mut stacks = HashMap::new();
+        for settings in tenants {
+            let mut stack = TenantStack::new(&settings, before.tenants.get(&settings.name), shared);
+            for name in &settings.providers {
+                if let Some(Provider { fingerprint, below: Some(below), .. }) = self.by_name.get(name) {
+                    stack.uses(name, (*fingerprint, below), shared);
+                }
+            }
+            stacks.insert(settings.name, stack);
+        }
+        self.tenants = stacks;
+        self
+    }
+
+    /// The providers as one tenant uses them.
+    pub fn of_tenant(&self, tenant: &str) -> Self {
+        let mut own = self.clone();
+        let links = self.tenants.get(tenant).map(TenantStack::links);
+        for (name, TenantLink { provider, asked_again, .. }) in links.into_iter().flatten() {
+            if let Some(known) = own.by_name.get_mut(name) {
+                known.link.provider = provider.clone();
+                let (inner, outer) = (known.asked_again.clone(), asked_again.clone());
+                known.asked_again = Arc::new(move |reason| inner(reason).max(outer(reason)));
+            }
+        }
+        own
     }
 
     /// The stack that tries the named providers in order. Names without a provider are left out.
@@ -162,6 +165,9 @@ impl Providers {
             metrics.ready(name, true);
             (provider.observe)();
         }
+        self.tenants.iter().for_each(|(name, stack)| stack.observe(name, metrics));
+        let has_cache = |name: &str| self.tenants.get(name).is_some_and(TenantStack::has_cache);
+        metrics.keep_tenants(|name| self.tenants.contains_key(name), has_cache);
     }
 }
 
@@ -173,10 +179,11 @@ fn provider(
     let name: Arc<str> = settings.name.as_str().into();
     let learns = matches!(settings.kind, ProviderKind::Lexical(_));
     let instructed = takes(&settings.kind);
-    let Layers { provider, observe, usable, asked_again } = layers(settings, name.clone(), shared)?;
+    let Layers { provider, below, observe, usable, asked_again } = layers(settings, name.clone(), shared)?;
     Ok(Provider {
         fingerprint,
         link: Link { name, provider, instructed, learns },
+        below,
         observe,
         usable,
         asked_again,
@@ -245,22 +252,17 @@ fn layers(settings: ProviderSettings, name: Arc<str>, shared: &StackShared) -> R
                 })
             };
             let call = Limits::new(call, gate).before(breaker);
-            let base = Arc::new(KeyBase::new(name.clone(), &facts));
-            let call = Fill::new(call, store.clone(), base.clone());
-            let call = match facts.scoring {
-                Scoring::Pointwise => BoxCloneSyncService::new(Batch::new(call, size)),
-                // Parts of a list would be other lists.
-                Scoring::Listwise => BoxCloneSyncService::new(call),
+            let account = Account {
+                name,
+                facts,
+                size,
+                single_flight: settings.single_flight,
+                per_search: limits.search_units_per_search,
+                responds_first: workers > 0,
             };
-            let call = SingleFlight::new(call, settings.single_flight, name, metrics.clone());
-            let call = call.responding_first(workers > 0);
-            let call = Lookup::new(call, store, base, metrics);
-            let call = Trim::new(call, limits.search_units_per_search);
-            let call = match facts.scoring {
-                Scoring::Pointwise => BoxCloneSyncService::new(call),
-                Scoring::Listwise => BoxCloneSyncService::new(Lists::new(call)),
-            };
-            Ok(Layers { provider: call, observe, usable, asked_again })
+            let provider = account.above(call.clone(), store, metrics);
+            let below = Some((account, BoxCloneSyncService::new(call)));
+            Ok(Layers { provider, below, observe, usable, asked_again })
         }
         // Computed in process: nothing to wait for, nothing to pay, quicker than a cache lookup.
         ProviderKind::Lexical(LexicalSettings { fuse }) => {
@@ -269,6 +271,7 @@ fn layers(settings: ProviderSettings, name: Arc<str>, shared: &StackShared) -> R
             let call = Lists::new(Timed::new(call, name, metrics));
             Ok(Layers {
                 provider: BoxCloneSyncService::new(call),
+                below: None,
                 observe: Arc::new(|| ()),
                 usable: Arc::new(|| true),
                 asked_again: Arc::new(|_| None),

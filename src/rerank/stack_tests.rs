@@ -6,8 +6,9 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::rerank::{
-    ApiKey, FailureClass, HttpKind, HttpSettings, LexicalSettings, RerankError, RerankRequest, Scores,
-    SpendSettings,
+    ApiKey, FailureClass, HttpKind, HttpSettings, LexicalSettings, RerankError, RerankMetrics, RerankRequest,
+    ScoreStore, Scores, SpendSettings,
+    limits::Ledger,
     test_support::{half_for_each, metrics, request, scripted},
 };
 

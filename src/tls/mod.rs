@@ -11,8 +11,8 @@ use rustls::{RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use x509_cert::{
     Certificate,
-    der::Decode,
-    ext::pkix::{BasicConstraints, SubjectAltName},
+    der::{Decode, oid::ObjectIdentifier},
+    ext::pkix::{BasicConstraints, SubjectAltName, name::GeneralName},
 };
 
 /// Why a PEM file cannot be used. Names the file, never its contents.
@@ -56,6 +56,28 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
 pub fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
     let parsed = Certificate::from_der(certificate).ok()?;
     Some(parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs())
+}
+
+/// X.520, `id-at-commonName`.
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+
+/// What a certificate calls its holder, in OpenSSL's words: the common name of its subject (`CN=acme`) and its other names
+/// (`DNS:api.acme.example`, `URI:spiffe://corp/ns/acme`). Host names in small letters. None if it cannot be parsed.
+pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok(parsed) = Certificate::from_der(certificate) else { return Vec::new() };
+    let parsed = parsed.tbs_certificate();
+    // Several are none: nobody knows which of them the authority meant.
+    let is_one = parsed.subject().iter().filter(|part| part.oid == COMMON_NAME).count() == 1;
+    let common = parsed.subject().common_name().ok().flatten().filter(|_| is_one);
+    let mut names: Vec<String> = common.iter().map(|name| format!("CN={}", name.value())).collect();
+    if let Ok(Some((_, SubjectAltName(others)))) = parsed.get_extension::<SubjectAltName>() {
+        names.extend(others.iter().filter_map(|name| match name {
+            GeneralName::DnsName(name) => Some(format!("DNS:{}", name.as_str().to_ascii_lowercase())),
+            GeneralName::UniformResourceIdentifier(uri) => Some(format!("URI:{}", uri.as_str())),
+            _ => None,
+        }));
+    }
+    names
 }
 
 /// What is suspicious about a certificate in a CA file.
@@ -112,6 +134,35 @@ mod tests {
         let found = certificates(file.path()).unwrap();
         // date -u -d 2031-02-03 +%s
         assert_eq!(not_after(&found[0]), Some(1_927_843_200));
+    }
+
+    #[test]
+    fn a_certificate_tells_its_names_by_their_kind_and_of_several_common_names_none() {
+        let named = |common: &[&str], others: Vec<rcgen::SanType>| {
+            let mut params = rcgen::CertificateParams::default();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            for (at, name) in common.iter().enumerate() {
+                // rcgen keeps one of a kind: the second is an organization's, made a common name below.
+                let kind = if at == 0 {
+                    rcgen::DnType::CommonName
+                } else {
+                    rcgen::DnType::CustomDnType(vec![2, 5, 4, 3])
+                };
+                params.distinguished_name.push(kind, *name);
+            }
+            params.subject_alt_names = others;
+            let key = rcgen::KeyPair::generate().unwrap();
+            names(params.self_signed(&key).unwrap().der())
+        };
+        let dns = rcgen::SanType::DnsName("API.acme.example".try_into().unwrap());
+        let uri = rcgen::SanType::URI("spiffe://corp/ns/acme/sa/web".try_into().unwrap());
+        let address = rcgen::SanType::IpAddress("10.0.0.1".parse().unwrap());
+        assert_eq!(
+            named(&["acme"], vec![dns, uri, address]),
+            ["CN=acme", "DNS:api.acme.example", "URI:spiffe://corp/ns/acme/sa/web"]
+        );
+        assert!(named(&["acme", "bolt"], Vec::new()).is_empty());
+        assert!(names(&CertificateDer::from(vec![0, 1, 2])).is_empty());
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod replay;
 mod search;
 #[path = "targets.rs"]
 mod targets;
+#[path = "tenants.rs"]
+mod tenants;
 #[path = "unranked.rs"]
 mod unranked;
 #[path = "upstream.rs"]

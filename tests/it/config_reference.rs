@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 const REFERENCE: &str = include_str!("../../deploy/config/reference.yaml");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
 /// What a user reads.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     include_str!("../../README.md"),
     include_str!("../../docs/add-a-database.md"),
     include_str!("../../docs/aws.md"),
@@ -33,6 +33,7 @@ const PAGES: [&str; 16] = [
     include_str!("../../docs/reasons.md"),
     include_str!("../../docs/recipes.md"),
     include_str!("../../docs/rerank-api.md"),
+    include_str!("../../docs/tenants.md"),
     include_str!("../../docs/traces.md"),
 ];
 /// What an operator reads besides, which also names the flags of other programs.

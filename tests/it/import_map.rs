@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 const MAP: &[(&str, &[&str])] = &[
     ("search", &[]),
     ("telemetry", &[]),
+    ("tenant", &[]),
     ("tls", &[]),
     ("system", &[]),
     ("workers", &[]),
@@ -21,7 +22,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("rerank", &["bounds", "fleet", "search", "traces", "trouble", "wire", "workers"]),
     ("signing", &["telemetry", "trouble"]),
     ("upstream", &["body", "bounds", "signing", "tls", "traces", "trouble", "workers"]),
-    ("pipeline", &["bounds", "document", "rerank", "search", "traces", "wire"]),
+    ("pipeline", &["bounds", "document", "rerank", "search", "tenant", "traces", "wire"]),
     (
         "proxy",
         &[
@@ -32,6 +33,7 @@ const MAP: &[(&str, &[&str])] = &[
             "pipeline",
             "search",
             "signing",
+            "tenant",
             "tls",
             "traces",
             "trouble",
@@ -40,7 +42,7 @@ const MAP: &[(&str, &[&str])] = &[
             "workers",
         ],
     ),
-    ("embedding_api", &["body", "bounds", "embedding", "proxy", "search", "upstream"]),
+    ("embedding_api", &["body", "bounds", "embedding", "proxy", "search", "tenant", "upstream"]),
     (
         "rerank_api",
         &[
@@ -67,6 +69,7 @@ const MAP: &[(&str, &[&str])] = &[
             "rerank",
             "search",
             "signing",
+            "tenant",
             "tls",
             "traces",
             "upstream",
@@ -91,6 +94,7 @@ const MAP: &[(&str, &[&str])] = &[
             "signing",
             "system",
             "telemetry",
+            "tenant",
             "tls",
             "traces",
             "upstream",
@@ -99,7 +103,10 @@ const MAP: &[(&str, &[&str])] = &[
     ),
     (
         "probe",
-        &["body", "app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "upstream"],
+        &[
+            "body", "app", "bounds", "config", "dialect", "pipeline", "proxy", "rerank", "search", "tenant",
+            "upstream",
+        ],
     ),
     ("eval", &["app", "config", "pipeline", "probe", "rerank", "search"]),
     (

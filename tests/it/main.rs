@@ -78,6 +78,7 @@ mod shutdown;
 mod signed;
 mod targets;
 mod templates;
+mod tenants;
 mod timeouts;
 mod tls;
 mod too_large;

@@ -56,7 +56,7 @@ fn rows() -> BTreeMap<String, Family> {
 }
 
 /// A configuration with all that has metrics: both dialects, shadow searches, a budget, a chain, `lexical`, Redis (which is
-/// not there), the rerank API, TLS on both sides, signatures for AWS, traces.
+/// not there), the rerank API, TLS on both sides, signatures for AWS, traces, a tenant.
 async fn everything() -> (Process, Folder) {
     let folder = Folder::new(
         "admin: { listen: '127.0.0.1:0' }
@@ -71,6 +71,7 @@ routes: [{ collection: shadowed, mode: shadow, sample: 0.5, margin_gate: 0.5, an
     confidence: { model: m, slope: 1, intercept: 0, least: 0.5 },
     drift: { model: m, searches: 100, quantiles: [0, 1] } }]
 telemetry: { otlp: { endpoint: 'http://127.0.0.1:9' } }
+tenants: { names: { acme: { collection: acme, max_search_units_per_day: 5, cache: { max_bytes: 1MiB } } } }
 providers:
   paid: { kind: cohere, base_url: 'http://127.0.0.1:9', api_key_env: KEY, max_search_units_per_day: 10 }
   tokens: { kind: voyage, base_url: 'https://127.0.0.1:9', api_key_env: KEY }

@@ -160,6 +160,30 @@ async fn a_vector_is_reranked_by_its_text_in_every_form_of_qdrants_searches() {
 }
 
 #[tokio::test]
+async fn a_text_that_a_tenant_keeps_to_itself_is_recalled_for_its_own_searches_alone() {
+    let names = "{ acme: { cache: { max_bytes: 1MiB } }, bolt: {} }";
+    let more = format!("tenants: {{ header: x-tenant, networks: [127.0.0.1], names: {names} }}\n");
+    let setup = Setup::with(&more).await;
+    let body = json!({"model": "m", "input": "which giraffe", "encoding_format": "float"});
+    let at = setup.program.embeddings.unwrap();
+    let headers = "authorization: Bearer k\r\nx-tenant: acme\r\n";
+    assert!(post(at, "/openai/v1/embeddings", headers, &body).await.starts_with("HTTP/1.1 200"));
+    setup.embed("which zebra").await;
+    let search = |text: &str| json!({"query": vector(text), "limit": 3, "with_payload": true});
+    for (text, tenant, status) in [
+        ("which giraffe", "acme", "applied"),
+        ("which giraffe", "bolt", "kept; reason=no_query"),
+        ("which giraffe", "nobody", "kept; reason=no_query"),
+        ("which zebra", "acme", "kept; reason=no_query"),
+        ("which zebra", "bolt", "applied"),
+        ("which zebra", "nobody", "applied"),
+    ] {
+        let got = setup.post(QDRANT, &format!("x-tenant: {tenant}\r\n"), &search(text)).await;
+        assert_eq!(header(&got, "x-rerank-status"), Some(status), "{text}, {tenant}");
+    }
+}
+
+#[tokio::test]
 async fn the_searches_of_a_batch_are_each_reranked_by_their_own_text() {
     let setup = Setup::new().await;
     setup.embed(json!(["first", "second"])).await;

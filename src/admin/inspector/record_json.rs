@@ -20,6 +20,7 @@ fn of_search(record: &SearchRecord) -> Value {
         "time_ms": millis(record.started),
         "time": humantime::format_rfc3339_millis(record.started).to_string(),
         "trace_id": origin.trace_id.as_deref(),
+        "tenant": origin.tenant.as_deref(),
         "dialect": origin.dialect,
         "operation": origin.operation,
         "search": origin.search.0,

@@ -7,6 +7,7 @@ mod others;
 mod provider;
 mod rerank;
 mod telemetry;
+mod tenants;
 
 pub(super) use embeddings::{EMBEDDINGS, SERVICE};
 pub(super) use listener::{LISTENER, SIGN, TLS};
@@ -14,9 +15,10 @@ pub(super) use others::{ADMIN, CACHE, INSPECTOR, LIMITS, MEMORY_SECTION, REDIS, 
 pub(super) use provider::{HTTP, LEXICAL, LIMITS as PROVIDER_LIMITS, is_of};
 pub(super) use rerank::{RERANK, ROUTE};
 pub(super) use telemetry::TELEMETRY;
+pub(super) use tenants::{NOT_OF_TENANTS, TENANT, TENANTS};
 
 use super::{
-    ListenerConfig, ListenerTlsConfig, RedisConfig, ServiceConfig, SignConfig,
+    ListenerConfig, ListenerTlsConfig, RedisConfig, ServiceConfig, SignConfig, TenantConfig,
     kind::Kind,
     setting::{By, Reload, Setting},
 };
@@ -53,7 +55,11 @@ impl Listed {
     pub(super) fn variable(&self) -> Option<String> {
         let path = self.path.strip_prefix("listeners[].").unwrap_or(&self.path);
         let is_one = !path.contains('[') && (!matches!(self.kind, Kind::Section) || path == "cache.redis");
-        let example = if path.starts_with("embeddings.") { "openai" } else { "cohere" };
+        let example = match path.split('.').next() {
+            Some("embeddings") => "openai",
+            Some("tenants") => "acme",
+            _ => "cohere",
+        };
         let path = path.replace("<name>", example).replace('.', "__").to_ascii_uppercase();
         is_one.then(|| format!("RERANKD_{path}"))
     }
@@ -74,6 +80,11 @@ pub(super) fn entries() -> Vec<Listed> {
     all.extend(of("routes[]", ROUTE, "legal-*".to_owned()));
     let of_routes = of("routes[]", RERANK, Default::default()).into_iter();
     all.extend(of_routes.filter(|entry| entry.key() != "collections"));
+    all.extend(of("tenants", TENANTS, Default::default()));
+    let tenant = TenantConfig::named("", &Default::default(), []);
+    all.extend(of("tenants.names.<name>", TENANT, tenant));
+    let of_tenants = of("tenants.names.<name>", RERANK, Default::default()).into_iter();
+    all.extend(of_tenants.filter(|entry| !NOT_OF_TENANTS.contains(&entry.key())));
     all.extend(of("providers.<name>", HTTP, HttpSettings::new(HttpKind::Cohere, ApiKey::Missing)));
     all.extend(of("providers.<name>", PROVIDER_LIMITS, ProviderSettings::new("", lexical)));
     let of_lexical = of("providers.<name>", LEXICAL, LexicalSettings::default()).into_iter();

@@ -115,6 +115,9 @@ fn plan(out: &mut String, planned: &PlannedSearch, record: &SearchRecord) {
         let from = source(work.source);
         let _ = writeln!(out, "query       {} (from {from})", one_line(&work.query, 80));
     }
+    if let Some(tenant) = &planned.profile.tenant {
+        let _ = writeln!(out, "tenant      {}", tenant.name);
+    }
     let route = match &planned.profile.route {
         Some(pattern) => format!("the route {pattern}"),
         None => "no route matches: section rerank".to_owned(),

@@ -35,6 +35,7 @@ use super::metrics::{Handling, ProxyMetrics};
 use super::{SearchHandler, client_signature, respond, target, traced, unranked::PassedOn};
 use crate::body::Body;
 use crate::dialect::{Dialects, Routed};
+use crate::tenant::Peer;
 use crate::traces::Tracer;
 use crate::upstream::Upstream;
 
@@ -86,8 +87,8 @@ impl Relay {
         Self { tracer, ..self }
     }
 
-    /// What a request is, if it is taken.
-    fn takes(&self, request: &Request<'_>, body: &[u8]) -> Option<Taken> {
+    /// What a request of this peer is, if it is taken.
+    fn takes(&self, request: &Request<'_>, body: &[u8], peer: Option<&Peer>) -> Option<Taken> {
         let HeadLimits { max_headers, max_head_bytes } = self.head;
         if request.count() > max_headers || request.bytes > max_head_bytes {
             return None;
@@ -104,7 +105,10 @@ impl Relay {
             return dialects.told(&head).is_none().then_some(Taken::Forward);
         }
         let found = dialects.search(&target::head_of(&made))?;
-        if let Some(search) = handler.passed_on(&found, made.headers(), body) {
+        if let Some(peer) = peer.filter(|_| handler.pipeline.has_tenants()) {
+            made.extensions_mut().insert(peer.clone());
+        }
+        if let Some(search) = handler.passed_on(&found, (made.headers(), made.extensions()), body) {
             return Some(Taken::PassedOn(search));
         }
         if self.head.refusal(&made, &self.forwarder).is_some() {

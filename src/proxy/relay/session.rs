@@ -21,6 +21,7 @@ use crate::body::Body;
 use crate::bounds::{Budget, TimeoutKind};
 use crate::proxy::connection::ConnectionHandle;
 use crate::proxy::unranked::PassedOn;
+use crate::tenant::Peer;
 use crate::upstream::Begun;
 
 /// Longer heads are read by hyper, which has limits for them.
@@ -69,7 +70,7 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             Head::Next(next) => return next,
         };
         let Some(relay) = relay() else { return Next::Rest };
-        let read = match read(client, &relay, head) {
+        let read = match read(client, &relay, head, handle.peer()) {
             Ok(read) => read,
             Err(next) => return next,
         };
@@ -140,7 +141,7 @@ async fn head<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The request that begins what has come; or what happens instead.
-fn read<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Read, Next> {
+fn read<S>(client: &mut Client<S>, relay: &Relay, head: usize, peer: Option<&Peer>) -> Result<Read, Next> {
     let request = match request::read(client.received.get(..head).unwrap_or_default()) {
         Reading::Plain(request) => request,
         Reading::Message(length) => return Err(Next::Message(length, None)),
@@ -148,7 +149,7 @@ fn read<S>(client: &mut Client<S>, relay: &Relay, head: usize) -> Result<Read, N
     };
     let length = (head as u64).saturating_add(request.length);
     let whole = usize::try_from(length).ok().and_then(|length| client.received.get(head..length));
-    let Some((body, taken)) = whole.and_then(|body| Some((body, relay.takes(&request, body)?))) else {
+    let Some((body, taken)) = whole.and_then(|body| Some((body, relay.takes(&request, body, peer)?))) else {
         return Err(Next::Message(length, None));
     };
     let length = head + body.len();

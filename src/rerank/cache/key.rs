@@ -90,6 +90,11 @@ impl KeySecret {
         Self { names, documents: Key(words), words: of_words }
     }
 
+    /// The secret of one tenant's own store.
+    pub(super) fn of_tenant(&self, tenant: &str) -> [u8; 32] {
+        *blake3::keyed_hash(&self.names, tenant.as_bytes()).as_bytes()
+    }
+
     /// What the names of learned words are made with.
     pub(in crate::rerank) fn words(&self) -> [u8; 16] {
         self.words

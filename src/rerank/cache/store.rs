@@ -31,6 +31,7 @@ pub struct ScoreStore {
     /// The passages of documents, where they were requested; not in the second tier.
     spans: Option<Passages>,
     secret: KeySecret,
+    ttl: Duration,
     /// The second tier.
     fleet: Option<Arc<Fleet>>,
     /// Whether its members share limits.
@@ -53,12 +54,21 @@ impl ScoreStore {
                 .build_with_hasher(BuildHasherDefault::default())
         });
         let scores = Queries::new(max_bytes, ttl);
-        Self { scores, spans, secret: KeySecret::new(&secret), fleet: None, share_limits: false }
+        Self { scores, spans, secret: KeySecret::new(&secret), ttl, fleet: None, share_limits: false }
     }
 
     /// The same with a second tier, which others share, and maybe limits with it.
     pub fn with_fleet(self, fleet: Fleet, share_limits: bool) -> Self {
         Self { fleet: Some(Arc::new(fleet)), share_limits, ..self }
+    }
+
+    /// An empty store of this size for one tenant, under the same secret and before the same second tier: what is in it
+    /// nobody else finds, nor it what others have.
+    pub(in crate::rerank) fn apart(&self, tenant: &str, max_bytes: u64) -> Self {
+        let own = Self::new(max_bytes, self.ttl, self.secret.of_tenant(tenant));
+        // Without a cache of its own it would read that of the fleet alone, and pay a round trip for each search.
+        let fleet = self.fleet.clone().filter(|_| max_bytes > 0);
+        Self { fleet, share_limits: self.share_limits, ..own }
     }
 
     /// The fleet, if its members keep limits together.

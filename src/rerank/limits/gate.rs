@@ -20,6 +20,8 @@ use crate::trouble::{self, Lines};
 /// The state of one provider's limits.
 pub(in crate::rerank) struct Gate {
     pub(super) provider: Arc<str>,
+    /// Whose limits they are, within those that the provider has for all.
+    tenant: Option<Arc<str>>,
     billing: Billing,
     pub(super) free: Arc<Semaphore>,
     pub(super) rate: RateLimiter,
@@ -43,6 +45,7 @@ impl Gate {
         Self {
             spend: SpendLimit::new(spend, ledger, &provider, billing),
             provider,
+            tenant: None,
             billing,
             free: Arc::new(Semaphore::new(places)),
             rate: RateLimiter::new(settings.requests_per_minute),
@@ -50,6 +53,38 @@ impl Gate {
             wall: WallClock::system(),
             metrics,
             lines: Lines::default(),
+        }
+    }
+
+    /// What one tenant may have of a provider. It is counted under a name of its own, here and in a fleet, which no
+    /// provider can have; calls that it made before a reload stay counted.
+    pub(in crate::rerank) fn of_tenant(
+        (tenant, provider): (Arc<str>, Arc<str>),
+        billing: Billing,
+        settings: &LimitSettings,
+        (ledger, rates): (&Ledger, &Rates),
+        fleet: Option<Arc<Fleet>>,
+        metrics: Arc<RerankMetrics>,
+    ) -> Self {
+        let counted: Arc<str> = format!("{tenant}|{provider}").into();
+        let identity = *blake3::hash(counted.as_bytes()).as_bytes();
+        let gate = Self::new(counted, billing, settings, ledger, metrics);
+        let gate = gate.continuing(rates, identity).sharing(fleet, settings);
+        Self { provider, tenant: Some(tenant), ..gate }
+    }
+
+    /// Counts a call that was not made.
+    pub(super) fn shed(&self, class: FailureClass) {
+        match &self.tenant {
+            Some(tenant) => self.metrics.tenant_shed(tenant, &self.provider, class),
+            None => self.metrics.shed(&self.provider, class),
+        }
+    }
+
+    /// The same of a call that something behind this has not made: the provider's own gate has counted that already.
+    pub(super) fn held_inside(&self, class: FailureClass) {
+        if self.tenant.is_none() {
+            self.shed(class);
         }
     }
 
@@ -90,7 +125,11 @@ impl Gate {
         let (minute, day) = self.spend.left(now);
         let shared = self.shared.as_ref().map_or((None, None), |shared| shared.left(now));
         let left = (least(minute, shared.0), least(day, shared.1));
-        self.metrics.spend(&self.provider, self.billing, self.spend.settings, left);
+        let budget = (self.billing, self.spend.settings);
+        match &self.tenant {
+            Some(tenant) => self.metrics.tenant_spend((tenant, &self.provider), budget, left),
+            None => self.metrics.spend(&self.provider, budget, left),
+        }
     }
 
     pub(super) fn now(&self) -> Calendar {
@@ -119,8 +158,14 @@ impl Gate {
             Ok(scores) => (true, Some(self.billed(scores)).filter(|billed| *billed > 0.0)),
             Err(error) => (error.was_sent(), (!error.may_be_billed()).then_some(0.0)),
         };
+        if let (Some(tenant), Ok(scores)) = (&self.tenant, response) {
+            self.metrics.tenant_billed(tenant, &self.provider, self.billing, self.billed(scores));
+        }
         entry.end(sent, bill);
-        self.learn(response);
+        // What the provider says of its own limits is for its own gate.
+        if self.tenant.is_none() {
+            self.learn(response);
+        }
     }
 
     fn billed(&self, scores: &Scores) -> f64 {

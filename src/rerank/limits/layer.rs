@@ -32,18 +32,18 @@ impl<S: Rerank> Limits<S> {
     async fn run(self, request: RerankRequest) -> RerankResult {
         let gate = self.gate;
         if let Some(Err(class)) = self.circuit.map(|circuit| circuit.would_admit()) {
-            gate.metrics.shed(&gate.provider, class);
+            gate.shed(class);
             return Err(RerankError::Held { class });
         }
         let place = Siblings::place(request.siblings.as_ref(), &gate.free, request.retry_by());
         let Some(_place) = place.await else {
-            gate.metrics.shed(&gate.provider, FailureClass::Overloaded);
+            gate.shed(FailureClass::Overloaded);
             return Err(RerankError::Overloaded);
         };
         let mut entry = match gate.enter(&request).await {
             Ok(entry) => entry,
             Err(class) => {
-                gate.metrics.shed(&gate.provider, class);
+                gate.shed(class);
                 return Err(RerankError::Held { class });
             }
         };
@@ -51,7 +51,7 @@ impl<S: Rerank> Limits<S> {
         let response = self.inner.oneshot(request).await;
         gate.leave(entry, &response);
         if let Err(RerankError::Held { class }) = &response {
-            gate.metrics.shed(&gate.provider, *class);
+            gate.held_inside(*class);
         }
         response
     }

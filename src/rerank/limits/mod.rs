@@ -15,7 +15,7 @@ mod trim;
 pub(super) use gate::Gate;
 pub(super) use layer::Limits;
 pub(super) use rate::Rates;
-pub use settings::LimitSettings;
+pub use settings::{LimitSettings, TenantLimits};
 pub(super) use spend::Ledger;
 pub use spend::{SpendSettings, expected_bill, tokens};
 pub(super) use trim::{Trim, cut};

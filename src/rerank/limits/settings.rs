@@ -23,6 +23,37 @@ impl LimitSettings {
     }
 }
 
+/// Limits of one tenant at each of its providers, within those that the provider has for all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TenantLimits {
+    /// Calls in flight at once; more are shed.
+    pub max_concurrency: Option<usize>,
+    /// Calls in any 60 seconds, retries not counted; more are shed.
+    pub requests_per_minute: Option<u32>,
+    /// The most search units, where the provider bills them.
+    pub search_units: SpendSettings,
+    /// The most tokens, where the provider bills them.
+    pub tokens: SpendSettings,
+}
+
+impl TenantLimits {
+    /// Whether anything limits what is billed.
+    pub fn has_budget(&self) -> bool {
+        self.of_gate().has_budget()
+    }
+
+    /// The same as the limits that a provider has.
+    pub(in crate::rerank) fn of_gate(&self) -> LimitSettings {
+        LimitSettings {
+            max_concurrency: self.max_concurrency.unwrap_or(usize::MAX),
+            requests_per_minute: self.requests_per_minute,
+            search_units: self.search_units,
+            tokens: self.tokens,
+            search_units_per_search: None,
+        }
+    }
+}
+
 impl Default for LimitSettings {
     fn default() -> Self {
         Self {

@@ -2,6 +2,7 @@
 
 mod declare;
 mod register;
+mod tenant;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use prometheus::{
 };
 
 pub(super) use declare::Counted;
+use tenant::TenantMetrics;
 
 use super::{
     Billing, FailureClass, LearnedCounts, RerankError, ScoreStore, Scores, Words, breaker::CircuitState,
@@ -45,6 +47,7 @@ pub struct RerankMetrics {
     circuit_changes: IntCounterVec,
     spend_left: GaugeVec,
     spend_limit: GaugeVec,
+    tenant: TenantMetrics,
     lookups: IntCounterVec,
     entries: IntGaugeVec,
     bytes: IntGaugeVec,
@@ -69,6 +72,39 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
                 let _ = gauge.remove_label_values(&labels);
             }
         }
+    }
+}
+
+/// Sets the gauges of a budget and of what is left of it, `(minute, day)`; `of` are the labels before unit and window.
+fn set_spend(
+    (limits, lefts): (&GaugeVec, &GaugeVec),
+    of: &[&str],
+    (billing, budget): (Billing, SpendSettings),
+    left: (Option<f64>, Option<f64>),
+) {
+    let unit = unit(billing);
+    for (window, limit, left) in [("minute", budget.per_minute, left.0), ("day", budget.per_day, left.1)] {
+        for each in UNITS {
+            let labels = [of, &[each, window]].concat();
+            match limit.zip(left).filter(|_| each == unit) {
+                Some((limit, left)) => {
+                    limits.with_label_values(&labels).set(limit as f64);
+                    lefts.with_label_values(&labels).set(left);
+                }
+                // A reload may have taken it away; mostly it was never there.
+                None => {
+                    let _ = limits.remove_label_values(&labels);
+                    let _ = lefts.remove_label_values(&labels);
+                }
+            }
+        }
+    }
+}
+
+fn unit(billing: Billing) -> &'static str {
+    match billing {
+        Billing::Tokens => TOKENS,
+        Billing::SearchUnits | Billing::Free => SEARCH_UNITS,
     }
 }
 
@@ -200,31 +236,10 @@ impl RerankMetrics {
     pub(super) fn spend(
         &self,
         provider: &str,
-        billing: Billing,
-        budget: SpendSettings,
+        budget: (Billing, SpendSettings),
         left: (Option<f64>, Option<f64>),
     ) {
-        let unit = match billing {
-            Billing::Tokens => TOKENS,
-            Billing::SearchUnits | Billing::Free => SEARCH_UNITS,
-        };
-        for (window, limit, left) in [("minute", budget.per_minute, left.0), ("day", budget.per_day, left.1)]
-        {
-            for each in UNITS {
-                let labels = [provider, each, window];
-                match limit.zip(left).filter(|_| each == unit) {
-                    Some((limit, left)) => {
-                        self.spend_limit.with_label_values(&labels).set(limit as f64);
-                        self.spend_left.with_label_values(&labels).set(left);
-                    }
-                    // A reload may have taken it away; mostly it was never there.
-                    None => {
-                        let _ = self.spend_limit.remove_label_values(&labels);
-                        let _ = self.spend_left.remove_label_values(&labels);
-                    }
-                }
-            }
-        }
+        set_spend((&self.spend_limit, &self.spend_left), &[provider], budget, left);
     }
 
     /// Removes the gauges of providers that a reload has removed: they would keep their last value forever. Their

@@ -5,7 +5,7 @@ use prometheus::{
     core::Collector,
 };
 
-use super::{NO_LABELS, RerankMetrics};
+use super::{NO_LABELS, RerankMetrics, TenantMetrics};
 
 const CALL_SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0];
 const RELEVANCE: [f64; 12] = [0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
@@ -119,6 +119,7 @@ impl RerankMetrics {
             )?,
             spend_left: add(registry, GaugeVec::new(spend_left, &["provider", "unit", "window"]))?,
             spend_limit: add(registry, GaugeVec::new(spend_limit, &["provider", "unit", "window"]))?,
+            tenant: TenantMetrics::register(registry)?,
             lookups: counter(
                 "rerankd_cache_lookups_total",
                 "Documents looked up in the score cache.",

@@ -6,6 +6,7 @@ part_fleet() {
     tell "sidecars over Redis and Valkey (real)" check_python fleet test_fleet.py
     tell "building the database and the provider of benches/fleet" build_peers || return
     tell "a fleet under load, and parts of it that die" check_python fleet test_fleet_load.py
+    tell "two tenants, one of them far over its limits" check_python fleet test_tenants.py
 }
 install_fleet() { venv qdrant && venv fleet && redis_server; }
 serve_fleet() {

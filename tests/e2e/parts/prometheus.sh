@@ -54,6 +54,8 @@ admin: { listen: "127.0.0.1:$admin" }
 rerank: { providers: [cohere, lexical], deadline: 20s }
 # Nobody searches it: it is there for the series of what it has.
 routes: [{ collection: other, providers: [cohere, tokens], sample: 0.5, margin_gate: 0.5, answer_block: true, confidence: { model: m, slope: 1, intercept: 0, least: 0.5 }, drift: { model: m, searches: 100, quantiles: [0, 1] }, skip_when: { words: 1 } }]
+# Nor it.
+tenants: { names: { acme: { collection: [acme], max_search_units_per_day: 100, cache: { max_bytes: 1MiB } } } }
 rerank_api: { listen: "127.0.0.1:$api" }
 embeddings: { listen: "127.0.0.1:$embeddings" }
 cache: { secret_file: "$work/secret", redis: { url: "redis://127.0.0.1:$redis", share_limits: true } }
