@@ -46,13 +46,15 @@ fn headers(section: &Section<'_>, to: &mut TraceSettings, problems: &mut Problem
     }
 }
 
+/// What is done with a variable's name and text; nothing comes back where the text makes no sense.
+type Use<'a> = Box<dyn FnMut(&'static str, &str) -> Option<()> + 'a>;
+
 /// What the standard's variables say. One that makes no sense is left out, and noted, as the specification has it: they
 /// are set for all programs of a pod alike.
 fn standard(env: &HashMap<String, String>) -> TraceSettings {
     let mut to = TraceSettings::default();
     let mut ignored = Vec::new();
-    let mut take = |names: &[&'static str],
-                    mut use_it: Box<dyn FnMut(&'static str, &str) -> Option<()> + '_>| {
+    let mut take = |names: &[&'static str], mut use_it: Use| {
         let found = names.iter().find_map(|name| Some((*name, variable(env, name)?)));
         if let Some((name, text)) = found
             && use_it(name, text).is_none()

@@ -75,10 +75,14 @@ impl Pipeline {
     }
 }
 
-/// A place for these searches among those of their tenant that are reranked at a time; `Err` where none is free, and
-/// nothing where there is no tenant, or no limit to it.
-pub fn share(searches: &[PlannedSearch]) -> Result<Option<Permit>, ()> {
+/// As many searches of a tenant are reranked as may be at a time.
+#[derive(Debug)]
+pub struct NoPlace;
+
+/// A place for these searches among those of their tenant that are reranked at a time; nothing where there is no tenant, or
+/// no limit to it.
+pub fn share(searches: &[PlannedSearch]) -> Result<Option<Permit>, NoPlace> {
     let mut shares = searches.iter().filter_map(|search| search.profile.tenant.as_ref());
     let Some(places) = shares.find_map(|tenant| tenant.searches.as_ref()) else { return Ok(None) };
-    places.take(weight::calls(searches)).map(Some).ok_or(())
+    places.take(weight::calls(searches)).map(Some).ok_or(NoPlace)
 }

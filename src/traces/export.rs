@@ -210,7 +210,7 @@ impl Exporting {
     async fn export(&self, exporter: &SpanExporter, batch: Vec<SpanData>) {
         let count = batch.len() as u64;
         let exported = timeout(self.settings.timeout, exporter.export(batch)).await;
-        let error = match exported.unwrap_or_else(|_| Err(OTelSdkError::Timeout(self.settings.timeout))) {
+        let error = match exported.unwrap_or(Err(OTelSdkError::Timeout(self.settings.timeout))) {
             Ok(()) => return self.counts.exported.inc_by(count),
             Err(error) => error,
         };

@@ -48,7 +48,8 @@ async fn what_the_client_excludes_is_not_asked_for_and_missing_in_the_document()
     let mut shown = sources();
     for source in &mut shown {
         let source = source.as_object_mut().unwrap();
-        (source.remove("body"), source.remove("meta"));
+        source.remove("body");
+        source.remove("meta");
     }
     let (database, provider) = (Scripted::holding(shown).await, Scripted::scoring(score).await);
     let sidecar = Sidecar::start(database.addr, provider, TEMPLATE, "").await;
