@@ -18,7 +18,7 @@ use crate::{
     },
     embedding_api::PassOn,
     fleet::{self, Fleet, FleetError, FleetMetrics},
-    pipeline::{Pipeline, Profile, Profiles, Route, Tenants},
+    pipeline::{DriftSettings, Pipeline, Profile, Profiles, Route, Tenants},
     proxy::{
         Forwarder, GrpcRoute, HeadLimits, HeldBodies, ListenerSettings, Proxy, SearchHandler, SearchLimits,
         TunnelSettings,
@@ -180,22 +180,24 @@ pub(super) fn dialects(listener: &ListenerConfig, known: &KnownNames) -> Vec<Arc
 
 fn profiles(config: &Config, shared: &Shared) -> Profiles {
     let sections = (&config.rerank, config.routes.iter().map(|route| &route.rerank));
-    profiles_of(config, sections, &shared.providers, shared)
+    profiles_of(config, (None, sections), &shared.providers, shared)
 }
 
-/// The profiles of routes, each made of its own section.
+/// The profiles of routes, each made of its own section; those of a tenant, if one is named.
 fn profiles_of<'a>(
     config: &Config,
-    (base, of_routes): (&RerankConfig, impl Iterator<Item = &'a RerankConfig>),
+    (tenant, (base, of_routes)): (Option<&str>, (&RerankConfig, impl Iterator<Item = &'a RerankConfig>)),
     providers: &Providers,
     shared: &Shared,
 ) -> Profiles {
     let route = |(route, section): (&RouteConfig, &RerankConfig)| {
         let name = Some(route.collection.as_str().into());
-        let own = profile(config, section, &route.collection, (providers, shared));
+        let watched = watched_as(tenant, &route.collection, (section, &route.rerank));
+        let own = profile(config, section, &watched, (providers, shared));
         Route { collection: route.collection.clone(), profile: Arc::new(Profile { route: name, ..own }) }
     };
-    let default = Arc::new(profile(config, base, REST, (providers, shared)));
+    let watched = watched_as(tenant, REST, (base, &config.rerank));
+    let default = Arc::new(profile(config, base, &watched, (providers, shared)));
     Profiles { routes: config.routes.iter().zip(of_routes).map(route).collect(), default }
 }
 
@@ -205,7 +207,8 @@ fn tenants(config: &Config, shared: &Shared) -> Option<Tenants> {
     let profiles = |tenant: &TenantConfig| {
         let (providers, share) =
             (shared.providers.of_tenant(&tenant.name), Some(shared.tenancy.share(tenant)));
-        let mut own = profiles_of(config, (&tenant.rerank, tenant.routes.iter()), &providers, shared);
+        let sections = (&tenant.rerank, tenant.routes.iter());
+        let mut own = profiles_of(config, (Some(&tenant.name), sections), &providers, shared);
         let routes = own.routes.iter_mut().map(|route| &mut route.profile);
         for profile in routes.chain([&mut own.default]) {
             *profile = Arc::new(Profile { tenant: share.clone(), ..Profile::clone(profile) });
@@ -219,7 +222,30 @@ fn tenants(config: &Config, shared: &Shared) -> Option<Tenants> {
 }
 
 /// What metrics call the collections that have no route.
-pub(super) const REST: &str = "rerank";
+const REST: &str = "rerank";
+
+/// What the scores of a section are watched as. A tenant's are its own where its figures or its provider are.
+fn watched_as(tenant: Option<&str>, name: &str, (own, under): (&RerankConfig, &RerankConfig)) -> String {
+    let of = |section: &RerankConfig| (section.drift(), section.providers.first().cloned());
+    match tenant.filter(|_| of(own) != of(under)) {
+        Some(tenant) => format!("{tenant}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Every section whose scores are watched, as what, and what they are compared with.
+pub(super) fn watched(config: &Config) -> Vec<(String, DriftSettings)> {
+    let routes = config.routes.iter().map(|route| (route.collection.clone(), &route.rerank));
+    let of_tenants = config.tenants.each.iter().flat_map(|tenant| {
+        let name = Some(tenant.name.as_str());
+        let own = config.routes.iter().zip(&tenant.routes);
+        let own =
+            own.map(move |(route, own)| (watched_as(name, &route.collection, (own, &route.rerank)), own));
+        own.chain([(watched_as(name, REST, (&tenant.rerank, &config.rerank)), &tenant.rerank)])
+    });
+    let sections = routes.chain([(REST.to_owned(), &config.rerank)]).chain(of_tenants);
+    sections.filter_map(|(name, section)| Some((name, section.drift()?))).collect()
+}
 
 /// `name`: that of the section for metrics.
 fn profile(

@@ -17,10 +17,7 @@ use crate::{
 /// Puts the series of `config` there.
 pub(super) fn declare(config: &Config, shared: &Shared, before: &Shared) {
     let endings = endings(config, shared);
-    let routes = config.routes.iter().map(|route| (route.collection.as_str(), &route.rerank));
-    let sections = routes.chain([(build::REST, &config.rerank)]);
-    let watched: Vec<&str> = sections.filter(|(_, of)| of.drift().is_some()).map(|(name, _)| name).collect();
-    shared.search_metrics.drifts.keep(&watched);
+    shared.search_metrics.drifts.keep(&build::watched(config));
     let dialects: Vec<_> =
         config.listeners.iter().flat_map(|each| build::dialects(each, &shared.names)).collect();
     for dialect in &dialects {

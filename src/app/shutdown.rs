@@ -1,6 +1,6 @@
 //! Shutdown: not ready → a delay → listeners closed → what is open finishes → over.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, pin::pin, time::Duration};
 
 use tokio::time;
 
@@ -19,6 +19,7 @@ impl App {
     /// `shutdown.grace` to finish, and responses on connections that stay open say `connection: close`. Returns when
     /// all is over, or at once, closing what is open, when `hurry` does. `/livez` and `/metrics` answer until then.
     pub async fn drain(self, hurry: impl Future<Output = ()>) {
+        let mut hurry = pin!(hurry);
         self.serving.set(false);
         let mut live = self.running.live.lock().await;
         let settings = live.config.shutdown.clone();
@@ -34,7 +35,7 @@ impl App {
         };
         let until = tokio::select! {
             until = in_time => Some(until),
-            () = hurry => None,
+            () = &mut hurry => None,
         };
         match until {
             None => {
@@ -46,9 +47,11 @@ impl App {
                 let shared = live.shared().load_full();
                 shared.stack.store.flush(LAST_WRITES).await;
                 if let Some(tracer) = &shared.tracer {
-                    tracer
-                        .finish(until.saturating_duration_since(time::Instant::now()).max(LAST_WRITES))
-                        .await;
+                    let within = until.saturating_duration_since(time::Instant::now()).max(LAST_WRITES);
+                    tokio::select! {
+                        () = tracer.finish(within) => {}
+                        () = &mut hurry => tracing::warn!("a second signal: spans that wait are not exported"),
+                    }
                 }
             }
         }
@@ -71,6 +74,19 @@ mod tests {
 
     use super::*;
     use crate::app::test_support::config;
+
+    #[tokio::test]
+    async fn a_second_signal_ends_the_wait_for_a_collector_that_hangs() {
+        let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", collector.local_addr().unwrap());
+        let config = config(&format!("telemetry: {{ otlp: {{ endpoint: '{endpoint}' }} }}\n"));
+        let app = App::start(&config).await.unwrap();
+        let tracer = app.running.live.lock().await.shared().load_full().tracer.clone().unwrap();
+        drop(tracer.begin(&http::HeaderMap::new(), || false).unwrap());
+        let began = Instant::now();
+        app.drain(time::sleep(Duration::from_millis(500))).await;
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_listeners_stay_open_for_the_configured_wait() {

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use wildmatch::WildMatch;
+
 use crate::{
     bounds::Budget,
     config::{TenantConfig, TenantsConfig},
@@ -56,8 +58,8 @@ impl Tenancy {
 pub(super) fn rules(config: &TenantsConfig) -> Rules {
     let sources = |each: &TenantConfig| Sources {
         name: each.name.as_str().into(),
-        certificates: each.certificates.clone(),
-        collections: each.collections.clone(),
+        certificates: each.certificates.iter().map(|pattern| WildMatch::new(pattern)).collect(),
+        collections: each.collections.iter().map(|pattern| WildMatch::new(pattern)).collect(),
         apart: each.cache_bytes.is_some(),
     };
     Rules {

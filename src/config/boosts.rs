@@ -76,6 +76,9 @@ fn by_share(section: &Section<'_>, way: &str, problems: &mut Problems) -> Option
 fn by_values(section: &Section<'_>, problems: &mut Problems) -> Option<BoostBy> {
     let mut values = Vec::new();
     section.set_list("values", &mut values, problems, |text| Ok(text.to_owned()));
+    if values.is_empty() {
+        section.complain("values", "none is named, so it would change nothing.", problems);
+    }
     let ways = ["weight", "floor", "cap"];
     let given: Vec<&str> = ways.into_iter().filter(|key| section.has(key)).collect();
     match given[..] {
@@ -181,6 +184,7 @@ mod tests {
             ("[{ field: a, pivot: 0, weight: 1 }]", "`0` is not a number above 0"),
             ("[{ field: a, pivot: NaN, weight: 1 }]", "rerank.boosts[0].pivot: `NaN`"),
             ("[{ field: a, pivot: 1, weight: -1 }]", "`-1` is not a number from 0 to 100"),
+            ("[{ field: a, values: [], weight: 1 }]", "none is named, so it would change nothing"),
             ("[{ field: a, values: [x] }]", "say one of weight, floor and cap"),
             ("[{ field: a, values: [x], cap: 2 }]", "rerank.boosts[0].cap"),
             ("[{ field: a, pivot: 1, weight: 1, cap: 1 }]", "a floor or a cap is one for `values`"),

@@ -97,6 +97,7 @@ fn untouched(config: &Config) -> Config {
     let route = |each: &RouteConfig| RouteConfig {
         collection: each.collection.clone(),
         rerank: config.rerank.clone(),
+        has_mode: each.has_mode,
     };
     let tenant = |each: &TenantConfig| TenantConfig::named(&each.name, &config.rerank, []);
     let provider = |each: &ProviderSettings| {

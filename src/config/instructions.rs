@@ -32,7 +32,14 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             != (&base.instruction, &base.allow.instructions, &base.providers)
     });
     let routes = routes.map(|(at, route)| (format!("routes[{at}]"), &route.rerank));
-    let sections = std::iter::once(("rerank".to_owned(), &config.rerank)).chain(routes);
+    // What a tenant says lies over every route, too.
+    let tenants = config.tenants.each.iter().filter(|tenant| {
+        let (own, base) = (&tenant.rerank, &config.rerank);
+        (&own.instruction, &own.allow.instructions, &own.providers)
+            != (&base.instruction, &base.allow.instructions, &base.providers)
+    });
+    let tenants = tenants.map(|tenant| (format!("tenants.names.{}", tenant.name), &tenant.rerank));
+    let sections = std::iter::once(("rerank".to_owned(), &config.rerank)).chain(routes).chain(tenants);
     let told = sections.filter_map(|(path, section)| {
         let key = match (&section.instruction, section.allow.instructions.is_empty()) {
             (Some(_), _) => "instruction",
@@ -96,6 +103,14 @@ mod tests {
         let warned = warnings("providers: [voyage], instruction: x", &route);
         assert!(
             warned.len() == 1 && warned[0].starts_with("routes[0].instruction is never sent"),
+            "{warned:?}"
+        );
+        let tenant = format!(
+            "{providers}\ntenants: {{ names: {{ acme: {{ collection: 'acme-*', instruction: x }} }} }}"
+        );
+        let warned = warnings("providers: [cohere]", &tenant);
+        assert!(
+            warned.len() == 1 && warned[0].starts_with("tenants.names.acme.instruction is never sent"),
             "{warned:?}"
         );
     }

@@ -232,7 +232,11 @@ fn routes(top: &Section<'_>, base: &RerankConfig, problems: &mut Problems) -> Ve
             }
             let collection =
                 section.read("collection", problems, values::route_glob).unwrap_or_else(|| "*".to_owned());
-            RouteConfig { collection, rerank: rerank(&section, base, problems) }
+            RouteConfig {
+                collection,
+                rerank: rerank(&section, base, problems),
+                has_mode: section.has("mode"),
+            }
         })
         .collect()
 }

@@ -1,6 +1,10 @@
 //! The `telemetry` section, over what the variables of the OpenTelemetry specification say.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use super::{list, node::Value, problem::Problems, section::Section, setting, values};
 use crate::traces::{Parents, Protocol, SecretHeaders, TraceSettings};
@@ -25,6 +29,11 @@ pub(super) fn read(
         None => {}
     }
     headers(&otlp, &mut to, problems);
+    if let Some(file) = &to.ca_file {
+        let mut hasher = DefaultHasher::new();
+        std::fs::read(file).unwrap_or_default().hash(&mut hasher);
+        to.ca_held = hasher.finish();
+    }
     if variable(env, "OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         to.endpoint = None;
     }
@@ -133,6 +142,11 @@ fn standard(env: &HashMap<String, String>) -> TraceSettings {
             Some(())
         }),
     );
+    // The exporter reads it itself, and says nothing of what it does not know.
+    take(
+        &["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"],
+        Box::new(|_, text| ["gzip", "none"].iter().any(|word| word.eq_ignore_ascii_case(text)).then_some(())),
+    );
     let argument = variable(env, "OTEL_TRACES_SAMPLER_ARG");
     take(
         &["OTEL_TRACES_SAMPLER"],
@@ -237,14 +251,15 @@ mod tests {
         let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"), ("OTEL_TRACES_EXPORTER", "none")];
         assert!(good("", &env).telemetry.endpoint.is_none());
         assert!(good("telemetry: { otlp: { endpoint: null } }", &env[..1]).telemetry.endpoint.is_none());
-        let env = [("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"), ("OTEL_TRACES_SAMPLER", "xray")];
+        let env = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_TRACES_SAMPLER", "xray"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+        ];
         let config = good(file, &env);
         assert_eq!(config.telemetry.protocol, Protocol::Http);
         let warned = config.warnings().join("\n");
-        assert!(
-            warned.contains("OTEL_EXPORTER_OTLP_PROTOCOL") && warned.contains("OTEL_TRACES_SAMPLER"),
-            "{warned}"
-        );
+        assert!(env.iter().all(|(name, _)| warned.contains(name)), "{warned}");
     }
 
     #[test]

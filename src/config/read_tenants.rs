@@ -105,12 +105,10 @@ fn tenant(
     let mut to = TenantConfig::named(&entry.key, base, []);
     setting::read(list::TENANT, &section, &mut to, problems);
     to.rerank = over(&section, base, false, problems);
+    to.own = list::RERANK.iter().map(|setting| setting.key).filter(|key| is_own(&section, key)).collect();
     // What is wrong with its own keys has been said.
     let mut said = Problems::default();
-    let mut of_route = |route: &RouteConfig| {
-        let is_own = route.rerank.mode != base.mode;
-        over(&section, &route.rerank, is_own, &mut said)
-    };
+    let mut of_route = |route: &RouteConfig| over(&section, &route.rerank, route.has_mode, &mut said);
     to.routes = routes.iter().map(&mut of_route).collect();
     for pattern in to.certificates.iter().filter(|pattern| !is_certificate_name(pattern)) {
         let sentence = format!(
@@ -144,6 +142,13 @@ fn over(
     to.window = to.window.min(to.max_window);
     to.collections.clone_from(&base.collections);
     to
+}
+
+fn is_own(section: &Section<'_>, key: &str) -> bool {
+    match key.split_once('.') {
+        Some((inner, key)) => section.again(inner).node(key).is_some(),
+        None => section.node(key).is_some(),
+    }
 }
 
 fn bad_name(name: &str) -> Option<String> {

@@ -25,13 +25,14 @@ pub fn to_yaml(config: &Config) -> String {
         print(&of_routes, &mut out, 4, &each.rerank);
     }
     section(&mut out, "tenants", list::TENANTS, &config.tenants);
-    let of_tenants: Vec<_> =
-        list::RERANK.iter().filter(|each| !list::NOT_OF_TENANTS.contains(&each.key)).copied().collect();
     out.line(2, if config.tenants.each.is_empty() { "names: {}" } else { "names:" });
     for each in &config.tenants.each {
         out.line(4, &format!("{}:", quoted(&each.name)));
         print(list::TENANT, &mut out, 6, each);
-        print(&of_tenants, &mut out, 6, &each.rerank);
+        // What it has not is the base's or a route's.
+        let own: Vec<_> =
+            list::RERANK.iter().filter(|setting| each.own.contains(&setting.key)).copied().collect();
+        print(&own, &mut out, 6, &each.rerank);
     }
     out.line(0, "providers:");
     config.providers.iter().for_each(|each| provider(&mut out, each));

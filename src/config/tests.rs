@@ -333,6 +333,23 @@ fn a_key_is_never_in_debug_output_problems_or_the_printed_configuration() {
 }
 
 #[test]
+fn a_tenant_is_printed_with_its_own_keys_alone_since_they_lie_over_every_route() {
+    let of = |own: &str| {
+        let text = "rerank: { window: 40 }\nroutes: [{ collection: x, window: 10 }]\n";
+        good(&format!("{text}tenants: {{ names: {{ acme: {{ collection: [x]{own} }} }} }}"), &[])
+    };
+    for (own, window) in [("", 10), (", window: 40", 40)] {
+        let config = of(own);
+        assert_eq!(config.tenants.each[0].routes[0].window, window);
+        let printed = to_yaml(&config);
+        let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
+        let read = try_load(&again, &[]).unwrap();
+        assert_eq!((read.tenants.each[0].routes[0].window, to_yaml(&read)), (window, printed));
+    }
+    assert_ne!(short_hash(&of("")), short_hash(&of(", window: 40")));
+}
+
+#[test]
 fn the_printed_configuration_gives_itself_again() {
     let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] }, inference_ids: ['my-*'] }]\n\
                 rerank: { providers: [lexical, cohere], deadline: 1500ms, fields: ['auto'] }";

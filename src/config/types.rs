@@ -221,6 +221,8 @@ pub struct RouteConfig {
     pub collection: String,
     /// The base with the route's own keys over it.
     pub rerank: RerankConfig,
+    /// Whether its mode is one of its keys: then a tenant opens nothing of it.
+    pub has_mode: bool,
 }
 
 /// The score cache.
@@ -457,6 +459,8 @@ pub struct TenantConfig {
     pub rerank: RerankConfig,
     /// Each route with the tenant's own keys over it, in the routes' order.
     pub routes: Vec<RerankConfig>,
+    /// The keys of `rerank` that it has.
+    pub own: Vec<&'static str>,
 }
 
 impl TenantConfig {
@@ -471,6 +475,7 @@ impl TenantConfig {
             limits: TenantLimits::default(),
             rerank: base.clone(),
             routes: routes.into_iter().collect(),
+            own: Vec::new(),
         }
     }
 

@@ -31,10 +31,9 @@ pub fn setting(model: &str, mut scores: Vec<f64>) -> Option<(Vec<String>, bool)>
     Some((lines, searches >= ENOUGH))
 }
 
-/// Five digits after the point.
+/// As exact as scores are: those of some models are all but 0 or 1, and rounded they would lie apart from themselves.
 fn shown(score: f64) -> String {
-    let rounded = (score.clamp(0.0, 1.0) * 1e5).round() / 1e5;
-    rounded.to_string()
+    (score.clamp(0.0, 1.0) as f32).to_string()
 }
 
 #[cfg(test)]
@@ -51,6 +50,8 @@ mod tests {
         assert!(enough && lines[..4] == head, "{lines:?}");
         assert_eq!(lines[4], "    [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3,");
         assert_eq!(lines.last().unwrap(), "    0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1]");
+        let sure = setting("m", vec![0.999_996; 100]).unwrap().0;
+        assert!(sure[4].starts_with("    [0.999996, "), "{sure:?}");
         assert_eq!(setting("m", vec![0.5; 99]).map(|(_, enough)| enough), Some(false));
         assert_eq!(setting("m", Vec::new()), None);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Profile, Report};
 use crate::{
-    rerank::Scores,
+    rerank::{FailureClass, Scores},
     search::{Fit, NothingRelevant, OrderRule},
 };
 
@@ -56,7 +56,9 @@ impl<'p> BestHits<'p> {
         }
         // What is cached has been noted.
         let is_new = scores.cache_hits < scores.cache_lookups || scores.cache_lookups == 0;
-        if let Some(drift) = drift.filter(|_| is_new) {
+        // Of a call that failed in part the best hit may be among those without a score; texts that are too large always are.
+        let is_whole = scores.failure.is_none_or(|failure| failure == FailureClass::TooLarge);
+        if let Some(drift) = drift.filter(|_| is_new && is_whole) {
             best.values().for_each(|best| drift.note(&scores.model, best.score));
         }
         Self { confidence, best }

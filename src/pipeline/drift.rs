@@ -1,7 +1,7 @@
 //! [`Drift`]: whether the scores of a model are still those that floors and fits were made for.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::{Gauge, IntGauge};
@@ -27,6 +27,10 @@ pub struct DriftSettings {
 pub struct Drift {
     settings: DriftSettings,
     has_moved: AtomicBool,
+    /// The bits of the last distance.
+    found: AtomicU64,
+    /// Whether it is of the configuration that is active: only then the gauges are its own.
+    is_shown: AtomicBool,
     sample: Mutex<Sample>,
     distance: Gauge,
     moved: IntGauge,
@@ -39,11 +43,24 @@ struct Sample {
 }
 
 impl Drift {
-    /// Nothing has been scored yet.
+    /// Nothing has been scored yet, and nothing is shown.
     pub fn new(settings: DriftSettings, distance: Gauge, moved: IntGauge) -> Self {
-        distance.set(0.0);
-        moved.set(0);
-        Self { settings, has_moved: AtomicBool::new(false), sample: Mutex::default(), distance, moved }
+        let (has_moved, found, is_shown) =
+            (AtomicBool::default(), AtomicU64::default(), AtomicBool::default());
+        Self { settings, has_moved, found, is_shown, sample: Mutex::default(), distance, moved }
+    }
+
+    /// From now on the gauges say what is known here, or no longer.
+    pub(super) fn show(&self, is_shown: bool) {
+        self.is_shown.store(is_shown, Ordering::Relaxed);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if self.is_shown.load(Ordering::Relaxed) {
+            self.distance.set(f64::from_bits(self.found.load(Ordering::Relaxed)));
+            self.moved.set(i64::from(self.has_moved()));
+        }
     }
 
     /// What is compared with.
@@ -65,7 +82,8 @@ impl Drift {
         if sample.last.len() == SAMPLE {
             sample.last.pop_front();
         }
-        sample.last.push_back(score);
+        // As `calibrate` writes them: sums of passages may be over 1.
+        sample.last.push_back(score.clamp(0.0, 1.0));
         sample.seen += 1;
         if !sample.seen.is_multiple_of(EACH) {
             return;
@@ -73,10 +91,11 @@ impl Drift {
         let mut scores: Vec<f32> = sample.last.iter().copied().collect();
         drop(sample);
         let Some(found) = self.settings.reference.distance(&mut scores) else { return };
-        self.distance.set(found.distance);
-        if found.is_drift() && !self.has_moved.swap(true, Ordering::Relaxed) {
-            self.moved.set(1);
+        self.found.store(found.distance.to_bits(), Ordering::Relaxed);
+        if found.is_drift() {
+            self.has_moved.store(true, Ordering::Relaxed);
         }
+        self.tell();
     }
 }
 
@@ -88,11 +107,13 @@ mod tests {
         let quantiles = (0..=20).map(|at| at as f32 / 20.0).collect();
         let reference = Reference { quantiles, scores: 500 };
         let gauge = |name: &str| Gauge::new(name, "help").unwrap();
-        Drift::new(
+        let drift = Drift::new(
             DriftSettings { model: "m".into(), reference },
             gauge("distance"),
             IntGauge::new("moved", "help").unwrap(),
-        )
+        );
+        drift.show(true);
+        drift
     }
 
     #[test]
@@ -115,6 +136,19 @@ mod tests {
         assert!(!drift.has_moved());
         drift.note("m", 0.0);
         assert!(drift.has_moved(), "200 are enough");
+    }
+
+    #[test]
+    fn sums_over_1_are_compared_as_the_reference_has_them() {
+        let quantiles = vec![0.5, 1.0, 1.0, 1.0, 1.0];
+        let settings = DriftSettings { model: "m".into(), reference: Reference { quantiles, scores: 500 } };
+        let drift = Drift::new(
+            settings,
+            Gauge::new("distance", "help").unwrap(),
+            IntGauge::new("moved", "help").unwrap(),
+        );
+        (0..500).for_each(|at| drift.note("m", if at % 4 == 0 { 0.75 } else { 1.5 + at as f32 / 1000.0 }));
+        assert!(!drift.has_moved(), "{}", drift.distance.get());
     }
 
     #[test]

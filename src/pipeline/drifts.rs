@@ -1,6 +1,5 @@
 //! [`Drifts`]: the drift of each route, over reloads of the configuration.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
@@ -12,7 +11,8 @@ use super::{Drift, drift::DriftSettings};
 pub struct Drifts {
     distance: GaugeVec,
     moved: IntGaugeVec,
-    known: Arc<Mutex<BTreeMap<String, Arc<Drift>>>>,
+    /// Those of the active configuration, and of one that is being built.
+    known: Arc<Mutex<Vec<(String, Arc<Drift>)>>>,
 }
 
 impl Drifts {
@@ -37,30 +37,36 @@ impl Drifts {
         Ok(Self { distance, moved, known: Arc::default() })
     }
 
-    /// That of a route. While the same is compared with, it is the same: what has moved stays moved over a reload.
+    /// That of a route. While the same is compared with, it is the same: what has moved stays moved over a reload, also over
+    /// one that is rejected.
     pub fn of(&self, route: &str, settings: DriftSettings) -> Arc<Drift> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(drift) = known.get(route).filter(|drift| *drift.settings() == settings) {
+        let same = |(name, drift): &&(String, Arc<Drift>)| name == route && *drift.settings() == settings;
+        if let Some((_, drift)) = known.iter().find(same) {
             return drift.clone();
         }
         let labels = &[route];
         let gauges = (self.distance.with_label_values(labels), self.moved.with_label_values(labels));
         let drift = Arc::new(Drift::new(settings, gauges.0, gauges.1));
-        known.insert(route.to_owned(), drift.clone());
+        known.push((route.to_owned(), drift.clone()));
         drift
     }
 
-    /// Forgets all but those of these routes.
-    pub fn keep(&self, routes: &[&str]) {
+    /// These are those of the configuration that is active now: shows them, and forgets all others.
+    pub fn keep(&self, active: &[(String, DriftSettings)]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|route, _| {
-            let stays = routes.contains(&route.as_str());
+        known.retain(|(route, drift)| {
+            let stays = active.iter().any(|(name, settings)| name == route && settings == drift.settings());
             if !stays {
+                drift.show(false);
+            }
+            if active.iter().all(|(name, _)| name != route) {
                 let _ = self.distance.remove_label_values(&[route]);
                 let _ = self.moved.remove_label_values(&[route]);
             }
             stays
         });
+        known.iter().for_each(|(_, drift)| drift.show(true));
     }
 }
 
@@ -77,16 +83,28 @@ mod tests {
         prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap()
     }
 
+    fn active(of: &[(&str, u64)]) -> Vec<(String, DriftSettings)> {
+        of.iter().map(|(route, scores)| ((*route).to_owned(), settings(*scores))).collect()
+    }
+
     #[test]
     fn what_has_moved_stays_moved_over_a_reload_until_other_figures_are_set() {
         let registry = Registry::new();
         let drifts = Drifts::register(&registry).unwrap();
         let first = drifts.of("docs", settings(500));
+        drifts.keep(&active(&[("docs", 500)]));
         (0..200).for_each(|_| first.note("m", 0.0));
         assert!(first.has_moved() && text(&registry).contains("rerankd_scores_moved{route=\"docs\"} 1"));
         assert!(drifts.of("docs", settings(500)).has_moved());
         assert!(!drifts.of("other", settings(500)).has_moved());
         assert!(!drifts.of("docs", settings(501)).has_moved());
+        // Until that is active the old one counts.
+        assert!(text(&registry).contains("rerankd_scores_moved{route=\"docs\"} 1"));
+        assert!(drifts.of("docs", settings(500)).has_moved(), "the change was rejected");
+        drifts.keep(&active(&[("docs", 501)]));
+        assert!(text(&registry).contains("rerankd_scores_moved{route=\"docs\"} 0"));
+        // Searches in flight go on with what they began with.
+        (0..50).for_each(|_| first.note("m", 0.0));
         assert!(text(&registry).contains("rerankd_scores_moved{route=\"docs\"} 0"));
     }
 
@@ -95,7 +113,7 @@ mod tests {
         let registry = Registry::new();
         let drifts = Drifts::register(&registry).unwrap();
         let _ = (drifts.of("a", settings(500)), drifts.of("b", settings(500)));
-        drifts.keep(&["b"]);
+        drifts.keep(&active(&[("b", 500)]));
         assert!(!text(&registry).contains("route=\"a\"") && text(&registry).contains("route=\"b\""));
     }
 }

@@ -140,11 +140,12 @@ fn strictest(of: &[Arc<Profile>]) -> Result<Profile, KeepReason> {
         annotate: each().all(|profile| profile.annotate),
         answer_block: base.answer_block,
         drift: None,
-        // Another collection's says nothing of these hits.
+        // Another collection's says nothing of these hits, nor does one that was made for other scores.
         confidence: base
             .confidence
             .clone()
-            .filter(|own| each().all(|profile| profile.confidence.as_ref() == Some(own))),
+            .filter(|own| each().all(|profile| profile.confidence.as_ref() == Some(own)))
+            .filter(|_| !each().any(Profile::scores_have_moved)),
         min_score: each().filter_map(Profile::floor).reduce(f32::max),
         min_keep: each().map(|profile| profile.min_keep).min().unwrap_or_default(),
         deadline: shortest(|profile| profile.deadline),

@@ -346,12 +346,16 @@ fn passages(
     chunks: Option<Chunks>,
     asked: Option<&str>,
 ) -> (Option<PassageSettings>, bool) {
+    if chunks.is_some_and(|chunks| chunks.size == 0) {
+        return (None, false);
+    }
     if let Some(chunks) = chunks {
         return (Some(PassageSettings::of_chunks(chunks, profile.passages)), false);
     }
     let tells = |own: &Arc<str>| tells_passages(asked.unwrap_or(own));
     match profile.passages.is_some() && profile.cohere_model.as_ref().is_some_and(tells) {
-        true => (None, true),
+        // Only what is told is asked for: scores with passages are not shared through Redis.
+        true => (None, profile.annotate),
         false => (profile.passages, false),
     }
 }

@@ -31,8 +31,8 @@ use crate::{
     wire::Page,
 };
 
-/// A long document takes about a tenth of a millisecond.
-const CUT_IN_A_ROW: usize = 8;
+/// Documents of so many bytes take about a millisecond.
+const CUT_IN_A_ROW: usize = 64 << 10;
 
 /// The rankings of a response, and how each search ended.
 pub struct RankedPage {
@@ -250,7 +250,10 @@ impl Pipeline {
         };
         let mut lists: Arc<[usize]> = call.lists.iter().map(|list| list.documents.len()).collect();
         let cut = match call.work.passages {
-            Some(settings) => Some(cut(page, call, &documents, settings).await),
+            Some(settings) => {
+                let cut = timeout_at(respond_by, cut(page, call, &documents, settings)).await;
+                Some(cut.map_err(|_| KeepReason::Deadline)?)
+            }
             None => None,
         };
         if let Some(cut) = &cut {
@@ -294,10 +297,12 @@ impl Pipeline {
 
 /// Cuts long documents, and lets others have their turn meanwhile: looking for sentences takes its time.
 async fn cut(page: &dyn Page, call: &Call<'_>, documents: &[Document], settings: PassageSettings) -> Cut {
-    let mut cut = Cut::new(settings);
-    for (nth, (document, at)) in documents.iter().zip(call.hits()).enumerate() {
-        if nth > 0 && nth.is_multiple_of(CUT_IN_A_ROW) {
+    let (mut cut, mut in_a_row) = (Cut::new(settings), 0);
+    for (document, at) in documents.iter().zip(call.hits()) {
+        in_a_row += document.size();
+        if in_a_row > CUT_IN_A_ROW {
             yield_now().await;
+            in_a_row = 0;
         }
         cut.add(document, Signs { query: &call.work.query, fragments: || page.highlights(at) });
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     body::{self, Body, BodyRead},
     bounds::counted,
-    pipeline::{BlockResult, Ignored, Outcome, PlannedSearch, Report, Timings},
+    pipeline::{BlockResult, Ignored, Mode, Outcome, PlannedSearch, Report, Timings},
     search::KeepReason,
     wire::json::{BlockPlace, NoBlock, with_blocks},
 };
@@ -84,7 +84,8 @@ fn ms(duration: std::time::Duration) -> f64 {
 /// database's, byte for byte.
 fn is_told((search, report): (&PlannedSearch, &Report)) -> bool {
     let untouched = matches!(report.outcome, Outcome::Kept(KeepReason::Off | KeepReason::Shadow));
-    search.answer_block && !untouched
+    // Under `shadow` also where nothing is reranked behind it: not sampled, without a query, past the window.
+    search.answer_block && !untouched && search.profile.mode != Mode::Shadow
 }
 
 impl Exchange {

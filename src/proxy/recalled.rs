@@ -7,6 +7,7 @@ use crate::{
     embedding::{LookUp, Recall},
     pipeline::{CallerHeaders, PlannedSearch},
     search::KeepReason,
+    tenant::Claim,
 };
 
 /// The searches of one request, planned by what they say themselves.
@@ -41,7 +42,9 @@ impl SearchHandler {
             return;
         };
         let tenant = searches.first().and_then(|search| search.profile.tenant.as_ref());
-        let apart = tenant.filter(|tenant| tenant.apart).map(|tenant| tenant.name.clone());
+        // Where only its collections say whose a search is, its client's embedding calls were nobody's.
+        let is_known = said.caller.tenant != Claim::Nobody;
+        let apart = tenant.filter(|tenant| tenant.apart && is_known).map(|tenant| tenant.name.clone());
         let mut look_up = LookUp::new(recall, permit).of(apart.as_deref());
         // What has been read once can be read again.
         let _ = said.request.vectors(&lacking, &mut |search, vector| look_up.vector(search, vector));

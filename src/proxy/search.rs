@@ -127,6 +127,7 @@ impl SearchHandler {
                     false => self.unranked(&**endpoint, &caller, &parts.headers, &raw),
                 };
                 if let Some(search) = unread {
+                    notes.tenant = self.pipeline.tenant_unread(caller.tenant, search);
                     if let Some(trace) = &notes.trace {
                         trace.searches(endpoint.kind().as_str(), report::names(search.collections.iter()));
                     }

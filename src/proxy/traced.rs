@@ -36,9 +36,9 @@ pub(super) fn begin(
 /// What is known of a request from its head. Of the target nothing is said but its form: ids, names and texts may stand
 /// in it.
 pub(super) fn described(mut span: OpenSpan, method: &Method, path: &str, version: Version) -> OpenSpan {
-    let route = traces::route(path);
+    let (method, route) = (traces::method(method), traces::route(path));
     span.name(format!("{method} {route}"));
-    span.set("http.request.method", method.as_str().to_owned());
+    span.set("http.request.method", method);
     span.set("http.route", route);
     span.set("network.protocol.version", if version == Version::HTTP_2 { "2" } else { "1.1" });
     span

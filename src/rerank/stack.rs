@@ -167,7 +167,10 @@ impl Providers {
         }
         self.tenants.iter().for_each(|(name, stack)| stack.observe(name, metrics));
         let has_cache = |name: &str| self.tenants.get(name).is_some_and(TenantStack::has_cache);
-        metrics.keep_tenants(|name| self.tenants.contains_key(name), has_cache);
+        let uses = |name: &str, provider: &str| {
+            self.tenants.get(name).is_some_and(|stack| stack.has_provider(provider))
+        };
+        metrics.keep_tenants(uses, has_cache);
     }
 }
 

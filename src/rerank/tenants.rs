@@ -99,6 +99,11 @@ impl TenantStack {
         self.links.iter()
     }
 
+    /// Whether it uses the provider of this name.
+    pub(super) fn has_provider(&self, provider: &str) -> bool {
+        self.links.contains_key(provider)
+    }
+
     /// Whether it has a cache of its own.
     pub(super) fn has_cache(&self) -> bool {
         self.cache_bytes.is_some()

@@ -8,6 +8,10 @@ use std::{
 
 /// Times in numbers up to this are in seconds (it is the year 5138), larger ones in milliseconds (from March 1973 on).
 const LAST_SECOND: f64 = 1e11;
+/// The last second of the year 9999: larger ones, of microseconds, are no times.
+const LAST_MILLISECONDS: f64 = 253_402_300_799.0;
+/// The seconds of 400 years of the Gregorian calendar.
+const CYCLE: f64 = 146_097.0 * 86_400.0;
 /// Recency is counted in steps of this share of the half-life, and of an hour at most.
 const STEPS: u32 = 50;
 const LONGEST_STEP: Duration = Duration::from_secs(3600);
@@ -190,7 +194,7 @@ fn time(text: &str) -> Option<f64> {
     }
     match number(text) {
         Some(number) if number.abs() <= LAST_SECOND => Some(number),
-        Some(number) => Some(number / 1000.0),
+        Some(number) => Some(number / 1000.0).filter(|seconds| *seconds <= LAST_MILLISECONDS),
         None => iso(text),
     }
 }
@@ -207,9 +211,14 @@ fn iso(text: &str) -> Option<f64> {
         Some(minutes) if minutes.len() == 5 => format!("{minutes}:00"),
         Some(clock) => clock.to_owned(),
     };
-    let utc = humantime::parse_rfc3339(&format!("{day}T{clock}Z")).ok()?;
+    // It reads no times before 1970; in 400 years all days come again.
+    let year: u32 =
+        day.get(..4).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?;
+    let cycles = 1970_u32.saturating_sub(year).div_ceil(400);
+    let (year, rest) = (year + 400 * cycles, day.get(4..)?);
+    let utc = humantime::parse_rfc3339(&format!("{year:04}{rest}T{clock}Z")).ok()?;
     let utc = utc.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
-    Some(utc - seconds_of_offset(offset)?)
+    Some(utc - f64::from(cycles) * CYCLE - seconds_of_offset(offset)?)
 }
 
 /// Of `+02:00`, `+0200`, `+02`, `Z` or nothing.
@@ -220,6 +229,9 @@ fn seconds_of_offset(offset: &str) -> Option<f64> {
         Some(_) => 1.0,
     };
     let digits: String = offset.get(1..)?.chars().filter(|c| *c != ':').collect();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let (hours, minutes) = digits.split_at_checked(2)?;
     let hours: f64 = hours.parse().ok()?;
     let minutes: f64 = if minutes.is_empty() { 0.0 } else { minutes.parse().ok()? };
@@ -306,6 +318,12 @@ mod tests {
         }
         assert_eq!(time("2024-05-01"), Some(noon - 43_200.0));
         assert_eq!(time("1971"), Some(365.0 * 86_400.0));
+        assert_eq!(time("1969-12-31"), Some(-86_400.0));
+        assert_eq!(time("1968-02-29T12:00:00+01:00"), Some(-58_021_200.0));
+        assert_eq!(
+            (time("1714564800000000"), time("2024-05-01+00NaN"), time("-123-01-01")),
+            (None, None, None)
+        );
         assert_eq!(
             (time("yesterday"), time("2024-05-01x"), time("2024-05-01T12:00:00Q")),
             (None, None, None)

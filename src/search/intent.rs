@@ -95,7 +95,7 @@ pub struct NamedReranker {
 /// How a request cuts long texts for the reranker that it names: Elasticsearch's `chunk_rescorer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunks {
-    /// How many of a text's chunks are read: those that have most of the question's words.
+    /// How many of a text's chunks are read: those that have most of the question's words. 0: it stays whole.
     pub size: usize,
     /// The most bytes of one; `None`: not said.
     pub bytes: Option<usize>,

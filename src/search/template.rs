@@ -187,13 +187,20 @@ impl Form {
     }
 }
 
-/// The day of a time in ISO 8601, or of one in seconds or milliseconds since 1970; anything else as it is.
+/// The day of a time in ISO 8601, or of one in seconds or milliseconds since 1970; anything else as it is, a year too.
 fn date(value: &str) -> Cow<'_, str> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if value.len() == 4 && digits(value) {
+        return Cow::Borrowed(value);
+    }
     if let Some(day) = value.get(..10).filter(|day| is_day(day)) {
         let ends = value.as_bytes().get(10).is_none_or(|byte| matches!(byte, b'T' | b't' | b' '));
         return Cow::Borrowed(if ends { day } else { value });
     }
-    let Ok(number) = value.parse::<u64>() else { return Cow::Borrowed(value) };
+    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+    let Some(number) = whole.parse::<u64>().ok().filter(|_| digits(part)) else {
+        return Cow::Borrowed(value);
+    };
     let seconds = if number < MILLISECONDS { number } else { number / 1000 };
     let mut day = String::new();
     if seconds <= LAST_SECOND {
@@ -370,7 +377,9 @@ mod tests {
             ("2024-05-01", "2024-05-01"),
             ("1714567890", "2024-05-01"),
             ("1714567890123", "2024-05-01"),
+            ("1714567890.25", "2024-05-01"),
             ("0", "1970-01-01"),
+            ("1999", "1999"),
             ("2024-05-011", "2024-05-011"),
             ("May 2024", "May 2024"),
             ("-5", "-5"),

@@ -23,9 +23,9 @@ pub struct Sources {
     /// Its name.
     pub name: Arc<str>,
     /// Patterns of the names in its certificates, such as `CN=acme`.
-    pub certificates: Vec<String>,
+    pub certificates: Vec<WildMatch>,
     /// Patterns of its collections.
-    pub collections: Vec<String>,
+    pub collections: Vec<WildMatch>,
     /// Whether nothing of it may be told from what others get: its scores and its texts are kept apart.
     pub apart: bool,
 }
@@ -113,8 +113,8 @@ impl Rules {
     }
 }
 
-fn any(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name))
+fn any(patterns: &[WildMatch], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]
@@ -126,8 +126,8 @@ mod tests {
     fn rules() -> Rules {
         let tenant = |name: &str, certificates: &[&str], collections: &[&str]| Sources {
             name: name.into(),
-            certificates: certificates.iter().map(|each| (*each).to_owned()).collect(),
-            collections: collections.iter().map(|each| (*each).to_owned()).collect(),
+            certificates: certificates.iter().map(|each| WildMatch::new(each)).collect(),
+            collections: collections.iter().map(|each| WildMatch::new(each)).collect(),
             apart: false,
         };
         Rules {

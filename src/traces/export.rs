@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     thread,
     time::Duration,
@@ -163,10 +164,9 @@ impl Exporting {
         let mut batch = Vec::new();
         loop {
             let more = self.gather(&mut spans, &mut batch, &stop).await;
-            if !batch.is_empty() {
-                self.export(&exporter, std::mem::take(&mut batch)).await;
-            }
-            if !more {
+            let taken = batch.is_empty() || self.export(&exporter, std::mem::take(&mut batch)).await;
+            // The program does not wait for a collector that is away.
+            if !more || (!taken && stop.is_cancelled()) {
                 return;
             }
         }
@@ -207,11 +207,15 @@ impl Exporting {
         true
     }
 
-    async fn export(&self, exporter: &SpanExporter, batch: Vec<SpanData>) {
+    /// Whether the collector has taken them.
+    async fn export(&self, exporter: &SpanExporter, batch: Vec<SpanData>) -> bool {
         let count = batch.len() as u64;
         let exported = timeout(self.settings.timeout, exporter.export(batch)).await;
         let error = match exported.unwrap_or(Err(OTelSdkError::Timeout(self.settings.timeout))) {
-            Ok(()) => return self.counts.exported.inc_by(count),
+            Ok(()) => {
+                self.counts.exported.inc_by(count);
+                return true;
+            }
             Err(error) => error,
         };
         self.counts.failed.inc_by(count);
@@ -228,6 +232,7 @@ impl Exporting {
             error: &error,
         };
         trouble::warn(&self.lines, peer, &failure);
+        false
     }
 
     fn exporter(&self) -> Result<SpanExporter, ExportError> {
@@ -261,6 +266,7 @@ impl Exporting {
         let client = reqwest::Client::builder()
             .timeout(self.settings.timeout)
             .redirect(reqwest::redirect::Policy::none());
+        let client = if is_local(&self.endpoint) { client.no_proxy() } else { client };
         let client = match &self.settings.ca_file {
             Some(file) => {
                 let pem = fs::read(file).map_err(ExportError::CaFile)?;
@@ -299,6 +305,13 @@ impl Exporting {
     }
 }
 
+/// Whether the collector is on this machine, where no proxy finds it.
+fn is_local(endpoint: &Uri) -> bool {
+    let host = endpoint.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
 /// The URL that traces are sent to, where the endpoint is what all signals have in common.
 fn below(endpoint: Uri) -> Uri {
     let path = endpoint.path().trim_end_matches('/');
@@ -313,6 +326,18 @@ fn below(endpoint: Uri) -> Uri {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_proxy_is_asked_for_a_collector_of_this_machine() {
+        for (endpoint, expected) in [
+            ("http://localhost:4318", true),
+            ("http://127.0.0.1:4318", true),
+            ("http://[::1]:4318", true),
+            ("https://otlp.example.com", false),
+        ] {
+            assert_eq!(is_local(&endpoint.parse().unwrap()), expected, "{endpoint}");
+        }
+    }
 
     #[test]
     fn traces_are_sent_below_an_endpoint_that_all_signals_share() {

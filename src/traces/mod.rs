@@ -17,7 +17,7 @@ mod tracer;
 pub use body::traced;
 pub use export::ExportError;
 pub use metrics::TraceMetrics;
-pub use route::route;
+pub use route::{method, route};
 pub use settings::{Parents, Propagate, Protocol, SecretHeaders, TraceSettings};
 pub use span::{OpenSpan, TraceParent};
 pub use tracer::Tracer;

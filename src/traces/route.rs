@@ -1,5 +1,7 @@
 //! A path without what is its user's.
 
+use http::Method;
+
 /// The words that stand in databases' own paths. Everything else in a path may be an id, or worse.
 const WORDS: &[&str] = &[
     "_aliases",
@@ -58,6 +60,7 @@ const WORDS: &[&str] = &[
     "export",
     "facet",
     "graphql",
+    "grpc.health.v1.Health",
     "groups",
     "health",
     "healthz",
@@ -73,6 +76,10 @@ const WORDS: &[&str] = &[
     "payload",
     "pipeline",
     "points",
+    "qdrant.Collections",
+    "qdrant.Points",
+    "qdrant.Qdrant",
+    "qdrant.Snapshots",
     "query",
     "readyz",
     "recommend",
@@ -114,13 +121,6 @@ pub fn route(path: &str) -> String {
             }
             "" => {}
             part if WORDS.contains(&part) => route.push_str(part),
-            // gRPC: `package.Service`, `Method`.
-            part if part.contains('.')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
-                && at == 0 =>
-            {
-                route.push_str(part);
-            }
             _ => route.push('*'),
         }
     }
@@ -130,9 +130,22 @@ pub fn route(path: &str) -> String {
     route
 }
 
+/// The method, if it is one of HTTP's own: a client's may be a text, of any length.
+pub fn method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::route;
+    use super::{Method, method, route};
+
+    #[test]
+    fn a_method_of_a_clients_own_is_not_told() {
+        for (given, expected) in [("GET", "GET"), ("jane-doe", "_OTHER"), ("get", "_OTHER")] {
+            assert_eq!(method(&Method::from_bytes(given.as_bytes()).unwrap()), expected);
+        }
+    }
 
     #[test]
     fn a_route_has_no_id_no_name_and_no_text() {
@@ -144,6 +157,8 @@ mod tests {
             ("/", "/"),
             ("*", "/"),
             ("//a", "//*"),
+            ("/jane.doe/_doc/1", "/*/_doc/*"),
+            ("/qdrant.Points/Query", "/qdrant.Points/*"),
             ("/_security/api_key/s3cret", "/_security/*/*"),
             ("/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o", "/*/*/*/*/*/*/*/*/*/*/*/*/*"),
         ] {

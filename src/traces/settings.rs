@@ -19,6 +19,8 @@ pub struct TraceSettings {
     pub headers: SecretHeaders,
     /// Trust this certificate authority instead of the system's (`https://`).
     pub ca_file: Option<PathBuf>,
+    /// A hash of what it held when it was read: another certificate there is another setting.
+    pub ca_held: u64,
     /// For one export, its repetitions included.
     pub timeout: Duration,
     /// The share of requests that are traced where no caller decides, 0 to 1.
@@ -46,6 +48,7 @@ impl Default for TraceSettings {
             headers_file: None,
             headers: SecretHeaders::default(),
             ca_file: None,
+            ca_held: 0,
             timeout: Duration::from_secs(10),
             ratio: 1.0,
             parents: Parents::Follow,

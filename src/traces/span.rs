@@ -18,6 +18,7 @@ use super::{
     Propagate,
     context::{self, Remote},
     export::Queue,
+    route,
 };
 
 /// W3C Trace Context, §3.2.
@@ -251,9 +252,9 @@ impl TraceParent {
     /// Begins one try of the request at its database, or goes on with one that has begun (see [`OpenSpan::goes_on`]).
     pub fn tries(&self, method: &http::Method, authority: &http::uri::Authority) -> OpenSpan {
         let (span, began) = lock(&self.trace.begun).take().unwrap_or_else(|| (new_id(), self.trace.now()));
-        let name = method.as_str().to_owned().into();
-        let mut open = OpenSpan::open(self.with(span), self.span, SpanKind::Client, name, began);
-        open.set("http.request.method", method.as_str().to_owned());
+        let method = route::method(method);
+        let mut open = OpenSpan::open(self.with(span), self.span, SpanKind::Client, method.into(), began);
+        open.set("http.request.method", method);
         open.set("server.address", authority.host().to_owned());
         if let Some(port) = authority.port_u16() {
             open.set("server.port", i64::from(port));

@@ -14,6 +14,9 @@ use super::{
 
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
+/// What everybody has to take of a `tracestate` (W3C Trace Context, §3.3.1.5); a longer one is not noted.
+const LONGEST_STATE: usize = 512;
+
 /// A ratio of 1, as 63 bits of a trace's id are compared with it.
 const ALL: u64 = 1 << 63;
 
@@ -66,6 +69,8 @@ impl Tracer {
         may_tell: impl FnOnce() -> bool,
     ) -> Option<OpenSpan> {
         let sampled = self.sampled(parent)?;
+        // Every span that waits has a copy.
+        let state = state.filter(|state| state.len() <= LONGEST_STATE);
         let state = state.and_then(|state| std::str::from_utf8(state).ok());
         let propagate = match self.0.propagate {
             Propagate::Off => Propagate::Off,

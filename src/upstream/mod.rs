@@ -405,7 +405,7 @@ impl Upstream {
         }
     }
 
-    async fn send_watched(
+    async fn watch_one(
         &self,
         request: Request<Body>,
         upgrade: bool,
@@ -415,7 +415,7 @@ impl Upstream {
         let request =
             request.map(|body| Body::new(watch.request(body, self.body_timeout, self.waits.clone())));
         tokio::select! {
-            result = Box::pin(self.send_once(request, upgrade, ResponseTimeout::Watched(&watch))) => result,
+            result = Box::pin(self.send_one(request, upgrade, ResponseTimeout::Watched(&watch))) => result,
             () = watch.silence(SilenceLimits { body: self.body_timeout, response }) => {
                 self.waits.given_up(TimeoutKind::Response);
                 Err(UpstreamError::Silent)

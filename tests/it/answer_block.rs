@@ -120,6 +120,10 @@ async fn where_reranking_is_off_or_behind_the_response_it_is_the_databases_byte_
     {
         assert_eq!(body_of(&sidecar.post(target, headers, SEARCH).await), hits(), "{target}");
     }
+    // Nothing is ranked behind it either.
+    let sorted = r#"{"query":{"match":{"text":"zebra"}},"sort":["year"]}"#;
+    let got = sidecar.post("/shadow/_search", "x-rerank-answer-block: on\r\n", sorted).await;
+    assert_eq!((header(&got, "x-rerank-status"), body_of(&got)), (Some("kept; reason=not_ranked"), &*hits()));
 }
 
 #[tokio::test]

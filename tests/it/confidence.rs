@@ -193,3 +193,29 @@ async fn scores_as_they_were_keep_floor_and_fit() {
     let (got, hits) = search(&sidecar, "").await;
     assert_eq!((header(&got, "x-rerank-confidence"), hits), (Some("0.750"), 1), "{got}");
 }
+
+#[tokio::test]
+async fn what_has_moved_counts_for_hits_of_several_routes_too() {
+    let database = Scripted::start(|request| {
+        let of = if request.contains("/a,b/_search") { ["a", "b", "a"] } else { ["a"; 3] };
+        let hit = |(id, index): (usize, &&str)| {
+            json!({"_index": index, "_id": id.to_string(), "_score": 9 - id, "_source": {"text": format!("0.{}", id + 1)}})
+        };
+        let hits: Vec<Value> = of.iter().enumerate().map(hit).collect();
+        Some(response(200, JSON, &json!({"hits": {"total": 3, "hits": hits}}).to_string()))
+    })
+    .await;
+    let settings = format!(
+        "{SURE}, on_nothing_relevant: empty,
+         drift: {{ model: rerank-v3.5, searches: 500, quantiles: [0.6, 0.7, 0.8, 0.9] }}"
+    );
+    let routes = "routes: [{ collection: a }, { collection: b }]";
+    let sidecar = Sidecar::start(database.addr, provider().await, &settings, routes).await;
+    let left = async || {
+        let got = sidecar.post("/a,b/_search", "", SEARCH).await;
+        json_of(&got)["hits"]["hits"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(left().await, 0);
+    search_often(&sidecar).await;
+    assert_eq!(left().await, 3);
+}

@@ -184,6 +184,15 @@ async fn a_text_that_a_tenant_keeps_to_itself_is_recalled_for_its_own_searches_a
 }
 
 #[tokio::test]
+async fn a_client_that_only_its_collections_give_to_a_tenant_is_recalled_what_it_has_embedded() {
+    let names = "{ acme: { collection: ['*'], cache: { max_bytes: 1MiB } } }";
+    let setup = Setup::with(&format!("tenants: {{ names: {names} }}\n")).await;
+    setup.embed("which giraffe").await;
+    let search = json!({"query": vector("which giraffe"), "limit": 3, "with_payload": true});
+    setup.finds(QDRANT, search, "which giraffe").await;
+}
+
+#[tokio::test]
 async fn the_searches_of_a_batch_are_each_reranked_by_their_own_text() {
     let setup = Setup::new().await;
     setup.embed(json!(["first", "second"])).await;

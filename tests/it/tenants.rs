@@ -254,12 +254,34 @@ async fn a_tenant_does_not_open_what_a_route_keeps_closed() {
     );
     let points = with(&service, &more).await;
     points.search_with(QUERY, 3, &of("acme")).await.assert_kept("off", 3, "the route");
+    for routes in ["[{ collection: docs, mode: off }]", "[]"] {
+        let more = format!(
+            "{TRUSTED}  names: {{ acme: {{ mode: on }} }}\nrerank: {{ mode: off }}\nroutes: {routes}\n"
+        );
+        let for_tenants_alone = with(&service, &more).await;
+        let found = for_tenants_alone.search_with(QUERY, 3, &of("acme")).await;
+        match routes {
+            "[]" => assert_eq!(found.status(), "applied"),
+            _ => found.assert_kept("off", 3, "the route says so itself, as `rerank` does"),
+        }
+        for_tenants_alone.search_with(QUERY, 3, "").await.assert_kept("off", 3, "of no tenant");
+    }
     let open = with(&service, &format!("{TRUSTED}  names: {{ quiet: {{ mode: off }} }}\n")).await;
     open.search_with(QUERY, 3, &of("quiet")).await.assert_kept("off", 3, "the tenant");
     assert_eq!(open.search_with(QUERY, 3, "").await.status(), "applied");
     assert!(service.seen().iter().all(|call| !call.contains("\"top_n\":2")));
     let series = r#"rerankd_tenant_searches_total{outcome="kept",reason="off",tenant="quiet"}"#;
     assert_eq!(open.metric(series).await, 1.0);
+}
+
+#[tokio::test]
+async fn a_search_that_is_passed_on_unread_counts_for_the_tenant_of_its_collection() {
+    let service = reversing().await;
+    let tenants = "tenants: { names: { quiet: { collection: [docs], mode: off } } }\n";
+    let points = with(&service, tenants).await;
+    points.search(QUERY, 3).await.assert_kept("off", 3, "the tenant");
+    let series = r#"rerankd_tenant_searches_total{outcome="kept",reason="off",tenant="quiet"}"#;
+    assert_eq!(points.metric(series).await, 1.0);
 }
 
 #[tokio::test]

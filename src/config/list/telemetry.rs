@@ -25,7 +25,7 @@ pub(in crate::config) static TELEMETRY: &[Setting<TraceSettings>] = &[
     setting(
         "otlp.headers_file",
         Kind::File,
-        "a file with headers for the collector, name=value one a line, such as a key; instead of OTEL_EXPORTER_OTLP_HEADERS",
+        "a file with headers for the collector, name=value one a line, such as a key; beside OTEL_EXPORTER_OTLP_HEADERS, which wins",
         |to| &mut to.headers_file,
     ),
     setting(

@@ -13,8 +13,8 @@ const SENTENCE: usize = 150;
 /// More than any text that is read.
 const MOST_WORDS: u64 = 10_000;
 
-/// What it says; `Some(None)` where texts stay whole, `None` where it is nothing that Elasticsearch takes.
-pub(super) fn read(rescorer: Value<'_>) -> Option<Option<Chunks>> {
+/// What it says; `None` where it is nothing that Elasticsearch takes.
+pub(super) fn read(rescorer: Value<'_>) -> Option<Chunks> {
     if rescorer.kind() != Kind::Object {
         return None;
     }
@@ -23,7 +23,7 @@ pub(super) fn read(rescorer: Value<'_>) -> Option<Option<Chunks>> {
         None => 1,
     };
     let Some(cut) = filled(rescorer, "chunking_settings") else {
-        return Some(Some(Chunks { size, bytes: None, overlap: None }));
+        return Some(Chunks { size, bytes: None, overlap: None });
     };
     let words = |name: &str| match filled(cut, name) {
         Some(number) => settings::whole(number).map(Some),
@@ -35,12 +35,12 @@ pub(super) fn read(rescorer: Value<'_>) -> Option<Option<Chunks>> {
         None => None,
     };
     let overlap = match strategy.as_deref() {
-        Some("none") => return Some(None),
+        Some("none") => return Some(Chunks { size: 0, bytes: None, overlap: None }),
         Some("word") => words("overlap")?.map(bytes),
         Some("recursive") => Some(0),
         _ => words("sentence_overlap")?.map(|sentences| if sentences == 0 { 0 } else { SENTENCE }),
     };
-    Some(Some(Chunks { size, bytes: words("max_chunk_size")?.map(bytes), overlap }))
+    Some(Chunks { size, bytes: words("max_chunk_size")?.map(bytes), overlap })
 }
 
 fn filled<'a>(object: Value<'a>, key: &str) -> Option<Value<'a>> {
@@ -51,13 +51,13 @@ fn filled<'a>(object: Value<'a>, key: &str) -> Option<Value<'a>> {
 mod tests {
     use super::*;
 
-    fn read_of(json: &str) -> Option<Option<Chunks>> {
+    fn read_of(json: &str) -> Option<Chunks> {
         read(Value::parse(json.as_bytes()).unwrap())
     }
 
     #[test]
     fn words_become_bytes_and_what_is_not_said_is_left_open() {
-        let chunks = |size, bytes, overlap| Some(Some(Chunks { size, bytes, overlap }));
+        let chunks = |size, bytes, overlap| Some(Chunks { size, bytes, overlap });
         for (json, expected) in [
             ("{}", chunks(1, None, None)),
             (r#"{"size":3}"#, chunks(3, None, None)),
@@ -70,7 +70,7 @@ mod tests {
                 r#"{"chunking_settings":{"strategy":"word","max_chunk_size":250,"overlap":20}}"#,
                 chunks(1, Some(1500), Some(120)),
             ),
-            (r#"{"size":9,"chunking_settings":{"strategy":"none"}}"#, Some(None)),
+            (r#"{"size":9,"chunking_settings":{"strategy":"none"}}"#, chunks(0, None, None)),
             (r#"{"size":0}"#, None),
             (r#"{"size":"x"}"#, None),
             ("7", None),

@@ -79,7 +79,7 @@ pub(super) fn read(params: &Params, body: Option<&Object<'_>>, size: u64) -> Opt
     let candidates = candidates(inner)?.min(window);
     let query = text("inference_text")?.into_owned();
     let chunks = match given("chunk_rescorer") {
-        Some(chunks) => chunks::read(chunks)?,
+        Some(chunks) => Some(chunks::read(chunks)?),
         None => None,
     };
     let named = NamedReranker { inference_id, query, field, window, min_score, chunks };

@@ -60,6 +60,11 @@ pub struct RerankMetrics {
 
 /// Removes each series whose provider, the first label, is not there.
 fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> bool) {
+    keep_by(gauge, |labels| labels.first().is_none_or(|provider| is_there(provider)));
+}
+
+/// Removes each series whose labels, in their order, are of nothing that is there.
+fn keep_by<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: impl Fn(&[&str]) -> bool) {
     let descriptions = gauge.desc();
     let Some(names) = descriptions.first().map(|desc| &desc.variable_labels) else { return };
     for family in gauge.collect() {
@@ -68,7 +73,7 @@ fn keep<B: MetricVecBuilder>(gauge: &MetricVec<B>, is_there: &impl Fn(&str) -> b
                 metric.get_label().iter().find(|label| label.name() == name).map_or("", |label| label.value())
             };
             let labels: Vec<&str> = names.iter().map(value).collect();
-            if labels.first().is_some_and(|provider| !is_there(provider)) {
+            if !is_there(&labels) {
                 let _ = gauge.remove_label_values(&labels);
             }
         }

@@ -2,7 +2,7 @@
 
 use prometheus::{CounterVec, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::{RerankMetrics, keep, set_spend, unit};
+use super::{RerankMetrics, keep, keep_by, set_spend, unit};
 use crate::rerank::{Billing, FailureClass, limits::SpendSettings};
 
 /// Series of tenants; none without tenants.
@@ -103,14 +103,15 @@ impl RerankMetrics {
         self.tenant.cache_bytes.with_label_values(&[tenant]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// Removes the gauges of tenants that a reload has removed. Their counters stay.
+    /// Removes the gauges of tenants, and of their providers, that a reload has removed. Their counters stay.
     pub(in crate::rerank) fn keep_tenants(
         &self,
-        is_there: impl Fn(&str) -> bool,
+        uses: impl Fn(&str, &str) -> bool,
         has_cache: impl Fn(&str) -> bool,
     ) {
-        keep(&self.tenant.spend_left, &is_there);
-        keep(&self.tenant.spend_limit, &is_there);
+        let is_there = |labels: &[&str]| matches!(labels, [tenant, provider, ..] if uses(tenant, provider));
+        keep_by(&self.tenant.spend_left, is_there);
+        keep_by(&self.tenant.spend_limit, is_there);
         keep(&self.tenant.cache_bytes, &has_cache);
     }
 }

@@ -26,7 +26,7 @@ pub enum BlockPlace {
 pub enum NoBlock {
     /// It is not well-formed.
     Unread,
-    /// It is no object.
+    /// It is no object, or has nothing but errors.
     NoPlace,
     /// Its own members have that name.
     Taken,
@@ -82,14 +82,19 @@ fn put_inside(root: Value<'_>, name: &str, block: &str, edits: &mut Edits) -> Re
 /// The member that the response to a search of a batch has in its place where that failed (Elasticsearch, Typesense).
 const ERROR: &str = "error";
 
-/// In as many as have room, and are no errors; an error where none has.
+/// In as many as have room, and are no errors; an error where none is.
 fn put_each(objects: &[Value<'_>], each: &[Option<String>], edits: &mut Edits) -> Result<(), NoBlock> {
     let mut taken = false;
     for (object, block) in objects.iter().zip(each) {
         let Some(block) = block.as_ref().filter(|_| object.get(ERROR).is_none()) else { continue };
         taken |= put(*object, block, edits).is_err();
     }
-    if taken && edits.is_empty() { Err(NoBlock::Taken) } else { Ok(()) }
+    match edits.is_empty() {
+        true if taken => Err(NoBlock::Taken),
+        // All are errors, which stay as they came.
+        true => Err(NoBlock::NoPlace),
+        false => Ok(()),
+    }
 }
 
 /// The elements of an array that has nothing but objects.
@@ -141,6 +146,7 @@ mod tests {
             told(batch, each("r"), &[Some("1"), Some("2")]).unwrap(),
             r#"{"r":[{"error":{"type":"x"},"status":404},{"b":2,"rerank":2}]}"#
         );
+        assert_eq!(told(r#"{"r":[{"error":1}]}"#, each("r"), &[Some("1")]), Err(NoBlock::NoPlace));
     }
 
     #[test]
