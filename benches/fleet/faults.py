@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import load
 from figures import Figure, Results, Table
-from parts import COLLECTION, Fleet
+from parts import Fleet, search
 from plan import Plan
 from steady import quantiles
 
@@ -51,7 +51,7 @@ def measure_one(plan: Plan, results: Results, table: Table, fault: Fault) -> Non
     workload = dataclasses.replace(plan.workload, seconds=3 * pause)
     with Fleet(plan.programs, workload.sidecars, True, plan.times.ttl, plan.times.call) as fleet:
         events = [(pause, lambda: fault.begin(fleet)), (2 * pause, lambda: fault.end(fleet))]
-        answers = asyncio.run(load.send(workload.arrivals(), fleet.ports, COLLECTION, events))
+        answers = asyncio.run(load.send(workload.arrivals(), fleet.addresses, search, events))
         time.sleep(1)
         counted, spent = fleet.calls(), fleet.spent()
     for number, when in enumerate(("before", "without it", "after")):

@@ -12,8 +12,18 @@ from pathlib import Path
 import tools
 from process import Process, free_port
 
-COLLECTION = "hits-50-500"  # fifty hits of five hundred bytes: see benches/proxy/peers
+# Fifty hits of five hundred bytes: see benches/proxy/peers.
+TARGET = b"/collections/hits-50-500/points/query"
+BODY = b'{"query":[0.1,0.2,0.3,0.4],"limit":50,"with_payload":true}'
 PROVIDER = "cohere"
+
+
+def search(query: int) -> bytes:
+    """The request of a search."""
+    return (
+        b"POST %s HTTP/1.1\r\nhost: db\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+        b"x-rerank-query: refund%%20of%%20train%%20%d\r\n\r\n%s" % (TARGET, len(BODY), query, BODY)
+    )
 
 
 def prepare(rerankd: str | None) -> dict[str, str]:
@@ -79,8 +89,8 @@ class Fleet:
         return sidecar
 
     @property
-    def ports(self) -> list[int]:
-        return [each.port for each in self.sidecars]
+    def addresses(self) -> list[tuple[str, int]]:
+        return [("127.0.0.1", each.port) for each in self.sidecars]
 
     def calls(self) -> int:
         """Calls that the provider has counted. Each has at most a hundred documents, which is one search unit."""

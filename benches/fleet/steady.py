@@ -6,7 +6,7 @@ import time
 import load
 from figures import Figure, Results, Table
 from model import Counts, simulate
-from parts import COLLECTION, Fleet
+from parts import Fleet, search
 from plan import Plan
 
 PERCENTILES = (0.5, 0.99)
@@ -26,7 +26,7 @@ def measure(plan: Plan, results: Results, name: str, over_redis: bool) -> None:
     workload = plan.workload
     plan.say(f"{workload.seconds:.0f} s at {workload.rate:.0f} searches/s, {workload.sidecars} sidecars, {name}")
     with Fleet(plan.programs, workload.sidecars, over_redis, plan.times.ttl, plan.times.call) as fleet:
-        answers = asyncio.run(load.send(workload.arrivals(), fleet.ports, COLLECTION))
+        answers = asyncio.run(load.send(workload.arrivals(), fleet.addresses, search))
         time.sleep(1)  # the last bills are on their way to Redis
         counted, billed, spent = fleet.calls(), fleet.billed(), fleet.spent() if over_redis else None
     foreseen = simulate(workload.arrivals(), workload.sidecars, plan.times, over_redis)
