@@ -10,7 +10,10 @@ use super::cases::{Case, Work};
 /// Spans that a queue holds: so many searches are measured before it is full.
 const QUEUE: usize = 1 << 20;
 
-/// The decision that a request is not traced, by its caller and by the ratio; and a search that is.
+/// Decisions in one piece of work: one takes too few instructions to count by itself.
+const DECISIONS: usize = 100;
+
+/// A hundred decisions that a request is not traced, by its caller and by the ratio; and one search that is.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str, ready: fn() -> Work| Case { name: name.to_owned(), ready: Box::new(ready) };
     vec![
@@ -42,7 +45,11 @@ fn headers(traceparent: Option<&'static str>) -> HeaderMap {
 
 fn unsampled(traceparent: Option<&'static str>) -> Work {
     let (tracer, headers) = (tracer(0.0), headers(traceparent));
-    Box::new(move || assert!(black_box(tracer.begin(black_box(&headers), || true)).is_none()))
+    Box::new(move || {
+        for _ in 0..DECISIONS {
+            assert!(black_box(tracer.begin(black_box(&headers), || true)).is_none());
+        }
+    })
 }
 
 /// The five spans of a search that calls its provider, with all that is said in them.
