@@ -6,13 +6,16 @@ use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
 
 use super::{Drift, drift::DriftSettings};
 
+/// Each with the name that metrics have for it.
+type Named = Vec<(String, Arc<Drift>)>;
+
 /// What is known of the scores of each route, with its metrics.
 #[derive(Clone)]
 pub struct Drifts {
     distance: GaugeVec,
     moved: IntGaugeVec,
     /// Those of the active configuration, and of one that is being built.
-    known: Arc<Mutex<Vec<(String, Arc<Drift>)>>>,
+    known: Arc<Mutex<Named>>,
 }
 
 impl Drifts {
