@@ -27,7 +27,7 @@ class Fault:
 FAULTS = [
     # What is in flight with it fails; what comes after goes to the others.
     Fault("a sidecar is killed", Fleet.kill_sidecar, Fleet.restart_sidecar, 20),
-    Fault("Redis is killed", Fleet.kill_redis, Fleet.restart_redis),
+    Fault("Redis is killed", Fleet.kill_redis, Fleet.restart_redis, counted=False),
     Fault("Redis hangs", Fleet.hang_redis, Fleet.wake_redis),
     Fault("the provider hangs", Fleet.hang_provider, Fleet.wake_provider),
     Fault("the provider is killed", Fleet.kill_provider, Fleet.restart_provider, counted=False),
@@ -53,7 +53,7 @@ def measure_one(plan: Plan, results: Results, table: Table, fault: Fault) -> Non
         events = [(pause, lambda: fault.begin(fleet)), (2 * pause, lambda: fault.end(fleet))]
         answers = asyncio.run(load.send(workload.arrivals(), fleet.addresses, search, events))
         time.sleep(1)
-        counted, spent = fleet.calls(), fleet.spent()
+        counted, spent = (fleet.calls(), fleet.spent()) if fault.counted else (0, None)
     for number, when in enumerate(("before", "without it", "after")):
         these = [each for each in answers if each.due // pause == number]
         table.rows.append([fault.what if number == 0 else "", when, *row(these)])
@@ -61,7 +61,7 @@ def measure_one(plan: Plan, results: Results, table: Table, fault: Fault) -> Non
     target = "as many as came" if fault.most is None else f"at most {fault.most}"
     met = None if fault.most is None else failed <= fault.most
     said = f"{failed:,} of {len(answers):,}"
-    said += f"; search units: {counted:,} by the provider, {spent:,} by Redis" if fault.counted else ""
+    said += "" if spent is None else f"; search units: {counted:,} by the provider, {spent:,} by Redis"
     results.figures.append(Figure(f"{fault.what}: searches that failed", target, said, met))
 
 

@@ -77,7 +77,7 @@ def reusable(idle: list) -> tuple | None:
     """A kept connection that the server has not closed meanwhile, as every pool of connections looks first."""
     while idle:
         reader, writer = idle.pop()
-        if not reader.at_eof():
+        if not reader.at_eof() and reader.exception() is None:
             return reader, writer
         writer.close()
     return None
@@ -98,7 +98,7 @@ async def send(
             async with asyncio.timeout(PATIENCE):
                 status, cached = await sender.search(query, sidecar)
                 failure = ""
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, KeyError, ValueError) as problem:
+        except Exception as problem:  # whatever it is: a search without an answer would be missing in every count
             status, cached, failure = "", False, repr(problem)
         answers.append(Answer(due, time.perf_counter() - start - due, status, cached, failure))
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import tempfile
+import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,6 +49,7 @@ class Fleet:
 
     def __init__(self, programs: dict[str, str], sidecars: int, shared: bool, ttl: float, call: float):
         self.programs, self.shared, self.ttl = programs, shared, ttl
+        self.day = today()
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet")))
         try:
@@ -101,11 +103,13 @@ class Fleet:
         return round(sum(metric(each.admin, "rerankd_search_units_billed_total", PROVIDER) for each in self.sidecars))
 
     def spent(self) -> int | None:
-        """Search units that Redis has counted for the fleet's budget of the day."""
+        """Search units that Redis has counted for the fleet's budget of the day; None where that began after the fleet."""
+        if today() != self.day:
+            return None
         for key in ask(self.redis.port, "KEYS", "*"):
             if ask(self.redis.port, "TYPE", key) == b"+hash" and (day := ask(self.redis.port, "HGET", key, "in_day")):
                 return round(float(day))
-        return None
+        return 0
 
     def kill_sidecar(self) -> None:
         kill(self.sidecars[0])
@@ -148,6 +152,11 @@ class Fleet:
 
     def __exit__(self, *exception) -> None:
         self.stack.__exit__(*exception)
+
+
+def today() -> int:
+    """The day of UTC, by which budgets are counted."""
+    return int(time.time() // 86_400)
 
 
 def kill(process: Process) -> None:

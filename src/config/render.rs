@@ -22,7 +22,10 @@ pub fn to_yaml(config: &Config) -> String {
     let of_routes: Vec<_> = list::RERANK.iter().filter(|each| each.key != "collections").copied().collect();
     for each in &config.routes {
         out.item(2, |out| print(list::ROUTE, out, 4, &each.collection));
-        print(&of_routes, &mut out, 4, &each.rerank);
+        // With a mode of its own it would be closed to tenants that have another.
+        let own: Vec<_> =
+            of_routes.iter().filter(|setting| setting.key != "mode" || each.has_mode).copied().collect();
+        print(&own, &mut out, 4, &each.rerank);
     }
     section(&mut out, "tenants", list::TENANTS, &config.tenants);
     out.line(2, if config.tenants.each.is_empty() { "names: {}" } else { "names:" });

@@ -350,6 +350,20 @@ fn a_tenant_is_printed_with_its_own_keys_alone_since_they_lie_over_every_route()
 }
 
 #[test]
+fn a_route_is_printed_with_a_mode_only_where_it_has_one_since_a_tenant_opens_no_such_route() {
+    for (own, mode) in [("", Mode::On), (", mode: off", Mode::Off)] {
+        let text = format!(
+            "rerank: {{ mode: off }}\nroutes: [{{ collection: x{own} }}]\ntenants: {{ names: {{ acme: {{ collection: [x], mode: on }} }} }}"
+        );
+        let config = good(&text, &[]);
+        assert_eq!(config.tenants.each[0].routes[0].mode, mode);
+        let printed = to_yaml(&config);
+        let again = printed.lines().filter(|l| !l.contains("api_key:")).collect::<Vec<_>>().join("\n");
+        assert_eq!(try_load(&again, &[]).unwrap().tenants.each[0].routes[0].mode, mode, "{printed}");
+    }
+}
+
+#[test]
 fn the_printed_configuration_gives_itself_again() {
     let text = "routes: [{ collection: 'a\"b*', window: 3, query_path: p.q, allow: { models: [x] }, inference_ids: ['my-*'] }]\n\
                 rerank: { providers: [lexical, cohere], deadline: 1500ms, fields: ['auto'] }";

@@ -18,7 +18,7 @@ const MOST_CHUNKS: usize = 64;
 const HEAD_SHARE: usize = 4;
 
 /// How documents are scored by their passages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PassageSettings {
     /// How they are cut.
     pub rule: PassageRule,

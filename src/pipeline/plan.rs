@@ -197,7 +197,8 @@ impl Pipeline {
     }
 
     fn fetch(&self, intent: &SearchIntent, profile: &Profile, work: &Work, origins: bool) -> FetchPlan {
-        let may = |extra| self.rejections.allow(extra, &intent.collections);
+        let tenant = profile.tenant.as_deref();
+        let may = |extra| self.rejections.allow(extra, (tenant, &intent.collections));
         let fields =
             if may(Extra::Fields) { document::wanted_fields(&work.fields) } else { WantedFields::none() };
         let fields = match &profile.boosts {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Pipeline, PlannedSearch};
+use super::{Pipeline, PlannedSearch, TenantShare};
 use crate::search::FetchPlan;
 
 /// How long a request element that a database rejected is left out.
@@ -40,24 +40,32 @@ pub fn blamed(rejection: &[u8]) -> Option<Extra> {
     }
 }
 
-/// What each collection's database rejected recently.
+/// What each collection's database rejected recently, of each tenant: their fields and windows may differ.
 #[derive(Default)]
 pub(super) struct Rejections(Mutex<HashMap<(Extra, String), Instant>>);
 
+/// The collections of a search, and whose it is.
+pub(super) type Whose<'a> = (Option<&'a TenantShare>, &'a [String]);
+
+/// No tenant's name has a slash.
+fn key((tenant, collections): Whose<'_>) -> String {
+    format!("{}/{}", tenant.map_or("", |tenant| &*tenant.name), collections.join(","))
+}
+
 impl Rejections {
-    fn remember(&self, extra: Extra, collections: &[String]) {
+    fn remember(&self, extra: Extra, of: Whose<'_>) {
         let mut rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         rejected.retain(|_, until| *until > now);
         if rejected.len() < MOST_REMEMBERED {
-            rejected.insert((extra, collections.join(",")), now + REMEMBERED_FOR);
+            rejected.insert((extra, key(of)), now + REMEMBERED_FOR);
         }
     }
 
     /// Whether this may be requested.
-    pub(super) fn allow(&self, extra: Extra, collections: &[String]) -> bool {
+    pub(super) fn allow(&self, extra: Extra, of: Whose<'_>) -> bool {
         let rejected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = if rejected.is_empty() { None } else { rejected.get(&(extra, collections.join(","))) };
+        let until = if rejected.is_empty() { None } else { rejected.get(&(extra, key(of))) };
         until.is_none_or(|until| *until <= Instant::now())
     }
 }
@@ -100,7 +108,8 @@ impl Pipeline {
                 Extra::Fields => !search.fetch.fields.is_none(),
             };
             if asked {
-                self.rejections.remember(extra, &search.intent.collections);
+                let tenant = search.profile.tenant.as_deref();
+                self.rejections.remember(extra, (tenant, &search.intent.collections));
             }
         }
     }
@@ -117,17 +126,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn hits_and_fields_are_rejected_apart_and_for_a_minute_each() {
         let rejections = Rejections::default();
-        rejections.remember(Extra::Hits, &named("a"));
-        assert!(!rejections.allow(Extra::Hits, &named("a")));
-        assert!(rejections.allow(Extra::Fields, &named("a")));
-        assert!(rejections.allow(Extra::Hits, &named("b")));
+        rejections.remember(Extra::Hits, (None, &named("a")));
+        assert!(!rejections.allow(Extra::Hits, (None, &named("a"))));
+        assert!(rejections.allow(Extra::Fields, (None, &named("a"))));
+        assert!(rejections.allow(Extra::Hits, (None, &named("b"))));
+        let acme = TenantShare { name: "acme".into(), searches: None, apart: false };
+        assert!(rejections.allow(Extra::Hits, (Some(&acme), &named("a"))), "it may ask for less");
         tokio::time::advance(Duration::from_secs(30)).await;
-        rejections.remember(Extra::Fields, &named("a"));
+        rejections.remember(Extra::Fields, (None, &named("a")));
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(rejections.allow(Extra::Hits, &named("a")));
-        assert!(!rejections.allow(Extra::Fields, &named("a")));
+        assert!(rejections.allow(Extra::Hits, (None, &named("a"))));
+        assert!(!rejections.allow(Extra::Fields, (None, &named("a"))));
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(rejections.allow(Extra::Fields, &named("a")));
+        assert!(rejections.allow(Extra::Fields, (None, &named("a"))));
     }
 
     #[test]
@@ -156,12 +167,12 @@ mod tests {
     async fn what_is_remembered_is_bounded() {
         let rejections = Rejections::default();
         for n in 0..=MOST_REMEMBERED {
-            rejections.remember(Extra::Hits, &named(&n.to_string()));
+            rejections.remember(Extra::Hits, (None, &named(&n.to_string())));
         }
         assert_eq!(rejections.0.lock().unwrap().len(), MOST_REMEMBERED);
-        assert!(rejections.allow(Extra::Hits, &named(&MOST_REMEMBERED.to_string())));
+        assert!(rejections.allow(Extra::Hits, (None, &named(&MOST_REMEMBERED.to_string()))));
         tokio::time::advance(REMEMBERED_FOR).await;
-        rejections.remember(Extra::Hits, &named("new"));
-        assert!(!rejections.allow(Extra::Hits, &named("new")));
+        rejections.remember(Extra::Hits, (None, &named("new")));
+        assert!(!rejections.allow(Extra::Hits, (None, &named("new"))));
     }
 }

@@ -18,12 +18,13 @@ const NAME: usize = 48;
 pub fn plan_bytes(intents: &[SearchIntent], caller: &CallerHeaders) -> usize {
     let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     // Once more for planning again what depends on its hits.
-    let shared = length(&caller.query) + length(&caller.baggage);
+    let shared = length(&caller.query) + length(&caller.baggage) + length(&caller.instruction);
     let one = |intent: &SearchIntent| {
         let native = intent.native.bytes();
         let names: usize = intent.collections.iter().map(|name| name.len() + NAME).sum();
         let reranker = intent.reranker.as_ref().map_or(0, |own| own.inference_id.len() + own.query.len());
-        PLANNED_SEARCH + 4 * (names + native + reranker + length(&intent.caller.query)) + 2 * shared
+        let own = length(&intent.caller.query) + length(&intent.caller.instruction);
+        PLANNED_SEARCH + 4 * (names + native + reranker + own) + 2 * shared
     };
     intents.iter().map(one).fold(shared, usize::saturating_add)
 }
@@ -33,7 +34,8 @@ pub fn calls(searches: &[PlannedSearch]) -> usize {
     let call = |search: &PlannedSearch| {
         let work = search.work.as_ref().ok()?;
         let profile = Arc::as_ptr(&search.profile);
-        Some((work.query.clone(), profile, work.model.clone(), work.deadline, work.timeout))
+        let asked = (work.query.clone(), work.model.clone(), work.instruction.clone(), work.passages);
+        Some((profile, asked, work.deadline, work.timeout))
     };
     searches.iter().filter_map(call).collect::<HashSet<_>>().len()
 }
@@ -47,7 +49,7 @@ pub fn document_bytes(judged: &Judged<'_>, page: &dyn Page) -> usize {
         let free = window.map(|hit| HitAt { list: nth, hit }).filter(|&at| judged.holding.of(at).is_none());
         let bytes: usize = free.map(|at| page.hit_bytes(at).min(search.profile.document_bytes)).sum();
         // Passages overlap by half at most.
-        if search.profile.passages.is_some() { bytes.saturating_mul(2) } else { bytes }
+        if work.passages.is_some() { bytes.saturating_mul(2) } else { bytes }
     };
     page.lists().iter().enumerate().map(of_list).fold(0, usize::saturating_add)
 }

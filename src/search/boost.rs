@@ -189,8 +189,10 @@ fn number(text: &str) -> Option<f64> {
 /// milliseconds.
 fn time(text: &str) -> Option<f64> {
     let text = text.trim();
-    if text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return iso(&format!("{text}-01-01"));
+    // A column of numbers with gaps makes `2024.0` of a year.
+    let year = text.strip_suffix(".0").unwrap_or(text);
+    if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) {
+        return iso(&format!("{year}-01-01"));
     }
     match number(text) {
         Some(number) if number.abs() <= LAST_SECOND => Some(number),
@@ -318,6 +320,7 @@ mod tests {
         }
         assert_eq!(time("2024-05-01"), Some(noon - 43_200.0));
         assert_eq!(time("1971"), Some(365.0 * 86_400.0));
+        assert_eq!(time("1971.0"), Some(365.0 * 86_400.0));
         assert_eq!(time("1969-12-31"), Some(-86_400.0));
         assert_eq!(time("1968-02-29T12:00:00+01:00"), Some(-58_021_200.0));
         assert_eq!(

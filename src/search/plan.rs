@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::Template;
 
 /// How long documents are cut into passages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PassageRule {
     /// The most bytes of a passage; a text that is no longer is one passage.
     pub bytes: usize,

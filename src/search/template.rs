@@ -190,14 +190,15 @@ impl Form {
 /// The day of a time in ISO 8601, or of one in seconds or milliseconds since 1970; anything else as it is, a year too.
 fn date(value: &str) -> Cow<'_, str> {
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if value.len() == 4 && digits(value) {
+    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
+    // `2024.0` too, as a column of numbers with gaps has it.
+    if whole.len() == 4 && digits(whole) && digits(part) {
         return Cow::Borrowed(value);
     }
     if let Some(day) = value.get(..10).filter(|day| is_day(day)) {
         let ends = value.as_bytes().get(10).is_none_or(|byte| matches!(byte, b'T' | b't' | b' '));
         return Cow::Borrowed(if ends { day } else { value });
     }
-    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
     let Some(number) = whole.parse::<u64>().ok().filter(|_| digits(part)) else {
         return Cow::Borrowed(value);
     };
@@ -380,6 +381,7 @@ mod tests {
             ("1714567890.25", "2024-05-01"),
             ("0", "1970-01-01"),
             ("1999", "1999"),
+            ("1999.0", "1999.0"),
             ("2024-05-011", "2024-05-011"),
             ("May 2024", "May 2024"),
             ("-5", "-5"),

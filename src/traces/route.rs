@@ -104,6 +104,7 @@ const WORDS: &[&str] = &[
     "v3",
     "vectordb",
     "vectors",
+    "weaviate.v1.Weaviate",
 ];
 
 /// The most parts of a path that are looked at.
@@ -159,6 +160,7 @@ mod tests {
             ("//a", "//*"),
             ("/jane.doe/_doc/1", "/*/_doc/*"),
             ("/qdrant.Points/Query", "/qdrant.Points/*"),
+            ("/weaviate.v1.Weaviate/Search", "/weaviate.v1.Weaviate/*"),
             ("/_security/api_key/s3cret", "/_security/*/*"),
             ("/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o", "/*/*/*/*/*/*/*/*/*/*/*/*/*"),
         ] {

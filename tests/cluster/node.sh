@@ -19,6 +19,16 @@ rm -rf "$folder"
 mkdir -p "$folder"/{cni,containerd,etcd,kubelet,logs,state}
 cd "$folder"
 
+until_it_works() { # until_it_works COMMAND...: a part that never comes up must not keep the test for ever
+    local end=$((SECONDS + 300))
+    until "$@" &>/dev/null; do
+        ((SECONDS < end)) || { echo "node.sh: after five minutes this fails still: $* (logs: $folder/*.log)" >&2; exit 1; }
+        sleep 0.3
+    done
+}
+
+is_ready() { [[ $(kubectl get node node) == *' Ready'* ]]; }
+
 network() {
     ip link set lo up
     ip link add node type bridge
@@ -48,7 +58,7 @@ bin_dir = "/usr/lib/cni"
 conf_dir = "$folder/cni"
 END
     containerd --config containerd.toml &>containerd.log &
-    until ctr --address "$folder/containerd.sock" version &>/dev/null; do sleep 0.2; done
+    until_it_works ctr --address "$folder/containerd.sock" version
     for image in "$@"; do
         ctr --address "$folder/containerd.sock" --namespace k8s.io images import "$image" >/dev/null
     done
@@ -71,7 +81,7 @@ END
         --service-account-key-file service-accounts.key --service-account-signing-key-file service-accounts.key \
         --service-account-issuer https://kubernetes.default.svc --authorization-mode Node,RBAC --token-auth-file tokens.csv \
         --service-cluster-ip-range "$services" &>apiserver.log &
-    until kubectl get --raw /readyz &>/dev/null; do sleep 0.3; done
+    until_it_works kubectl get --raw /readyz
     "$kubernetes" controllers --kubeconfig kubeconfig --service-account-private-key-file service-accounts.key \
         --leader-elect=false --bind-address 127.0.0.1 &>controllers.log &
     "$kubernetes" scheduler --kubeconfig kubeconfig --leader-elect=false --bind-address 127.0.0.1 &>scheduler.log &
@@ -107,7 +117,7 @@ END
     "$kubernetes" kubelet --config kubelet.yaml --kubeconfig kubeconfig --root-dir "$folder/kubelet" --hostname-override node \
         --node-ip "$address" &>kubelet.log &
     "$kubernetes" proxy --config proxy.yaml --hostname-override node &>proxy.log &
-    until kubectl get node node 2>/dev/null | grep -q ' Ready'; do sleep 0.5; done
+    until_it_works is_ready
 }
 
 network
