@@ -25,6 +25,7 @@ mod reach;
 mod record;
 mod record_ring;
 mod rejection;
+mod scoring;
 mod source;
 mod tenant_metrics;
 mod tenants;
@@ -47,12 +48,13 @@ pub use outcome::{BlockResult, HeldHits, Outcome, Report};
 pub use passages::PassageSettings;
 pub use plan::PlannedSearch;
 pub use profile::{AllowList, FailOpen, Mode, Profile, Profiles, Route, ScoreMode, TenantShare};
-pub use rank::{RankedPage, Waiting};
+pub use rank::RankedPage;
 pub use record::{
     Asked, Capture, DocumentRecord, HitRecord, ListRecord, NewPlace, Origin, ScoredBy, SearchRecord, Unscored,
 };
 pub use record_ring::{Held, MOST_PER_SECOND, Numbered, RecordRing, RecordSettings};
 pub use rejection::{Extra, blamed};
+pub use scoring::Waiting;
 pub use source::QuerySource;
 pub use tenant_metrics::{OTHER, TenantMetrics};
 pub use tenants::{Tenants, share};

@@ -3,36 +3,27 @@
 use std::{sync::Arc, time::SystemTime};
 
 use futures_util::future::join_all;
-use tokio::{
-    task::yield_now,
-    time::{Instant, timeout_at},
-};
-use tower::ServiceExt;
 
 use super::{
-    Judged, Outcome, Pipeline, PlannedSearch, Profile, Report,
+    Judged, Outcome, Pipeline, PlannedSearch, Report,
     boosted::boosted,
     confidence::BestHits,
     list_order::{Places, Scored as Asked, database_order, rank_list, rule},
     outcome::Moves,
-    passages::{Cut, PassageSettings, Signs, told},
     plan::Work,
     record::Capture,
+    scoring::{Call, CallResult, ListDocuments, Noting, Scored, Waiting},
     trace::{ListTrace, RankTrace},
     window::in_window,
 };
 use crate::{
     bounds::Permit,
     document,
-    rerank::{CallLog, FailureClass, RerankError, RerankRequest, Scores, Siblings, SpanRequest},
-    search::Document,
-    search::{Boosted, FusedBy, Fusion, Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
+    rerank::{CallLog, FailureClass, Scores, Siblings},
+    search::{FusedBy, Fusion, Got, HitAt, HitList, KeepReason, Passage, Ranking, lead},
     traces::{OpenSpan, TraceParent},
     wire::Page,
 };
-
-/// Documents of so many bytes take about a millisecond.
-const CUT_IN_A_ROW: usize = 64 << 10;
 
 /// The rankings of a response, and how each search ended.
 pub struct RankedPage {
@@ -42,74 +33,6 @@ pub struct RankedPage {
     pub reports: Vec<Report>,
     /// What was done, hit by hit; `None` at [`Capture::Off`].
     pub trace: Option<RankTrace>,
-}
-
-/// The documents of one list: which hit each belongs to.
-struct ListDocuments {
-    list: usize,
-    search: usize,
-    /// The collections that the search names, joined to one name.
-    collection: Arc<str>,
-    hits: Vec<usize>,
-    documents: Arc<[Document]>,
-    /// There is one of each hit of the window that can be moved.
-    is_whole: bool,
-}
-
-/// Lists that share query text, profile and settings, and so one call.
-struct Call<'a> {
-    work: &'a Work,
-    profile: &'a Arc<Profile>,
-    lists: Vec<ListDocuments>,
-}
-
-/// Whether a client waits for a ranking.
-#[derive(Clone, Copy, Debug)]
-pub enum Waiting {
-    /// A client, whose request came at this moment.
-    Client(Instant),
-    /// None: its response has been sent.
-    Nobody,
-}
-
-impl Waiting {
-    /// When the rerank step has to end: at its deadline, or when the client's own timeout for the whole search is
-    /// over.
-    fn respond_by(self, work: &Work, now: Instant) -> Instant {
-        let own = now + work.deadline;
-        match (self, work.timeout) {
-            // A time too long for the clock counts as none.
-            (Waiting::Client(asked_at), Some(timeout)) => {
-                asked_at.checked_add(timeout).map_or(own, |theirs| own.min(theirs))
-            }
-            _ => own,
-        }
-    }
-}
-
-/// What a call has come to.
-struct Scored {
-    /// One for each document.
-    scores: Scores,
-    /// The best passage of each that was cut; empty where none are.
-    passages: Vec<Option<Passage>>,
-    /// What boosts have made of each score; empty where there are none.
-    boosted: Vec<Option<Boosted>>,
-}
-
-impl Scored {
-    fn of(scores: Scores, passages: Vec<Option<Passage>>) -> Self {
-        Self { scores, passages, boosted: Vec::new() }
-    }
-}
-
-type CallResult = Result<Scored, KeepReason>;
-
-/// Where the calls of a page are noted.
-struct Noting {
-    calls: Option<CallLog>,
-    siblings: Siblings,
-    trace: Option<TraceParent>,
 }
 
 impl Pipeline {
@@ -135,8 +58,8 @@ impl Pipeline {
             siblings: siblings.clone(),
             trace: span.as_ref().map(OpenSpan::parent),
         };
-        let score = |call| self.score(&**page, call, waiting, &held, noting());
-        let mut results = join_all(calls.iter().map(score)).await;
+        let results = calls.iter().map(|call| call.score(&**page, waiting, &held, noting()));
+        let mut results = join_all(results).await;
         if let Some(span) = span {
             describe(span, &results);
         }
@@ -172,6 +95,7 @@ impl Pipeline {
         }
     }
 
+    /// The calls that are needed, and how each search has ended that needs none.
     fn collect_calls<'a>(
         &self,
         judged: &'a Judged<'_>,
@@ -179,54 +103,29 @@ impl Pipeline {
     ) -> (Vec<Call<'a>>, Vec<Report>) {
         let searches = &*judged.searches;
         let mut calls: Vec<Call<'a>> = Vec::new();
-        let mut reports: Vec<Report> = searches
-            .iter()
-            .enumerate()
-            .map(|(at, search)| match &search.work {
-                Err(reason) => Report::kept(*reason),
-                Ok(work) => {
-                    let failed = has_failed(&**page, at);
-                    let reason = if failed { KeepReason::UpstreamError } else { KeepReason::NotRanked };
-                    Report { source: Some(work.source), ..Report::kept(reason) }
-                }
-            })
-            .collect();
+        let mut reports: Vec<Report> =
+            searches.iter().enumerate().map(|(at, search)| report_before(&**page, at, search)).collect();
         for (at, list) in page.lists().iter().enumerate() {
             let Some(search) = searches.get(list.search) else { continue };
+            let report = &mut reports[list.search];
             let held = judged.holding.count(at);
-            reports[list.search].held.add(held);
+            report.held.add(held);
             let (Ok(work), true) = (&search.work, list.hits > 0) else { continue };
             let free = list.hits - held.all();
             // One hit has no order, and a client continues from the values that hits are sorted by.
             if free == 0 || free < work.fewest || list.sorted {
                 continue;
             }
-            if search.intent.offset >= work.window && !search.intent.grouped {
-                reports[list.search].outcome = Outcome::Kept(KeepReason::PastWindow);
-                continue;
-            }
-            let window = free_in_window(search, work, (at, list), judged);
-            if is_clear(search, &**page, window) {
-                reports[list.search].outcome = Outcome::Kept(KeepReason::Margin);
+            if let Some(reason) = reason_to_keep(search, work, (at, list), judged, &**page) {
+                report.outcome = Outcome::Kept(reason);
                 continue;
             }
             let documents = list_documents(search, work, (at, list), judged, page);
             if documents.documents.is_empty() {
-                if reports[list.search].documents == 0 {
-                    // Which fields there are says nothing where the database has refused to show them.
-                    if search.fetch.fields.is_none() && !document::wanted_fields(&work.fields).is_none() {
-                        reports[list.search].outcome = Outcome::Kept(KeepReason::UpstreamError);
-                        continue;
-                    }
-                    reports[list.search].outcome = Outcome::Kept(KeepReason::NoText);
-                    let mut all = (0..list.hits).map(|hit| HitAt { list: at, hit });
-                    let first = all.find(|&at| judged.holding.of(at).is_none());
-                    let keys = first.map(|at| document::top_level_keys(&**page, at).join(", "));
-                    reports[list.search].fields_seen = keys.map(Into::into);
-                }
+                without_text(search, work, (at, list), judged, &**page, report);
                 continue;
             }
-            reports[list.search].documents += documents.documents.len();
+            report.documents += documents.documents.len();
             match calls.iter_mut().find(|call| call.shares(search, work)) {
                 Some(call) => call.lists.push(documents),
                 None => calls.push(Call { work, profile: &search.profile, lists: vec![documents] }),
@@ -234,104 +133,57 @@ impl Pipeline {
         }
         (calls, reports)
     }
+}
 
-    async fn score(
-        &self,
-        page: &dyn Page,
-        call: &Call<'_>,
-        waiting: Waiting,
-        held: &Arc<Permit>,
-        noting: Noting,
-    ) -> CallResult {
-        let respond_by = waiting.respond_by(call.work, Instant::now());
-        let mut documents: Arc<[Document]> = match call.lists.as_slice() {
-            [only] => only.documents.clone(),
-            lists => lists.iter().flat_map(|list| list.documents.iter().cloned()).collect(),
-        };
-        let mut lists: Arc<[usize]> = call.lists.iter().map(|list| list.documents.len()).collect();
-        let cut = match call.work.passages {
-            Some(settings) => {
-                let cut = timeout_at(respond_by, cut(page, call, &documents, settings)).await;
-                Some(cut.map_err(|_| KeepReason::Deadline)?)
-            }
-            None => None,
-        };
-        if let Some(cut) = &cut {
-            (documents, lists) = (cut.documents(), cut.lists(&lists));
-        }
-        let count = documents.len();
-        let spans = call.work.spans.then_some(SpanRequest { threshold: None, max_spans: Some(1) });
-        let mut request = RerankRequest::new(call.work.query.clone(), documents, respond_by);
-        request.model = call.work.model.clone();
-        request.instruction = call.work.instruction.clone();
-        request.model_of = call.profile.first_provider.clone().map(|first| [first].into());
-        request.searches = call.searches();
-        (request.calls, request.siblings, request.trace) =
-            (noting.calls, Some(noting.siblings), noting.trace);
-        (request.lists, request.spans) = (lists, spans);
-        let collections = call.lists.iter().map(|list| list.collection.clone());
-        request.collections = collections.collect();
-        request.background = matches!(waiting, Waiting::Nobody);
-        request.held = Some(held.clone());
-        let scores = call.profile.reranker.clone().oneshot(request);
-        let response = timeout_at(respond_by, scores).await.unwrap_or(Err(RerankError::Deadline));
-        let (scores, passages) = match response {
-            Ok(scores) if scores.scores.len() != count => return Err(KeepReason::BadResponse),
-            Ok(scores) => match &cut {
-                Some(cut) => cut.joined(scores),
-                None => {
-                    let told = told(&scores);
-                    (scores, told)
-                }
-            },
-            Err(error) => return Err(error.class().reason()),
-        };
-        match scores.failure {
-            // A few texts that no provider accepts are no reason to leave all others unranked.
-            Some(FailureClass::TooLarge) if scores.are_most() => Ok(Scored::of(scores, passages)),
-            Some(failure) if !call.profile.partial => Err(failure.reason()),
-            _ => Ok(Scored::of(scores, passages)),
+/// What is said of a search of which no list comes to a call.
+fn report_before(page: &dyn Page, at: usize, search: &PlannedSearch) -> Report {
+    match &search.work {
+        Err(reason) => Report::kept(*reason),
+        Ok(work) => {
+            let failed = has_failed(page, at);
+            let reason = if failed { KeepReason::UpstreamError } else { KeepReason::NotRanked };
+            Report { source: Some(work.source), ..Report::kept(reason) }
         }
     }
 }
 
-/// Cuts long documents, and lets others have their turn meanwhile: looking for sentences takes its time.
-async fn cut(page: &dyn Page, call: &Call<'_>, documents: &[Document], settings: PassageSettings) -> Cut {
-    let (mut cut, mut in_a_row) = (Cut::new(settings), 0);
-    for (document, at) in documents.iter().zip(call.hits()) {
-        in_a_row += document.size();
-        if in_a_row > CUT_IN_A_ROW {
-            yield_now().await;
-            in_a_row = 0;
-        }
-        cut.add(document, Signs { query: &call.work.query, fragments: || page.highlights(at) });
+/// Why a list is not worth a call, before its documents are looked at.
+fn reason_to_keep(
+    search: &PlannedSearch,
+    work: &Work,
+    (at, list): (usize, &HitList),
+    judged: &Judged<'_>,
+    page: &dyn Page,
+) -> Option<KeepReason> {
+    if search.intent.offset >= work.window && !search.intent.grouped {
+        return Some(KeepReason::PastWindow);
     }
-    yield_now().await;
-    cut
+    let window = free_in_window(search, work, (at, list), judged);
+    is_clear(search, page, window).then_some(KeepReason::Margin)
 }
 
-impl Call<'_> {
-    /// The hit of each document.
-    fn hits(&self) -> impl Iterator<Item = HitAt> {
-        self.lists.iter().flat_map(|of| of.hits.iter().map(|&hit| HitAt { list: of.list, hit }))
+/// Notes that no hit of a list has text, unless another list of the search has.
+fn without_text(
+    search: &PlannedSearch,
+    work: &Work,
+    (at, list): (usize, &HitList),
+    judged: &Judged<'_>,
+    page: &dyn Page,
+    report: &mut Report,
+) {
+    if report.documents > 0 {
+        return;
     }
-
-    /// How many searches of the request share this call.
-    fn searches(&self) -> usize {
-        let mut searches: Vec<usize> = self.lists.iter().map(|list| list.search).collect();
-        searches.dedup();
-        searches.len()
+    // Which fields there are says nothing where the database has refused to show them.
+    if search.fetch.fields.is_none() && !document::wanted_fields(&work.fields).is_none() {
+        report.outcome = Outcome::Kept(KeepReason::UpstreamError);
+        return;
     }
-
-    fn shares(&self, search: &PlannedSearch, work: &Work) -> bool {
-        Arc::ptr_eq(self.profile, &search.profile)
-            && self.work.query == work.query
-            && self.work.model == work.model
-            && self.work.instruction == work.instruction
-            && self.work.passages == work.passages
-            && self.work.deadline == work.deadline
-            && self.work.timeout == work.timeout
-    }
+    report.outcome = Outcome::Kept(KeepReason::NoText);
+    let mut all = (0..list.hits).map(|hit| HitAt { list: at, hit });
+    let first = all.find(|&at| judged.holding.of(at).is_none());
+    let keys = first.map(|at| document::top_level_keys(page, at).join(", "));
+    report.fields_seen = keys.map(Into::into);
 }
 
 /// Whether a search got an error, or hits but not of everything.
