@@ -93,6 +93,18 @@ def test_an_opened_search_shows_every_candidate_before_and_after_as_the_client_g
     page.wait(lambda: {one.text for one in page.all(".after .mark")} == {"cache"}, "no cache marks")
 
 
+def test_an_opened_search_says_how_likely_its_best_hit_is_relevant(page, vectors):
+    query, nonsense = a_query("kettle"), a_query("brillig slithy toves")
+    told = search(INSPECTED, vectors[9], query).headers["x-rerank-confidence"]
+    assert search(INSPECTED, vectors[9], nonsense).headers["x-rerank-nothing-relevant"] == "true"
+    page.open(query)
+    page.wait(lambda: f"with a probability of {float(told):.0%}".replace("%", " %") in page.one(".facts").text, told)
+    assert "relevant" not in page.one(".sentence").text
+    page.open(nonsense)
+    page.wait(lambda: "Nothing is relevant enough" in page.one(".sentence").text, "the sentence does not say so")
+    assert "The response says so." in page.one(".sentence").text
+
+
 def test_everything_can_be_done_by_keyboard(page, vectors):
     query = a_query()
     search(INSPECTED, vectors[3], query)

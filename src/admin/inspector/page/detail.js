@@ -4,6 +4,9 @@ import { el } from "./dom.js";
 import { moves, unscored } from "./moves.js";
 import { clock, failed, failure, ms, number, outcome, plural, reason, score } from "./words.js";
 
+/** A probability, in per cent; one that is small or large keeps what tells it from none and from certainty. */
+const chance = (p) => `${(p * 100).toFixed(p < 0.01 || p > 0.99 ? 2 : 0)} %`;
+
 /** The first thing to read. */
 function sentence(search) {
   const by = search.provider ? `${search.provider}${search.model ? ` (${search.model})` : ""}` : "the provider";
@@ -20,7 +23,9 @@ function sentence(search) {
     : changed === first ? ` None of the first ${first} was among them before.`
     : ` Of the first ${first}, ${number(changed)} ${changed === 1 ? "was" : "were"} not among them before.`;
   const lacking = search.outcome === "partial" ? ` Some hits have no score: ${reason(search.reason)}.` : "";
-  const text = `${shadow}${said}.${top}${climb}${lacking}`;
+  const nothing = { keep: "", header: " The response says so.", empty: " The hits of the window were dropped." }[search.nothing_relevant];
+  const none = nothing === undefined ? "" : ` Nothing is relevant enough: the best hit is so with a probability of ${chance(search.confidence)}.${nothing}`;
+  const text = `${shadow}${said}.${top}${climb}${none}${lacking}`;
   return text[0].toUpperCase() + text.slice(1);
 }
 
@@ -47,6 +52,7 @@ function facts(search) {
   const all = [
     ["Time", new Date(search.time_ms).toLocaleString([], { hour12: false })],
     ["Operation", `${search.dialect} ${search.operation}`],
+    ["Tenant", search.tenant],
     ["Status", search.status],
     ["Search", batch],
     ["Query text from", search.query_source],
@@ -56,6 +62,7 @@ function facts(search) {
     ["Scored by", search.provider ? `${search.provider}${search.model ? `, ${search.model}` : ""}` : null],
     ["Scores from the cache", search.cache_lookups ? `${search.cache_hits} of ${search.cache_lookups}` : null],
     ["Without a score", search.unscored ? plural(search.unscored, "hit") : null],
+    ["Best hit is relevant", search.confidence === null ? null : `with a probability of ${chance(search.confidence)}`],
     ["Mean move", search.moves.mean_distance === null ? null : `${number(search.moves.mean_distance)} places`],
     ["Mode", search.mode === null ? null : `${search.mode}${sample}`],
     ["Trace", search.trace_id],
