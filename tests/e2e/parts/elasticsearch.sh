@@ -5,7 +5,7 @@ part_elasticsearch() {
     tell "installing Elasticsearch and its clients" install_elasticsearch || return
     tell "starting Elasticsearch 9.5 (real)" serve_elasticsearch || return
     tell "elasticsearch-py 8, Elasticsearch 9.5 (real)" check_python elasticsearch-8 test_search.py
-    tell "elasticsearch-py 9, Elasticsearch 9.5 (real)" check_python elasticsearch-9 test_search.py test_elasticsearch.py
+    tell "elasticsearch-py 9, Elasticsearch 9.5 (real)" check_python elasticsearch-9 test_search.py test_elasticsearch.py test_elasticsearch_passages.py
     tell "elasticsearch-js 9, Elasticsearch 9.5 (real)" check_javascript search.test.mjs
     tell "random searches, Elasticsearch 9.5 (real)" check_python elasticsearch-9 test_random_searches.py
 }
@@ -27,5 +27,6 @@ serve_elasticsearch() {
         -Djava.io.tmpdir="$work" --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
         -cp "$cache/elasticsearch-node/elasticsearch-node.jar:$cache/elasticsearch-node/lib/*" \
         org.elasticsearch.node.EndToEndNode "$cache/elasticsearch-node/home" "$work/elasticsearch-data"
-    wait_for_url 90 elasticsearch Elasticsearch '^elasticsearch ' && in_front_of elasticsearch "$url"
+    wait_for_url 90 elasticsearch Elasticsearch '^elasticsearch ' && in_front_of elasticsearch "$url" \
+        RERANKD_RERANK__INFERENCE_IDS=e2e-rerank RERANKD_RERANK__PASSAGES__BYTES=400 RERANKD_RERANK__PASSAGES__MOST=3
 }
