@@ -4,7 +4,8 @@ cannot reach them.
 They answer in the documented shapes, with the vectors of `toy_embedding.py`: embeddings, chat as it is streamed, OpenAI's files
 and realtime websocket, and Cohere's rerank as `cohere_standin.py` has it, with its `/control` and `/score`. Beside that:
 
-    GET  /seen               {"calls": [[path, key]...], "queries": [...], "texts": [[...]...]}   what came since the last time
+    GET  /seen               {"calls": [[path, key]...], "queries": [...], "texts": [[...]...], "documents": [[...]...]}
+                             what came since the last time
     POST /release            lets the next event of a chat with the model `step-by-step` go
     POST /v1/raw             {"length", "sha256", "headers": [[name, value]...]} of the request, whatever it is
 
@@ -48,10 +49,11 @@ class Noted:
         self.calls: list[list[str]] = []
         self.queries: list[str] = []
         self.texts: list[list[str]] = []
+        self.documents: list[list[str]] = []
 
     def told(self) -> dict:
         with self.lock:
-            told = {"calls": self.calls, "queries": self.queries, "texts": self.texts}
+            told = {"calls": self.calls, "queries": self.queries, "texts": self.texts, "documents": self.documents}
             self.forget()
             return told
 
@@ -149,6 +151,20 @@ def cohere_events() -> list[bytes]:
     deltas = [event("content-delta", index=0, delta={"message": {"content": {"text": word + " "}}}) for word in WORDS]
     start = event("message-start", id="c1", delta={"message": {"role": "assistant"}})
     return [start, *deltas, event("message-end", id="c1", delta={"finish_reason": "COMPLETE"}), b"data: [DONE]\n\n"]
+
+
+def cohere_answer(body: dict, documents: list[dict]) -> dict:
+    """Answers with the sentence that has most of the question's words, and says which document has it."""
+    with NOTED.lock:
+        NOTED.documents.append([document["data"]["text"] for document in documents])
+    question = body["messages"][-1]["content"]
+    sentences = [(one, document) for document in documents for one in re.split(r"(?<=[.!?])\s+", document["data"]["text"])]
+    best, source = max(sentences, key=lambda pair: cohere_standin.score(question, pair[0]))
+    sources = [{"type": "document", "id": source["id"], "document": source["data"]}]
+    citation = {"start": 0, "end": len(best), "text": best, "sources": sources, "type": "TEXT_CONTENT", "content_index": 0}
+    message = {"role": "assistant", "content": [{"type": "text", "text": best}], "citations": [citation]}
+    tokens = {"input_tokens": 9, "output_tokens": 9}
+    return {"id": "c1", "finish_reason": "COMPLETE", "message": message, "usage": {"billed_units": tokens, "tokens": tokens}}
 
 
 def gemini_events() -> list[bytes]:
@@ -256,6 +272,8 @@ class Handler(cohere_standin.Handler):
 
     def chat(self, kind: str, events) -> None:
         body = json.loads(self.whole_body())
+        if documents := body.get("documents"):
+            return self.send_bytes("application/json", json.dumps(cohere_answer(body, documents)).encode())
         waits = body.get("model") == "step-by-step"
         self.send_response(200)
         self.send_header("content-type", kind)

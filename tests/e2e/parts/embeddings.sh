@@ -10,6 +10,7 @@ part_embeddings() {
     tell "unchanged programs in Python, their variables at rerankd" check_python embeddings test_embeddings.py -k "not mjs"
     tell "unchanged programs in JavaScript, likewise" check_python embeddings test_embeddings.py -k mjs
     tell "what else travels to the services" check_python embeddings test_embedding_traffic.py
+    tell "answers from long documents, OpenSearch 2.19 (real)" check_python embeddings test_rag.py
 }
 
 install_embeddings() {
@@ -61,6 +62,6 @@ start_embeddings_rerankd() {
     wait_until 20 "$started" "rerankd (embeddings-rerankd)" curl -fsS -m 2 "http://127.0.0.1:$admin/readyz" ||
         { show_logs embeddings-rerankd; return 1; }
     export E2E_QDRANT=http://127.0.0.1:$qdrant E2E_QDRANT_GRPC=$grpc E2E_OPENSEARCH_PROXY=http://127.0.0.1:$opensearch
-    export E2E_RERANKD_PID=$started E2E_RERANKD_LOG=$work/logs/embeddings-rerankd.err
+    export E2E_RERANKD=$rerankd E2E_RERANKD_PID=$started E2E_RERANKD_LOG=$work/logs/embeddings-rerankd.err
     export E2E_EMBEDDINGS=http://127.0.0.1:$embeddings E2E_API=http://127.0.0.1:$api E2E_ADMIN=http://127.0.0.1:$admin
 }
