@@ -76,6 +76,7 @@ fn every(config: &Config, max_connections: usize, shared: &Shared) -> ListenerSe
         head_timeout: limits.head_timeout,
         idle_timeout: limits.idle_timeout,
         write_timeout: limits.body_timeout,
+        drain: shared.drain.clone(),
         drain_timeout: config.shutdown.grace,
         tls: None,
         tells_peers: !config.tenants.each.is_empty(),

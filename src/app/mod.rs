@@ -6,6 +6,7 @@ mod announce;
 mod bind;
 mod build;
 mod credentials;
+mod draining;
 mod embeddings;
 mod forgetting;
 mod itself;
@@ -33,9 +34,10 @@ use tokio::{
     sync::Mutex,
     task::{JoinError, JoinHandle, spawn_blocking},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{Access, Admin, Condition, Inspector, Readiness, Scrape},
+    admin::{Access, Admin, Inspector, Readiness, Scrape},
     bounds::{self, Bounds, Limits, Timeouts, Traffic},
     config::{Config, Fingerprint, Source, short_hash, to_yaml},
     embedding::{EmbeddingMetrics, Recall},
@@ -55,6 +57,7 @@ use crate::{
 use active_config::ActiveConfig;
 pub use bind::BindError;
 use credentials::Keyring;
+use draining::Draining;
 use live::Live;
 pub use look::{redis, upstream_certificate};
 use names::KnownNames;
@@ -161,8 +164,7 @@ pub struct App {
     /// Where embedding services were served at start, if they were.
     pub embeddings: Option<SocketAddr>,
     running: Arc<Running>,
-    /// Holds until draining begins.
-    serving: Condition,
+    draining: Draining,
     admin_task: JoinHandle<()>,
 }
 
@@ -204,6 +206,8 @@ struct Shared {
     records: Arc<RecordRing>,
     access: Arc<ArcSwap<Access>>,
     workers: Workers,
+    /// Cancelled when clients are to go elsewhere.
+    drain: CancellationToken,
     mark: Mark,
     names: KnownNames,
 }
@@ -234,8 +238,9 @@ impl App {
         let registry = telemetry::new_registry()?;
         let active_config = ActiveConfig::register(&registry)?;
         let readiness = Readiness::new();
-        let serving = readiness.condition("draining");
-        let mut live = Live::new(Shared::new(&registry, workers)?, readiness.clone());
+        let shared = Shared::new(&registry, workers)?;
+        let draining = Draining::register(&registry, &readiness, shared.drain.clone())?;
+        let mut live = Live::new(shared, readiness.clone());
         let (wanted, before) = (config.clone(), live.before());
         let built = spawn_blocking(move || live::build(wanted, &before)).await??;
         let address = config.admin.listen;
@@ -257,7 +262,7 @@ impl App {
         let about = Arc::new(move || reported.active_config.about());
         let admin = Admin { scrape, readiness, about, inspector };
         let admin_task = tokio::spawn(admin.serve(socket));
-        serving.set(true);
+        draining.serves();
         Ok(Self {
             admin: admin_address,
             listening,
@@ -265,7 +270,7 @@ impl App {
             rerank_api,
             embeddings,
             running,
-            serving,
+            draining,
             admin_task,
         })
     }
@@ -326,6 +331,7 @@ impl Shared {
             records,
             access,
             workers,
+            drain: CancellationToken::new(),
             mark: Mark::random(),
             names: KnownNames::default(),
         })

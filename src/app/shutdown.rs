@@ -1,4 +1,4 @@
-//! Shutdown: not ready → a delay → listeners closed → what is open finishes → over.
+//! Shutdown: not ready, clients told to go elsewhere → a delay → listeners closed → what is open finishes → over.
 
 use std::{future::pending, pin::pin, time::Duration};
 
@@ -10,24 +10,34 @@ use super::App;
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
 impl App {
-    /// Like [`App::drain`], without a second signal.
-    pub async fn stop(self) {
-        self.drain(pending()).await;
+    /// Lets clients go before [`App::end`] does: `/readyz` fails, each connection is closed after its next response, which
+    /// says so (HTTP/2: GOAWAY), or once it has been idle for two seconds; streams and tunnels go on. The listeners stay
+    /// open, and what a client sends over a new connection is answered so too. Nothing ends it, also no reload.
+    pub fn drain(&self) {
+        match self.draining.begin() {
+            (_, true) => tracing::info!("draining: not ready, and clients are told to connect elsewhere"),
+            (_, false) => tracing::debug!("draining already"),
+        }
     }
 
-    /// `/readyz` fails at once. After `shutdown.delay` the listeners close; open requests, streams and tunnels have
-    /// `shutdown.grace` to finish, and responses on connections that stay open say `connection: close`. Returns when
-    /// all is over, or at once, closing what is open, when `hurry` does. `/livez` and `/metrics` answer until then.
-    pub async fn drain(self, hurry: impl Future<Output = ()>) {
+    /// Like [`App::end`], without a second signal.
+    pub async fn stop(self) {
+        self.end(pending()).await;
+    }
+
+    /// Begins to drain, if [`App::drain`] has not. `shutdown.delay` after that the listeners close; open requests, streams
+    /// and tunnels have `shutdown.grace` to finish. Returns when all is over, or at once, closing what is open, when
+    /// `hurry` does. `/livez` and `/metrics` answer until then.
+    pub async fn end(self, hurry: impl Future<Output = ()>) {
         let mut hurry = pin!(hurry);
-        self.serving.set(false);
+        let (since, _) = self.draining.begin();
         let mut live = self.running.live.lock().await;
         let settings = live.config.shutdown.clone();
         tracing::info!(delay = ?settings.delay, grace = ?settings.grace, "stopping: open requests may finish");
         let stop = live.stop.clone();
         let tasks = &mut live.tasks;
         let in_time = async {
-            wait(settings.delay).await;
+            wait(settings.delay.saturating_sub(since.elapsed())).await;
             let until = time::Instant::now() + settings.grace;
             stop.cancel();
             while tasks.join_next().await.is_some() {}
@@ -84,7 +94,7 @@ mod tests {
         let tracer = app.running.live.lock().await.shared().load_full().tracer.clone().unwrap();
         drop(tracer.begin(&http::HeaderMap::new(), || false).unwrap());
         let began = Instant::now();
-        app.drain(time::sleep(Duration::from_millis(500))).await;
+        app.end(time::sleep(Duration::from_millis(500))).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 
@@ -96,5 +106,21 @@ mod tests {
         let began = Instant::now();
         app.stop().await;
         assert_eq!(began.elapsed().as_secs(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_counts_from_when_draining_began() {
+        for (drained, left) in [(3, 4), (8, 0)] {
+            let mut config = config("");
+            config.shutdown.delay = Duration::from_secs(7);
+            let app = App::start(&config).await.unwrap();
+            app.drain();
+            time::sleep(Duration::from_secs(drained)).await;
+            // A second one changes nothing.
+            app.drain();
+            let began = Instant::now();
+            app.stop().await;
+            assert_eq!(began.elapsed().as_secs(), left);
+        }
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod connect;
 mod demo;
 mod dialects;
+mod drain;
 mod eval;
 mod explain;
 mod measure;
@@ -17,6 +18,7 @@ use std::{collections::HashMap, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use check::check;
+pub use drain::DrainArgs;
 pub use explain::ExplainArgs;
 pub use measure::{CalibrateArgs, EXIT_PARTIAL, EvalArgs, MeasureArgs};
 
@@ -61,6 +63,7 @@ Environment (flags go before it, it goes before the file):
 
 Signals:
   SIGTERM, SIGINT  stop: /readyz fails at once, open requests finish (shutdown.delay, shutdown.grace); twice: at once
+  SIGUSR1          drain: /readyz fails, clients are told to connect elsewhere and served until SIGTERM; `rerankd drain` sends it
   SIGHUP           look at the configuration and the files that it names now; otherwise changes are seen in seconds
 
 Exit codes:
@@ -106,6 +109,7 @@ pub fn run(cli: Cli) -> u8 {
             }
             .unwrap_or_else(|error| if output::is_cut_off(&error) { EXIT_OK } else { EXIT_FAILURE })
         }
+        Command::Drain(args) => drain::drain(&args),
         Command::Demo(args) => demo::demo(&args, &env),
         Command::Eval(args) => with_log(&env, || eval::eval(&args, &env)),
         Command::Calibrate(args) => with_log(&env, || eval::calibrate(&args, &env)),
@@ -140,6 +144,9 @@ pub enum Command {
     Serve(ServeArgs),
     /// Check the configuration, print every problem or what differs from the defaults (secrets masked)
     Check(CheckArgs),
+    /// Tell a running server to let its clients go before it stops: the preStop hook of its container
+    #[command(after_long_help = drain::AFTER)]
+    Drain(DrainArgs),
     /// Show reranking on a sample corpus; needs no network, no key and no database
     Demo(DemoArgs),
     /// Measure on your own queries what reranking changes: before and after, cost, time
@@ -293,6 +300,8 @@ mod tests {
             &["--log-format", "xml"],
             &["check", "--on-bad-config", "exit"],
             &["--listen", "a", "check"],
+            &["drain", "--pid", "0"],
+            &["drain", "--wait", "5"],
         ] {
             assert!(parse(args).is_err(), "{args:?}");
         }

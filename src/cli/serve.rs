@@ -5,7 +5,7 @@ use std::{collections::HashMap, io};
 use super::{
     EXIT_FAILURE, EXIT_OK, OnBadConfig, ServeArgs,
     output::say,
-    signals::{Stop, hangups},
+    signals::{Stop, drains, hangups},
 };
 use crate::{
     app::App,
@@ -30,14 +30,19 @@ pub fn serve(args: &ServeArgs, env: &HashMap<String, String>) -> u8 {
 }
 
 async fn until_signal(args: &ServeArgs, source: Source) -> io::Result<u8> {
-    let (mut stop, hangups) = (Stop::listen()?, hangups()?);
+    let (mut stop, mut drains, hangups) = (Stop::listen()?, drains()?, hangups()?);
     let workers = Workers::start(Resources::detect().cpus)?;
     let Some((app, files)) = start(workers, args, &source).await else { return Ok(EXIT_FAILURE) };
     let reloads = tokio::spawn(app.reloader(source, files).run(hangups));
-    stop.next().await;
+    loop {
+        tokio::select! {
+            () = stop.next() => break,
+            Some(()) = drains.recv() => app.drain(),
+        }
+    }
     // Nothing new is loaded while stopping.
     reloads.abort();
-    app.drain(stop.next()).await;
+    app.end(stop.next()).await;
     Ok(EXIT_OK)
 }
 

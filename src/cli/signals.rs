@@ -27,6 +27,11 @@ impl Stop {
     }
 }
 
+/// Each SIGUSR1, which `rerankd drain` sends.
+pub(super) fn drains() -> io::Result<Signal> {
+    signal(SignalKind::user_defined1())
+}
+
 /// A notification for each SIGHUP; several before one is looked at are one.
 pub(super) fn hangups() -> io::Result<Arc<Notify>> {
     let mut hangup = signal(SignalKind::hangup())?;

@@ -203,7 +203,7 @@ mod tests {
 
     async fn handle() -> ConnectionHandle {
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        Connections::new().open(place, None)
+        Connections::new(Default::default()).open(place, None)
     }
 
     /// What a server's read gives after the client has sent these, a second apart.

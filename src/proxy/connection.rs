@@ -13,7 +13,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use crate::bounds::Permit;
 use crate::tenant::Peer;
 
-/// A connection this young when draining begins may have its first request on its way.
+/// A connection this young when it is to finish may have its first request on its way.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How much longer a connection for gRPC may be idle: with the default limit 20 minutes. Qdrant itself ends none, and
@@ -23,13 +23,14 @@ const GRPC_PATIENCE: u32 = 10;
 
 /// Every connection of one listener. Dropping it closes those still open.
 pub(super) struct Connections {
-    draining: CancellationToken,
+    drain: CancellationToken,
+    finishing: CancellationToken,
     cut: DropGuard,
     open: TaskTracker,
 }
 
 /// A client's connection, shared by its socket, its exchanges and a tunnel. When all of them have dropped it, its
-/// slot under the cap is free and draining no longer waits for it.
+/// slot under the cap is free and nobody waits for its end any more.
 #[derive(Debug, Clone)]
 pub(super) struct ConnectionHandle(Arc<Connection>);
 
@@ -50,7 +51,12 @@ struct Connection {
     has_odd_targets: AtomicBool,
     /// Who has opened it, once the handshake is done.
     peer: OnceLock<Peer>,
-    draining: CancellationToken,
+    /// It ends after the next response.
+    leaves: AtomicBool,
+    /// It ends, at once if it is idle.
+    finishes: AtomicBool,
+    drain: CancellationToken,
+    finishing: CancellationToken,
     cut: CancellationToken,
     _place: OwnedSemaphorePermit,
     _open: TaskTrackerToken,
@@ -58,9 +64,11 @@ struct Connection {
 }
 
 impl Connections {
-    pub(super) fn new() -> Self {
+    /// Clients are told to go elsewhere once `drain` is cancelled.
+    pub(super) fn new(drain: CancellationToken) -> Self {
         Self {
-            draining: CancellationToken::new(),
+            drain,
+            finishing: CancellationToken::new(),
             cut: CancellationToken::new().drop_guard(),
             open: TaskTracker::new(),
         }
@@ -80,7 +88,10 @@ impl Connections {
             odd_targets: Mutex::default(),
             has_odd_targets: AtomicBool::new(false),
             peer: OnceLock::new(),
-            draining: self.draining.clone(),
+            leaves: AtomicBool::new(self.drain.is_cancelled()),
+            finishes: AtomicBool::new(false),
+            drain: self.drain.clone(),
+            finishing: self.finishing.clone(),
             cut: self.cut.token().clone(),
             _place: place,
             _open: self.open.token(),
@@ -90,7 +101,7 @@ impl Connections {
 
     /// Lets open requests, streams and tunnels finish within `grace`, then closes the rest.
     pub(super) async fn finish(self, grace: Duration) {
-        self.draining.cancel();
+        self.finishing.cancel();
         self.open.close();
         if timeout(grace, self.open.wait()).await.is_err() {
             tracing::warn!(
@@ -202,10 +213,40 @@ impl ConnectionHandle {
         }
     }
 
+    /// When the client is to be told to go elsewhere.
+    pub(super) async fn drained(&self) {
+        self.0.drain.cancelled().await;
+    }
+
+    /// It ends after the response that is next, and is served until then.
+    pub(super) fn leave(&self) {
+        self.0.leaves.store(true, Ordering::Relaxed);
+    }
+
+    /// It ends: at once if it is idle, or after the response that it is at.
+    pub(super) fn finish(&self) {
+        self.0.finishes.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is to end although nothing is open.
+    pub(super) fn finishes(&self) -> bool {
+        self.0.finishes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a response that begins now is the last one.
+    pub(super) fn closes(&self) -> bool {
+        self.0.leaves.load(Ordering::Relaxed) || self.finishes()
+    }
+
+    /// Whether a client of HTTP/2 is to be told now that no more streams are wanted: one that leaves has had its first.
+    pub(super) fn ends_http2(&self) -> bool {
+        self.0.heard.load(Ordering::Relaxed) > 0 && self.begun() > 0 && self.closes()
+    }
+
     /// When a connection whose requests can begin since `since` has to finish what is open: at once if there ever was
     /// a request.
-    pub(super) async fn draining(&self, since: Instant) {
-        self.0.draining.cancelled().await;
+    pub(super) async fn finishing(&self, since: Instant) {
+        self.0.finishing.cancelled().await;
         timeout_at(since + FIRST_REQUEST, self.0.first.notified()).await.ok();
     }
 
@@ -225,6 +266,11 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Whether the connection ends with its response.
+    pub(super) fn closes(&self) -> bool {
+        self.handle.closes()
+    }
+
     /// The target as the client wrote it, where the request's `Uri` does not hold that.
     pub(super) fn odd_target(&self) -> Option<Vec<u8>> {
         if !self.handle.0.has_odd_targets.load(Ordering::Relaxed) {
@@ -257,7 +303,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_for_grpc_may_be_idle_ten_times_as_long() {
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let handle = Connections::new().open(place, None);
+        let handle = Connections::new(CancellationToken::new()).open(place, None);
         let start = Instant::now();
         let call = async {
             tokio::time::sleep(Duration::from_secs(100)).await;
@@ -274,7 +320,7 @@ mod tests {
     async fn a_connection_is_idle_a_limit_after_its_last_exchange_and_never_during_one() {
         let places = Arc::new(Semaphore::new(1));
         let place = places.clone().acquire_owned().await.unwrap();
-        let handle = Connections::new().open(place, None);
+        let handle = Connections::new(CancellationToken::new()).open(place, None);
         let limit = Duration::from_secs(120);
         let start = Instant::now();
         let exchanges = async {

@@ -54,7 +54,7 @@ impl Listener {
         let mut current = settings.borrow_and_update().clone();
         let mut server = Arc::new(Server::new(current.clone()));
         let mut slots = Slots::new(current.max_connections);
-        let (connections, lines) = (Connections::new(), Lines::default());
+        let (connections, lines) = (Connections::new(current.drain.clone()), Lines::default());
         let listen = self.socket.local_addr().unwrap_or(NOWHERE);
         let counted = current.traffic.listener(listen, current.max_connections);
         let start = |(stream, place): Accepted, server: &Arc<Server>, current: &ListenerSettings| {

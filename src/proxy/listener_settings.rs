@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::ServerTls;
 use crate::{
     bounds::{Timeouts, Traffic},
@@ -24,6 +26,8 @@ pub struct ListenerSettings {
     pub idle_timeout: Option<Duration>,
     /// While the client takes no byte of a response.
     pub write_timeout: Option<Duration>,
+    /// When it is cancelled, clients are told to go elsewhere, and served until they do. A listener keeps its first one.
+    pub drain: CancellationToken,
     /// How long open requests, streams and tunnels may take to finish on shutdown.
     pub drain_timeout: Duration,
     /// TLS instead of cleartext.
@@ -49,6 +53,7 @@ impl Default for ListenerSettings {
             head_timeout: Some(Duration::from_secs(10)),
             idle_timeout: Some(Duration::from_secs(120)),
             write_timeout: Some(Duration::from_secs(60)),
+            drain: CancellationToken::new(),
             drain_timeout: Duration::from_secs(30),
             tls: None,
             tells_peers: false,

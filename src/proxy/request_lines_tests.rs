@@ -8,7 +8,7 @@ use crate::proxy::connection::Connections;
 
 fn handle() -> ConnectionHandle {
     let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-    Connections::new().open(place, None)
+    Connections::new(Default::default()).open(place, None)
 }
 
 /// What hyper gets of these bytes, which come in pieces of this size, and the targets that were found.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 
 use super::ProxyError;
 use crate::{
@@ -22,9 +22,22 @@ pub fn failure(error: &ProxyError, shape: Option<&dyn Dialect>) -> Response<Body
     // The rest of a request that stalled, or is too large, is not waited for (RFC 9110 §15.5.9, §15.5.14).
     use StatusCode as Is;
     if matches!(status, Is::BAD_REQUEST | Is::REQUEST_TIMEOUT | Is::PAYLOAD_TOO_LARGE) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        closing(&mut response, Version::HTTP_11);
     }
     response.map(body::full)
+}
+
+/// Says with the response to a request of this version of HTTP/1 that its connection ends with it, but for one that hands
+/// it to a tunnel.
+pub(super) fn closing<B>(response: &mut Response<B>, version: Version) {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    if version == Version::HTTP_10 {
+        // hyper says `keep-alive` besides with one of another version.
+        *response.version_mut() = version;
+    }
 }
 
 fn plain(status: StatusCode, reason: String) -> Response<Bytes> {

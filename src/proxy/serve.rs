@@ -10,7 +10,7 @@ use std::task::Poll;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::UPGRADE;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -54,6 +54,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// One with nothing open that does not acknowledge the end of its connection within this has frozen.
 const LAST_WORD: Duration = Duration::from_secs(2);
+/// A client that is to go elsewhere and has asked for nothing for so long is not waited for. Not at once: a request that is
+/// on its way to a connection that closes is lost, and one that is in use says with its next response that it closes.
+const LAST_REQUEST: Duration = Duration::from_secs(2);
 
 /// How the connections are served that begin with the same settings.
 pub(super) struct Server {
@@ -69,6 +72,8 @@ type Exchanged = BoxFuture<'static, Result<Response<Tied<Exchange>>, Infallible>
 /// The signals to a connection.
 #[derive(Clone, Copy, PartialEq)]
 enum Signal {
+    /// Tell the client to go elsewhere, with the next response.
+    Leave,
     /// Finish what is open.
     Finish,
     /// End at once, with what is open.
@@ -117,17 +122,22 @@ impl Server {
         F: Future<Output = Response<Body>> + Send + 'static,
         R: Fn() -> Option<Arc<Relay>> + Send + Sync + 'static,
     {
-        let finishes = AtomicBool::new(false);
         let mut signals = self.signals(&handle);
-        let mut connection = pin!(self.connection(stream, (service, relay), &handle, &finishes));
+        let mut connection = pin!(self.connection(stream, (service, relay), &handle));
         loop {
             tokio::select! {
                 biased;
                 () = connection.as_mut() => return,
                 Some(signal) = signals.next() => match signal {
-                    // An idle connection closes at once, any other after the response that it is at.
+                    Signal::Leave => {
+                        handle.leave();
+                        signals.push(Box::pin(async {
+                            handle.idle(Some(LAST_REQUEST)).await;
+                            Signal::Finish
+                        }));
+                    }
                     Signal::Finish => {
-                        finishes.store(true, Ordering::Relaxed);
+                        handle.finish();
                         signals.push(Box::pin(async {
                             handle.frozen(LAST_WORD).await;
                             Signal::Cut
@@ -141,13 +151,8 @@ impl Server {
 
     /// Passes on the requests that go on as they are; hyper has every other one, and all that comes after one that may
     /// change what the connection is, or after many of its own.
-    async fn connection<I, S, F, R>(
-        &self,
-        stream: I,
-        (service, relay): (S, R),
-        handle: &ConnectionHandle,
-        finishes: &AtomicBool,
-    ) where
+    async fn connection<I, S, F, R>(&self, stream: I, (service, relay): (S, R), handle: &ConnectionHandle)
+    where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -160,21 +165,21 @@ impl Server {
         let mut more = 0_usize;
         while settings.relays && relay().is_some() && more < MOST_MORE {
             let begun_before = handle.begun();
-            match relay::run(&mut client, &relay, (handle, requests), finishes).await {
+            match relay::run(&mut client, &relay, (handle, requests)).await {
                 Next::End => return client.end().await,
                 Next::Over => return,
                 Next::Rest => break,
                 Next::Message(length, begun) => {
                     more = (more + 1).saturating_sub(handle.begun().wrapping_sub(begun_before));
                     let service = self.exchanges(service.clone(), handle, begun);
-                    let message = self.message(&mut client, length, service, (handle, finishes));
+                    let message = self.message(&mut client, length, service, handle);
                     if !Box::pin(message).await {
                         return;
                     }
                 }
                 Next::Response(length, response) => {
                     let service = self.exchanges(ready(*response), handle, None);
-                    let message = self.message(&mut client, length, service, (handle, finishes));
+                    let message = self.message(&mut client, length, service, handle);
                     if !Box::pin(message).await {
                         return;
                     }
@@ -188,7 +193,7 @@ impl Server {
         let mut is_told = false;
         let ended = poll_fn(|cx| {
             let ended = connection.as_mut().poll(cx);
-            if ended.is_ready() || is_told || !finishes.load(Ordering::Relaxed) {
+            if ended.is_ready() || is_told || !(handle.finishes() || handle.ends_http2()) {
                 return ended;
             }
             // Not before hyper has read what had come: it would let go of that.
@@ -208,7 +213,7 @@ impl Server {
         client: &mut Client<I>,
         length: u64,
         service: S,
-        (handle, finishes): (&ConnectionHandle, &AtomicBool),
+        handle: &ConnectionHandle,
     ) -> bool
     where
         I: AsyncRead + AsyncWrite + Unpin + Send,
@@ -230,7 +235,7 @@ impl Server {
                         return Poll::Ready(false);
                     }
                     Poll::Pending if answered.load(Ordering::Relaxed) => return Poll::Ready(true),
-                    Poll::Pending if is_told || !finishes.load(Ordering::Relaxed) => return Poll::Pending,
+                    Poll::Pending if is_told || !handle.finishes() => return Poll::Pending,
                     Poll::Pending => {}
                 }
                 // Not before hyper has read the message: it would let go of that.
@@ -268,14 +273,18 @@ impl Server {
             if let Some(begun) = &begun {
                 request.extensions_mut().insert(begun.clone());
             }
+            let version = request.version();
             let well = exchange.odd_target().is_none_or(|odd| target::put_on(&mut request, &odd));
             // Boxed by itself, since it is large and would be moved again into the other one.
             let response = well.then(|| Box::pin(service(request)));
             Box::pin(async move {
-                let response = match response {
+                let mut response = match response {
                     Some(response) => response.await,
                     None => respond::failure(&ProxyError::Unforwardable, None),
                 };
+                if version < Version::HTTP_2 && exchange.closes() {
+                    respond::closing(&mut response, version);
+                }
                 Ok(response.map(|body| Tied::new(body, exchange)))
             })
         }
@@ -287,13 +296,17 @@ impl Server {
         let opened = Instant::now();
         let signals = FuturesUnordered::<BoxFuture<'a, Signal>>::new();
         signals.push(Box::pin(async move {
-            handle.draining(opened).await;
+            handle.finishing(opened).await;
             Signal::Finish
         }));
         signals.push(Box::pin(async move {
             handle.idle(idle).await;
             waits.given_up(TimeoutKind::IdleConnection);
             Signal::Finish
+        }));
+        signals.push(Box::pin(async move {
+            handle.drained().await;
+            Signal::Leave
         }));
         signals.push(Box::pin(async move {
             handle.cut().await;
@@ -367,6 +380,7 @@ mod tests {
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::body;
@@ -376,9 +390,10 @@ mod tests {
     const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
     const GRACE: Duration = Duration::from_secs(25);
 
-    /// A client's end of a connection that is served, and how long it takes to end from when it is to.
-    async fn served() -> (DuplexStream, impl Future<Output = u64>) {
-        let connections = Connections::new();
+    /// A client's end of a connection that is served, and what tells it to go elsewhere and to end.
+    async fn serving() -> (DuplexStream, CancellationToken, Connections) {
+        let drain = CancellationToken::new();
+        let connections = Connections::new(drain.clone());
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
         let handle = connections.open(place, None);
         let (client, stream) = duplex(1 << 16);
@@ -387,6 +402,12 @@ mod tests {
             let service = |_: Request<Incoming>| async { Response::new(body::full("ok")) };
             server.requests(stream, (service, || None), handle).await;
         });
+        (client, drain, connections)
+    }
+
+    /// A client's end of a connection that is served, and how long it takes to end from when it is to.
+    async fn served() -> (DuplexStream, impl Future<Output = u64>) {
+        let (client, _, connections) = serving().await;
         let ended = async move {
             // Idle for long before.
             tokio::time::sleep(Duration::from_secs(30)).await;
@@ -395,6 +416,19 @@ mod tests {
             begun.elapsed().as_secs()
         };
         (client, ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_elsewhere_has_two_seconds_from_its_last_request() {
+        let (mut client, drain, _connections) = serving().await;
+        let ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(ask).await.unwrap();
+        assert!(client.read(&mut [0; 1024]).await.unwrap() > 0);
+        tokio::time::sleep(LAST_REQUEST / 2).await;
+        drain.cancel();
+        let told = Instant::now();
+        assert_eq!(client.read(&mut [0; 1024]).await.unwrap(), 0, "it closes");
+        assert_eq!(told.elapsed(), LAST_REQUEST / 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
-//! What the machine, or the container, gives this process: memory, CPUs, file handles.
+//! What the machine, or the container, gives this process: memory, CPUs, file handles, and the server beside a command.
 
 mod cgroup;
+pub mod server;
 
 use std::{
     fs,

@@ -7,6 +7,8 @@ use crate::harness::relays;
 mod answer_block;
 #[path = "bad_responses.rs"]
 mod bad_responses;
+#[path = "drain.rs"]
+mod drain;
 #[path = "faults.rs"]
 mod faults;
 #[path = "forward.rs"]

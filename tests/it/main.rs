@@ -21,6 +21,8 @@ mod demo;
 mod depth;
 mod described;
 mod described_limits;
+mod drain;
+mod drain_command;
 mod embedding_api;
 mod embedding_api_heard;
 mod embedding_calls;

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -16,17 +15,18 @@ use super::exchange::Outcome;
 use super::lines;
 use super::{Asked, Relay};
 use crate::body::{Body, BoxError};
+use crate::proxy::connection::ConnectionHandle;
 use crate::proxy::spelling::Spelling;
 
 /// The next of a body, if there is more.
 type Next = Option<Result<Frame<Bytes>, BoxError>>;
 
-/// Answers a search of this length. `closes`: the client's connection is to end with it.
+/// Answers a search of this length. `handle`: the client's connection, which may be to end with it.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
     relay: &Relay,
     (search, length): (Asked, usize),
-    closes: &AtomicBool,
+    handle: &ConnectionHandle,
 ) -> Outcome {
     let mut responding = Box::pin(relay.respond(search));
     let response = poll_fn(|cx| match responding.as_mut().poll(cx) {
@@ -35,7 +35,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     });
     let Some(response) = response.await else { return Outcome::Over };
     drop(responding);
-    let closes = closes.load(Ordering::Relaxed);
+    let closes = handle.closes();
     let mut head = std::mem::take(&mut client.head);
     head.clear();
     match write_head(&response, closes, &mut head) {

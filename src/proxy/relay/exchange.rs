@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use super::client::Client;
 use super::response::{self, Limits, Reading, Response};
 use super::sending::{Sending, Sent, connect, send};
 use crate::bounds::TimeoutKind;
+use crate::proxy::connection::ConnectionHandle;
 use crate::proxy::unranked::PassedOn;
 use crate::upstream::{Begun, RawConnection, Turn, UpstreamError};
 
@@ -59,13 +59,13 @@ enum Beginning {
     Gone,
 }
 
-/// Sends a request, and passes its response on. `search`: what it is, if it is one; `closes`: the client's connection is to
-/// end with it.
+/// Sends a request, and passes its response on. `search`: what it is, if it is one; `handle`: the client's
+/// connection, which may be to end with it.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
     relay: &Relay,
     (request, search): (&Sent, Option<PassedOn>),
-    closes: &AtomicBool,
+    handle: &ConnectionHandle,
 ) -> Outcome {
     let upstream = relay.upstream();
     let now = Instant::now();
@@ -93,7 +93,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let came = Came::new(relay, request.bodiless, search);
-    let mut streaming = match begin(client, came, &mut connection, (request, until, closes)).await {
+    let mut streaming = match begin(client, came, &mut connection, (request, until, handle)).await {
         Beginning::Streaming(streaming) => streaming,
         Beginning::Begun { received, broken } => {
             return Outcome::Begun(Begun::sent(connection, received, broken));
@@ -133,15 +133,14 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
     mut came: Came<'_>,
     connection: &mut RawConnection,
-    (request, until, closes): (&Sent, Option<Instant>, &AtomicBool),
+    (request, until, handle): (&Sent, Option<Instant>, &ConnectionHandle),
 ) -> Beginning {
     poll_fn(|cx| {
         loop {
             let step = buffer::with(buffer::LARGEST, |space| {
                 let mut into = ReadBuf::new(space);
                 ready!(Pin::new(&mut *connection).poll_read(cx, &mut into))?;
-                let closes = closes.load(Ordering::Relaxed);
-                Poll::Ready(Ok(came.more(into.filled(), client, closes, cx)))
+                Poll::Ready(Ok(came.more(into.filled(), client, handle.closes(), cx)))
             });
             match step {
                 Poll::Ready(Ok(None)) => {}

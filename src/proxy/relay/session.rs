@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 
 use http::{Method, Response};
@@ -56,16 +55,14 @@ enum Head {
     Next(Next),
 }
 
-/// Passes on requests until one comes that does not go on as it is. `relay` is asked for each; `finishes`: no more of
-/// them are wanted.
+/// Passes on requests until one comes that does not go on as it is. `relay` is asked for each.
 pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut Client<S>,
     relay: impl Fn() -> Option<Arc<Relay>>,
     (handle, requests): (&ConnectionHandle, &Budget),
-    finishes: &AtomicBool,
 ) -> Next {
     loop {
-        let head = match head(client, handle, finishes).await {
+        let head = match head(client, handle).await {
             Head::Whole(head) => head,
             Head::Next(next) => return next,
         };
@@ -77,10 +74,10 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         let exchange = handle.begin(requests.take(1));
         let (outcome, length) = match read {
             Read::Search(search, length) => {
-                (Box::pin(answer::run(client, &relay, (search, length), finishes)).await, length)
+                (Box::pin(answer::run(client, &relay, (search, length), handle)).await, length)
             }
             Read::Sent(sent, search, passing) => {
-                let outcome = exchange::run(client, &relay, (&sent, search), finishes).await;
+                let outcome = exchange::run(client, &relay, (&sent, search), handle).await;
                 client.request = sent.bytes;
                 let outcome = match passing {
                     Some(passing) => passing.ended(outcome),
@@ -101,11 +98,7 @@ pub(in crate::proxy) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Waits for the whole head of a request.
-async fn head<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &mut Client<S>,
-    handle: &ConnectionHandle,
-    finishes: &AtomicBool,
-) -> Head {
+async fn head<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>, handle: &ConnectionHandle) -> Head {
     let (mut looked, mut since) = (0, None);
     poll_fn(|cx| {
         loop {
@@ -117,7 +110,7 @@ async fn head<S: AsyncRead + AsyncWrite + Unpin>(
                 }
                 End::None => looked = client.received.len(),
             }
-            if looked == 0 && finishes.load(Ordering::Relaxed) {
+            if looked == 0 && handle.finishes() {
                 return Poll::Ready(Head::Next(Next::End));
             }
             if looked > 0 {

@@ -54,7 +54,11 @@ impl Process {
     pub async fn start(args: &[&str], env: &[(&str, &str)]) -> Self {
         let own_format = args.contains(&"--log-format");
         let args = if own_format { args.to_vec() } else { [args, &["--log-format", "json"]].concat() };
-        let mut child = command(&args, env).spawn().unwrap();
+        Self::watched(command(&args, env).spawn().unwrap()).await
+    }
+
+    /// A server that has been started already, its log piped here.
+    pub async fn watched(mut child: Child) -> Self {
         let (tell, lines) = mpsc::unbounded_channel();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = tokio::spawn(async move {
@@ -79,6 +83,11 @@ impl Process {
                 _ => {}
             }
         }
+    }
+
+    /// The number of its process.
+    pub fn number(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// With the configuration of a folder.
@@ -107,7 +116,7 @@ impl Process {
 
     /// Sends a signal, such as `TERM`.
     pub async fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it runs");
+        let pid = self.number();
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status().await.unwrap();
         assert!(sent.success());
     }

@@ -119,6 +119,11 @@ impl Program {
         Wire::connect(self.addr).await
     }
 
+    /// Tells clients to go elsewhere, as `rerankd drain` does.
+    pub fn drain(&self) {
+        self.app.drain();
+    }
+
     /// Stops when every client has gone: then no connection to an upstream is left.
     pub async fn stop(self) {
         self.app.stop().await;
