@@ -53,8 +53,7 @@ QUERY = "/collections/docs/points/query"
 SHAPES = [
     Shape("standalone", "deployment/rerankd", "rerankd", "rerankd", 6343, "/docs/_search"),
     Shape("client", "deployment/search-app", "rerankd", "search-app", 8080, QUERY),
-    # Beside the database rerankd learns that its pod ends when the database has ended already: docs/kubernetes.md.
-    Shape("database", "statefulset/qdrant", "rerankd", "qdrant", 6333, QUERY, most_failed=0.005),
+    Shape("database", "statefulset/qdrant", "rerankd", "qdrant", 6333, QUERY),
 ]
 
 

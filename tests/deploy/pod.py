@@ -160,5 +160,14 @@ class Pod:
     def logged(self) -> str:
         return (self.folder / "log").read_text()
 
+    def pre_stop(self) -> subprocess.CompletedProcess:
+        """Runs the hook as the kubelet does: in the container, as its user."""
+        [program, *arguments] = self.container["lifecycle"]["preStop"]["exec"]["command"]
+        assert program == "rerankd"
+        mounts = ["nsenter", "--mount", "--target", str(self.process.pid)] if os.geteuid() == 0 else []
+        user = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups"] if os.geteuid() == 0 else []
+        command = [*mounts, *user, str(self.folder / program), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
     def tell_to_stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)

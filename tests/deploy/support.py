@@ -29,6 +29,7 @@ GRPC_PORT = 6344
 EMBEDDINGS_PORT = 6363
 ADMIN_PORT = 9464
 MOUNTED = "/etc/rerankd/"
+DRAINS = {"preStop": {"exec": {"command": ["rerankd", "drain"]}}}
 
 
 def output_of(*command: str | Path, **options) -> str:
@@ -144,6 +145,9 @@ def assert_good_rerankd(pod: dict, effective: dict) -> None:
     )
     assert_restricted(pod, container)
     assert_mounts(pod, container)
+    # Who comes from outside the pod is told when the pod ends, and not only when a sidecar's turn comes, after the database's.
+    outside = sidecar and not effective["listeners"][0]["listen"].startswith("127.0.0.1:")
+    assert container.get("lifecycle") == (DRAINS if outside else None)
     drain = sum(milliseconds(effective["shutdown"][name]) for name in ("delay", "grace"))
     assert drain < pod["spec"].get("terminationGracePeriodSeconds", 30) * 1000
 

@@ -142,9 +142,9 @@ def test_in_front_of_qdrant_the_service_leads_to_rerankd_and_another_one_past_it
     for name in ("qdrant", "qdrant-direct"):
         protocols = {each["name"]: each["appProtocol"] for each in one(manifests, "Service", name)["spec"]["ports"]}
         assert protocols == {"http": "http", "grpc": "kubernetes.io/h2c"}
-    # Qdrant goes on until the pod has left the endpoints.
+    # Qdrant goes on until the pod has left the endpoints, and idle clients rerankd: after two seconds.
     qdrant = pod["spec"]["containers"][0]
-    assert 0 < qdrant["lifecycle"]["preStop"]["sleep"]["seconds"] < pod["spec"]["terminationGracePeriodSeconds"]
+    assert 2 < qdrant["lifecycle"]["preStop"]["sleep"]["seconds"] < pod["spec"]["terminationGracePeriodSeconds"]
 
 
 def test_alone_a_rollout_takes_no_pod_away_before_another_is_ready():

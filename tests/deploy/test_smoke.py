@@ -1,5 +1,6 @@
 """The program, started as each manifest starts it, between a stand-in for the database and one for Cohere."""
 
+import http.client
 import json
 import subprocess
 import sys
@@ -175,4 +176,27 @@ def test_alone_a_pod_that_is_told_to_stop_serves_on_until_the_service_has_forgot
         pod.tell_to_stop()
         until(lambda: pod.probe("readinessProbe") == 503, pod)
         assert search(pod.proxy)[0] == "applied" and pod.probe("livenessProbe") == 200
+        assert pod.process.wait(timeout=spec["terminationGracePeriodSeconds"]) == 0, pod.logged()
+
+
+def connection_of(address: str) -> tuple[str | None, int]:
+    """What the response to a search says of its connection, and its status."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    connection.request("POST", "/collections/docs/points/query", b"{}", {"content-type": "application/json"})
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response.headers["connection"], response.status
+
+
+def test_in_front_of_qdrant_clients_are_told_to_leave_when_the_pod_begins_to_end(database, cohere):
+    spec, container, config = example("qdrant")
+    with Pod(container, database, cohere, config, secrets_named(config)) as pod:
+        assert connection_of(pod.proxy) == (None, 200)
+        hook = pod.pre_stop()
+        assert hook.returncode == 0, hook.stderr + pod.logged()
+        until(lambda: pod.probe("readinessProbe") == 503, pod)
+        # It goes on for as long as Qdrant does.
+        assert connection_of(pod.proxy) == ("close", 200) and pod.probe("livenessProbe") == 200
+        pod.tell_to_stop()
         assert pod.process.wait(timeout=spec["terminationGracePeriodSeconds"]) == 0, pod.logged()

@@ -32,6 +32,12 @@ env:
   {{- with $values.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- if and .sidecar (not (has .listen (list "127.0.0.1" "[::1]" "localhost"))) }}
+lifecycle:
+  preStop:
+    exec:
+      command: [rerankd, drain]
+{{- end }}
 ports:
   - name: rerankd
     containerPort: 6343
