@@ -81,22 +81,19 @@ pub(in crate::config) static HTTP: &[Setting<HttpSettings>] = &[
 
 /// The limits of a provider behind HTTP on calls and cost, and its circuit.
 pub(in crate::config) static LIMITS: &[Setting<ProviderSettings>] = &[
-    setting("max_concurrency", Kind::Whole(1, 100_000), "calls at the same time; more are shed", |to| {
+    setting("max_concurrency", CALLS, "calls at the same time; more are shed", |to| {
         &mut to.limits.max_concurrency
     }),
-    setting(
-        "requests_per_minute",
-        Kind::Whole(1, 10_000_000),
-        "calls in any minute, retries counted; more are shed",
-        |to| &mut to.limits.requests_per_minute,
-    ),
+    setting("requests_per_minute", RATE, "calls in any minute, retries counted; more are shed", |to| {
+        &mut to.limits.requests_per_minute
+    }),
     setting(
         "max_search_units_per_minute",
-        Kind::Whole(1, MOST),
+        BUDGET,
         "beyond it: kept; reason=budget. Counts begin anew with the process",
         |to| &mut to.limits.search_units.per_minute,
     ),
-    setting("max_search_units_per_day", Kind::Whole(1, MOST), "likewise; days are UTC", |to| {
+    setting("max_search_units_per_day", BUDGET, "likewise; days are UTC", |to| {
         &mut to.limits.search_units.per_day
     }),
     setting(
@@ -105,10 +102,10 @@ pub(in crate::config) static LIMITS: &[Setting<ProviderSettings>] = &[
         "documents are cut, then the window, so that one search stays within",
         |to| &mut to.limits.search_units_per_search,
     ),
-    setting("max_tokens_per_minute", Kind::Whole(1, MOST), "the same for providers that bill tokens", |to| {
+    setting("max_tokens_per_minute", BUDGET, "the same for providers that bill tokens", |to| {
         &mut to.limits.tokens.per_minute
     }),
-    setting("max_tokens_per_day", Kind::Whole(1, MOST), "likewise", |to| &mut to.limits.tokens.per_day),
+    setting("max_tokens_per_day", BUDGET, "likewise", |to| &mut to.limits.tokens.per_day),
     setting(
         "finish_in_background",
         Kind::Bool,
@@ -164,8 +161,12 @@ pub(in crate::config) static LEXICAL: &[Setting<LexicalSettings>] = &[
 
 const KIND: &str = "what it is; a provider with the name of its kind needs none";
 
-/// No budget is larger.
-const MOST: u64 = 1_000_000_000_000;
+/// How much of a bill may be spent in a minute or a day.
+pub(super) const BUDGET: Kind = Kind::Whole(1, 1_000_000_000_000);
+/// Calls at a time.
+pub(super) const CALLS: Kind = Kind::Whole(1, 100_000);
+/// Calls in any minute.
+pub(super) const RATE: Kind = Kind::Whole(1, 10_000_000);
 
 static ACTIVATIONS: [&str; 2] = ["none", "sigmoid"];
 static SCORINGS: [&str; 2] = ["pointwise", "listwise"];

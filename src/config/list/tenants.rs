@@ -1,13 +1,11 @@
 //! `tenants`, and what each of `tenants.names` has besides the keys of `rerank`.
 
+use super::provider::{BUDGET, CALLS, RATE};
 use crate::config::{
     TenantConfig, TenantsConfig,
     kind::Kind,
     setting::{By, Setting, Shown, by, setting},
 };
-
-/// No budget is larger.
-const MOST: u64 = 1_000_000_000_000;
 
 /// `tenants`.
 pub(in crate::config) static TENANTS: &[Setting<TenantsConfig>] = &[
@@ -55,29 +53,29 @@ pub(in crate::config) static TENANT: &[Setting<TenantConfig>] = &[
     ),
     setting(
         "max_concurrency",
-        Kind::Whole(1, 100_000),
+        CALLS,
         "its calls to each provider at the same time, within the provider's own; more are shed",
         |to| &mut to.limits.max_concurrency,
     ),
     setting(
         "requests_per_minute",
-        Kind::Whole(1, 10_000_000),
+        RATE,
         "its calls to each provider in any minute, retries not counted, within the provider's own",
         |to| &mut to.limits.requests_per_minute,
     ),
     setting(
         "max_search_units_per_minute",
-        Kind::Whole(1, MOST),
+        BUDGET,
         "its budget at each provider that bills search units; beyond it: kept; reason=budget",
         |to| &mut to.limits.search_units.per_minute,
     ),
-    setting("max_search_units_per_day", Kind::Whole(1, MOST), "likewise; days are UTC", |to| {
+    setting("max_search_units_per_day", BUDGET, "likewise; days are UTC", |to| {
         &mut to.limits.search_units.per_day
     }),
-    setting("max_tokens_per_minute", Kind::Whole(1, MOST), "the same for providers that bill tokens", |to| {
+    setting("max_tokens_per_minute", BUDGET, "the same for providers that bill tokens", |to| {
         &mut to.limits.tokens.per_minute
     }),
-    setting("max_tokens_per_day", Kind::Whole(1, MOST), "likewise", |to| &mut to.limits.tokens.per_day),
+    setting("max_tokens_per_day", BUDGET, "likewise", |to| &mut to.limits.tokens.per_day),
 ];
 
 /// The keys of `rerank` that a tenant has not: its collections are another thing, and response headers are everybody's.
