@@ -18,6 +18,7 @@ mod instructions;
 mod kind;
 mod limits;
 mod list;
+mod listener;
 mod listener_tls;
 mod made;
 mod node;
@@ -41,12 +42,14 @@ mod read_telemetry;
 mod read_tenants;
 mod read_tls;
 mod render;
+mod rerank;
 mod rerank_api;
 mod score;
 mod section;
 mod setting;
 mod sign;
 mod source;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -72,18 +75,18 @@ pub use embeddings::{EmbeddingMemoryConfig, EmbeddingsConfig, ServiceConfig};
 pub use fingerprint::Fingerprint;
 pub use grpc::GrpcListen;
 pub use limits::{LimitsConfig, MemoryConfig};
+pub use listener::{ListenerConfig, UpstreamConfig};
 pub use listener_tls::ListenerTlsConfig;
 pub use overlay::Flags;
 pub use problem::{Problem, Problems};
 pub use published::{page, reference, schema};
 pub use render::{short_hash, to_yaml};
+pub use rerank::{RerankConfig, RouteConfig};
 pub use rerank_api::RerankApiConfig;
 pub use sign::SignConfig;
 pub use source::{Loaded, Source};
-pub use types::{
-    AdminConfig, CacheConfig, Config, ListenerConfig, RedisConfig, RerankConfig, RouteConfig, ShutdownConfig,
-    TenantConfig, TenantsConfig, UpstreamConfig,
-};
+pub use tenants::{TenantConfig, TenantsConfig};
+pub use types::{AdminConfig, CacheConfig, Config, RedisConfig, ShutdownConfig};
 pub use words::{DialectChoice, PartialScores, WidenMode};
 
 /// Settings types of the modules that use them.

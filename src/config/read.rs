@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     Config, DialectChoice, ListenerConfig, RerankApiConfig, RerankConfig, RouteConfig, addresses, definition,
     elsewhere, hints, list,
+    listener::UpstreamConfig,
     node::{Node, Value},
     origin::Origin,
     problem::Problems,
@@ -16,8 +17,9 @@ use super::{
     read_tls::{client_certificate, listener_tls},
     section::Section,
     setting::{self, Setting},
+    tenants::TenantsConfig,
     token::token,
-    types::{AdminConfig, CacheConfig, TenantsConfig, UpstreamConfig},
+    types::{AdminConfig, CacheConfig},
     values,
 };
 use crate::{dialect::paths::Definition, search::PathPrefix};

@@ -8,7 +8,7 @@ use super::{
     read_rerank::rerank,
     section::Section,
     setting,
-    types::{TenantConfig, TenantsConfig},
+    tenants::{TenantConfig, TenantsConfig},
 };
 use crate::{
     pipeline::{Mode, OTHER},
