@@ -5,6 +5,7 @@ use tower::util::BoxCloneSyncService;
 use super::{
     ProviderFacts, Rerank, RerankMetrics, Reranker, ScoreStore, Scoring, SingleFlightSettings,
     batch::{Batch, BatchLimit},
+    breaker::Switch,
     cache::{Fill, KeyBase, Lookup},
     limits::Trim,
     lists::Lists,
@@ -23,6 +24,8 @@ pub(super) struct Account {
     pub(super) per_search: Option<u32>,
     /// Whether a response need not wait for what can be done after it.
     pub(super) responds_first: bool,
+    /// Its circuit: where that is open, nobody takes anything of his own limits either.
+    pub(super) circuit: Option<Arc<Switch>>,
 }
 
 impl Account {
@@ -34,7 +37,7 @@ impl Account {
         store: Arc<ScoreStore>,
         metrics: Arc<RerankMetrics>,
     ) -> Reranker {
-        let Self { name, facts, size, single_flight, per_search, responds_first } = self.clone();
+        let Self { name, facts, size, single_flight, per_search, responds_first, circuit: _ } = self.clone();
         let base = Arc::new(KeyBase::new(name.clone(), &facts));
         let call = Fill::new(call, store.clone(), base.clone());
         let call = match facts.scoring {

@@ -254,7 +254,7 @@ fn layers(settings: ProviderSettings, name: Arc<str>, shared: &StackShared) -> R
                     _ => None,
                 })
             };
-            let call = Limits::new(call, gate).before(breaker);
+            let call = Limits::new(call, gate).before(Some(breaker.clone()));
             let account = Account {
                 name,
                 facts,
@@ -262,6 +262,7 @@ fn layers(settings: ProviderSettings, name: Arc<str>, shared: &StackShared) -> R
                 single_flight: settings.single_flight,
                 per_search: limits.search_units_per_search,
                 responds_first: workers > 0,
+                circuit: Some(breaker),
             };
             let provider = account.above(call.clone(), store, metrics);
             let below = Some((account, BoxCloneSyncService::new(call)));

@@ -83,7 +83,7 @@ impl TenantStack {
             TenantLink {
                 fingerprint,
                 provider: account.above(
-                    Limits::new(call.clone(), gate.clone()),
+                    Limits::new(call.clone(), gate.clone()).before(account.circuit.clone()),
                     self.store.clone(),
                     shared.metrics.clone(),
                 ),

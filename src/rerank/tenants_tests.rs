@@ -10,8 +10,10 @@ use crate::{
         peer::{Act, Peer},
     },
     rerank::{
-        Billing, FailureClass, LimitSettings, ProviderFacts, Siblings, SingleFlightSettings, SpendSettings,
+        Billing, CircuitSettings, FailureClass, LimitSettings, ProviderFacts, RerankError, Siblings,
+        SingleFlightSettings, SpendSettings,
         batch::BatchLimit,
+        breaker::Breaker,
         limits::Ledger,
         test_support::{facts, half_for_each, metrics, request, scripted},
     },
@@ -46,6 +48,7 @@ fn account(
         single_flight: SingleFlightSettings::default(),
         per_search: None,
         responds_first: false,
+        circuit: None,
     };
     ((account, BoxCloneSyncService::new(Limits::new(call, Arc::new(gate)))), calls)
 }
@@ -187,4 +190,29 @@ async fn calls_of_one_request_wait_for_each_other_at_the_tenants_limit_too() {
     let provider = acme.links["p"].provider.clone();
     let (one, two) = tokio::join!(provider.clone().oneshot(asked("a")), provider.clone().oneshot(asked("b")));
     assert!(one.is_ok() && two.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_circuit_costs_no_round_trip_of_the_tenants_own() {
+    let peer = Peer::new();
+    peer.script(|words| match words[0] == b"EVAL" {
+        true => Act::Say("*7\r\n:1\r\n:9\r\n:1700000000\r\n$1\r\n9\r\n$1\r\n9\r\n:1\r\n:1\r\n"),
+        false => Act::Serve,
+    });
+    let shared = shared();
+    let (mut below, _) = account(&LimitSettings::default(), &shared);
+    let (call, _) = scripted(|_, _| Err(RerankError::Timeout));
+    let opens = CircuitSettings { min_calls: 1, ..CircuitSettings::default() };
+    let call = Breaker::new(call, opens, "p".into(), metrics());
+    below.0.circuit = Some(call.switch());
+    below.1 = BoxCloneSyncService::new(call);
+    let fleet = Arc::into_inner(fleet_of(&peer).await).unwrap();
+    let store = ScoreStore::new(1 << 20, Duration::from_secs(600), [1; 32]).with_fleet(fleet, true);
+    let shared = shared.with_store(Arc::new(store));
+    let acme = stack(&settings("acme", per_day(5), None), None, &below, &shared);
+    assert_eq!(ask(&acme, "a").await, Err(FailureClass::Timeout));
+    for _ in 0..5 {
+        assert_eq!(ask(&acme, "a").await, Err(FailureClass::CircuitOpen));
+    }
+    assert_eq!(peer.seen("EVAL").len(), 1);
 }

@@ -81,6 +81,11 @@ impl Gate {
         }
     }
 
+    /// The same where the provider's circuit has not made it: it is everybody's.
+    pub(super) fn shed_by_circuit(&self, class: FailureClass) {
+        self.metrics.shed(&self.provider, class);
+    }
+
     /// The same of a call that something behind this has not made: the provider's own gate has counted that already.
     pub(super) fn held_inside(&self, class: FailureClass) {
         if self.tenant.is_none() {

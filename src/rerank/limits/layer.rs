@@ -25,14 +25,14 @@ impl<S: Rerank> Limits<S> {
     }
 
     /// The same, checking first whether the circuit behind it would let a call through: an open one costs nothing.
-    pub(in crate::rerank) fn before(self, circuit: Arc<Switch>) -> Self {
-        Self { circuit: Some(circuit), ..self }
+    pub(in crate::rerank) fn before(self, circuit: Option<Arc<Switch>>) -> Self {
+        Self { circuit, ..self }
     }
 
     async fn run(self, request: RerankRequest) -> RerankResult {
         let gate = self.gate;
         if let Some(Err(class)) = self.circuit.map(|circuit| circuit.would_admit()) {
-            gate.shed(class);
+            gate.shed_by_circuit(class);
             return Err(RerankError::Held { class });
         }
         let place = Siblings::place(request.siblings.as_ref(), &gate.free, request.retry_by());

@@ -63,7 +63,7 @@ async fn an_open_circuit_costs_no_round_trip() {
     let circuit = CircuitSettings { min_calls: 1, ..CircuitSettings::default() };
     let breaker = Breaker::new(inner, circuit, "p".into(), metrics());
     let circuit = breaker.switch();
-    let service = Limits::new(breaker, gate(&peer).await).before(circuit);
+    let service = Limits::new(breaker, gate(&peer).await).before(Some(circuit));
     assert_eq!(ask(&service).await, Err(FailureClass::Timeout));
     for _ in 0..5 {
         assert_eq!(ask(&service).await, Err(FailureClass::CircuitOpen));
