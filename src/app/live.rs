@@ -252,6 +252,7 @@ impl Live {
         // Those that are no longer wanted let their open requests finish.
         old.into_iter().flatten().for_each(|listener| listener.stop.cancel());
         built.shared.bounds.set_limits(built.shared.limits(&built.config));
+        built.shared.tenancy.activate(&built.config.tenants);
         built.shared.stack.store.connect();
         if let Some(tracer) = &built.shared.tracer {
             tracer.start();

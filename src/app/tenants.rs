@@ -38,13 +38,22 @@ impl Tenancy {
         }
     }
 
-    /// A tenant's share of what all have.
+    /// These tenants count from now on, with their limits.
+    pub(super) fn activate(&self, config: &TenantsConfig) {
+        let known = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
+        for tenant in &config.each {
+            if let (Some(places), Some(most)) = (known.get(&tenant.name), tenant.max_searches) {
+                places.set_limit(most);
+            }
+        }
+    }
+
+    /// A tenant's share of what all have, for a configuration that may yet be rejected.
     pub(super) fn share(&self, tenant: &TenantConfig) -> Arc<TenantShare> {
         let mut known = self.searches.lock().unwrap_or_else(PoisonError::into_inner);
         let searches = tenant.max_searches.map(|most| {
-            let places = known.entry(tenant.name.clone()).or_insert_with(|| Budget::new(most));
-            places.set_limit(most);
-            places.clone()
+            // Its limit changes once the configuration counts.
+            known.entry(tenant.name.clone()).or_insert_with(|| Budget::new(most)).clone()
         });
         Arc::new(TenantShare {
             name: tenant.name.as_str().into(),
@@ -66,5 +75,26 @@ pub(super) fn rules(config: &TenantsConfig) -> Rules {
         header: config.header.clone(),
         networks: config.networks.clone(),
         tenants: config.each.iter().map(sources).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::test_support::config;
+
+    #[test]
+    fn a_configuration_that_is_rejected_changes_no_tenants_limit() {
+        let tenancy = Tenancy::new(TenantMetrics::register(&prometheus::Registry::new()).unwrap());
+        let with = |most: u64| {
+            let section = format!("{{ collection: 'a-*', max_searches_in_flight: {most} }}");
+            config(&format!("tenants: {{ names: {{ acme: {section} }} }}\n")).tenants
+        };
+        let limit = |of: &TenantShare| of.searches.as_ref().unwrap().limit();
+        let active = tenancy.share(&with(5).each[0]);
+        let next = tenancy.share(&with(2).each[0]);
+        assert_eq!((limit(&active), limit(&next)), (5, 5), "it may be rejected yet");
+        tenancy.activate(&with(2));
+        assert_eq!((limit(&active), limit(&next)), (2, 2), "searches in flight stay counted");
     }
 }
