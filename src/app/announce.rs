@@ -55,8 +55,8 @@ pub(super) fn announce(
     }
     announce_embeddings(config, embeddings);
     if let Some(endpoint) = config.telemetry.endpoint.as_ref().filter(|_| shared.tracer.is_some()) {
-        let (sample, parent) = (config.telemetry.ratio, config.telemetry.parents);
-        tracing::info!(%endpoint, sample, ?parent, "traces");
+        let (sample, parent) = (config.telemetry.ratio, config.telemetry.parents.as_str());
+        tracing::info!(%endpoint, sample, parent, "traces");
     }
     tracing::info!(
         max_buffered_bytes = shared.bounds.request_bytes.limit(),
@@ -152,7 +152,8 @@ fn off(config: &Config) -> Vec<(String, String)> {
     }
     match config.rerank.mode {
         Mode::Off => {
-            say("reranking", "rerank.mode is off: searches are forwarded, but those of routes".to_owned())
+            let but = config.opened().map(|opened| format!(", but those of {opened}")).unwrap_or_default();
+            say("reranking", format!("rerank.mode is off: searches are forwarded{but}"));
         }
         Mode::Shadow => {
             say("reordering", "rerank.mode is shadow: searches are reranked for the metrics only".to_owned());
@@ -258,12 +259,21 @@ mod tests {
         );
         for part in [
             "reranking on 127.0.0.1:6343: its dialect is none",
-            "reranking: rerank.mode is off",
+            "reranking: rerank.mode is off: searches are forwarded\n",
             "score cache in memory: cache.max_bytes is 0",
             "inspector.capture is off",
         ] {
             assert!(most.contains(part), "{part}: {most}");
         }
+        let by_tenant = off_of(
+            "listeners: [{ upstream: { url: 'http://db' } }]\nrerank: { mode: off, providers: [lexical] }\n\
+             routes: [{ collection: docs, mode: on }]\n\
+             tenants: { names: { acme: { collection: 'a-*', mode: on }, none: { collection: 'b-*' } } }\n",
+        );
+        assert!(
+            by_tenant.contains("forwarded, but those of routes (docs) and of tenants (acme)\n"),
+            "{by_tenant}"
+        );
         let shadow = off_of(
             "listeners: [{ upstream: { url: 'http://db' } }]\nrerank: { mode: shadow, providers: [lexical] }\n",
         );

@@ -5,8 +5,8 @@ use crate::{
     app::{App, StartError, ended_services},
     bounds::Limits,
     config::{
-        Config, Difference, GrpcListen, ListenerConfig, Mode, RouteConfig, TenantConfig, Written,
-        differences, load_path_written, to_yaml,
+        Config, Difference, GrpcListen, ListenerConfig, Mode, TenantConfig, Written, differences,
+        load_path_written, to_yaml,
     },
     dialect::paths::Operation,
     system::Resources,
@@ -151,9 +151,8 @@ fn kept_out(config: &Config) -> Option<String> {
         rerank.collections.iter().partition(|pattern| pattern.starts_with('-'));
     let mut reported: Vec<String> = Vec::new();
     if rerank.mode == Mode::Off {
-        let on = |route: &&RouteConfig| route.rerank.mode != Mode::Off;
-        let on = config.routes.iter().filter(on).map(|route| route.collection.as_str());
-        reported.push(format!("all but those of routes ({})", on.collect::<Vec<_>>().join(", ")));
+        let but = config.opened().map(|opened| format!(" but those of {opened}")).unwrap_or_default();
+        reported.push(format!("all{but}"));
     } else if !let_in.iter().any(|pattern| *pattern == "*") {
         let names: Vec<&str> = let_in.iter().map(|pattern| pattern.as_str()).collect();
         reported.push(if names.is_empty() {
@@ -163,8 +162,7 @@ fn kept_out(config: &Config) -> Option<String> {
         });
     }
     reported.extend(out.iter().filter_map(|pattern| pattern.strip_prefix('-')).map(str::to_owned));
-    let off = |route: &&RouteConfig| route.rerank.mode == Mode::Off;
-    reported.extend(config.routes.iter().filter(off).map(|route| format!("{} (a route)", route.collection)));
+    reported.extend(config.closed_routes().map(|route| format!("{} (a route)", route.collection)));
     (!reported.is_empty()).then(|| reported.join(", "))
 }
 
@@ -348,6 +346,11 @@ mod tests {
         assert_eq!(reported(file), "all but wiki-*, wiki-x, hr-* (a route)");
         let file = "rerank: { mode: off, collections: ['*'] }\nroutes: [{ collection: 'docs', mode: on }]\n";
         assert_eq!(reported(file), "all but those of routes (docs)");
+        assert_eq!(reported("rerank: { mode: off, collections: ['*'] }"), "all");
+        // What tenants open is read, also of routes that say nothing of their own.
+        let file = "rerank: { mode: off }\nroutes: [{ collection: a, window: 9 }, { collection: b, mode: off }]\ntenants: { \
+                    names: { acme: { collection: [a], mode: on }, bolt: { collection: [b] } } }\n";
+        assert_eq!(reported(file), "all but those of tenants (acme), .*, b (a route)");
         assert_eq!(reported("rerank: { collections: ['-hr'] }"), "all, hr");
     }
 

@@ -22,6 +22,7 @@ mod listener;
 mod listener_tls;
 mod made;
 mod node;
+mod opened;
 mod origin;
 mod out;
 mod overlay;

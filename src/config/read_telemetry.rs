@@ -20,7 +20,7 @@ pub(super) fn read(
     setting::read(list::TELEMETRY, &section, &mut to, problems);
     let otlp = section.again("otlp");
     match otlp.node("endpoint").map(|node| &node.value) {
-        Some(Value::Null) => to.endpoint = None,
+        Some(Value::Null) => to.switch_off(),
         Some(_) => {
             if let Some(endpoint) = otlp.read("endpoint", problems, values::url) {
                 (to.endpoint, to.is_whole) = (Some(endpoint), false);
@@ -35,7 +35,7 @@ pub(super) fn read(
         to.ca_held = hasher.finish();
     }
     if variable(env, "OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        to.endpoint = None;
+        to.switch_off();
     }
     to
 }
@@ -55,6 +55,9 @@ fn headers(section: &Section<'_>, to: &mut TraceSettings, problems: &mut Problem
     }
 }
 
+/// Where traces go: the whole address, or what all signals share.
+pub(super) const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
 /// What is done with a variable's name and text; nothing comes back where the text makes no sense.
 type Use<'a> = Box<dyn FnMut(&'static str, &str) -> Option<()> + 'a>;
 
@@ -71,13 +74,12 @@ fn standard(env: &HashMap<String, String>) -> TraceSettings {
             ignored.push(name);
         }
     };
-    let (whole, shared) = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT");
-    let (endpoint, is_whole) = (&mut to.endpoint, &mut to.is_whole);
+    let mut is_off = false;
     take(
-        &[whole, shared],
+        &ENDPOINTS,
         Box::new(|name, text| {
-            *endpoint = Some(values::url(text).ok()?);
-            *is_whole = name == whole;
+            to.endpoint = Some(values::url(text).ok()?);
+            to.is_whole = name == ENDPOINTS[0];
             Some(())
         }),
     );
@@ -86,7 +88,7 @@ fn standard(env: &HashMap<String, String>) -> TraceSettings {
         Box::new(|_, text| match text {
             "otlp" => Some(()),
             "none" => {
-                *endpoint = None;
+                is_off = true;
                 Some(())
             }
             _ => None,
@@ -156,6 +158,9 @@ fn standard(env: &HashMap<String, String>) -> TraceSettings {
         }),
     );
     to.ignored = ignored;
+    if is_off {
+        to.switch_off();
+    }
     to
 }
 
@@ -260,6 +265,24 @@ mod tests {
         assert_eq!(config.telemetry.protocol, Protocol::Http);
         let warned = config.warnings().join("\n");
         assert!(env.iter().all(|(name, _)| warned.contains(name)), "{warned}");
+    }
+
+    #[test]
+    fn an_endpoint_that_makes_no_sense_is_said_although_there_are_no_traces_then() {
+        let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317"), ("OTEL_TRACES_SAMPLER", "xray")];
+        let config = good("", &env);
+        assert_eq!(config.telemetry.endpoint, None);
+        let warned = config.warnings();
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        assert!(
+            warned[0].contains("OTEL_EXPORTER_OTLP_ENDPOINT: ") && warned[0].contains("http://"),
+            "{warned:?}"
+        );
+        // Not where nobody wants any.
+        for off in [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_SDK_DISABLED", "true")] {
+            assert!(good("", &[env[0], off]).warnings().is_empty());
+        }
+        assert!(good("telemetry: { otlp: { endpoint: null } }", &env[..1]).warnings().is_empty());
     }
 
     #[test]

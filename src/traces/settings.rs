@@ -61,6 +61,14 @@ impl Default for TraceSettings {
     }
 }
 
+impl TraceSettings {
+    /// Nobody wants traces, whatever else is said of them.
+    pub fn switch_off(&mut self) {
+        self.endpoint = None;
+        self.ignored.clear();
+    }
+}
+
 /// What is spoken to the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -79,6 +87,17 @@ pub enum Parents {
     Only,
     /// Nothing: the ratio decides.
     Ignore,
+}
+
+impl Parents {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Follow => "follow",
+            Self::Only => "only",
+            Self::Ignore => "ignore",
+        }
+    }
 }
 
 /// Who gets rerankd's span as the parent of its own.

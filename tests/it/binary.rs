@@ -273,7 +273,7 @@ async fn the_first_lines_of_serve_say_what_runs_who_scores_and_what_is_off() {
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     let yaml = "listeners: [{ listen: '127.0.0.1:0', upstream: { url: 'http://127.0.0.1:9' } }]\nadmin: { listen: \
                 '127.0.0.1:0' }\nrerank: { providers: [cohere, spare] }\nproviders:\n  cohere: { base_url: \
-                'http://127.0.0.1:9' }\n  spare: { kind: jina }\ninspector: { capture: text }\n";
+                'http://127.0.0.1:9' }\n  spare: { kind: jina }\ninspector: { capture: text }\ntelemetry: { otlp: { endpoint: 'http://127.0.0.1:9' } }\n";
     std::fs::write(file.path(), yaml).unwrap();
     let args = ["--config", file.path().to_str().unwrap()];
     let env = [("CO_API_KEY", "k3y-canary")];
@@ -300,6 +300,7 @@ async fn the_first_lines_of_serve_say_what_runs_who_scores_and_what_is_off() {
     assert!(cache["memory"].as_str().is_some_and(|memory| memory.starts_with("64")), "{log}");
     let admin = line("metrics and health");
     assert_eq!(admin["inspector"], format!("http://{}/", admin["listen"].as_str().unwrap()));
+    assert_eq!(line("traces")["parent"], "follow", "the setting's own word");
     let off = line("off");
     assert_eq!(off["what"], "provider spare", "{log}");
     assert_eq!(off["why"], "it has no key: set JINA_API_KEY, or its api_key_file", "{log}");
