@@ -42,6 +42,8 @@ providers: it is paid for. The scores are waited for, however short the deadline
 exceeded is said), and mode shadow is reranked. The cache is this command's own, and empty, but
 where cache.redis is configured: then the fleet's scores are known, and --fresh leaves them out.
 
+--demo has settings of its own: RERANKD_* and OTEL_* variables and a configuration file change nothing of it.
+
 Shown are query and document texts, and the bytes that left for database and provider. API keys, and
 the credentials in the request's own headers and query string, are sent but shown as ***.
 
@@ -98,7 +100,7 @@ pub struct ExplainArgs {
     /// Print JSON, with every text and body to its end
     #[arg(long)]
     json: bool,
-    /// Explain the demo's first question, or --query, on the demo's database
+    /// Explain the demo's first question, or --query, on the demo's database and with its settings
     #[arg(long, conflicts_with_all = ["request", "path", "grpc", "method", "body", "upstream", "listener"])]
     demo: bool,
     /// With --demo: who scores; a key alone changes nothing

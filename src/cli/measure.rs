@@ -26,7 +26,8 @@ Judgments: TREC qrels (query, iteration, document, grade), or JSON lines:
   {\"query\": \"q1\", \"document\": \"25\", \"grade\": 3}      {\"query\": \"q1\", \"grades\": {\"25\": 3, \"26\": 0}}
 
 The configuration is the server's own. Each query is sent twice: as it stands, and through the same pipeline as the
-server. Every query is reranked, whatever mode and sample say, and waited for.
+server. Every query is reranked, whatever mode and sample say, and waited for. --demo has settings of its own: RERANKD_* and
+OTEL_* variables and a configuration file change nothing of it.
 
 What is done is kept in a checkpoint; a run that ended early goes on from it with --resume and pays nothing twice. Query
 and document text is in no output.

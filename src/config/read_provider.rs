@@ -48,7 +48,8 @@ pub(super) fn provider(
     if kind.is_none() && word != LEXICAL {
         return unknown(name, path, node, problems);
     }
-    let section = Section::open(node, path, &keys(kind), elsewhere::hint, problems);
+    let hint = if kind.is_some() { elsewhere::hint } else { not_of_lexical };
+    let section = Section::open(node, path, &keys(kind), hint, problems);
     let kind = match kind {
         Some(kind) => ProviderKind::Http(http(&section, kind, name, env, problems)),
         None => ProviderKind::Lexical(lexical(&section, problems)),
@@ -60,6 +61,18 @@ pub(super) fn provider(
         setting::read(list::PROVIDER_LIMITS, &section, &mut provider, problems);
     }
     provider
+}
+
+/// What is said of a key that only providers behind HTTP have.
+fn not_of_lexical(section: &str, key: &str) -> Option<String> {
+    let of_others = HttpKind::ALL.iter().any(|kind| keys(Some(*kind)).contains(&key));
+    let hint = elsewhere::hint(section, key);
+    if of_others || hint.as_ref().is_some_and(|hint| hint.contains("providers.<name>")) {
+        let sentence = "`lexical` computes its scores in this process, and has no model, address, key or limits: known here: \
+                        kind, fuse.";
+        return Some(sentence.to_owned());
+    }
+    hint
 }
 
 /// A provider whose kind is unknown: only that is a problem, not the keys, which depend on it.

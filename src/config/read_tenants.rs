@@ -7,7 +7,7 @@ use super::{
     problem::Problems,
     read_rerank::rerank,
     section::Section,
-    setting,
+    setting::{self, Setting},
     tenants::{TenantConfig, TenantsConfig},
 };
 use crate::{
@@ -81,7 +81,10 @@ fn whole(section: &Section<'_>, of: &TenantsConfig, listeners: &[ListenerConfig]
         section.complain("names", sentence, problems);
     }
     let verifies = |each: &ListenerConfig| each.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
-    if of.each.iter().any(|each| !each.certificates.is_empty()) && !listeners.iter().any(verifies) {
+    // Where such a file could not be read, that has been said.
+    let is_said = problems.0.iter().any(|problem| problem.path.contains("tls.client_ca_file"));
+    let none = !is_said && !listeners.iter().any(verifies);
+    if none && of.each.iter().any(|each| !each.certificates.is_empty()) {
         let sentence = "certificates are for clients that have to show one, and no listener asks for them: set its \
                         tls.client_ca_file.";
         section.complain("names", sentence, problems);
@@ -105,7 +108,8 @@ fn tenant(
     let mut to = TenantConfig::named(&entry.key, base, []);
     setting::read(list::TENANT, &section, &mut to, problems);
     to.rerank = over(&section, base, false, problems);
-    to.own = list::RERANK.iter().map(|setting| setting.key).filter(|key| is_own(&section, key)).collect();
+    let own = list::RERANK.iter().filter(|setting| is_own(&section, setting, &mut to.rerank));
+    to.own = own.map(|setting| setting.key).collect();
     // What is wrong with its own keys has been said.
     let mut said = Problems::default();
     let mut of_route = |route: &RouteConfig| over(&section, &route.rerank, route.has_mode, &mut said);
@@ -144,11 +148,16 @@ fn over(
     to
 }
 
-fn is_own(section: &Section<'_>, key: &str) -> bool {
-    match key.split_once('.') {
-        Some((inner, key)) => section.again(inner).node(key).is_some(),
-        None => section.node(key).is_some(),
-    }
+/// Whether the tenant says this itself. A null does only where it empties the setting; else it leaves that to the base and the
+/// routes.
+fn is_own(section: &Section<'_>, setting: &Setting<RerankConfig>, of: &mut RerankConfig) -> bool {
+    let says =
+        |section: &Section<'_>, key: &str| section.node(key).map(|node| matches!(node.value, Value::Null));
+    let is_null = match setting.key.split_once('.') {
+        Some((inner, key)) => says(&section.again(inner), key),
+        None => says(section, setting.key),
+    };
+    is_null.is_some_and(|is_null| !is_null || setting.text(of).is_none_or(|text| text == "null"))
 }
 
 fn bad_name(name: &str) -> Option<String> {

@@ -103,6 +103,7 @@ mod tests {
             ("{ cert_file: DIR/crt, key_file: DIR/crt }", "", "holds no private key"),
             ("{ cert_file: DIR/crt, key_file: DIR/none }", "", "cannot be read"),
             ("{ cert: DIR/crt }", "", "did you mean `cert_file`"),
+            ("{ cert_file: DIR/crt, key_file: DIR/key, client_ca_file: DIR/none }", "", "client_ca_file: "),
             ("null", ", ca_file: DIR/key", "upstream.ca_file: `"),
             ("null", ", client_cert_file: DIR/crt", "client_cert_file and client_key_file are of use only"),
             ("null", ", server_name: 'a b'", "is not a host name"),
@@ -110,5 +111,19 @@ mod tests {
             let problems = try_load(folder.path(), tls, upstream, &[]).unwrap_err().to_string();
             assert!(problems.contains(expected), "{tls} {upstream} gave {problems}");
         }
+    }
+
+    #[test]
+    fn an_authority_that_cannot_be_read_is_the_only_complaint_also_beside_tenants_that_show_certificates() {
+        let folder = folder();
+        let tls = "{ cert_file: DIR/crt, key_file: DIR/key, client_ca_file: DIR/none }";
+        let text = format!(
+            "listeners: [{{ tls: {tls}, upstream: {{ url: 'https://db' }} }}]\n\
+             tenants: {{ names: {{ acme: {{ certificates: ['CN=acme'] }} }} }}\n"
+        );
+        let text = text.replace("DIR", folder.path().to_str().unwrap());
+        let problems = load(Some((Path::new("f"), &text)), &HashMap::new(), &Flags::default()).unwrap_err();
+        assert_eq!(problems.0.len(), 1, "{problems}");
+        assert_eq!(problems.0[0].path, "listeners[0].tls.client_ca_file");
     }
 }

@@ -179,7 +179,14 @@ fn a_bad_value_is_reported_with_its_path() {
         ("rerank: { window: [1] }", "one value"),
         ("providers: { mine: { model: x } }", "a provider needs its kind"),
         ("providers: { cohere: { kind: coher } }", "Did you mean `cohere`?"),
-        ("providers: { lexical: { model: x } }", "unknown key `model`"),
+        (
+            "providers: { lexical: { model: x } }",
+            "unknown key `model`; `lexical` computes its scores in this process",
+        ),
+        (
+            "providers: { own: { kind: lexical, timeout: 1s } }",
+            "and has no model, address, key or limits: known here: kind, fuse.",
+        ),
         ("cache: { max_bytes: many }", "not a size"),
         ("cache: { secret_file: /no/such/file }", "cannot be read"),
         ("limits: { max_searches_in_flight: -1 }", "not a whole number"),
@@ -338,7 +345,7 @@ fn a_tenant_is_printed_with_its_own_keys_alone_since_they_lie_over_every_route()
         let text = "rerank: { window: 40 }\nroutes: [{ collection: x, window: 10 }]\n";
         good(&format!("{text}tenants: {{ names: {{ acme: {{ collection: [x]{own} }} }} }}"), &[])
     };
-    for (own, window) in [("", 10), (", window: 40", 40)] {
+    for (own, window) in [("", 10), (", window: 40", 40), (", window: null", 10), (", fields: null", 10)] {
         let config = of(own);
         assert_eq!(config.tenants.each[0].routes[0].window, window);
         let printed = to_yaml(&config);
@@ -347,6 +354,12 @@ fn a_tenant_is_printed_with_its_own_keys_alone_since_they_lie_over_every_route()
         assert_eq!((read.tenants.each[0].routes[0].window, to_yaml(&read)), (window, printed));
     }
     assert_ne!(short_hash(&of("")), short_hash(&of(", window: 40")));
+    // A null that leaves a setting to others is not its own, one that empties it is.
+    let said = |own: &str| {
+        to_yaml(&of(own)).split("acme").nth(1).unwrap().split("providers:").next().unwrap().to_owned()
+    };
+    assert!(!said(", fields: null").contains("fields"), "{}", said(", fields: null"));
+    assert!(said(", min_score: null").contains("min_score: null"), "{}", said(", min_score: null"));
 }
 
 #[test]
