@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::harness::{FakeDatabase, Program, Wire};
+use crate::harness::{FakeDatabase, Program, Wire, qdrant_hits, response as message, search};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -161,4 +161,55 @@ async fn what_has_come_of_a_response_that_breaks_off_is_passed_on() {
     drop(upstream);
     assert!(client.head().await.starts_with("HTTP/1.1 200 OK\r\n"));
     assert_eq!(client.rest().await, "ok");
+}
+
+/// The names of a head's lines, as they were written.
+fn names(message: &str) -> Vec<String> {
+    let head = message.split("\r\n\r\n").next().unwrap();
+    head.lines().skip(1).map(|line| line.split(':').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_search_that_is_sent_again_since_its_connection_broke_is_spelled_as_before() {
+    let found = message(200, "application/json", &qdrant_hits(50, 100));
+    for more in ["", "X-Rerank-Mode: off\r\n"] {
+        // The one kept connection breaks, or both of two.
+        for kept in [1, 2] {
+            let database = FakeDatabase::by_hand().await;
+            let program = Program::with_key(database.addr, "rerank: { providers: [lexical] }\n").await;
+            let mut clients = Vec::new();
+            let mut connections = Vec::new();
+            for _ in 0..kept {
+                let mut client = program.client().await;
+                client.send(GET).await;
+                connections.push(database.connection().await);
+                clients.push(client);
+            }
+            for (client, upstream) in clients.iter_mut().zip(&mut connections) {
+                response(client, upstream).await;
+            }
+            let mut client = program.client().await;
+            let search = search(r#"{"query":[0.1],"limit":50,"with_payload":true}"#);
+            let search = search.replacen("\r\n", &format!("\r\nX-CASED: a\r\nx-Cased-Too: b\r\n{more}"), 1);
+            client.send(search).await;
+            // Each is closed once it has the request; what has been sent twice is sent no more.
+            let mut seen = Vec::new();
+            while let Some(mut upstream) = connections.pop() {
+                seen.push(upstream.message().await.expect("the request"));
+            }
+            if seen.len() < 2 {
+                let mut upstream = database.connection().await;
+                seen.push(upstream.message().await.expect("it is sent again"));
+                upstream.send(&found).await;
+                assert!(client.message().await.unwrap().starts_with("HTTP/1.1 200"));
+            }
+            for message in &seen {
+                let names = names(message);
+                for name in ["X-CASED", "x-Cased-Too"] {
+                    assert!(names.iter().any(|each| each == name), "{more}{kept}: {message}");
+                }
+            }
+            assert_eq!(names(&seen[0]), names(&seen[1]), "{more}{kept}");
+        }
+    }
 }
