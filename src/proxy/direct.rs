@@ -50,8 +50,8 @@ struct Asked<'a> {
     gather: bool,
 }
 
-/// Sends a search whose body is in memory, and waits for the head of the response; once more if a connection breaks before
-/// that. `gather`: its body is wanted as a whole.
+/// Sends a search whose body is in memory, and waits for the head of the response; once more, in the same spelling, if a
+/// connection breaks before that. `gather`: its body is wanted as a whole.
 pub(super) async fn send(
     upstream: &Upstream,
     mut parts: Parts,
@@ -82,15 +82,20 @@ pub(super) async fn send(
             }
             Err(Stopped::Broken(begun) | Stopped::Begun(begun)) => begun,
         };
-        if let Some(span) = span {
+        if let Some(span) = span.take() {
             span.goes_on();
         }
-        parts.extensions.insert(begun);
+        let mut rest = parts.clone();
+        rest.extensions.insert(begun);
         // Boxed: few come here, and the future of every search would be as large.
-        return match is_first {
-            true => Box::pin(upstream.send_search(parts, bytes, turn)).await,
-            false => Box::pin(upstream.send_search_once(parts, bytes, turn)).await,
-        };
+        match Box::pin(upstream.send_search_once(rest, bytes.clone(), turn)).await {
+            // Again from here: hyper knows no spelling.
+            Err(error) if is_first && error.is_broken() => {
+                is_first = false;
+                span = tried(upstream, &mut parts, &bytes, &mut request);
+            }
+            ended => return ended,
+        }
     }
 }
 

@@ -213,3 +213,23 @@ async fn a_search_that_is_sent_again_since_its_connection_broke_is_spelled_as_be
         }
     }
 }
+
+#[tokio::test]
+async fn so_it_is_where_the_connection_breaks_after_a_response_has_begun_that_hyper_reads() {
+    let found = message(200, "application/json", &qdrant_hits(50, 100));
+    let database = FakeDatabase::by_hand().await;
+    let program = Program::with_key(database.addr, "rerank: { providers: [lexical] }\n").await;
+    let mut client = program.client().await;
+    let search = search(r#"{"query":[0.1],"limit":50,"with_payload":true}"#);
+    client.send(search.replacen("\r\n", "\r\nX-CASED: a\r\n", 1)).await;
+    let mut upstream = database.connection().await;
+    let first = upstream.message().await.expect("the request");
+    upstream.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n").await;
+    drop(upstream);
+    let mut upstream = database.connection().await;
+    let again = upstream.message().await.expect("it is sent again");
+    upstream.send(&found).await;
+    let response = client.message().await.unwrap();
+    assert!(response.contains("x-rerank-status: applied"), "{response}");
+    assert_eq!(again, first);
+}
