@@ -53,6 +53,7 @@ mod metrics;
 mod modes;
 mod never_worse;
 mod otlp;
+mod page_examples;
 mod pages;
 mod passages;
 mod pipelines;

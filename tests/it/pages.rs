@@ -9,7 +9,16 @@ use std::{
 /// Where a reader begins.
 const README: &str = "README.md";
 /// Folders whose pages are held to these rules.
-const FOLDERS: [&str; 4] = [".", "docs", "benches/proxy", "deploy/helm/rerankd"];
+const FOLDERS: [&str; 8] = [
+    ".",
+    "docs",
+    "benches",
+    "benches/fleet",
+    "benches/proxy",
+    "benches/tenants",
+    "deploy/helm/rerankd",
+    "tests/cluster",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
