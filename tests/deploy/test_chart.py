@@ -9,6 +9,7 @@ import yaml
 from support import (
     ADMIN_PORT,
     CHART,
+    DRAINS,
     EMBEDDINGS_PORT,
     GRPC_PORT,
     HERE,
@@ -252,9 +253,14 @@ def test_another_chart_takes_the_sidecar_by_name(app, tmp_path):
     assert one(manifests, "PodMonitor")["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
 
 
-def test_a_sidecar_behind_a_service_listens_on_the_pods_address(app):
-    pod = one(helm_template("shop", app, "--set", "rerankd.listen=0.0.0.0"), "Deployment")["spec"]["template"]
-    assert environment(rerankd_of(pod)[0])["RERANKD_LISTEN"] == "0.0.0.0:6343"
+@pytest.mark.parametrize(("listen", "drains"), [("0.0.0.0", DRAINS), ("[::]", DRAINS), ("", None), ("[::1]", None)])
+def test_a_sidecar_behind_a_service_listens_on_the_pods_address_and_drains_as_the_pod_ends(app, listen, drains):
+    manifests = helm_template("shop", app, "--set", f"rerankd.listen={listen}")
+    for manifest in manifests:
+        validate(manifest)
+    container, _ = rerankd_of(one(manifests, "Deployment")["spec"]["template"])
+    assert environment(container)["RERANKD_LISTEN"] == f"{listen or '127.0.0.1'}:6343"
+    assert container.get("lifecycle") == drains
 
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
