@@ -15,6 +15,7 @@ mod order;
 mod page;
 mod plan;
 mod prefix;
+mod query_traits;
 mod reason;
 mod skip;
 mod switch;
@@ -37,6 +38,7 @@ pub use plan::{
     WantedFields,
 };
 pub use prefix::{BadPrefix, PathPrefix};
+pub use query_traits::QueryTraits;
 pub use reason::KeepReason;
 pub use skip::SkipRule;
 pub use switch::yes_or_no;

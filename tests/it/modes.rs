@@ -50,10 +50,11 @@ async fn a_sample_is_sticky_by_query() {
 #[tokio::test]
 async fn kinds_of_queries_that_are_to_be_skipped_cost_no_call() {
     let service = Faulty::start(Fault::Hang).await;
-    let skipping =
-        "rerank: { skip_when: { identifiers: true, phrases: true, words: 1, patterns: ['site:*'] } }\n";
+    let skipping = "rerank: { skip_when: { identifiers: true, phrases: true, questions: true, words: 1, \
+                    words_over: 6, patterns: ['site:*'] } }\n";
     let points = Points::before(service.addr, skipping).await;
-    for query in ["SKU-4711", "\"bank card\"", "bank", "site:a.org bank card"] {
+    let long = "my bank card is lost or stolen";
+    for query in ["SKU-4711", "\"bank card\"", "bank", "site:a.org bank card", "what is lost?", long] {
         points.search(query, 3).await.assert_kept("skipped", 3, query);
     }
     assert_eq!(service.calls(), 0);

@@ -198,9 +198,21 @@ pub(in crate::config) static RERANK: &[Setting<RerankConfig>] = &[
     setting("skip_when.phrases", Kind::Bool, "rerank no query that is one phrase in quotation marks", |to| {
         &mut to.skip_when.phrases
     }),
+    setting(
+        "skip_when.questions",
+        Kind::Bool,
+        "rerank no question: a query that ends with a question mark, or begins as questions do (what, how, can i; ten languages)",
+        |to| &mut to.skip_when.questions,
+    ),
     setting("skip_when.words", Kind::Whole(1, 100), "rerank no query of so many words or fewer", |to| {
         &mut to.skip_when.words
     }),
+    setting(
+        "skip_when.words_over",
+        Kind::Whole(1, 1000),
+        "rerank no query of more than so many words",
+        |to| &mut to.skip_when.words_over,
+    ),
     setting(
         "skip_when.patterns",
         Kind::List(&Kind::Text),
