@@ -35,11 +35,85 @@ pub fn mean_interval(values: &[f64], seed: u64) -> Option<Interval> {
     })
 }
 
+/// The interval of the mean in which `1 - error` of the draws lie, stretched for small samples: the draws of a few values are
+/// less apart than their means would be. Source: Hesterberg, "What Teachers Should Know about the Bootstrap", 2015, §3.2,
+/// with the quantiles of the t distribution after Abramowitz and Stegun, 26.2.23 and 26.7.5.
+pub fn stretched_interval(values: &[f64], error: f64, seed: u64) -> Option<Interval> {
+    let mean = super::measures::mean(values.iter().copied())?;
+    let count = values.len() as f64;
+    let Interval { low, high } = interval_with(values.len(), DRAWS, error, seed, |draw| {
+        Some(draw.iter().filter_map(|&at| values.get(at)).sum::<f64>() / count)
+    })?;
+    let by = stretch(values.len(), error / 2.0);
+    Some(Interval { low: mean + by * (low - mean), high: mean + by * (high - mean) })
+}
+
+/// By how much farther the quantile of t is from 0 than that of the normal distribution, each with its variance.
+fn stretch(count: usize, tail: f64) -> f64 {
+    let root = (-2.0 * tail.ln()).sqrt();
+    let above = 2.515_517 + root * (0.802_853 + root * 0.010_328);
+    let below = 1.0 + root * (1.432_788 + root * (0.189_269 + root * 0.001_308));
+    let (normal, free) = (root - above / below, count.saturating_sub(1).max(1) as f64);
+    let t = normal
+        + (normal.powi(3) + normal) / (4.0 * free)
+        + (5.0 * normal.powi(5) + 16.0 * normal.powi(3) + 3.0 * normal) / (96.0 * free * free);
+    t / normal * (count as f64 / free).sqrt()
+}
+
+/// The interval in which the share lies that `hits` of `count` are found of, by the exact binomial distribution (Clopper and
+/// Pearson), but for an error of `error`. `None` of nothing.
+pub fn share_interval(hits: usize, count: usize, error: f64) -> Option<Interval> {
+    if count == 0 || hits > count {
+        return None;
+    }
+    let tail = error / 2.0;
+    let below = |share: f64| at_least(hits, count, share) < tail;
+    let above = |share: f64| at_least(count - hits, count, 1.0 - share) < tail;
+    let edge = |is_out: &dyn Fn(f64) -> bool, mut out: f64, mut inside: f64| {
+        for _ in 0..60 {
+            let middle = f64::midpoint(out, inside);
+            *(if is_out(middle) { &mut out } else { &mut inside }) = middle;
+        }
+        inside
+    };
+    let found = hits as f64 / count as f64;
+    Some(Interval {
+        low: if hits == 0 { 0.0 } else { edge(&below, 0.0, found) },
+        high: if hits == count { 1.0 } else { edge(&above, 1.0, found) },
+    })
+}
+
+/// How likely at least `hits` of `count` are, where each is with this probability.
+fn at_least(hits: usize, count: usize, share: f64) -> f64 {
+    let (win, lose) = (share.ln(), (1.0 - share).ln());
+    let mut ways = 0.0;
+    let mut sum = 0.0;
+    for won in 0..=count {
+        if won > 0 {
+            ways += ((count - won + 1) as f64 / won as f64).ln();
+        }
+        if won >= hits {
+            sum += (ways + won as f64 * win + (count - won) as f64 * lose).exp();
+        }
+    }
+    sum
+}
+
 /// The interval of any statistic of `count` queries: `statistic` is given the numbers of the drawn queries. Draws that
 /// give `None` are left out; `None` if those are more than half.
 pub fn interval(
     count: usize,
     draws: usize,
+    seed: u64,
+    statistic: impl Fn(&[usize]) -> Option<f64>,
+) -> Option<Interval> {
+    interval_with(count, draws, 1.0 - CONFIDENCE, seed, statistic)
+}
+
+fn interval_with(
+    count: usize,
+    draws: usize,
+    error: f64,
     seed: u64,
     statistic: impl Fn(&[usize]) -> Option<f64>,
 ) -> Option<Interval> {
@@ -58,7 +132,7 @@ pub fn interval(
         return None;
     }
     values.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let tail = error / 2.0;
     Some(Interval { low: quantile(&values, tail)?, high: quantile(&values, 1.0 - tail)? })
 }
 
@@ -99,6 +173,38 @@ mod tests {
         let held = (0..400).map(holds).filter(|&held| held).count();
         // Binomial(400, 0.95): 380 ± 4.4; the percentile interval of 60 values is a little narrow.
         assert!((364..=394).contains(&held), "{held}");
+    }
+
+    #[test]
+    fn stretched_intervals_are_those_of_the_t_distribution_where_values_are_normal() {
+        // Quantiles of t: 2.262 (9 degrees of freedom, 2.5 %), 3.690 (9, 0.25 %), 2.045 (29, 2.5 %).
+        for (count, error, quantile) in [(10, 0.05, 2.262), (10, 0.005, 3.690), (30, 0.05, 2.045)] {
+            let values = normal(&mut fastrand::Rng::with_seed(5), count);
+            let size = count as f64;
+            let mean = values.iter().sum::<f64>() / size;
+            let error_of_mean =
+                (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (size - 1.0) / size).sqrt();
+            let Interval { low, high } = stretched_interval(&values, error, 1).unwrap();
+            // The draws of a few values are not quite normal.
+            let half = (high - low) / 2.0 / (quantile * error_of_mean);
+            assert!((half - 1.0).abs() < 0.12, "{count} {error}: {half}");
+        }
+        assert_eq!(stretched_interval(&[0.5], 0.05, 1), None);
+    }
+
+    #[test]
+    fn intervals_of_shares_are_those_of_the_tables() {
+        // Clopper and Pearson, 95 %: 0 of 10, 5 of 10, 58 of 60, 10 of 10.
+        for (hits, count, low, high) in
+            [(0, 10, 0.0, 0.3085), (5, 10, 0.1871, 0.8129), (58, 60, 0.8847, 0.9959), (10, 10, 0.6915, 1.0)]
+        {
+            let found = share_interval(hits, count, 0.05).unwrap();
+            assert!((found.low - low).abs() < 1e-4 && (found.high - high).abs() < 1e-4, "{hits}: {found:?}");
+        }
+        assert!(
+            share_interval(4000, 5000, 0.05).is_some_and(|found| found.low > 0.788 && found.high < 0.812)
+        );
+        assert_eq!(share_interval(0, 0, 0.05), None);
     }
 
     #[test]

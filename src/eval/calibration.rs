@@ -1,4 +1,5 @@
-//! What `rerankd calibrate` says: for each category and model the scores, the floor, the window and the margin gate.
+//! What `rerankd calibrate` says: for each category and model the scores, the floor, the order, the window, the margin gate and
+//! the kinds of queries to skip.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +8,8 @@ use serde::Serialize;
 use super::{
     confidence::{self, ConfidenceAdvice},
     floor::{self, FloorAdvice, FloorPoint, Histogram, Objective, Scored},
+    folds::{self, OneText},
+    kinds::{self, KindAdvice, Sample},
     margin::{self, MarginAdvice},
     orders::{self, OrderAdvice},
     reference,
@@ -54,10 +57,12 @@ pub struct CalibratedGroup {
     pub window: WindowAdvice,
     /// The margin gate to set.
     pub margin: MarginAdvice,
+    /// The kinds of queries to skip.
+    pub kinds: KindAdvice,
 }
 
-/// What a provider's scores need to be read; by the provider's name.
-pub type SettingOf<'a, 'b> = &'b dyn Fn(&str) -> Setting<'a>;
+/// What a provider's scores need to be read; by the provider's name and the collections that are searched.
+pub type SettingOf<'a, 'b> = &'b dyn Fn(&str, &[String]) -> Setting<'a>;
 
 impl Calibration {
     /// From the scored candidates of every query.
@@ -78,12 +83,21 @@ impl Calibration {
             groups: groups
                 .into_iter()
                 .map(|((category, scorer), trials)| {
-                    group(category, scorer, &trials, &setting(&scorer.provider), objective)
+                    let collections = collections(&trials);
+                    let setting = setting(&scorer.provider, &collections);
+                    CalibratedGroup { collections, ..group(category, scorer, &trials, &setting, objective) }
                 })
                 .collect(),
             empty: empty.into_iter().map(|(category, trials)| unscored(category, &trials)).collect(),
         }
     }
+}
+
+fn collections(trials: &[&Trial]) -> Vec<String> {
+    let mut all: Vec<String> = trials.iter().flat_map(|trial| trial.collections.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 fn unscored(category: Option<&str>, trials: &[&Trial]) -> String {
@@ -117,7 +131,10 @@ fn group(
         let parted: Vec<Vec<Scored>> = trials.iter().map(|trial| top_and_tail(trial, setting.k)).collect();
         Histogram::of(parted.iter().flatten())
     };
-    let order = orders::advise(trials, setting);
+    let hopeful: Vec<&Trial> =
+        trials.iter().copied().filter(|trial| setting.grades(&trial.query).is_some()).collect();
+    let texts = folds::texts(&hopeful, setting.seed);
+    let order = orders::advise(&texts, setting);
     // What follows is of the order to set.
     let ordered = Setting { way: order.best.map_or(setting.way, |(way, _)| way), ..*setting };
     let mut window = window::advise(trials, &ordered);
@@ -127,25 +144,43 @@ fn group(
         window.notes.clear();
     }
     let gate_window = window.window.unwrap_or(setting.largest);
-    let mut collections: Vec<String> = trials.iter().flat_map(|trial| trial.collections.clone()).collect();
-    collections.sort_unstable();
-    collections.dedup();
+    let kinds = kinds_of(trials, &texts, &order, setting);
     CalibratedGroup {
         category: category.map(str::to_owned),
         scorer: scorer.clone(),
-        collections,
+        collections: Vec::new(),
         queries: trials.len(),
-        judged: trials.iter().filter(|trial| setting.grades(&trial.query).is_some()).count(),
+        judged: hopeful.len(),
         parts: if with_judgments { ["relevant", "not relevant"] } else { ["top", "tail"] },
         histogram,
         floors: if with_judgments { floor::curve(&by_judgment) } else { Vec::new() },
         floor: with_judgments.then(|| advised(&judged, &by_judgment, setting, objective)),
         best_scores: reference::best_scores(trials, gate_window),
-        confidence: with_judgments.then(|| confidence::advise(&by_judgment, setting.min_queries)),
+        confidence: with_judgments.then(|| {
+            confidence::advise(&by_judgment, &folds::parts(&judged, setting.seed), setting.min_queries)
+        }),
         margin: margin::advise(trials, &ordered, gate_window),
+        kinds,
         order,
         window,
     }
+}
+
+/// The kinds to skip, in the order to set; where none is suggested, in the one that is configured.
+fn kinds_of(
+    trials: &[&Trial],
+    judged: &[OneText<'_>],
+    order: &OrderAdvice,
+    setting: &Setting<'_>,
+) -> KindAdvice {
+    let in_use = order.best.unwrap_or(setting.configured);
+    // What was not chosen is the same without whichever part.
+    let without = match order.best {
+        Some(_) => order.without.clone(),
+        None => kinds::without(judged, in_use, setting),
+    };
+    let all = folds::texts(trials, setting.seed);
+    kinds::advise(Sample { all: &all, judged, without: &without, order: in_use }, setting)
 }
 
 fn advised(
@@ -223,7 +258,7 @@ mod tests {
     fn categories_and_models_are_kept_apart() {
         let (trials, judgments) = sample();
         let calibration =
-            Calibration::of(&trials, &|_| one_setting(Some(&judgments)), Objective::Recall(1.0));
+            Calibration::of(&trials, &|_, _| one_setting(Some(&judgments)), Objective::Recall(1.0));
         let groups: Vec<_> = calibration
             .groups
             .iter()
@@ -245,7 +280,7 @@ mod tests {
     #[test]
     fn without_judgments_top_and_tail_are_shown_and_no_floor_is_suggested() {
         let (trials, _) = sample();
-        let setting = |_: &str| Setting { k: 1, ..one_setting(None) };
+        let setting = |_: &str, _: &[String]| Setting { k: 1, ..one_setting(None) };
         let calibration = Calibration::of(&trials, &setting, Objective::Recall(0.95));
         let faq = &calibration.groups[2];
         assert_eq!((faq.floor.as_ref(), faq.parts), (None, ["top", "tail"]));
@@ -259,9 +294,9 @@ mod tests {
     fn categories_without_scores_and_no_queries_are_reported() {
         let mut lost = Trial { query: "x".into(), category: Some("lost".into()), ..Trial::default() };
         lost.reason = "no_text".into();
-        let calibration = Calibration::of(&[lost], &|_| one_setting(None), Objective::Recall(0.95));
+        let calibration = Calibration::of(&[lost], &|_, _| one_setting(None), Objective::Recall(0.95));
         assert_eq!(calibration.empty, ["lost: no hit has a score (no_text)"]);
-        let nothing = Calibration::of(&[], &|_| one_setting(None), Objective::Recall(0.95));
+        let nothing = Calibration::of(&[], &|_, _| one_setting(None), Objective::Recall(0.95));
         assert!(nothing.groups.is_empty() && nothing.empty.is_empty());
     }
 }

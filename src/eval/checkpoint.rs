@@ -19,7 +19,7 @@ struct Header {
     run: String,
 }
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What was paid for queries that have no result.
 #[derive(Debug, Serialize, Deserialize)]

@@ -3,13 +3,11 @@
 
 use serde::Serialize;
 
-use super::{floor::Scored, measures::mean};
+use super::{floor::Scored, folds::FOLDS, measures::mean};
 use crate::search::{Fit, logit};
 
 /// The best hits of each query that are fitted. Further down there are only more of the ones that nobody asks about.
 const TOP: usize = 10;
-/// Parts of the queries, each predicted by a fit to the others.
-const FOLDS: usize = 5;
 /// The least number of relevant hits, and of others, for a fit.
 const LEAST: usize = 30;
 /// The farthest that the mean prediction for the best hits may be from the share that is relevant.
@@ -65,12 +63,20 @@ pub struct PredictionError {
 /// A hit to fit: the logit of its score, and whether it is relevant.
 type Point = (f64, bool);
 
-/// The fit to suggest for these queries, each with its scored hits.
-pub fn advise(queries: &[Vec<Scored>], min_queries: usize) -> ConfidenceAdvice {
-    let queries: Vec<Vec<Point>> =
-        queries.iter().map(|hits| best(hits)).filter(|hits| !hits.is_empty()).collect();
-    let hits = queries.iter().map(Vec::len).sum();
-    let relevant = queries.iter().flatten().filter(|(_, relevant)| *relevant).count();
+/// A query: the part that it is in, and its best hits.
+type Query = (usize, Vec<Point>);
+
+/// The fit to suggest for these queries, each with its scored hits and the part that it is in.
+pub fn advise(queries: &[Vec<Scored>], parts: &[usize], min_queries: usize) -> ConfidenceAdvice {
+    let queries: Vec<Query> = queries
+        .iter()
+        .zip(parts)
+        .map(|(hits, part)| (*part, best(hits)))
+        .filter(|(_, hits)| !hits.is_empty())
+        .collect();
+    let hits = queries.iter().map(|(_, hits)| hits.len()).sum();
+    let points = || queries.iter().flat_map(|(_, hits)| hits);
+    let relevant = points().filter(|(_, relevant)| *relevant).count();
     let mut advice = ConfidenceAdvice { hits, relevant, ..ConfidenceAdvice::default() };
     if relevant < LEAST || hits - relevant < LEAST {
         advice.notes.push(format!(
@@ -78,8 +84,7 @@ pub fn advise(queries: &[Vec<Scored>], min_queries: usize) -> ConfidenceAdvice {
         ));
         return advice;
     }
-    let Some((slope, intercept)) = fit(queries.iter().flatten()).map(|(a, b)| (rounded(a), rounded(b)))
-    else {
+    let Some((slope, intercept)) = fit(points()).map(|(a, b)| (rounded(a), rounded(b))) else {
         advice.notes.push("no fit: better scores are not likelier relevant".to_owned());
         return advice;
     };
@@ -122,16 +127,16 @@ fn rounded(number: f64) -> f64 {
 }
 
 /// Each part of the queries predicted by a fit to the others. `None` where one of those has none.
-fn judged(queries: &[Vec<Point>], slope: f64, intercept: f64) -> Option<Fitted> {
+fn judged(queries: &[Query], slope: f64, intercept: f64) -> Option<Fitted> {
     let (mut own, mut base, mut first) = (Vec::new(), Vec::new(), Vec::new());
     for fold in 0..FOLDS {
         let others = || {
-            let rest = queries.iter().enumerate().filter(|(at, _)| at % FOLDS != fold);
+            let rest = queries.iter().filter(|(part, _)| *part != fold);
             rest.flat_map(|(_, hits)| hits)
         };
         let (slope, intercept) = fit(others())?;
         let share = mean(others().map(|(_, relevant)| f64::from(u8::from(*relevant))))?;
-        for hits in queries.iter().skip(fold).step_by(FOLDS) {
+        for (_, hits) in queries.iter().filter(|(part, _)| *part == fold) {
             let predicted = |(x, relevant): &Point| (sigmoid(slope * x + intercept), *relevant);
             own.extend(hits.iter().map(predicted));
             base.extend(hits.iter().map(|(_, relevant)| (share, *relevant)));
@@ -139,7 +144,7 @@ fn judged(queries: &[Vec<Point>], slope: f64, intercept: f64) -> Option<Fitted> 
         }
     }
     let fit = Fit { model: String::new(), slope, intercept };
-    let relevant = queries.iter().filter_map(|hits| hits.first().filter(|(_, relevant)| *relevant));
+    let relevant = queries.iter().filter_map(|(_, hits)| hits.first().filter(|(_, relevant)| *relevant));
     // Its own logit is what `x` is.
     let sure: Vec<f64> = relevant.map(|(x, _)| fit.probability(sigmoid(*x))).collect();
     Some(Fitted {
@@ -239,6 +244,12 @@ mod tests {
             Scored { score, relevant: random.f64() < probability }
         };
         (0..queries).map(|_| (0..8).map(|_| hit()).collect()).collect()
+    }
+
+    /// In turns.
+    fn advise(queries: &[Vec<Scored>], min_queries: usize) -> ConfidenceAdvice {
+        let parts: Vec<usize> = (0..queries.len()).map(|at| at % FOLDS).collect();
+        super::advise(queries, &parts, min_queries)
     }
 
     #[test]

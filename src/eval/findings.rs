@@ -39,7 +39,7 @@ pub fn of_input(queries: &Queries, judgments: Option<&Judgments>) -> Vec<String>
 }
 
 /// Equal for equal requests.
-fn fingerprint(ask: &Ask) -> [u8; 32] {
+pub(super) fn fingerprint(ask: &Ask) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(ask.target.to_string().as_bytes());
     ask.headers.values().for_each(|value| _ = hasher.update(b"\n").update(value.as_bytes()));

@@ -1,10 +1,11 @@
-//! Which order to give hits: by relevance alone, or by both orders, each with several windows. Chosen on one half of the
-//! queries and judged on the other: the best of many is always good on the queries that it was chosen by.
+//! Which order to give hits: by relevance alone, or by both orders, each with several windows. Chosen and judged by
+//! cross-fitting ([`super::folds`]): the best of many is always good on the queries that it was chosen by.
 
 use serde::Serialize;
 
 use super::{
     bootstrap::{self, Interval},
+    folds::{FOLDS, OneText},
     measures::{Measure, mean},
     trial::{Trial, Way},
     window::{SHARE_OF_GAIN, Setting, WINDOWS},
@@ -22,9 +23,9 @@ pub struct OrderPoint {
     pub way: Way,
     /// How many candidates are reranked.
     pub window: usize,
-    /// Mean gain of nDCG over the queries that it was chosen by.
+    /// Mean gain of nDCG over all queries, which have chosen it.
     pub chosen_by: f64,
-    /// The same over the queries that judge it.
+    /// Mean gain of what each part of the queries would get if the others alone chose the best of this kind.
     pub gain: Option<f64>,
     /// How sure that is.
     pub interval: Option<Interval>,
@@ -41,42 +42,54 @@ pub struct OrderAdvice {
     pub enough: bool,
     /// The provider has fused by itself, which goes before the setting.
     pub fuses_itself: bool,
-    /// How many queries it was chosen by, and how many judge it.
-    pub halves: (usize, usize),
+    /// How many texts are judged.
+    pub judged: usize,
+    /// Mean gain of what each part of them would get if the others alone chose the best of all.
+    pub gain: Option<f64>,
+    /// How sure that is.
+    pub interval: Option<Interval>,
+    /// Without each part, what the best of all gains for every text.
+    #[serde(skip)]
+    pub without: Vec<Vec<f64>>,
     /// What to know about it.
     pub notes: Vec<String>,
 }
 
-/// The order to suggest for these queries.
-pub fn advise(trials: &[&Trial], setting: &Setting<'_>) -> OrderAdvice {
-    let judged: Vec<&Trial> =
-        trials.iter().copied().filter(|trial| setting.grades(&trial.query).is_some()).collect();
-    let mut advice = OrderAdvice::default();
-    if judged.is_empty() {
+/// One order and window, and what it gains for every text.
+struct Row {
+    way: Way,
+    window: usize,
+    gains: Vec<f64>,
+}
+
+/// The order to suggest for these judged texts.
+pub fn advise(texts: &[OneText<'_>], setting: &Setting<'_>) -> OrderAdvice {
+    let mut advice = OrderAdvice { judged: texts.len(), ..OrderAdvice::default() };
+    if texts.is_empty() {
         advice.notes.push("without judgments it is not known which order is better".to_owned());
         return advice;
     }
-    let is_small = judged.len() < setting.min_queries;
-    let half = |first: bool| -> Vec<&Trial> {
-        let all = judged.iter().enumerate();
-        all.filter(|(at, _)| is_small || at.is_multiple_of(2) == first).map(|(_, trial)| *trial).collect()
-    };
-    let (choosing, judging) = (half(true), half(false));
-    advice.halves = (choosing.len(), judging.len());
-    let fuses_itself = judged.iter().any(|trial| trial.fused.is_some());
-    advice.fuses_itself = fuses_itself;
-    let point = |ways: Vec<Way>| best_of(&ways, &choosing, &judging, setting);
-    advice.kinds = kinds(fuses_itself).into_iter().filter_map(point).collect();
+    let is_small = texts.len() < setting.min_queries;
+    advice.fuses_itself = texts.iter().flat_map(|text| &text.trials).any(|trial| trial.fused.is_some());
+    let kinds: Vec<Vec<Vec<Row>>> =
+        kinds(advice.fuses_itself).into_iter().map(|ways| rows(&ways, texts, setting)).collect();
+    advice.kinds = kinds.iter().filter_map(|kind| point(kind, texts, setting)).collect();
     advice.kinds.sort_by(|a, b| b.chosen_by.total_cmp(&a.chosen_by));
+    let of_all = |counts: &dyn Fn(usize) -> bool| {
+        let best = kinds.iter().filter_map(|kind| best_of(kind, counts));
+        best.max_by(|a, b| a.1.total_cmp(&b.1)).filter(|(_, gain)| *gain > 0.0).map(|(row, _)| row)
+    };
+    advice.without = without_each(texts, of_all);
+    (advice.gain, advice.interval) = judged(&advice.without, texts, setting);
     let Some(first) = advice.kinds.first().filter(|first| first.chosen_by > 0.0) else {
         advice.notes.push("no order gains anything over the database's: none is suggested".to_owned());
         return advice;
     };
-    let is_sure = first.interval.is_some_and(|interval| interval.low > 0.0);
+    let is_sure = advice.interval.is_some_and(|interval| interval.low > 0.0);
     if !is_sure && !is_small {
-        let (chose, judge) = advice.halves;
         advice.notes.push(format!(
-            "the best of the {chose} queries that chose gains nothing beyond chance on the other {judge}: none is suggested"
+            "what four fifths of the {} queries choose gains nothing beyond chance on the fifth that is left out: none is suggested",
+            texts.len()
         ));
         return advice;
     }
@@ -84,12 +97,12 @@ pub fn advise(trials: &[&Trial], setting: &Setting<'_>) -> OrderAdvice {
     advice.enough = is_sure && !is_small;
     if is_small {
         advice.notes.push(format!(
-            "the sample is too small to choose on one half and judge on the other: {} queries are judged, {} are needed",
-            judged.len(),
+            "the sample is too small to set it: {} queries are judged, {} are needed",
+            texts.len(),
             setting.min_queries
         ));
     }
-    if fuses_itself && first.way != Way::AsRun {
+    if advice.fuses_itself && first.way != Way::AsRun {
         advice
             .notes
             .push("the provider fuses by itself, before rerank.score: set its `fuse: false` too".to_owned());
@@ -106,50 +119,80 @@ fn kinds(fuses_itself: bool) -> Vec<Vec<Way>> {
     kinds
 }
 
-/// The best of these ways, each at the smallest window that has nearly all of its gain.
-fn best_of(
-    ways: &[Way],
-    choosing: &[&Trial],
-    judging: &[&Trial],
-    setting: &Setting<'_>,
-) -> Option<OrderPoint> {
-    let most = choosing.iter().map(|trial| trial.candidates.len()).max().unwrap_or(0).min(setting.largest);
+/// Each of these ways with each window, from small to large.
+fn rows(ways: &[Way], texts: &[OneText<'_>], setting: &Setting<'_>) -> Vec<Vec<Row>> {
+    let trials = texts.iter().flat_map(|text| &text.trials);
+    let most = trials.map(|trial| trial.candidates.len()).max().unwrap_or(0).min(setting.largest);
     let windows: Vec<usize> =
         WINDOWS.into_iter().filter(|window| *window < most).chain((most > 0).then_some(most)).collect();
-    let at_best = |way: &Way| {
-        let gains: Vec<(usize, f64)> = windows
-            .iter()
-            .filter_map(|&window| Some((window, mean(gains(choosing, setting, *way, window))?)))
-            .collect();
-        let best = gains.iter().map(|(_, gain)| *gain).fold(f64::NEG_INFINITY, f64::max);
-        let enough = |gain: f64| if best > 0.0 { gain >= SHARE_OF_GAIN * best } else { gain >= best };
-        gains.into_iter().find(|(_, gain)| enough(*gain)).map(|(window, gain)| (*way, window, gain))
-    };
-    let (way, window, chosen_by) = ways.iter().filter_map(at_best).max_by(|a, b| a.2.total_cmp(&b.2))?;
-    let judged = gains(judging, setting, way, window);
-    Some(OrderPoint {
-        way,
-        window,
-        chosen_by,
-        gain: mean(judged.iter().copied()),
-        interval: bootstrap::mean_interval(&judged, setting.seed),
-    })
+    let row = |way: Way, window: usize| Row { way, window, gains: gains(texts, setting, way, window) };
+    ways.iter().map(|&way| windows.iter().map(|&window| row(way, window)).collect()).collect()
 }
 
-/// By how much nDCG rises, for each query.
-fn gains(trials: &[&Trial], setting: &Setting<'_>, way: Way, window: usize) -> Vec<f64> {
-    let gain = |trial: &&Trial| {
+/// The best of a kind, each at the smallest window that has nearly all of its gain, as the texts choose that count.
+fn best_of<'r>(kind: &'r [Vec<Row>], counts: &dyn Fn(usize) -> bool) -> Option<(&'r Row, f64)> {
+    let at_best = |rows: &'r Vec<Row>| {
+        let own =
+            |row: &Row| mean(row.gains.iter().enumerate().filter(|(at, _)| counts(*at)).map(|(_, g)| *g));
+        let gains: Vec<(&Row, f64)> = rows.iter().filter_map(|row| Some((row, own(row)?))).collect();
+        let best = gains.iter().map(|(_, gain)| *gain).fold(f64::NEG_INFINITY, f64::max);
+        let enough = |gain: f64| if best > 0.0 { gain >= SHARE_OF_GAIN * best } else { gain >= best };
+        gains.into_iter().find(|(_, gain)| enough(*gain))
+    };
+    kind.iter().filter_map(at_best).max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// For each part: what the choice of the others gains for every text. Nothing where they choose none.
+fn without_each<'r>(
+    texts: &[OneText<'_>],
+    choose: impl Fn(&dyn Fn(usize) -> bool) -> Option<&'r Row>,
+) -> Vec<Vec<f64>> {
+    let of_others = |part: usize| {
+        let counts = |at: usize| texts.get(at).is_some_and(|text| text.fold != part);
+        choose(&counts).map_or_else(|| vec![0.0; texts.len()], |row| row.gains.clone())
+    };
+    (0..FOLDS).map(of_others).collect()
+}
+
+/// What each text gains by a choice that it has not made: the mean, and how sure it is.
+fn judged(
+    without: &[Vec<f64>],
+    texts: &[OneText<'_>],
+    setting: &Setting<'_>,
+) -> (Option<f64>, Option<Interval>) {
+    let own = held_out(without, texts);
+    (mean(own.iter().copied()), bootstrap::mean_interval(&own, setting.seed))
+}
+
+/// What each text gains by a choice that it has not made.
+pub fn held_out(without: &[Vec<f64>], texts: &[OneText<'_>]) -> Vec<f64> {
+    let own = |(at, text): (usize, &OneText<'_>)| without.get(text.fold)?.get(at).copied();
+    texts.iter().enumerate().filter_map(own).collect()
+}
+
+fn point(kind: &[Vec<Row>], texts: &[OneText<'_>], setting: &Setting<'_>) -> Option<OrderPoint> {
+    let (row, chosen_by) = best_of(kind, &|_| true)?;
+    let without = without_each(texts, |counts| best_of(kind, counts).map(|(row, _)| row));
+    let (gain, interval) = judged(&without, texts, setting);
+    Some(OrderPoint { way: row.way, window: row.window, chosen_by, gain, interval })
+}
+
+/// By how much nDCG rises, for each text.
+pub fn gains(texts: &[OneText<'_>], setting: &Setting<'_>, way: Way, window: usize) -> Vec<f64> {
+    let gain = |trial: &Trial| {
         let grades = setting.grades(&trial.query)?;
         let ndcg = |window| Measure::Ndcg.of(&trial.ordered(way, window), grades, setting.k);
         Some(ndcg(window) - ndcg(0))
     };
-    trials.iter().filter_map(gain).collect()
+    texts.iter().map(|text| text.mean(gain).unwrap_or(0.0)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{judgments::Judgments, measures::Grades, trial::test_support::trial, window::tests::setting},
+        super::{
+            folds, judgments::Judgments, measures::Grades, trial::test_support::trial, window::tests::setting,
+        },
         *,
     };
 
@@ -168,6 +211,12 @@ mod tests {
         (trials, judgments)
     }
 
+    fn advise(trials: &[&Trial], setting: &Setting<'_>) -> OrderAdvice {
+        let judged: Vec<&Trial> =
+            trials.iter().copied().filter(|trial| setting.grades(&trial.query).is_some()).collect();
+        super::advise(&folds::texts(&judged, setting.seed), setting)
+    }
+
     #[test]
     fn an_order_of_both_is_suggested_where_it_alone_gains() {
         let (trials, judgments) = second_of_both(40);
@@ -176,28 +225,71 @@ mod tests {
         let advice = advise(&trials, &setting);
         let (way, window) = advice.best.unwrap();
         assert!(matches!(way, Way::Fused(_)) && window == 4, "{advice:?}");
-        assert!(advice.enough && advice.halves == (20, 20), "{advice:?}");
+        assert!(advice.enough && advice.judged == 40 && advice.gain > Some(0.3), "{advice:?}");
         let relevance = advice.kinds.iter().find(|kind| kind.way == Way::Relevance).unwrap();
         assert!(relevance.chosen_by <= 0.0 && relevance.chosen_by < advice.kinds[0].chosen_by, "{advice:?}");
     }
 
-    #[test]
-    fn what_gains_on_one_half_alone_is_not_suggested() {
-        // By relevance the queries that choose gain, and those that judge lose.
+    /// Forty queries whose relevant hit stands anywhere in both orders.
+    fn at_random(seed: u64) -> (Vec<Trial>, Judgments) {
+        let mut random = fastrand::Rng::with_seed(seed);
         let mut judgments = Judgments::default();
-        let one = |at: usize| {
-            let (first, second) = if at.is_multiple_of(2) { (0.1, 0.9) } else { (0.2, 0.9) };
-            trial(&format!("q{at}"), &[("a", 1.0, first), ("b", 0.5, second)])
+        let ids: Vec<String> = (0..12).map(|at| format!("d{at}")).collect();
+        let mut one = |at: usize| {
+            let scores: Vec<(&str, f64, f64)> = ids
+                .iter()
+                .enumerate()
+                .map(|(at, id)| (id.as_str(), 1.0 - at as f64 / 20.0, random.f64()))
+                .collect();
+            let query = format!("q{at}");
+            judgments.queries.insert(query.clone(), Grades::from([(ids[random.usize(..12)].clone(), 1)]));
+            trial(&query, &scores)
         };
-        let trials: Vec<Trial> = (0..40).map(one).collect();
-        for (at, trial) in trials.iter().enumerate() {
-            let good = if at.is_multiple_of(2) { "b" } else { "a" };
-            judgments.queries.insert(trial.query.clone(), Grades::from([(good.to_owned(), 1)]));
+        ((0..40).map(&mut one).collect(), judgments)
+    }
+
+    #[test]
+    fn orders_that_gain_by_chance_are_seldom_suggested_although_the_best_of_many_seems_to() {
+        let (mut suggested, mut seemed) = (0, 0.0);
+        for seed in 0..40 {
+            let (trials, judgments) = at_random(seed);
+            let trials: Vec<&Trial> = trials.iter().collect();
+            let advice = advise(&trials, &Setting { min_queries: 30, ..setting(Some(&judgments)) });
+            suggested += usize::from(advice.best.is_some());
+            seemed += advice.kinds[0].chosen_by / 40.0;
+            assert!(advice.best.is_some() || !advice.notes.is_empty());
+        }
+        // One of forty is beyond a side of a 95 % interval; binomial, 0.025: at most 4 but for 0.3 %.
+        assert!(suggested <= 4, "{suggested}");
+        assert!(seemed > 0.02, "the queries that chose say so: {seemed}");
+    }
+
+    #[test]
+    fn a_text_never_judges_a_choice_that_it_has_made() {
+        let (mut trials, judgments) = at_random(1);
+        // Each text comes twice.
+        for (at, trial) in trials.iter_mut().enumerate() {
+            trial.text.as_mut().unwrap().twin = at as u64 / 2;
         }
         let trials: Vec<&Trial> = trials.iter().collect();
-        let advice = advise(&trials, &Setting { min_queries: 30, ..setting(Some(&judgments)) });
-        assert_eq!((advice.best, advice.enough), (None, false));
-        assert!(advice.notes[0].contains("nothing beyond chance on the other 20"), "{advice:?}");
+        let advice = advise(&trials, &Setting { min_queries: 10, ..setting(Some(&judgments)) });
+        assert_eq!((advice.judged, advice.without.len(), advice.without[0].len()), (20, FOLDS, 20));
+        // Whatever a text gains, the choice by which it is judged stays.
+        let texts = folds::texts(&trials, 1);
+        let kind = |own: f64| {
+            let row = |window, gains: f64, own: f64| Row {
+                way: Way::Relevance,
+                window,
+                gains: texts.iter().enumerate().map(|(at, _)| if at == 3 { own } else { gains }).collect(),
+            };
+            vec![vec![row(10, 0.1, -own), row(20, 0.2, own)]]
+        };
+        let judged = |own: f64| {
+            let kind = kind(own);
+            let without = without_each(&texts, |counts| best_of(&kind, counts).map(|(row, _)| row));
+            held_out(&without, &texts)[3]
+        };
+        assert_eq!((judged(-100.0), judged(100.0)), (-100.0, 100.0));
     }
 
     #[test]

@@ -269,7 +269,7 @@ fn calibration(
     trials: &[Trial],
     window: usize,
 ) -> Calibration {
-    let setting = |provider: &str| {
+    let setting = |provider: &str, collections: &[String]| {
         let (billing, listwise) = setup::charges(config, provider);
         Setting {
             judgments,
@@ -280,6 +280,7 @@ fn calibration(
             min_queries: request.min_queries,
             seed: request.measure.seed,
             way: Way::AsRun,
+            configured: setup::in_use(&request.config, collections, window),
         }
     };
     Calibration::of(trials, &setting, request.objective)

@@ -14,7 +14,8 @@ use super::{
     progress::Progress,
     queries::Query,
     report::Failure,
-    trial::{Candidate, Scorer, Times, Trial},
+    trial::{Candidate, Scorer, TextLook, Times, Trial},
+    twins::Twins,
 };
 use crate::{
     pipeline::{HitRecord, Outcome, ScoredBy, SearchRecord, Unscored},
@@ -99,13 +100,19 @@ pub async fn run(
     tally.look_at_budget(settings, queries.len());
     let mut progress = Progress::new(tally.done.len(), queries.len());
     let ending = AtomicBool::new(tally.stopped.is_some());
+    let twins = &Twins::of(queries);
     let todo: Vec<(usize, &Query)> =
         queries.iter().enumerate().filter(|(_, query)| !tally.done.contains_key(&query.id)).collect();
     let asked = stream::iter(todo)
         .take_while(|_| std::future::ready(!ending.load(Ordering::Relaxed) && !stop.is_cancelled()))
         .map(|(at, query)| {
             let stop = stop.clone();
-            async move { (query, ask_with_deadline(probe, query, at % 2 == 0, settings, &stop).await) }
+            async move {
+                (
+                    query,
+                    ask_with_deadline(&Asking { probe, twins }, query, at % 2 == 0, settings, &stop).await,
+                )
+            }
         });
     let mut responses = std::pin::pin!(asked.buffer_unordered(settings.concurrency.max(1)));
     let mut given_up = std::pin::pin!(async {
@@ -204,9 +211,15 @@ impl Tally {
     }
 }
 
+/// What is needed to ask.
+struct Asking<'a> {
+    probe: &'a Probe,
+    twins: &'a Twins,
+}
+
 /// Retries where a limit says to come back later.
 async fn ask_with_deadline(
-    probe: &Probe,
+    asking: &Asking<'_>,
     query: &Query,
     plain_first: bool,
     settings: &RunSettings,
@@ -214,7 +227,7 @@ async fn ask_with_deadline(
 ) -> Result<Trial, Lost> {
     use KeepReason::{Budget, CircuitOpen, Overloaded, RateLimited};
     for wait in WAITS {
-        match ask(probe, query, plain_first).await {
+        match ask(asking, query, plain_first).await {
             Err(Lost::Rerank(RateLimited | Overloaded | CircuitOpen)) => {}
             // Perhaps the budget of the minute. The one of this run does not come back.
             Err(Lost::Rerank(Budget)) if settings.max_search_units.is_none() => {}
@@ -225,11 +238,12 @@ async fn ask_with_deadline(
             () = stop.cancelled() => return Err(Lost::Stopped),
         }
     }
-    ask(probe, query, plain_first).await
+    ask(asking, query, plain_first).await
 }
 
 /// Sends it both ways; which comes first changes from query to query, so that the database's caches favour neither.
-async fn ask(probe: &Probe, query: &Query, plain_first: bool) -> Result<Trial, Lost> {
+async fn ask(asking: &Asking<'_>, query: &Query, plain_first: bool) -> Result<Trial, Lost> {
+    let Asking { probe, twins } = asking;
     let (plain, reranked) = if plain_first {
         let plain = probe.plain(&query.ask).await.map_err(Lost::Database)?;
         (plain, probe.reranked(&query.ask).await.map_err(Lost::Database)?)
@@ -240,7 +254,7 @@ async fn ask(probe: &Probe, query: &Query, plain_first: bool) -> Result<Trial, L
     };
     match reranked.kept() {
         Some(reason) if is_failure(reason) => Err(Lost::Rerank(reason)),
-        _ => Ok(trial(query, plain, reranked.response, &reranked.record)),
+        _ => Ok(trial(query, twins, plain, reranked.response, &reranked.record)),
     }
 }
 
@@ -255,8 +269,15 @@ fn is_failure(reason: KeepReason) -> bool {
     }
 }
 
-fn trial(query: &Query, plain: ProbeResponse, reranked: ProbeResponse, record: &SearchRecord) -> Trial {
+fn trial(
+    query: &Query,
+    twins: &Twins,
+    plain: ProbeResponse,
+    reranked: ProbeResponse,
+    record: &SearchRecord,
+) -> Trial {
     let report = &record.report;
+    let text = record.asked.as_ref().and_then(|asked| asked.query.as_deref());
     let asked = record.asked.as_ref();
     let scorer = report.provider.as_ref().map(|provider| Scorer {
         provider: provider.to_string(),
@@ -274,7 +295,8 @@ fn trial(query: &Query, plain: ProbeResponse, reranked: ProbeResponse, record: &
         scorer: scorer.filter(|_| !matches!(report.outcome, Outcome::Kept(_))),
         candidates: candidates(record),
         fused: report.fusion.map(Into::into),
-        query_tokens: asked.and_then(|asked| asked.query.as_deref()).map_or(0, tokens),
+        text: text.map(|text| TextLook::of(text, twins.mark(text))),
+        query_tokens: text.map_or(0, tokens),
         cache_lookups: report.cache_lookups,
         cache_hits: report.cache_hits,
         search_units: report.billed_units,

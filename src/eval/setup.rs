@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::trial::Way;
 use crate::{
     config::{Config, Mode, RerankConfig},
     pipeline::ScoreMode,
     rerank::{Billing, LexicalSettings, ProviderKind, ProviderSettings, Scoring, provider_facts},
-    search::NothingRelevant,
+    search::{NothingRelevant, SkipRule},
 };
 
 /// The least time to wait for a rerank: what exceeds the configured deadline is reported, not lost.
@@ -19,7 +20,7 @@ const COUNTING: &str = "dry-run";
 pub enum Purpose {
     /// Before and after, as configured.
     Evaluate,
-    /// Scores of so many candidates, with no floor and no margin gate.
+    /// Scores of so many candidates of every query, with no floor and no margin gate.
     Calibrate {
         /// The largest window.
         window: u64,
@@ -72,6 +73,7 @@ fn adapt(section: &mut RerankConfig, means: &Means) {
         section.min_score = None;
         section.on_nothing_relevant = NothingRelevant::Keep;
         section.margin_gate = None;
+        section.skip_when = SkipRule::default();
         // It looks at every way to fuse.
         section.score = ScoreMode::Keep;
     }
@@ -95,6 +97,18 @@ pub fn charges(config: &Config, provider: &str) -> (Billing, bool) {
     }
 }
 
+/// The order and the window, of so many candidates at most, that these collections have: those of a route of that name, else
+/// those of the section `rerank`.
+pub fn in_use(config: &Config, collections: &[String], most: usize) -> (Way, usize) {
+    let own = config.routes.iter().find(|route| *collections == [route.collection.as_str()]);
+    let section = own.map_or(&config.rerank, |route| &route.rerank);
+    let way = match section.score {
+        ScoreMode::Fuse(fusion) => Way::Fused(fusion.into()),
+        ScoreMode::Keep | ScoreMode::Replace | ScoreMode::ReplaceAsElasticsearch => Way::AsRun,
+    };
+    (way, usize::try_from(section.window).unwrap_or(usize::MAX).min(most))
+}
+
 /// The provider that is called first: the first of the chain that has the key that it needs.
 pub fn first_provider(config: &Config) -> Option<&str> {
     let usable = |name: &&String| {
@@ -106,10 +120,13 @@ pub fn first_provider(config: &Config) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Flags};
+    use crate::{
+        config::{self, Flags},
+        search::Fusion,
+    };
 
     const FILE: &str = "listeners: [{ upstream: { url: 'http://db' } }]
-rerank: { mode: shadow, sample: 10%, min_score: 0.3, margin_gate: 0.5, deadline: 200ms }
+rerank: { mode: shadow, sample: 10%, min_score: 0.3, margin_gate: 0.5, deadline: 200ms, skip_when: { words: 1 } }
 routes: [{ collection: a, mode: off, window: 20 }]
 providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
 ";
@@ -147,8 +164,19 @@ providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
             (config.rerank.min_score, config.rerank.margin_gate, config.rerank.window),
             (None, None, 200)
         );
+        assert_eq!(config.rerank.skip_when, SkipRule::default(), "which kinds to skip is to be learned");
         assert_eq!(config.providers[0].limits.search_units.per_day, Some(40));
         assert!(config.cache.redis.is_some_and(|redis| !redis.share_limits));
+    }
+
+    #[test]
+    fn the_order_in_use_is_that_of_the_collections_own_route() {
+        let mut config = loaded();
+        assert_eq!(in_use(&config, &["a".to_owned()], 100), (Way::AsRun, 20));
+        assert_eq!(in_use(&config, &["b".to_owned()], 30), (Way::AsRun, 30));
+        config.rerank.score = ScoreMode::Fuse(Fusion::USUAL);
+        let way = Way::Fused(Fusion::USUAL.into());
+        assert_eq!(in_use(&config, &["a".to_owned(), "b".to_owned()], 100), (way, 50));
     }
 
     #[test]

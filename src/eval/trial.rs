@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     rerank::{Billing, expected_bill},
-    search::{self, FusedBy, Fusion, OrderRule},
+    search::{self, FusedBy, Fusion, OrderRule, QueryTraits},
 };
 
 /// The result of one query, sent twice.
@@ -30,6 +30,8 @@ pub struct Trial {
     pub candidates: Vec<Candidate>,
     /// How the reranker's order was fused with the database's, if it was.
     pub fused: Option<Fused>,
+    /// What the text of the query looks like; `None` where it has none.
+    pub text: Option<TextLook>,
     /// About as many tokens as the query's text has.
     pub query_tokens: usize,
     /// Scores looked up in the cache, and found there.
@@ -42,6 +44,29 @@ pub struct Trial {
     pub tokens: u64,
     /// How long it took.
     pub times: Times,
+}
+
+/// What is kept of a query's text: see [`search::QueryTraits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextLook {
+    /// Equal for queries of the same text: see [`super::twins`].
+    pub twin: u64,
+    /// It looks like the name of one thing.
+    pub identifier: bool,
+    /// It is one phrase in quotation marks.
+    pub phrase: bool,
+    /// It is a question.
+    pub question: bool,
+    /// Its words.
+    pub words: usize,
+}
+
+impl TextLook {
+    /// Of a text, which is marked so.
+    pub fn of(text: &str, twin: u64) -> Self {
+        let QueryTraits { identifier, phrase, question, words } = QueryTraits::of(text);
+        Self { twin, identifier, phrase, question, words }
+    }
 }
 
 /// A provider and its model: scores of different ones are not comparable.
@@ -213,6 +238,12 @@ pub(super) mod test_support {
             reason: "none".to_owned(),
             scorer: Some(Scorer { provider: "cohere".to_owned(), model: "rerank-v3.5".to_owned() }),
             candidates,
+            // Texts are as different as their ids.
+            text: Some(TextLook {
+                twin: query.bytes().fold(7, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte)),
+                words: 2,
+                ..TextLook::default()
+            }),
             query_tokens: 10,
             ..Trial::default()
         };

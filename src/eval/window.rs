@@ -66,6 +66,8 @@ pub struct Setting<'a> {
     pub seed: u64,
     /// How the hits are ordered.
     pub way: Way,
+    /// The order and the window that the configuration has now.
+    pub configured: (Way, usize),
 }
 
 impl<'a> Setting<'a> {
@@ -175,6 +177,7 @@ pub(super) mod tests {
             min_queries: 3,
             seed: 1,
             way: Way::AsRun,
+            configured: (Way::AsRun, 50),
         }
     }
 

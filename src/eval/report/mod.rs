@@ -2,8 +2,11 @@
 //! [`yaml`] what to paste into the configuration.
 
 pub mod html;
+mod kinds;
 mod plots;
+mod suggestions;
 pub mod table;
+mod text;
 pub mod yaml;
 
 use serde::Serialize;

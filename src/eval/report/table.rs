@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use super::{ReportDocument, interval, ms, name, number, percent, range, signed};
+use super::{
+    ReportDocument, interval, ms, name, number, percent, signed,
+    suggestions::calibrated,
+    text::{clip, line, row},
+};
 use crate::eval::{
-    calibration::CalibratedGroup,
-    confidence::ConfidenceAdvice,
     evaluation::{Comparison, Evaluation, QueryResult},
     expense::Spread,
-    trial::{Fused, Way},
 };
 
 /// So many gains and losses are listed.
 const EXTREMES: usize = 5;
-const WIDTH: usize = 100;
 
 /// The whole report.
 pub fn table(document: &ReportDocument) -> String {
@@ -53,46 +53,6 @@ pub fn table(document: &ReportDocument) -> String {
         let _ = write!(out, "\nto paste into the configuration:\n\n{yaml}");
     }
     out
-}
-
-/// A line, wrapped at blanks; what follows stands two columns further in.
-fn line(out: &mut String, text: &str) {
-    for paragraph in text.split('\n') {
-        let indent = paragraph.len() - paragraph.trim_start_matches(' ').len();
-        out.push_str(&" ".repeat(indent));
-        let mut width = indent;
-        for (at, word) in paragraph.split_whitespace().enumerate() {
-            let length = word.chars().count();
-            if at > 0 && width + 1 + length > WIDTH {
-                let _ = write!(out, "\n{:width$}", "", width = indent + 2);
-                width = indent + 2;
-            } else if at > 0 {
-                out.push(' ');
-                width += 1;
-            }
-            out.push_str(word);
-            width += length;
-        }
-        out.push('\n');
-    }
-}
-
-/// A row of a table: the first cell left, the others right.
-fn row(out: &mut String, first: &str, cells: &[&str]) {
-    let _ = write!(out, "  {:<26}", clip(first, 26));
-    for cell in cells {
-        let _ = write!(out, " {cell:>10}");
-    }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
-}
-
-fn clip(text: &str, width: usize) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().count() <= width {
-        return text;
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn measures(out: &mut String, evaluation: &Evaluation) {
@@ -227,133 +187,12 @@ pub(super) fn per_1000(evaluation: &Evaluation) -> String {
     }
 }
 
-/// How likely hits are relevant.
-fn confidence(out: &mut String, advice: &ConfidenceAdvice) {
-    let value = advice.fitted.map_or_else(
-        || "none".to_owned(),
-        |fitted| format!("slope {}, intercept {}", fitted.slope, fitted.intercept),
-    );
-    line(out, &format!("  confidence: {value}{}", surely(advice.enough, advice.fitted.is_some())));
-    if let Some(fitted) = advice.fitted {
-        let (error, base) = (fitted.error, fitted.base);
-        line(
-            out,
-            &format!(
-                "    log loss {:.3} ({:.3} without scores), Brier {:.3} ({:.3}), of {} judged hits",
-                error.log_loss, base.log_loss, error.brier, base.brier, advice.hits
-            ),
-        );
-        line(
-            out,
-            &format!(
-                "    of the best hits it says {:.2}, and {:.2} are relevant",
-                fitted.best_said, fitted.best_found
-            ),
-        );
-    }
-    advice.notes.iter().for_each(|note| line(out, &format!("    {note}")));
-}
-
-fn calibrated(out: &mut String, group: &CalibratedGroup) {
-    let category = group.category.as_deref().unwrap_or("no category");
-    let scorer = format!("{} / {}", group.scorer.provider, group.scorer.model);
-    line(out, &format!("\n{category}, {scorer}: {} queries, {} judged", group.queries, group.judged));
-    if let Some(floor) = &group.floor {
-        let value = floor.min_score.map_or_else(|| "none".to_owned(), |floor| floor.to_string());
-        line(
-            out,
-            &format!(
-                "  min_score for {}: {value}{}",
-                floor.objective,
-                surely(floor.enough, floor.min_score.is_some())
-            ),
-        );
-        if let Some(reached) = floor.reached {
-            let reported =
-                (percent(reached.recall), percent(reached.precision), percent(reached.answer_rate));
-            line(
-                out,
-                &format!(
-                    "    recall {}, precision {}, answered {}, 95 % interval of the floor {}",
-                    reported.0,
-                    reported.1,
-                    reported.2,
-                    range(floor.interval)
-                ),
-            );
-        }
-        floor.notes.iter().for_each(|note| line(out, &format!("    {note}")));
-    } else {
-        line(
-            out,
-            "  min_score: no floor can be suggested without judgments; the histogram shows top and tail",
-        );
-    }
-    group.confidence.iter().for_each(|advice| confidence(out, advice));
-    let order = &group.order;
-    let value = order.best.and_then(|(way, _)| way.setting());
-    let value = match order.best {
-        None => "none".to_owned(),
-        Some(_) => value.unwrap_or_else(|| "as it was run".to_owned()),
-    };
-    line(out, &format!("  score: {value}{}", surely(order.enough, order.best.is_some())));
-    row(out, "    best of a kind", &["window", "chosen", "judged", "   95 % interval"]);
-    for kind in &order.kinds {
-        let cells = [
-            kind.window.to_string(),
-            signed(Some(kind.chosen_by)),
-            signed(kind.gain),
-            interval(kind.interval),
-        ];
-        row(out, &format!("    {}", named(kind.way)), &cells.each_ref().map(String::as_str));
-    }
-    order.notes.iter().for_each(|note| line(out, &format!("    {note}")));
-    let window = &group.window;
-    let value = window.window.map_or_else(|| "none".to_owned(), |window| window.to_string());
-    line(out, &format!("  window: {value}{}", surely(window.enough, window.window.is_some())));
-    row(out, "    candidates", &["nDCG", "gain", "of all", "overlap", "billed", "   95 % interval"]);
-    for point in &window.curve {
-        let cells = [
-            number(point.ndcg),
-            signed(point.gain),
-            percent(point.share_of_gain),
-            percent(point.overlap_with_largest),
-            number(point.bill),
-            interval(point.interval),
-        ];
-        row(out, &format!("    {}", point.window), &cells.each_ref().map(String::as_str));
-    }
-    window.notes.iter().for_each(|note| line(out, &format!("    {note}")));
-    let margin = &group.margin;
-    let value = margin.margin_gate.map_or_else(|| "none".to_owned(), |gate| gate.to_string());
-    line(out, &format!("  margin_gate: {value}{}", surely(margin.enough, margin.margin_gate.is_some())));
-    if let Some(point) = margin.curve.iter().find(|point| Some(point.margin_gate) == margin.margin_gate) {
-        let (skipped, loss) = (percent(point.skipped), number(point.loss));
-        line(
-            out,
-            &format!("    skips {skipped} of the calls, loses {loss} nDCG ({})", interval(point.interval)),
-        );
-    }
-    margin.notes.iter().for_each(|note| line(out, &format!("    {note}")));
-}
-
-/// An order, for a table.
-pub(super) fn named(way: Way) -> String {
-    match way {
-        Way::AsRun => "as it was run".to_owned(),
-        Way::Relevance => "relevance".to_owned(),
-        Way::Fused(Fused { weight, linear: true, .. }) => format!("linear, weight {weight}"),
-        Way::Fused(Fused { k, weight, .. }) => format!("rrf, k {k}, weight {weight}"),
-    }
-}
-
-fn surely(enough: bool, there: bool) -> &'static str {
-    if there && !enough { " (not sure enough to set it)" } else { "" }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::test_support::document, *};
+    use super::{
+        super::{test_support::document, text::WIDTH},
+        *,
+    };
 
     #[test]
     fn the_table_has_every_part_and_no_line_is_wider_than_the_page() {
@@ -372,6 +211,8 @@ mod tests {
             "min_score for recall ≥ 0.95",
             "window: ",
             "margin_gate: ",
+            "skip_when: none",
+            "3 words or fewer",
             "notes",
             "routes:",
         ] {

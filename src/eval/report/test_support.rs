@@ -41,7 +41,7 @@ fn sample(count: usize) -> (Vec<Trial>, Judgments) {
 }
 
 fn calibrated(trials: &[Trial], judgments: Option<&Judgments>) -> Calibration {
-    let setting = |_: &str| Setting {
+    let setting = |_: &str, _: &[String]| Setting {
         judgments,
         k: 10,
         largest: 100,
@@ -50,6 +50,7 @@ fn calibrated(trials: &[Trial], judgments: Option<&Judgments>) -> Calibration {
         min_queries: 30,
         seed: 1,
         way: Default::default(),
+        configured: (Default::default(), 50),
     };
     Calibration::of(trials, &setting, Objective::Recall(0.95))
 }

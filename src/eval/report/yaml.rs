@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
+use super::kinds;
 use crate::eval::{
     calibration::{CalibratedGroup, Calibration},
     reference,
@@ -112,6 +113,7 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
         None => format!("{NOT_ONE}: measured with each one's own"),
     };
     set("margin_gate", gate, enough && one_order.is_some(), &why);
+    kinds::lines(groups, &mut lines);
     confidence(groups, &mut lines);
     drift(groups, &mut lines);
     if lines.is_empty() {
@@ -211,7 +213,14 @@ fn names(groups: &[&CalibratedGroup]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::test_support::calibration, *};
-    use crate::config::{self, Flags};
+    use crate::{
+        config::{self, Flags},
+        eval::{
+            bootstrap::Interval,
+            kinds::{KindAdvice, KindPoint, QueryKind},
+        },
+        search::SkipRule,
+    };
 
     /// Loads the fragment beside a listener.
     fn load(fragment: &str) -> config::Config {
@@ -271,5 +280,68 @@ mod tests {
         calibration.groups[0].collections = vec!["a".into(), "b".into()];
         let several = fragment(&calibration, "cohere", 100);
         assert!(load(&several).routes.is_empty() && several.contains("no route fits"), "{several}");
+    }
+
+    /// Of a kind that hurts, so surely.
+    fn hurting(kind: QueryKind, enough: bool) -> KindAdvice {
+        let interval = Some(Interval { low: -0.11, high: -0.014 });
+        let point = KindPoint {
+            kind: Some(kind),
+            queries: 50,
+            judged: 48,
+            change: Some(-0.062),
+            interval,
+            unchanged: Some(0.5),
+            unchanged_interval: None,
+        };
+        KindAdvice { kinds: vec![point], skip: vec![kind], enough, ..KindAdvice::default() }
+    }
+
+    #[test]
+    fn kinds_that_reranking_hurts_are_skipped_where_that_is_sure() {
+        let mut calibration = calibration(40);
+        calibration.groups[0].kinds = hurting(QueryKind::Questions, true);
+        let sure = fragment(&calibration, "cohere", 100);
+        assert!(load(&sure).routes[0].rerank.skip_when.questions, "{sure}");
+        let why = "# questions: nDCG -0.062 by reranking (-0.110 … -0.014), of 48 judged queries";
+        assert!(sure.contains(why), "{sure}");
+        calibration.groups[0].kinds.enough = false;
+        let unsure = fragment(&calibration, "cohere", 100);
+        assert!(unsure.contains("# skip_when: { questions: true }"), "{unsure}");
+        assert_eq!(load(&unsure).routes[0].rerank.skip_when, SkipRule::default());
+    }
+
+    #[test]
+    fn a_kind_of_one_category_is_skipped_unless_another_one_has_it_and_is_not_hurt() {
+        let mut calibration = calibration(40);
+        let mut other = calibration.groups[0].clone();
+        calibration.groups[0].kinds = hurting(QueryKind::Questions, true);
+        other.category = Some("code\n- evil: 1".into());
+        other.kinds = hurting(QueryKind::Identifiers, true);
+        calibration.groups.push(other);
+        let both = fragment(&calibration, "cohere", 100);
+        let rule = &load(&both).routes[0].rerank.skip_when;
+        assert!(rule.questions && rule.identifiers, "{both}");
+        let questions = calibration.groups[0].kinds.kinds[0].clone();
+        calibration.groups[1].kinds.kinds.push(questions);
+        let one = fragment(&calibration, "cohere", 100);
+        let rule = &load(&one).routes[0].rerank.skip_when;
+        assert!(!rule.questions && rule.identifiers, "{one}");
+    }
+
+    #[test]
+    fn kinds_on_which_calls_are_wasted_are_told_and_never_set() {
+        let mut calibration = calibration(40);
+        let mut advice = hurting(QueryKind::Identifiers, false);
+        advice.skip.clear();
+        advice.wasted = vec![QueryKind::Identifiers];
+        advice.wasted_saved = Some(0.12);
+        calibration.groups[0].kinds = advice;
+        let fragment = fragment(&calibration, "cohere", 100);
+        assert!(
+            fragment.contains("# skip_when: { identifiers: true } # saves 12 % of the calls"),
+            "{fragment}"
+        );
+        assert_eq!(load(&fragment).routes[0].rerank.skip_when, SkipRule::default());
     }
 }

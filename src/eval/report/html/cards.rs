@@ -5,8 +5,8 @@ use crate::eval::{
     calibration::CalibratedGroup,
     evaluation::{Comparison, Evaluation, QueryResult},
     report::{
-        ReportDocument, interval, ms, name, number, percent, range, signed,
-        table::{named, per_1000},
+        ReportDocument, interval, kinds, ms, name, number, percent, range, signed, suggestions::named,
+        table::per_1000,
     },
 };
 
@@ -136,6 +136,7 @@ fn calibrated(group: &CalibratedGroup) -> Section {
         ("Floor", floor(group)),
         ("Window", window(group)),
         ("Margin gate", margin(group)),
+        ("Kinds of queries", skipped(group)),
     ];
     let others = others.map(|(title, parts)| Card { title: title.to_owned(), parts });
     Section { title: category.to_owned(), about, cards: histogram.into_iter().chain(others).collect() }
@@ -163,9 +164,17 @@ fn order(group: &CalibratedGroup) -> Vec<Part> {
             interval(kind.interval),
         ]
     });
-    let head = ["best of a kind", "window", "chosen by", "judged", "95 % interval"];
+    let rows = rows.chain(order.gain.map(|gain| {
+        let choice = "the choice of one".to_owned();
+        vec![choice, "–".to_owned(), "–".to_owned(), signed(Some(gain)), interval(order.interval)]
+    }));
+    let head = ["best of a kind", "window", "all chose", "left out", "95 % interval"];
     let mut parts = vec![suggestion("score", value, order.enough)];
     parts.push(Part::Table(Table::of("Orders, each at its best", &head, rows)));
+    if order.judged > 0 {
+        let how = "All chose: the gain for the queries that chose it. Left out: what four fifths of the queries choose, for the fifth that is left out.";
+        parts.push(Part::Text(how.to_owned()));
+    }
     parts.extend(list(&order.notes));
     parts
 }
@@ -213,5 +222,24 @@ fn margin(group: &CalibratedGroup) -> Vec<Part> {
         )));
     }
     parts.extend(list(&margin.notes));
+    parts
+}
+
+fn skipped(group: &CalibratedGroup) -> Vec<Part> {
+    let advice = &group.kinds;
+    let rows = kinds::rows(advice).map(|(point, cells)| {
+        let mut cells = cells.map(Cell::from);
+        let sure = point.interval.filter(|interval| interval.excludes_zero()).zip(point.change);
+        if let (Some((_, change)), Some(cell)) = (sure, cells.get_mut(3)) {
+            cell.class = if change > 0.0 { "good" } else { "bad" };
+        }
+        cells.into()
+    });
+    let (caption, heads, rows) =
+        ("What reranking changes, by kind of query".to_owned(), kinds::HEADS.to_vec(), rows.collect());
+    let mut parts = vec![suggestion("skip_when", kinds::suggested(advice), advice.enough)];
+    parts.push(Part::Table(Table { caption, heads, rows }));
+    parts.extend(kinds::sentences(advice).into_iter().map(Part::Text));
+    parts.extend(list(&advice.notes));
     parts
 }
