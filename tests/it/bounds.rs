@@ -186,8 +186,11 @@ async fn a_response_of_the_provider_that_there_is_no_room_for_keeps_the_database
         Some(response(200, JSON, &body.to_string()))
     })
     .await;
-    let cohere =
-        format!("providers: {{ cohere: {{ kind: cohere, base_url: \"http://{}\" }} }}\n", service.addr);
+    // Two megabytes take their time where the machine is busy.
+    let cohere = format!(
+        "rerank: {{ deadline: 60s }}\nproviders: {{ cohere: {{ kind: cohere, base_url: \"http://{}\", timeout: 60s }} }}\n",
+        service.addr
+    );
     for (room, outcome) in [("16MiB", "applied"), ("1MiB", "kept; reason=overloaded")] {
         let yaml = format!("{cohere}memory: {{ max_buffered: {room} }}");
         let program = Program::with_key(database.addr, &yaml).await;
