@@ -89,7 +89,7 @@ pub struct MeasureArgs {
     /// Go on from the checkpoint
     #[arg(long)]
     pub resume: bool,
-    /// The seed of the bootstrap
+    /// The seed of the bootstrap, and of the parts that calibrate deals queries to
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
     /// Measure the demo's questions on the demo's database

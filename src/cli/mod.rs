@@ -152,7 +152,7 @@ pub enum Command {
     /// Measure on your own queries what reranking changes: before and after, cost, time
     #[command(after_long_help = measure::AFTER)]
     Eval(EvalArgs),
-    /// Find floor, window and margin gate for each kind of query; prints the configuration to paste
+    /// Find floor, order, window, margin gate and kinds of queries to skip; prints the configuration to paste
     #[command(after_long_help = measure::AFTER)]
     Calibrate(CalibrateArgs),
     /// Explain one search: its hits before and after, and the exact bytes that are sent for it

@@ -13,7 +13,7 @@ use super::{
     margin::{self, MarginAdvice},
     orders::{self, OrderAdvice},
     reference,
-    trial::{Scorer, Trial},
+    trial::{Scorer, Trial, Way},
     window::{self, Setting, WindowAdvice},
 };
 
@@ -173,7 +173,11 @@ fn kinds_of(
     order: &OrderAdvice,
     setting: &Setting<'_>,
 ) -> KindAdvice {
-    let in_use = order.best.unwrap_or(setting.configured);
+    let (way, window) = setting.configured;
+    // A provider that fuses by itself goes before the setting.
+    let configured =
+        (if trials.iter().any(|trial| trial.fused.is_some()) { Way::AsRun } else { way }, window);
+    let in_use = order.best.unwrap_or(configured);
     // What was not chosen is the same without whichever part.
     let without = match order.best {
         Some(_) => order.without.clone(),

@@ -325,6 +325,14 @@ pub(super) fn looked_at<T>(texts: &[(TextLook, T)]) -> Vec<QueryKind> {
     QueryKind::ALL.into_iter().filter(enough).collect()
 }
 
+/// How sure the mean change of a kind is, with the error shared among so many. One more query counts, which gains what the best
+/// of all gained: where most lose a little and few gain much, a sample of a kind may lack those few.
+fn change(own: &[f64], all: &[Gain], shared: usize, seed: u64) -> Option<Interval> {
+    let best = all.iter().map(|(_, gain)| *gain).fold(0.0, f64::max);
+    let with_it: Vec<f64> = own.iter().copied().chain([best]).collect();
+    stretched_interval(&with_it, ERROR / shared.max(1) as f64, seed)
+}
+
 /// The kinds that reranking hurts beyond chance, the one that loses most in all first.
 pub(super) fn harmful(gains: &[Gain], looked_at: &[QueryKind], seed: u64) -> Vec<QueryKind> {
     let mut left = gains.to_vec();
@@ -334,8 +342,7 @@ pub(super) fn harmful(gains: &[Gain], looked_at: &[QueryKind], seed: u64) -> Vec
             let own = of_kind(&left, *kind);
             let sum: f64 = own.iter().sum();
             let is_loss = own.len() >= LEAST && sum < 0.0;
-            let error = ERROR / looked_at.len() as f64;
-            let interval = is_loss.then(|| stretched_interval(&own, error, seed)).flatten()?;
+            let interval = is_loss.then(|| change(&own, gains, looked_at.len(), seed)).flatten()?;
             (interval.high < 0.0).then_some((*kind, sum))
         };
         let worst = looked_at.iter().filter_map(loses).min_by(|a, b| a.1.total_cmp(&b.1));
@@ -381,15 +388,14 @@ fn point(
     let own: Vec<f64> = gains.iter().filter(|(text, _)| is_own(text)).map(|(_, gain)| *gain).collect();
     let pages: Vec<bool> = pages.iter().filter(|(text, _)| is_own(text)).map(|(_, stays)| *stays).collect();
     let same = pages.iter().filter(|stays| **stays).count();
-    let error = |shared: usize| ERROR / shared.max(1) as f64;
     KindPoint {
         kind,
         queries: pages.len(),
         judged: own.len(),
         change: mean(own.iter().copied()),
-        interval: (own.len() >= LEAST).then(|| stretched_interval(&own, error(shared.0), seed)).flatten(),
+        interval: (own.len() >= LEAST).then(|| change(&own, gains, shared.0, seed)).flatten(),
         unchanged: (!pages.is_empty()).then(|| same as f64 / pages.len() as f64),
-        unchanged_interval: share_interval(same, pages.len(), error(shared.1)),
+        unchanged_interval: share_interval(same, pages.len(), ERROR / shared.1.max(1) as f64),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wildmatch::WildMatch;
+
 use super::trial::Way;
 use crate::{
     config::{Config, Mode, RerankConfig},
@@ -97,10 +99,14 @@ pub fn charges(config: &Config, provider: &str) -> (Billing, bool) {
     }
 }
 
-/// The order and the window, of so many candidates at most, that these collections have: those of a route of that name, else
-/// those of the section `rerank`.
+/// The order and the window, of so many candidates at most, that these collections have: those of the first route that
+/// matches all of their names, else those of the section `rerank`.
 pub fn in_use(config: &Config, collections: &[String], most: usize) -> (Way, usize) {
-    let own = config.routes.iter().find(|route| *collections == [route.collection.as_str()]);
+    let matches = |pattern: &str| {
+        let pattern = WildMatch::new(pattern);
+        collections.iter().all(|name| pattern.matches(name))
+    };
+    let own = config.routes.iter().find(|route| !collections.is_empty() && matches(&route.collection));
     let section = own.map_or(&config.rerank, |route| &route.rerank);
     let way = match section.score {
         ScoreMode::Fuse(fusion) => Way::Fused(fusion.into()),
@@ -177,6 +183,8 @@ providers: { cohere: { kind: cohere, max_search_units_per_day: 1000 } }
         config.rerank.score = ScoreMode::Fuse(Fusion::USUAL);
         let way = Way::Fused(Fusion::USUAL.into());
         assert_eq!(in_use(&config, &["a".to_owned(), "b".to_owned()], 100), (way, 50));
+        config.routes[0].collection = "a*".to_owned();
+        assert_eq!(in_use(&config, &["a1".to_owned(), "a2".to_owned()], 100), (Way::AsRun, 20));
     }
 
     #[test]

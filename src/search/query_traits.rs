@@ -71,7 +71,7 @@ const INTERROGATIVES: [&str; 8] = [
     "what whats who whos whom whose when where wheres which why how hows",
     "wer wen wem wessen wann wo wohin woher warum weshalb wieso weswegen wie wieviel wieviele womit wodurch",
     "welche welcher welches welchen welchem",
-    "qui quoi quand où pourquoi quel quelle quels quelles lequel laquelle",
+    "quoi quand où pourquoi quels quelles lequel laquelle",
     "qué quién quiénes cuándo dónde cómo cuál cuáles cuánto cuánta cuántos cuántas quem quando qual quais",
     "perché quale quali quanto cos'è",
     "waarom wanneer waar hoeveel welke",
@@ -88,9 +88,32 @@ const SUBJECTS: [&str; 26] = [
     "my", "your", "our", "their", "his", "her", "any", "anyone", "anybody", "someone", "one",
 ];
 
+/// What follows where it is no question after all: `do it yourself`, `may the fourth`, `whats app`.
+const OTHERS: [(&str, &[&str]); 5] = [
+    ("do", &["a", "an", "it", "this", "that", "my", "your", "our", "one"]),
+    ("may", &["the"]),
+    ("whats", &["app"]),
+    ("waar", &["gebeurd", "gebeurde"]),
+    ("qual", &["der"]),
+];
+
 /// How questions begin and end where words are not separated: Chinese, Japanese.
-const BEGINNINGS: [&str; 10] =
-    ["为什么", "為什麼", "怎么", "怎麼", "什么", "什麼", "如何", "なぜ", "どう", "どの"];
+const BEGINNINGS: [&str; 14] = [
+    "为什么",
+    "為什麼",
+    "怎么",
+    "怎麼",
+    "什么",
+    "什麼",
+    "如何",
+    "なぜ",
+    "どうして",
+    "どうすれば",
+    "どうしたら",
+    "どうやって",
+    "どうやったら",
+    "どの",
+];
 const ENDINGS: [&str; 4] = ["吗", "嗎", "ですか", "ますか"];
 
 /// Whether it is a question: of two words or more, it ends with a question mark or begins as a question does in English,
@@ -104,12 +127,17 @@ pub fn is_question(query: &str) -> bool {
         return true;
     }
     // The World Health Organization asks nothing, and a how-to is a thing.
-    let is_name = (is_upper(first) && !is_upper(second)) || query.starts_with(&format!("{first}-"));
+    let is_name =
+        (is_upper(first) && query.contains(char::is_lowercase)) || query.starts_with(&format!("{first}-"));
     let (first, second) = (plain(first), plain(second));
     let stem = first.strip_suffix("'s").unwrap_or(&first);
+    if OTHERS.iter().any(|(word, next)| *word == first && next.contains(&second.as_str())) {
+        return false;
+    }
     (INTERROGATIVES.iter().any(|words| words.split(' ').any(|word| word == stem)) && !is_name)
         || (VERBS.contains(&first.as_str()) && SUBJECTS.contains(&second.as_str()))
         || (matches!(first.as_str(), "est" | "qu'est") && second == "ce")
+        || (matches!(first.as_str(), "qui" | "quel" | "quelle") && matches!(second.as_str(), "est" | "sont"))
         || BEGINNINGS.iter().any(|beginning| query.starts_with(beginning))
         || ENDINGS.iter().any(|ending| unended.ends_with(ending))
 }
@@ -195,6 +223,7 @@ mod tests {
             "qu'est-ce que le pain",
             "est-ce que le pain",
             "où acheter du pain",
+            "quelle est la recette",
             "¿cómo se hace",
             "cuánto cuesta",
             "quem faz pão",
@@ -219,6 +248,14 @@ mod tests {
             "will smith films",
             "comment section in html",
             "WHO guidelines on sugar",
+            "WHO COVID guidelines",
+            "do it yourself kitchen",
+            "whats app web",
+            "Quelle Katalog",
+            "quelle scarpe rosse",
+            "qui vicino",
+            "waar gebeurde films",
+            "どうぶつの森",
             "how-to-solder.pdf",
             "how-to guides",
             "the who albums",

@@ -1,6 +1,6 @@
 //! What is said of the kinds of queries, in the text as on the page and in the configuration.
 
-use super::{interval, percent, signed};
+use super::{interval, percent, signed, yaml::NOT_ONE};
 use crate::eval::{
     bootstrap::Interval,
     calibration::CalibratedGroup,
@@ -80,8 +80,8 @@ fn names(kinds: &[QueryKind]) -> String {
 }
 
 /// The lines of the configuration. Categories of one collection share its rule: a kind is set where it hurts in each category
-/// that has queries of it.
-pub(super) fn lines(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
+/// that has queries of it, and none where each was measured in an order of its own.
+pub(super) fn lines(groups: &[&CalibratedGroup], one_order: bool, lines: &mut Vec<String>) {
     for group in groups {
         let advice = &group.kinds;
         let of = if groups.len() > 1 { format!("{}: ", in_a_line(group)) } else { String::new() };
@@ -104,8 +104,12 @@ pub(super) fn lines(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
         .filter(|kind| groups.iter().any(|group| group.kinds.skip.contains(kind)))
         .collect();
     if !agreed.is_empty() {
-        let mark = if enough { "" } else { "# " };
-        lines.push(format!("{mark}skip_when: {} # reranking hurts these", setting(&agreed)));
+        let (mark, why) = match (one_order, enough) {
+            (false, _) => ("# ", format!("{NOT_ONE}: measured with each one's own")),
+            (true, false) => ("# ", "reranking hurts these".to_owned()),
+            (true, true) => ("", "reranking hurts these".to_owned()),
+        };
+        lines.push(format!("{mark}skip_when: {} # {why}", setting(&agreed)));
     } else if !any.is_empty() {
         lines.push(format!("# skip_when: {} # hurts in some categories only", setting(&any)));
     }

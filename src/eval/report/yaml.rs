@@ -113,7 +113,7 @@ fn settings(groups: &[&CalibratedGroup], largest: usize) -> Vec<String> {
         None => format!("{NOT_ONE}: measured with each one's own"),
     };
     set("margin_gate", gate, enough && one_order.is_some(), &why);
-    kinds::lines(groups, &mut lines);
+    kinds::lines(groups, one_order.is_some(), &mut lines);
     confidence(groups, &mut lines);
     drift(groups, &mut lines);
     if lines.is_empty() {
@@ -165,7 +165,7 @@ fn drift(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
 }
 
 /// Why what was measured with several orders is not set.
-const NOT_ONE: &str = "the categories have no order in common";
+pub(super) const NOT_ONE: &str = "the categories have no order in common";
 
 /// The order that all have, or none of them.
 fn one_order(groups: &[&CalibratedGroup]) -> Option<Option<Way>> {
@@ -327,6 +327,21 @@ mod tests {
         let one = fragment(&calibration, "cohere", 100);
         let rule = &load(&one).routes[0].rerank.skip_when;
         assert!(!rule.questions && rule.identifiers, "{one}");
+    }
+
+    #[test]
+    fn kinds_that_were_measured_in_different_orders_are_not_set() {
+        let mut calibration = calibration(40);
+        calibration.groups[0].kinds = hurting(QueryKind::Questions, true);
+        let mut other = calibration.groups[0].clone();
+        other.category = Some("code".into());
+        let (one, another) = (Way::ranks(10.0, 1.0), Way::scores(1.0));
+        calibration.groups[0].order.best = Some((one, 20));
+        other.order.best = Some((another, 20));
+        calibration.groups.push(other);
+        let fragment = fragment(&calibration, "cohere", 100);
+        assert!(fragment.contains("# skip_when: { questions: true } # the categories have no"), "{fragment}");
+        assert_eq!(load(&fragment).routes[0].rerank.skip_when, SkipRule::default());
     }
 
     #[test]
