@@ -104,12 +104,11 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 async fn before_the_listeners_close_it_is_not_ready_but_alive_and_serves() {
     let db = FakeDatabase::answering(OK).await;
     let sidecar = Watched::start(&before(db.addr, "delay: 1h")).await;
-    let (listener, mut client) = (sidecar.app.listening[0], sidecar.client().await);
+    let listener = sidecar.app.listening[0];
     assert!(sidecar.admin("/readyz").await.contains("\r\n\r\nready\n"));
+    // It asks soon: an idle one is not waited for.
+    let mut client = sidecar.client().await;
     let draining = drain(sidecar).await;
-    let readiness = ask(draining.admin, "/readyz").await;
-    assert!(readiness.starts_with("HTTP/1.1 503") && readiness.contains("\r\n\r\nnot ready: draining\n"));
-    assert!(ask(draining.admin, "/livez").await.starts_with("HTTP/1.1 200"));
     // The client goes elsewhere before the listener closes.
     let mut late = Wire::connect(listener).await;
     for client in [&mut client, &mut late] {
@@ -117,6 +116,9 @@ async fn before_the_listeners_close_it_is_not_ready_but_alive_and_serves() {
         let response = client.rest().await;
         assert!(response.contains("\r\nconnection: close\r\n") && response.ends_with("ok"), "{response}");
     }
+    let readiness = ask(draining.admin, "/readyz").await;
+    assert!(readiness.starts_with("HTTP/1.1 503") && readiness.contains("\r\n\r\nnot ready: draining\n"));
+    assert!(ask(draining.admin, "/livez").await.starts_with("HTTP/1.1 200"));
 
     drop(draining.hurry);
     soon(draining.over).await.unwrap();
