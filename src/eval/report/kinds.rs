@@ -1,6 +1,6 @@
 //! What is said of the kinds of queries, in the text as on the page and in the configuration.
 
-use super::{interval, percent, signed, yaml::NOT_ONE};
+use super::{NOT_ONE, interval, percent, signed};
 use crate::eval::{
     bootstrap::Interval,
     calibration::CalibratedGroup,

@@ -13,6 +13,9 @@ use serde::Serialize;
 
 use super::{calibration::Calibration, evaluation::Evaluation, floor::MIN_QUERIES, input::InputFile};
 
+/// Why what was measured with several orders is not set.
+const NOT_ONE: &str = "the categories have no order in common";
+
 /// Everything that a run found. No text of queries or documents: queries and documents are named by their ids.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReportDocument {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use super::kinds;
+use super::{NOT_ONE, kinds};
 use crate::eval::{
     calibration::{CalibratedGroup, Calibration},
     reference,
@@ -163,9 +163,6 @@ fn drift(groups: &[&CalibratedGroup], lines: &mut Vec<String>) {
     lines.push(format!("# {why}"));
     lines.extend(setting.into_iter().map(|line| format!("{mark}{line}")));
 }
-
-/// Why what was measured with several orders is not set.
-pub(super) const NOT_ONE: &str = "the categories have no order in common";
 
 /// The order that all have, or none of them.
 fn one_order(groups: &[&CalibratedGroup]) -> Option<Option<Way>> {
