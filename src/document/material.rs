@@ -121,10 +121,12 @@ impl Material {
         let named = |part: &Part| if self.plain { "" } else { name(set, part.name) };
         if let Some(part) = self.only().filter(|part| named(part).is_empty()) {
             // As most are: without an allocation.
-            let mut shape = [0; 27];
-            let parts = [&head[..], &number(max_bytes), &number(0), &number(part.value.bytes())];
-            parts.into_iter().flatten().zip(&mut shape).for_each(|(byte, place)| *place = *byte);
-            piece(&shape);
+            let [sign, plain, way] = head;
+            let [a, b, c, d, e, f, g, h] = number(max_bytes);
+            let [i, j, k, l, m, n, o, p] = number(part.value.bytes());
+            piece(&[
+                sign, plain, way, a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0, i, j, k, l, m, n, o, p,
+            ]);
             return piece(page.written(&part.value));
         }
         let mut shape = Vec::with_capacity(64);
