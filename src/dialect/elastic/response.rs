@@ -159,7 +159,7 @@ fn hit(value: &mut Scanner<'_>, sorted: &Cell<bool>) -> ScanResult<Option<Hit>> 
     let mut hit = Hit::default();
     let whole = value.members(|key, value| {
         match &*key.name {
-            "_id" => hit.id = Some(value.skip()?.span()),
+            "_id" => hit.id = Some(value.pass()?),
             "_score" => hit.score = score(value.skip()?),
             "_rank" => hit.rank = number(value.skip()?),
             "_index" => hit.index = text(value.skip()?),

@@ -7,7 +7,7 @@ use crate::{
     dialect::DialectError,
     wire::json::{
         Kind, ScanResult, Scanner, Value,
-        hits::{Fields, Hit, array_of_hits, fields_and},
+        hits::{Fields, Hit, array_of_hits, fields, fields_and},
     },
 };
 
@@ -208,7 +208,7 @@ fn row(value: &mut Scanner<'_>, mut objects: Option<&mut Vec<(usize, Fields)>>) 
     let mut entries = Vec::new();
     let array = value.items(|item| {
         if let Some(objects) = objects.as_mut().filter(|_| item.kind() == Kind::Object) {
-            let fields = fields_and(item, |_, _| ())?;
+            let fields = fields(item)?;
             entries.push(fields.as_ref().map(|fields| fields.span.clone()).unwrap_or_default());
             objects.extend(fields.map(|fields| (entries.len() - 1, fields)));
             return Ok(());

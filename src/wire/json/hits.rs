@@ -112,7 +112,7 @@ impl Fields {
         let named = |field: &&Field| {
             field.name.len() == name.len() && body.get(field.name.clone()) == Some(name.as_bytes())
         };
-        self.members.iter().flatten().rev().find(named).map(|field| field.value.clone())
+        self.members.as_deref()?.iter().rev().find(named).map(|field| field.value.clone())
     }
 
     /// What is held for its members, in bytes.
@@ -147,7 +147,7 @@ pub fn array_of_hits(
 
 /// An object with fields, its members noted on the way; `None` for any other value.
 pub fn fields(value: &mut Scanner<'_>) -> ScanResult<Option<Fields>> {
-    fields_and(value, |_, _| ())
+    noted(value, |_, value| value.pass())
 }
 
 /// The same, and `each` sees every member, where a hit's own members are its fields.
@@ -156,10 +156,22 @@ pub fn fields_and(
     value: &mut Scanner<'_>,
     mut each: impl FnMut(&str, Value<'_>),
 ) -> ScanResult<Option<Fields>> {
+    noted(value, |name, value| {
+        let value = value.skip()?;
+        each(name, value);
+        Ok(value.span())
+    })
+}
+
+/// An object whose members `pass` takes, which says where their values stand.
+#[inline]
+fn noted<'a>(
+    value: &mut Scanner<'a>,
+    mut pass: impl FnMut(&str, &mut Scanner<'a>) -> ScanResult<Range<usize>>,
+) -> ScanResult<Option<Fields>> {
     let (mut members, mut all) = (Vec::with_capacity(FEW), true);
     let object = value.object(|key, value| {
-        let value = value.skip()?;
-        each(&key.name, value);
+        let value = pass(&key.name, value)?;
         all = all && note(&mut members, &key, value);
         Ok(())
     })?;
@@ -175,7 +187,7 @@ fn length_bit(bytes: usize) -> u32 {
 
 /// Notes one more member; `false` if they are too many now, or its name is written with escapes.
 #[inline]
-fn note(noted: &mut Vec<Field>, key: &Key<'_>, value: Value<'_>) -> bool {
+fn note(noted: &mut Vec<Field>, key: &Key<'_>, value: Range<usize>) -> bool {
     let Cow::Borrowed(name) = key.name else { return false };
     match noted.len() {
         MOST_NOTED => return false,
@@ -183,6 +195,6 @@ fn note(noted: &mut Vec<Field>, key: &Key<'_>, value: Value<'_>) -> bool {
         _ => {}
     }
     let start = key.start + 1;
-    noted.push(Field { name: start..start + name.len(), value: value.span() });
+    noted.push(Field { name: start..start + name.len(), value });
     true
 }

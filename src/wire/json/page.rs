@@ -113,20 +113,11 @@ impl Page for JsonPage {
 
     fn field(&self, at: HitAt, names: &[&str]) -> Found {
         let Some(hit) = self.hit(at) else { return Found::Nothing };
-        let objects = [&hit.source, &hit.fields].map(Option::as_ref);
-        if objects.into_iter().flatten().any(|object| object.members.is_none()) {
-            return Found::Unsure;
+        match (&hit.source, &hit.fields) {
+            (Some(only), None) | (None, Some(only)) => found(&self.body, [only], names),
+            (Some(source), Some(fields)) => found(&self.body, [source, fields], names),
+            (None, None) => Found::Nothing,
         }
-        for (name, text) in names.iter().enumerate() {
-            for object in objects.into_iter().flatten() {
-                let Some(value) = object.last(&self.body, text) else { continue };
-                return match hits::is_text(self.body.get(value.clone()).unwrap_or_default()) {
-                    true => Found::Text { name, value: Place::new(value) },
-                    false => Found::Unsure,
-                };
-            }
-        }
-        Found::Nothing
     }
 
     fn value(&self, place: &Place) -> Option<FieldValue<'_>> {
@@ -161,6 +152,24 @@ impl Page for JsonPage {
         let gone: Vec<usize> = emptied.filter(hidden).collect();
         if gone.is_empty() { joined } else { without_lists(&joined, &gone).unwrap_or(joined) }
     }
+}
+
+/// The first of these names that one of a hit's objects has.
+#[inline]
+fn found<const N: usize>(body: &[u8], objects: [&Fields; N], names: &[&str]) -> Found {
+    if objects.iter().any(|object| object.members.is_none()) {
+        return Found::Unsure;
+    }
+    for (name, text) in names.iter().enumerate() {
+        for object in objects {
+            let Some(value) = object.last(body, text) else { continue };
+            return match hits::is_text(body.get(value.clone()).unwrap_or_default()) {
+                true => Found::Text { name, value: Place::new(value) },
+                false => Found::Unsure,
+            };
+        }
+    }
+    Found::Nothing
 }
 
 /// The response to a search of whose list no hit is left.

@@ -69,6 +69,14 @@ impl<'a> Scanner<'a> {
         Ok(self.since(from, escaped))
     }
 
+    /// The same where only its place matters.
+    #[inline]
+    pub fn pass(&mut self) -> ScanResult<Range<usize>> {
+        let from = self.start + self.walk.at;
+        self.value()?;
+        Ok(from..self.start + self.walk.at)
+    }
+
     /// Takes the next value. If it is an object, `each` sees every member in its order, and may take its value; what
     /// it leaves is skipped. `None` for any other kind, and where a key cannot be read: a lone surrogate is in it.
     pub fn members(

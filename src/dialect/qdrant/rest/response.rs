@@ -11,7 +11,7 @@ use crate::{
         },
     },
     wire::json::{
-        HitArray, JsonPage, Kind, PageStyle, ScanResult, Scanner, Value,
+        HitArray, JsonPage, Kind, PageStyle, ScanResult, Scanner,
         hits::{Hit, array_of_hits, fields},
     },
 };
@@ -60,12 +60,13 @@ fn list(search: usize, array: &mut Scanner<'_>) -> ScanResult<Shaped<HitArray>> 
 
 fn hit(object: &mut Scanner<'_>) -> ScanResult<Option<Hit>> {
     let (mut id, mut score, mut source) = (None, None, None);
-    // One that is not finite is printed as `null`.
-    let number = |value: Value<'_>| matches!(value.kind(), Kind::Number | Kind::Null).then(|| value.span());
     let object = object.members(|key, value| {
         match &*key.name {
-            "id" => id = Some(value.skip()?.span()),
-            "score" => score = number(value.skip()?),
+            "id" => id = Some(value.pass()?),
+            // One that is not finite is printed as `null`.
+            "score" => {
+                score = matches!(value.kind(), Kind::Number | Kind::Null).then(|| value.pass()).transpose()?
+            }
             "payload" => source = fields(value)?,
             _ => {}
         }

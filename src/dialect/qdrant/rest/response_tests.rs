@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{dialect::SearchKind, wire::json::test_support::slow_fields};
+use crate::{
+    dialect::SearchKind,
+    wire::json::{Value, test_support::slow_fields},
+};
 
 fn slow_page(operation: &Operation, body: Bytes) -> Result<JsonPage, DialectError> {
     let lists = {
