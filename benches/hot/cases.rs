@@ -213,6 +213,17 @@ fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
                 black_box(page_bytes(black_box(&body)));
             })
         }));
+        cases.push(case(format!("write/{hits}/{style}"), move || {
+            let (page, text) = (speech.page(&body()), FieldSet::Named(vec!["text".to_owned()]));
+            let (_, documents) = document::documents(&page, 0, 0..hits, &text, DOCUMENT_BYTES);
+            let mut out = Vec::with_capacity(page.body().len());
+            Box::new(move || {
+                out.clear();
+                let written =
+                    documents.iter().filter(|document| document.write_json(DOCUMENT_BYTES, &mut out));
+                black_box(written.count());
+            })
+        }));
         cases.push(case(format!("keys/{hits}/{style}"), move || {
             let request = request(documents(&speech.page(&body())));
             let namer = namer();

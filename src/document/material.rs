@@ -5,7 +5,7 @@ use std::{borrow::Cow, iter};
 use super::{AUTO_FIELDS, AUTO_TITLES, clean, fields, written, yaml, yaml::Scalar};
 use crate::{
     search::{FieldSet, Filled, HitAt},
-    wire::{Found, Page, Place, Value},
+    wire::{Found, Page, Place},
 };
 
 /// Longer names are looked at one by one.
@@ -98,9 +98,8 @@ impl Material {
     /// whether it has.
     pub(super) fn write_json(&self, page: &dyn Page, most: usize, out: &mut Vec<u8>) -> bool {
         let Some(part) = self.only().filter(|_| self.plain) else { return false };
-        let Some(Value::Json(value)) = page.value(&part.value) else { return false };
-        let quoted = value.text();
-        let inner = quoted.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
+        let quoted = page.json(&part.value);
+        let inner = quoted.and_then(|quoted| quoted.strip_prefix(b"\"")?.strip_suffix(b"\""));
         inner.is_some_and(|inner| inner.len() <= most && written::write(inner, out))
     }
 

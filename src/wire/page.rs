@@ -37,6 +37,10 @@ pub trait Page: Send + Sync + 'static {
     fn value(&self, place: &Place) -> Option<Value<'_>>;
     /// The same as it is written: equal bytes are equal values.
     fn written(&self, place: &Place) -> &[u8];
+    /// The same where that is JSON, and so certainly UTF-8.
+    fn json(&self, _: &Place) -> Option<&[u8]> {
+        None
+    }
     /// The fields of a hit, read again.
     fn fields(&self, at: HitAt) -> FieldObjects<'_>;
     /// The fragments of a hit's text that the database has highlighted, as it has written them; most have none. Reads the

@@ -220,6 +220,10 @@ impl Page for ColumnsPage {
         self.body.get(place.range()).unwrap_or_default()
     }
 
+    fn json(&self, place: &Place) -> Option<&[u8]> {
+        Some(self.written(place))
+    }
+
     fn fields(&self, at: HitAt) -> FieldObjects<'_> {
         let Some(columns) = self.definition() else { return FieldObjects::default() };
         let text = |(field, _): &'_ (String, String)| {

@@ -151,6 +151,10 @@ impl Page for RowsPage {
         self.page.written(place)
     }
 
+    fn json(&self, place: &Place) -> Option<&[u8]> {
+        self.page.json(place)
+    }
+
     fn fields(&self, at: HitAt) -> FieldObjects<'_> {
         self.page.fields(at)
     }

@@ -128,6 +128,10 @@ impl Page for JsonPage {
         self.body.get(place.range()).unwrap_or_default()
     }
 
+    fn json(&self, place: &Place) -> Option<&[u8]> {
+        Some(self.written(place))
+    }
+
     fn fields(&self, at: HitAt) -> FieldObjects<'_> {
         let Some(hit) = self.hit(at) else { return FieldObjects::default() };
         let members =
