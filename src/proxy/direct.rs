@@ -26,6 +26,8 @@ use crate::upstream::{Begun, HOP, RawConnection, RawTarget, Turn, Upstream, Upst
 
 /// The first buffer of a worker for a response; the next ones have room for one as large as the last.
 const FIRST: usize = 16 << 10;
+/// Their sizes are multiples of this: what is larger than its response by a quarter is copied, so as not to be held.
+const STEP: usize = 2 << 10;
 
 thread_local! {
     static LAST: Cell<usize> = const { Cell::new(FIRST) };
@@ -239,7 +241,7 @@ impl Asked<'_> {
         let Head { mut response, bytes, length, keeps } = head;
         came.advance(bytes);
         let all = usize::try_from(length).unwrap_or(LARGEST).min(LARGEST);
-        LAST.set((bytes + all + 1).next_multiple_of(FIRST));
+        LAST.set((bytes + all + 1).next_multiple_of(STEP));
         if came.len() < all {
             // One step to its place, so that it stands in one piece.
             came.reserve(all - came.len());
