@@ -131,6 +131,7 @@ def test_every_crate_that_is_compiled_in_has_its_licence_in_the_archive_and_the_
     text = (archive / "THIRD-PARTY.txt").read_text()
     for (name, version), licence in compiled_in().items():
         assert f"\n{name} {version}: {licence}; " in text
+    assert "the tables of token ids: MIT; [" in text
     without_text = set(re.findall(r"^(\S+) \S+: .*no text in its package", text, re.MULTILINE))
     opentelemetry = {f"opentelemetry{rest}" for rest in ("", "-http", "-otlp", "-proto", "_sdk")}
     assert without_text <= {"alloc-stdlib", "base64-simd", "highway", "vsimd", "tonic-prost"} | opentelemetry

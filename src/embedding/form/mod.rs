@@ -16,6 +16,7 @@ mod remember;
 mod text;
 mod tokens;
 mod vectors;
+mod vocabulary;
 
 pub use asked::Asked;
 pub use call::{Call, Form};

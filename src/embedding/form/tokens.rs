@@ -2,10 +2,9 @@
 
 use std::sync::OnceLock;
 
-use tiktoken::{CoreBpe, encoding, model_to_encoding};
 use zeroize::Zeroizing;
 
-use super::Skip;
+use super::{Skip, vocabulary::Table};
 use crate::wire::{
     Kind,
     json::{Malformed, Scanner, Value},
@@ -23,22 +22,42 @@ pub(super) enum Vocabulary {
 static CL100K: OnceLock<Table> = OnceLock::new();
 static O200K: OnceLock<Table> = OnceLock::new();
 
+const PACKED_CL100K: &[u8] = include_bytes!("vocabulary/cl100k_base.tkv.br");
+const PACKED_O200K: &[u8] = include_bytes!("vocabulary/o200k_base.tkv.br");
+
+/// Beginnings of names, and what those of the models mean that have them; the first that fits counts.
+const MODELS: [(&str, Option<Vocabulary>); 16] = [
+    ("gpt-oss", None),
+    ("o4-mini", Some(Vocabulary::O200k)),
+    ("o3", Some(Vocabulary::O200k)),
+    ("o1", Some(Vocabulary::O200k)),
+    ("chatgpt-4o", Some(Vocabulary::O200k)),
+    ("gpt-5", Some(Vocabulary::O200k)),
+    ("gpt-4.5", Some(Vocabulary::O200k)),
+    ("gpt-4.1", Some(Vocabulary::O200k)),
+    ("gpt-4o", Some(Vocabulary::O200k)),
+    ("gpt-4", Some(Vocabulary::Cl100k)),
+    ("gpt-3.5", Some(Vocabulary::Cl100k)),
+    ("gpt-35-turbo", Some(Vocabulary::Cl100k)),
+    ("davinci-002", Some(Vocabulary::Cl100k)),
+    ("babbage-002", Some(Vocabulary::Cl100k)),
+    ("text-embedding-3", Some(Vocabulary::Cl100k)),
+    ("text-embedding-ada", Some(Vocabulary::Cl100k)),
+];
+
 impl Vocabulary {
     /// That of a model by its name, also behind the name of its maker (`openai/text-embedding-3-small`); `None` for
     /// models whose ids are not known here.
     pub(super) fn of(model: &str) -> Option<Self> {
         let name = model.rsplit('/').next().unwrap_or_default();
-        match model_to_encoding(name)? {
-            "cl100k_base" => Some(Self::Cl100k),
-            "o200k_base" => Some(Self::O200k),
-            _ => None,
-        }
+        let name = name.strip_prefix("ft:").unwrap_or(name);
+        MODELS.iter().find(|(beginning, _)| name.starts_with(beginning))?.1
     }
 
     fn table(self) -> &'static Table {
         match self {
-            Self::Cl100k => CL100K.get_or_init(|| Table::of(&encoding::cl100k_base())),
-            Self::O200k => O200K.get_or_init(|| Table::of(&encoding::o200k_base())),
+            Self::Cl100k => CL100K.get_or_init(|| Table::unpacked(PACKED_CL100K)),
+            Self::O200k => O200K.get_or_init(|| Table::unpacked(PACKED_O200K)),
         }
     }
 }
@@ -101,32 +120,6 @@ fn read(ids: Value<'_>, table: &'static Table) -> Result<Vec<&'static [u8]>, Mal
 /// Whether an array holds numbers, which in a place for a text are token ids.
 pub(super) fn is_ids(array: Value<'_>) -> bool {
     array.first_items(1).is_some_and(|first| first.first().is_some_and(|first| first.kind() == Kind::Number))
-}
-
-/// The bytes of each token, by its id. The crate's own form is there to find ids for texts, and is several times as
-/// large: 1.2 MB and 2.2 MB are kept instead, from the first text on that needs them.
-struct Table {
-    bytes: Box<[u8]>,
-    /// Where each token ends, and the next one begins.
-    ends: Box<[u32]>,
-}
-
-impl Table {
-    /// Those that stand for text: their ids are the first ones, and what stands for the end of a text or the like has
-    /// later ones.
-    fn of(encoding: &CoreBpe) -> Self {
-        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(encoding.vocab_size()));
-        for id in 0..encoding.vocab_size() {
-            bytes.extend(u32::try_from(id).map(|id| encoding.decode(&[id])).unwrap_or_default());
-            ends.push(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        }
-        Self { bytes: bytes.into(), ends: ends.into() }
-    }
-
-    fn token(&self, id: usize) -> Option<&[u8]> {
-        let from = id.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.bytes.get(usize::try_from(from).ok()?..usize::try_from(*self.ends.get(id)?).ok()?)
-    }
 }
 
 #[cfg(test)]
@@ -209,6 +202,52 @@ mod tests {
     }
 
     #[test]
+    fn names_mean_what_the_tokenizers_own_list_says() {
+        for name in [
+            "ada",
+            "davinci",
+            "babbage-002",
+            "davinci-002",
+            "gpt-2",
+            "gpt-3",
+            "gpt-3.5-turbo-0125",
+            "gpt-35-turbo",
+            "gpt-4",
+            "gpt-4-turbo",
+            "gpt-4.1-mini",
+            "gpt-4.5-preview",
+            "gpt-4o-mini",
+            "gpt-5",
+            "gpt-5.4-mini",
+            "gpt-oss-120b",
+            "chatgpt-4o-latest",
+            "o1",
+            "o3-mini",
+            "o4-mini",
+            "o4",
+            "ft:gpt-4o:org::1",
+            "ft:gpt-3.5-turbo",
+            "text-embedding-3-small",
+            "text-embedding-ada-002",
+            "text-embedding-004",
+            "text-embedding-v3",
+            "text-ada-001",
+            "text-davinci-003",
+            "code-davinci-002",
+            "text-search-ada-doc-001",
+            "mistral-embed",
+            "",
+        ] {
+            let theirs = match tiktoken::model_to_encoding(name) {
+                Some("cl100k_base") => Some(Vocabulary::Cl100k),
+                Some("o200k_base") => Some(Vocabulary::O200k),
+                _ => None,
+            };
+            assert_eq!(Vocabulary::of(name), theirs, "{name}");
+        }
+    }
+
+    #[test]
     fn the_tables_are_those_that_openai_publishes() {
         // SHA-256 of the files, as OpenAI's own tokenizer checks them.
         for (vocabulary, published) in [
@@ -216,7 +255,7 @@ mod tests {
             (Vocabulary::O200k, "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"),
         ] {
             let (table, mut file) = (vocabulary.table(), String::new());
-            for id in 0..table.ends.len() {
+            for id in 0..table.count() {
                 file += &format!("{} {id}\n", BASE64_STANDARD.encode(table.token(id).unwrap()));
             }
             let digest = ring::digest::digest(&ring::digest::SHA256, file.as_bytes());
