@@ -2,8 +2,8 @@ use std::io::{self, IsTerminal};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::filter_fn,
+    Layer,
+    filter::{Targets, filter_fn},
     fmt::{self, format::JsonFields},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -72,9 +72,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-fn filter(directives: Option<&str>) -> Result<EnvFilter, LogError> {
+fn filter(directives: Option<&str>) -> Result<Targets, LogError> {
     let directives = directives.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(DEFAULT);
-    EnvFilter::try_new(directives).map_err(|_| LogError::Filter)
+    let each = directives.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    each.collect::<Vec<_>>().join(",").parse().map_err(|_| LogError::Filter)
 }
 
 #[cfg(test)]
@@ -105,7 +106,7 @@ mod tests {
         for unset in [None, Some(""), Some(" ")] {
             assert_eq!(filter(unset).unwrap().to_string(), "redis=off,info");
         }
-        assert_eq!(filter(Some("warn,rerankd=debug")).unwrap().to_string(), "rerankd=debug,warn");
+        assert_eq!(filter(Some("warn, rerankd=debug,")).unwrap().to_string(), "rerankd=debug,warn");
         assert!(matches!(filter(Some("rerankd=loud")), Err(LogError::Filter)));
     }
 }
