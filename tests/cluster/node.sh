@@ -105,6 +105,8 @@ podLogsDir: $folder/logs
 clusterDNS: [$address]
 clusterDomain: cluster.local
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%, imagefs.available: 1%}
+# Images come from this machine alone: one that the kubelet removes to make room could not be had again.
+imageGCHighThresholdPercent: 100
 END
     cat >proxy.yaml <<END
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
