@@ -28,7 +28,9 @@ pub enum LogFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// `RUST_LOG` has a directive that is not one.
-    #[error("RUST_LOG is not a list of directives such as info,rerankd=debug")]
+    #[error(
+        "RUST_LOG is not a list of directives such as info,rerankd=debug (targets and levels; no spans or fields)"
+    )]
     Filter,
     /// Another logger is installed in this process already.
     #[error("logging is set up already")]
@@ -74,6 +76,10 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 fn filter(directives: Option<&str>) -> Result<Targets, LogError> {
     let directives = directives.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(DEFAULT);
+    // A span or its fields would be taken for the name of a target that nothing has, and nothing would be said.
+    if directives.contains(['[', ']', '{', '}']) {
+        return Err(LogError::Filter);
+    }
     let each = directives.split(',').map(str::trim).filter(|directive| !directive.is_empty());
     each.collect::<Vec<_>>().join(",").parse().map_err(|_| LogError::Filter)
 }
@@ -107,6 +113,8 @@ mod tests {
             assert_eq!(filter(unset).unwrap().to_string(), "redis=off,info");
         }
         assert_eq!(filter(Some("warn, rerankd=debug,")).unwrap().to_string(), "rerankd=debug,warn");
-        assert!(matches!(filter(Some("rerankd=loud")), Err(LogError::Filter)));
+        for wrong in ["rerankd=loud", "rerankd[search]=debug", "[{collection=docs}]=trace"] {
+            assert!(matches!(filter(Some(wrong)), Err(LogError::Filter)), "{wrong}");
+        }
     }
 }
