@@ -194,7 +194,7 @@ fn profiles_of<'a>(
         let name = Some(route.collection.as_str().into());
         let watched = watched_as(tenant, &route.collection, (section, &route.rerank));
         let own = profile(config, section, &watched, (providers, shared));
-        Route { collection: route.collection.clone(), profile: Arc::new(Profile { route: name, ..own }) }
+        Route::new(route.collection.clone(), Arc::new(Profile { route: name, ..own }))
     };
     let watched = watched_as(tenant, REST, (base, &config.rerank));
     let default = Arc::new(profile(config, base, &watched, (providers, shared)));

@@ -187,8 +187,17 @@ impl AllowList {
 pub struct Route {
     /// Name pattern.
     pub collection: String,
+    /// The same, made ready.
+    pattern: WildMatch,
     /// Its profile.
     pub profile: Arc<Profile>,
+}
+
+impl Route {
+    /// The profile of the collections with names of this pattern.
+    pub fn new(collection: String, profile: Arc<Profile>) -> Self {
+        Self { pattern: WildMatch::new(&collection), collection, profile }
+    }
 }
 
 /// Routes, first match wins, and the profile of everything else.
@@ -202,10 +211,7 @@ pub struct Profiles {
 impl Profiles {
     /// The profile for a search of these collections: a route has to match every name.
     pub fn find(&self, collections: &[String]) -> &Arc<Profile> {
-        let matches = |route: &&Route| {
-            let pattern = WildMatch::new(&route.collection);
-            collections.iter().all(|name| pattern.matches(name))
-        };
+        let matches = |route: &&Route| collections.iter().all(|name| route.pattern.matches(name));
         self.routes.iter().find(matches).map_or(&self.default, |route| &route.profile)
     }
 }
@@ -251,7 +257,8 @@ impl Profile {
 
 /// Whether a name is matched by a pattern, and by no excluding one.
 fn is_let_in(patterns: &[String], name: &str) -> bool {
-    let matches = |pattern: &str| WildMatch::new(pattern).matches(name);
+    // Mostly all are.
+    let matches = |pattern: &str| pattern == "*" || WildMatch::new(pattern).matches(name);
     let excluded = patterns.iter().filter_map(|p| p.strip_prefix('-')).any(matches);
     let included = patterns.iter().filter(|p| !p.starts_with('-')).any(|p| matches(p));
     included && !excluded
