@@ -25,7 +25,10 @@ use rerankd::{
         cache::{KeyBase, KeySecret, Keys},
     },
     search::{Document, FetchPlan, FieldSet, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip, StripPath},
-    wire::{Page, json::page_bytes},
+    wire::{
+        Page,
+        json::{ListKey, page_bytes, start_of_list},
+    },
 };
 use tokio::time::Instant;
 
@@ -205,6 +208,10 @@ fn of_response(speech: Speech, hits: usize, text: Text) -> Vec<Case> {
         case(name("join_stripped"), move || join(speech, &body(), speech.added())),
         case(name("search"), move || search(speech, body())),
     ];
+    // Of the others no list is known again.
+    if matches!(speech, Speech::Qdrant | Speech::Elastic) {
+        cases.push(case(name("known"), move || known(speech, body())));
+    }
     // These know no dialect.
     if matches!(speech, Speech::Qdrant) {
         cases.push(case(format!("weigh/{hits}/{style}"), move || {
@@ -248,6 +255,25 @@ fn search(speech: Speech, body: Bytes) -> Work {
     let namer = namer();
     Box::new(move || {
         let page = speech.split(&*search, &body);
+        let request = request(documents(&page));
+        let scores = store.known(&keys(&namer, &request));
+        let joined = page.reordered(&[Strip::default()], &[Some(ranking(&scores))]);
+        drop(black_box(joined));
+    })
+}
+
+/// The same where the list of hits has been there before.
+fn known(speech: Speech, body: Bytes) -> Work {
+    let search = speech.read(speech.request());
+    let page = speech.page(&body);
+    let (key, namer) = (ListKey::new([1, 2, 3, 4]), namer());
+    let list = Arc::new(page.to_know(&key, (&FieldSet::Auto, DOCUMENT_BYTES)).expect("a list"));
+    let (_, store) = filled(&request(documents(&page)));
+    Box::new(move || {
+        let start = start_of_list(&body).filter(|&start| list.is_at(&key, &body, start)).expect("the list");
+        let left = list.taken_out(&body, start).and_then(|left| search.page_without_hits(left));
+        let page = left.and_then(|page| page.with_known(body.clone(), &list, start)).expect("a page");
+        let page: Arc<dyn Page> = Arc::new(page);
         let request = request(documents(&page));
         let scores = store.known(&keys(&namer, &request));
         let joined = page.reordered(&[Strip::default()], &[Some(ranking(&scores))]);

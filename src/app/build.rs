@@ -20,8 +20,8 @@ use crate::{
     fleet::{self, Fleet, FleetError, FleetMetrics},
     pipeline::{DriftSettings, Pipeline, Profile, Profiles, Route, Tenants},
     proxy::{
-        Forwarder, GrpcRoute, HeadLimits, HeldBodies, ListenerSettings, Proxy, SearchHandler, SearchLimits,
-        TunnelSettings,
+        Forwarder, GrpcRoute, HeadLimits, HeldBodies, KnownLists, ListenerSettings, Proxy, SearchHandler,
+        SearchLimits, TunnelSettings,
     },
     rerank::{
         BuildError, HttpKind, ProviderKind, ProviderSettings, Providers, ScoreStore, StackShared,
@@ -126,7 +126,7 @@ pub(super) fn proxy(
         config.rerank.response_headers,
         shared.records.clone(),
     );
-    let searches = searches.recalling(shared.recall.clone());
+    let searches = searches.recalling(shared.recall.clone()).knowing(shared.known.clone());
     let searches = searches.counting(shared.tenancy.metrics(&config.tenants));
     let searches = searches.logging(shared.search_log.clone(), listener.listen.to_string().into());
     let tunnels = TunnelSettings { timeout: limits.tunnel_timeout, waits: shared.waits.clone() };
@@ -391,16 +391,33 @@ pub(super) fn cache(config: &CacheConfig, metrics: &FleetMetrics) -> Result<Arc<
     }))
 }
 
+/// Where the hits of responses stand, beside the scores that it is of use with.
+pub(super) fn known_lists(config: &CacheConfig) -> Result<KnownLists, StartError> {
+    /// They may take one part in this many of the cache's bytes, beside the scores.
+    const SHARE: u64 = 8;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| StartError::Secret(no_randomness()))?;
+    let mut key = [0; 4];
+    for (word, bytes) in key.iter_mut().zip(random.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Ok(KnownLists::new(config.max_bytes / SHARE, key))
+}
+
 /// The configured secret, or a random one. Blocks on the disk.
 pub(super) fn secret(config: &CacheConfig) -> io::Result<[u8; 32]> {
     match &config.secret_file {
         Some(path) => Ok(*blake3::hash(&fs::read(path)?).as_bytes()),
         None => {
             let mut secret = [0; 32];
-            getrandom::fill(&mut secret).map_err(|_| io::Error::other("no randomness"))?;
+            getrandom::fill(&mut secret).map_err(|_| no_randomness())?;
             Ok(secret)
         }
     }
+}
+
+fn no_randomness() -> io::Error {
+    io::Error::other("no randomness")
 }
 
 fn fleet(redis: &RedisConfig, cache: &CacheConfig, metrics: &FleetMetrics) -> Result<Fleet, FleetError> {

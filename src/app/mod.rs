@@ -44,7 +44,7 @@ use crate::{
     embedding_api::CallMetrics,
     fleet::{FleetError, FleetMetrics},
     pipeline::{RecordRing, SearchMetrics, TenantMetrics},
-    proxy::{ProxyMetrics, SearchLog, TlsError},
+    proxy::{KnownLists, ProxyMetrics, SearchLog, TlsError},
     rerank::{BuildError, Providers, RerankMetrics, ScoreStore, StackShared},
     rerank_api::ApiMetrics,
     signing::SigningMetrics,
@@ -198,6 +198,8 @@ struct Shared {
     keyring: Keyring,
     /// What is remembered of embedding calls, where any are served.
     recall: Option<Arc<Recall>>,
+    /// Where hits stand in responses that come again.
+    known: Arc<KnownLists>,
     search_log: SearchLog,
     resources: Resources,
     bounds: Bounds,
@@ -323,6 +325,7 @@ impl Shared {
             tracer: None,
             keyring: Keyring::default(),
             recall: None,
+            known: Arc::default(),
             search_log: SearchLog::default(),
             resources,
             bounds,
@@ -350,6 +353,7 @@ impl Shared {
         if before.is_none_or(|before| before.cache != config.cache) {
             let cache = build::cache(&config.cache, &self.fleet_metrics)?;
             next.stack = self.stack.with_store(cache);
+            next.known = Arc::new(build::known_lists(&config.cache)?);
             next.providers = Providers::default();
         }
         next.providers = build::providers(config, &next.providers, &next.stack)?;

@@ -2,13 +2,18 @@
 //!
 //! A new dialect gives its samples here; nothing else of this file knows one from the other.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::{Dialect, SearchRequest, elastic, paths, qdrant, weaviate};
 use crate::{
-    search::{FetchPlan, Head, HitAt, Ranked, Ranking, ScoreWriting, Strip},
-    wire::{Member, Page, Value},
+    search::{FetchPlan, FieldSet, Head, HitAt, MostHits, Ranked, Ranking, ScoreWriting, Strip},
+    wire::{
+        Member, Page, Value,
+        json::{JsonPage, KnownList, ListKey, start_of_list},
+    },
 };
 
 /// A search that a database has answered, without framing and codings.
@@ -193,6 +198,119 @@ fn what_reading_takes_is_counted_before() {
         let page = sample.page(sample.response.clone());
         assert!(page.held_bytes() <= request.page_bytes(&sample.response), "{}", sample.name);
     }
+}
+
+static KEY: LazyLock<ListKey> = LazyLock::new(|| ListKey::new([1, 2, 3, 4]));
+const DOCUMENTS: (&FieldSet, usize) = (&FieldSet::Auto, 1 << 20);
+
+/// The page of a response whose list is known of another one.
+fn known_page(request: &dyn SearchRequest, known: &KnownList, response: &Bytes) -> Option<JsonPage> {
+    let start = start_of_list(response)?;
+    let list = known.is_at(&KEY, response, start).then_some(known)?;
+    request.page_without_hits(list.taken_out(response, start)?)?.with_known(response.clone(), list, start)
+}
+
+/// Every list that can be known, with its sample.
+fn known_lists() -> Vec<(Sample, KnownList)> {
+    let known = |sample: Sample| {
+        let known = sample.page(sample.response.clone()).to_know(&KEY, DOCUMENTS)?;
+        Some((sample, known))
+    };
+    let known: Vec<_> = Sample::all().into_iter().filter_map(known).collect();
+    for dialect in ["qdrant", "elasticsearch"] {
+        let of_it = known.iter().filter(|(sample, _)| sample.dialect.name() == dialect).count();
+        assert!(of_it >= 5, "{of_it} lists of {dialect} can be known");
+    }
+    known
+}
+
+/// Holds that two pages say the same, and are written alike.
+fn assert_alike(one: &dyn Page, other: &dyn Page, name: &str) {
+    let lists = |page: &dyn Page| format!("{:?} {:?}", page.lists(), page.failed());
+    assert_eq!((one.body(), lists(one)), (other.body(), lists(other)), "{name}");
+    for at in places(other).into_iter().flatten() {
+        assert_eq!(said(one, at), said(other, at), "{name}");
+        assert_eq!(one.highlights(at), other.highlights(at), "{name}");
+    }
+    let turned = |page: &dyn Page| {
+        let strip = Strip { total_at_most: Some(MostHits::InAll(1)), ..Strip::default() };
+        let mut rankings = rankings(page, |hits| (0..hits).rev().collect());
+        for ranking in rankings.iter_mut().flatten() {
+            (ranking.scores, ranking.best) = (ScoreWriting::Relevance, Some(0.5));
+        }
+        page.reordered(&[strip], &rankings)
+    };
+    assert_eq!(turned(one), turned(other), "{name}");
+}
+
+#[test]
+fn a_list_that_is_known_gives_the_page_that_reading_gives() {
+    for (sample, known) in known_lists() {
+        let request = sample.request();
+        let spaced: Bytes = [&sample.response[..1], b" \n  ", &sample.response[1..], b"\n"].concat().into();
+        let known_further_on = sample.page(spaced.clone()).to_know(&KEY, DOCUMENTS).unwrap();
+        for (known, response) in
+            [(&known, &sample.response), (&known, &spaced), (&known_further_on, &sample.response)]
+        {
+            let page = known_page(&*request, known, response).unwrap_or_else(|| panic!("{}", sample.name));
+            assert_alike(&page, &*sample.page(response.clone()), &sample.name);
+            assert!(page.to_know(&KEY, DOCUMENTS).is_none(), "{}: it is known already", sample.name);
+        }
+    }
+}
+
+#[test]
+fn a_list_with_one_other_byte_is_not_known() {
+    for (sample, known) in known_lists() {
+        let request = sample.request();
+        let array = known.array(known.start());
+        for at in (array.start..sample.response.len()).step_by(sample.response.len() / 30) {
+            let mut other = sample.response.to_vec();
+            other[at] ^= 1;
+            let other = Bytes::from(other);
+            // Behind the list it may still be a response.
+            if let Some(page) = known_page(&*request, &known, &other) {
+                assert!(at >= array.end, "{}: byte {at} of {array:?}", sample.name);
+                assert_alike(&page, &*sample.page(other), &sample.name);
+            }
+        }
+        let cut = sample.response.slice(..sample.response.len() - 1);
+        assert!(known_page(&*request, &known, &cut).is_none(), "{}", sample.name);
+    }
+}
+
+#[test]
+fn a_list_is_not_known_where_the_response_has_another_one_there() {
+    let list = |hits: usize| {
+        let hit = |id| format!(r#"{{"_id":"{id}","_score":1.0,"_source":{{"text":"{}"}}}}"#, "x".repeat(100));
+        (0..hits).map(hit).collect::<Vec<_>>().join(",")
+    };
+    let (own, other) = (list(20), list(1));
+    let response = |text: String| Bytes::from(text);
+    let sample = Sample::all().into_iter().find(|sample| sample.dialect.name() == "elasticsearch").unwrap();
+    let request = sample.request();
+    let page = |body: &Bytes| request.page(body.clone()).unwrap();
+    let known =
+        page(&response(format!(r#"{{"hits":{{"hits":[{own}]}}}}"#))).to_know(&KEY, DOCUMENTS).unwrap();
+    let sorted = r#"{"_id":"x","sort":[1]}"#;
+    for (text, is_known) in [
+        (format!(r#"{{"took":1,"hits":{{"hits":[{own}]}}}}"#), true),
+        // The same array is no list of hits there.
+        (format!(r#"{{"_shards":{{"failures":[{own}]}},"hits":{{"hits":[ {other}]}}}}"#), false),
+        // The last member of a name counts.
+        (format!(r#"{{"hits":{{"hits":[{own}],"hits":[ {other}]}}}}"#), false),
+        (format!(r#"{{"hits":{{"hits":[ {other}],"hits":[{own}]}}}}"#), true),
+        (format!(r#"{{"hits":{{"hits":[ {sorted}],"hits":[{own}]}}}}"#), true),
+        // The rest would be copied, and read.
+        (format!(r#"{{"hits":{{"hits":[{own}]}},"aggregations":[{}]}}"#, list(30)), false),
+    ] {
+        let body = response(text);
+        let again = known_page(&*request, &known, &body);
+        assert_eq!(again.is_some(), is_known, "{body:?}");
+        again.inspect(|again| assert_alike(again, &*page(&body), "made"));
+    }
+    let sorted = response(format!(r#"{{"hits":{{"hits":[{own},{sorted}]}}}}"#));
+    assert!(page(&sorted).to_know(&KEY, DOCUMENTS).is_none(), "sorted hits are not ranked");
 }
 
 /// Whether hits carry their own number, which is written anew in another order.

@@ -8,7 +8,10 @@ use http::{HeaderMap, StatusCode};
 use super::{DialectError, SearchKind};
 use crate::{
     search::{FetchPlan, Rewrite, SearchIntent, Unread},
-    wire::{Page, json::BlockPlace},
+    wire::{
+        Page,
+        json::{BlockPlace, JsonPage},
+    },
 };
 
 /// An operation of a database that searches, with what a request's head says about it.
@@ -95,6 +98,11 @@ pub trait SearchRequest: Send + Sync + 'static {
     /// also be well-formed, and say that the database has not done what was requested of it.
     fn page_for(&self, response: Bytes, _plans: &[&FetchPlan]) -> Result<Arc<dyn Page>, DialectError> {
         self.page(response)
+    }
+    /// The page of a response that hits were taken out of, in dialects all of whose endpoints find hits alike, and by nothing
+    /// but their own bytes: it gets those that are known of these. `None` in other dialects, and where it cannot be read.
+    fn page_without_hits(&self, _response: Bytes) -> Option<JsonPage> {
+        None
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{material::Material, with_head};
 use crate::{
-    search::{Document, FieldSet, HitAt, Texts},
+    search::{Document, FieldSet, HitAt, NameSlot, Texts},
     wire::Page,
 };
 
@@ -14,37 +14,65 @@ const USUAL: usize = 64;
 /// What the documents of a list are made of.
 struct Hits {
     page: Arc<dyn Page>,
+    list: usize,
     set: FieldSet,
     max_bytes: usize,
-    hits: Vec<(Material, OnceLock<Box<str>>)>,
+    hits: Vec<HitText>,
+    /// Their names are kept.
+    has_names: bool,
+}
+
+/// One hit that certainly has a text.
+struct HitText {
+    hit: usize,
+    material: OnceLock<Option<Material>>,
+    text: OnceLock<Box<str>>,
+}
+
+impl HitText {
+    fn new(hit: usize, material: OnceLock<Option<Material>>) -> Self {
+        Self { hit, material, text: OnceLock::new() }
+    }
+}
+
+impl Hits {
+    fn material(&self, at: usize) -> Option<&Material> {
+        let HitText { hit, material, .. } = self.hits.get(at)?;
+        let at = HitAt { list: self.list, hit: *hit };
+        material.get_or_init(|| Material::find(&*self.page, at, &self.set)).as_ref()
+    }
 }
 
 impl Texts for Hits {
     fn text(&self, at: usize) -> &str {
-        self.hits.get(at).map_or("", |(material, text)| {
-            text.get_or_init(|| material.text(&*self.page, &self.set, self.max_bytes).into())
-        })
+        let make = |material: &Material| material.text(&*self.page, &self.set, self.max_bytes).into();
+        let Some(hit) = self.hits.get(at) else { return "" };
+        hit.text.get_or_init(|| self.material(at).map(make).unwrap_or_default())
     }
 
     fn size(&self, at: usize) -> usize {
-        let size = self.hits.get(at).and_then(|(material, _)| material.size(self.max_bytes));
+        let size = self.material(at).and_then(|material| material.size(self.max_bytes));
         size.unwrap_or_else(|| self.text(at).len())
     }
 
     fn write_json(&self, at: usize, most: usize, out: &mut Vec<u8>) -> bool {
         let most = most.min(self.max_bytes);
-        self.hits.get(at).is_some_and(|(material, _)| material.write_json(&*self.page, most, out))
+        self.material(at).is_some_and(|material| material.write_json(&*self.page, most, out))
     }
 
     fn head(&self, at: usize) -> usize {
-        let hit = self.hits.get(at);
-        hit.map_or(0, |(material, _)| material.filled(&*self.page, &self.set, self.max_bytes).1)
+        self.material(at).map_or(0, |material| material.filled(&*self.page, &self.set, self.max_bytes).1)
     }
 
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8])) {
-        if let Some((material, _)) = self.hits.get(at) {
+        if let Some(material) = self.material(at) {
             material.identity(&*self.page, &self.set, self.max_bytes, piece);
         }
+    }
+
+    fn kept_name(&self, at: usize) -> Option<&NameSlot> {
+        let hit = self.hits.get(at).filter(|_| self.has_names)?.hit;
+        self.page.kept_names(self.list)?.slot(hit)
     }
 }
 
@@ -64,12 +92,18 @@ pub fn documents(
     let most = hits.size_hint().1.unwrap_or_default().min(USUAL);
     let (mut places, mut found) = (Vec::with_capacity(most), Vec::with_capacity(most));
     let mut materials = Vec::with_capacity(most);
+    let names = page.kept_names(list).filter(|names| names.are_of(set, max_bytes) && max_bytes > 0);
     for hit in hits {
         let at = HitAt { list, hit };
-        let material = Material::find(&**page, at, set).filter(|_| max_bytes > 0);
+        // One that has a name has a material, which is looked for where it is needed.
+        let is_named = names.and_then(|names| names.slot(hit)).is_some_and(NameSlot::is_taken);
+        let material = match is_named {
+            true => Some(OnceLock::new()),
+            false => Material::find(&**page, at, set).filter(|_| max_bytes > 0).map(|one| Some(one).into()),
+        };
         found.push(match material {
             Some(material) => {
-                materials.push((material, OnceLock::new()));
+                materials.push(HitText::new(hit, material));
                 Found::Material(materials.len() - 1)
             }
             None => match with_head(&**page, at, set, max_bytes) {
@@ -79,8 +113,9 @@ pub fn documents(
         });
         places.push(hit);
     }
+    let has_names = names.is_some();
     let hits: Arc<dyn Texts> =
-        Arc::new(Hits { page: page.clone(), set: set.clone(), max_bytes, hits: materials });
+        Arc::new(Hits { page: page.clone(), list, set: set.clone(), max_bytes, hits: materials, has_names });
     let document = |found| match found {
         Found::Material(at) => Document::made(hits.clone(), at),
         Found::Text(document) => document,

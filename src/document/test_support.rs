@@ -47,7 +47,7 @@ pub(super) fn noted(source: &str, second: Option<&str>) -> Arc<dyn Page> {
 }
 
 fn of_hit(body: &str, hit: Hit) -> Arc<dyn Page> {
-    let list = HitArray { hits: vec![hit], array: 0..body.len(), ..HitArray::default() };
+    let list = HitArray { hits: vec![hit].into(), array: 0..body.len(), ..HitArray::default() };
     Arc::new(JsonPage::new(Bytes::copy_from_slice(body.as_bytes()), vec![list], Vec::new(), &STYLE))
 }
 

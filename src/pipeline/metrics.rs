@@ -38,6 +38,24 @@ pub struct Endings {
     pub confidence: Option<Vec<NothingRelevant>>,
 }
 
+/// How the hits of a response were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// By reading it.
+    Read,
+    /// Another one had the same list.
+    Known,
+}
+
+impl Finding {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Known => "known",
+        }
+    }
+}
+
 /// Metrics of searches. Labels are closed sets. What reranking does is measured alike for responses (`on`) and
 /// behind them (`shadow`). A series is there from [`SearchMetrics::declare`] on, or from its first event.
 #[derive(Clone)]
@@ -46,6 +64,7 @@ pub struct SearchMetrics {
     shadows: IntCounterVec,
     rejected: IntCounterVec,
     held: IntCounterVec,
+    pages: IntCounterVec,
     seconds: HistogramVec,
     upstream_seconds: HistogramVec,
     rerank_seconds: HistogramVec,
@@ -104,6 +123,13 @@ impl SearchMetrics {
             ),
             &["cause"],
         )?;
+        let pages = IntCounterVec::new(
+            Opts::new(
+                "rerankd_pages_total",
+                "Responses whose hits were found, by how: read, or known from one with the same list of hits.",
+            ),
+            &["hits"],
+        )?;
         let cut = IntCounterVec::new(
             Opts::new(
                 "rerankd_documents_cut_total",
@@ -145,6 +171,7 @@ impl SearchMetrics {
             shadows,
             rejected,
             held,
+            pages,
             cut,
             blocks,
             confidence: histogram(
@@ -191,6 +218,7 @@ impl SearchMetrics {
         registry.register(Box::new(metrics.shadows.clone()))?;
         registry.register(Box::new(metrics.rejected.clone()))?;
         registry.register(Box::new(metrics.held.clone()))?;
+        registry.register(Box::new(metrics.pages.clone()))?;
         registry.register(Box::new(metrics.cut.clone()))?;
         registry.register(Box::new(metrics.blocks.clone()))?;
         registry.register(Box::new(metrics.nothing.clone()))?;
@@ -235,6 +263,9 @@ impl SearchMetrics {
         for cause in Holds::ALL {
             self.held.with_label_values(&[cause.as_str()]);
         }
+        for finding in [Finding::Read, Finding::Known] {
+            self.pages.with_label_values(&[finding.as_str()]);
+        }
         for outcome in OUTCOMES {
             self.seconds.with_label_values(&[outcome]);
         }
@@ -273,6 +304,11 @@ impl SearchMetrics {
     /// Counts one request that the database rejected because it was widened.
     pub fn widening_rejected(&self, dialect: &str) {
         self.rejected.with_label_values(&[dialect]).inc();
+    }
+
+    /// Counts one response whose hits were found.
+    pub fn page(&self, finding: Finding) {
+        self.pages.with_label_values(&[finding.as_str()]).inc();
     }
 
     /// Counts one response that was to say how its searches ended.

@@ -43,7 +43,7 @@ pub use holding::Holding;
 pub use ignored::Ignored;
 pub use judge::Judged;
 pub use losses::Loss;
-pub use metrics::{Endings, SearchMetrics, Timings};
+pub use metrics::{Endings, Finding, SearchMetrics, Timings};
 pub use outcome::{BlockResult, HeldHits, Outcome, Report};
 pub use passages::PassageSettings;
 pub use plan::PlannedSearch;

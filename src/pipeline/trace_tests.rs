@@ -122,7 +122,7 @@ fn page(payloads: &[&str]) -> Arc<dyn Page> {
         ..Hit::default()
     };
     let hits = Value::parse(&body).unwrap().items().unwrap().into_iter().map(found).collect();
-    let list = HitArray { hits, array: 0..body.len(), ..HitArray::default() };
+    let list = HitArray { hits: Arc::new(hits), array: 0..body.len(), ..HitArray::default() };
     static STYLE: PageStyle = PageStyle { without_lists: None };
     Arc::new(JsonPage::new(body, vec![list], Vec::new(), &STYLE))
 }

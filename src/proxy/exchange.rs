@@ -67,7 +67,10 @@ pub(super) struct Received {
     pub(super) trailers: Option<HeaderMap>,
 }
 
-/// The same, its hits found.
+/// The hits of a response, with the permit for their positions.
+pub(super) type FoundPage = (Arc<dyn Page>, Permit);
+
+/// A response that has been received whole, its hits found.
 pub(super) struct Came {
     pub(super) received: Received,
     pub(super) page: Arc<dyn Page>,

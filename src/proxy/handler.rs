@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Extensions, HeaderMap};
 use tokio::sync::Semaphore;
 
-use super::log::SearchLog;
+use super::{KnownLists, log::SearchLog};
 use crate::{
     bounds::{Bounds, Timeouts},
     embedding::Recall,
@@ -47,6 +47,8 @@ pub struct SearchHandler {
     pub records: Arc<RecordRing>,
     /// Which texts vectors are of, where that is remembered.
     pub(super) recall: Option<Arc<Recall>>,
+    /// Where hits stand in responses that come again.
+    pub(super) known: Arc<KnownLists>,
     /// Permits for the work after responses (shadow).
     pub(super) shadow_places: Arc<Semaphore>,
     /// Says how searches ended.
@@ -76,6 +78,7 @@ impl SearchHandler {
             response_headers,
             records,
             recall: None,
+            known: Arc::default(),
             shadow_places: Arc::new(Semaphore::new(MOST_IN_SHADOW)),
             log: SearchLog::default(),
             listener: "".into(),
@@ -85,6 +88,11 @@ impl SearchHandler {
     /// The same, for searches that carry only vectors whose texts `recall` knows, too.
     pub fn recalling(self, recall: Option<Arc<Recall>>) -> Self {
         Self { recall, ..self }
+    }
+
+    /// The same, which does not read lists of hits again that are `known`.
+    pub fn knowing(self, known: Arc<KnownLists>) -> Self {
+        Self { known, ..self }
     }
 
     /// The same, counting also by tenant.

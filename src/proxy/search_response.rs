@@ -9,15 +9,15 @@ use tokio::time::Instant;
 use super::{
     ProxyError,
     again::{Mended, unsure},
-    exchange::{Came, Exchange, Received, ReportedResponse, responses},
+    exchange::{Came, Exchange, FoundPage, Received, ReportedResponse, responses},
     framing,
-    kept_order::{is_changed, kept, must_replay, plans, replayed},
+    kept_order::{is_changed, kept, must_replay, replayed},
 };
 use crate::{
     body::{self, Body, BodyRead},
     bounds::{Permit, counted},
     dialect::DialectError,
-    pipeline::{self, PlannedSearch, RankedPage, Waiting},
+    pipeline::{self, Finding, PlannedSearch, RankedPage, Waiting},
     search::{FetchPlan, KeepReason, Rewrite, Strip},
     upstream::UpstreamError,
     wire::Page,
@@ -105,7 +105,7 @@ impl Exchange {
             // It is said in the trailers only.
             return self.rank_failed(searches, rewrite, received, changed).await;
         }
-        let (page, places) = match self.page(&plans(searches), &received) {
+        let (page, places) = match self.page_of(searches, &received) {
             Ok(page) => page,
             Err(unread) if !changed => {
                 return Ok((received.into_response(), kept(searches, Some(unread.into()))));
@@ -172,6 +172,7 @@ impl Exchange {
             }
         }
         let joined = self.joined(&*page, strips, &ranked);
+        self.know(searches, &*page, &ranked.reports);
         drop(places);
         match joined {
             Joined::AsItCame => Ok((received.into_response(), ranked.reports)),
@@ -188,17 +189,23 @@ impl Exchange {
     }
 
     /// The hits of a response, with a permit for their positions. `plans`: what was requested for each search.
-    pub(super) fn page(
-        &self,
-        plans: &[&FetchPlan],
-        received: &Received,
-    ) -> Result<(Arc<dyn Page>, Permit), UnreadPage> {
+    pub(super) fn page(&self, plans: &[&FetchPlan], received: &Received) -> Result<FoundPage, UnreadPage> {
+        self.read_page(plans, self.unpacked(received)?)
+    }
+
+    /// The message of a response.
+    pub(super) fn unpacked(&self, received: &Received) -> Result<Bytes, KeepReason> {
         let headers = &received.parts.headers;
         if !self.request.can_read(headers) {
-            return Err(KeepReason::Unsupported.into());
+            return Err(KeepReason::Unsupported);
         }
         let (limit, budget) = (self.handler.limits.response_bytes, &self.handler.bounds.response_bytes);
-        let body = framing::unpack(self.endpoint.framing(), headers, &received.raw, limit, budget)?;
+        framing::unpack(self.endpoint.framing(), headers, &received.raw, limit, budget)
+    }
+
+    /// The hits of a message.
+    pub(super) fn read_page(&self, plans: &[&FetchPlan], body: Bytes) -> Result<FoundPage, UnreadPage> {
+        let budget = &self.handler.bounds.response_bytes;
         let mut permit = budget.take(self.request.page_bytes(&body)).ok_or(KeepReason::Overloaded)?;
         let page = self.request.page_for(body, plans).map_err(|error| match error {
             DialectError::LacksNamed => UnreadPage::LacksNamed,
@@ -211,6 +218,7 @@ impl Exchange {
             return Err(KeepReason::Unsupported.into());
         }
         permit.shrink(page.held_bytes());
+        self.handler.metrics.page(Finding::Read);
         Ok((page, permit))
     }
 

@@ -4,10 +4,7 @@
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{
-    exchange::{Exchange, FIRST_OF_RESPONSE, Received},
-    kept_order::plans,
-};
+use super::exchange::{Exchange, FIRST_OF_RESPONSE, Received};
 use crate::{
     body::{self, BodyRead},
     bounds::Permit,
@@ -83,7 +80,7 @@ impl Exchange {
         if !self.has_succeeded(&received) {
             return Err(KeepReason::UpstreamError);
         }
-        let (page, _places) = self.page(&plans(searches), &received)?;
+        let (page, _places) = self.page_of(searches, &received)?;
         Ok(self.ranked(searches, &page, Waiting::Nobody).await.reports)
     }
 }

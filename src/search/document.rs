@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use super::NameSlot;
+
 /// A text to score. That of a hit is made when it is first read: where its score is cached, it never is.
 #[derive(Clone)]
 pub struct Document(Source);
@@ -26,6 +28,10 @@ pub trait Texts: Send + Sync {
     fn head(&self, at: usize) -> usize;
     /// The bytes that identify it, piece by piece, without making it. No text has such bytes.
     fn identity(&self, at: usize, piece: &mut dyn FnMut(&[u8]));
+    /// Where its name in the score cache is kept, if it is.
+    fn kept_name(&self, _at: usize) -> Option<&NameSlot> {
+        None
+    }
 }
 
 /// A text with a head.
@@ -108,6 +114,14 @@ impl Document {
         match &self.0 {
             Source::Text(text) => piece(text.as_bytes()),
             Source::Made(texts, at) => texts.identity(*at, &mut piece),
+        }
+    }
+
+    /// Where its name in the score cache is kept, if it is.
+    pub fn kept_name(&self) -> Option<&NameSlot> {
+        match &self.0 {
+            Source::Text(_) => None,
+            Source::Made(texts, at) => texts.kept_name(*at),
         }
     }
 

@@ -16,7 +16,7 @@ pub struct PassageRule {
 }
 
 /// Which fields of a hit make its document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FieldSet {
     /// The well-known names; see `document::AUTO_FIELDS`.
     Auto,
@@ -26,6 +26,16 @@ pub enum FieldSet {
     Template(Arc<Template>),
     /// Every string field.
     All,
+}
+
+impl FieldSet {
+    /// What it holds in memory by itself, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Self::Named(names) => names.iter().map(|name| size_of::<String>() + name.capacity()).sum(),
+            Self::Auto | Self::Template(_) | Self::All => 0,
+        }
+    }
 }
 
 /// How many lists, one inside the other, a key on a field's path may hold and the field still be found. More than

@@ -19,7 +19,7 @@ const MILLISECONDS: u64 = 100_000_000_000;
 /// A field that a hit lacks leaves nothing behind: neither its label, which is what stands before it in its line, nor a closing
 /// bracket or quotation mark right behind it. A line without any of its fields is left out, and with it the lines above that
 /// have none of their own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Template {
     text: String,
     fields: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Template {
 }
 
 /// A line with fields, and those without that go with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Line {
     /// The lines before it, each with its line break.
     above: String,
@@ -37,7 +37,7 @@ struct Line {
 }
 
 /// A field with what goes with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Slot {
     label: String,
     /// Among the template's fields.
@@ -47,7 +47,7 @@ struct Slot {
 }
 
 /// How a value is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     AsIs,
     Date,

@@ -2,8 +2,11 @@ use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 
-use super::{Member, Value};
-use crate::search::{Failure, HitAt, HitId, HitList, Ranking, Strip};
+use super::{
+    Member, Value,
+    json::{KnownList, ListKey},
+};
+use crate::search::{Failure, FieldSet, HitAt, HitId, HitList, KeptNames, Ranking, Strip};
 
 /// A response with ranked hits, in the format of its database. Nothing inside a hit is copied.
 ///
@@ -47,6 +50,15 @@ pub trait Page: Send + Sync + 'static {
     /// hit again.
     fn highlights(&self, _: HitAt) -> Vec<String> {
         Vec::new()
+    }
+    /// Its list, to be known again where another response has the same one, and the fields and the most bytes that documents are
+    /// made of. `None` where that is not possible, of little use, or known already.
+    fn to_know(&self, _: &ListKey, _documents: (&FieldSet, usize)) -> Option<KnownList> {
+        None
+    }
+    /// The names of the documents of a list whose bytes have been there before.
+    fn kept_names(&self, _list: usize) -> Option<&KeptNames> {
+        None
     }
     /// The response again with only the hits of each ranking, in that order, less what the strips name. One ranking
     /// per list, one strip per search; `None` as a ranking leaves the list as it is, strips apart.

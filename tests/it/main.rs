@@ -46,6 +46,7 @@ mod http2;
 mod import_map;
 mod inspector;
 mod instructions;
+mod known_lists;
 mod leaving;
 mod leaving_late;
 mod log;

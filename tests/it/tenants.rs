@@ -219,6 +219,20 @@ async fn what_one_tenant_has_asked_another_cannot_tell_where_their_caches_are_ap
 }
 
 #[tokio::test]
+async fn a_list_of_hits_that_one_tenant_has_had_is_read_anew_for_another() {
+    let service = reversing().await;
+    let names = "  names:\n    acme: { cache: { max_bytes: 1MiB } }\n    bolt: {}\n";
+    let points = with(&service, &format!("{TRUSTED}{names}")).await;
+    // Whose searches, and how many of their lists are known by then. The scores of the last one are those of `bolt`.
+    for (tenant, known) in [("acme", 2.0), ("bolt", 4.0), ("acme", 8.0), ("who", 11.0)] {
+        for _ in 0..4 {
+            assert_eq!(points.search_with(QUERY, 3, &of(tenant)).await.status(), "applied");
+        }
+        assert_eq!(points.metric(r#"rerankd_pages_total{hits="known"}"#).await, known, "{tenant}");
+    }
+}
+
+#[tokio::test]
 async fn a_tenant_with_all_its_searches_in_flight_is_forwarded_and_the_others_are_reranked() {
     let service = Scripted::start(|request| {
         if request.contains("slow") {

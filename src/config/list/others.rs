@@ -91,9 +91,12 @@ pub(in crate::config) static RERANK_API: &[Setting<RerankApiConfig>] = &[
 
 /// `cache`.
 pub(in crate::config) static CACHE: &[Setting<CacheConfig>] = &[
-    setting("max_bytes", Kind::SizeOrOff, "scores only, never texts; 0 switches it off", |to: &mut CacheConfig| {
-        &mut to.max_bytes
-    })
+    setting(
+        "max_bytes",
+        Kind::SizeOrOff,
+        "scores only, never texts; beside them up to an eighth more for where the hits of repeated searches stand; 0 switches it off",
+        |to: &mut CacheConfig| &mut to.max_bytes,
+    )
     .reload(Reload::EmptiesCache),
     setting("ttl", Kind::Duration, "how long a score is good", |to: &mut CacheConfig| &mut to.ttl)
         .reload(Reload::EmptiesCache),

@@ -21,7 +21,7 @@ use crate::{
     search::{FetchPlan, Head, KeepReason, Rewrite, SearchIntent, Unread},
     wire::{
         Page,
-        json::{BlockPlace, Object, page_bytes, reading_bytes},
+        json::{BlockPlace, JsonPage, Object, page_bytes, reading_bytes},
     },
 };
 
@@ -120,6 +120,11 @@ impl Endpoint for ElasticEndpoint {
 }
 
 impl ElasticRequest {
+    fn json_page(&self, response: Bytes) -> Result<JsonPage, DialectError> {
+        let filtered = || self.params().is_ok_and(|params| params.has("filter_path"));
+        response::page(self.endpoint.is_batch(), response, filtered)
+    }
+
     /// What has been found to be well-formed when it was read.
     fn params(&self) -> Result<&Params, DialectError> {
         self.endpoint.params.as_ref().map_err(Clone::clone)
@@ -319,8 +324,11 @@ impl SearchRequest for ElasticRequest {
     }
 
     fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError> {
-        let filtered = || self.params().is_ok_and(|params| params.has("filter_path"));
-        Ok(Arc::new(response::page(self.endpoint.is_batch(), response, filtered)?))
+        Ok(Arc::new(self.json_page(response)?))
+    }
+
+    fn page_without_hits(&self, response: Bytes) -> Option<JsonPage> {
+        self.json_page(response).ok()
     }
 }
 

@@ -62,7 +62,7 @@ fn slow_list(search: usize, response: Value<'_>) -> Option<HitArray> {
     };
     let sorted = array.items()?.iter().any(sort);
     let hits = array.items()?.into_iter().map(slow_hit).collect::<Option<Vec<_>>>()?;
-    Some(HitArray { search, hits, array: array.span(), max_score, total, sorted })
+    Some(HitArray { search, hits: hits.into(), array: array.span(), max_score, total, sorted })
 }
 
 fn slow_total(total: Value<'_>) -> Option<TotalPlace> {

@@ -7,7 +7,7 @@ use crate::{
     dialect::DialectError,
     wire::json::{
         Kind, ScanResult, Scanner, Value,
-        hits::{Fields, Hit, array_of_hits, fields, fields_and},
+        hits::{Fields, Hit, Hits, array_of_hits, fields, fields_and},
     },
 };
 
@@ -18,7 +18,7 @@ const RESULTS: DialectError = DialectError::Malformed { member: "results", expec
 #[derive(Default)]
 pub(super) struct Seen {
     /// The array of hits and the hits; `Some(None)` where something else stands there.
-    pub(super) hits: Option<Option<(Range<usize>, Vec<Hit>)>>,
+    pub(super) hits: Option<Option<(Range<usize>, Hits)>>,
     /// Which of them are pinned, by their numbers.
     pub(super) pinned: Vec<usize>,
     pub(super) columns: Vec<(usize, Column)>,

@@ -170,13 +170,22 @@ impl KeyBase {
             update(&mut common, "instruction");
             update(&mut common, instruction);
         }
-        let digests = request.documents.iter().map(|document| secret.digest(document));
         if self.scoring == Scoring::Listwise {
-            let digests: Vec<[u8; 32]> = digests.collect();
+            let digests: Vec<[u8; 32]> = request.documents.iter().map(|each| secret.digest(each)).collect();
             common.update(digests.as_flattened());
-            return hashed(&common, digests.into_iter());
+            let of_this_query = OfQuery::new(&common);
+            let documents = digests.iter().map(|digest| of_this_query.document(digest)).collect();
+            return Keys { query: of_this_query.name, documents };
         }
-        hashed(&common, digests)
+        let of_this_query = OfQuery::new(&common);
+        let name = |document: &Document| {
+            let make = || of_this_query.document(&secret.digest(document));
+            match document.kept_name() {
+                Some(slot) => DocumentHash::new(slot.get_or_make(of_this_query.name.0, || make().bits())),
+                None => make(),
+            }
+        };
+        Keys { query: of_this_query.name, documents: request.documents.iter().map(name).collect() }
     }
 
     /// Whether this model returns passages.
@@ -209,16 +218,25 @@ impl SingleFlightKey {
     }
 }
 
-/// The digests once more under a key that only who knows the secret can have, and that is another one for each query:
-/// an entry of a store reveals nothing of a text, nor which of two queries have a document in common.
-/// SipHash-2-4: Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012.
-fn hashed(common: &blake3::Hasher, digests: impl Iterator<Item = [u8; 32]>) -> Keys {
-    // The name is stored, the key is not, and cannot be told from it.
-    let [name, key] = halves(common.finalize());
-    let of_this_query = SipHasher24::new_with_key(&key);
-    let document =
-        |digest: [u8; 32]| DocumentHash::new(u128::from_le_bytes(of_this_query.hash(&digest).as_bytes()));
-    Keys { query: QueryName(name), documents: digests.map(document).collect() }
+/// What names are made with under one query.
+struct OfQuery {
+    name: QueryName,
+    documents: SipHasher24,
+}
+
+impl OfQuery {
+    /// Of all that the scores of the query depend on. The name is stored, the key is not, and cannot be told from it.
+    fn new(common: &blake3::Hasher) -> Self {
+        let [name, key] = halves(common.finalize());
+        Self { name: QueryName(name), documents: SipHasher24::new_with_key(&key) }
+    }
+
+    /// The digest once more under a key that only who knows the secret can have, and that is another one for each query:
+    /// an entry of a store reveals nothing of a text, nor which of two queries have a document in common.
+    /// SipHash-2-4: Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012.
+    fn document(&self, digest: &[u8; 32]) -> DocumentHash {
+        DocumentHash::new(u128::from_le_bytes(self.documents.hash(digest).as_bytes()))
+    }
 }
 
 fn halves(hash: blake3::Hash) -> [[u8; 16]; 2] {

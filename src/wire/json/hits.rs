@@ -1,6 +1,6 @@
 //! Hits of a response, as byte ranges of it.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use super::{Key, ScanResult, Scanner, Value};
 use crate::search::{HitList, Total};
@@ -29,6 +29,9 @@ pub struct Hit {
     pub id: Option<Range<usize>>,
 }
 
+/// The hits of an array; responses with the same bytes share them.
+pub type Hits = Arc<Vec<Hit>>;
+
 /// An object with fields.
 #[derive(Clone, Debug)]
 pub struct Fields {
@@ -56,7 +59,7 @@ pub struct HitArray {
     /// Which search of the request it answers, counted from 0.
     pub search: usize,
     /// The hits, in the database's order.
-    pub hits: Vec<Hit>,
+    pub hits: Hits,
     /// The array's range in the body, brackets included.
     pub array: Range<usize>,
     /// `max_score`'s number or `null`, where the response has one for this list.
@@ -85,8 +88,31 @@ impl HitArray {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        let members = self.hits.iter().flat_map(|hit| [&hit.source, &hit.fields]).flatten();
-        self.hits.capacity() * size_of::<Hit>() + members.map(Fields::held_bytes).sum::<usize>()
+        self.hits.capacity() * size_of::<Hit>() + self.hits.iter().map(Hit::held_bytes).sum::<usize>()
+    }
+}
+
+impl Hit {
+    /// What is held for its fields, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        [&self.source, &self.fields].into_iter().flatten().map(Fields::held_bytes).sum()
+    }
+
+    /// The same hit where the array that began at `from` begins at `to`.
+    pub(super) fn moved(&self, from: usize, to: usize) -> Self {
+        // Wrapping, since it may go either way.
+        let by = to.wrapping_sub(from);
+        let place = |range: &Range<usize>| range.start.wrapping_add(by)..range.end.wrapping_add(by);
+        let fields = |fields: &Fields| fields.moved(&place);
+        Self {
+            span: place(&self.span),
+            score: self.score.as_ref().map(place),
+            source: self.source.as_ref().map(fields),
+            fields: self.fields.as_ref().map(fields),
+            rank: self.rank.as_ref().map(place),
+            index: self.index.as_ref().map(place),
+            id: self.id.as_ref().map(place),
+        }
     }
 }
 
@@ -115,6 +141,12 @@ impl Fields {
         self.members.as_deref()?.iter().rev().find(named).map(|field| field.value.clone())
     }
 
+    fn moved(&self, place: &impl Fn(&Range<usize>) -> Range<usize>) -> Self {
+        let moved = |field: &Field| Field { name: place(&field.name), value: place(&field.value) };
+        let members = self.members.as_ref().map(|members| members.iter().map(moved).collect());
+        Self { span: place(&self.span), members, lengths: self.lengths }
+    }
+
     /// What is held for its members, in bytes.
     pub fn held_bytes(&self) -> usize {
         self.members.as_ref().map_or(0, |members| members.capacity() * size_of::<Field>())
@@ -133,7 +165,7 @@ pub fn is_text(value: &[u8]) -> bool {
 pub fn array_of_hits(
     array: &mut Scanner<'_>,
     mut hit: impl FnMut(&mut Scanner<'_>) -> ScanResult<Option<Hit>>,
-) -> ScanResult<Option<(Range<usize>, Vec<Hit>)>> {
+) -> ScanResult<Option<(Range<usize>, Hits)>> {
     let mut hits = Vec::new();
     let mut odd = false;
     let array = array.items(|item| {
@@ -142,7 +174,7 @@ pub fn array_of_hits(
         hits.extend(hit);
         Ok(())
     })?;
-    Ok(array.filter(|_| !odd).map(|array| (array.span(), hits)))
+    Ok(array.filter(|_| !odd).map(|array| (array.span(), Arc::new(hits))))
 }
 
 /// An object with fields, its members noted on the way; `None` for any other value.

@@ -1,16 +1,16 @@
 //! [`JsonPage`]: a response in JSON whose hits stand in arrays, each hit an object in one piece.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
-    Object, Value,
+    KnownList, ListKey, Object, Value,
     hits::{self, Fields, Hit, HitArray},
     ids, splice,
 };
 use crate::{
-    search::{Failure, HitAt, HitId, HitList, Ranking, Strip},
+    search::{Failure, FieldSet, HitAt, HitId, HitList, KeptNames, Ranking, Strip},
     wire::{FieldObjects, Found, Member, Page, Place, Score, Value as FieldValue},
 };
 
@@ -24,6 +24,8 @@ pub struct JsonPage {
     failed: Vec<Failure>,
     style: &'static PageStyle,
     envelope: Vec<(Range<usize>, Vec<u8>)>,
+    /// The names of its hits' documents, where its only list was known.
+    kept_names: Option<Arc<KeptNames>>,
 }
 
 /// What differs between databases that respond like this.
@@ -47,7 +49,28 @@ impl JsonPage {
             failed,
             style,
             envelope: Vec::new(),
+            kept_names: None,
         }
+    }
+
+    /// The page of `body`, whose list of hits, which begins at `start`, is the `known` one: this is the page of the same
+    /// response without any hits. `None` where its list is another one than the one that hits were taken out of.
+    pub fn with_known(mut self, body: Bytes, known: &KnownList, start: usize) -> Option<Self> {
+        let [only] = self.arrays.as_mut_slice() else { return None };
+        let is_where_they_were = only.hits.is_empty() && only.array == (start..start + 2);
+        if !is_where_they_were || !self.envelope.is_empty() {
+            return None;
+        }
+        let place = |range: Range<usize>| known.behind(range, start);
+        only.array = known.array(start);
+        only.hits = known.hits(start);
+        only.max_score = only.max_score.take().map(place);
+        if let Some(total) = &mut only.total {
+            total.value = place(total.value.clone());
+            total.relation = total.relation.take().map(place);
+        }
+        self.lists = vec![only.list()];
+        Some(Self { body, kept_names: Some(known.kept_names()), ..self })
     }
 
     /// The same, which is written with these bytes in place of those ranges, none of them in an array of hits.
@@ -138,6 +161,16 @@ impl Page for JsonPage {
             |fields: &Fields| Object::members_within(&self.body, fields.span.clone(), Member::of_json);
         let objects = [&hit.source, &hit.fields].into_iter().flatten().map(members).collect();
         FieldObjects { objects, last_is_flat: hit.fields.is_some() }
+    }
+
+    fn to_know(&self, key: &ListKey, documents: (&FieldSet, usize)) -> Option<KnownList> {
+        let [only] = self.arrays.as_slice() else { return None };
+        let is_new = self.kept_names.is_none() && self.envelope.is_empty();
+        is_new.then(|| KnownList::new(key, &self.body, only, documents))?
+    }
+
+    fn kept_names(&self, _: usize) -> Option<&KeptNames> {
+        self.kept_names.as_deref()
     }
 
     /// Elasticsearch's and OpenSearch's `highlight`: lists of fragments by field.

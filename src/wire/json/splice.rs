@@ -252,6 +252,8 @@ impl StripTree {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{search::ScoreWriting, wire::json::Value};
 
@@ -267,7 +269,7 @@ mod tests {
                 ..Hit::default()
             })
             .collect();
-        let list = HitArray { hits, array: array.span(), ..HitArray::default() };
+        let list = HitArray { hits: Arc::new(hits), array: array.span(), ..HitArray::default() };
         (body.clone(), vec![list])
     }
 

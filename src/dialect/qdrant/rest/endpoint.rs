@@ -19,7 +19,7 @@ use crate::{
     search::{FetchPlan, Head, Rewrite, SearchIntent, Unread},
     wire::{
         Page,
-        json::{BlockPlace, page_bytes, reading_bytes},
+        json::{BlockPlace, JsonPage, page_bytes, reading_bytes},
     },
 };
 
@@ -119,5 +119,9 @@ impl SearchRequest for QdrantRequest {
 
     fn page(&self, response: Bytes) -> Result<Arc<dyn Page>, DialectError> {
         Ok(Arc::new(response::page(&self.endpoint.operation, response)?))
+    }
+
+    fn page_without_hits(&self, response: Bytes) -> Option<JsonPage> {
+        response::page(&self.endpoint.operation, response).ok()
     }
 }

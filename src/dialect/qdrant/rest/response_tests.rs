@@ -38,8 +38,8 @@ fn slow_hits_of(verb: Verb, result: Value<'_>) -> Result<Value<'_>, DialectError
 }
 
 fn slow_list(search: usize, array: Value<'_>) -> Result<HitArray, DialectError> {
-    let hits = array.items().ok_or(HITS)?.into_iter().map(slow_hit).collect::<Result<_, _>>()?;
-    Ok(HitArray { search, hits, array: array.span(), ..HitArray::default() })
+    let hits = array.items().ok_or(HITS)?.into_iter().map(slow_hit).collect::<Result<Vec<_>, _>>()?;
+    Ok(HitArray { search, hits: hits.into(), array: array.span(), ..HitArray::default() })
 }
 
 fn slow_hit(object: Value<'_>) -> Result<Hit, DialectError> {

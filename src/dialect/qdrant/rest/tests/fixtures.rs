@@ -124,7 +124,7 @@ fn every_hit_of_every_response_is_found_and_moved_whole() {
             let hits: usize = page.arrays().iter().map(|list| list.hits.len()).sum();
             let versions = String::from_utf8_lossy(&body).matches(r#","version":"#).count();
             assert!(hits > 0 || versions == 0, "{name}");
-            for hit in page.arrays().iter().flat_map(|list| &list.hits) {
+            for hit in page.arrays().iter().flat_map(|list| &*list.hits) {
                 assert!(body[hit.span.clone()].starts_with(br#"{"id":"#), "{name}");
                 assert!(hit.score.is_some(), "{name}");
             }
@@ -143,7 +143,7 @@ fn every_hit_of_every_response_is_found_and_moved_whole() {
                 assert_eq!(body[before..old.array.start], turned[after..new.array.start], "{name}: envelope");
                 (before, after) = (old.array.end, new.array.end);
                 assert_eq!(old.hits.len(), new.hits.len(), "{name}");
-                for (old, new) in old.hits.iter().rev().zip(&new.hits) {
+                for (old, new) in old.hits.iter().rev().zip(&*new.hits) {
                     assert_eq!(body[old.span.clone()], turned[new.span.clone()], "{name}");
                 }
             }
