@@ -163,9 +163,9 @@ in_front_of() { # in_front_of BACKEND DATABASE-URL [VARIABLE=VALUE]...
     export E2E_BACKEND=$1 E2E_DIRECT=$2
     start_cohere "$1-cohere" && E2E_COHERE=$url &&
         start_cohere "$1-cohere-failing" && E2E_COHERE_FAILING=$url &&
-        start_rerankd "$1-rerankd" "$2" "$E2E_COHERE" 20s "${@:3}" && E2E_PROXY=$url &&
+        start_rerankd "$1-rerankd" "$2" "$E2E_COHERE" 20s "${@:3}" && E2E_PROXY=$url E2E_PROXY_ADMIN=$admin_url &&
         start_rerankd "$1-rerankd-failing" "$2" "$E2E_COHERE_FAILING" 500ms "${@:3}" && E2E_FAILING=$url &&
-        export E2E_COHERE E2E_COHERE_FAILING E2E_PROXY E2E_FAILING
+        export E2E_COHERE E2E_COHERE_FAILING E2E_PROXY E2E_PROXY_ADMIN E2E_FAILING
 }
 
 wait_for_url() { # wait_for_url SECONDS NAME WHAT REGEX: sets `url`

@@ -14,6 +14,8 @@ DIRECT = os.environ.get("E2E_DIRECT", "")
 """The database itself."""
 PROXY = os.environ.get("E2E_PROXY", "")
 """rerankd in front of it, with a provider that answers."""
+PROXY_ADMIN = os.environ.get("E2E_PROXY_ADMIN", "")
+"""Its admin listener."""
 FAILING = os.environ.get("E2E_FAILING", "")
 """rerankd in front of it, with a provider that the tests break."""
 COHERE = os.environ.get("E2E_COHERE", "")

@@ -13,7 +13,7 @@ import pytest
 import corpus
 from clients import BACKEND, client
 from random_searches import Search, Searches
-from support import COHERE, COHERE_FAILING, DIRECT, FAILING, PROXY, WINDOW, Response, http, needs_database, provider
+from support import COHERE, COHERE_FAILING, DIRECT, FAILING, PROXY, PROXY_ADMIN, WINDOW, Response, http, needs_database, provider
 from test_search import MAPPINGS, raw_hits
 
 pytestmark = needs_database
@@ -162,6 +162,33 @@ def test_random_searches(indices):
     print(dict(seen))
     assert not problems, f"{len(problems)} problems\n" + "\n\n".join(problems[:10])
     assert seen["applied"] > COUNT / 5, seen
+
+
+def known_lists() -> float:
+    """How many lists of hits rerankd has not read, since it knew them."""
+    metrics = http("GET", f"{PROXY_ADMIN}/metrics").body.decode()
+    return float(re.search(r'^rerankd_pages_total{hits="known"} (\S+)$', metrics, re.M)[1])
+
+
+def test_what_is_asked_again_gets_the_same_response(indices):
+    """Lists that are known are not read again; only a database that itself answers twice in the same way is held to it."""
+    searches, problems, compared, before = Searches(f"{SEED} {BACKEND} again", BACKEND), [], 0, known_lists()
+    for number in range(COUNT // 5):
+        search, index = searches.one(), searches.dice.choice(indices)
+        own = [plain(ask(DIRECT, index, search)) for _ in range(3)]
+        first, *again = [ask(PROXY, index, search) for _ in range(4)]
+        if len(set(own)) > 1 or not first.headers.get(STATUS, "").startswith("applied"):
+            continue
+        compared += 1
+        try:
+            for response in again:
+                same(response, first)
+        except AssertionError as problem:
+            problems.append(f"search {number} of seed {SEED}: {search} on {index}: {str(problem)[:600]}")
+    known = known_lists() - before
+    print(f"{compared} searches compared, {known} lists known")
+    assert not problems, f"{len(problems)} problems\n" + "\n\n".join(problems[:10])
+    assert compared > COUNT / 25 and known > compared / 2
 
 
 def test_random_batches(indices):
